@@ -1,0 +1,116 @@
+"""Group commit: what waits while the previous batch is under way makes up the next one.
+
+No delay is added when idle: a lone item starts its own batch at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from runtime.errors import ClarionError, Code
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batcher(Generic[T, R]):
+    """Collects single items into batches for one function that is cheaper in bulk.
+
+    flush takes a batch and returns one result per item, in order; a result that is an exception is
+    raised to that item's submitter, an exception raised by flush to all of the batch.
+    max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
+    batches are under way at a time.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]],
+        *,
+        max_items: int,
+        max_waiting: int,
+        max_bytes: int | None = None,
+        size: Callable[[T], int] | None = None,
+        concurrency: int = 1,
+    ) -> None:
+        if (max_bytes is None) != (size is None):
+            raise ValueError("max_bytes and size go together")
+        self._flush = flush
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._size = size
+        self._max_waiting = max_waiting
+        self._concurrency = concurrency
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: T) -> R:
+        """Return flush's result for this item. Raises OVERLOADED when too many wait already."""
+        return await self.enqueue(item)
+
+    def enqueue(self, item: T) -> "asyncio.Future[R]":
+        """As submit, without a task of its own: the future of this item's result."""
+        if len(self._waiting) >= self._max_waiting:
+            raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._running) < self._concurrency:
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return future
+
+    async def drain(self) -> None:
+        """Wait until nothing waits and nothing is under way."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def _run(self) -> None:
+        while batch := self._take():
+            items = [item for item, _ in batch]
+            try:
+                results = await self._flush(items)
+                if len(results) != len(items):
+                    raise RuntimeError(f"flush gave {len(results)} results for {len(items)} items")
+            except asyncio.CancelledError:
+                for _, future in batch:
+                    future.cancel()
+                raise
+            except Exception as error:
+                _reject(batch, error)
+                continue
+            for (_, future), result in zip(batch, results, strict=True):
+                _settle(future, result)
+
+    def _take(self) -> list[tuple[T, asyncio.Future[R]]]:
+        batch: list[tuple[T, asyncio.Future[R]]] = []
+        size = 0
+        while self._waiting and len(batch) < self._max_items:
+            item, future = self._waiting[0]
+            if future.done():  # its submitter gave up waiting
+                self._waiting.popleft()
+                continue
+            if self._size is not None and self._max_bytes is not None:
+                size += self._size(item)
+                if batch and size > self._max_bytes:
+                    break
+            self._waiting.popleft()
+            batch.append((item, future))
+        return batch
+
+
+def _settle(future: "asyncio.Future[R]", result: R | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _reject(batch: "list[tuple[T, asyncio.Future[R]]]", error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            # Each submitter sees the same fault; one that gave up must not make the loop complain.
+            future.exception()

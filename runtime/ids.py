@@ -1,0 +1,31 @@
+"""Identifiers: ordered by time where we give them, by hash where the same thing must get the same id."""
+
+import hashlib
+import uuid
+
+import uuid_utils
+
+
+def new_id() -> str:
+    """Return a new UUIDv7 as text: ids given later sort later (to the millisecond)."""
+    return str(uuid_utils.uuid7())
+
+
+def derived_id(*parts: str) -> str:
+    """Return the UUIDv8 that these parts always give, and no others do."""
+    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
+    raw = bytearray(digest[:16])
+    raw[6] = (raw[6] & 0x0F) | 0x80
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether text is a UUID in its usual 36 characters."""
+    if len(text) != 36:
+        return False
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""Settings from the environment: typed, complete or refused with one readable list of what is wrong.
+
+A service declares a frozen ``msgspec.Struct``; field ``nats_url`` is read from ``CLARION_NATS_URL``.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+PREFIX = "CLARION_"
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Secret:
+    """A string that does not show itself in logs or tracebacks."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the string itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+
+class SettingsError(Exception):
+    """The environment does not hold what the process needs; the text lists every fault."""
+
+
+def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read ``settings`` from the environment.
+
+    Lists are comma-separated. Raises SettingsError naming every missing or malformed variable.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in msgspec.structs.fields(settings):
+        variable = PREFIX + field.name.upper()
+        text = environ.get(variable, "")
+        if not text:
+            if field.required:
+                faults.append(f"{variable} is not set")
+            continue
+        try:
+            values[field.name] = _convert(text, field.type)
+        except (msgspec.ValidationError, ValueError) as error:
+            faults.append(f"{variable}: {error}")
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return settings(**values)
+
+
+def load_or_exit(settings: type[S]) -> S:
+    """As load, but a fault ends the process with status 1 and a sentence per variable."""
+    try:
+        return load(settings)
+    except SettingsError as error:
+        for fault in str(error).split("; "):
+            print(f"configuration: {fault}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _convert(text: str, wanted: Any) -> Any:
+    if wanted is Secret:
+        return Secret(text)
+    if getattr(wanted, "__origin__", None) is tuple:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return msgspec.convert(parts, wanted, strict=False)
+    return msgspec.convert(text, wanted, strict=False)

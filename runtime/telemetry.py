@@ -1,0 +1,47 @@
+"""Trace ids that follow a request through HTTP, gRPC and NATS, and the /metrics page of each process.
+
+Metrics follow Prometheus' conventions: base units, ``_total`` and ``_seconds``, no ids as labels.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+import structlog
+from prometheus_client import start_http_server
+
+TRACE_HEADER = "X-Trace-Id"
+TRACE_METADATA = "x-trace-id"
+
+_trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+_UNSAFE = re.compile(r"[^\x21-\x7e]")
+_MAX_LENGTH = 128
+
+
+def trace_id_from(headers: Mapping[str, str]) -> str:
+    """Return the caller's trace id: X-Trace-Id as it is, else the trace of a W3C traceparent, else a new one."""
+    given = _UNSAFE.sub("", headers.get(TRACE_HEADER, ""))[:_MAX_LENGTH]
+    if given:
+        return given
+    match = _TRACEPARENT.match(headers.get("traceparent", ""))
+    return match.group(1) if match else secrets.token_hex(16)
+
+
+def bind_trace(trace_id: str) -> None:
+    """Make trace_id the one of the current task: its log lines and its calls carry it."""
+    _trace_id.set(trace_id)
+    structlog.contextvars.bind_contextvars(trace_id=trace_id)
+
+
+def current_trace() -> str:
+    """Return the current task's trace id; empty where none is bound."""
+    return _trace_id.get()
+
+
+def serve_metrics(address: str) -> None:
+    """Serve /metrics on host:port from a thread of its own; empty address: not at all."""
+    if address:
+        host, _, port = address.rpartition(":")
+        start_http_server(int(port), addr=host)

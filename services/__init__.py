@@ -1,0 +1,1 @@
+"""The five services, and what they share: topology.py (streams and subjects) and delivery/ (one attempt's way)."""

@@ -1,0 +1,186 @@
+"""Configuration that follows its owner: written to PostgreSQL, sent on by an outbox to a KV bucket, watched by all.
+
+The owner writes its rows and the outbox row in one transaction, so no change is lost; every process
+keeps a copy of what it needs, so it starts and runs without PostgreSQL. A copy's "there is none" is
+asked once more at the owner before anyone acts on it.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+
+import asyncpg
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from runtime import logs, postgres
+from runtime.errors import ClarionError, Code
+
+BUCKET = "CONFIG"
+_HEARTBEAT_S = 5.0
+
+log = logs.get(__name__)
+
+
+def key_part(text: str) -> str:
+    """Return text in the letters that a key may have (base64url, "_" for the empty text)."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") or "_"
+
+
+class Outbox:
+    """The owner's side. Table: <schema>.config_outbox (id bigserial, key text, value bytea null)."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, connection: Client) -> None:
+        self._pool = pool
+        self._table = f"{schema}.config_outbox"
+        self._schema = schema
+        self._jetstream = connection.jetstream(timeout=2)
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def add(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", key: str, value: bytes | None
+    ) -> None:
+        """Record a change within the caller's transaction; None removes the key. Call flush() after it."""
+        await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)  # noqa: S608
+
+    async def flush(self, deadline: float = 2.0) -> None:
+        """Send what is waiting; when NATS is away, run() sends it later."""
+        try:
+            async with asyncio.timeout(deadline):
+                await self._send_all()
+        except (*postgres.CONNECTION_ERRORS, nats.errors.Error, nats.js.errors.Error) as error:
+            log.warning("config_outbox_waits", error=repr(error))
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Send what other processes or earlier failures left behind, for ever."""
+        while True:
+            await self.flush()
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), 5.0)
+                await asyncio.sleep(0.5)
+            except TimeoutError:
+                pass
+
+    async def _send_all(self) -> None:
+        async with self._lock, self._pool.acquire() as connection:
+            while await self._send_some(connection):
+                pass
+
+    async def _send_some(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
+        async with connection.transaction():
+            # One sender at a time, or two changes of a key could arrive in the wrong order.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._table)
+            rows = await connection.fetch(
+                f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100"  # noqa: S608 - our own table
+            )
+            if not rows:
+                return False
+            bucket = await self._jetstream.key_value(BUCKET)
+            for row in rows:
+                if row["value"] is None:
+                    await bucket.delete(row["key"])
+                else:
+                    await bucket.put(row["key"], row["value"])
+            await connection.execute(
+                f"DELETE FROM {self._table} WHERE id = ANY($1)",  # noqa: S608 - our own table
+                [row["id"] for row in rows],
+            )
+            return len(rows) == 100
+
+
+class Watch:
+    """The reader's side: a copy in memory of all keys under the given prefixes ("tenants", "templates")."""
+
+    def __init__(
+        self,
+        connection: Client,
+        prefixes: Sequence[str],
+        on_change: Callable[[str, bytes | None], None] | None = None,
+    ) -> None:
+        self._nats = connection
+        self._jetstream: JetStreamContext = connection.jetstream(timeout=2)
+        self._filters = [f"$KV.{BUCKET}.{prefix}.>" for prefix in prefixes]
+        self._on_change = on_change
+        self._values: dict[str, bytes] = {}
+        self._ready = asyncio.Event()
+
+    def get(self, key: str) -> bytes | None:
+        """Return the key's value as last seen."""
+        return self._values.get(key)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the known keys that start with prefix."""
+        return [key for key in self._values if key.startswith(prefix)]
+
+    async def ready(self, deadline: float = 10.0) -> None:
+        """Wait until everything stored so far has been read. Raises UNAVAILABLE."""
+        try:
+            await asyncio.wait_for(self._ready.wait(), deadline)
+        except TimeoutError:
+            raise ClarionError(Code.UNAVAILABLE, f"The configuration bucket {BUCKET} does not answer.") from None
+
+    async def run(self) -> None:
+        """Follow the bucket for ever, reading it anew whenever the connection or the server was away."""
+        while True:
+            try:
+                await self._follow()
+            except (nats.errors.Error, nats.js.errors.Error, asyncio.TimeoutError, OSError) as error:
+                log.warning("config_watch_restarts", error=repr(error))
+            await asyncio.sleep(0.2)
+
+    async def _follow(self) -> None:
+        stream = f"KV_{BUCKET}"
+        reconnects = self._nats.stats["reconnects"]
+        inbox = self._nats.new_inbox()
+        subscription = await self._nats.subscribe(inbox)
+        try:
+            consumer = await self._jetstream.add_consumer(
+                stream,
+                ConsumerConfig(
+                    deliver_subject=inbox,
+                    deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+                    ack_policy=AckPolicy.NONE,
+                    filter_subjects=self._filters,
+                    idle_heartbeat=_HEARTBEAT_S,
+                    mem_storage=True,
+                    num_replicas=1,
+                    inactive_threshold=60,
+                ),
+            )
+            waiting = consumer.num_pending or 0
+            expected = 1
+            while self._nats.stats["reconnects"] == reconnects:
+                if expected > waiting:
+                    self._ready.set()
+                message = await subscription.next_msg(timeout=3 * _HEARTBEAT_S)
+                if message.reply == "" or not message.reply.startswith("$JS.ACK."):
+                    last = (message.headers or {}).get("Nats-Last-Consumer", "0")
+                    if int(last) >= expected:  # we are behind what was sent: some of it was lost
+                        return
+                    continue
+                metadata = message.metadata
+                if metadata.sequence.consumer != expected:
+                    return
+                expected += 1
+                self._apply(message)
+        finally:
+            if self._nats.is_connected:
+                await subscription.unsubscribe()
+
+    def _apply(self, message: Msg) -> None:
+        key = message.subject.removeprefix(f"$KV.{BUCKET}.")
+        gone = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
+        value = None if gone else message.data
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+        if self._on_change is not None:
+            self._on_change(key, value)

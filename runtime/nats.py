@@ -1,0 +1,412 @@
+"""NATS JetStream: a connection that outlives its server, publishing in group commits, pulling in streams.
+
+What the server does in each of these cases was tried; docs/nats.md tells.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from runtime import logs
+from runtime.batching import Batcher
+from runtime.errors import ClarionError, Code
+
+MSG_ID = "Nats-Msg-Id"
+_BATCH_ID = "Nats-Batch-Id"
+_BATCH_SEQUENCE = "Nats-Batch-Sequence"
+_BATCH_COMMIT = "Nats-Batch-Commit"
+
+# Server error codes (nats-server's errors.json).
+_DUPLICATE_IN_BATCH = 10201
+_BATCH_INCOMPLETE = 10176
+_OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batches
+
+# A batch costs a handful of syncs, a single message one: up to this many, singles are no dearer.
+_SINGLES = 2
+_MAX_BATCH = 1000
+_MAX_BATCH_BYTES = 4 * 1024 * 1024
+
+log = logs.get(__name__)
+
+
+async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
+    """Return a connection that reconnects for ever. url may list several servers, comma-separated.
+
+    wait: seconds to go on trying at start. Raises UNAVAILABLE after them.
+    """
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats_error", error=repr(error))
+
+    async def on_disconnect() -> None:
+        log.warning("nats_disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("nats_reconnected")
+
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return await nats.connect(
+                url.split(","),
+                name=name,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,
+                connect_timeout=2,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                allow_reconnect=True,
+                error_cb=on_error,
+                disconnected_cb=on_disconnect,
+                reconnected_cb=on_reconnect,
+                pending_size=8 * 1024 * 1024,
+            )
+        except (OSError, nats.errors.Error, asyncio.TimeoutError) as error:
+            if time.monotonic() > deadline:
+                raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {url}.") from error
+            await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be stored. msg_id: stored once within the stream's duplicate window; empty: always stored."""
+
+    subject: str
+    payload: bytes
+    msg_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The server's word that a message is on disk. duplicate: it was there before, at this sequence."""
+
+    sequence: int
+    duplicate: bool
+
+
+class _ApiError(msgspec.Struct):
+    err_code: int = 0
+    description: str = ""
+
+
+class _PubAck(msgspec.Struct):
+    seq: int = 0
+    duplicate: bool = False
+    error: _ApiError | None = None
+
+
+_decode_ack = msgspec.json.Decoder(_PubAck).decode
+
+
+class _Refused(Exception):
+    def __init__(self, error: _ApiError) -> None:
+        super().__init__(f"{error.err_code}: {error.description}")
+        self.code = error.err_code
+
+
+class Publisher:
+    """Stores messages in one stream, several at a time as an atomic batch.
+
+    An answer means stored. Failing that within deadline seconds: UNAVAILABLE, and the message may or
+    may not be stored; publish it again with the same msg_id.
+    """
+
+    def __init__(
+        self, connection: Client, *, deadline: float = 5.0, max_waiting: int = 20_000, max_batch: int = 500
+    ) -> None:
+        self._nats = connection
+        self._deadline = deadline
+        self._batcher: Batcher[Outgoing, Stored] = Batcher(
+            self._flush,
+            max_items=min(max_batch, _MAX_BATCH),
+            max_waiting=max_waiting,
+            max_bytes=_MAX_BATCH_BYTES,
+            size=lambda message: len(message.payload) + 200,
+        )
+
+    async def publish(self, message: Outgoing) -> Stored:
+        """Return when the message is stored."""
+        return await self._batcher.enqueue(message)
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        """Return when all are stored; not atomic."""
+        return list(await asyncio.gather(*[self._batcher.enqueue(message) for message in messages]))
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        await self._batcher.drain()
+
+    async def _flush(self, messages: list[Outgoing]) -> list[Stored | BaseException]:
+        return await self._store(messages, time.monotonic() + self._deadline)
+
+    async def _store(self, messages: list[Outgoing], deadline: float) -> list[Stored | BaseException]:
+        if len(messages) <= _SINGLES:
+            return await asyncio.gather(
+                *[self._retried([message], deadline) for message in messages], return_exceptions=True
+            )
+        try:
+            last = await self._retried(messages, deadline)
+        except _Refused as refused:
+            if refused.code != _DUPLICATE_IN_BATCH:
+                return [_translated(refused)] * len(messages)
+            # One known id refuses the whole batch and stores nothing of it: halve until it is alone.
+            middle = len(messages) // 2
+            first = await self._store(messages[:middle], deadline)
+            return first + await self._store(messages[middle:], deadline)
+        except ClarionError as error:
+            return [error] * len(messages)
+        first_sequence = last.sequence - len(messages) + 1
+        return [Stored(first_sequence + index, duplicate=False) for index in range(len(messages))]
+
+    async def _retried(self, messages: list[Outgoing], deadline: float) -> Stored:
+        """Send until the server answers: the ids make a repeat harmless."""
+        delay = 0.05
+        while True:
+            try:
+                ack = await self._send(messages, min(2.0, max(0.05, deadline - time.monotonic())))
+                if ack.error is None:
+                    return Stored(ack.seq, ack.duplicate)
+                if ack.error.err_code != _BATCH_INCOMPLETE:
+                    if len(messages) == 1 and ack.error.err_code == _DUPLICATE_IN_BATCH:
+                        return Stored(0, duplicate=True)
+                    refused = _Refused(ack.error)
+                    raise refused if len(messages) > 1 else _translated(refused)
+            except (nats.errors.Error, asyncio.TimeoutError, OSError):
+                pass
+            delay *= random.uniform(1.2, 2.0)  # noqa: S311 - jitter, not a secret
+            if time.monotonic() + delay > deadline:
+                raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)
+            await asyncio.sleep(delay)
+
+    async def _send(self, messages: list[Outgoing], timeout: float) -> _PubAck:
+        if not self._nats.is_connected:
+            raise nats.errors.ConnectionReconnectingError
+        if len(messages) == 1:
+            message = messages[0]
+            reply = await self._nats.request(
+                message.subject, message.payload, timeout=timeout, headers=_headers(message)
+            )
+            return _decode_ack(reply.data)
+        batch_id = secrets.token_hex(8)
+        for sequence, message in enumerate(messages[:-1], start=1):
+            headers = _headers(message)
+            headers[_BATCH_ID] = batch_id
+            headers[_BATCH_SEQUENCE] = str(sequence)
+            await self._nats.publish(message.subject, message.payload, headers=headers)
+        last = messages[-1]
+        headers = _headers(last)
+        headers[_BATCH_ID] = batch_id
+        headers[_BATCH_SEQUENCE] = str(len(messages))
+        headers[_BATCH_COMMIT] = "1"
+        reply = await self._nats.request(last.subject, last.payload, timeout=timeout, headers=headers)
+        return _decode_ack(reply.data)
+
+
+def _headers(message: Outgoing) -> dict[str, str]:
+    headers = dict(message.headers)
+    if message.msg_id:
+        headers[MSG_ID] = message.msg_id
+    return headers
+
+
+def _translated(refused: _Refused) -> ClarionError:
+    if refused.code in _OVERLOAD:
+        return ClarionError(Code.OVERLOADED, "The message store is full; try again shortly.", retry_after=5)
+    log.error("publish_refused", error=str(refused))
+    return ClarionError(Code.UNAVAILABLE, "The message broker refused the message.")
+
+
+class Held:
+    """A message in our hands: it comes again unless acked, and stays ours while the process lives."""
+
+    __slots__ = ("_msg", "_puller", "touched")
+
+    def __init__(self, msg: Msg, puller: "Puller") -> None:
+        self._msg = msg
+        self._puller = puller
+        self.touched = time.monotonic()
+
+    @property
+    def data(self) -> bytes:
+        """The payload."""
+        return self._msg.data
+
+    @property
+    def subject(self) -> str:
+        """The subject it was published on."""
+        return self._msg.subject
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; empty where there are none."""
+        return self._msg.headers or {}
+
+    @property
+    def deliveries(self) -> int:
+        """How often it has been delivered, this time included."""
+        return int(self._ack_part(-5))
+
+    @property
+    def sequence(self) -> int:
+        """Its sequence in the stream."""
+        return int(self._ack_part(-4))
+
+    async def ack(self) -> None:
+        """Done: never again."""
+        await self._puller.acknowledge(self)
+
+    def _ack_part(self, index: int) -> str:
+        return self._msg.reply.split(".")[index]
+
+
+@dataclass(slots=True)
+class _Request:
+    remaining: int
+    expires_at: float
+
+
+class Puller:
+    """Pulls from one durable consumer as a stream: asks for more while the last is being handled.
+
+    max_held bounds what is handed out and not yet acked. ack_wait, in seconds, is the consumer's own:
+    messages held for longer than a third of it are reported as in progress, so they stay here; those
+    of a killed process come again elsewhere after ack_wait.
+    """
+
+    EXPIRES_S = 10.0
+
+    def __init__(self, connection: Client, stream: str, consumer: str, *, max_held: int, ack_wait: float) -> None:
+        self._nats = connection
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._name = f"{stream}/{consumer}"
+        self._inbox = f"{connection.new_inbox()}"
+        self._max_held = max_held
+        self._ack_wait = ack_wait
+        self._held: dict[str, Held] = {}
+        self._arrived: deque[Held] = deque()
+        self._requests: dict[str, _Request] = {}
+        self._counter = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._pause_until = 0.0
+        self._connects = connection.stats["reconnects"]
+
+    @property
+    def held(self) -> int:
+        """How many messages are in our hands."""
+        return len(self._held)
+
+    async def batches(self) -> AsyncIterator[list[Held]]:
+        """Yield what has arrived, as soon as something has, until stop()."""
+        subscription = await self._nats.subscribe(
+            f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        heartbeat = asyncio.create_task(self._keep_held())
+        try:
+            while not self._stopping:
+                await self._ask()
+                if not self._arrived:
+                    self._wake.clear()
+                    try:
+                        await asyncio.wait_for(self._wake.wait(), 0.5)
+                    except TimeoutError:
+                        continue
+                if self._arrived and not self._stopping:
+                    batch = list(self._arrived)
+                    self._arrived.clear()
+                    yield batch
+            await subscription.unsubscribe()
+            # What arrived and was not handed out goes back at once, not after ack_wait.
+            for message in self._arrived:
+                await self._give_back(message)
+            self._arrived.clear()
+            while self._held:  # still being handled: keep them ours until they are acked
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            heartbeat.cancel()
+
+    def stop(self) -> None:
+        """Take no more; batches() ends when what is held has been acked."""
+        self._stopping = True
+        self._wake.set()
+
+    async def acknowledge(self, message: Held) -> None:
+        """Ack one; Held.ack is the way to call it."""
+        reply = message._msg.reply  # noqa: SLF001 - Held is this class's own handle
+        if self._held.pop(reply, None) is None:
+            return
+        await self._nats.publish(reply)
+        if self._stopping or len(self._held) * 2 <= self._max_held:
+            self._wake.set()
+
+    async def _receive(self, msg: Msg) -> None:
+        request = self._requests.get(msg.subject)
+        status = msg.headers.get("Status") if msg.headers and not msg.data else None
+        if status is not None:
+            if status != "100":  # 100 is a heartbeat; all else ends the request
+                self._requests.pop(msg.subject, None)
+                if status not in ("404", "408"):
+                    self._note_refusal(status, msg)
+                self._wake.set()
+            return
+        if request is not None:
+            request.remaining -= 1
+            if request.remaining <= 0:
+                del self._requests[msg.subject]
+        held = Held(msg, self)
+        self._held[msg.reply] = held
+        self._arrived.append(held)
+        self._wake.set()
+
+    def _note_refusal(self, status: str, msg: Msg) -> None:
+        self._pause_until = time.monotonic() + 0.25
+        description = msg.headers.get("Description", "") if msg.headers else ""
+        if status != "409" or "Server Shutdown" not in description:
+            log.warning("pull_refused", consumer=self._name, status=status, description=description)
+
+    async def _ask(self) -> None:
+        now = time.monotonic()
+        reconnects = self._nats.stats["reconnects"]
+        if reconnects != self._connects:  # the server forgot what it was asked
+            self._connects = reconnects
+            self._requests.clear()
+        for subject in [subject for subject, request in self._requests.items() if now > request.expires_at + 2]:
+            del self._requests[subject]
+        open_for = sum(request.remaining for request in self._requests.values())
+        room = self._max_held - len(self._held) - open_for
+        if room <= 0 or (self._requests and room * 2 < self._max_held):
+            return
+        if now < self._pause_until or not self._nats.is_connected:
+            return
+        self._counter += 1
+        subject = f"{self._inbox}.{self._counter}"
+        self._requests[subject] = _Request(room, now + self.EXPIRES_S)
+        body = msgspec.json.encode({"batch": room, "expires": int(self.EXPIRES_S * 1e9)})
+        await self._nats.publish(self._subject, body, reply=subject)
+
+    async def _keep_held(self) -> None:
+        """Tell the server what is still being worked on."""
+        interval = self._ack_wait / 3
+        while True:
+            await asyncio.sleep(interval / 2)
+            stale = time.monotonic() - interval
+            for message in [message for message in self._held.values() if message.touched < stale]:
+                message.touched = time.monotonic()
+                await self._nats.publish(message._msg.reply, b"+WPI")  # noqa: SLF001
+
+    async def _give_back(self, message: Held) -> None:
+        reply = message._msg.reply  # noqa: SLF001
+        self._held.pop(reply, None)
+        await self._nats.publish(reply, b"-NAK")

@@ -1,0 +1,112 @@
+"""PostgreSQL: pools, named queries, and migrations applied once under a lock."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from runtime import logs
+
+_NAME = re.compile(r"^-- name: ([a-z0-9_]+)$", re.MULTILINE)
+# Any number will do, so long as every `migrate` uses the same one.
+_MIGRATION_LOCK = 0x434C4152
+
+log = logs.get(__name__)
+
+Pool = asyncpg.Pool
+
+# What means "the database is not there", as opposed to "it said no".
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,  # it is shutting down or starting up
+    asyncpg.exceptions.TooManyConnectionsError,
+)
+
+
+class Queries:
+    """The named queries of a .sql file as attributes: ``-- name: insert_tenant`` becomes ``.insert_tenant``."""
+
+    def __init__(self, path: Path) -> None:
+        parts = _NAME.split(path.read_text(encoding="utf-8"))
+        self._by_name = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise AttributeError(f"no query is named {name}") from None
+
+
+async def connect(
+    url: str, *, name: str, size: int, deadline: float = 5.0, durable: bool = True
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Return a pool that connects when first used, so that a service starts without its database.
+
+    size: most connections. deadline: seconds for each statement. durable=False: commits do not wait
+    for the disk (synchronous_commit = off); only for what can be rebuilt.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        command_timeout=deadline,
+        timeout=deadline,
+        max_inactive_connection_lifetime=300,
+        server_settings={
+            "application_name": name,
+            "synchronous_commit": "on" if durable else "off",
+            "statement_timeout": str(int(deadline * 1000)),
+            "jit": "off",
+        },
+    )
+
+
+async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:
+    """Tell whether the database answers."""
+    try:
+        await pool.fetchval("SELECT 1", timeout=1.0)
+    except CONNECTION_ERRORS:
+        return False
+    return True
+
+
+async def migrate(url: str, schema: str, folder: Path) -> list[str]:
+    """Apply the folder's *.sql files that schema does not have yet, in order; return their names.
+
+    One migration is one transaction; a second process waits for the first. A file changed after it
+    was applied is an error: write another one.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(
+            f"CREATE SCHEMA IF NOT EXISTS {schema};"
+            f"CREATE TABLE IF NOT EXISTS {schema}.migrations ("
+            " name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations")  # noqa: S608 - our own names
+        known = {row["name"]: row["digest"] for row in rows}
+        applied = []
+        for path in sorted(folder.glob("*.sql")):
+            text = path.read_text(encoding="utf-8")
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if path.name in known:
+                if known[path.name] != digest:
+                    raise RuntimeError(f"migration {schema}/{path.name} was changed after it was applied")
+                continue
+            async with connection.transaction():
+                await connection.execute(text)
+                await connection.execute(
+                    f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)",  # noqa: S608
+                    path.name,
+                    digest,
+                )
+            applied.append(path.name)
+        return applied
+    finally:
+        await connection.close()

@@ -1,0 +1,122 @@
+"""The life of a service process: start, say so, drain on SIGTERM, end within ten seconds."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+import uvloop
+
+from runtime import logs, telemetry
+from runtime.errors import ClarionError
+from runtime.grpc import Server
+from runtime.settings import Secret, load_or_exit
+
+DRAIN_S = 8.0
+
+log = logs.get(__name__)
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process reads. Extend it."""
+
+    # Of the gRPC server, host:port.
+    grpc_address: str
+    # The services' shared token.
+    service_token: Secret
+    # Of /metrics, host:port; empty: none.
+    metrics_address: str = ""
+    log_level: str = "info"
+
+
+class Process:
+    """What a service's wiring registers itself with.
+
+    Drain callbacks run in the order of registration: stop intake first, then finish what is under way.
+    Close callbacks run afterwards, last registered first.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._drain: list[Callable[[], Awaitable[None]]] = []
+        self._close = contextlib.AsyncExitStack()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call this when the process is asked to stop."""
+        self._drain.append(callback)
+
+    def on_close(self, callback: Callable[[], Awaitable[Any]]) -> None:
+        """Call this after draining."""
+        self._close.push_async_callback(callback)
+
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]":
+        """Run a loop for the life of the process; its failure ends the process, so the supervisor starts anew."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", task=task.get_name(), error=repr(error), exc_info=error)
+            self._failure = error
+            self._stop.set()
+
+    async def serve(self, server: Server) -> int:
+        """Say SERVING, wait for SIGTERM or SIGINT, drain, close. Returns the exit status."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await server.set_serving(True)
+        log.info("serving", pid=os.getpid())
+        await self._stop.wait()
+        started = time.perf_counter()
+        await server.set_serving(False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                # Callers see NOT_SERVING and the goodbye of HTTP/2; calls under way end.
+                await server.stop(grace=DRAIN_S / 2)
+                for callback in self._drain:
+                    await callback()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await self._close.aclose()
+        log.info("stopped", seconds=round(time.perf_counter() - started, 3))
+        return 1 if self._failure else 0
+
+
+def run(
+    name: str,
+    settings_type: type[Any],
+    wire: Callable[[Any, Process], Awaitable[Server]],
+) -> None:
+    """Run a service: read its settings, wire it, serve until told to stop. Does not return."""
+    settings = load_or_exit(settings_type)
+    logs.configure(name, settings.log_level)
+
+    async def main() -> int:
+        process = Process(name)
+        telemetry.serve_metrics(settings.metrics_address)
+        try:
+            server = await wire(settings, process)
+        except (ClarionError, OSError) as error:
+            log.error("cannot_start", error=str(error))
+            print(f"{name} cannot start: {error}", file=sys.stderr)
+            return 1
+        return await process.serve(server)
+
+    status = uvloop.run(main())
+    sys.stdout.flush()
+    os._exit(status)  # gRPC's threads and unfinished connections must not hold the exit up

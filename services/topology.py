@@ -1,0 +1,212 @@
+"""The streams, subjects, lanes and configuration keys that all services agree on.
+
+A lane is a share of the tenants: subjects carry it, so that one tenant's flood shares its consumer
+with few others. ``clarion migrate`` creates what stands here.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from nats.js import errors
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+
+from clarion.common.v1 import event_pb2
+from runtime.configuration import BUCKET, key_part
+
+EVENTS = "EVENTS"
+DELIVERIES = "DELIVERIES"
+TIMERS = "TIMERS"
+TRACE = "TRACE"
+
+LANES = 16
+# Each group of lanes is one consumer, served on its own.
+LANE_GROUPS = 4
+
+# How long a message id is remembered, seconds.
+DUPLICATE_WINDOW_S = 600
+# After a worker dies, its messages come again after this long, seconds.
+ACK_WAIT_S = 6.0
+
+GIB = 1024**3
+
+CHANNELS: dict[event_pb2.Channel, str] = {
+    event_pb2.CHANNEL_EMAIL: "email",
+    event_pb2.CHANNEL_SMS: "sms",
+    event_pb2.CHANNEL_PUSH: "push",
+}
+
+
+def lane_of(tenant_id: str) -> int:
+    """Return the tenant's lane."""
+    return zlib.crc32(tenant_id.encode()) % LANES
+
+
+def event_subject(tenant_id: str) -> str:
+    """Where an event of this tenant is published in EVENTS."""
+    return f"events.{lane_of(tenant_id)}"
+
+
+def delivery_subject(channel: event_pb2.Channel, tenant_id: str) -> str:
+    """Where a delivery is published in DELIVERIES."""
+    return f"deliveries.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+
+
+def timer_subject(delivery_id: str, revision: str) -> str:
+    """Where a schedule waits in TIMERS; one per delivery and revision (attempt, deferral, replay)."""
+    return f"timers.wait.{delivery_id}.{revision}"
+
+
+def due_subject(channel: event_pb2.Channel, tenant_id: str) -> str:
+    """Where a delivery comes out of TIMERS when it is due."""
+    return f"timers.due.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+
+
+TRACE_SUBJECT = "trace"
+
+
+# Keys of the configuration bucket.
+
+
+def tenant_key(tenant_id: str) -> str:
+    """A tenant: JSON {id, account_id, name, active, delivery_channels, sender_name, sender_email, reply_to}."""
+    return f"tenants.{tenant_id}"
+
+
+def api_key_key(digest_hex: str) -> str:
+    """An API key by its SHA-256: the tenant's id as text."""
+    return f"keys.{digest_hex}"
+
+
+def templates_key(tenant_id: str, event_type: str) -> str:
+    """The active templates: JSON list of {channel, template_version_id, push_namespace}; tenant "": platform."""
+    return f"templates.{tenant_id or 'platform'}.{key_part(event_type)}"
+
+
+def providers_key(tenant_id: str) -> str:
+    """A tenant's providers, best first: JSON list of {id, channel, kind, settings, secrets (base64 ciphertext)}."""
+    return f"providers.{tenant_id}"
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable consumer over one group of lanes."""
+
+    stream: str
+    name: str
+    subjects: tuple[str, ...]
+
+
+def _groups(stream: str, name: str, prefix: str) -> list[Consumer]:
+    return [
+        Consumer(
+            stream,
+            f"{name}-{group}",
+            tuple(f"{prefix}.{lane}" for lane in range(group, LANES, LANE_GROUPS)),
+        )
+        for group in range(LANE_GROUPS)
+    ]
+
+
+def router_consumers() -> list[Consumer]:
+    """The router's: events to route."""
+    return _groups(EVENTS, "router", "events")
+
+
+def ledger_consumers() -> list[Consumer]:
+    """The ledger's: what was accepted, and what became of it."""
+    return [Consumer(EVENTS, "ledger", ("events.*",)), Consumer(TRACE, "ledger", (TRACE_SUBJECT,))]
+
+
+def delivery_consumers(channel: event_pb2.Channel) -> list[Consumer]:
+    """A channel's: deliveries as routed, and those that fell due."""
+    name = CHANNELS[channel]
+    due = Consumer(TIMERS, f"{name}-due", (f"timers.due.{name}.*",))
+    return [*_groups(DELIVERIES, name, f"deliveries.{name}"), due]
+
+
+def consumers() -> list[Consumer]:
+    """All of them."""
+    return [
+        *router_consumers(),
+        *ledger_consumers(),
+        *(consumer for channel in CHANNELS for consumer in delivery_consumers(channel)),
+    ]
+
+
+def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
+    """The streams. max_bytes bounds each of them but TIMERS, which must not discard (a timer would vanish)."""
+
+    def bounded(name: str, subjects: list[str]) -> StreamConfig:
+        return StreamConfig(
+            name=name,
+            subjects=subjects,
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            max_bytes=max_bytes,
+            num_replicas=replicas,
+            duplicate_window=DUPLICATE_WINDOW_S,
+            allow_atomic=True,
+            allow_direct=True,
+        )
+
+    timers = StreamConfig(
+        name=TIMERS,
+        subjects=["timers.wait.>", "timers.due.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_atomic=True,
+        allow_msg_schedules=True,
+        allow_direct=True,
+    )
+    return [
+        bounded(EVENTS, ["events.*"]),
+        bounded(DELIVERIES, ["deliveries.*.*"]),
+        bounded(TRACE, [TRACE_SUBJECT]),
+        timers,
+    ]
+
+
+async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = GIB) -> list[str]:
+    """Create or update the streams, consumers and the configuration bucket; return what was created."""
+    jetstream = connection.jetstream(timeout=10)
+    created = []
+    for stream in streams(replicas=replicas, max_bytes=max_bytes):
+        try:
+            await jetstream.update_stream(stream)
+        except errors.NotFoundError:
+            await jetstream.add_stream(stream)
+            created.append(str(stream.name))
+    try:
+        await jetstream.key_value(BUCKET)
+    except errors.NotFoundError:
+        await jetstream.create_key_value(
+            KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=replicas, max_bytes=-1)
+        )
+        created.append(BUCKET)
+    for consumer in consumers():
+        await jetstream.add_consumer(
+            consumer.stream,
+            ConsumerConfig(
+                durable_name=consumer.name,
+                filter_subjects=list(consumer.subjects),
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT_S,
+                max_deliver=-1,
+                max_ack_pending=8192,
+                max_waiting=512,
+                num_replicas=1,
+            ),
+        )
+    return created

@@ -1,0 +1,48 @@
+"""What the worker needs of a channel, and what a channel answers."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+
+
+class Verdict(Enum):
+    """What became of one attempt at the provider."""
+
+    SENT = "sent"
+    # Worth another try: a timeout, a refused connection, a 5xx.
+    TRANSIENT = "transient"
+    # The provider asks to slow down; retry_after_s says for how long, where it said so.
+    THROTTLED = "throttled"
+    # No use in trying again: a malformed address, rejected content.
+    PERMANENT = "permanent"
+    # Decided at the last moment not to send: the reason says why.
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt's answer. A provider's no is a Result, not an exception.
+
+    reason: a word such as "provider_timeout". detail: the provider's own words, at most 500 characters,
+    never with credentials in them. provider: its kind.
+    """
+
+    verdict: Verdict
+    provider: str
+    reason: str = ""
+    detail: str = ""
+    provider_message_id: str = ""
+    retry_after_s: float = 0.0
+
+
+class Attempter(Protocol):
+    """A channel's side of the worker. An exception means our own fault: the attempt is retried as TRANSIENT."""
+
+    def slot(self, delivery: event_pb2.Delivery) -> str:
+        """Name what a hung far side would hold up (such as tenant and provider): its attempts share one bound."""
+
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+        """Send the rendered content once. Bounded in time by the worker (ATTEMPT_DEADLINE_S)."""

@@ -32,7 +32,7 @@ def configure(service: str, level: str = "info") -> None:
 
 def get(name: str) -> Any:
     """Return the logger of a module."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
 
 
 def _dumps(value: Any, **_: Any) -> bytes:
@@ -41,5 +41,5 @@ def _dumps(value: Any, **_: Any) -> bytes:
 
 class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        logger = structlog.get_logger(logger=record.name)
+        logger = structlog.get_logger(module=record.name)
         logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)

@@ -266,6 +266,10 @@ class Held:
         """Done: never again."""
         await self._puller.acknowledge(self)
 
+    def release(self) -> None:
+        """Let go without an ack: it comes again, here or elsewhere, after the consumer's ack_wait."""
+        self._puller.release(self)
+
     def _ack_part(self, index: int) -> str:
         return self._msg.reply.split(".")[index]
 
@@ -350,6 +354,11 @@ class Puller:
         await self._nats.publish(reply)
         if self._stopping or len(self._held) * 2 <= self._max_held:
             self._wake.set()
+
+    def release(self, message: Held) -> None:
+        """Let one go; Held.release is the way to call it."""
+        self._held.pop(message._msg.reply, None)  # noqa: SLF001
+        self._wake.set()
 
     async def _receive(self, msg: Msg) -> None:
         request = self._requests.get(msg.subject)

@@ -45,6 +45,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.FromString,
                 _registered_method=True)
+        self.GetDeliveryStates = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetDeliveryStates',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/ListDeadLetters',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeadLettersRequest.SerializeToString,
@@ -70,6 +75,13 @@ class LedgerServiceServicer:
 
     def GetEvent(self, request, context):
         """One event with its timeline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeliveryStates(self, request, context):
+        """Where deliveries stand, for workers that may have handled them before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +113,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetEvent,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.SerializeToString,
+            ),
+            'GetDeliveryStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeliveryStates,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -168,6 +185,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetEvent',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeliveryStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetDeliveryStates',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class LedgerServiceStub:
     """Newest first."""
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """One event with its timeline."""
+    GetDeliveryStates: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]
+    """Where deliveries stand, for workers that may have handled them before."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]
     """Newest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]
@@ -51,6 +53,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Newest first."""
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event with its timeline."""
+    GetDeliveryStates: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]  # type: ignore[assignment]
+    """Where deliveries stand, for workers that may have handled them before."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Newest first."""
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
@@ -74,6 +78,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetEventResponse, _abc.Awaitable[_ledger_pb2.GetEventResponse]]:
         """One event with its timeline."""
+
+    @_abc_1.abstractmethod
+    def GetDeliveryStates(
+        self,
+        request: _ledger_pb2.GetDeliveryStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetDeliveryStatesResponse, _abc.Awaitable[_ledger_pb2.GetDeliveryStatesResponse]]:
+        """Where deliveries stand, for workers that may have handled them before."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(

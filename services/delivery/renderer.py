@@ -1,0 +1,45 @@
+"""The render service, asked for many deliveries at once."""
+
+import grpc.aio
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2, render_pb2_grpc
+from runtime.batching import Batcher
+from runtime.grpc import Caller
+
+DEADLINE_S = 10.0
+_MAX_ITEMS = 128
+
+
+class Renderer:
+    """Collects what waits into RenderBatch calls."""
+
+    def __init__(self, channel: grpc.aio.Channel, caller: Caller) -> None:
+        self._stub = render_pb2_grpc.RenderServiceStub(channel)
+        self._caller = caller
+        self._batcher: Batcher[event_pb2.Delivery, render_pb2.RenderResult] = Batcher(
+            self._flush,
+            max_items=_MAX_ITEMS,
+            max_waiting=20_000,
+            max_bytes=4 * 1024 * 1024,
+            size=lambda delivery: len(delivery.variables) + len(delivery.payload_extra) + 100,
+            concurrency=2,
+        )
+
+    async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:
+        """Return the delivery's content, or why there is none. Raises ClarionError when render is away."""
+        return await self._batcher.enqueue(delivery)
+
+    async def _flush(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
+        request = render_pb2.RenderBatchRequest(
+            items=[
+                render_pb2.RenderItem(
+                    template_version_id=delivery.template_version_id,
+                    variables=delivery.variables,
+                    fallback=delivery.payload_extra,
+                )
+                for delivery in deliveries
+            ]
+        )
+        answer = await self._caller(self._stub.RenderBatch, request, deadline=DEADLINE_S)
+        return list(answer.results)

@@ -1,0 +1,248 @@
+"""Takes deliveries from DELIVERIES and TIMERS and sees each through one attempt.
+
+Everything an attempt leaves behind (its record, its retry, its dead letter) is stored before the
+message is acknowledged; a crash in between repeats the attempt.
+"""
+
+import asyncio
+import collections
+import datetime
+from collections.abc import Sequence
+
+from nats.aio.client import Client
+from prometheus_client import Counter, Histogram
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.render.v1 import render_pb2
+from runtime import clock, logs, nats, telemetry
+from runtime.errors import ClarionError
+from services import topology
+from services.delivery import retry
+from services.delivery.ports import Attempter, Result, Verdict
+from services.delivery.renderer import Renderer
+from services.delivery.states import LedgerStates
+from services.trace import TraceWriter
+
+ATTEMPT_DEADLINE_S = 20.0
+
+_SCHEDULE = "Nats-Schedule"
+_SCHEDULE_TARGET = "Nats-Schedule-Target"
+_UNDECIDED = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_QUEUED)
+
+_ATTEMPTS = Counter("clarion_attempts_total", "Attempts by channel and what came of them.", ["channel", "status"])
+_DEFERRED = Counter("clarion_deferrals_total", "Deliveries put off without an attempt.", ["channel", "reason"])
+_LATENCY = Histogram(
+    "clarion_delivery_seconds",
+    "From an event's acceptance to its delivery's first success.",
+    ["channel"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+
+log = logs.get(__name__)
+
+
+class DeliveryWorker:
+    """One process's share of the deliveries of some channels.
+
+    max_held bounds what one consumer hands out at a time; slot_limit, of that, what one slot
+    (Attempter.slot) may hold. delays_s: see retry.decide.
+    """
+
+    def __init__(
+        self,
+        connection: Client,
+        channels: Sequence[event_pb2.Channel],
+        attempter: Attempter,
+        renderer: Renderer,
+        states: LedgerStates,
+        *,
+        delays_s: Sequence[float] = retry.DEFAULT_DELAYS_S,
+        max_held: int = 256,
+        slot_limit: int = 256,
+        now: clock.Clock = clock.now_us,
+    ) -> None:
+        self._attempter = attempter
+        self._renderer = renderer
+        self._states = states
+        self._trace = TraceWriter(nats.Publisher(connection))
+        self._timers = nats.Publisher(connection)
+        self._delays_s = delays_s
+        self._slot_limit = slot_limit
+        self._slots: collections.Counter[str] = collections.Counter()
+        self._now = now
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pullers = [
+            nats.Puller(
+                connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S
+            )
+            for channel in channels
+            for consumer in topology.delivery_consumers(channel)
+        ]
+
+    async def run(self) -> None:
+        """Work until drain()."""
+        async with asyncio.TaskGroup() as group:
+            for puller in self._pullers:
+                group.create_task(self._consume(puller))
+
+    async def drain(self) -> None:
+        """Take no more, and see to the end what is in hand."""
+        for puller in self._pullers:
+            puller.stop()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def _consume(self, puller: nats.Puller) -> None:
+        async for batch in puller.batches():
+            for held in batch:
+                task = asyncio.create_task(self._handle(held))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, held: nats.Held) -> None:
+        """See one message through; whatever happens, it is acked, put off, or left to come again."""
+        try:
+            delivery = event_pb2.Delivery.FromString(held.data)
+            telemetry.bind_trace(delivery.trace_id)
+            if await self._is_repeat(delivery, held):
+                log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
+            else:
+                await self._in_slot(delivery)
+            await held.ack()
+        except ClarionError as error:
+            # The broker is away: what was not stored is not acked, and comes again.
+            log.warning("delivery_left", error=error.detail, code=error.code.name)
+            held.release()
+        except Exception:
+            log.exception("delivery_crashed", sequence=held.sequence, subject=held.subject)
+            held.release()
+
+    async def _is_repeat(self, delivery: event_pb2.Delivery, held: nats.Held) -> bool:
+        """Past the duplicate window only the ledger knows what was handled before."""
+        age_us = self._now() - delivery.accepted_at_us
+        if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
+            return False
+        return await self._states.state(delivery.id) not in _UNDECIDED
+
+    async def _in_slot(self, delivery: event_pb2.Delivery) -> None:
+        slot = self._attempter.slot(delivery)
+        if self._slots[slot] >= self._slot_limit:
+            await self._defer(delivery, "no_slot")
+            return
+        self._slots[slot] += 1
+        try:
+            await self._attempt(delivery)
+        finally:
+            self._slots[slot] -= 1
+            if not self._slots[slot]:
+                del self._slots[slot]
+
+    async def _attempt(self, delivery: event_pb2.Delivery) -> None:
+        started = self._now()
+        try:
+            rendered = await self._renderer.render(delivery)
+        except ClarionError as error:
+            log.warning("render_away", delivery_id=delivery.id, error=error.detail)
+            await self._defer(delivery, "render_away")
+            return
+        rendered_at = self._now()
+        result = await self._ask(delivery, rendered)
+        decision = retry.decide(result, delivery.attempt, self._delays_s)
+        ended = self._now()
+        record = trace_pb2.TraceRecord(
+            event_id=delivery.event_id,
+            tenant_id=delivery.tenant_id,
+            at_us=ended,
+            duration_us=ended - started,
+            attempted=trace_pb2.Attempted(
+                delivery_id=delivery.id,
+                channel=delivery.channel,
+                attempt=delivery.attempt,
+                replay=delivery.replay,
+                status=decision.status,
+                reason=result.reason,
+                detail=result.detail[:500],
+                provider=result.provider,
+                provider_message_id=result.provider_message_id,
+                wait_us=max(0, started - delivery.planned_at_us),
+                render_us=rendered_at - started,
+                send_us=ended - rendered_at,
+            ),
+        )
+        await self._conclude(delivery, decision, record)
+        self._report(delivery, decision, record)
+
+    async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> Result:
+        if rendered.HasField("failure"):
+            failure = rendered.failure
+            return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+        try:
+            async with asyncio.timeout(ATTEMPT_DEADLINE_S):
+                return await self._attempter.attempt(delivery, rendered.content)
+        except TimeoutError:
+            return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
+        except Exception as error:  # our own fault; it must end as a recorded attempt, not as a crash loop
+            log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
+            return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+
+    async def _conclude(
+        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
+    ) -> None:
+        if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
+            record.attempted.dead_letter.CopyFrom(delivery)
+        if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
+            await self._trace.write(record)
+            return
+        due_us = self._now() + int(decision.delay_s * 1_000_000)
+        record.attempted.next_attempt_at_us = due_us
+        again = event_pb2.Delivery()
+        again.CopyFrom(delivery)
+        again.attempt += 1
+        again.planned_at_us = due_us
+        await asyncio.gather(self._schedule(again, due_us), self._trace.write(record))
+
+    async def _defer(self, delivery: event_pb2.Delivery, reason: str) -> None:
+        due_us = self._now() + int(retry.deferral_s(delivery.deferrals) * 1_000_000)
+        _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
+        delivery.deferrals += 1
+        delivery.planned_at_us = due_us
+        await self._schedule(delivery, due_us)
+
+    async def _schedule(self, delivery: event_pb2.Delivery, due_us: int) -> None:
+        revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
+        due = datetime.datetime.fromtimestamp(due_us / 1_000_000, datetime.UTC)
+        await self._timers.publish(
+            nats.Outgoing(
+                topology.timer_subject(delivery.id, revision),
+                delivery.SerializeToString(),
+                msg_id=f"{delivery.id}.{revision}",
+                headers={
+                    _SCHEDULE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
+                    _SCHEDULE_TARGET: topology.due_subject(delivery.channel, delivery.tenant_id),
+                },
+            )
+        )
+
+    def _report(
+        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
+    ) -> None:
+        channel = topology.CHANNELS[delivery.channel]
+        status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
+        _ATTEMPTS.labels(channel, status).inc()
+        if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
+            _LATENCY.labels(channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
+        step = record.attempted
+        log.info(
+            "delivery",
+            event_id=delivery.event_id,
+            delivery_id=delivery.id,
+            tenant_id=delivery.tenant_id,
+            channel=channel,
+            attempt=delivery.attempt,
+            status=status,
+            reason=step.reason,
+            provider=step.provider,
+            wait_ms=step.wait_us / 1000,
+            render_ms=step.render_us / 1000,
+            send_ms=step.send_us / 1000,
+        )

@@ -1,0 +1,35 @@
+"""Appends records to TRACE: what waits goes into one message, stored before the caller goes on."""
+
+from clarion.common.v1 import trace_pb2
+from runtime import nats
+from runtime.batching import Batcher
+from runtime.ids import new_id
+from services import topology
+
+
+class TraceWriter:
+    """Writes the records of one process. One message carries up to max_records of them."""
+
+    def __init__(self, publisher: nats.Publisher, *, max_records: int = 500) -> None:
+        self._publisher = publisher
+        self._batcher: Batcher[trace_pb2.TraceRecord, None] = Batcher(
+            self._flush,
+            max_items=max_records,
+            max_waiting=50_000,
+            max_bytes=512 * 1024,
+            size=lambda record: record.ByteSize(),
+        )
+
+    async def write(self, record: trace_pb2.TraceRecord) -> None:
+        """Return when the record is stored; gives it its id. Raises UNAVAILABLE when the broker is away."""
+        record.id = new_id()
+        await self._batcher.enqueue(record)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        await self._batcher.drain()
+
+    async def _flush(self, records: list[trace_pb2.TraceRecord]) -> list[None]:
+        payload = trace_pb2.TraceBatch(records=records).SerializeToString()
+        await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload, msg_id=new_id()))
+        return [None] * len(records)

@@ -7,14 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import uvloop
 
 from runtime import logs, telemetry
 from runtime.errors import ClarionError
-from runtime.grpc import Server
 from runtime.settings import Secret, load_or_exit
 
 DRAIN_S = 8.0
@@ -22,16 +21,31 @@ DRAIN_S = 8.0
 log = logs.get(__name__)
 
 
-class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every process reads. Extend it."""
+class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process reads, with a gRPC server or without."""
 
-    # Of the gRPC server, host:port.
-    grpc_address: str
     # The services' shared token.
     service_token: Secret
     # Of /metrics, host:port; empty: none.
     metrics_address: str = ""
     log_level: str = "info"
+
+
+class ProcessSettings(CommonSettings, frozen=True, kw_only=True):
+    """What every service reads. Extend it."""
+
+    # Of the gRPC server, host:port.
+    grpc_address: str
+
+
+class Server(Protocol):
+    """What a process serves with: runtime.grpc.Server, or an HTTP server of the same life."""
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell health checks whether calls are welcome."""
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls and wait up to grace seconds for those under way."""
 
 
 class Process:

@@ -1,0 +1,188 @@
+"""Real servers for the tests: one PostgreSQL a session with a database per test, a NATS server per test.
+
+`postgres_url`: a new database, all schemas migrated. `nats_url`: streams and consumers as `clarion migrate`
+makes them. `nats_server` and `postgres_server` can be killed and started again.
+"""
+
+import asyncio
+import secrets
+import socket
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import nats
+import pytest
+
+import runtime.postgres
+from services import topology
+from stack import postgres as local_postgres
+from stack.launch import command_for
+from stack.nats import Nats
+from stack.postgres import Postgres
+
+_ROOT = Path(__file__).parents[1]
+_TEMPLATE = "template_migrated"
+_STREAM_MAX_BYTES = 64 * 1024**2
+
+
+@dataclass
+class PostgresServer:
+    """The session's PostgreSQL."""
+
+    local: Postgres
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = command_for(
+            self.local.command(), death_signal=local_postgres.STOP_SIGNAL, user=local_postgres.system_user()
+        )
+        self.process = _spawn(command, self.log, environment=local_postgres.environment())
+        in_thread(self.local.wait())
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self.process.send_signal(local_postgres.STOP_SIGNAL)
+        self.process.wait(20)
+
+
+@dataclass
+class NatsServer:
+    """A test's NATS server."""
+
+    local: Nats
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, with the credentials in it."""
+        return self.local.url
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Blocking."""
+        self.process = _spawn(command_for(self.local.command(), death_signal=9), self.log)
+        in_thread(self.local.wait())
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL for the session, with a migrated template database."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = PostgresServer(Postgres(folder / "data", free_port(), secrets.token_hex(16)), folder / "log")
+    server.local.prepare()
+    server.start()
+    try:
+        in_thread(_make_template(server.local))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def empty_postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A new database with nothing in it."""
+    async for url in _database(postgres_server.local, "template1"):
+        yield url
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A new database with the schemas of all services."""
+    async for url in _database(postgres_server.local, _TEMPLATE):
+        yield url
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server of this test's own, with the streams."""
+    folder = tmp_path / "nats"
+    server = NatsServer(Nats(folder, free_port(), free_port(), secrets.token_hex(16)), tmp_path / "nats.log")
+    server.local.prepare()
+    server.start()
+    try:
+        in_thread(_apply(server.url))
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> str:
+    """The address of this test's NATS server."""
+    return nats_server.url
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def in_thread(work: Coroutine[Any, Any, object]) -> None:
+    """Run work to its end on a loop of its own, whatever loop the test has."""
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+
+
+async def _make_template(local: Postgres) -> None:
+    admin = await asyncpg.connect(local.url("postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {_TEMPLATE}")
+    finally:
+        await admin.close()
+    for folder in sorted(_ROOT.glob("services/*/migrations")):
+        await runtime.postgres.migrate(local.url(_TEMPLATE), folder.parent.name, folder)
+
+
+async def _database(local: Postgres, template: str) -> AsyncIterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(local.url("postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield local.url(name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+async def _apply(url: str) -> None:
+    connection = await nats.connect(url)
+    try:
+        await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
+    finally:
+        await connection.close()
+
+
+def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)

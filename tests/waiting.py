@@ -1,0 +1,30 @@
+"""Waiting in tests: poll until it is so, with a deadline."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline: float = 10.0, *, every: float = 0.02) -> T:
+    """Return the predicate's first truthy value; AssertionError after deadline seconds.
+
+    The predicate may be a coroutine function. An AssertionError inside it counts as "not yet".
+    """
+    until = time.monotonic() + deadline
+    while True:
+        failure: AssertionError | None = None
+        value: T | None = None
+        try:
+            outcome = predicate()
+            value = await outcome if inspect.isawaitable(outcome) else outcome
+        except AssertionError as error:
+            failure = error
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"not so within {deadline} s; last: {value!r}") from failure
+        await asyncio.sleep(every)

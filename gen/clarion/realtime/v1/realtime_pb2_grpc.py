@@ -60,6 +60,11 @@ class RealtimeServiceStub:
                 request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
                 response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
                 _registered_method=True)
+        self.RevokeTokens = channel.unary_unary(
+                '/clarion.realtime.v1.RealtimeService/RevokeTokens',
+                request_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensRequest.SerializeToString,
+                response_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensResponse.FromString,
+                _registered_method=True)
 
 
 class RealtimeServiceServicer:
@@ -100,6 +105,13 @@ class RealtimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeTokens(self, request, context):
+        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RealtimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +139,11 @@ def add_RealtimeServiceServicer_to_server(servicer, server):
                     servicer.CountUnread,
                     request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.FromString,
                     response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.SerializeToString,
+            ),
+            'RevokeTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeTokens,
+                    request_deserializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensRequest.FromString,
+                    response_serializer=clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +282,33 @@ class RealtimeService:
             '/clarion.realtime.v1.RealtimeService/CountUnread',
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadRequest.SerializeToString,
             clarion_dot_realtime_dot_v1_dot_realtime__pb2.CountUnreadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.realtime.v1.RealtimeService/RevokeTokens',
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensRequest.SerializeToString,
+            clarion_dot_realtime_dot_v1_dot_realtime__pb2.RevokeTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class RealtimeServiceStub:
     MarkRead: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]
+    RevokeTokens: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]
+    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
 
 @_typing.type_check_only
 class RealtimeServiceAsyncStub(RealtimeServiceStub):
@@ -57,6 +59,8 @@ class RealtimeServiceAsyncStub(RealtimeServiceStub):
     MarkRead: _aio.UnaryUnaryMultiCallable[_realtime_pb2.MarkReadRequest, _realtime_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _aio.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]  # type: ignore[assignment]
+    RevokeTokens: _aio.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]  # type: ignore[assignment]
+    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
 
 class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
     """In-app push: tokens for the browser, and the inbox that remembers."""
@@ -99,5 +103,13 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _realtime_pb2.CountUnreadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.CountUnreadResponse, _abc.Awaitable[_realtime_pb2.CountUnreadResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevokeTokens(
+        self,
+        request: _realtime_pb2.RevokeTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_realtime_pb2.RevokeTokensResponse, _abc.Awaitable[_realtime_pb2.RevokeTokensResponse]]:
+        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
 
 def add_RealtimeServiceServicer_to_server(servicer: RealtimeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

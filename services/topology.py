@@ -96,6 +96,11 @@ def providers_key(tenant_id: str) -> str:
     return f"providers.{tenant_id}"
 
 
+def epochs_key(tenant_id: str, user_id: str = "") -> str:
+    """A raised epoch, of a user or (no user_id) of a whole tenant: the number as text; a sign to look it up anew."""
+    return f"epochs.{tenant_id}.{key_part(user_id)}" if user_id else f"epochs.{tenant_id}"
+
+
 @dataclass(frozen=True)
 class Consumer:
     """A durable consumer over one group of lanes."""

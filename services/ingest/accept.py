@@ -1,0 +1,91 @@
+"""Accepts events: each is admitted, stored, and only then answered."""
+
+import asyncio
+from dataclasses import dataclass
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from runtime import clock
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.ingest import validate
+from services.ingest.ports import Admission, Appended, EventLog, Verdict
+
+# Advice to a tenant past its quota of unfinished events, seconds.
+QUOTA_RETRY_AFTER_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The event's id (of a duplicate: the first one's)."""
+
+    event_id: str
+    duplicate: bool
+
+
+class Acceptor:
+    """The way in, for one process."""
+
+    def __init__(self, admission: Admission, log: EventLog, *, now: clock.Clock = clock.now_us) -> None:
+        self._admission = admission
+        self._log = log
+        self._now = now
+        self._under_way: dict[bytes, asyncio.Future[Accepted]] = {}
+
+    async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent) -> Accepted:
+        """Store the event, or find that it is a duplicate.
+
+        Raises INVALID, LIMITED (the tenant's quota), UNAVAILABLE or OVERLOADED (the broker).
+        """
+        validate.check(new)
+        key = validate.dedupe_key(tenant_id, new)
+        first = self._under_way.get(key)
+        if first is not None:
+            return Accepted((await asyncio.shield(first)).event_id, duplicate=True)
+        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = future
+        try:
+            accepted = await self._admit_and_store(tenant_id, key, new)
+        except BaseException as error:
+            future.set_exception(_for_followers(error))
+            future.exception()  # there may be no follower to see it
+            raise
+        else:
+            future.set_result(accepted)
+            return accepted
+        finally:
+            del self._under_way[key]
+
+    async def _admit_and_store(self, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> Accepted:
+        admitted = await self._admission.admit(tenant_id, key, new_id())
+        if admitted.verdict is Verdict.STORED:
+            return Accepted(admitted.event_id, duplicate=True)
+        if admitted.verdict is Verdict.LIMITED:
+            raise ClarionError(
+                Code.LIMITED,
+                "Too many events of this tenant are still being delivered.",
+                retry_after=QUOTA_RETRY_AFTER_S,
+            )
+        appended: Appended = await self._log.append(self._event(admitted.event_id, tenant_id, key, new))
+        return Accepted(appended.event_id, duplicate=appended.duplicate or admitted.verdict is Verdict.PENDING)
+
+    def _event(self, event_id: str, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
+        return event_pb2.Event(
+            id=event_id,
+            tenant_id=tenant_id,
+            event_type=new.event_type,
+            caller_event_id=new.caller_event_id,
+            recipient=new.recipient,
+            variables=new.variables,
+            payload_extra=new.payload_extra,
+            channels=new.channels,
+            trace_id=new.trace_id,
+            accepted_at_us=self._now(),
+            dedupe_key=key,
+        )
+
+
+def _for_followers(error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    return ClarionError(Code.UNAVAILABLE, "The first call with this key was cut off; try again.", retry_after=1)

@@ -1,0 +1,87 @@
+"""Admission in PostgreSQL: one statement for all that waits."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from prometheus_client import Counter
+
+from runtime import logs, postgres
+from runtime.batching import Batcher
+from services.ingest.ports import Admitted, Verdict
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_STATEMENTS = Counter("clarion_sql_statements_total", "SQL statements by purpose.", ["purpose"])
+_DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without asking PostgreSQL.")
+
+# After a failure PostgreSQL is left alone for this long; the broker's window removes duplicates meanwhile.
+_PAUSE_S = 1.0
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    tenant_id: str
+    key_hash: bytes
+    event_id: str
+
+
+class PostgresAdmission:
+    """See ports.Admission. Goes on without PostgreSQL, counts it, and says so in the log."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._paused_until = 0.0
+        self._batcher: Batcher[_Claim, Admitted] = Batcher(
+            self._flush, max_items=500, max_waiting=20_000, concurrency=2
+        )
+
+    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
+        """Claim the key; no two calls with the same key may be under way in one process."""
+        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id))
+
+    async def _flush(self, claims: list[_Claim]) -> list[Admitted]:
+        if time.monotonic() < self._paused_until:
+            return _admit_all(claims)
+        try:
+            rows = await self._ask(claims)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            self._paused_until = time.monotonic() + _PAUSE_S
+            log.error("admission_degraded", error=repr(error), events=len(claims))
+            return _admit_all(claims)
+        answers = [Admitted(str(row["event_id"]), Verdict(row["verdict"])) for row in rows]
+        limited = [claim for claim, answer in zip(claims, answers, strict=True) if answer.verdict is Verdict.LIMITED]
+        if limited:
+            await self._withdraw(limited)
+        return answers
+
+    async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
+        _STATEMENTS.labels("admission").inc()
+        rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims))
+        if len(rows) != len(claims):
+            raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
+        return rows
+
+    async def _withdraw(self, claims: list[_Claim]) -> None:
+        """What this leaves behind when it fails is a pending key: a repeat stores its event."""
+        try:
+            _STATEMENTS.labels("admission").inc()
+            await self._pool.execute(_QUERIES.withdraw, *_columns(claims))
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("withdraw_failed", error=repr(error), events=len(claims))
+
+
+def _columns(claims: list[_Claim]) -> tuple[list[uuid.UUID], list[bytes], list[uuid.UUID]]:
+    return (
+        [uuid.UUID(claim.tenant_id) for claim in claims],
+        [claim.key_hash for claim in claims],
+        [uuid.UUID(claim.event_id) for claim in claims],
+    )
+
+
+def _admit_all(claims: list[_Claim]) -> list[Admitted]:
+    _DEGRADED.inc(len(claims))
+    return [Admitted(claim.event_id, Verdict.NEW) for claim in claims]

@@ -1,0 +1,64 @@
+"""Which tenant an API key belongs to: from the configuration's copy, or its owner's word."""
+
+from dataclasses import dataclass
+
+import asyncpg
+import msgspec
+
+from runtime import logs, postgres
+from runtime.configuration import Watch
+from runtime.errors import ClarionError, Code
+from services import topology
+from services.ingest.tenants.store import TenantStore, digest_of
+
+log = logs.get(__name__)
+
+
+class _Tenant(msgspec.Struct):
+    id: str
+    account_id: str
+    name: str
+    active: bool
+
+
+_decode = msgspec.json.Decoder(_Tenant).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a key speaks for."""
+
+    tenant_id: str
+    tenant_name: str
+    account_id: str
+
+
+class Authenticator:
+    """Answers from memory; a key or tenant that memory does not know is asked for once in PostgreSQL."""
+
+    def __init__(self, watch: Watch, store: TenantStore) -> None:
+        self._watch = watch
+        self._store = store
+
+    async def identify(self, api_key: str) -> Identity:
+        """Raises UNAUTHENTICATED for unknown and revoked keys and inactive tenants, and never says which."""
+        digest = digest_of(api_key)
+        tenant_id = await self._tenant_of(digest)
+        tenant = await self._tenant(tenant_id) if tenant_id else None
+        if tenant is None or not tenant.active:
+            raise ClarionError(Code.UNAUTHENTICATED, "Invalid or missing API key.")
+        return Identity(tenant.id, tenant.name, tenant.account_id)
+
+    async def _tenant_of(self, digest: bytes) -> str | None:
+        known = self._watch.get(topology.api_key_key(digest.hex()))
+        if known is not None:
+            return known.decode()
+        try:
+            return await self._store.tenant_of_key(digest)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("key_unchecked", error=repr(error))
+            raise ClarionError(Code.UNAVAILABLE, "Keys cannot be checked just now.", retry_after=1) from error
+
+    async def _tenant(self, tenant_id: str) -> _Tenant | None:
+        known = self._watch.get(topology.tenant_key(tenant_id)) or await self._store.configuration(tenant_id)
+        return _decode(known) if known else None

@@ -1,0 +1,50 @@
+"""EVENTS, as accepting sees it."""
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2
+from runtime import logs
+from runtime import nats as jetstream
+from services import topology
+from services.ingest.ports import Appended
+
+log = logs.get(__name__)
+
+
+class JetStreamEventLog:
+    """See ports.EventLog. The message id is the deduplication key: the broker keeps it single."""
+
+    def __init__(self, connection: Client) -> None:
+        self._publisher = jetstream.Publisher(connection, max_waiting=10_000)
+        self._manager = connection.jetstream(timeout=2)
+
+    async def append(self, event: event_pb2.Event) -> Appended:
+        """Return when the event is on disk; of a duplicate, with the id of the one that is there."""
+        stored = await self._publisher.publish(
+            jetstream.Outgoing(
+                topology.event_subject(event.tenant_id),
+                event.SerializeToString(),
+                msg_id=event.dedupe_key.hex() or event.id,
+            )
+        )
+        if not stored.duplicate:
+            return Appended(event.id, duplicate=False)
+        first_id = await self._first_id(event, stored.sequence)
+        # Our own id: an earlier try of this very call had reached the disk, and only its answer was lost.
+        return Appended(first_id, duplicate=first_id != event.id)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        await self._publisher.drain()
+
+    async def _first_id(self, event: event_pb2.Event, sequence: int) -> str:
+        """The broker's answer to a duplicate names the sequence of the first one."""
+        try:
+            message = await self._manager.get_msg(topology.EVENTS, sequence, direct=True)
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            log.warning("duplicate_unread", sequence=sequence, error=repr(error))
+            return event.id
+        first = event_pb2.Event.FromString(message.data or b"")
+        return first.id if first.dedupe_key == event.dedupe_key else event.id

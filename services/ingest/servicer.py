@@ -1,0 +1,88 @@
+"""IngestService: wire to core."""
+
+import asyncio
+from typing import Any
+
+from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+from prometheus_client import Counter
+from runtime import logs
+from runtime.errors import ClarionError, Code
+from runtime.grpc import KEY_METADATA, metadata_value
+from runtime.telemetry import current_trace
+from services.ingest import validate
+from services.ingest.accept import Accepted, Acceptor
+from services.ingest.authenticate import Authenticator
+
+MAX_ITEMS = 512
+
+_INGESTED = Counter("clarion_ingested_total", "Events by what came of them at the door.", ["outcome"])
+
+log = logs.get(__name__)
+
+
+class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
+    """See proto/clarion/ingest/v1/ingest.proto."""
+
+    OPEN_METHODS = ("/clarion.ingest.v1.IngestService/TriggerEvent",)
+
+    def __init__(self, acceptor: Acceptor, authenticator: Authenticator) -> None:
+        self._acceptor = acceptor
+        self._authenticator = authenticator
+
+    async def TriggerEvent(
+        self, request: ingest_pb2.TriggerEventRequest, context: Any
+    ) -> ingest_pb2.TriggerEventResponse:
+        """Accept one event of an internal caller, who shows its API key."""
+        identity = await self._authenticator.identify(metadata_value(context, KEY_METADATA))
+        validate.normalise(request.event)
+        if not request.event.trace_id:
+            request.event.trace_id = current_trace()
+        accepted = await self._accept(identity.tenant_id, request.event)
+        return ingest_pb2.TriggerEventResponse(event_id=accepted.event_id, duplicate=accepted.duplicate)
+
+    async def AcceptEvents(
+        self, request: ingest_pb2.AcceptEventsRequest, context: Any
+    ) -> ingest_pb2.AcceptEventsResponse:
+        """Accept the gateway's group, each item on its own."""
+        if len(request.items) > MAX_ITEMS:
+            raise ClarionError(Code.INVALID, f"At most {MAX_ITEMS} items at a time.")
+        results = await asyncio.gather(*[self._result(item) for item in request.items])
+        return ingest_pb2.AcceptEventsResponse(results=results)
+
+    async def Authenticate(
+        self, request: ingest_pb2.AuthenticateRequest, context: Any
+    ) -> ingest_pb2.AuthenticateResponse:
+        """Tell whose key it is."""
+        identity = await self._authenticator.identify(request.api_key)
+        return ingest_pb2.AuthenticateResponse(
+            tenant_id=identity.tenant_id, tenant_name=identity.tenant_name, account_id=identity.account_id
+        )
+
+    async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
+        try:
+            accepted = await self._accept(item.tenant_id, item.event)
+        except ClarionError as error:
+            return ingest_pb2.AcceptResult(error=error.to_proto())
+        return ingest_pb2.AcceptResult(
+            accepted=ingest_pb2.Accepted(event_id=accepted.event_id, duplicate=accepted.duplicate)
+        )
+
+    async def _accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> Accepted:
+        try:
+            accepted = await self._acceptor.accept(tenant_id, event)
+        except ClarionError as error:
+            _INGESTED.labels(error.code.name.lower()).inc()
+            log.info(
+                "event_refused", tenant_id=tenant_id, trace_id=event.trace_id, code=error.code.name, detail=error.detail
+            )
+            raise
+        _INGESTED.labels("duplicate" if accepted.duplicate else "accepted").inc()
+        log.info(
+            "event",
+            tenant_id=tenant_id,
+            event_id=accepted.event_id,
+            event_type=event.event_type,
+            duplicate=accepted.duplicate,
+            trace_id=event.trace_id,
+        )
+        return accepted

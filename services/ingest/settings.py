@@ -1,0 +1,11 @@
+"""What ingest reads from the environment."""
+
+from runtime.service import ProcessSettings
+from runtime.settings import Secret
+
+
+class Settings(ProcessSettings, frozen=True, kw_only=True):
+    """See runtime.service.ProcessSettings for the rest."""
+
+    postgres_url: Secret
+    nats_url: Secret

@@ -1,0 +1,114 @@
+"""TenantService: wire to store."""
+
+from typing import Any
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services.ingest.tenants.store import Changes, TenantStore
+
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 100
+_MAX_NAME = 100
+_MAX_TEXT = 320
+
+
+class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
+    """See proto/clarion/ingest/v1/tenants.proto."""
+
+    def __init__(self, store: TenantStore) -> None:
+        self._store = store
+
+    async def CreateTenant(
+        self, request: tenants_pb2.CreateTenantRequest, context: Any
+    ) -> tenants_pb2.CreateTenantResponse:
+        """Create a tenant, and its account unless one is given."""
+        _check(
+            name=request.name,
+            texts=(request.sender_name, request.sender_email, request.reply_to),
+            quota=request.max_unfinished_events or 1,
+            channels=list(request.delivery_channels),
+        )
+        if request.account_id:
+            _check_id("account_id", request.account_id)
+        tenant, api_key = await self._store.create(request)
+        return tenants_pb2.CreateTenantResponse(tenant=tenant, api_key=api_key)
+
+    async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:
+        """Return one tenant."""
+        _check_id("tenant_id", request.tenant_id)
+        return tenants_pb2.GetTenantResponse(tenant=await self._store.get(request.tenant_id))
+
+    async def ListTenants(
+        self, request: tenants_pb2.ListTenantsRequest, context: Any
+    ) -> tenants_pb2.ListTenantsResponse:
+        """Return a page of tenants."""
+        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        if request.cursor:
+            _check_id("cursor", request.cursor)
+        tenants = await self._store.list(limit, request.cursor)
+        more = tenants[-1].id if len(tenants) == limit else ""
+        return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
+
+    async def UpdateTenant(
+        self, request: tenants_pb2.UpdateTenantRequest, context: Any
+    ) -> tenants_pb2.UpdateTenantResponse:
+        """Change the fields that are present."""
+        _check_id("tenant_id", request.tenant_id)
+
+        def given(field: str) -> Any:
+            return getattr(request, field) if request.HasField(field) else None  # type: ignore[arg-type]
+
+        policy = request.delivery_channels.channels if request.HasField("delivery_channels") else None
+        changes = Changes(
+            name=given("name"),
+            active=given("active"),
+            delivery_channels=None if policy is None else list(policy),
+            sender_name=given("sender_name"),
+            sender_email=given("sender_email"),
+            reply_to=given("reply_to"),
+            max_unfinished_events=given("max_unfinished_events"),
+        )
+        _check(
+            name="x" if changes.name is None else changes.name,
+            texts=(changes.sender_name or "", changes.sender_email or "", changes.reply_to or ""),
+            quota=1 if changes.max_unfinished_events is None else changes.max_unfinished_events,
+            channels=changes.delivery_channels or [],
+        )
+        return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
+
+    async def RotateKey(self, request: tenants_pb2.RotateKeyRequest, context: Any) -> tenants_pb2.RotateKeyResponse:
+        """Give the tenant a new key."""
+        _check_id("tenant_id", request.tenant_id)
+        tenant, api_key = await self._store.rotate_key(request.tenant_id)
+        return tenants_pb2.RotateKeyResponse(tenant=tenant, api_key=api_key)
+
+    async def DeactivateTenant(
+        self, request: tenants_pb2.DeactivateTenantRequest, context: Any
+    ) -> tenants_pb2.DeactivateTenantResponse:
+        """Shut the tenant out."""
+        _check_id("tenant_id", request.tenant_id)
+        tenant = await self._store.update(request.tenant_id, Changes(active=False))
+        return tenants_pb2.DeactivateTenantResponse(tenant=tenant)
+
+
+def _check_id(field: str, value: str) -> None:
+    if not is_uuid(value):
+        raise ClarionError(Code.INVALID, f"{field} must be a UUID", fields=[(field, "must be a UUID")])
+
+
+def _check(*, name: str, texts: tuple[str, ...], quota: int, channels: list[int]) -> None:
+    faults: list[tuple[str, str]] = []
+    if not 1 <= len(name.strip()) <= _MAX_NAME or not name.isprintable():
+        faults.append(("name", f"must be 1 to {_MAX_NAME} printable characters"))
+    for field, text in zip(("sender_name", "sender_email", "reply_to"), texts, strict=True):
+        if len(text) > _MAX_TEXT or not text.isprintable():
+            faults.append((field, f"must be at most {_MAX_TEXT} printable characters"))
+    if quota < 1:
+        faults.append(("max_unfinished_events", "must be at least 1"))
+    known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
+    if not known.issuperset(channels):
+        faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))
+    if faults:
+        raise ClarionError(Code.INVALID, "; ".join(f"{f} {d}" for f, d in faults), fields=faults)

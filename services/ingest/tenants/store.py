@@ -1,0 +1,176 @@
+"""Tenants and their keys in PostgreSQL; every change goes out to the configuration bucket with its row."""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import tenants_pb2
+from runtime import postgres
+from runtime.configuration import Outbox
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services import topology
+
+DEFAULT_MAX_UNFINISHED = 100_000
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+Connection = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+
+def digest_of(api_key: str) -> bytes:
+    """Return what is kept of a key."""
+    return hashlib.sha256(api_key.strip().encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to change of a tenant; None leaves a field as it is."""
+
+    name: str | None = None
+    active: bool | None = None
+    delivery_channels: list[int] | None = None
+    sender_name: str | None = None
+    sender_email: str | None = None
+    reply_to: str | None = None
+    max_unfinished_events: int | None = None
+
+
+class TenantStore:
+    """Reads and writes; each write answers after the configuration has gone out, or within two seconds."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+        self._pool = pool
+        self._outbox = outbox
+
+    async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
+        """Return the new tenant and its key, the only time that the key is seen."""
+        tenant_id, api_key = new_id(), secrets.token_hex(32)
+        async with self._pool.acquire() as connection, connection.transaction():
+            account_id = request.account_id or new_id()
+            if not request.account_id:
+                await connection.execute(_QUERIES.insert_account, account_id, request.name)
+            elif not await connection.fetchval(_QUERIES.account_exists, account_id):
+                raise ClarionError(Code.NOT_FOUND, "There is no such account.")
+            await connection.execute(
+                _QUERIES.insert_tenant,
+                tenant_id,
+                account_id,
+                request.name,
+                list(request.delivery_channels),
+                request.sender_name,
+                request.sender_email,
+                request.reply_to,
+                request.max_unfinished_events or DEFAULT_MAX_UNFINISHED,
+            )
+            await connection.execute(_QUERIES.insert_backlog, tenant_id)
+            await self._add_key(connection, tenant_id, api_key)
+            tenant = await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return tenant, api_key
+
+    async def get(self, tenant_id: str) -> tenants_pb2.Tenant:
+        """Raises NOT_FOUND."""
+        return _tenant(await self._pool.fetchrow(_QUERIES.tenant, tenant_id))
+
+    async def list(self, limit: int, before: str) -> list[tenants_pb2.Tenant]:
+        """Return up to limit tenants, newest first, older than the tenant id before (empty: from the newest)."""
+        rows = await self._pool.fetch(_QUERIES.tenants, uuid.UUID(before) if before else None, limit)
+        return [_tenant(row) for row in rows]
+
+    async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
+        """Raises NOT_FOUND."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, tenant_id)
+            await connection.execute(
+                _QUERIES.update_tenant,
+                tenant_id,
+                changes.name,
+                changes.active,
+                changes.delivery_channels,
+                changes.sender_name,
+                changes.sender_email,
+                changes.reply_to,
+                changes.max_unfinished_events,
+            )
+            tenant = await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return tenant
+
+    async def rotate_key(self, tenant_id: str) -> tuple[tenants_pb2.Tenant, str]:
+        """Return the tenant and its new key; the old one ends. Raises NOT_FOUND."""
+        api_key = secrets.token_hex(32)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, tenant_id)
+            for row in await connection.fetch(_QUERIES.revoke_keys, tenant_id):
+                await self._outbox.add(connection, topology.api_key_key(row["digest"].hex()), None)
+            await self._add_key(connection, tenant_id, api_key)
+            tenant = await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return tenant, api_key
+
+    async def tenant_of_key(self, digest: bytes) -> str | None:
+        """Return the id of the tenant whose key this is."""
+        tenant_id = await self._pool.fetchval(_QUERIES.tenant_of_key, digest)
+        return str(tenant_id) if tenant_id else None
+
+    async def configuration(self, tenant_id: str) -> bytes | None:
+        """Return what the configuration bucket should hold of a tenant."""
+        row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
+        return _configuration(_tenant(row)) if row else None
+
+    async def _lock(self, connection: Any, tenant_id: str) -> None:
+        if not await connection.fetchval(_QUERIES.tenant_for_update, tenant_id):
+            raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
+
+    async def _add_key(self, connection: Any, tenant_id: str, api_key: str) -> None:
+        digest = digest_of(api_key)
+        await connection.execute(_QUERIES.insert_key, digest, tenant_id, api_key[-4:])
+        await self._outbox.add(connection, topology.api_key_key(digest.hex()), tenant_id.encode())
+
+    async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
+        tenant = _tenant(await connection.fetchrow(_QUERIES.tenant, tenant_id))
+        await self._outbox.add(connection, topology.tenant_key(tenant_id), _configuration(tenant))
+        return tenant
+
+
+def _tenant(row: "asyncpg.Record | None") -> tenants_pb2.Tenant:
+    if row is None:
+        raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
+    return tenants_pb2.Tenant(
+        id=str(row["id"]),
+        account_id=str(row["account_id"]),
+        name=row["name"],
+        active=row["active"],
+        delivery_channels=row["delivery_channels"],
+        sender_name=row["sender_name"],
+        sender_email=row["sender_email"],
+        reply_to=row["reply_to"],
+        key_last4=row["last4"] or "",
+        max_unfinished_events=row["max_unfinished_events"],
+        created_at_us=int(row["created_at"].timestamp() * 1_000_000),
+    )
+
+
+def _configuration(tenant: tenants_pb2.Tenant) -> bytes:
+    return msgspec.json.encode(
+        {
+            "id": tenant.id,
+            "account_id": tenant.account_id,
+            "name": tenant.name,
+            "active": tenant.active,
+            "delivery_channels": [
+                event_pb2.Channel.Name(channel).removeprefix("CHANNEL_") for channel in tenant.delivery_channels
+            ],
+            "sender_name": tenant.sender_name,
+            "sender_email": tenant.sender_email,
+            "reply_to": tenant.reply_to,
+        }
+    )

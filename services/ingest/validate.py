@@ -1,0 +1,102 @@
+"""What an event must look like to be accepted, and what makes two of them the same: pure."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from runtime.errors import ClarionError, Code
+
+MAX_EVENT_BYTES = 256 * 1024
+MAX_NAME = 255
+MAX_ADDRESS = 1024
+
+_CHANNELS = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH)
+_EMPTY = b"{}"
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def check(event: ingest_pb2.NewEvent) -> None:
+    """Raise INVALID, naming every field at fault."""
+    recipient = event.recipient
+    faults = [
+        *_name("eventType", event.event_type, required=True),
+        *_name("eventId", event.caller_event_id),
+        *_name("payload.userId", recipient.user_id, required=True),
+        *_name("payload.recipientEmail", recipient.email, limit=MAX_ADDRESS),
+        *_name("payload.recipientPhone", recipient.phone, limit=MAX_ADDRESS),
+        *_name("idempotencyKey", event.idempotency_key),
+        *_name("traceId", event.trace_id),
+    ]
+    if any(channel not in _CHANNELS for channel in event.channels):
+        faults.append(("channels", "must be EMAIL, SMS or PUSH"))
+    if event.ByteSize() > MAX_EVENT_BYTES:
+        faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB"))
+    if faults:
+        detail = "; ".join(f"{field} {description}" for field, description in faults)
+        raise ClarionError(Code.INVALID, detail, fields=faults)
+
+
+def normalise(event: ingest_pb2.NewEvent) -> None:
+    """Bring the JSON parts of an event from an untrusted caller into their canonical form (keys sorted).
+
+    Raises INVALID where they are not JSON objects.
+    """
+    event.variables = _canonical("variables", event.variables)
+    event.payload_extra = _canonical("payload", event.payload_extra)
+
+
+def dedupe_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
+    """Return the SHA-256 that names this event for 24 hours.
+
+    The caller's idempotency key where there is one, else the whole content; the two never collide,
+    nor do two tenants. The JSON parts must be canonical.
+    """
+    if event.idempotency_key:
+        return _digest(b"key", tenant_id.encode(), event.idempotency_key.encode())
+    recipient = event.recipient
+    return _digest(
+        b"content",
+        tenant_id.encode(),
+        event.event_type.encode(),
+        event.caller_event_id.encode(),
+        recipient.user_id.encode(),
+        recipient.email.encode(),
+        recipient.phone.encode(),
+        event.payload_extra or _EMPTY,
+        event.variables or _EMPTY,
+        bytes(sorted(set(event.channels))),
+    )
+
+
+def _name(field: str, value: str, *, required: bool = False, limit: int = MAX_NAME) -> list[tuple[str, str]]:
+    if not value:
+        return [(field, "is required")] if required else []
+    if len(value) > limit:
+        return [(field, f"is longer than {limit} characters")]
+    if "\x00" in value:
+        return [(field, "must not contain a NUL character")]
+    return []
+
+
+def _canonical(field: str, text: bytes) -> bytes:
+    if not text:
+        return _EMPTY
+    try:
+        return _encode(_decode_object(text))
+    except (msgspec.DecodeError, RecursionError):
+        raise ClarionError(
+            Code.INVALID, f"{field} must be a JSON object", fields=[(field, "must be a JSON object")]
+        ) from None
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big"))
+        digest.update(part)
+    return digest.digest()

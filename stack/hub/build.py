@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stack.faults import StackError
+
 _SOURCES = Path(__file__).parent
 _GO_LOCK = _SOURCES.parents[1] / "requirements" / "go.txt"
 
 Report = Callable[[str], None]
 
 
-class HubUnavailableError(RuntimeError):
+class HubUnavailableError(StackError):
     """No realtime hub can be had; the message is one sentence that says why."""
 
 
@@ -96,9 +98,7 @@ def _compile(go: Path, binary: Path) -> None:
     part = binary.with_name(f"{binary.name}.{os.getpid()}.part")
     command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(part)]
     try:
-        _checked(
-            [*command, "."], "The realtime hub could not be built", _go_environment(), _SOURCES
-        )
+        _checked([*command, "."], "The realtime hub could not be built", _go_environment(), _SOURCES)
         part.replace(binary)
     finally:
         part.unlink(missing_ok=True)

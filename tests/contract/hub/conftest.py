@@ -1,0 +1,76 @@
+"""Both engines for every test of this folder, and a line that says which ones ran."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.hub.build import build_hub, find_centrifugo
+
+from .servers import HERE, Engine, Server, running
+
+_CACHE = HERE.parents[2] / ".clarion" / "hub"
+_CENTRIFUGO = find_centrifugo()
+_ran: dict[str, Engine] = {}
+
+
+@pytest.fixture(scope="session")
+def clarion_hub() -> Engine:
+    """Our hub alone, for what only it promises."""
+    program = build_hub(_CACHE, print)
+    return Engine("clarion hub", program, _version(program))
+
+
+@pytest.fixture(scope="session", params=["hub", *(["centrifugo"] if _CENTRIFUGO else [])])
+def engine(request: pytest.FixtureRequest, clarion_hub: Engine) -> Engine:
+    """Each engine in turn: our hub, and a real Centrifugo where one is found."""
+    chosen = clarion_hub
+    if request.param == "centrifugo":
+        assert _CENTRIFUGO is not None
+        chosen = Engine("Centrifugo", _CENTRIFUGO, _version(_CENTRIFUGO))
+    _ran[chosen.name] = chosen
+    return chosen
+
+
+def _version(program: Path) -> str:
+    """Return the version out of "Centrifugo v6.9.1 (…)" or "clarion hub v0.38.0"."""
+    done = subprocess.run([program, "version"], capture_output=True, text=True, check=True)
+    return next(word for word in done.stdout.split() if word.startswith("v")).removeprefix("v")
+
+
+@pytest.fixture(scope="session")
+def server(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with the recorded configuration, shared: use channels of your own."""
+    with running(engine, tmp_path_factory.mktemp("hub")) as started:
+        yield started
+
+
+@pytest.fixture
+def start_server(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start a server of the test's own, with changes to the configuration."""
+    with ExitStack() as stack:
+
+        def start(**changes: Any) -> Server:
+            return stack.enter_context(running(engine, tmp_path, **changes))
+
+        yield start
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which engines the contract was held against."""
+    if not _ran:
+        return
+    ran = [f"{engine.name} {engine.version}" for engine in _ran.values()]
+    real = "" if "Centrifugo" in _ran else "; real Centrifugo: none found"
+    terminalreporter.write_line(f"hub contract: ran against {' and '.join(ran)}{real}")
+
+
+def in_ci() -> bool:
+    """Tell whether a missing tool is a failure rather than a skip."""
+    return os.environ.get("CI", "").lower() == "true"

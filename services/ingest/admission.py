@@ -1,7 +1,6 @@
 """Admission in PostgreSQL: one statement for all that waits."""
 
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,11 +73,12 @@ class PostgresAdmission:
             log.warning("withdraw_failed", error=repr(error), events=len(claims))
 
 
-def _columns(claims: list[_Claim]) -> tuple[list[uuid.UUID], list[bytes], list[uuid.UUID]]:
+def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:
+    """asyncpg takes UUIDs as text."""
     return (
-        [uuid.UUID(claim.tenant_id) for claim in claims],
+        [claim.tenant_id for claim in claims],
         [claim.key_hash for claim in claims],
-        [uuid.UUID(claim.event_id) for claim in claims],
+        [claim.event_id for claim in claims],
     )
 
 

@@ -26,8 +26,8 @@ WHERE b.tenant_id = c.tenant_id
 -- The ledger knows that these reached EVENTS; also adds what admission could not write.
 -- name: mark_stored
 INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, created_at)
-SELECT t.tenant_id, t.key_hash, t.event_id, true, t.created_at
-FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::timestamptz[]) AS t (tenant_id, key_hash, event_id, created_at)
+SELECT t.tenant_id, t.key_hash, t.event_id, true, 'epoch'::timestamptz + t.created_us * interval '1 microsecond'
+FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[]) AS t (tenant_id, key_hash, event_id, created_us)
 ORDER BY t.tenant_id, t.key_hash
 ON CONFLICT (tenant_id, key_hash) DO UPDATE SET stored = true
 WHERE m.event_id = EXCLUDED.event_id AND NOT m.stored

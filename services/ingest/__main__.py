@@ -1,0 +1,77 @@
+"""Starts the ingest service: ``python -m services.ingest``."""
+
+from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from runtime import nats, postgres
+from runtime.configuration import Outbox, Watch
+from runtime.grpc import Server
+from runtime.service import Process, run
+from services.ingest.accept import Acceptor
+from services.ingest.admission import PostgresAdmission
+from services.ingest.authenticate import Authenticator
+from services.ingest.event_log import JetStreamEventLog
+from services.ingest.janitor import Janitor
+from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.servicer import LedgerServicer
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.servicer import IngestServicer
+from services.ingest.settings import Settings
+from services.ingest.tenants.servicer import TenantServicer
+from services.ingest.tenants.store import TenantStore
+
+
+async def wire(settings: Settings, process: Process) -> Server:
+    """Put the service together."""
+    connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
+    process.on_close(connection.close)
+    url = settings.postgres_url.reveal()
+    durable = await postgres.connect(url, name="ingest", size=4)
+    # Admission and the ledger's notes to it can be rebuilt from EVENTS: their commits do not wait for the disk.
+    fast = await postgres.connect(url, name="ingest-admission", size=4, deadline=2.0, durable=False)
+    process.on_close(durable.close)
+    process.on_close(fast.close)
+
+    watch = Watch(connection, ["tenants", "keys"])
+    process.start(watch.run(), name="configuration")
+    await watch.ready()
+    outbox = Outbox(durable, "ingest", connection)
+    process.start(outbox.run(), name="outbox")
+
+    tenants = TenantStore(durable, outbox)
+    event_log = JetStreamEventLog(connection)
+    acceptor = Acceptor(PostgresAdmission(fast), event_log)
+    ledger = LedgerStore(durable, fast)
+    consumer = LedgerConsumer(connection, ledger)
+    reading = process.start(consumer.run(), name="ledger")
+    process.start(Janitor(connection, ledger).run(), name="janitor")
+
+    async def finish_ledger() -> None:
+        await consumer.drain()
+        await reading
+
+    process.on_drain(event_log.drain)
+    process.on_drain(finish_ledger)
+
+    server = Server(
+        settings.grpc_address, token=settings.service_token.reveal(), open_methods=IngestServicer.OPEN_METHODS
+    )
+    server.add(
+        ingest_pb2_grpc.add_IngestServiceServicer_to_server,
+        IngestServicer(acceptor, Authenticator(watch, tenants)),
+        "clarion.ingest.v1.IngestService",
+    )
+    server.add(
+        tenants_pb2_grpc.add_TenantServiceServicer_to_server,
+        TenantServicer(tenants),
+        "clarion.ingest.v1.TenantService",
+    )
+    server.add(
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
+        LedgerServicer(ledger, connection),
+        "clarion.ingest.v1.LedgerService",
+    )
+    await server.start()
+    return server
+
+
+if __name__ == "__main__":
+    run("ingest", Settings, wire)

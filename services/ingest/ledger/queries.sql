@@ -1,0 +1,158 @@
+-- Times come as Unix microseconds.
+
+-- name: upsert_events
+INSERT INTO ingest.events AS e (
+    id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
+    routed_at, route_us, route_reason, planned, finished_at
+)
+SELECT
+    t.id, t.tenant_id, t.event_type, t.caller_event_id, t.user_id, t.email, t.phone, t.trace_id,
+    'epoch'::timestamptz + t.accepted_us * interval '1 microsecond',
+    'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
+    t.route_us, t.route_reason, t.planned,
+    'epoch'::timestamptz + t.finished_us * interval '1 microsecond'
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[]
+) AS t (
+    id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_us,
+    routed_us, route_us, route_reason, planned, finished_us
+)
+ORDER BY t.id
+ON CONFLICT (id) DO UPDATE SET
+    event_type = coalesce(e.event_type, EXCLUDED.event_type),
+    caller_event_id = coalesce(e.caller_event_id, EXCLUDED.caller_event_id),
+    user_id = coalesce(e.user_id, EXCLUDED.user_id),
+    email = coalesce(e.email, EXCLUDED.email),
+    phone = coalesce(e.phone, EXCLUDED.phone),
+    trace_id = coalesce(e.trace_id, EXCLUDED.trace_id),
+    accepted_at = coalesce(e.accepted_at, EXCLUDED.accepted_at),
+    routed_at = coalesce(e.routed_at, EXCLUDED.routed_at),
+    route_us = coalesce(e.route_us, EXCLUDED.route_us),
+    route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
+    planned = coalesce(e.planned, EXCLUDED.planned),
+    finished_at = coalesce(e.finished_at, EXCLUDED.finished_at)
+
+-- A later status replaces an earlier one; a replay begins anew.
+-- name: upsert_deliveries
+INSERT INTO ingest.deliveries AS d (
+    id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
+    template_version_id, provider_id, updated_at
+)
+SELECT
+    t.id, t.event_id, t.tenant_id, t.channel, t.status, t.reason, t.provider, t.attempts, t.replay,
+    t.template_version_id, t.provider_id, 'epoch'::timestamptz + t.updated_us * interval '1 microsecond'
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[], $8::smallint[],
+    $9::smallint[], $10::text[], $11::text[], $12::bigint[]
+) AS t (
+    id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
+    template_version_id, provider_id, updated_us
+)
+ORDER BY t.id
+ON CONFLICT (id) DO UPDATE SET
+    status = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.status ELSE d.status END,
+    reason = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.reason ELSE d.reason END,
+    provider = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.provider ELSE d.provider END,
+    attempts = greatest(d.attempts, EXCLUDED.attempts),
+    replay = greatest(d.replay, EXCLUDED.replay),
+    template_version_id = coalesce(d.template_version_id, EXCLUDED.template_version_id),
+    provider_id = coalesce(d.provider_id, EXCLUDED.provider_id),
+    updated_at = greatest(d.updated_at, EXCLUDED.updated_at)
+
+-- name: insert_attempts
+INSERT INTO ingest.attempts (
+    id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
+    ended_at, wait_us, render_us, send_us, next_attempt_at
+)
+SELECT
+    t.id, t.event_id, t.delivery_id, t.channel, t.attempt, t.replay, t.status, t.reason, t.detail, t.provider,
+    t.provider_message_id, 'epoch'::timestamptz + t.ended_us * interval '1 microsecond',
+    t.wait_us, t.render_us, t.send_us, 'epoch'::timestamptz + nullif(t.next_us, 0) * interval '1 microsecond'
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::text[],
+    $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[]
+) AS t (
+    id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
+    ended_us, wait_us, render_us, send_us, next_us
+)
+ON CONFLICT (id) DO NOTHING
+
+-- name: insert_dead_letter
+INSERT INTO ingest.dead_letters AS l
+    (delivery_id, event_id, tenant_id, channel, reason, detail, died_at, delivery)
+VALUES ($1, $2, $3, $4, $5, $6, 'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8)
+ON CONFLICT (delivery_id) DO UPDATE SET
+    reason = EXCLUDED.reason, detail = EXCLUDED.detail, died_at = EXCLUDED.died_at,
+    delivery = EXCLUDED.delivery, replayed_at = NULL
+WHERE EXCLUDED.died_at > l.died_at
+
+-- name: finish_events
+UPDATE ingest.events e SET finished_at = now()
+WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL AND e.planned IS NOT NULL
+    AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+RETURNING e.tenant_id
+
+-- What two ledger processes finished between them without either seeing it.
+-- name: finish_forgotten
+UPDATE ingest.events e SET finished_at = now()
+WHERE e.id = ANY (ARRAY(
+        SELECT u.id FROM ingest.events u
+        WHERE u.finished_at IS NULL AND u.routed_at < now() - interval '5 seconds' LIMIT 5000
+    ))
+    AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+
+-- Reading.
+
+-- name: event
+SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
+    route_reason, planned, finished_at
+FROM ingest.events WHERE id = $1
+
+-- name: deliveries
+SELECT id, event_id, channel, status, reason, provider, attempts, replay, updated_at
+FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id, channel
+
+-- name: attempts
+SELECT delivery_id, channel, attempt, replay, status, reason, detail, provider, ended_at, wait_us, render_us, send_us,
+    next_attempt_at
+FROM ingest.attempts WHERE event_id = $1 ORDER BY ended_at, id LIMIT 1000
+
+-- name: events
+SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
+    route_reason, planned, finished_at
+FROM ingest.events e
+WHERE e.accepted_at IS NOT NULL
+    AND ($1::uuid IS NULL OR e.tenant_id = $1)
+    AND ($2::text IS NULL OR e.event_type = $2)
+    AND ($3::text IS NULL OR e.user_id = $3 OR e.email = $3 OR e.phone = $3)
+    AND ($4::smallint IS NULL OR EXISTS (
+        SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status = $4
+    ))
+    AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
+    AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
+    AND ($7::text IS NULL OR e.caller_event_id = $7)
+    AND ($8::uuid IS NULL OR e.id < $8)
+ORDER BY e.id DESC
+LIMIT $9
+
+-- name: states
+SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
+
+-- name: dead_letters
+SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
+FROM ingest.dead_letters l
+WHERE l.replayed_at IS NULL
+    AND ($1::uuid IS NULL OR l.tenant_id = $1)
+    AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
+ORDER BY l.died_at DESC, l.delivery_id DESC
+LIMIT $4
+
+-- name: dead_letter_for_update
+SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at IS NULL FOR UPDATE
+
+-- name: mark_replayed
+UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
+
+-- name: requeue_delivery
+UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now() WHERE id = $1

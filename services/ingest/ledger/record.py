@@ -1,0 +1,176 @@
+"""Turns what arrived on EVENTS and TRACE into rows, one per event and delivery: pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from clarion.common.v1 import event_pb2, trace_pb2
+
+_TERMINAL = trace_pb2.DELIVERY_STATUS_SKIPPED
+
+
+@dataclass(slots=True)
+class EventRow:
+    """What is known of an event; None: not from these messages. Times in Unix microseconds."""
+
+    id: str
+    tenant_id: str
+    event_type: str | None = None
+    caller_event_id: str | None = None
+    user_id: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    trace_id: str | None = None
+    accepted_us: int | None = None
+    routed_us: int | None = None
+    route_us: int | None = None
+    route_reason: str | None = None
+    planned: int | None = None
+    finished_us: int | None = None
+
+
+@dataclass(slots=True)
+class DeliveryRow:
+    """Where a delivery stands."""
+
+    id: str
+    event_id: str
+    tenant_id: str
+    channel: int
+    status: int
+    reason: str
+    provider: str
+    attempts: int
+    replay: int
+    template_version_id: str | None
+    provider_id: str | None
+    updated_us: int
+
+
+@dataclass(slots=True)
+class Group:
+    """The rows of one transaction."""
+
+    events: dict[str, EventRow] = field(default_factory=dict)
+    deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
+    attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
+    dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
+    # (tenant, key hash, event, accepted_us) of what is now known to be in EVENTS.
+    stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
+
+    def finished(self) -> list[EventRow]:
+        """Return the events that this group alone shows to be finished."""
+        return [row for row in self.events.values() if row.finished_us is not None]
+
+    def unsure(self) -> list[str]:
+        """Return the events of which something ended here, and whose rest only the tables know."""
+        touched = {row.event_id for row in self.deliveries.values() if row.status >= _TERMINAL}
+        touched |= {row.id for row in self.events.values() if row.planned is not None}
+        return sorted(touched - {row.id for row in self.finished()})
+
+
+def group(events: Iterable[event_pb2.Event], records: Iterable[trace_pb2.TraceRecord]) -> Group:
+    """Merge messages in any order, repeated or not."""
+    rows = Group()
+    for event in events:
+        _accepted(rows, event)
+    for record in records:
+        if record.HasField("routed"):
+            _routed(rows, record)
+        elif record.HasField("attempted"):
+            _attempted(rows, record)
+    _finish(rows)
+    return rows
+
+
+def _event(rows: Group, event_id: str, tenant_id: str) -> EventRow:
+    row = rows.events.get(event_id)
+    if row is None:
+        row = rows.events[event_id] = EventRow(event_id, tenant_id)
+    return row
+
+
+def _accepted(rows: Group, event: event_pb2.Event) -> None:
+    row = _event(rows, event.id, event.tenant_id)
+    recipient = event.recipient
+    row.event_type = event.event_type
+    row.caller_event_id = event.caller_event_id
+    row.user_id, row.email, row.phone = recipient.user_id, recipient.email, recipient.phone
+    row.trace_id = event.trace_id
+    row.accepted_us = event.accepted_at_us
+    if event.dedupe_key:
+        rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
+
+
+def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
+    row = _event(rows, record.event_id, record.tenant_id)
+    routed = record.routed
+    row.routed_us, row.route_us = record.at_us, record.duration_us
+    row.route_reason = routed.reason
+    row.planned = len(routed.deliveries)
+    for planned in routed.deliveries:
+        _deliver(
+            rows,
+            DeliveryRow(
+                planned.delivery_id,
+                record.event_id,
+                record.tenant_id,
+                planned.channel,
+                planned.status,
+                planned.reason,
+                "",
+                0,
+                0,
+                planned.template_version_id,
+                planned.provider_id,
+                record.at_us,
+            ),
+        )
+
+
+def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
+    step = record.attempted
+    rows.attempts[record.id] = record
+    if step.status == trace_pb2.DELIVERY_STATUS_DEAD:
+        rows.dead.append(record)
+    _deliver(
+        rows,
+        DeliveryRow(
+            step.delivery_id,
+            record.event_id,
+            record.tenant_id,
+            step.channel,
+            step.status,
+            step.reason,
+            step.provider,
+            step.attempt,
+            step.replay,
+            None,
+            None,
+            record.at_us,
+        ),
+    )
+
+
+def _deliver(rows: Group, new: DeliveryRow) -> None:
+    old = rows.deliveries.get(new.id)
+    if old is None:
+        rows.deliveries[new.id] = new
+        return
+    later, earlier = (new, old) if (new.replay, new.status) > (old.replay, old.status) else (old, new)
+    later.attempts = max(later.attempts, earlier.attempts)
+    later.template_version_id = later.template_version_id or earlier.template_version_id
+    later.provider_id = later.provider_id or earlier.provider_id
+    later.updated_us = max(later.updated_us, earlier.updated_us)
+    rows.deliveries[new.id] = later
+
+
+def _finish(rows: Group) -> None:
+    ended: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for delivery in rows.deliveries.values():
+        if delivery.status >= _TERMINAL:
+            ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
+            last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
+    for row in rows.events.values():
+        if row.planned is not None and ended.get(row.id, 0) >= row.planned:
+            row.finished_us = last.get(row.id, row.routed_us)

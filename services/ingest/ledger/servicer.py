@@ -1,0 +1,164 @@
+"""LedgerService: wire to store."""
+
+import base64
+import binascii
+from typing import Any
+
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
+from runtime import clock, nats
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services import topology
+from services.ingest.ledger.store import LedgerStore, Search
+from services.ingest.ledger.timeline import Row, timeline, to_us
+
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 100
+_MAX_STATES = 500
+
+
+class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
+    """See proto/clarion/ingest/v1/ledger.proto."""
+
+    def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
+        self._store = store
+        self._publisher = nats.Publisher(connection)
+        self._now = now
+
+    async def ListEvents(
+        self, request: ledger_pb2.ListEventsRequest, context: Any
+    ) -> ledger_pb2.ListEventsResponse:
+        """Return a page of events."""
+        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        for field in ("tenant_id", "cursor"):
+            _check_id(field, getattr(request, field), required=False)
+        search = Search(
+            tenant_id=request.tenant_id or None,
+            event_type=request.event_type or None,
+            recipient=request.recipient or None,
+            status=request.status or None,
+            since_us=request.since_us or None,
+            until_us=request.until_us or None,
+            caller_event_id=request.caller_event_id or None,
+            before=request.cursor or None,
+        )
+        rows = await self._store.events(search, limit)
+        deliveries = await self._store.deliveries([row["id"] for row in rows])
+        events = [_summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
+        return ledger_pb2.ListEventsResponse(
+            events=events, next_cursor=events[-1].id if len(events) == limit else ""
+        )
+
+    async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
+        """Return one event and its timeline."""
+        _check_id("event_id", request.event_id)
+        row = await self._store.event(request.event_id)
+        if row is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
+        deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
+        attempts = await self._store.attempts(request.event_id)
+        return ledger_pb2.GetEventResponse(
+            event=_summary(row, deliveries), steps=timeline(row, deliveries, attempts)
+        )
+
+    async def GetDeliveryStates(
+        self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
+    ) -> ledger_pb2.GetDeliveryStatesResponse:
+        """Return where each delivery stands."""
+        if len(request.delivery_ids) > _MAX_STATES:
+            raise ClarionError(Code.INVALID, f"At most {_MAX_STATES} ids at a time.")
+        known = await self._store.states(request.delivery_ids)
+        unknown = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
+        return ledger_pb2.GetDeliveryStatesResponse(
+            states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
+        )
+
+    async def ListDeadLetters(
+        self, request: ledger_pb2.ListDeadLettersRequest, context: Any
+    ) -> ledger_pb2.ListDeadLettersResponse:
+        """Return a page of dead letters that were not replayed."""
+        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        _check_id("tenant_id", request.tenant_id, required=False)
+        before = _decode_cursor(request.cursor) if request.cursor else None
+        rows = await self._store.dead_letters(request.tenant_id or None, before, limit)
+        letters = [
+            ledger_pb2.DeadLetter(
+                delivery_id=str(row["delivery_id"]),
+                event_id=str(row["event_id"]),
+                tenant_id=str(row["tenant_id"]),
+                channel=row["channel"],
+                reason=row["reason"],
+                detail=row["detail"],
+                died_at_us=to_us(row["died_at"]),
+            )
+            for row in rows
+        ]
+        more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
+        return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
+
+    async def ReplayDeadLetter(
+        self, request: ledger_pb2.ReplayDeadLetterRequest, context: Any
+    ) -> ledger_pb2.ReplayDeadLetterResponse:
+        """Send a dead letter again."""
+        _check_id("delivery_id", request.delivery_id)
+        if not await self._store.replay(request.delivery_id, self._publish):
+            raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed before.")
+        return ledger_pb2.ReplayDeadLetterResponse()
+
+    async def _publish(self, delivery: event_pb2.Delivery) -> None:
+        delivery.planned_at_us = self._now()
+        await self._publisher.publish(
+            nats.Outgoing(
+                topology.delivery_subject(delivery.channel, delivery.tenant_id),
+                delivery.SerializeToString(),
+                msg_id=f"{delivery.id}.{delivery.replay}",
+            )
+        )
+
+
+def _summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
+    return ledger_pb2.EventSummary(
+        id=str(row["id"]),
+        tenant_id=str(row["tenant_id"]),
+        event_type=row["event_type"] or "",
+        caller_event_id=row["caller_event_id"] or "",
+        recipient=event_pb2.Recipient(
+            user_id=row["user_id"] or "", email=row["email"] or "", phone=row["phone"] or ""
+        ),
+        trace_id=row["trace_id"] or "",
+        accepted_at_us=to_us(row["accepted_at"]),
+        finished_at_us=to_us(row["finished_at"]),
+        deliveries=[
+            ledger_pb2.DeliverySummary(
+                id=str(delivery["id"]),
+                channel=delivery["channel"],
+                status=delivery["status"],
+                reason=delivery["reason"],
+                provider=delivery["provider"],
+                attempts=delivery["attempts"],
+            )
+            for delivery in deliveries
+        ],
+    )
+
+
+def _check_id(field: str, value: str, *, required: bool = True) -> None:
+    if (value or required) and not is_uuid(value):
+        raise ClarionError(Code.INVALID, f"{field} must be a UUID", fields=[(field, "must be a UUID")])
+
+
+def _encode_cursor(letter: ledger_pb2.DeadLetter) -> str:
+    return base64.urlsafe_b64encode(f"{letter.died_at_us}/{letter.delivery_id}".encode()).decode()
+
+
+def _decode_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        died_us, _, delivery_id = base64.urlsafe_b64decode(cursor).decode().partition("/")
+        if is_uuid(delivery_id):
+            return int(died_us), delivery_id
+    except (ValueError, binascii.Error):
+        pass
+    raise ClarionError(Code.INVALID, "cursor is not one of ours", fields=[("cursor", "is not one of ours")])

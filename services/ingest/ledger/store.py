@@ -1,0 +1,232 @@
+"""The ledger's tables: written in groups, read by operators."""
+
+import asyncio
+import collections
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from prometheus_client import Counter
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime import logs, postgres
+from services.ingest.ledger.record import Group
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
+_STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Filters of the events list; None: any. Times in Unix microseconds."""
+
+    tenant_id: str | None = None
+    event_type: str | None = None
+    recipient: str | None = None
+    status: int | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    caller_event_id: str | None = None
+    before: str | None = None
+
+
+class LedgerStore:
+    """durable: the pool whose commits reach the disk; fast: one whose commits need not."""
+
+    def __init__(
+        self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]"
+    ) -> None:
+        self._durable = durable
+        self._fast = fast
+
+    async def write(self, group: Group) -> None:
+        """Store the group for good, then bring admission up to date with it."""
+        async with self._durable.acquire() as connection, connection.transaction():
+            _STATEMENTS.inc(2)  # BEGIN and COMMIT
+            await self._write_rows(connection, group)
+            finished = collections.Counter(row.tenant_id for row in group.finished())
+            if unsure := group.unsure():
+                _STATEMENTS.inc()
+                rows = await connection.fetch(_QUERIES.finish_events, unsure)
+                finished.update(str(row["tenant_id"]) for row in rows)
+        await asyncio.gather(self._mark_stored(group), self._release(finished))
+
+    async def _write_rows(self, connection: Any, group: Group) -> None:
+        if group.events:
+            await self._execute(connection, _QUERIES.upsert_events, _event_columns(group))
+        if group.deliveries:
+            await self._execute(connection, _QUERIES.upsert_deliveries, _delivery_columns(group))
+        if group.attempts:
+            await self._execute(connection, _QUERIES.insert_attempts, _attempt_columns(group))
+        for record in group.dead:
+            step = record.attempted
+            await self._execute(
+                connection,
+                _QUERIES.insert_dead_letter,
+                [
+                    step.delivery_id,
+                    record.event_id,
+                    record.tenant_id,
+                    step.channel,
+                    step.reason,
+                    step.detail,
+                    record.at_us,
+                    step.dead_letter.SerializeToString(),
+                ],
+            )
+
+    async def _execute(self, connection: Any, query: str, arguments: Sequence[Any]) -> None:
+        _STATEMENTS.inc()
+        await connection.execute(query, *arguments)
+
+    async def _mark_stored(self, group: Group) -> None:
+        if group.stored:
+            keys = list(group.stored)
+            values = list(group.stored.values())
+            columns = [
+                [tenant for tenant, _ in keys],
+                [key for _, key in keys],
+                [event_id for event_id, _ in values],
+                [accepted_us for _, accepted_us in values],
+            ]
+            await self._execute(self._fast, _ADMISSION_QUERIES.mark_stored, columns)
+
+    async def _release(self, finished: "collections.Counter[str]") -> None:
+        if finished:
+            await self._execute(
+                self._fast, _ADMISSION_QUERIES.release_backlog, [list(finished), list(finished.values())]
+            )
+
+    async def tidy(self) -> None:
+        """Finish what was forgotten, forget keys past their 24 hours, count the backlog anew."""
+        await self._durable.execute(_QUERIES.finish_forgotten, timeout=30)
+        await self._fast.execute(_ADMISSION_QUERIES.sweep_admission, timeout=30)
+        await self._fast.execute(_ADMISSION_QUERIES.recount_backlog, timeout=30)
+
+    async def event(self, event_id: str) -> "asyncpg.Record | None":
+        """Return the event's row."""
+        return await self._durable.fetchrow(_QUERIES.event, event_id)
+
+    async def events(self, search: Search, limit: int) -> "list[asyncpg.Record]":
+        """Return up to limit rows, newest first."""
+        return await self._durable.fetch(
+            _QUERIES.events,
+            search.tenant_id,
+            search.event_type,
+            search.recipient,
+            search.status,
+            search.since_us,
+            search.until_us,
+            search.caller_event_id,
+            search.before,
+            limit,
+        )
+
+    async def deliveries(self, event_ids: Sequence[str]) -> "dict[str, list[asyncpg.Record]]":
+        """Return the deliveries of each event."""
+        by_event: dict[str, list[asyncpg.Record]] = {}
+        for row in await self._durable.fetch(_QUERIES.deliveries, list(event_ids)):
+            by_event.setdefault(str(row["event_id"]), []).append(row)
+        return by_event
+
+    async def attempts(self, event_id: str) -> "list[asyncpg.Record]":
+        """Return the event's attempts, oldest first."""
+        return await self._durable.fetch(_QUERIES.attempts, event_id)
+
+    async def states(self, delivery_ids: Sequence[str]) -> dict[str, int]:
+        """Return the status of each known delivery."""
+        rows = await self._durable.fetch(_QUERIES.states, list(delivery_ids))
+        return {str(row["id"]): row["status"] for row in rows}
+
+    async def dead_letters(
+        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> "list[asyncpg.Record]":
+        """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
+        died_us, delivery_id = before or (None, uuid.UUID(int=0))
+        return await self._durable.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
+
+    async def replay(self, delivery_id: str, publish: Any) -> bool:
+        """Publish the dead letter again, and mark it; False: there is none.
+
+        publish (an async function of the Delivery) runs within the transaction: if marking fails after it,
+        a second replay carries the same message id.
+        """
+        async with self._durable.acquire() as connection, connection.transaction():
+            raw = await connection.fetchval(_QUERIES.dead_letter_for_update, delivery_id)
+            if raw is None:
+                return False
+            delivery = event_pb2.Delivery.FromString(raw)
+            delivery.replay += 1
+            delivery.attempt = 1
+            delivery.deferrals = 0
+            await publish(delivery)
+            await connection.execute(_QUERIES.mark_replayed, delivery_id)
+            await connection.execute(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+        return True
+
+
+def _event_columns(group: Group) -> list[list[Any]]:
+    rows = list(group.events.values())
+    return [
+        [row.id for row in rows],
+        [row.tenant_id for row in rows],
+        [row.event_type for row in rows],
+        [row.caller_event_id for row in rows],
+        [row.user_id for row in rows],
+        [row.email for row in rows],
+        [row.phone for row in rows],
+        [row.trace_id for row in rows],
+        [row.accepted_us for row in rows],
+        [row.routed_us for row in rows],
+        [row.route_us for row in rows],
+        [row.route_reason for row in rows],
+        [row.planned for row in rows],
+        [row.finished_us for row in rows],
+    ]
+
+
+def _delivery_columns(group: Group) -> list[list[Any]]:
+    rows = list(group.deliveries.values())
+    return [
+        [row.id for row in rows],
+        [row.event_id for row in rows],
+        [row.tenant_id for row in rows],
+        [row.channel for row in rows],
+        [row.status for row in rows],
+        [row.reason for row in rows],
+        [row.provider for row in rows],
+        [row.attempts for row in rows],
+        [row.replay for row in rows],
+        [row.template_version_id for row in rows],
+        [row.provider_id for row in rows],
+        [row.updated_us for row in rows],
+    ]
+
+
+def _attempt_columns(group: Group) -> list[list[Any]]:
+    records = list(group.attempts.values())
+    steps: list[trace_pb2.Attempted] = [record.attempted for record in records]
+    return [
+        [record.id for record in records],
+        [record.event_id for record in records],
+        [step.delivery_id for step in steps],
+        [step.channel for step in steps],
+        [step.attempt for step in steps],
+        [step.replay for step in steps],
+        [step.status for step in steps],
+        [step.reason for step in steps],
+        [step.detail.replace("\x00", "") for step in steps],
+        [step.provider for step in steps],
+        [step.provider_message_id for step in steps],
+        [record.at_us for record in records],
+        [step.wait_us for step in steps],
+        [step.render_us for step in steps],
+        [step.send_us for step in steps],
+        [step.next_attempt_at_us for step in steps],
+    ]

@@ -1,0 +1,103 @@
+"""An event's life, step by step, from its rows: pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2
+
+Row = Mapping[str, Any]
+
+_SERVICES = {event_pb2.CHANNEL_PUSH: "realtime"}
+_OUTCOMES = {
+    trace_pb2.DELIVERY_STATUS_SENT: ("sent", "ok"),
+    trace_pb2.DELIVERY_STATUS_RETRYING: ("retrying", "retrying"),
+    trace_pb2.DELIVERY_STATUS_SKIPPED: ("skipped", "skipped"),
+    trace_pb2.DELIVERY_STATUS_FAILED: ("failed", "failed"),
+    trace_pb2.DELIVERY_STATUS_DEAD: ("dead", "failed"),
+}
+
+
+def to_us(moment: Any) -> int:
+    """Return Unix microseconds of a datetime; 0 for None."""
+    return round(moment.timestamp() * 1_000_000) if moment is not None else 0
+
+
+def timeline(event: Row, deliveries: Sequence[Row], attempts: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps in order of time."""
+    steps = []
+    if event["accepted_at"] is not None:
+        steps.append(
+            ledger_pb2.TimelineStep(step="accepted", at_us=to_us(event["accepted_at"]), outcome="ok", service="ingest")
+        )
+    if event["routed_at"] is not None:
+        steps += _routed(event, deliveries)
+    for attempt in attempts:
+        steps += _attempted(attempt)
+    return sorted(steps, key=lambda step: step.at_us)
+
+
+def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
+    at_us = to_us(event["routed_at"])
+    reason = event["route_reason"] or ""
+    steps = [
+        ledger_pb2.TimelineStep(
+            step="routed",
+            at_us=at_us,
+            duration_us=event["route_us"] or 0,
+            outcome="skipped" if reason else "ok",
+            reason=reason,
+            service="router",
+        )
+    ]
+    for delivery in deliveries:
+        skipped = delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="skipped" if skipped else "queued",
+                at_us=at_us,
+                delivery_id=str(delivery["id"]),
+                channel=delivery["channel"],
+                outcome="skipped" if skipped else "ok",
+                reason=delivery["reason"] if skipped else "",
+                service="router",
+            )
+        )
+    return steps
+
+
+def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
+    step, outcome = _OUTCOMES.get(attempt["status"], ("sent", "ok"))
+    ended_us = to_us(attempt["ended_at"])
+    common = {
+        "delivery_id": str(attempt["delivery_id"]),
+        "channel": attempt["channel"],
+        "attempt": attempt["attempt"],
+    }
+    steps = []
+    if attempt["provider"] or outcome == "ok":  # otherwise it was rendering that failed
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="rendered",
+                at_us=ended_us - attempt["send_us"],
+                duration_us=attempt["render_us"],
+                outcome="ok",
+                service="render",
+                **common,
+            )
+        )
+    steps.append(
+        ledger_pb2.TimelineStep(
+            step=step,
+            at_us=ended_us,
+            duration_us=attempt["send_us"],
+            outcome=outcome,
+            reason=attempt["reason"],
+            detail=attempt["detail"],
+            provider=attempt["provider"],
+            next_attempt_at_us=to_us(attempt["next_attempt_at"]),
+            service=_SERVICES.get(attempt["channel"], "senders"),
+            **common,
+        )
+    )
+    return steps

@@ -1,0 +1,114 @@
+"""Wiring of the realtime service."""
+
+import asyncio
+from collections.abc import Callable
+
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2
+from clarion.realtime.v1 import realtime_pb2_grpc
+from runtime import configuration, logs, nats, postgres, service
+from runtime.grpc import Caller, channel
+from services.delivery.renderer import Renderer
+from services.delivery.states import LedgerStates
+from services.delivery.worker import DeliveryWorker
+from services.realtime.directory import EpochDirectory
+from services.realtime.guard import Guard
+from services.realtime.hub import CentrifugoHub
+from services.realtime.namespaces import Namespaces
+from services.realtime.principal import Principals
+from services.realtime.probe import probe
+from services.realtime.push import Push
+from services.realtime.server import GuardedServer
+from services.realtime.servicer import NAME, RealtimeServicer
+from services.realtime.settings import Settings
+from services.realtime.store import EpochStore, InboxStore
+from services.realtime.tokens import Tokens
+
+POOL_SIZE = 8
+# Of the attempts one consumer hands out, those that one tenant may hold.
+SLOT_LIMIT = 64
+
+log = logs.get(__name__)
+
+
+async def wire(settings: Settings, process: service.Process) -> GuardedServer:
+    """Put the parts together and start them."""
+    pool = await postgres.connect(settings.postgres_url, name="realtime", size=POOL_SIZE)
+    process.on_close(pool.close)
+    connection = await nats.connect(settings.nats_url, name="realtime")
+    process.on_close(connection.close)
+
+    outbox = configuration.Outbox(pool, "realtime", connection)
+    inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
+    directory = EpochDirectory(Principals(settings.principal_secret.reveal()), epochs.find)
+    namespaces = Namespaces()
+    watch = configuration.Watch(connection, ["tenants", "templates", "epochs"], _followed_by(namespaces, directory))
+
+    secret = settings.centrifugo_token_secret.reveal()
+    guard = Guard(lambda: probe(settings.centrifugo_url, secret))
+    hub = CentrifugoHub(settings.centrifugo_url, settings.centrifugo_api_key.reveal(), guard)
+    process.on_close(hub.close)
+
+    server = GuardedServer(
+        settings.grpc_address, token=settings.service_token.reveal(), may_serve=lambda: guard.may_serve
+    )
+    guard.on_change(server.reassess)
+    server.add(
+        realtime_pb2_grpc.add_RealtimeServiceServicer_to_server,
+        RealtimeServicer(
+            inbox=inbox,
+            epochs=epochs,
+            directory=directory,
+            tokens=Tokens(secret),
+            namespaces=namespaces,
+            hub=hub,
+            guard=guard,
+            configuration=watch.get,
+        ),
+        NAME,
+    )
+
+    process.start(outbox.run(), name="outbox")
+    process.start(watch.run(), name="watch")
+    await asyncio.gather(watch.ready(), guard.check())
+    process.start(guard.run(), name="guard")
+    worker = _worker(settings, process, connection, Push(inbox, directory, hub))
+    process.on_drain(worker.drain)
+    process.on_drain(inbox.drain)
+    process.start(worker.run(), name="worker")
+    await server.start()
+    return server
+
+
+def _worker(settings: Settings, process: service.Process, connection: Client, push: Push) -> DeliveryWorker:
+    caller = Caller(settings.service_token.reveal())
+    render, ingest = channel(settings.render_address), channel(settings.ingest_address)
+    process.on_close(render.close)
+    process.on_close(ingest.close)
+    return DeliveryWorker(
+        connection,
+        [event_pb2.CHANNEL_PUSH],
+        push,
+        Renderer(render, caller),
+        LedgerStates(ingest, caller),
+        delays_s=settings.retry_delays_s,
+        slot_limit=SLOT_LIMIT,
+    )
+
+
+def _followed_by(namespaces: Namespaces, directory: EpochDirectory) -> Callable[[str, bytes | None], None]:
+    def apply(key: str, value: bytes | None) -> None:
+        if key.startswith("epochs."):
+            directory.forget(key)
+        elif key.startswith("templates."):
+            try:
+                namespaces.apply(key, value)
+            except ValueError as error:  # one bad value must not end the watch
+                log.error("template_configuration_unreadable", key=key, error=str(error))
+
+    return apply
+
+
+if __name__ == "__main__":
+    service.run("realtime", Settings, wire)

@@ -1,0 +1,105 @@
+"""One push: into the inbox first, then to whoever has a page open.
+
+The inbox is the delivery; the publication only saves an open page from asking. So a publication that the hub
+will never take leaves the delivery sent, with the hub's refusal on record: the recipient finds it in the inbox,
+and neither a retry nor a replay could do better. A hub that is away is worth a retry.
+"""
+
+from typing import Any
+
+from prometheus_client import Counter
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from runtime import ids
+from runtime.clock import Clock, now_us
+from runtime.errors import ClarionError
+from services.delivery.ports import Result, Verdict
+from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
+from services.realtime.principal import channel, is_namespace
+
+PROVIDER = "realtime"
+MAX_USER_ID = 255
+
+_CATEGORIES = frozenset({"success", "warning", "alert", "error", "info"})
+_VERDICTS = {
+    Outcome.DONE: Verdict.SENT,
+    Outcome.REFUSED: Verdict.SENT,
+    Outcome.AWAY: Verdict.TRANSIENT,
+    Outcome.BUSY: Verdict.THROTTLED,
+}
+_PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by what came of them.", ["outcome"])
+
+
+class Push:
+    """Implements services.delivery.ports.Attempter for the PUSH channel."""
+
+    def __init__(self, inbox: Inbox, directory: Directory, hub: Hub, *, now: Clock = now_us) -> None:
+        self._inbox = inbox
+        self._directory = directory
+        self._hub = hub
+        self._now = now
+
+    def slot(self, delivery: event_pb2.Delivery) -> str:
+        """Return the tenant: all share one hub and one database, so a slot is a tenant's share of them."""
+        return delivery.tenant_id
+
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+        """Keep the notification, then publish it."""
+        if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
+            return Result(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
+        entry = self._entry(delivery, content)
+        try:
+            await self._inbox.keep(entry)
+            principal = await self._directory.principal(entry.tenant_id, entry.user_id)
+        except ClarionError as error:
+            return Result(Verdict.TRANSIENT, PROVIDER, reason="inbox_unavailable", detail=error.detail)
+        published = await self._publish(entry, delivery.push_namespace, principal)
+        _PUBLICATIONS.labels(published.outcome.value).inc()
+        return Result(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
+
+    async def _publish(self, entry: Entry, namespace: str, principal: str) -> Published:
+        if namespace and not is_namespace(namespace):
+            detail = f"No channel can be named {namespace[:64]!r}."
+            return Published(Outcome.REFUSED, "invalid_push_namespace", detail)
+        return await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
+
+    def _entry(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Entry:
+        return Entry(
+            id=delivery.id,
+            tenant_id=delivery.tenant_id,
+            user_id=delivery.recipient.user_id,
+            event_id=delivery.event_id,
+            event_type=delivery.event_type,
+            title=_storable(content.title),
+            body=_storable(content.body),
+            created_at_us=delivery.accepted_at_us or self._now(),
+        )
+
+
+def publication(entry: Entry) -> dict[str, Any]:
+    """Return what the page receives. timestamp: Unix seconds; referenceId: the id that marks it as read."""
+    return {
+        "type": "IN_APP_ALERT",
+        "title": entry.title,
+        "body": entry.body,
+        "category": category(entry.event_type),
+        "eventType": entry.event_type,
+        "timestamp": entry.created_at_us // 1_000_000,
+        "referenceId": entry.id,
+    }
+
+
+def category(event_type: str) -> str:
+    """Return the second dotted part ("order.error.payment": error) where it is a category, else info."""
+    parts = event_type.split(".", 2)
+    return parts[1] if len(parts) > 1 and parts[1] in _CATEGORIES else "info"
+
+
+def is_user_id(text: str) -> bool:
+    """Tell whether text can be a user's id: 1 to 255 characters, and none that PostgreSQL cannot keep."""
+    return 0 < len(text) <= MAX_USER_ID and "\x00" not in text
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "")

@@ -1,0 +1,173 @@
+"""The gRPC face: checks what came over the wire, asks, answers."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from clarion.realtime.v1 import realtime_pb2, realtime_pb2_grpc
+from runtime import logs
+from runtime.errors import ClarionError, Code
+from services import topology
+from services.realtime import principal
+from services.realtime.directory import EpochDirectory
+from services.realtime.guard import Guard
+from services.realtime.hub import CentrifugoHub
+from services.realtime.namespaces import Namespaces
+from services.realtime.push import MAX_USER_ID, is_user_id
+from services.realtime.store import EpochStore, InboxStore
+from services.realtime.tokens import Tokens, refused
+
+NAME = "clarion.realtime.v1.RealtimeService"
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 100
+MAX_OFFSET = 10_000
+
+# What a tenant's id may be made of: it becomes part of a configuration key.
+_TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+log = logs.get(__name__)
+
+
+class OfUser(Protocol):
+    """A request about one user."""
+
+    tenant_id: str
+    user_id: str
+
+
+class _Tenant(msgspec.Struct):
+    active: bool = True
+
+
+_decode_tenant = msgspec.json.Decoder(_Tenant).decode
+
+
+class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
+    """Implements clarion.realtime.v1.RealtimeService. configuration: a key's value, as last seen."""
+
+    def __init__(
+        self,
+        *,
+        inbox: InboxStore,
+        epochs: EpochStore,
+        directory: EpochDirectory,
+        tokens: Tokens,
+        namespaces: Namespaces,
+        hub: CentrifugoHub,
+        guard: Guard,
+        configuration: Callable[[str], bytes | None],
+    ) -> None:
+        self._inbox = inbox
+        self._epochs = epochs
+        self._directory = directory
+        self._tokens = tokens
+        self._namespaces = namespaces
+        self._hub = hub
+        self._guard = guard
+        self._configuration = configuration
+
+    async def IssueToken(  # noqa: N802 - the name in the proto
+        self, request: realtime_pb2.IssueTokenRequest, _: Any
+    ) -> realtime_pb2.IssueTokenResponse:
+        """A connection token of two hours and the channels it opens."""
+        _check_user(request)
+        if not self._guard.may_serve:
+            raise ClarionError(Code.UNAVAILABLE, "Realtime is closed: its hub is not safe to use.", retry_after=30)
+        self._check_active(request.tenant_id)
+        name = await self._directory.principal(request.tenant_id, request.user_id)
+        channels = principal.channels(self._namespaces.of(request.tenant_id), name)
+        log.info("token_issued", tenant_id=request.tenant_id, user_id=request.user_id, channels=len(channels))
+        return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name), channels=channels)
+
+    async def VerifyToken(  # noqa: N802
+        self, request: realtime_pb2.VerifyTokenRequest, _: Any
+    ) -> realtime_pb2.VerifyTokenResponse:
+        """Whether a token is valid and belongs to this user, as of now."""
+        if not _TENANT_ID.fullmatch(request.tenant_id) or not is_user_id(request.user_id):
+            raise refused()
+        self._check_active(request.tenant_id)
+        shown = self._tokens.principal(request.token)
+        if shown != await self._directory.principal(request.tenant_id, request.user_id):
+            raise refused()
+        return realtime_pb2.VerifyTokenResponse()
+
+    async def RevokeTokens(  # noqa: N802
+        self, request: realtime_pb2.RevokeTokensRequest, _: Any
+    ) -> realtime_pb2.RevokeTokensResponse:
+        """Raise the epoch of a user or of the whole tenant; a user's open connections are closed, too."""
+        tenant_id, user_id = request.tenant_id, request.user_id
+        if user_id:
+            _check_user(request)
+            name = await self._directory.principal(tenant_id, user_id)
+        else:
+            _check_tenant(tenant_id)
+        await self._epochs.raise_epoch(tenant_id, user_id)
+        self._directory.forget(topology.epochs_key(tenant_id, user_id))
+        if user_id:
+            await self._hub.disconnect(name)
+        log.info("tokens_revoked", tenant_id=tenant_id, user_id=user_id)
+        return realtime_pb2.RevokeTokensResponse()
+
+    async def ListNotifications(  # noqa: N802
+        self, request: realtime_pb2.ListNotificationsRequest, _: Any
+    ) -> realtime_pb2.ListNotificationsResponse:
+        """One page of a user's inbox, newest first, and how many are unread in all."""
+        _check_user(request)
+        if not 0 <= request.offset <= MAX_OFFSET:
+            raise _invalid("offset", f"must be 0 to {MAX_OFFSET}")
+        limit = min(max(request.limit or DEFAULT_LIMIT, 1), MAX_LIMIT)
+        kept = await self._inbox.newest(request.tenant_id, request.user_id, limit=limit, offset=request.offset)
+        return realtime_pb2.ListNotificationsResponse(
+            notifications=[
+                realtime_pb2.Notification(
+                    id=entry.id,
+                    event_type=entry.event_type,
+                    title=entry.title,
+                    body=entry.body,
+                    read=entry.read,
+                    created_at_us=entry.created_at_us,
+                )
+                for entry in kept
+            ],
+            unread=await self._inbox.unread(request.tenant_id, request.user_id),
+        )
+
+    async def MarkRead(  # noqa: N802
+        self, request: realtime_pb2.MarkReadRequest, _: Any
+    ) -> realtime_pb2.MarkReadResponse:
+        """Mark one as read; not found where it is somebody else's."""
+        _check_user(request)
+        found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
+        log.info("marked_read", tenant_id=request.tenant_id, notification_id=request.notification_id[:64], found=found)
+        return realtime_pb2.MarkReadResponse(found=found)
+
+    async def CountUnread(  # noqa: N802
+        self, request: realtime_pb2.CountUnreadRequest, _: Any
+    ) -> realtime_pb2.CountUnreadResponse:
+        """How many are unread."""
+        _check_user(request)
+        return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))
+
+    def _check_active(self, tenant_id: str) -> None:
+        """Refuse a tenant known to be inactive: it gets no tokens, and those it has count for nothing."""
+        value = self._configuration(topology.tenant_key(tenant_id))
+        if value is not None and not _decode_tenant(value).active:
+            raise refused()
+
+
+def _check_user(request: OfUser) -> None:
+    _check_tenant(request.tenant_id)
+    if not is_user_id(request.user_id):
+        raise _invalid("user_id", f"must have 1 to {MAX_USER_ID} characters")
+
+
+def _check_tenant(tenant_id: str) -> None:
+    if not _TENANT_ID.fullmatch(tenant_id):
+        raise _invalid("tenant_id", "is not a tenant's id")
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}.", fields=[(field, description)])

@@ -1,0 +1,31 @@
+"""What the realtime service reads from its environment."""
+
+from runtime.service import ProcessSettings
+from runtime.settings import Secret, SettingsError
+from services.delivery.retry import DEFAULT_DELAYS_S
+from services.realtime.centrifugo import MIN_SECRET_BYTES
+
+
+class Settings(ProcessSettings, frozen=True, kw_only=True):
+    """See ProcessSettings for what all services read."""
+
+    postgres_url: str
+    nats_url: str
+    # host:port, or several.
+    render_address: str
+    ingest_address: str
+    # Of the realtime hub, http://host:port, reachable from here only.
+    centrifugo_url: str
+    centrifugo_api_key: Secret
+    # The hub's client.token.hmac_secret_key; at least 32 bytes.
+    centrifugo_token_secret: Secret
+    # Names people at the hub; at least 32 bytes. A new one closes every open page's channels.
+    principal_secret: Secret
+    # Seconds before the second, third, … attempt.
+    retry_delays_s: tuple[float, ...] = DEFAULT_DELAYS_S
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a secret that is too short to be one."""
+        for name in ("centrifugo_token_secret", "principal_secret"):
+            if len(getattr(self, name).reveal().encode()) < MIN_SECRET_BYTES:
+                raise SettingsError(f"CLARION_{name.upper()} must have at least {MIN_SECRET_BYTES} bytes")

@@ -1,0 +1,49 @@
+"""Connection tokens for the hub: HS256, two hours, one claim that matters."""
+
+import jwt
+
+from runtime.clock import Clock, now_us
+from runtime.errors import ClarionError, Code
+
+LIFETIME_S = 2 * 3600
+
+_ALGORITHM = "HS256"
+
+
+class Tokens:
+    """Signs and checks. secret: the hub's client.token.hmac_secret_key."""
+
+    def __init__(self, secret: str, *, now: Clock = now_us) -> None:
+        self._secret = secret.encode()
+        self._now = now
+
+    def issue(self, principal: str) -> str:
+        """Return a token for the principal.
+
+        It lists no channels: that claim would not limit anything, it would make the hub subscribe by itself, and
+        the page's own subscribe would then be refused as a second one.
+        """
+        issued = self._now() // 1_000_000
+        claims = {"sub": principal, "iat": issued, "exp": issued + LIFETIME_S}
+        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+
+    def principal(self, token: str) -> str:
+        """Return whom the token names. Raises UNAUTHENTICATED: not ours, malformed or expired; never said which."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                options={"require": ["sub", "exp"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise refused() from error
+        expires = claims["exp"]
+        if not isinstance(expires, int) or expires * 1_000_000 <= self._now():
+            raise refused()
+        return str(claims["sub"])
+
+
+def refused() -> ClarionError:
+    """Return the one answer to every bad token."""
+    return ClarionError(Code.UNAUTHENTICATED, "The realtime token is not valid.")

@@ -1,0 +1,117 @@
+"""Decides: which channels, by which template and provider, and why not. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime.ids import derived_id
+
+# One address, no display name; the mail server has the last word.
+_EMAIL = re.compile(r"^[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,255}$")
+_E164 = re.compile(r"^\+[1-9][0-9]{6,14}$")
+
+_QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
+_SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An active template version."""
+
+    channel: event_pb2.Channel
+    version_id: str
+    push_namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the router knows of the tenant and the event type.
+
+    policy: channels the tenant may use, empty: all. providers: per channel, best first; push needs none.
+    """
+
+    policy: frozenset[event_pb2.Channel] = frozenset()
+    templates: Sequence[Template] = ()
+    providers: Mapping[event_pb2.Channel, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to send, and the record of all that was decided."""
+
+    deliveries: Sequence[event_pb2.Delivery]
+    routed: trace_pb2.Routed
+
+
+def route(event: event_pb2.Event, circumstances: Circumstances, now_us: int) -> Plan:
+    """Return the deliveries of an event: the same ones however often it is asked."""
+    routed = trace_pb2.Routed()
+    if not circumstances.templates:
+        routed.reason = "no_active_template"
+        return Plan([], routed)
+    deliveries = []
+    for template in sorted(circumstances.templates, key=lambda template: template.channel):
+        channel = template.channel
+        providers = circumstances.providers.get(channel, ())
+        reason = _refusal(event, channel, circumstances.policy, providers)
+        planned = routed.deliveries.add(
+            delivery_id=derived_id(event.id, event.recipient.user_id, str(channel)),
+            channel=channel,
+            status=_SKIPPED if reason else _QUEUED,
+            reason=reason,
+            template_version_id=template.version_id,
+            provider_id=providers[0] if providers and not reason else "",
+        )
+        if not reason:
+            deliveries.append(_delivery(event, template, planned, now_us))
+    return Plan(deliveries, routed)
+
+
+def _refusal(
+    event: event_pb2.Event,
+    channel: event_pb2.Channel,
+    policy: frozenset[event_pb2.Channel],
+    providers: Sequence[str],
+) -> str:
+    """Return why this channel is not used; empty: it is. The request can narrow the policy, never widen it."""
+    if policy and channel not in policy:
+        return "tenant_policy"
+    if event.channels and channel not in event.channels:
+        return "not_requested"
+    recipient = event.recipient
+    if channel == event_pb2.CHANNEL_EMAIL:
+        if not recipient.email:
+            return "missing_email"
+        if not _EMAIL.match(recipient.email):
+            return "malformed_email"
+    if channel == event_pb2.CHANNEL_SMS:
+        if not recipient.phone:
+            return "missing_phone"
+        if not _E164.match(recipient.phone):
+            return "malformed_phone"
+    if channel != event_pb2.CHANNEL_PUSH and not providers:
+        return "no_provider"
+    return ""
+
+
+def _delivery(
+    event: event_pb2.Event, template: Template, planned: trace_pb2.PlannedDelivery, now_us: int
+) -> event_pb2.Delivery:
+    return event_pb2.Delivery(
+        id=planned.delivery_id,
+        event_id=event.id,
+        tenant_id=event.tenant_id,
+        event_type=event.event_type,
+        channel=template.channel,
+        recipient=event.recipient,
+        variables=event.variables,
+        payload_extra=event.payload_extra,
+        template_version_id=template.version_id,
+        provider_id=planned.provider_id,
+        push_namespace=template.push_namespace,
+        trace_id=event.trace_id,
+        accepted_at_us=event.accepted_at_us,
+        planned_at_us=now_us,
+        attempt=1,
+    )

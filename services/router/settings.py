@@ -1,0 +1,13 @@
+"""What the router reads from the environment."""
+
+from runtime.service import ProcessSettings
+from runtime.settings import Secret
+
+
+class Settings(ProcessSettings, frozen=True, kw_only=True):
+    """See runtime.service.ProcessSettings for the rest."""
+
+    nats_url: Secret
+    ingest_address: str
+    render_address: str
+    senders_address: str

@@ -1,0 +1,1 @@
+"""The HTTP edge: public dialects, the operator's API, the demo page and the browser's WebSocket."""

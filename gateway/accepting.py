@@ -1,0 +1,54 @@
+"""Triggers on their way to ingest: collected into batches while the one before is under way."""
+
+from clarion.ingest.v1 import ingest_pb2
+
+from gateway.clients import Clients
+from runtime import telemetry
+from runtime.batching import Batcher
+from runtime.errors import ClarionError, Code
+
+# Ingest answers after the broker has stored the batch; a client's patience ends about here, seconds.
+DEADLINE_S = 8.0
+MAX_ITEMS = 256
+# Of one call, well below gRPC's bound.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_WAITING = 8192
+
+
+class Acceptor:
+    """Hands events to ingest. Safe for any number of requests at a time; past its bounds it refuses."""
+
+    def __init__(self, clients: Clients, *, max_waiting_bytes: int) -> None:
+        self._clients = clients
+        self._max_waiting_bytes = max_waiting_bytes
+        self._bytes = 0
+        self._batcher: Batcher[ingest_pb2.AcceptItem, ingest_pb2.Accepted] = Batcher(
+            self._flush,
+            max_items=MAX_ITEMS,
+            max_waiting=MAX_WAITING,
+            max_bytes=MAX_BATCH_BYTES,
+            size=ingest_pb2.AcceptItem.ByteSize,
+            concurrency=2,
+        )
+
+    async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
+        """Return once the event is stored. Raises ClarionError: ingest's own, OVERLOADED, UNAVAILABLE."""
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        size = item.ByteSize()
+        if self._bytes + size > self._max_waiting_bytes:
+            raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
+        self._bytes += size
+        try:
+            return await self._batcher.submit(item)
+        finally:
+            self._bytes -= size
+
+    async def _flush(self, items: list[ingest_pb2.AcceptItem]) -> list[ingest_pb2.Accepted | BaseException]:
+        # The batch belongs to no single request; each event carries its own trace id.
+        telemetry.bind_trace("")
+        request = ingest_pb2.AcceptEventsRequest(items=items)
+        answer = await self._clients.call(self._clients.ingest.AcceptEvents, request, deadline=DEADLINE_S)
+        return [
+            result.accepted if result.HasField("accepted") else ClarionError.from_proto(result.error)
+            for result in answer.results
+        ]

@@ -1,0 +1,5 @@
+"""The operator's API under /api/v1/admin. See docs/admin-api.md."""
+
+from gateway.admin.routes import add_routes
+
+__all__ = ["add_routes"]

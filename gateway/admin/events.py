@@ -1,0 +1,164 @@
+"""What became of events: search, timelines, dead letters, and what routing would do."""
+
+from typing import Any
+
+from aiohttp import web
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2
+from clarion.router.v1 import router_pb2
+
+from gateway.admin import forms
+from gateway.clients import Clients
+from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.replies import json_reply
+from runtime import ids
+from runtime.errors import ClarionError, Code
+
+
+class Events:
+    """Answers from ingest's ledger and the router."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def search(self, request: web.Request) -> web.Response:
+        """Search events, newest first."""
+        event_id = forms.text(request, "event_id")
+        if ids.is_uuid(event_id):
+            # Our own id names one event; what else is called an event id is the caller's own.
+            return json_reply(forms.page(await self._only(event_id), ""))
+        wire = ledger_pb2.ListEventsRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            event_type=forms.text(request, "event_type"),
+            recipient=forms.text(request, "recipient"),
+            status=forms.status(request),
+            since_us=forms.micros(request, "since"),
+            until_us=forms.micros(request, "until"),
+            caller_event_id=event_id,
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
+        return json_reply(forms.page([_event(event) for event in answer.events], answer.next_cursor))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Return one event with its timeline."""
+        event_id = forms.path_id(request)
+        request[EVENT_ID] = event_id
+        answer = await self._clients.call(self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=event_id))
+        request[TENANT_ID] = answer.event.tenant_id
+        return json_reply({**_event(answer.event), "timeline": [_step(step) for step in answer.steps]})
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        """List dead letters, newest first."""
+        wire = ledger_pb2.ListDeadLettersRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
+        return json_reply(forms.page([_dead_letter(letter) for letter in answer.dead_letters], answer.next_cursor))
+
+    async def replay(self, request: web.Request) -> web.Response:
+        """Send a dead letter again, from its first attempt."""
+        delivery_id = forms.path_id(request)
+        wire = ledger_pb2.ReplayDeadLetterRequest(delivery_id=delivery_id)
+        await self._clients.call(self._clients.ledger.ReplayDeadLetter, wire)
+        return json_reply({"delivery_id": delivery_id, "replayed": True}, status=202)
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Tell what would become of an event; nothing is sent."""
+        named = [name for name in forms.text(request, "channels").split(",") if name]
+        wire = router_pb2.ExplainRouteRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            event_type=forms.text(request, "event_type"),
+            recipient=event_pb2.Recipient(
+                user_id=forms.text(request, "user_id"),
+                email=forms.text(request, "email"),
+                phone=forms.text(request, "phone"),
+            ),
+            channels=forms.channels(named, "channels"),
+        )
+        answer = await self._clients.call(self._clients.router.ExplainRoute, wire)
+        deliveries = [_planned(delivery) for delivery in answer.route.deliveries]
+        return json_reply({"deliveries": deliveries, "reason": answer.route.reason or None})
+
+    async def _only(self, event_id: str) -> list[dict[str, Any]]:
+        try:
+            answer = await self._clients.call(
+                self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=event_id)
+            )
+        except ClarionError as error:
+            if error.code is Code.NOT_FOUND:
+                return []
+            raise
+        return [_event(answer.event)]
+
+
+def _event(event: ledger_pb2.EventSummary) -> dict[str, Any]:
+    recipient = event.recipient
+    return {
+        "id": event.id,
+        "tenant_id": event.tenant_id,
+        "event_type": event.event_type,
+        "caller_event_id": event.caller_event_id or None,
+        "recipient": {
+            "user_id": recipient.user_id,
+            "email": recipient.email or None,
+            "phone": recipient.phone or None,
+        },
+        "trace_id": event.trace_id,
+        "accepted_at": forms.iso(event.accepted_at_us),
+        "finished_at": forms.iso(event.finished_at_us),
+        "deliveries": [_delivery(delivery) for delivery in event.deliveries],
+    }
+
+
+def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "channel": forms.channel_name(delivery.channel),
+        "status": forms.status_name(delivery.status),
+        "reason": delivery.reason or None,
+        "provider": delivery.provider or None,
+        "attempts": delivery.attempts,
+    }
+
+
+def _step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "time": forms.iso(step.at_us),
+        "duration_ms": step.duration_us / 1000,
+        "outcome": step.outcome,
+        "reason": step.reason or None,
+        "detail": step.detail or None,
+        "service": step.service,
+        "delivery_id": step.delivery_id or None,
+        "channel": forms.channel_name(step.channel),
+        "attempt": step.attempt or None,
+        "provider": step.provider or None,
+        "next_attempt_at": forms.iso(step.next_attempt_at_us),
+    }
+
+
+def _dead_letter(letter: ledger_pb2.DeadLetter) -> dict[str, Any]:
+    return {
+        "delivery_id": letter.delivery_id,
+        "event_id": letter.event_id,
+        "tenant_id": letter.tenant_id,
+        "channel": forms.channel_name(letter.channel),
+        "reason": letter.reason,
+        "detail": letter.detail or None,
+        "died_at": forms.iso(letter.died_at_us),
+    }
+
+
+def _planned(delivery: trace_pb2.PlannedDelivery) -> dict[str, Any]:
+    return {
+        "channel": forms.channel_name(delivery.channel),
+        "status": forms.status_name(delivery.status),
+        "reason": delivery.reason or None,
+        "template_version_id": delivery.template_version_id or None,
+        "provider_id": delivery.provider_id or None,
+    }

@@ -1,0 +1,140 @@
+"""What the admin API shares: bodies and queries in, channels, times and pages out."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from clarion.common.v1 import event_pb2, trace_pb2
+
+from gateway.replies import BodyError, read_json_bytes
+from runtime.errors import ClarionError, Code
+
+MAX_BODY_BYTES = 1024 * 1024
+
+CHANNELS: "dict[str, event_pb2.Channel.ValueType]" = {
+    "EMAIL": event_pb2.CHANNEL_EMAIL,
+    "SMS": event_pb2.CHANNEL_SMS,
+    "PUSH": event_pb2.CHANNEL_PUSH,
+}
+_CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
+_STATUSES = {
+    name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
+}
+_STATUS_NAMES = {number: name for name, number in _STATUSES.items()}
+_NAMED = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
+
+B = TypeVar("B", bound="Body")
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request's body: a misspelt field is an error, not silence."""
+
+
+async def read(request: web.Request, body_type: type[B]) -> B:
+    """Return the body. Raises BodyError, and INVALID naming the wrong field."""
+    raw = await read_json_bytes(request, limit=MAX_BODY_BYTES)
+    try:
+        return msgspec.json.decode(raw, type=body_type)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BodyError(400, str(error)) from error
+
+
+def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
+    """Return the channel called name. Raises INVALID."""
+    if name not in CHANNELS:
+        raise invalid(field, f"must be one of {', '.join(CHANNELS)}")
+    return CHANNELS[name]
+
+
+def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]":
+    """Return the channels called names. Raises INVALID."""
+    return [channel(name, f"{field}[{position}]") for position, name in enumerate(names)]
+
+
+def channel_name(number: "event_pb2.Channel.ValueType") -> str | None:
+    """Return a channel's name; None where there is none."""
+    return _CHANNEL_NAMES.get(number)
+
+
+def status_name(number: "trace_pb2.DeliveryStatus.ValueType") -> str | None:
+    """Return a delivery status in lower case; None where there is none."""
+    return _STATUS_NAMES.get(number)
+
+
+def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
+    """Return ?status=, unspecified where it is absent. Raises INVALID."""
+    name = request.query.get("status", "")
+    if name and name.lower() not in _STATUSES:
+        raise invalid("status", f"must be one of {', '.join(_STATUSES)}")
+    return _STATUSES.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
+
+
+def limit(request: web.Request) -> int:
+    """Return ?limit=, 50 by default. Raises INVALID outside of 1 to 100."""
+    text = request.query.get("limit", "50")
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 100:
+        raise invalid("limit", "must be a whole number from 1 to 100")
+    return int(text)
+
+
+def text(request: web.Request, name: str) -> str:
+    """Return a query parameter, empty where it is absent. Raises INVALID for what no store could hold."""
+    value = request.query.get(name, "")
+    if len(value) > 1024 or "\0" in value:
+        raise invalid(name, "must be at most 1024 characters, none of them NUL")
+    return value
+
+
+def micros(request: web.Request, name: str) -> int:
+    """Return a query parameter in ISO 8601 as Unix microseconds, 0 where it is absent. Raises INVALID."""
+    value = request.query.get(name)
+    if not value:
+        return 0
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise invalid(name, "must be a time such as 2026-04-22T12:00:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return max((since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds, 0)
+
+
+def iso(at_us: int) -> str | None:
+    """Return Unix microseconds in ISO 8601; None for 0."""
+    if not at_us:
+        return None
+    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
+    """Return a page of a list; next_cursor is None on the last one."""
+    return {"data": items, "next_cursor": next_cursor or None}
+
+
+def invalid(field: str, description: str) -> ClarionError:
+    """Return the fault of one field."""
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
+
+
+def path_id(request: web.Request) -> str:
+    """Return the id in the path. Raises NOT_FOUND for what nothing could be called."""
+    value = request.match_info["id"]
+    if len(value) > 255 or "\0" in value:
+        raise ClarionError(Code.NOT_FOUND, "There is nothing of this id.")
+    return value
+
+
+def _misfit(fault: str) -> ClarionError:
+    what, _, place = fault.partition(" - at ")
+    path = place.strip("`").removeprefix("$").removeprefix(".")
+    named = _NAMED.match(what)
+    if named is None:
+        return invalid(path or "body", f"is wrong: {what}")
+    field = f"{path}.{named['field']}" if path else named["field"]
+    return invalid(field, "is required" if named["kind"] == "missing required" else "is not known here")

@@ -1,0 +1,102 @@
+"""Faults as application/problem+json (RFC 9457), and the operator's authentication."""
+
+import functools
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from gateway.replies import BodyError, json_reply
+from runtime import logs
+from runtime.errors import ClarionError, Code
+from runtime.settings import Secret
+
+# Types are stable: a client may tell cases apart by them. They are names, not addresses.
+_TYPE_PREFIX = "urn:clarion:problem:"
+
+_PROBLEMS: dict[Code, tuple[int, str, str]] = {
+    Code.INVALID: (422, "invalid", "The request is not valid"),
+    Code.UNAUTHENTICATED: (401, "unauthenticated", "The admin token is missing or wrong"),
+    Code.FORBIDDEN: (403, "forbidden", "Not allowed"),
+    Code.NOT_FOUND: (404, "not-found", "There is no such thing"),
+    Code.CONFLICT: (409, "conflict", "It conflicts with what is there"),
+    Code.LIMITED: (429, "limited", "A limit is reached"),
+    Code.OVERLOADED: (503, "overloaded", "Too much to do"),
+    Code.UNAVAILABLE: (503, "unavailable", "A part of the service is down"),
+    Code.INTERNAL: (500, "internal", "An internal error"),
+}
+_BODY_PROBLEMS = {
+    400: ("malformed", "The body is not valid JSON"),
+    408: ("too-slow", "The body took too long"),
+    413: ("too-large", "The body is too large"),
+    415: ("unsupported-media-type", "The body is not JSON"),
+}
+
+log = logs.get(__name__)
+
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def guard(token: Secret) -> Callable[[RequestHandler], RequestHandler]:
+    """Return what makes a handler the operator's alone, and its faults problem documents."""
+    expected = token.reveal().encode()
+
+    def protect(handler: RequestHandler) -> RequestHandler:
+        @functools.wraps(handler)
+        async def protected(request: web.Request) -> web.StreamResponse:
+            try:
+                _authenticate(request, expected)
+                return await handler(request)
+            except ClarionError as error:
+                return from_error(error)
+            except BodyError as fault:
+                name, title = _BODY_PROBLEMS[fault.status]
+                return problem(fault.status, name, title, fault.detail)
+            except web.HTTPException:
+                raise
+            except Exception:
+                # A fault of ours: its text stays in the log.
+                log.exception("request_failed", dialect="admin")
+                return from_error(ClarionError(Code.INTERNAL, "See the log of the gateway."))
+
+        return protected
+
+    return protect
+
+
+def from_error(error: ClarionError) -> web.Response:
+    """Return the document of a typed error."""
+    status, name, title = _PROBLEMS[error.code]
+    detail = "See the service's log." if error.code is Code.INTERNAL else error.detail
+    fields = [{"field": field, "detail": description} for field, description in error.fields]
+    return problem(status, name, title, detail, errors=fields, retry_after=error.retry_after)
+
+
+def problem(
+    status: int,
+    name: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    retry_after: int = 0,
+) -> web.Response:
+    """Return a problem document. errors: {"field", "detail"} of each wrong field; retry_after: seconds."""
+    body: dict[str, Any] = {"type": _TYPE_PREFIX + name, "title": title, "status": status, "detail": detail}
+    headers = {}
+    if errors:
+        body["errors"] = errors
+    if retry_after:
+        body["retry_after"] = retry_after
+        headers["Retry-After"] = str(retry_after)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return json_reply(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def _authenticate(request: web.Request, expected: bytes) -> None:
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    is_right = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), expected)
+    if scheme.lower() != "bearer" or not is_right:
+        raise ClarionError(Code.UNAUTHENTICATED, "Show the admin token as Authorization: Bearer.")

@@ -1,0 +1,75 @@
+"""The providers of each tenant. Credentials go in and never come out."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from clarion.senders.v1 import senders_pb2
+
+from gateway.admin import forms
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+
+
+class NewProvider(forms.Body):
+    """POST /providers. settings: of the kind's own shape, secrets among them."""
+
+    tenant_id: str
+    channel: str
+    kind: str
+    name: str = ""
+    priority: int = 0
+    settings: dict[str, Any] = {}
+
+
+class Providers:
+    """Answers from senders' ProviderService."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Add a provider to a tenant's channel."""
+        body = await forms.read(request, NewProvider)
+        request[TENANT_ID] = body.tenant_id
+        if not -(2**31) <= body.priority < 2**31:
+            raise forms.invalid("priority", "must fit 32 bits")
+        wire = senders_pb2.CreateProviderRequest(
+            tenant_id=body.tenant_id,
+            channel=forms.channel(body.channel),
+            kind=body.kind,
+            name=body.name,
+            priority=body.priority,
+            settings_json=msgspec.json.encode(body.settings).decode(),
+        )
+        answer = await self._clients.call(self._clients.providers.CreateProvider, wire)
+        return json_reply(_shown(answer.provider), status=201)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List a tenant's providers; there are at most 100."""
+        tenant_id = forms.text(request, "tenant_id")
+        if not tenant_id:
+            raise forms.invalid("tenant_id", "is required")
+        wire = senders_pb2.ListProvidersRequest(tenant_id=tenant_id)
+        answer = await self._clients.call(self._clients.providers.ListProviders, wire)
+        return json_reply(forms.page([_shown(provider) for provider in answer.providers], ""))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Take a provider away."""
+        wire = senders_pb2.DeleteProviderRequest(provider_id=forms.path_id(request))
+        await self._clients.call(self._clients.providers.DeleteProvider, wire)
+        return web.Response(status=204)
+
+
+def _shown(provider: senders_pb2.Provider) -> dict[str, Any]:
+    return {
+        "id": provider.id,
+        "tenant_id": provider.tenant_id,
+        "channel": forms.channel_name(provider.channel),
+        "kind": provider.kind,
+        "name": provider.name,
+        "priority": provider.priority,
+        "settings": msgspec.json.decode(provider.settings_json or "{}"),
+        "created_at": forms.iso(provider.created_at_us),
+    }

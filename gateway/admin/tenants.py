@@ -1,0 +1,132 @@
+"""Tenants and their keys."""
+
+from typing import Any
+
+from aiohttp import web
+from clarion.ingest.v1 import tenants_pb2
+from msgspec import UNSET, UnsetType
+
+from gateway.admin import forms
+from gateway.authentication import Authenticator
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+
+
+class NewTenant(forms.Body):
+    """POST /tenants."""
+
+    name: str
+    account_id: str = ""
+    delivery_channels: list[str] = []
+    sender_name: str = ""
+    sender_email: str = ""
+    reply_to: str = ""
+    max_unfinished_events: int = 0
+
+
+class TenantChange(forms.Body):
+    """PATCH /tenants/{id}: what is absent stays."""
+
+    name: str | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    delivery_channels: list[str] | UnsetType = UNSET
+    sender_name: str | UnsetType = UNSET
+    sender_email: str | UnsetType = UNSET
+    reply_to: str | UnsetType = UNSET
+    max_unfinished_events: int | UnsetType = UNSET
+
+
+_PLAIN_FIELDS = ("name", "active", "sender_name", "sender_email", "reply_to", "max_unfinished_events")
+
+
+class Tenants:
+    """Answers from ingest's TenantService."""
+
+    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+        self._clients = clients
+        self._authenticator = authenticator
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Create a tenant; its key is in this answer and in no other."""
+        body = await forms.read(request, NewTenant)
+        wire = tenants_pb2.CreateTenantRequest(
+            name=body.name,
+            account_id=body.account_id,
+            delivery_channels=forms.channels(body.delivery_channels, "delivery_channels"),
+            sender_name=body.sender_name,
+            sender_email=body.sender_email,
+            reply_to=body.reply_to,
+            max_unfinished_events=_whole(body.max_unfinished_events),
+        )
+        answer = await self._clients.call(self._clients.tenants.CreateTenant, wire)
+        request[TENANT_ID] = answer.tenant.id
+        return json_reply({**_shown(answer.tenant), "api_key": answer.api_key}, status=201)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List tenants, newest first."""
+        wire = tenants_pb2.ListTenantsRequest(limit=forms.limit(request), cursor=forms.text(request, "cursor"))
+        answer = await self._clients.call(self._clients.tenants.ListTenants, wire)
+        return json_reply(forms.page([_shown(tenant) for tenant in answer.tenants], answer.next_cursor))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Return one tenant."""
+        wire = tenants_pb2.GetTenantRequest(tenant_id=_id(request))
+        answer = await self._clients.call(self._clients.tenants.GetTenant, wire)
+        return json_reply(_shown(answer.tenant))
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change what the body names."""
+        body = await forms.read(request, TenantChange)
+        wire = tenants_pb2.UpdateTenantRequest(tenant_id=_id(request))
+        for name in _PLAIN_FIELDS:
+            if (value := getattr(body, name)) is not UNSET:
+                setattr(wire, name, _whole(value) if name == "max_unfinished_events" else value)
+        if body.delivery_channels is not UNSET:
+            named = forms.channels(body.delivery_channels, "delivery_channels")
+            wire.delivery_channels.CopyFrom(tenants_pb2.ChannelPolicy(channels=named))
+        answer = await self._clients.call(self._clients.tenants.UpdateTenant, wire)
+        self._authenticator.forget(answer.tenant.id)
+        return json_reply(_shown(answer.tenant))
+
+    async def rotate_key(self, request: web.Request) -> web.Response:
+        """Give the tenant a new key; the old one ends."""
+        wire = tenants_pb2.RotateKeyRequest(tenant_id=_id(request))
+        answer = await self._clients.call(self._clients.tenants.RotateKey, wire)
+        self._authenticator.forget(answer.tenant.id)
+        return json_reply({**_shown(answer.tenant), "api_key": answer.api_key})
+
+    async def deactivate(self, request: web.Request) -> web.Response:
+        """Make the tenant's keys stop working; nothing is deleted."""
+        wire = tenants_pb2.DeactivateTenantRequest(tenant_id=_id(request))
+        answer = await self._clients.call(self._clients.tenants.DeactivateTenant, wire)
+        self._authenticator.forget(answer.tenant.id)
+        return json_reply(_shown(answer.tenant))
+
+
+def _id(request: web.Request) -> str:
+    tenant_id = forms.path_id(request)
+    request[TENANT_ID] = tenant_id
+    return tenant_id
+
+
+def _whole(value: int) -> int:
+    if not 0 <= value <= 2**31 - 1:
+        raise forms.invalid("max_unfinished_events", "must be a whole number from 0 to 2147483647")
+    return value
+
+
+def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
+    return {
+        "id": tenant.id,
+        "account_id": tenant.account_id,
+        "name": tenant.name,
+        "active": tenant.active,
+        "delivery_channels": [forms.channel_name(number) for number in tenant.delivery_channels],
+        "sender_name": tenant.sender_name,
+        "sender_email": tenant.sender_email,
+        "reply_to": tenant.reply_to,
+        "key_last4": tenant.key_last4,
+        "max_unfinished_events": tenant.max_unfinished_events,
+        "created_at": forms.iso(tenant.created_at_us),
+    }

@@ -1,0 +1,32 @@
+"""The gateway's application: every route, and what stands around them."""
+
+from aiohttp import web
+from clarion.ingest.v1 import ingest_pb2
+
+from gateway import admin, demo, health, websocket
+from gateway.accepting import Acceptor
+from gateway.authentication import Authenticator
+from gateway.clients import Clients
+from gateway.dialects import orqestra
+from gateway.observing import observe
+from gateway.settings import Settings
+
+# The largest body of any route; each reads less where its own rule says so.
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+
+def create_app(settings: Settings, clients: Clients) -> web.Application:
+    """Return the application. It reads no environment, so a test can build any."""
+    app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
+
+    async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
+        return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
+
+    authenticator = Authenticator(ask)
+    acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
+    health.add_routes(app, clients)
+    orqestra.add_routes(app, clients, authenticator, acceptor)
+    admin.add_routes(app, clients, authenticator, settings.admin_token)
+    demo.add_routes(app, clients, settings)
+    websocket.add_routes(app, clients, limit=settings.max_websockets)
+    return app

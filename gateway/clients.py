@@ -1,0 +1,75 @@
+"""The services behind the gateway: one channel each, stubs, and the call that every request goes through."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import aiohttp
+import grpc.aio
+from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.realtime.v1 import realtime_pb2_grpc
+from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
+from clarion.router.v1 import router_pb2_grpc
+from clarion.senders.v1 import senders_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.settings import Settings
+from runtime import grpc as rpc
+
+# Seconds for a call that reads or configures; a service that was killed is back well within it.
+DEADLINE_S = 4.0
+
+Res = TypeVar("Res")
+
+
+class Clients:
+    """Stubs of the five services and an HTTP session to the hub."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._caller = rpc.Caller(settings.service_token.reveal())
+        self.hub_url = settings.centrifugo_url.rstrip("/")
+        self.channels: dict[str, grpc.aio.Channel] = {
+            "ingest": rpc.channel(settings.ingest_address),
+            "router": rpc.channel(settings.router_address),
+            "render": rpc.channel(settings.render_address),
+            "senders": rpc.channel(settings.senders_address),
+            "realtime": rpc.channel(settings.realtime_address),
+        }
+        self.ingest = ingest_pb2_grpc.IngestServiceStub(self.channels["ingest"])
+        self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channels["ingest"])
+        self.tenants = tenants_pb2_grpc.TenantServiceStub(self.channels["ingest"])
+        self.router = router_pb2_grpc.RouterServiceStub(self.channels["router"])
+        self.render = render_pb2_grpc.RenderServiceStub(self.channels["render"])
+        self.templates = templates_pb2_grpc.TemplateServiceStub(self.channels["render"])
+        self.providers = senders_pb2_grpc.ProviderServiceStub(self.channels["senders"])
+        self.outbox = senders_pb2_grpc.OutboxServiceStub(self.channels["senders"])
+        self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.channels["realtime"])
+        # One connection per browser, so the pool's usual bound of 100 does not fit.
+        self.hub = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
+
+    async def call(self, method: Callable[..., Awaitable[Res]], request: Any, *, deadline: float = DEADLINE_S) -> Res:
+        """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
+        return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
+
+    async def is_serving(self, name: str, *, deadline: float = 1.0) -> bool:
+        """Ask a service's health."""
+        stub: Any = health_pb2_grpc.HealthStub(self.channels[name])
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=deadline)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def is_hub_serving(self, *, deadline: float = 1.0) -> bool:
+        """Ask the hub's health."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=deadline)
+            async with self.hub.get(f"{self.hub_url}/health", timeout=timeout) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.hub.close()
+        await asyncio.gather(*(channel.close() for channel in self.channels.values()))

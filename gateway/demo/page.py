@@ -1,0 +1,77 @@
+"""The demo page: a bell with the inbox of one user, and the files it is made of."""
+
+import re
+from pathlib import Path
+
+from aiohttp import web
+from clarion.realtime.v1 import realtime_pb2
+
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+from runtime.errors import ClarionError
+
+_FOLDER = Path(__file__).parent
+# The official client, as `npm ci` put it beside this file (see install.py).
+CLIENT = _FOLDER / "node_modules" / "centrifuge" / "dist" / "centrifuge.js"
+_FILES = {
+    "centrifuge.js": (CLIENT, "text/javascript"),
+    "demo.js": (_FOLDER / "static" / "demo.js", "text/javascript"),
+    "demo.css": (_FOLDER / "static" / "demo.css", "text/css"),
+    "bell.svg": (_FOLDER / "static" / "bell.svg", "image/svg+xml"),
+}
+_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
+
+
+class Page:
+    """Serves the page, and the realtime token that it works with: the tenant's key never reaches a browser."""
+
+    def __init__(self, clients: Clients, tenant_id: str, user_id: str) -> None:
+        self._clients = clients
+        self._tenant_id = tenant_id
+        self._user_id = user_id
+        self._index = (_FOLDER / "static" / "index.html").read_bytes()
+
+    async def index(self, request: web.Request) -> web.Response:
+        """Return the page itself."""
+        headers = {"Content-Security-Policy": _policy(request.host)}
+        return web.Response(body=self._index, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def static(self, request: web.Request) -> web.Response:
+        """Return one of the page's files."""
+        known = _FILES.get(request.match_info["name"])
+        if known is None:
+            raise web.HTTPNotFound
+        path, content_type = known
+        try:
+            body = path.read_bytes()
+        except FileNotFoundError:
+            return web.Response(status=404, text="The realtime client is not installed; `make run` installs it.\n")
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+
+    async def open_session(self, request: web.Request) -> web.Response:
+        """Return {tenant_id, user_id, token, channels} of the demo user."""
+        request[TENANT_ID] = self._tenant_id
+        wire = realtime_pb2.IssueTokenRequest(tenant_id=self._tenant_id, user_id=self._user_id)
+        try:
+            answer = await self._clients.call(self._clients.realtime.IssueToken, wire)
+        except ClarionError as error:
+            return json_reply({"message": f"No session can be had now: {error.code.name.lower()}."}, status=503)
+        return json_reply(
+            {
+                "tenant_id": self._tenant_id,
+                "user_id": self._user_id,
+                "token": answer.token,
+                "channels": list(answer.channels),
+            }
+        )
+
+
+def _policy(host: str) -> str:
+    # Some browsers do not count a WebSocket to the same host as 'self'.
+    sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

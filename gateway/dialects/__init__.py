@@ -1,0 +1,1 @@
+"""The public APIs. Each answers in its own words; nothing of one leaks into another."""

@@ -1,0 +1,192 @@
+"""Orqestra's request bodies: bytes in, what ingest takes out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+
+from gateway.dialects.orqestra.errors import MalformedError
+from runtime.errors import ClarionError, Code
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_ID_LENGTH = 255
+# RFC 5321's longest address, and E.164 with room for punctuation: longer ones are mistakes.
+MAX_EMAIL_LENGTH = 320
+MAX_PHONE_LENGTH = 64
+# Deeper JSON is no data for a template, and would exhaust a parser further on.
+MAX_DEPTH = 64
+
+CHANNELS = {
+    "EMAIL": event_pb2.CHANNEL_EMAIL,
+    "SMS": event_pb2.CHANNEL_SMS,
+    "PUSH": event_pb2.CHANNEL_PUSH,
+}
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+Faults = list[tuple[str, str]]
+
+
+def parse_trigger(raw: bytes) -> ingest_pb2.NewEvent:
+    """Return the event. Raises MalformedError, and INVALID naming every wrong field."""
+    body = _object(raw)
+    faults: Faults = []
+    event_type = _text(body, "eventType", faults, required=True)
+    event_id = _text(body, "eventId", faults)
+    channels = _channels(body.get("channels"), faults)
+    payload = _mapping(body, "payload", faults, required=True)
+    variables = _mapping(body, "variables", faults)
+    recipient = event_pb2.Recipient()
+    if payload is not None:
+        recipient.user_id = _text(payload, "userId", faults, "payload.", required=True)
+        recipient.email = _text(payload, "recipientEmail", faults, "payload.", shortest=0, longest=MAX_EMAIL_LENGTH)
+        recipient.phone = _text(payload, "recipientPhone", faults, "payload.", shortest=0, longest=MAX_PHONE_LENGTH)
+    if faults:
+        raise _invalid(faults)
+    extra = {name: value for name, value in (payload or {}).items() if name not in _PAYLOAD_KEYS}
+    return ingest_pb2.NewEvent(
+        event_type=event_type,
+        caller_event_id=event_id,
+        recipient=recipient,
+        variables=_encoder.encode(variables) if variables else b"",
+        payload_extra=_encoder.encode(extra) if extra else b"",
+        channels=channels,
+    )
+
+
+def parse_user_id(raw: bytes) -> str:
+    """Return the userId of a token request. Raises as parse_trigger."""
+    faults: Faults = []
+    user_id = _text(_object(raw), "userId", faults, required=True)
+    if faults:
+        raise _invalid(faults)
+    return user_id
+
+
+def parse_idempotency_key(headers: Mapping[str, str]) -> str:
+    """Return X-Idempotency-Key, empty where there is none. Raises INVALID."""
+    key = headers.get("X-Idempotency-Key")
+    if key is None:
+        return ""
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise _invalid([("X-Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
+    return key
+
+
+def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return limit (1 to 100, 50 by default) and offset (from 0). Raises INVALID for what is no number."""
+    faults: Faults = []
+    limit = _whole(query, "limit", 50, faults)
+    offset = _whole(query, "offset", 0, faults)
+    if faults:
+        raise _invalid(faults)
+    return min(max(limit, 1), 100), min(max(offset, 0), 2**31 - 1)
+
+
+def check_user_id(user_id: str) -> None:
+    """Refuse what cannot be a user's id: the rule of payload.userId, for one in a path. Raises INVALID."""
+    faults: Faults = []
+    _text({"userId": user_id}, "userId", faults, required=True)
+    if faults:
+        raise _invalid(faults)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedError("The body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise _invalid([("body", "must be a JSON object")])
+    # The walk is for the few bodies that could be too deep at all.
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise _invalid([("body", f"must be nested at most {MAX_DEPTH} levels deep")])
+    return body
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        containers = (item for item in level if isinstance(item, dict | list))
+        level = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return depth
+
+
+def _text(
+    body: Mapping[str, Any],
+    name: str,
+    faults: Faults,
+    prefix: str = "",
+    *,
+    required: bool = False,
+    shortest: int = 1,
+    longest: int = MAX_ID_LENGTH,
+) -> str:
+    value = body.get(name)
+    fault = ""
+    if value is None:
+        fault = "is required" if required else ""
+    elif not isinstance(value, str):
+        fault = "must be a string"
+    elif len(value) > longest:
+        fault = f"must be at most {longest} characters long"
+    elif len(value) < shortest:
+        fault = "must not be empty"
+    elif "\0" in value:
+        fault = "must not contain a NUL character"
+    if fault:
+        faults.append((prefix + name, fault))
+    return value if isinstance(value, str) and not fault else ""
+
+
+def _mapping(body: Mapping[str, Any], name: str, faults: Faults, *, required: bool = False) -> dict[str, Any] | None:
+    value = body.get(name)
+    if isinstance(value, dict):
+        return value
+    if value is not None:
+        faults.append((name, "must be an object"))
+    elif required:
+        faults.append((name, "is required"))
+    return None
+
+
+def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]":
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        faults.append(("channels", "must be a list"))
+        return []
+    channels: "dict[event_pb2.Channel.ValueType, None]" = {}
+    for position, name in enumerate(value):
+        if isinstance(name, str) and name in CHANNELS:
+            channels[CHANNELS[name]] = None
+        else:
+            faults.append((f"channels[{position}]", "must be one of EMAIL, SMS, PUSH"))
+            break
+    return sorted(channels)
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, faults: Faults) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        faults.append((name, "must be a whole number"))
+        return default
+    return int(text)
+
+
+def _invalid(faults: Faults) -> ClarionError:
+    detail = "; ".join(f"{field} {fault}" for field, fault in faults)
+    return ClarionError(Code.INVALID, detail, fields=faults)

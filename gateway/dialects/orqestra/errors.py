@@ -1,0 +1,86 @@
+"""Faults in Orqestra's words: {"statusCode", "error", "message"[, "retryAfter"]}."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from gateway.replies import BodyError, json_reply
+from runtime import logs
+from runtime.errors import ClarionError, Code
+
+# Also the same whichever was wrong: key, token, tenant.
+UNAUTHORIZED = "The credentials are missing, unknown or no longer valid."
+
+_ANSWERS: dict[Code, tuple[int, str]] = {
+    Code.INVALID: (422, "Validation Error"),
+    Code.UNAUTHENTICATED: (401, "Unauthorized"),
+    Code.FORBIDDEN: (403, "Forbidden"),
+    Code.NOT_FOUND: (404, "Not Found"),
+    Code.CONFLICT: (409, "Conflict"),
+    Code.LIMITED: (429, "Too Many Requests"),
+    Code.OVERLOADED: (503, "Service Unavailable"),
+    # The contract says 500 when the broker or the database is down.
+    Code.UNAVAILABLE: (500, "Internal Server Error"),
+    Code.INTERNAL: (500, "Internal Server Error"),
+}
+_BODY_ERRORS = {408: "Request Timeout", 413: "Payload Too Large", 415: "Unsupported Media Type"}
+_FIXED_MESSAGES = {
+    Code.UNAUTHENTICATED: UNAUTHORIZED,
+    Code.UNAVAILABLE: "A part of the service is down. Try again shortly; an event that did get in is not sent twice.",
+    Code.INTERNAL: "An internal error. Try again; if it stays, give the operator the X-Trace-Id of this answer.",
+}
+
+log = logs.get(__name__)
+
+RequestHandler = Callable[[Any, web.Request], Awaitable[web.StreamResponse]]
+
+
+class MalformedError(Exception):
+    """The body is not JSON."""
+
+
+def answers(handler: RequestHandler) -> RequestHandler:
+    """Make a handler's faults Orqestra's answers."""
+
+    @functools.wraps(handler)
+    async def answering(self: Any, request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(self, request)
+        except ClarionError as error:
+            return from_error(error)
+        except MalformedError as error:
+            return error_reply(400, "Bad Request", str(error))
+        except BodyError as fault:
+            return error_reply(fault.status, _BODY_ERRORS[fault.status], fault.detail)
+        except web.HTTPException:
+            raise
+        except Exception:
+            # A fault of ours: its text stays in the log, the client gets the dialect's 500.
+            log.exception("request_failed", dialect="orqestra")
+            return from_error(ClarionError(Code.INTERNAL, ""))
+
+    return answering
+
+
+def from_error(error: ClarionError) -> web.Response:
+    """Return the answer to a typed error."""
+    status, reason = _ANSWERS[error.code]
+    message = _FIXED_MESSAGES.get(error.code) or _in_words(error)
+    retry_after = max(error.retry_after, 1) if status in (429, 503) else 0
+    return error_reply(status, reason, message, retry_after=retry_after)
+
+
+def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0) -> web.Response:
+    """Return an error body; retry_after in seconds, 0: not said."""
+    body: dict[str, Any] = {"statusCode": status, "error": reason, "message": message}
+    headers = {}
+    if retry_after:
+        body["retryAfter"] = retry_after
+        headers["Retry-After"] = str(retry_after)
+    return json_reply(body, status=status, headers=headers)
+
+
+def _in_words(error: ClarionError) -> str:
+    return "; ".join(f"{field} {description}" for field, description in error.fields) or error.detail

@@ -1,0 +1,118 @@
+"""Realtime tokens and the inbox of one user.
+
+A tenant's key opens the inboxes of its own users; a realtime token, shown as bearer, that of its one
+user. Whatever is not theirs looks as if it were not there.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from clarion.realtime.v1 import realtime_pb2
+
+from gateway.authentication import Authenticator
+from gateway.clients import Clients
+from gateway.dialects.orqestra import bodies
+from gateway.dialects.orqestra.errors import answers
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply, read_json_bytes
+from runtime.errors import ClarionError, Code
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+
+NOT_FOUND = "Notification not found or access denied."
+
+
+class Inbox:
+    """Answers from the realtime service."""
+
+    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+        self._clients = clients
+        self._authenticator = authenticator
+
+    @answers
+    async def issue_token(self, request: web.Request) -> web.StreamResponse:
+        """POST /api/v1/auth/realtime-token: a connection token for one user, and the channels it opens."""
+        tenant = await self._authenticator.tenant(request.headers.get("x-api-key", ""))
+        request[TENANT_ID] = tenant.id
+        user_id = bodies.parse_user_id(await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES))
+        answer = await self._clients.call(
+            self._clients.realtime.IssueToken, realtime_pb2.IssueTokenRequest(tenant_id=tenant.id, user_id=user_id)
+        )
+        return json_reply({"token": answer.token, "channels": list(answer.channels)})
+
+    @answers
+    async def list_notifications(self, request: web.Request) -> web.StreamResponse:
+        """GET /api/v1/notifications/{tenantId}/{userId}: newest first."""
+        is_theirs, tenant_id, user_id = await self._authorize(request)
+        limit, offset = bodies.parse_page(request.query)
+        if not is_theirs:
+            return json_reply({"success": False, "message": NOT_FOUND, "data": []})
+        answer = await self._clients.call(
+            self._clients.realtime.ListNotifications,
+            realtime_pb2.ListNotificationsRequest(tenant_id=tenant_id, user_id=user_id, limit=limit, offset=offset),
+        )
+        return json_reply({"success": True, "data": [_shown(notification) for notification in answer.notifications]})
+
+    @answers
+    async def count_unread(self, request: web.Request) -> web.StreamResponse:
+        """GET …/unread-count, an extension: {"success", "unread"}."""
+        is_theirs, tenant_id, user_id = await self._authorize(request)
+        if not is_theirs:
+            return json_reply({"success": False, "message": NOT_FOUND, "unread": 0})
+        answer = await self._clients.call(
+            self._clients.realtime.CountUnread,
+            realtime_pb2.CountUnreadRequest(tenant_id=tenant_id, user_id=user_id),
+        )
+        return json_reply({"success": True, "unread": answer.unread})
+
+    @answers
+    async def mark_read(self, request: web.Request) -> web.StreamResponse:
+        """PUT …/{notificationId}/read: the same answer for another's notification as for none."""
+        is_theirs, tenant_id, user_id = await self._authorize(request)
+        found = is_theirs and await self._mark_read(tenant_id, user_id, request.match_info["notification_id"])
+        return json_reply({"success": True} if found else {"success": False, "message": NOT_FOUND})
+
+    async def _mark_read(self, tenant_id: str, user_id: str, notification_id: str) -> bool:
+        if "\0" in notification_id:
+            return False
+        answer = await self._clients.call(
+            self._clients.realtime.MarkRead,
+            realtime_pb2.MarkReadRequest(tenant_id=tenant_id, user_id=user_id, notification_id=notification_id),
+        )
+        return answer.found
+
+    async def _authorize(self, request: web.Request) -> tuple[bool, str, str]:
+        """Return whether the path is the caller's own, and its tenant and user. Raises UNAUTHENTICATED, INVALID."""
+        tenant_id, user_id = request.match_info["tenant_id"], request.match_info["user_id"]
+        key = request.headers.get("x-api-key", "")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if key or scheme.lower() != "bearer":
+            tenant = await self._authenticator.tenant(key)
+            request[TENANT_ID] = tenant.id
+            bodies.check_user_id(user_id)
+            return tenant.id == tenant_id, tenant_id, user_id
+        await self._verify(token.strip(), tenant_id, user_id)
+        request[TENANT_ID] = tenant_id
+        return True, tenant_id, user_id
+
+    async def _verify(self, token: str, tenant_id: str, user_id: str) -> None:
+        if not _TOKEN.fullmatch(token) or "\0" in tenant_id + user_id:
+            raise ClarionError(Code.UNAUTHENTICATED, "The token is missing or malformed.")
+        await self._clients.call(
+            self._clients.realtime.VerifyToken,
+            realtime_pb2.VerifyTokenRequest(token=token, tenant_id=tenant_id, user_id=user_id),
+        )
+
+
+def _shown(notification: realtime_pb2.Notification) -> dict[str, Any]:
+    created_at = datetime.fromtimestamp(notification.created_at_us / 1_000_000, UTC)
+    return {
+        "id": notification.id,
+        "type": notification.event_type,
+        "title": notification.title,
+        "body": notification.body,
+        "status": "READ" if notification.read else "UNREAD",
+        "created_at": created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }

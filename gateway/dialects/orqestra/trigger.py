@@ -1,0 +1,33 @@
+"""POST /api/v1/events/trigger."""
+
+from aiohttp import web
+
+from gateway.accepting import Acceptor
+from gateway.authentication import Authenticator
+from gateway.dialects.orqestra import bodies
+from gateway.dialects.orqestra.errors import answers
+from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.replies import json_reply, read_json_bytes
+from runtime import telemetry
+
+
+class Trigger:
+    """Takes events."""
+
+    def __init__(self, authenticator: Authenticator, acceptor: Acceptor) -> None:
+        self._authenticator = authenticator
+        self._acceptor = acceptor
+
+    @answers
+    async def trigger(self, request: web.Request) -> web.StreamResponse:
+        """Answer 200 once the event is stored; a duplicate gets the first one's answer."""
+        tenant = await self._authenticator.tenant(request.headers.get("x-api-key", ""))
+        request[TENANT_ID] = tenant.id
+        raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
+        event = bodies.parse_trigger(raw)
+        event.idempotency_key = bodies.parse_idempotency_key(request.headers)
+        event.trace_id = telemetry.current_trace()
+        accepted = await self._acceptor.accept(tenant.id, event)
+        request[EVENT_ID] = accepted.event_id
+        message = f"Event {event.event_type} dispatched securely for {tenant.name}"
+        return json_reply({"success": True, "message": message}, headers={"X-Event-Id": accepted.event_id})

@@ -1,0 +1,62 @@
+"""/healthz and /readyz: what the gateway needs, and whether it is there."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from gateway.clients import Clients
+from gateway.replies import json_reply
+
+# Answers are shared for this long, so that asking often costs nothing, seconds.
+_FRESH_S = 0.5
+
+
+@dataclass
+class State:
+    """What this process says of itself, and what it last heard of the others."""
+
+    serving: bool = True
+    checked_at: float = float("-inf")
+    dependencies: dict[str, bool] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+STATE = web.AppKey("health", State)
+
+
+def add_routes(app: web.Application, clients: Clients) -> None:
+    """Serve both pages."""
+    app[STATE] = state = State()
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return await _answer(state, clients, None)
+
+    async def readyz(_request: web.Request) -> web.Response:
+        # Enough to take events: the rest may be late without harm.
+        return await _answer(state, clients, "ingest")
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+
+
+async def _answer(state: State, clients: Clients, needed: str | None) -> web.Response:
+    async with state.lock:
+        if time.monotonic() - state.checked_at > _FRESH_S:
+            state.dependencies = await _check(clients)
+            state.checked_at = time.monotonic()
+    dependencies = state.dependencies
+    is_well = dependencies[needed] if needed else all(dependencies.values())
+    status = "draining" if not state.serving else "ok" if is_well else "unavailable"
+    body = {
+        "status": status,
+        "dependencies": {name: "serving" if alive else "unavailable" for name, alive in dependencies.items()},
+    }
+    return json_reply(body, status=200 if status == "ok" else 503, headers={"Cache-Control": "no-store"})
+
+
+async def _check(clients: Clients) -> dict[str, bool]:
+    names = list(clients.channels)
+    alive = await asyncio.gather(*(clients.is_serving(name) for name in names), clients.is_hub_serving())
+    return dict(zip([*names, "hub"], alive, strict=True))

@@ -1,0 +1,95 @@
+"""Around every request: its trace id, one log line, its metrics, and the headers that all answers carry.
+
+No dialect's rule lives here: only what no handler answered gets a body, in a neutral shape.
+"""
+
+import time
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import Counter, Histogram
+
+from gateway.replies import json_reply
+from runtime import logs, telemetry
+
+# What a handler found out, for the log line.
+TENANT_ID = web.RequestKey("tenant_id", str)
+EVENT_ID = web.RequestKey("event_id", str)
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Server": "clarion",
+}
+_QUIET = frozenset({"/healthz", "/readyz"})
+
+_requests = Counter("clarion_http_requests_total", "Requests answered.", ["method", "route", "status"])
+_seconds = Histogram(
+    "clarion_http_request_seconds",
+    "Time from the request's head to its answer.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+log = logs.get(__name__)
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer, whatever happens, and tell what happened."""
+    started = time.perf_counter()
+    trace_id = telemetry.trace_id_from(request.headers)
+    telemetry.bind_trace(trace_id)
+    response = await _answer(request, handler)
+    if not response.prepared:
+        headers = response.headers
+        headers[telemetry.TRACE_HEADER] = trace_id
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+    _tell(request, response.status, time.perf_counter() - started)
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        reply = _neutral(error.status)
+        if (allowed := error.headers.get("Allow")) is not None:
+            reply.headers["Allow"] = allowed
+        return reply
+    except Exception:
+        # The last resort of the whole process: a fault of ours must not end the connection without a word.
+        log.exception("request_failed", method=request.method, route=_route(request))
+        return _neutral(500)
+
+
+def _neutral(status: int) -> web.Response:
+    phrase = HTTPStatus(status).phrase
+    return json_reply({"statusCode": status, "error": phrase, "message": phrase}, status=status)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+def _tell(request: web.Request, status: int, seconds: float) -> None:
+    route = _route(request)
+    _requests.labels(request.method if route != "unknown" else "", route, status).inc()
+    _seconds.labels(route).observe(seconds)
+    if route in _QUIET:
+        return
+    log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        tenant_id=request.get(TENANT_ID, ""),
+        event_id=request.get(EVENT_ID, ""),
+    )

@@ -1,0 +1,48 @@
+"""Requests' bodies in, JSON out."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+# Longest any body may take to arrive, seconds.
+BODY_DEADLINE_S = 20.0
+
+
+class BodyError(Exception):
+    """The body cannot be taken: status 408, 413 or 415, and a sentence that says why."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def json_reply(
+    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
+) -> web.Response:
+    """Return body as JSON."""
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type=content_type)
+
+
+async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
+    """Return the body as received, at most limit bytes, of a request that says it is JSON. Raises BodyError."""
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise BodyError(415, "Content-Type must be application/json.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BodyError(415, "A compressed body is not accepted.")
+    too_large = BodyError(413, f"The body must be at most {limit} bytes.")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large from None
+    except TimeoutError:
+        raise BodyError(408, "The body took too long to arrive.") from None
+    if len(body) > limit:
+        raise too_large
+    return body

@@ -1,0 +1,48 @@
+"""The HTTP server's life: start, say whether calls are welcome, drain."""
+
+import asyncio
+import contextlib
+
+from aiohttp import web
+
+from gateway import health
+
+# How long health says no before the door closes, seconds: a load balancer's chance to look elsewhere.
+NOTICE_S = 0.5
+
+
+class HttpServer:
+    """Serves an application on host:port."""
+
+    def __init__(self, address: str, app: web.Application) -> None:
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._app = app
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on; after start()."""
+        if self._runner is None:
+            raise RuntimeError("not started")
+        return int(self._runner.addresses[0][1])
+
+    async def start(self) -> None:
+        """Listen. OSError: the address is taken."""
+        # The grace of stop() bounds what is under way; this bounds what ignores its cancellation.
+        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=False, shutdown_timeout=3.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell /healthz and /readyz."""
+        self._app[health.STATE].serving = serving
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new connections, close WebSockets, and wait for the requests under way, at most grace seconds."""
+        if self._runner is None:
+            return
+        await asyncio.sleep(min(NOTICE_S, grace / 4))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._runner.cleanup()

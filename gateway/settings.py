@@ -1,0 +1,28 @@
+"""What the gateway reads from its environment; the field http_address is CLARION_HTTP_ADDRESS."""
+
+from runtime.service import CommonSettings
+from runtime.settings import Secret
+
+
+class Settings(CommonSettings, frozen=True, kw_only=True):
+    """See the README for what each is for."""
+
+    # Where to listen, host:port.
+    http_address: str
+    # What an operator shows as bearer token on /api/v1/admin/*.
+    admin_token: Secret
+    # gRPC, each "host:port" or several separated by commas.
+    ingest_address: str
+    router_address: str
+    render_address: str
+    senders_address: str
+    realtime_address: str
+    # The realtime hub, http://host:port.
+    centrifugo_url: str
+    # Whose inbox the demo page shows; empty: there is no demo page.
+    demo_tenant_id: str = ""
+    demo_user_id: str = "demo"
+    # Browsers connected at a time.
+    max_websockets: int = 10_000
+    # Bytes of accepted but unanswered events at a time; past it: 503.
+    max_waiting_bytes: int = 64 * 1024 * 1024

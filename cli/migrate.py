@@ -1,0 +1,78 @@
+"""`clarion migrate`: every schema, stream and consumer, under one lock."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+import runtime.nats
+import runtime.postgres
+from runtime.settings import Secret
+from services import topology
+
+SERVICES = Path(__file__).parents[1] / "services"
+# Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.
+_LOCK = 0x434C4149
+_WAIT_S = 30.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read from CLARION_<NAME>."""
+
+    postgres_url: Secret
+    nats_url: Secret
+    # Copies of each stream: 1, or 3 on a cluster.
+    nats_replicas: int = 1
+    # The bound of each stream but TIMERS, bytes.
+    stream_max_bytes: int = topology.GIB
+
+
+def folders() -> list[Path]:
+    """Return the migration folders of all services, in the order of their names; the schema is the service's name."""
+    return sorted(folder for folder in SERVICES.glob("*/migrations") if folder.is_dir())
+
+
+async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
+    """Bring PostgreSQL and NATS up to this version; nothing where they are already.
+
+    Waits for servers that are still starting. Raises OSError or ClarionError where one stays away.
+    """
+    url = settings.postgres_url.reveal()
+    async with _locked(url):
+        for folder in folders():
+            for name in await runtime.postgres.migrate(url, folder.parent.name, folder):
+                say(f"applied {folder.parent.name}/{name}")
+        connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
+        try:
+            created = await topology.apply(
+                connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
+            )
+        finally:
+            await connection.close()
+        for stream in created:
+            say(f"created stream {stream}")
+
+
+@asynccontextmanager
+async def _locked(url: str) -> AsyncIterator[None]:
+    connection = await _connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        yield
+    finally:
+        await connection.close()
+
+
+async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    until = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            return await asyncpg.connect(url, timeout=5)
+        except runtime.postgres.CONNECTION_ERRORS as error:
+            if time.monotonic() > until:
+                raise OSError(f"PostgreSQL does not answer: {error}") from error
+            await asyncio.sleep(0.1)

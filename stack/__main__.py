@@ -1,0 +1,115 @@
+"""`python -m stack`: starts the local stack, says what there is, keeps it running until Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+from stack import processes
+from stack.faults import StackError
+from stack.local import Options, Stack, platform_fault
+from stack.state import State
+
+_EVENT = """\
+{"eventType":"order.confirmed","channels":["EMAIL","SMS","PUSH"],
+  "payload":{"userId":"%(user)s","recipientEmail":"ada@example.com","recipientPhone":"+254712345678"},
+  "variables":{"customerName":"Ada","orderId":"A-1001","total":"KES 4,200",
+    "items":[{"name":"Walnut desk lamp","quantity":1,"price":"KES 3,000"},
+             {"name":"Linen shade","quantity":2,"price":"KES 1,200"}]}}"""
+
+_READY = """
+Clarion is up.
+
+  gateway      %(url)s
+  API key      %(key)s   (tenant %(tenant)s)
+  admin token  %(admin)s
+  demo inbox   %(url)s/demo
+  outbox       %(url)s/demo/outbox
+  logs         %(data)s/log
+
+Send one e-mail, one SMS and one push:
+
+curl -sS %(url)s/api/v1/events/trigger -H 'x-api-key: %(key)s' -H 'content-type: application/json' -d '
+%(event)s'
+
+Ctrl-C stops everything; the data stays in %(data)s.
+"""
+
+
+class Reporter:
+    """Prints a line per step with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Print one line at once."""
+        print(f"[{time.monotonic() - self._began:5.1f} s] {text}", flush=True)
+
+
+async def _run(options: Options) -> int:
+    report = Reporter()
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    stack = Stack(options, report)
+    report(f"the data is in {options.data}")
+    stopped = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(stack.start())
+    try:
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            print(_ready(await starting), flush=True)
+            report("ready")
+            await stopped
+        return 0
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        report("stopping (again Ctrl-C: at once)")
+        await _stop(stack, stop)
+        report("stopped")
+
+
+async def _stop(stack: Stack, again: asyncio.Event) -> None:
+    """Stop in order; a second signal ends the patience."""
+    again.clear()
+    orderly = asyncio.create_task(stack.stop())
+    impatient = asyncio.create_task(again.wait())
+    await asyncio.wait({orderly, impatient}, return_when=asyncio.FIRST_COMPLETED)
+    impatient.cancel()
+    if not orderly.done():
+        orderly.cancel()
+        await asyncio.gather(orderly, return_exceptions=True)
+        await stack.kill()
+        return
+    await orderly
+
+
+def _ready(state: State) -> str:
+    return _READY % {
+        "url": state.url,
+        "key": state.api_key,
+        "tenant": state.tenant_id,
+        "admin": state.admin_token,
+        "data": state.data,
+        "event": _EVENT % {"user": state.user_id or processes.DEMO_USER},
+    }
+
+
+def main() -> None:
+    """Run the stack; status 1 and one sentence where it cannot."""
+    try:
+        if fault := platform_fault():
+            raise StackError(fault)
+        status = asyncio.run(_run(Options.from_environment(os.environ)))
+    except StackError as error:
+        print(f"make run: {error}", file=sys.stderr)
+        status = 1
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The data folder of a local stack: its lock, its secrets and its ports, each made once and kept."""
+
+import base64
+import errno
+import fcntl
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from stack.faults import StackError
+
+GATEWAY_PORT = 8080
+# Below the range from which systems take ports for outgoing connections, so that ours stay free.
+_PORTS = range(20_000, 30_000)
+
+T = TypeVar("T")
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the parts of the stack show each other."""
+
+    postgres_password: str
+    nats_password: str
+    service_token: str
+    admin_token: str
+    encryption_key: str
+    centrifugo_api_key: str
+    centrifugo_token_secret: str
+    principal_secret: str
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """The tenant made at the first start."""
+
+    tenant_id: str
+    api_key: str
+    user_id: str
+
+
+class Folder:
+    """A data folder. Raises StackError where it cannot be made or used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.log.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StackError(f"The data folder {self.path} cannot be made: {_reason(error)}.") from error
+        self._lock: int | None = None
+
+    @property
+    def log(self) -> Path:
+        """The folder of the processes' logs."""
+        return self.path / "log"
+
+    @property
+    def state(self) -> Path:
+        """The file that tells tests and tools what is running."""
+        return self.path / "stack.json"
+
+    @property
+    def demo(self) -> Path:
+        """The file with the demo tenant's id and key."""
+        return self.path / "demo.json"
+
+    def lock(self) -> None:
+        """Keep a second supervisor out for as long as this process lives."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StackError(f"The data folder {self.path} cannot be written: {_reason(error)}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(descriptor, 20).decode() or "unknown"
+            os.close(descriptor)
+            raise StackError(
+                f"Another stack (process {holder}) runs on {self.path}: stop it, or name another folder in CLARION_DATA."
+            ) from error
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        self._lock = descriptor
+
+    def unlock(self) -> None:
+        """Let the next supervisor in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def secrets(self) -> Secrets:
+        """Return the secrets, made at the first start."""
+        return self._once("secrets.json", Secrets, _new_secrets)
+
+    def demo_tenant(self) -> Demo | None:
+        """Return the demo tenant; None before it is made."""
+        return self._read(self.demo, Demo) if self.demo.exists() else None
+
+    def ports(self, names: Iterable[str], *, gateway: int | None) -> dict[str, int]:
+        """Return a port for each name, the same as last time where it is still free.
+
+        gateway: the port wanted for the name "gateway"; None: the one of last time, else 8080 or the next free
+        one. That one is a promise to people, so a taken one is an error; the others may move.
+        """
+        path = self.path / "ports.json"
+        kept = self._read(path, dict[str, int]) if path.exists() else {}
+        ports: dict[str, int] = {}
+        for name in names:
+            if name == "gateway":
+                ports[name] = _gateway_port(gateway, kept.get(name))
+            elif (port := kept.get(name)) is not None and port not in ports.values() and is_free(port):
+                ports[name] = port
+            else:
+                ports[name] = _any_port({*ports.values(), *kept.values()})
+        write_private(path, msgspec.json.encode({**kept, **ports}))
+        return ports
+
+    def _once(self, name: str, kind: type[T], make: Callable[[], T]) -> T:
+        path = self.path / name
+        if not path.exists():
+            write_private(path, msgspec.json.encode(make()))
+        return self._read(path, kind)
+
+    def _read(self, path: Path, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError) as error:
+            raise StackError(
+                f"{path} cannot be read ({_reason(error)}): put it back, or start afresh with `make clean`."
+            ) from error
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step; nobody else may read it."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StackError(f"{path} cannot be written: {_reason(error)}.") from error
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen there."""
+    with socket.socket() as listener:
+        # As servers do: a port whose last connections are still in TIME_WAIT is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def _gateway_port(wanted: int | None, kept: int | None) -> int:
+    fixed = wanted or kept
+    if fixed is not None:
+        if not is_free(fixed):
+            raise StackError(f"Port {fixed} is taken by another program: stop it, or name another in CLARION_PORT.")
+        return fixed
+    for port in range(GATEWAY_PORT, GATEWAY_PORT + 100):
+        if is_free(port):
+            return port
+    raise StackError(f"No port from {GATEWAY_PORT} to {GATEWAY_PORT + 99} is free: name one in CLARION_PORT.")
+
+
+def _any_port(taken: set[int]) -> int:
+    for _ in range(1000):
+        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        if port not in taken and is_free(port):
+            return port
+    raise StackError(f"No free port was found between {_PORTS.start} and {_PORTS.stop}.")
+
+
+def _new_secrets() -> Secrets:
+    return Secrets(
+        postgres_password=secrets.token_hex(24),
+        nats_password=secrets.token_hex(24),
+        service_token=secrets.token_hex(32),
+        admin_token=secrets.token_hex(24),
+        encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        centrifugo_api_key=secrets.token_hex(32),
+        centrifugo_token_secret=secrets.token_hex(32),
+        principal_secret=secrets.token_hex(32),
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or str(error)).rstrip(".")

@@ -1,0 +1,260 @@
+"""The local stack from start to stop: servers, migration, services, demo tenant, gateway."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from cli import centrifugo
+from stack import processes
+from stack.faults import StackError
+from stack.folder import Demo, Folder, write_private
+from stack.hub.build import HubUnavailableError, hub_binary
+from stack.launch import command_for
+from stack.processes import Plan
+from stack.state import ProcessState, State
+from stack.supervisor import Supervisor
+
+Report = Callable[[str], None]
+
+_GATEWAY_DEADLINE_S = 30.0
+_HUB_DEADLINE_S = 15.0
+# Who is stopped together, and for how many seconds it may drain: those that others lean on come last.
+_STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("gateway",), 4.0),
+    (("ingest", "router", "senders", "realtime"), 5.0),
+    (("render", "mail"), 2.0),
+    (("hub", "nats", "postgres"), 4.0),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose.
+
+    data: the one folder with everything in it. port: the gateway's; None: as last time, else 8080 or the next
+    free one. replicas: how many processes of each role, 1 where not named.
+    """
+
+    data: Path = Path(".clarion")
+    port: int | None = None
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    # Beside the gateway's own, such as http://devbox:8080.
+    allowed_origins: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Options":
+        """Read CLARION_DATA, CLARION_PORT, CLARION_REPLICAS, CLARION_ALLOWED_ORIGINS. Raises StackError."""
+        port = environ.get("CLARION_PORT", "")
+        if port and not (port.isdigit() and 0 < int(port) < 65536):
+            raise StackError(f"CLARION_PORT is {port!r}: it must be a port from 1 to 65535.")
+        origins = environ.get("CLARION_ALLOWED_ORIGINS", "")
+        return cls(
+            data=Path(environ.get("CLARION_DATA") or ".clarion"),
+            port=int(port) if port else None,
+            replicas=_replicas(environ.get("CLARION_REPLICAS", "")),
+            allowed_origins=tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
+        )
+
+
+class Stack:
+    """A local stack in this process, which is the parent of all of it."""
+
+    def __init__(self, options: Options, report: Report) -> None:
+        self._options = options
+        self._report = report
+        self._folder = Folder(options.data)
+        self._folder.lock()
+        self._ready = False
+        self._plan = self._make_plan()
+        self._supervisor = Supervisor(self._folder.log, report, self._write_state)
+
+    async def start(self) -> State:
+        """Start everything; return when all of it is healthy. Raises StackError; call stop() in any case."""
+        await self._supervisor.unless_hopeless(self._start())
+        self._supervisor.started()
+        self._ready = True
+        self._write_state()
+        return self._state()
+
+    async def stop(self) -> None:
+        """End everything in order, the gateway first and the servers last."""
+        self._ready = False
+        for roles, deadline in _STOP_WAVES:
+            names = [name for role in roles for name in self._plan.instances(role)]
+            await self._supervisor.stop(names, deadline)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End everything at once."""
+        await self._supervisor.close()
+        self._folder.state.unlink(missing_ok=True)
+        self._folder.unlock()
+
+    def _make_plan(self) -> Plan:
+        secrets = self._folder.secrets()
+        ports = self._folder.ports(processes.port_names(self._options.replicas), gateway=self._options.port)
+        own = [f"http://{host}:{ports['gateway']}" for host in ("127.0.0.1", "localhost")]
+        return Plan(self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins))
+
+    async def _start(self) -> None:
+        demo = self._folder.demo_tenant()
+        hub = asyncio.create_task(self._start_hub())
+        try:
+            await asyncio.gather(self._start_postgres(), self._start_nats())
+            await self._helper("migrate", ("cli", "migrate"))
+            self._report("starting the services")
+            roles = [*processes.SERVICES, "mail", *(["gateway"] if demo else [])]
+            self._run(roles, demo)
+            await hub
+        finally:
+            hub.cancel()
+            await asyncio.gather(hub, return_exceptions=True)
+        await self._helper("seed", ("stack.seed",))
+        self._report("the services are healthy, the demo tenant is there")
+        if demo != (demo := self._folder.demo_tenant()):
+            await self._supervisor.stop(self._plan.instances("gateway"), 2.0)
+            self._run(["gateway"], demo)
+        for name in self._plan.instances("gateway"):
+            await _wait_http(f"The gateway ({name})", self._plan.ports[name], "/healthz", _GATEWAY_DEADLINE_S)
+
+    def _run(self, roles: list[str], demo: Demo | None) -> None:
+        for spec in processes.specs(self._plan, roles, demo):
+            self._supervisor.start(spec)
+
+    async def _start_postgres(self) -> None:
+        server = self._plan.postgres
+        if not server.folder.exists():
+            self._report("making the database")
+        await asyncio.to_thread(server.prepare)
+        await asyncio.to_thread(server.wait_for_predecessor)
+        self._supervisor.start(processes.postgres_spec(self._plan))
+        self._report(f"PostgreSQL is on port {server.port}")
+
+    async def _start_nats(self) -> None:
+        server = self._plan.nats
+        await asyncio.to_thread(server.prepare)
+        self._supervisor.start(processes.nats_spec(self._plan))
+        self._report(f"NATS is on port {server.port}")
+
+    async def _start_hub(self) -> None:
+        try:
+            binary = await asyncio.to_thread(hub_binary, processes.ROOT / "build", self._report)
+        except HubUnavailableError as error:
+            raise StackError(str(error)) from error
+        secrets = self._plan.secrets
+        config = centrifugo.configuration(
+            host="127.0.0.1",
+            port=self._plan.ports["hub"],
+            token_secret=secrets.centrifugo_token_secret,
+            api_key=secrets.centrifugo_api_key,
+            allowed_origins=self._plan.allowed_origins,
+        )
+        if faults := centrifugo.faults(config):
+            raise StackError(f"The realtime hub's configuration is unsafe: {faults[0]}.")
+        write_private(self._plan.hub_config, msgspec.json.format(msgspec.json.encode(config)))
+        self._supervisor.start(processes.hub_spec(self._plan, binary))
+        await _wait_http("The realtime hub", self._plan.ports["hub"], "/health", _HUB_DEADLINE_S)
+        self._report(f"the realtime hub is on port {self._plan.ports['hub']}")
+
+    async def _helper(self, name: str, command: tuple[str, ...]) -> None:
+        """Run a short-lived process of ours, relaying what it says."""
+        environment = {
+            **processes.inherited(),
+            **self._plan.variables(),
+            "CLARION_DEMO_FILE": str(self._folder.demo),
+        }
+        process = await asyncio.create_subprocess_exec(
+            *command_for(processes.command(command[0]), death_signal=signal.SIGKILL),
+            *command[1:],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=processes.ROOT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            output, errors = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        for line in output.decode(errors="replace").splitlines():
+            self._report(line)
+        if process.returncode:
+            words = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
+            raise StackError(f"{words[-1] if words else f'{name} ended with status {process.returncode}'}.")
+
+    def _write_state(self) -> None:
+        write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))
+
+    def _state(self) -> State:
+        plan = self._plan
+        demo = self._folder.demo_tenant()
+        return State(
+            ready=self._ready,
+            pid=os.getpid(),
+            data=str(plan.data),
+            url=plan.url,
+            urls=[f"http://{plan.address(name)}" for name in plan.instances("gateway")],
+            admin_token=plan.secrets.admin_token,
+            tenant_id=demo.tenant_id if demo else "",
+            api_key=demo.api_key if demo else "",
+            user_id=demo.user_id if demo else "",
+            variables=plan.variables(demo),
+            processes={
+                name: ProcessState(child.pid, child.starts, str(child.log), plan.address(name))
+                for name, child in self._supervisor.children.items()
+            },
+        )
+
+
+async def _wait_http(what: str, port: int, path: str, deadline: float) -> None:
+    """Wait until a GET answers 200. Raises StackError after deadline seconds."""
+    until = time.monotonic() + deadline
+    while (answer := await _get(port, path)) != 200:
+        if time.monotonic() > until:
+            heard = f"answers {answer}" if answer else "does not answer"
+            raise StackError(f"{what} {heard} at http://127.0.0.1:{port}{path} within {deadline:.0f} s.")
+        await asyncio.sleep(0.05)
+
+
+async def _get(port: int, path: str) -> int:
+    """Return the status of a GET on loopback; 0: no answer. A client library would stay in memory for ever."""
+    try:
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+                words = (await reader.readline()).split()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return 0
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def _replicas(text: str) -> dict[str, int]:
+    replicas: dict[str, int] = {}
+    roles = {role.name for role in processes.ROLES} - {"mail"}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        role, _, number = part.partition("=")
+        if role not in roles or not number.isdigit() or not 1 <= int(number) <= 8:
+            raise StackError(f"CLARION_REPLICAS holds {part!r}: it must be <service>=<1 to 8>, such as ingest=2.")
+        replicas[role] = int(number)
+    return replicas
+
+
+def platform_fault() -> str:
+    """Return why the stack cannot run on this machine; empty: it can."""
+    if sys.version_info < (3, 11):
+        return f"Clarion needs Python 3.11 or newer; this is {sys.version.split()[0]}."
+    if sys.platform == "win32":
+        return "The local stack runs on Linux and macOS."
+    return ""

@@ -1,0 +1,217 @@
+"""Which processes Clarion consists of: each one's command and environment.
+
+The table is the same for the local stack and for production (docker-compose.yml); only the values of
+the variables differ. A test compares the two.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import nats, postgres
+from stack.folder import Demo, Secrets
+from stack.nats import Nats
+from stack.postgres import Postgres
+from stack.supervisor import Spec
+
+ROOT = Path(__file__).parents[1]
+DEMO_USER = "demo"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A kind of process of ours: `python -m <module>` and the variables it reads beside those of all."""
+
+    name: str
+    module: str
+    variables: tuple[str, ...]
+    serves_grpc: bool = True
+
+
+# What every process reads.
+COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
+
+ROLES = (
+    Role("ingest", "services.ingest", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
+    Role("router", "services.router", ("CLARION_NATS_URL", "CLARION_RENDER_ADDRESS", "CLARION_SENDERS_ADDRESS")),
+    Role("render", "services.render", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
+    Role(
+        "senders",
+        "services.senders",
+        ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_RENDER_ADDRESS", "CLARION_ENCRYPTION_KEYS"),
+    ),
+    Role(
+        "realtime",
+        "services.realtime",
+        (
+            "CLARION_POSTGRES_URL",
+            "CLARION_NATS_URL",
+            "CLARION_RENDER_ADDRESS",
+            "CLARION_CENTRIFUGO_URL",
+            "CLARION_CENTRIFUGO_API_KEY",
+            "CLARION_CENTRIFUGO_TOKEN_SECRET",
+            "CLARION_PRINCIPAL_SECRET",
+        ),
+    ),
+    Role(
+        "gateway",
+        "gateway",
+        (
+            "CLARION_HTTP_ADDRESS",
+            "CLARION_ADMIN_TOKEN",
+            "CLARION_INGEST_ADDRESS",
+            "CLARION_ROUTER_ADDRESS",
+            "CLARION_RENDER_ADDRESS",
+            "CLARION_SENDERS_ADDRESS",
+            "CLARION_REALTIME_ADDRESS",
+            "CLARION_CENTRIFUGO_URL",
+            "CLARION_DEMO_TENANT_ID",
+            "CLARION_DEMO_USER_ID",
+        ),
+        serves_grpc=False,
+    ),
+    # Of the local stack only: in production mail goes to a real server.
+    Role("mail", "stack.mail", ("CLARION_SMTP_ADDRESS", "CLARION_SENDERS_ADDRESS"), serves_grpc=False),
+)
+SERVICES = tuple(role.name for role in ROLES if role.serves_grpc)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where everything of a local stack is. ports: by name; replicas: how many of each role."""
+
+    data: Path
+    secrets: Secrets
+    ports: Mapping[str, int]
+    replicas: Mapping[str, int]
+    allowed_origins: tuple[str, ...]
+
+    @property
+    def postgres(self) -> Postgres:
+        """The database server."""
+        return Postgres(self.data / "postgres", self.ports["postgres"], self.secrets.postgres_password)
+
+    @property
+    def nats(self) -> Nats:
+        """The message broker."""
+        return Nats(self.data / "nats", self.ports["nats"], self.ports["nats-monitor"], self.secrets.nats_password)
+
+    @property
+    def hub_config(self) -> Path:
+        """The realtime hub's configuration."""
+        return self.data / "centrifugo.json"
+
+    def instances(self, role: str) -> list[str]:
+        """Return the names of a role's processes: "ingest", "ingest-2", ..."""
+        return instances(role, self.replicas)
+
+    def address(self, port: str) -> str:
+        """Return the address of a named port."""
+        return f"127.0.0.1:{self.ports[port]}"
+
+    def addresses(self, role: str) -> str:
+        """Return the gRPC addresses of a role's processes, comma-separated."""
+        return ",".join(self.address(name) for name in self.instances(role))
+
+    @property
+    def url(self) -> str:
+        """The gateway's address for people."""
+        return f"http://127.0.0.1:{self.ports['gateway']}"
+
+    def variables(self, demo: Demo | None = None) -> dict[str, str]:
+        """Return every CLARION_ variable that does not differ between instances, with its local value."""
+        services = {f"CLARION_{role.upper()}_ADDRESS": self.addresses(role) for role in SERVICES}
+        return {
+            **services,
+            "CLARION_SERVICE_TOKEN": self.secrets.service_token,
+            "CLARION_ADMIN_TOKEN": self.secrets.admin_token,
+            "CLARION_POSTGRES_URL": self.postgres.url(),
+            "CLARION_NATS_URL": self.nats.url,
+            "CLARION_NATS_MONITOR_URL": self.nats.monitor_url,
+            "CLARION_STREAM_MAX_BYTES": str(self.nats.stream_max_bytes()),
+            "CLARION_ENCRYPTION_KEYS": self.secrets.encryption_key,
+            "CLARION_CENTRIFUGO_URL": f"http://{self.address('hub')}",
+            "CLARION_CENTRIFUGO_API_KEY": self.secrets.centrifugo_api_key,
+            "CLARION_CENTRIFUGO_TOKEN_SECRET": self.secrets.centrifugo_token_secret,
+            "CLARION_CENTRIFUGO_CONFIG": str(self.hub_config),
+            "CLARION_PRINCIPAL_SECRET": self.secrets.principal_secret,
+            "CLARION_SMTP_ADDRESS": self.address("mail"),
+            "CLARION_GATEWAY_URL": self.url,
+            "CLARION_DEMO_TENANT_ID": demo.tenant_id if demo else "",
+            "CLARION_DEMO_USER_ID": demo.user_id if demo else DEMO_USER,
+        }
+
+
+def instances(role: str, replicas: Mapping[str, int]) -> list[str]:
+    """Return the names of a role's processes: "ingest", "ingest-2", ..."""
+    return [role, *(f"{role}-{number}" for number in range(2, replicas.get(role, 1) + 1))]
+
+
+def port_names(replicas: Mapping[str, int]) -> list[str]:
+    """Return the names of all ports that a stack needs."""
+    names = [name for role in ROLES for name in instances(role.name, replicas)]
+    return ["postgres", "nats", "nats-monitor", "hub", *names, *(f"{name}-metrics" for name in names)]
+
+
+def specs(plan: Plan, roles: Sequence[str], demo: Demo | None = None) -> list[Spec]:
+    """Return the processes of these roles."""
+    return [
+        _spec(plan, role, instance, demo)
+        for role in ROLES
+        if role.name in roles
+        for instance in plan.instances(role.name)
+    ]
+
+
+def postgres_spec(plan: Plan) -> Spec:
+    """Return the database server's process."""
+    return Spec(
+        "postgres",
+        tuple(plan.postgres.command()),
+        postgres.environment(),
+        user=postgres.system_user(),
+        stop_signal=postgres.STOP_SIGNAL,
+        death_signal=postgres.STOP_SIGNAL,
+    )
+
+
+def nats_spec(plan: Plan) -> Spec:
+    """Return the message broker's process."""
+    return Spec("nats", tuple(plan.nats.command()), inherited(), stop_signal=nats.STOP_SIGNAL)
+
+
+def hub_spec(plan: Plan, binary: Path) -> Spec:
+    """Return the realtime hub's process."""
+    return Spec("hub", (str(binary), "-c", str(plan.hub_config)), inherited(), death_signal=signal.SIGTERM)
+
+
+def inherited() -> dict[str, str]:
+    """Return what every process of ours gets from the environment of `make run`.
+
+    That is all of it, CLARION_LOG_LEVEL or CLARION_RETRY_DELAYS_S among it; the table's own values win.
+    """
+    return {
+        **os.environ,
+        # Each thread with an arena of its own costs megabytes that are never used.
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def command(module: str) -> tuple[str, ...]:
+    """Return the command that runs a module of ours."""
+    return (sys.executable, "-m", module)
+
+
+def _spec(plan: Plan, role: Role, instance: str, demo: Demo | None) -> Spec:
+    known = plan.variables(demo)
+    own = {"CLARION_METRICS_ADDRESS": plan.address(f"{instance}-metrics")}
+    if role.serves_grpc:
+        own["CLARION_GRPC_ADDRESS"] = plan.address(instance)
+    if role.name == "gateway":
+        own["CLARION_HTTP_ADDRESS"] = plan.address(instance)
+    values = {name: known[name] for name in (*COMMON, *role.variables) if name in known}
+    return Spec(instance, command(role.module), {**inherited(), **values, **own}, folder=str(ROOT))

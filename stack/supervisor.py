@@ -1,0 +1,191 @@
+"""Keeps processes running: starts them, starts them again when they end, ends them in order."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stack.faults import StackError
+from stack.launch import command_for
+
+# Who lives this long has started; the next failure is a new one.
+_HEALTHY_AFTER_S = 5.0
+# The wait before each new start of one that keeps failing.
+_BACK_OFF_S = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
+# So many short lives while the stack starts mean that it never will.
+_HOPELESS_AFTER = 3
+_LOG_LIMIT_BYTES = 16 * 1024 * 1024
+_LOG_CHECK_S = 5.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A process to keep. environment: all of it. user: another user to run as; empty: ours."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    user: str = ""
+    stop_signal: signal.Signals = signal.SIGTERM
+    # Sent by the kernel when the supervisor dies.
+    death_signal: signal.Signals = signal.SIGKILL
+    folder: str = "/"
+
+
+@dataclass
+class Child:
+    """A kept process: its latest incarnation."""
+
+    spec: Spec
+    log: Path
+    pid: int = 0
+    starts: int = 0
+    failures: int = 0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[None] | None" = None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process, if it lives."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+class Supervisor:
+    """The parent of all processes. report: takes one line for a person. on_change: a pid changed."""
+
+    def __init__(self, logs: Path, report: Callable[[str], None], on_change: Callable[[], None]) -> None:
+        self._logs = logs
+        self._report = report
+        self._on_change = on_change
+        self._hopeless: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._starting = True
+        self._janitor = asyncio.create_task(self._bound_logs())
+        self.children: dict[str, Child] = {}
+
+    def start(self, spec: Spec) -> Child:
+        """Start a process and keep it running until stop()."""
+        log = self._logs / f"{spec.name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        child = Child(spec, log)
+        self.children[spec.name] = child
+        child.task = asyncio.create_task(self._keep(child), name=spec.name)
+        return child
+
+    def started(self) -> None:
+        """Say that the stack is up: from now on a failing process is tried again for ever."""
+        self._starting = False
+
+    async def unless_hopeless(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work; StackError as soon as a process keeps failing while the stack starts."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task, self._hopeless}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise StackError(self._hopeless.result())
+            await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self, names: Iterable[str], deadline: float) -> None:
+        """End these processes in good order, and after deadline seconds in any way."""
+        children = [self.children[name] for name in names if name in self.children]
+        for child in children:
+            child.stopping.set()
+            child.signal(child.spec.stop_signal)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                await asyncio.gather(*[child.ended.wait() for child in children])
+        for child in children:
+            if not child.ended.is_set():
+                self._report(f"{child.spec.name} did not stop within {deadline:.0f} s: killed")
+        await self._kill(children)
+
+    async def close(self) -> None:
+        """Kill whatever is left."""
+        await self._kill(list(self.children.values()))
+        self._janitor.cancel()
+        await asyncio.gather(self._janitor, return_exceptions=True)
+
+    async def _kill(self, children: Iterable[Child]) -> None:
+        gone = list(children)
+        for child in gone:
+            child.stopping.set()
+            if not child.ended.is_set():
+                child.signal(signal.SIGKILL)
+        await asyncio.gather(*[child.ended.wait() for child in gone])
+        for child in gone:
+            self.children.pop(child.spec.name, None)
+        self._on_change()
+
+    async def _keep(self, child: Child) -> None:
+        try:
+            while not child.stopping.is_set():
+                began = time.monotonic()
+                status = await self._live(child)
+                if child.stopping.is_set():
+                    return
+                child.failures = 0 if time.monotonic() - began > _HEALTHY_AFTER_S else child.failures + 1
+                self._report(f"{child.spec.name} ended ({_describe(status)}): starting it again")
+                if self._starting and child.failures >= _HOPELESS_AFTER and not self._hopeless.done():
+                    self._hopeless.set_result(f"{child.spec.name} cannot start: {last_words(child.log)}.")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        child.stopping.wait(), _BACK_OFF_S[min(child.failures, len(_BACK_OFF_S) - 1)]
+                    )
+        finally:
+            child.ended.set()
+
+    async def _live(self, child: Child) -> int:
+        spec = child.spec
+        command = command_for(spec.command, death_signal=spec.death_signal, user=spec.user)
+        with child.log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=spec.folder,
+                env=spec.environment,
+                start_new_session=True,  # Ctrl-C in the terminal is ours alone: we stop them in order
+            )
+        child.pid = process.pid
+        child.starts += 1
+        if child.stopping.is_set():  # asked to while it was being started
+            child.signal(signal.SIGKILL)
+        self._on_change()
+        status = await process.wait()
+        child.pid = 0
+        return status
+
+    async def _bound_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_LOG_CHECK_S)
+            for child in list(self.children.values()):
+                with contextlib.suppress(OSError):
+                    if child.log.stat().st_size > _LOG_LIMIT_BYTES:
+                        # The process keeps its file open for appending: copy, then start it over.
+                        shutil.copyfile(child.log, child.log.with_suffix(".log.1"))
+                        os.truncate(child.log, 0)
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log that says something, for an error's sentence."""
+    try:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return f"{lines[-1][:300].rstrip('.') if lines else 'it said nothing'} (see {log})"
+
+
+def _describe(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"status {status}"

@@ -38,7 +38,7 @@ ACK_WAIT_S = 6.0
 
 GIB = 1024**3
 
-CHANNELS: dict[event_pb2.Channel, str] = {
+CHANNELS: dict[event_pb2.Channel.ValueType, str] = {
     event_pb2.CHANNEL_EMAIL: "email",
     event_pb2.CHANNEL_SMS: "sms",
     event_pb2.CHANNEL_PUSH: "push",
@@ -55,7 +55,7 @@ def event_subject(tenant_id: str) -> str:
     return f"events.{lane_of(tenant_id)}"
 
 
-def delivery_subject(channel: event_pb2.Channel, tenant_id: str) -> str:
+def delivery_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
     """Where a delivery is published in DELIVERIES."""
     return f"deliveries.{CHANNELS[channel]}.{lane_of(tenant_id)}"
 
@@ -65,7 +65,7 @@ def timer_subject(delivery_id: str, revision: str) -> str:
     return f"timers.wait.{delivery_id}.{revision}"
 
 
-def due_subject(channel: event_pb2.Channel, tenant_id: str) -> str:
+def due_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
     """Where a delivery comes out of TIMERS when it is due."""
     return f"timers.due.{CHANNELS[channel]}.{lane_of(tenant_id)}"
 
@@ -131,7 +131,7 @@ def ledger_consumers() -> list[Consumer]:
     return [Consumer(EVENTS, "ledger", ("events.*",)), Consumer(TRACE, "ledger", (TRACE_SUBJECT,))]
 
 
-def delivery_consumers(channel: event_pb2.Channel) -> list[Consumer]:
+def delivery_consumers(channel: event_pb2.Channel.ValueType) -> list[Consumer]:
     """A channel's: deliveries as routed, and those that fell due."""
     name = CHANNELS[channel]
     due = Consumer(TIMERS, f"{name}-due", (f"timers.due.{name}.*",))

@@ -23,7 +23,7 @@ Uniform = Callable[[float, float], float]
 class Decision:
     """The delivery's new status and, for RETRYING, the seconds until the next attempt."""
 
-    status: trace_pb2.DeliveryStatus
+    status: trace_pb2.DeliveryStatus.ValueType
     delay_s: float = 0.0
 
 

@@ -51,7 +51,7 @@ class DeliveryWorker:
     def __init__(
         self,
         connection: Client,
-        channels: Sequence[event_pb2.Channel],
+        channels: Sequence[event_pb2.Channel.ValueType],
         attempter: Attempter,
         renderer: Renderer,
         states: LedgerStates,

@@ -1,0 +1,79 @@
+"""Wiring of the senders."""
+
+from clarion.common.v1 import event_pb2
+from clarion.senders.v1 import senders_pb2_grpc
+from runtime import configuration, grpc, nats, postgres, service
+from runtime.encryption import Vault
+from runtime.errors import ClarionError, Code
+from services.delivery.renderer import Renderer
+from services.delivery.states import LedgerStates
+from services.delivery.worker import DeliveryWorker
+from services.senders import directory
+from services.senders.outbox import Outbox
+from services.senders.ports import Resources
+from services.senders.send import ProviderSender
+from services.senders.servicer import OUTBOX_SERVICE, PROVIDER_SERVICE, OutboxServicer, ProviderServicer
+from services.senders.settings import Settings
+from services.senders.store import ProviderStore, SecretBox
+
+_POSTGRES_CONNECTIONS = 8
+_MAX_HELD = 512
+
+
+async def wire(settings: Settings, process: service.Process) -> grpc.Server:
+    """Put the parts together and start the loops."""
+    pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
+    connection = await nats.connect(settings.nats_url.reveal(), name="senders")
+    process.on_close(pool.close)
+    process.on_close(connection.close)
+
+    box = SecretBox(_vault(settings))
+    config_outbox = configuration.Outbox(pool, "senders", connection)
+    store = ProviderStore(pool, config_outbox, box)
+    outbox = Outbox(pool)
+    known = directory.ConfiguredDirectory(store)
+    sender = ProviderSender(known, Resources(recorder=outbox), box.open_record)
+    known.follow(sender.forget)
+    watch = configuration.Watch(connection, directory.PREFIXES, known.on_change)
+    process.start(config_outbox.run(), name="config-outbox")
+    process.start(outbox.purge(settings.outbox_keep_hours), name="outbox-purge")
+    process.start(watch.run(), name="config-watch")
+    await watch.ready()
+
+    caller = grpc.Caller(settings.service_token.reveal())
+    render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
+    for channel, slots in (
+        (event_pb2.CHANNEL_EMAIL, settings.email_slots),
+        (event_pb2.CHANNEL_SMS, settings.sms_slots),
+    ):
+        worker = DeliveryWorker(
+            connection,
+            [channel],
+            sender,
+            Renderer(render, caller),
+            LedgerStates(ledger, caller),
+            delays_s=settings.retry_delays_s,
+            max_held=_MAX_HELD,
+            slot_limit=slots,
+        )
+        process.start(worker.run(), name=f"deliveries-{channel}")
+        process.on_drain(worker.drain)
+    process.on_drain(outbox.drain)
+    process.on_drain(sender.close)
+
+    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
+    server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store), PROVIDER_SERVICE)
+    server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(outbox), OUTBOX_SERVICE)
+    await server.start()
+    return server
+
+
+def _vault(settings: Settings) -> Vault:
+    try:
+        return Vault(*settings.encryption_keys.reveal().split(","))
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, f"CLARION_ENCRYPTION_KEYS: {error}") from error
+
+
+if __name__ == "__main__":
+    service.run("senders", Settings, wire)

@@ -1,0 +1,46 @@
+"""From a delivery to an e-mail that any provider can take."""
+
+from datetime import UTC, datetime
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from services.delivery.ports import Verdict
+from services.senders.channels.email import address
+from services.senders.channels.email.settings import EmailSettings
+from services.senders.compose import Unsendable, clean_lines, one_line, reference
+from services.senders.ports import Address, Email, Tenant
+
+_MAX_NAME = 256
+
+
+def compose(
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: EmailSettings
+) -> Email:
+    """Return the e-mail. Raises Unsendable: missing_recipient, invalid_recipient, invalid_sender, tenant_unknown."""
+    if not delivery.recipient.email.strip():
+        raise Unsendable("missing_recipient", "The recipient has no e-mail address.")
+    recipient = _parsed(delivery.recipient.email, "invalid_recipient", "The recipient's address")
+    if tenant is None:
+        # Rather late than under a name that is not theirs.
+        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.TRANSIENT)
+    sender = _parsed(tenant.sender_email or settings.from_email, "invalid_sender", "The sender's address")
+    reply_to = _parsed(tenant.reply_to, "invalid_sender", "The address for replies") if tenant.reply_to else None
+    return Email(
+        reference=reference(delivery),
+        sender_name=one_line(tenant.sender_name or settings.from_name)[:_MAX_NAME],
+        sender=sender,
+        reply_to=reply_to,
+        recipient=recipient,
+        subject=one_line(content.subject),
+        text=clean_lines(content.text),
+        html=clean_lines(content.html),
+        message_id=f"<{one_line(delivery.id)}@{sender.domain}>",
+        date=datetime.now(UTC),
+    )
+
+
+def _parsed(text: str, reason: str, what: str) -> Address:
+    try:
+        return address.parse(text)
+    except address.InvalidAddress as error:
+        raise Unsendable(reason, f"{what} cannot be used: {error}.") from error

@@ -1,0 +1,21 @@
+"""What every kind of e-mail provider is told."""
+
+import msgspec
+
+from services.senders.channels.email import address
+
+
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Extend it. from_email and from_name are used for tenants without a sender of their own."""
+
+    from_email: str
+    from_name: str = ""
+
+
+def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:
+    """Return what is wrong with the sender."""
+    try:
+        address.parse(settings.from_email)
+    except address.InvalidAddress as error:
+        return [("from_email", f"This is not an e-mail address: {error}.")]
+    return []

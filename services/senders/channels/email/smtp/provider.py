@@ -1,0 +1,115 @@
+"""One tenant's SMTP server."""
+
+import asyncio
+import base64
+import dataclasses
+import re
+
+import aiosmtplib
+
+from services.delivery.ports import Result, Verdict
+from services.senders.channels.email import mime
+from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, printable
+from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
+from services.senders.channels.email.smtp.settings import SmtpSettings
+from services.senders.ports import Email, Resources
+
+DEADLINE_S = 15.0
+_RESET_S = 2.0
+
+# "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
+_QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
+
+
+class Smtp:
+    """Sends over a bounded set of connections; at most deadline_s seconds each, waiting included."""
+
+    def __init__(self, settings: SmtpSettings, *, deadline_s: float = DEADLINE_S) -> None:
+        self._pool = Pool(settings, command_s=deadline_s)
+        self._deadline_s = deadline_s
+        self._secrets = _forms(settings.username, settings.password.reveal())
+
+    async def send(self, message: Email) -> Result:
+        """See services.senders.ports.Provider."""
+        progress = Progress()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await self._send(message, progress)
+        except FAILURES as error:
+            return self._without_secrets(classify(error, progress.phase))
+        match = _QUEUED_AS.search(answer)
+        return Result(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
+
+    async def close(self) -> None:
+        """See services.senders.ports.Provider."""
+        await self._pool.close()
+
+    def _without_secrets(self, result: Result) -> Result:
+        """A server may repeat what it was shown; nobody else shall."""
+        detail = result.detail
+        for secret in self._secrets:
+            detail = detail.replace(secret, "…")
+        return dataclasses.replace(result, detail=detail)
+
+    async def _send(self, message: Email, progress: Progress) -> str:
+        raw = mime.to_bytes(message)
+        while True:
+            connection = await self._pool.take(progress)
+            used_before = connection.uses > 0
+            reusable = False
+            try:
+                answer = await _transact(connection, message, raw, progress)
+                reusable = True
+                return printable(answer)
+            except aiosmtplib.SMTPServerDisconnected:
+                # The server hung up while the connection lay idle: nothing was handed over yet, so ask anew.
+                if not used_before or progress.phase is Phase.DATA:
+                    raise
+                self._pool.drop_idle()
+            except aiosmtplib.SMTPResponseException:
+                reusable = await _reset(connection)
+                raise
+            except aiosmtplib.SMTPNotSupported:
+                reusable = True  # we noticed before saying anything
+                raise
+            finally:
+                self._pool.give_back(connection, reusable=reusable)
+
+
+async def _transact(connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+    client = connection.client
+    options, encoding = [], "ascii"
+    addresses = (message.sender, message.recipient, message.reply_to)
+    if any(address is not None and address.needs_smtputf8 for address in addresses):
+        if not client.supports_extension("smtputf8"):
+            raise aiosmtplib.SMTPNotSupported("The mail server does not take addresses in this script (SMTPUTF8).")
+        options, encoding = ["SMTPUTF8", "BODY=8BITMIME"], "utf-8"
+    progress.phase = Phase.MAIL
+    await client.mail(str(message.sender), options=options, encoding=encoding)
+    progress.phase = Phase.RECIPIENT
+    await client.rcpt(str(message.recipient), encoding=encoding)
+    progress.phase = Phase.DATA
+    return (await client.data(raw)).message
+
+
+async def _reset(connection: Connection) -> bool:
+    """Make the connection fit for the next message after a no; tell whether that worked."""
+    try:
+        await connection.client.rset(timeout=_RESET_S)
+    except FAILURES:
+        return False
+    return True
+
+
+def _forms(username: str, password: str) -> list[str]:
+    """The password as it is and as it travels (AUTH PLAIN and LOGIN), longest first."""
+    if not password:
+        return []
+    travelling = [f"\0{username}\0{password}", f"{username}\0{username}\0{password}", password]
+    encoded = [base64.b64encode(text.encode()).decode() for text in travelling]
+    return sorted([*encoded, password], key=len, reverse=True)
+
+
+def open_smtp(settings: SmtpSettings, _: Resources) -> Smtp:
+    """Make the provider; it connects when first used."""
+    return Smtp(settings)

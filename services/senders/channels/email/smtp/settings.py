@@ -1,0 +1,58 @@
+"""What an SMTP provider is told."""
+
+import ipaddress
+import re
+import ssl
+from typing import Annotated, Literal
+
+import msgspec
+
+from runtime.settings import Secret
+from services.senders.channels.email.settings import EmailSettings, check_sender
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
+
+
+class SmtpSettings(EmailSettings, frozen=True, kw_only=True):
+    """tls: "none", "starttls" (and never without) or "tls" from the first byte.
+
+    ca_certificate: PEM; if given, the server's certificate must come from it, else from a public authority.
+    ehlo: the name we give ourselves; empty: this machine's. max_connections: most at a time, in each process.
+    """
+
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
+    username: str = ""
+    password: Secret = Secret("")
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    ca_certificate: str = ""
+    ehlo: str = ""
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=100)] = 16
+
+
+def check(settings: SmtpSettings) -> list[tuple[str, str]]:
+    """Return what is wrong beyond types and ranges."""
+    faults = check_sender(settings)
+    if not _is_host(settings.host):
+        faults.append(("host", "This is not a host name or an IP address."))
+    if settings.ehlo and not _NAME.fullmatch(settings.ehlo):
+        faults.append(("ehlo", "This is not a host name."))
+    if bool(settings.username) != bool(settings.password.reveal()):
+        faults.append(("password" if settings.username else "username", "User name and password go together."))
+    if settings.ca_certificate:
+        try:
+            ssl.create_default_context(cadata=settings.ca_certificate)
+        except (ssl.SSLError, ValueError):
+            faults.append(("ca_certificate", "This is not a PEM certificate."))
+    return faults
+
+
+def _is_host(text: str) -> bool:
+    if _NAME.fullmatch(text):
+        return True
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""What the sandboxes of all channels have in common: each call is kept as one row, and nothing is sent."""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from runtime.errors import ClarionError, Code
+from services.delivery.ports import Result, Verdict
+
+M = TypeVar("M")
+
+_SENT = Result(Verdict.SENT, provider="sandbox")
+
+
+class Sandbox(Generic[M]):
+    """A provider that keeps what it is given. record: see services.senders.ports.Recorder."""
+
+    def __init__(self, record: Callable[[M], Awaitable[None]]) -> None:
+        self._record = record
+
+    async def send(self, message: M) -> Result:
+        """See services.senders.ports.Provider."""
+        try:
+            await self._record(message)
+        except ClarionError as error:
+            if error.code is Code.INVALID:
+                return Result(Verdict.PERMANENT, provider="sandbox", reason="message_refused", detail=error.detail)
+            return Result(Verdict.TRANSIENT, provider="sandbox", reason="provider_unreachable", detail=error.detail)
+        return _SENT
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,12 @@
+"""Text messages that are kept, not sent: see the outbox."""
+
+from services.senders.channels.sandbox import Sandbox
+from services.senders.channels.sms.settings import SmsSettings
+from services.senders.ports import Kind, Resources, Sms
+
+
+def _open(_: SmsSettings, resources: Resources) -> Sandbox[Sms]:
+    return Sandbox(resources.recorder.record_sms)
+
+
+KIND = Kind(settings=SmsSettings, open=_open)

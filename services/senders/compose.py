@@ -1,0 +1,49 @@
+"""From a delivery and its rendered content to a message, or to the reason why there can be none."""
+
+import re
+from typing import Any, Protocol
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from services.delivery.ports import Verdict
+from services.senders.ports import Reference, Tenant
+
+# C0, DEL, C1, and the two Unicode line ends: nothing that could start a new line anywhere.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Unsendable(Exception):
+    """No message can be made of this delivery: never, or not yet (verdict TRANSIENT).
+
+    reason: a word such as "invalid_recipient".
+    """
+
+    def __init__(self, reason: str, detail: str, verdict: Verdict = Verdict.PERMANENT) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+        self.verdict = verdict
+
+
+class Compose(Protocol):
+    """A channel's way to make its message. Raises Unsendable."""
+
+    def __call__(
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: Any, /
+    ) -> Any:
+        """Return the channel's message. settings: the provider's own."""
+
+
+def reference(delivery: event_pb2.Delivery) -> Reference:
+    """Return the ids that go with a message."""
+    return Reference(delivery.tenant_id, delivery.event_id, delivery.id, delivery.trace_id)
+
+
+def one_line(text: str) -> str:
+    """Return text without control characters or line ends, each run of them one space, ends trimmed."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def clean_lines(text: str) -> str:
+    r"""Return text with "\n" as its only line end and without NUL."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")

@@ -1,0 +1,75 @@
+"""The configuration as this process follows it: tenants and their providers."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from runtime import logs
+from services.senders.ports import ProviderRecord, Tenant
+
+PREFIXES = ("tenants", "providers")
+
+_tenants = msgspec.json.Decoder(Tenant).decode
+_records = msgspec.json.Decoder(list[ProviderRecord]).decode
+
+log = logs.get(__name__)
+
+
+class Owner(Protocol):
+    """Who knows for certain."""
+
+    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        """Return the provider, if this tenant has it. Raises UNAVAILABLE."""
+
+
+class ConfiguredDirectory:
+    """See ports.Directory. Its on_change belongs to a configuration Watch over PREFIXES."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._followers: list[Callable[[str], None]] = []
+        self._tenants: dict[str, Tenant] = {}
+        self._providers: dict[str, dict[str, ProviderRecord]] = {}
+
+    def follow(self, callback: Callable[[str], None]) -> None:
+        """Call back with a tenant's id whenever its providers have changed."""
+        self._followers.append(callback)
+
+    def on_change(self, key: str, value: bytes | None) -> None:
+        """Take in one change."""
+        prefix, _, tenant_id = key.partition(".")
+        try:
+            if prefix == "tenants":
+                self._set_tenant(tenant_id, value)
+            elif prefix == "providers":
+                self._set_providers(tenant_id, value)
+        except msgspec.DecodeError as error:  # what we knew before is better than nothing
+            log.error("configuration_unreadable", key=key, error=str(error))
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        """See ports.Directory."""
+        return self._tenants.get(tenant_id)
+
+    async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        """See ports.Directory."""
+        record = self.known(tenant_id, provider_id)
+        return record if record is not None else await self._owner.find(tenant_id, provider_id)
+
+    def known(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        """Return the provider as last published."""
+        return self._providers.get(tenant_id, {}).get(provider_id)
+
+    def _set_tenant(self, tenant_id: str, value: bytes | None) -> None:
+        if value is None:
+            self._tenants.pop(tenant_id, None)
+        else:
+            self._tenants[tenant_id] = _tenants(value)
+
+    def _set_providers(self, tenant_id: str, value: bytes | None) -> None:
+        records = {record.id: record for record in _records(value)} if value else {}
+        # After a reconnection everything is told again; only what differs is news.
+        if records != self._providers.get(tenant_id):
+            self._providers[tenant_id] = records
+            for callback in self._followers:
+                callback(tenant_id)

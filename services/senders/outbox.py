@@ -1,0 +1,219 @@
+"""The sandbox's memory: what would have been sent, one row for each call, written in groups."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from clarion.common.v1 import event_pb2
+from clarion.senders.v1 import senders_pb2
+from runtime import logs, postgres
+from runtime.batching import Batcher
+from runtime.errors import ClarionError, Code
+from services.senders.ports import Email, Sms
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_GROUP = 500
+_GROUP_BYTES = 4 * 1024 * 1024
+_MAX_WAITING = 20_000
+_PURGE_ROWS = 5_000
+_PURGE_EVERY_S = 600.0
+_NEWEST = 2**63 - 1
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEmail:
+    """An e-mail as the outbox keeps it. Ids are UUIDs, or None. via: "sandbox" or "smtp"."""
+
+    via: str
+    tenant_id: str
+    event_id: str | None
+    delivery_id: str | None
+    trace_id: str
+    recipient: str
+    sender: str
+    reply_to: str
+    subject: str
+    text: str
+    html: str
+
+
+class Outbox:
+    """Reads and writes senders.outbox; a Recorder (see ports)."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._sms: Batcher[Sms, None] = _batcher(self._insert_sms, lambda item: len(item.text))
+        self._emails: Batcher[KeptEmail, None] = _batcher(
+            self._insert_emails, lambda item: len(item.text) + len(item.html)
+        )
+
+    async def record_sms(self, message: Sms) -> None:
+        """See services.senders.ports.Recorder."""
+        await self._sms.enqueue(message)
+
+    async def record_email(self, message: Email) -> None:
+        """See services.senders.ports.Recorder."""
+        name, address = message.sender_name, str(message.sender)
+        reference = message.reference
+        await self.keep_email(
+            KeptEmail(
+                via="sandbox",
+                tenant_id=reference.tenant_id,
+                event_id=reference.event_id,
+                delivery_id=reference.delivery_id,
+                trace_id=reference.trace_id,
+                recipient=str(message.recipient),
+                sender=f"{name} <{address}>" if name else address,
+                reply_to=str(message.reply_to or ""),
+                subject=message.subject,
+                text=message.text,
+                html=message.html,
+            )
+        )
+
+    async def keep_email(self, item: KeptEmail) -> None:
+        """Return when it is stored. Raises as Recorder does."""
+        await self._emails.enqueue(item)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        await asyncio.gather(self._sms.drain(), self._emails.drain())
+
+    async def page(
+        self, *, tenant_id: str, event_id: str, channel: int, limit: int, cursor: str
+    ) -> list[senders_pb2.OutboxMessage]:
+        """Return messages, newest first, without HTML, texts cut at 2,000 characters. Empty and 0: any.
+
+        cursor: the id of the last one seen. Raises INVALID for a cursor that is none.
+        """
+        if cursor and not _is_id(cursor):
+            raise ClarionError(Code.INVALID, "The cursor is not one of ours.", fields=[("cursor", "Unknown.")])
+        arguments: list[Any] = [int(cursor) if cursor else _NEWEST, channel, limit]
+        query = _SQL.list_outbox
+        if event_id:
+            query, arguments = _SQL.list_outbox_of_event, [*arguments, event_id, tenant_id]
+        elif tenant_id:
+            query, arguments = _SQL.list_outbox_of_tenant, [*arguments, tenant_id]
+        return [_message(row) for row in await self._read(query, *arguments)]
+
+    async def get(self, message_id: str) -> senders_pb2.OutboxMessage:
+        """Return one message, whole. Raises NOT_FOUND."""
+        rows = await self._read(_SQL.get_outbox, int(message_id)) if _is_id(message_id) else []
+        if not rows:
+            raise ClarionError(Code.NOT_FOUND, "There is no such message in the outbox.")
+        message = _message(rows[0])
+        message.html = rows[0]["body_html"] or ""
+        return message
+
+    async def purge(self, keep_hours: int) -> None:
+        """Forget what is older than keep_hours, again and again, for ever."""
+        while True:
+            try:
+                status = await self._pool.execute(_SQL.purge_outbox, keep_hours, _PURGE_ROWS)
+            except postgres.CONNECTION_ERRORS as error:
+                log.warning("outbox_purge_waits", error=repr(error))
+                status = ""
+            if status != f"DELETE {_PURGE_ROWS}":
+                await asyncio.sleep(_PURGE_EVERY_S)
+
+    async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        try:
+            return await self._pool.fetch(query, *arguments)
+        except postgres.CONNECTION_ERRORS as error:
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1) from error
+
+    async def _insert_sms(self, items: list[Sms]) -> Sequence[BaseException | None]:
+        columns = zip(
+            *(
+                (
+                    item.reference.tenant_id,
+                    item.reference.event_id,
+                    item.reference.delivery_id,
+                    item.reference.trace_id,
+                    item.recipient,
+                    item.sender,
+                    item.text,
+                )
+                for item in items
+            ),
+            strict=True,
+        )
+        return await self._insert(_SQL.insert_sms, columns, items, self._insert_sms)
+
+    async def _insert_emails(self, items: list[KeptEmail]) -> Sequence[BaseException | None]:
+        columns = zip(
+            *(
+                (
+                    item.via,
+                    item.tenant_id,
+                    item.event_id,
+                    item.delivery_id,
+                    item.trace_id,
+                    item.recipient,
+                    item.sender,
+                    item.reply_to,
+                    item.subject,
+                    item.text,
+                    item.html,
+                )
+                for item in items
+            ),
+            strict=True,
+        )
+        return await self._insert(_SQL.insert_email, columns, items, self._insert_emails)
+
+    async def _insert(
+        self,
+        query: str,
+        columns: "zip[tuple[Any, ...]]",
+        items: list[T],
+        again: Callable[[list[T]], Coroutine[Any, Any, Sequence[BaseException | None]]],
+    ) -> Sequence[BaseException | None]:
+        try:
+            async with self._pool.acquire(timeout=5.0) as connection:
+                await connection.execute(query, *columns)
+        except (asyncpg.DataError, ValueError):  # the server's word, and the driver's
+            # One bad value refuses the whole group: halve it until the culprit is alone.
+            if len(items) == 1:
+                return [ClarionError(Code.INVALID, "The message holds what the outbox cannot store.")]
+            middle = len(items) // 2
+            return [*await again(items[:middle]), *await again(items[middle:])]
+        except postgres.CONNECTION_ERRORS as error:
+            raise ClarionError(Code.UNAVAILABLE, "The outbox does not answer.", retry_after=1) from error
+        return [None] * len(items)
+
+
+def _batcher(
+    flush: Callable[[list[T]], Coroutine[Any, Any, Sequence[BaseException | None]]], size: Callable[[T], int]
+) -> Batcher[T, None]:
+    return Batcher(flush, max_items=_GROUP, max_waiting=_MAX_WAITING, max_bytes=_GROUP_BYTES, size=size, concurrency=2)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def _message(row: asyncpg.Record) -> senders_pb2.OutboxMessage:
+    return senders_pb2.OutboxMessage(
+        id=str(row["id"]),
+        tenant_id=row["tenant_id"],
+        delivery_id=str(row["delivery_id"] or ""),
+        event_id=str(row["event_id"] or ""),
+        channel=event_pb2.Channel.ValueType(row["channel"]),
+        recipient=row["recipient"],
+        sender=row["sender"],
+        reply_to=row["reply_to"] or "",
+        subject=row["subject"] or "",
+        text=row["body_text"],
+        recorded_at_us=int(row["recorded_at"].timestamp() * 1_000_000),
+        via=row["via"],
+        trace_id=row["trace_id"],
+    )

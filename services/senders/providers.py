@@ -1,0 +1,111 @@
+"""Providers as an operator manages them: checked by their kind, secrets apart from the rest."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.senders import registry
+
+MAX_SETTINGS_BYTES = 6 * 1024
+_MAX_NAME = 100
+_MAX_PRIORITY = 10_000
+# The tenant's id becomes part of a configuration key.
+_TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Of a shorter secret, four characters would give too much away.
+_SHOW_FROM = 12
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True)
+class NewProvider:
+    """A provider to be stored. settings: without secrets. secrets: only those that are not empty."""
+
+    id: str
+    tenant_id: str
+    channel: event_pb2.Channel.ValueType
+    kind: str
+    name: str
+    priority: int
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A provider as it stands. created_at_us: Unix time in microseconds."""
+
+    provider: NewProvider
+    secrets: Mapping[str, str] = field(repr=False)
+    created_at_us: int
+
+    def settings_json(self) -> str:
+        """Return the settings as JSON, of each secret only its end."""
+        return _encode(
+            {**self.provider.settings, **{name: _end(value) for name, value in self.secrets.items()}}
+        ).decode()
+
+
+class Store(Protocol):
+    """Where providers are kept."""
+
+    async def create(self, new: NewProvider) -> StoredProvider:
+        """Store and publish. Raises CONFLICT, UNAVAILABLE."""
+
+    async def delete(self, provider_id: str) -> None:
+        """Delete and publish. Raises NOT_FOUND, UNAVAILABLE."""
+
+    async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
+        """Return a tenant's providers, best first. Raises UNAVAILABLE."""
+
+
+def check(
+    *, tenant_id: str, channel: event_pb2.Channel.ValueType, kind: str, name: str, priority: int, settings_json: str
+) -> NewProvider:
+    """Return the provider with a new id. Raises INVALID naming every wrong field."""
+    faults: list[tuple[str, str]] = []
+    if not _TENANT_ID.fullmatch(tenant_id):
+        faults.append(("tenant_id", "This is not a tenant's id."))
+    if len(name) > _MAX_NAME:
+        faults.append(("name", f"At most {_MAX_NAME} characters."))
+    if not 0 <= priority <= _MAX_PRIORITY:
+        faults.append(("priority", f"From 0 to {_MAX_PRIORITY:,}."))
+    settings, secrets, wrong = _settings(channel, kind, settings_json)
+    faults.extend(wrong)
+    if faults:
+        raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
+    return NewProvider(new_id(), tenant_id, channel, kind, name or kind, priority, settings, secrets)
+
+
+def _settings(
+    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str
+) -> tuple[dict[str, Any], dict[str, str], list[tuple[str, str]]]:
+    """Return the settings, the secrets, and what is wrong with either."""
+    names = registry.kind_names(channel)
+    if not names:
+        return {}, {}, [("channel", "This channel has no providers of its own.")]
+    if kind not in names:
+        return {}, {}, [("kind", f"One of: {', '.join(names)}.")]
+    if len(settings_json.encode()) > MAX_SETTINGS_BYTES:
+        return {}, {}, [("settings", f"At most {MAX_SETTINGS_BYTES:,} bytes.")]
+    try:
+        given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
+        known = registry.kinds()[channel, kind]
+        registry.read_settings(known, given)
+    except msgspec.DecodeError:
+        return {}, {}, [("settings", "This is not a JSON object.")]
+    except ClarionError as error:
+        return {}, {}, list(error.fields)
+    secret = registry.secret_fields(known)
+    secrets = {name: value for name, value in given.items() if name in secret and value}
+    return {name: value for name, value in given.items() if name not in secret}, secrets, []
+
+
+def _end(secret: str) -> str:
+    return f"…{secret[-4:]}" if len(secret) >= _SHOW_FROM else "…"

@@ -1,0 +1,86 @@
+-- name: lock_tenant
+SELECT pg_advisory_xact_lock(hashtextextended('senders.providers/' || $1, 0))
+
+-- name: count_providers
+SELECT count(*) FROM senders.providers WHERE tenant_id = $1 AND deleted_at IS NULL
+
+-- name: insert_provider
+INSERT INTO senders.providers (id, tenant_id, channel, kind, name, priority, settings, secrets)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING created_at
+
+-- name: list_providers
+SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at
+FROM senders.providers
+WHERE tenant_id = $1 AND deleted_at IS NULL
+ORDER BY priority, id
+LIMIT 100
+
+-- name: find_providers
+SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at
+FROM senders.providers
+WHERE id = ANY($1::text[]) AND deleted_at IS NULL
+
+-- name: tenant_of_provider
+SELECT tenant_id FROM senders.providers WHERE id = $1 AND deleted_at IS NULL
+
+-- name: delete_provider
+UPDATE senders.providers SET deleted_at = now(), secrets = '' WHERE id = $1 AND deleted_at IS NULL
+RETURNING id
+
+-- name: insert_sms
+INSERT INTO senders.outbox (channel, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text)
+SELECT 2, 'sandbox', item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient, item.sender,
+    item.body_text
+FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS item (tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text)
+
+-- name: insert_email
+INSERT INTO senders.outbox (
+    channel, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text, body_html
+)
+SELECT 1, item.via, item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient, item.sender,
+    item.reply_to, item.subject, item.body_text, item.body_html
+FROM unnest(
+    $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::text[]
+) AS item (
+    via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text, body_html
+)
+
+-- name: list_outbox
+SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,
+    left(body_text, 2000) AS body_text
+FROM senders.outbox
+WHERE id < $1 AND ($2::smallint = 0 OR channel = $2)
+ORDER BY id DESC
+LIMIT $3
+
+-- name: list_outbox_of_tenant
+SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,
+    left(body_text, 2000) AS body_text
+FROM senders.outbox
+WHERE id < $1 AND ($2::smallint = 0 OR channel = $2) AND tenant_id = $4
+ORDER BY id DESC
+LIMIT $3
+
+-- name: list_outbox_of_event
+SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,
+    left(body_text, 2000) AS body_text
+FROM senders.outbox
+WHERE id < $1 AND ($2::smallint = 0 OR channel = $2) AND event_id = $4 AND ($5 = '' OR tenant_id = $5)
+ORDER BY id DESC
+LIMIT $3
+
+-- name: get_outbox
+SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,
+    body_text, body_html
+FROM senders.outbox
+WHERE id = $1
+
+-- name: purge_outbox
+DELETE FROM senders.outbox
+WHERE id IN (
+    SELECT oldest.id FROM (SELECT id, recorded_at FROM senders.outbox ORDER BY id LIMIT $2) AS oldest
+    WHERE oldest.recorded_at < now() - make_interval(hours => $1)
+)

@@ -1,0 +1,137 @@
+"""The senders' two gRPC services: wire to domain and back, nothing else."""
+
+from typing import Any
+
+import grpc.aio
+
+from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services.senders import providers
+from services.senders.channels.email import parse
+from services.senders.outbox import KeptEmail, Outbox
+
+PROVIDER_SERVICE = "clarion.senders.v1.ProviderService"
+OUTBOX_SERVICE = "clarion.senders.v1.OutboxService"
+
+MAX_MAIL_BYTES = 1024 * 1024
+_MAX_RECIPIENTS = 100
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
+    """See proto/clarion/senders/v1/senders.proto."""
+
+    def __init__(self, store: providers.Store) -> None:
+        self._store = store
+
+    async def CreateProvider(
+        self, request: senders_pb2.CreateProviderRequest, _: Context
+    ) -> senders_pb2.CreateProviderResponse:
+        """Create a provider."""
+        new = providers.check(
+            tenant_id=request.tenant_id,
+            channel=request.channel,
+            kind=request.kind,
+            name=request.name,
+            priority=request.priority,
+            settings_json=request.settings_json,
+        )
+        return senders_pb2.CreateProviderResponse(provider=_provider(await self._store.create(new)))
+
+    async def ListProviders(
+        self, request: senders_pb2.ListProvidersRequest, _: Context
+    ) -> senders_pb2.ListProvidersResponse:
+        """List a tenant's providers, best first."""
+        stored = await self._store.of_tenant(request.tenant_id)
+        return senders_pb2.ListProvidersResponse(providers=[_provider(one) for one in stored])
+
+    async def DeleteProvider(
+        self, request: senders_pb2.DeleteProviderRequest, _: Context
+    ) -> senders_pb2.DeleteProviderResponse:
+        """Delete a provider."""
+        await self._store.delete(request.provider_id)
+        return senders_pb2.DeleteProviderResponse()
+
+    async def ResolveProviders(
+        self, request: senders_pb2.ResolveProvidersRequest, _: Context
+    ) -> senders_pb2.ResolveProvidersResponse:
+        """Name the providers of a tenant's channel, best first."""
+        stored = [one.provider for one in await self._store.of_tenant(request.tenant_id)]
+        ids = [provider.id for provider in stored if provider.channel == request.channel]
+        return senders_pb2.ResolveProvidersResponse(provider_ids=ids)
+
+
+class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
+    """See proto/clarion/senders/v1/senders.proto."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def ListMessages(
+        self, request: senders_pb2.ListMessagesRequest, _: Context
+    ) -> senders_pb2.ListMessagesResponse:
+        """List the sandbox, newest first."""
+        limit = request.limit or 50
+        if not 1 <= limit <= 1000:
+            raise ClarionError(Code.INVALID, "The limit is wrong.", fields=[("limit", "From 1 to 1,000.")])
+        if request.event_id and not is_uuid(request.event_id):
+            return senders_pb2.ListMessagesResponse()
+        messages = await self._outbox.page(
+            tenant_id=request.tenant_id,
+            event_id=request.event_id,
+            channel=request.channel,
+            limit=limit,
+            cursor=request.cursor,
+        )
+        next_cursor = messages[-1].id if len(messages) == limit else ""
+        return senders_pb2.ListMessagesResponse(messages=messages, next_cursor=next_cursor)
+
+    async def GetMessage(self, request: senders_pb2.GetMessageRequest, _: Context) -> senders_pb2.GetMessageResponse:
+        """Show one message, whole."""
+        return senders_pb2.GetMessageResponse(message=await self._outbox.get(request.message_id))
+
+    async def RecordMail(self, request: senders_pb2.RecordMailRequest, _: Context) -> senders_pb2.RecordMailResponse:
+        """Keep a mail, one row for each recipient of its envelope."""
+        if len(request.raw) > MAX_MAIL_BYTES:
+            raise ClarionError(Code.INVALID, "The mail is larger than 1 MiB.", fields=[("raw", "Too large.")])
+        if len(request.envelope_recipients) > _MAX_RECIPIENTS:
+            raise ClarionError(Code.INVALID, f"A mail has at most {_MAX_RECIPIENTS} recipients here.")
+        try:
+            mail = parse.parse(request.raw)
+        except ValueError as error:
+            raise ClarionError(Code.INVALID, f"The mail cannot be read: {error}.") from error
+        for recipient in list(request.envelope_recipients) or [mail.to]:
+            await self._outbox.keep_email(_kept(mail, recipient, request.envelope_sender))
+        return senders_pb2.RecordMailResponse()
+
+
+def _provider(stored: providers.StoredProvider) -> senders_pb2.Provider:
+    provider = stored.provider
+    return senders_pb2.Provider(
+        id=provider.id,
+        tenant_id=provider.tenant_id,
+        channel=provider.channel,
+        kind=provider.kind,
+        name=provider.name,
+        priority=provider.priority,
+        settings_json=stored.settings_json(),
+        created_at_us=stored.created_at_us,
+    )
+
+
+def _kept(mail: parse.ParsedMail, recipient: str, envelope_sender: str) -> KeptEmail:
+    return KeptEmail(
+        via="smtp",
+        tenant_id=mail.tenant_id,
+        event_id=mail.event_id or None,
+        delivery_id=mail.delivery_id or None,
+        trace_id="",
+        recipient=recipient,
+        sender=mail.sender or envelope_sender,
+        reply_to=mail.reply_to,
+        subject=mail.subject,
+        text=mail.text,
+        html=mail.html,
+    )

@@ -1,0 +1,30 @@
+"""What the senders read from the environment."""
+
+from typing import Annotated
+
+import msgspec
+
+from runtime.service import ProcessSettings
+from runtime.settings import Secret
+from services.delivery import retry
+
+Slots = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+
+class Settings(ProcessSettings, frozen=True, kw_only=True):
+    """See runtime.settings: field postgres_url is read from CLARION_POSTGRES_URL."""
+
+    postgres_url: Secret
+    nats_url: Secret
+    # Of the render service and of ingest (the ledger), host:port; several are comma-separated.
+    render_address: str
+    ingest_address: str
+    # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
+    encryption_keys: Secret
+    # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter.
+    retry_delays_s: tuple[float, ...] = retry.DEFAULT_DELAYS_S
+    # How many attempts one provider of one tenant may have under way, in each process.
+    email_slots: Slots = 64
+    sms_slots: Slots = 256
+    # How long the sandbox remembers.
+    outbox_keep_hours: Annotated[int, msgspec.Meta(ge=1)] = 168

@@ -1,0 +1,156 @@
+"""The providers' table, and the only code that opens or closes their secrets."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from runtime import configuration, postgres
+from runtime.batching import Batcher
+from runtime.encryption import Vault
+from runtime.errors import ClarionError, Code
+from services import topology
+from services.senders.ports import ProviderRecord
+from services.senders.providers import NewProvider, StoredProvider
+
+MAX_PROVIDERS = 100
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class SecretBox:
+    """A provider's secrets as one ciphertext that opens only for this provider's id."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def close(self, provider_id: str, secrets: Mapping[str, str]) -> bytes:
+        """Return the ciphertext."""
+        return self._vault.encrypt(_encode(dict(secrets)), context=provider_id)
+
+    def open(self, provider_id: str, ciphertext: bytes) -> dict[str, str]:
+        """Return the secrets. Raises ValueError where no key opens them."""
+        return msgspec.json.decode(self._vault.decrypt(ciphertext, context=provider_id), type=dict[str, str])
+
+    def open_record(self, record: ProviderRecord) -> dict[str, str]:
+        """Return the secrets of a published provider. Raises ValueError where no key opens them."""
+        try:
+            ciphertext = base64.b64decode(record.secrets, validate=True)
+        except binascii.Error as error:
+            raise ValueError("the secrets are not base64") from error
+        return self.open(record.id, ciphertext)
+
+
+class ProviderStore:
+    """Reads and writes senders.providers; publishes each change in the same transaction."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox, box: SecretBox) -> None:
+        self._pool = pool
+        self._outbox = outbox
+        self._box = box
+        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(
+            self._find_all, max_items=500, max_waiting=20_000
+        )
+
+    async def create(self, new: NewProvider) -> StoredProvider:
+        """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""
+        try:
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.lock_tenant, new.tenant_id)
+                if await connection.fetchval(_SQL.count_providers, new.tenant_id) >= MAX_PROVIDERS:
+                    raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_PROVIDERS} providers.")
+                created_at = await connection.fetchval(
+                    _SQL.insert_provider,
+                    new.id,
+                    new.tenant_id,
+                    new.channel,
+                    new.kind,
+                    new.name,
+                    new.priority,
+                    _encode(new.settings).decode(),
+                    self._box.close(new.id, new.secrets),
+                )
+                await self._publish(connection, new.tenant_id)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        await self._outbox.flush()
+        return StoredProvider(new, dict(new.secrets), _micros(created_at))
+
+    async def delete(self, provider_id: str) -> None:
+        """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
+        try:
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
+                await connection.execute(_SQL.lock_tenant, tenant_id or "")
+                if await connection.fetchval(_SQL.delete_provider, provider_id) is None:
+                    raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+                await self._publish(connection, tenant_id)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        await self._outbox.flush()
+
+    async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
+        """Return a tenant's providers, best first. Raises UNAVAILABLE."""
+        try:
+            rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        return [self._stored(row) for row in rows]
+
+    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        """Return a provider of this tenant as it is published. Raises UNAVAILABLE."""
+        return await self._finder.enqueue((tenant_id, provider_id))
+
+    async def _find_all(self, keys: list[tuple[str, str]]) -> Sequence[ProviderRecord | None]:
+        try:
+            rows = await self._pool.fetch(_SQL.find_providers, list({provider_id for _, provider_id in keys}))
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        found = {(row["tenant_id"], row["id"]): _record(row) for row in rows}
+        return [found.get(key) for key in keys]
+
+    async def _publish(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", tenant_id: str) -> None:
+        rows = await connection.fetch(_SQL.list_providers, tenant_id)
+        value = _encode([_record(row) for row in rows])
+        await self._outbox.add(connection, topology.providers_key(tenant_id), value)
+
+    def _stored(self, row: asyncpg.Record) -> StoredProvider:
+        try:
+            secrets = self._box.open(row["id"], row["secrets"])
+        except ValueError:  # the key is gone: there is nothing to show, but the provider can still be deleted
+            secrets = {}
+        provider = NewProvider(
+            id=row["id"],
+            tenant_id=row["tenant_id"],
+            channel=event_pb2.Channel.ValueType(row["channel"]),
+            kind=row["kind"],
+            name=row["name"],
+            priority=row["priority"],
+            settings=msgspec.json.decode(row["settings"]),
+            secrets={},
+        )
+        return StoredProvider(provider, secrets, _micros(row["created_at"]))
+
+
+def _record(row: asyncpg.Record) -> ProviderRecord:
+    return ProviderRecord(
+        id=row["id"],
+        channel=topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper(),
+        kind=row["kind"],
+        settings=msgspec.json.decode(row["settings"]),
+        secrets=base64.b64encode(row["secrets"]).decode(),
+    )
+
+
+def _micros(moment: Any) -> int:
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _away() -> ClarionError:
+    return ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)

@@ -42,7 +42,8 @@ class Batcher(Generic[T, R]):
         self._max_waiting = max_waiting
         self._concurrency = concurrency
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: T) -> R:
         """Return flush's result for this item. Raises OVERLOADED when too many wait already."""
@@ -54,33 +55,41 @@ class Batcher(Generic[T, R]):
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._running) < self._concurrency:
+        if self._running < self._concurrency:
+            self._running += 1
             task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return future
 
     async def drain(self) -> None:
         """Wait until nothing waits and nothing is under way."""
-        while self._running:
-            await asyncio.wait(set(self._running))
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def _run(self) -> None:
-        while batch := self._take():
-            items = [item for item, _ in batch]
-            try:
-                results = await self._flush(items)
-                if len(results) != len(items):
-                    raise RuntimeError(f"flush gave {len(results)} results for {len(items)} items")
-            except asyncio.CancelledError:
-                for _, future in batch:
-                    future.cancel()
-                raise
-            except Exception as error:
-                _reject(batch, error)
-                continue
-            for (_, future), result in zip(batch, results, strict=True):
-                _settle(future, result)
+        try:
+            while batch := self._take():
+                await self._run_one(batch)
+        finally:
+            # At once, not when the task is collected: whoever was just answered may submit again before that.
+            self._running -= 1
+
+    async def _run_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        items = [item for item, _ in batch]
+        try:
+            results = await self._flush(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"flush gave {len(results)} results for {len(items)} items")
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:
+            _reject(batch, error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            _settle(future, result)
 
     def _take(self) -> list[tuple[T, asyncio.Future[R]]]:
         batch: list[tuple[T, asyncio.Future[R]]] = []

@@ -1,7 +1,6 @@
 """Triggers on their way to ingest: collected into batches while the one before is under way."""
 
 from clarion.ingest.v1 import ingest_pb2
-
 from gateway.clients import Clients
 from runtime import telemetry
 from runtime.batching import Batcher

@@ -1,8 +1,8 @@
 """The gateway's application: every route, and what stands around them."""
 
 from aiohttp import web
-from clarion.ingest.v1 import ingest_pb2
 
+from clarion.ingest.v1 import ingest_pb2
 from gateway import admin, demo, health, websocket
 from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from clarion.ingest.v1 import ingest_pb2
-
 from runtime.errors import ClarionError, Code
 
 # How long an answer is believed: a revoked key ends, and a revived one works, within this, seconds.

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import aiohttp
 import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
 from clarion.router.v1 import router_pb2_grpc
 from clarion.senders.v1 import senders_pb2_grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from gateway.settings import Settings
 from runtime import grpc as rpc
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from aiohttp import web
+
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from clarion.router.v1 import router_pb2
-
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID

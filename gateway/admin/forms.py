@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from clarion.common.v1 import event_pb2, trace_pb2
 
+from clarion.common.v1 import event_pb2, trace_pb2
 from gateway.replies import BodyError, read_json_bytes
 from runtime.errors import ClarionError, Code
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from clarion.senders.v1 import senders_pb2
 
+from clarion.senders.v1 import senders_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -20,7 +20,7 @@ class NewProvider(forms.Body):
     kind: str
     name: str = ""
     priority: int = 0
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Providers:

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from clarion.render.v1 import render_pb2, templates_pb2
 
+from clarion.render.v1 import render_pb2, templates_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -33,7 +33,7 @@ class Draft(forms.Body):
     channel: str
     body: str
     subject: str = ""
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Templates:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from aiohttp import web
-from clarion.ingest.v1 import tenants_pb2
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
+from clarion.ingest.v1 import tenants_pb2
 from gateway.admin import forms
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
@@ -18,7 +18,7 @@ class NewTenant(forms.Body):
 
     name: str
     account_id: str = ""
-    delivery_channels: list[str] = []
+    delivery_channels: list[str] = field(default_factory=list)
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""

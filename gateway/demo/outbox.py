@@ -5,9 +5,9 @@ from html import escape
 from typing import Any
 
 from aiohttp import web
+
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
-
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
@@ -102,7 +102,8 @@ def _row(message: senders_pb2.OutboxMessage) -> str:
     title = message.subject or message.text
     title = title if len(title) <= 90 else f"{title[:90]}…"
     return (
-        f"<tr><td>{_time(message)}</td><td>{_CHANNELS.get(message.channel, '')}</td><td>{escape(message.recipient)}</td>"
+        f"<tr><td>{_time(message)}</td><td>{_CHANNELS.get(message.channel, '')}</td>"
+        f"<td>{escape(message.recipient)}</td>"
         f'<td><a href="/demo/outbox/{escape(message.id)}">{escape(title) or "(empty)"}</a></td>'
         f"<td>{escape(message.via)}</td></tr>"
     )

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from aiohttp import web
-from clarion.realtime.v1 import realtime_pb2
 
+from clarion.realtime.v1 import realtime_pb2
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-
 from gateway.dialects.orqestra.errors import MalformedError
 from runtime.errors import ClarionError, Code
 
@@ -27,7 +27,7 @@ CHANNELS = {
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder(order="sorted")
 
 Faults = list[tuple[str, str]]
 
@@ -167,7 +167,7 @@ def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]"
     if not isinstance(value, list):
         faults.append(("channels", "must be a list"))
         return []
-    channels: "dict[event_pb2.Channel.ValueType, None]" = {}
+    channels: dict[event_pb2.Channel.ValueType, None] = {}
     for position, name in enumerate(value):
         if isinstance(name, str) and name in CHANNELS:
             channels[CHANNELS[name]] = None

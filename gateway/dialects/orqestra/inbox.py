@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from clarion.realtime.v1 import realtime_pb2
 
+from clarion.realtime.v1 import realtime_pb2
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies

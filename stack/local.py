@@ -62,6 +62,15 @@ class Options:
             allowed_origins=tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables that from_environment() reads."""
+        return {
+            "CLARION_DATA": str(self.data),
+            "CLARION_PORT": str(self.port or ""),
+            "CLARION_REPLICAS": ",".join(f"{role}={number}" for role, number in self.replicas.items()),
+            "CLARION_ALLOWED_ORIGINS": ",".join(self.allowed_origins),
+        }
+
 
 class Stack:
     """A local stack in this process, which is the parent of all of it."""

@@ -1,0 +1,89 @@
+# Everything a developer does. `make` alone shows the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+RUN_ENVIRONMENT = @requirements/install.sh stack
+DEV_ENVIRONMENT = @requirements/install.sh dev
+PROTO := $(shell find proto -name '*.proto')
+
+.PHONY: help
+help: ## This screen
+	@printf 'usage: make <target>\n\n'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080 or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
+	@printf 'choose another data folder, port and number of processes. More: docs/local-stack.md\n'
+
+.PHONY: run
+run: ## Start everything here and keep it running; Ctrl-C stops it
+	$(RUN_ENVIRONMENT)
+	@exec $(PYTHON) -m stack
+
+.PHONY: smoke
+smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m bench.smoke
+
+.PHONY: test
+test: ## Run all tests
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m pytest
+
+.PHONY: check
+check: ## Format, lint, types, imports, proto, unit tests: before each commit
+	$(DEV_ENVIRONMENT)
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/buf lint proto
+	@$(MAKE) --no-print-directory gen-drift
+	@$(PYTHON) -m pytest -q tests/unit
+
+.PHONY: fmt
+fmt: ## Format the code and mend what can be mended
+	$(DEV_ENVIRONMENT)
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+
+.PHONY: gen
+gen: ## Generate gen/ from proto/
+	$(DEV_ENVIRONMENT)
+	@$(call generate,gen)
+
+.PHONY: gen-drift
+gen-drift:
+	@rm -rf build/gen && mkdir -p build/gen
+	@$(call generate,build/gen)
+	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
+
+.PHONY: chaos
+chaos: ## Kill each part in a burst of events and count what is lost
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m bench.chaos
+
+.PHONY: bench
+bench: ## Measure throughput, latency and memory beside their baselines
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m bench
+
+.PHONY: doctor
+doctor: ## Check everything the running stack depends on
+	$(RUN_ENVIRONMENT)
+	@variables=$$($(PYTHON) -m stack.client) && eval "$$variables" && $(PYTHON) -m cli doctor
+
+.PHONY: migrate
+migrate: ## Bring the running stack's PostgreSQL and NATS up to this version
+	$(RUN_ENVIRONMENT)
+	@variables=$$($(PYTHON) -m stack.client) && eval "$$variables" && $(PYTHON) -m cli migrate
+
+.PHONY: clean
+clean: ## Remove the data of the local stack and all built files; not .venv
+	@requirements/clean.sh
+
+define generate
+$(PYTHON) -m grpc_tools.protoc -I proto \
+  --plugin=protoc-gen-mypy=.venv/bin/protoc-gen-mypy \
+  --plugin=protoc-gen-mypy_grpc=.venv/bin/protoc-gen-mypy_grpc \
+  --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) $(PROTO)
+endef

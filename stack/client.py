@@ -1,0 +1,156 @@
+"""Starts a local stack from another process, or finds a running one: for tests, smoke, chaos and bench.
+
+The stack is its own process, `python -m stack`: it outlives event loops, and what it measures of memory and
+processor time is not mixed with the caller's.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from stack import processes
+from stack.faults import StackError
+from stack.launch import command_for
+from stack.local import Options
+from stack.state import ProcessState, State
+from stack.supervisor import last_words
+
+_STOP_DEADLINE_S = 30.0
+
+
+class Running:
+    """A running stack, as its stack.json tells. Every property reads it anew."""
+
+    def __init__(self, data: Path, process: "subprocess.Popen[bytes] | None" = None) -> None:
+        self.data = data.resolve()
+        self._process = process
+
+    @property
+    def state(self) -> State:
+        """All there is to know. Raises StackError where nothing runs."""
+        try:
+            return msgspec.json.decode((self.data / "stack.json").read_bytes(), type=State)
+        except (OSError, msgspec.DecodeError) as error:
+            raise StackError(f"No stack runs on {self.data}: start one with `make run`.") from error
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self.state.url
+
+    @property
+    def api_key(self) -> str:
+        """The demo tenant's key."""
+        return self.state.api_key
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The CLARION_ variables of the stack."""
+        return self.state.variables
+
+    def process(self, name: str) -> ProcessState:
+        """Return a process by its name ("ingest", "ingest-2", "postgres", "nats", "hub", "mail", ...)."""
+        return self.state.processes[name]
+
+    def pid(self, name: str) -> int:
+        """Return a process's id; 0 while it is being started again."""
+        return self.process(name).pid
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Send a signal to a process; return how often it was started until then (see wait_restarted)."""
+        process = self.process(name)
+        if not process.pid:
+            raise StackError(f"{name} is not running.")
+        os.kill(process.pid, number)
+        return process.starts
+
+    async def wait_restarted(self, name: str, starts: int, deadline: float = 10.0) -> None:
+        """Wait until a process was started more often than that. Raises StackError after deadline seconds."""
+        until = time.monotonic() + deadline
+        while (process := self.process(name)).starts <= starts or not process.pid:
+            if time.monotonic() > until:
+                raise StackError(f"{name} is not back after {deadline:.0f} s.")
+            await asyncio.sleep(0.02)
+
+    def stop(self) -> int:
+        """Stop a stack that start() started, as Ctrl-C does; return its exit status."""
+        if self._process is None:
+            raise StackError("This stack was started by someone else.")
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(_STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise StackError(f"The stack on {self.data} did not stop within {_STOP_DEADLINE_S:.0f} s.") from None
+
+
+def start(options: Options, *, environment: Mapping[str, str] | None = None, deadline: float = 180.0) -> Running:
+    """Start a stack and wait until it is ready. Blocking.
+
+    environment: further variables for all its processes. Its output is in <data>/run.log. Raises StackError.
+    """
+    options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = options.data / "run.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command_for(processes.command("stack"), death_signal=signal.SIGTERM),
+            stdout=output,
+            stderr=output,
+            cwd=processes.ROOT,
+            env={**os.environ, **options.environment(), **(environment or {})},
+            start_new_session=True,
+        )
+    running = Running(options.data, process)
+    until = time.monotonic() + deadline
+    while not _is_ready(running):
+        if process.poll() is not None:
+            raise StackError(f"The stack did not start: {last_words(log)}.")
+        if time.monotonic() > until:
+            running.stop()
+            raise StackError(f"The stack was not ready within {deadline:.0f} s: {last_words(log)}.")
+        time.sleep(0.05)
+    return running
+
+
+@asynccontextmanager
+async def run(
+    options: Options, *, environment: Mapping[str, str] | None = None, deadline: float = 180.0
+) -> AsyncIterator[Running]:
+    """As start(), and stop at the end: ``async with run(Options(data=folder)) as running:``."""
+    running = await asyncio.to_thread(start, options, environment=environment, deadline=deadline)
+    try:
+        yield running
+    finally:
+        await asyncio.to_thread(running.stop)
+
+
+def _is_ready(running: Running) -> bool:
+    with contextlib.suppress(StackError):
+        return running.state.ready
+    return False
+
+
+def main() -> None:
+    """Print the variables of a running stack for a shell: ``eval "$(python -m stack.client)"``."""
+    try:
+        variables = Running(Options.from_environment(os.environ).data).variables
+    except StackError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    for name, value in variables.items():
+        print(f"export {name}='{value}'")
+
+
+if __name__ == "__main__":
+    main()

@@ -41,7 +41,13 @@ ROLES = (
     Role(
         "senders",
         "services.senders",
-        ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_RENDER_ADDRESS", "CLARION_ENCRYPTION_KEYS"),
+        (
+            "CLARION_POSTGRES_URL",
+            "CLARION_NATS_URL",
+            "CLARION_INGEST_ADDRESS",
+            "CLARION_RENDER_ADDRESS",
+            "CLARION_ENCRYPTION_KEYS",
+        ),
     ),
     Role(
         "realtime",
@@ -49,6 +55,7 @@ ROLES = (
         (
             "CLARION_POSTGRES_URL",
             "CLARION_NATS_URL",
+            "CLARION_INGEST_ADDRESS",
             "CLARION_RENDER_ADDRESS",
             "CLARION_CENTRIFUGO_URL",
             "CLARION_CENTRIFUGO_API_KEY",

@@ -274,12 +274,6 @@ class Held:
         return self._msg.reply.split(".")[index]
 
 
-@dataclass(slots=True)
-class _Request:
-    remaining: int
-    expires_at: float
-
-
 class Puller:
     """Pulls from one durable consumer as a stream: asks for more while the last is being handled.
 
@@ -294,13 +288,14 @@ class Puller:
         self._nats = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._name = f"{stream}/{consumer}"
-        self._inbox = f"{connection.new_inbox()}"
+        self._inbox = connection.new_inbox()
         self._max_held = max_held
         self._ack_wait = ack_wait
         self._held: dict[str, Held] = {}
         self._arrived: deque[Held] = deque()
-        self._requests: dict[str, _Request] = {}
-        self._counter = 0
+        # How many messages the server still owes us, and until when it means to.
+        self._owed = 0
+        self._owed_until = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self._pause_until = 0.0
@@ -314,7 +309,7 @@ class Puller:
     async def batches(self) -> AsyncIterator[list[Held]]:
         """Yield what has arrived, as soon as something has, until stop()."""
         subscription = await self._nats.subscribe(
-            f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+            self._inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
         heartbeat = asyncio.create_task(self._keep_held())
         try:
@@ -323,7 +318,7 @@ class Puller:
                 if not self._arrived:
                     self._wake.clear()
                     try:
-                        await asyncio.wait_for(self._wake.wait(), 0.5)
+                        await asyncio.wait_for(self._wake.wait(), 1.0)
                     except TimeoutError:
                         continue
                 if self._arrived and not self._stopping:
@@ -361,19 +356,14 @@ class Puller:
         self._wake.set()
 
     async def _receive(self, msg: Msg) -> None:
-        request = self._requests.get(msg.subject)
         status = msg.headers.get("Status") if msg.headers and not msg.data else None
-        if status is not None:
-            if status != "100":  # 100 is a heartbeat; all else ends the request
-                self._requests.pop(msg.subject, None)
-                if status not in ("404", "408"):
-                    self._note_refusal(status, msg)
-                self._wake.set()
+        if status is not None:  # a request has ended; it says how much of it was left
+            self._owed = max(0, self._owed - int((msg.headers or {}).get("Nats-Pending-Messages", "0")))
+            if status not in ("404", "408"):
+                self._note_refusal(status, msg)
+            self._wake.set()
             return
-        if request is not None:
-            request.remaining -= 1
-            if request.remaining <= 0:
-                del self._requests[msg.subject]
+        self._owed = max(0, self._owed - 1)
         held = Held(msg, self)
         self._held[msg.reply] = held
         self._arrived.append(held)
@@ -388,22 +378,18 @@ class Puller:
     async def _ask(self) -> None:
         now = time.monotonic()
         reconnects = self._nats.stats["reconnects"]
-        if reconnects != self._connects:  # the server forgot what it was asked
+        if reconnects != self._connects or now > self._owed_until + 2:  # the server forgot what it was asked
             self._connects = reconnects
-            self._requests.clear()
-        for subject in [subject for subject, request in self._requests.items() if now > request.expires_at + 2]:
-            del self._requests[subject]
-        open_for = sum(request.remaining for request in self._requests.values())
-        room = self._max_held - len(self._held) - open_for
-        if room <= 0 or (self._requests and room * 2 < self._max_held):
+            self._owed = 0
+        room = self._max_held - len(self._held) - self._owed
+        if room <= 0 or (self._owed and room * 2 < self._max_held):
             return
         if now < self._pause_until or not self._nats.is_connected:
             return
-        self._counter += 1
-        subject = f"{self._inbox}.{self._counter}"
-        self._requests[subject] = _Request(room, now + self.EXPIRES_S)
+        self._owed += room
+        self._owed_until = now + self.EXPIRES_S
         body = msgspec.json.encode({"batch": room, "expires": int(self.EXPIRES_S * 1e9)})
-        await self._nats.publish(self._subject, body, reply=subject)
+        await self._nats.publish(self._subject, body, reply=self._inbox)
 
     async def _keep_held(self) -> None:
         """Tell the server what is still being worked on."""

@@ -30,6 +30,7 @@ class RouterConsumer:
         self._deliveries = nats.Publisher(connection)
         self._trace = TraceWriter(nats.Publisher(connection))
         self._now = now
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
             nats.Puller(connection, consumer.stream, consumer.name, max_held=_MAX_HELD, ack_wait=topology.ACK_WAIT_S)
             for consumer in topology.router_consumers()
@@ -48,7 +49,10 @@ class RouterConsumer:
 
     async def _consume(self, puller: nats.Puller) -> None:
         async for batch in puller.batches():
-            await asyncio.gather(*[self._handle(held) for held in batch])
+            for held in batch:  # each on its own: an owner that is slow to answer must not hold up the rest
+                task = asyncio.create_task(self._handle(held))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, held: nats.Held) -> None:
         started = self._now()

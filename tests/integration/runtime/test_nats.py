@@ -1,0 +1,182 @@
+"""Publishing in group commits and pulling in streams, on a real server that is killed under them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from nats.aio.client import Client
+
+from runtime import nats
+from runtime.ids import new_id
+from services import topology
+from tests.conftest import NatsServer
+from tests.waiting import eventually
+
+SUBJECT = topology.event_subject("a tenant")
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[Client]:
+    """A connection as services have it."""
+    client = await nats.connect(nats_url, name="test")
+    yield client
+    await client.close()
+
+
+def _messages(count: int, start: int = 0) -> list[nats.Outgoing]:
+    return [nats.Outgoing(SUBJECT, str(number).encode(), msg_id=f"m{number}") for number in range(start, start + count)]
+
+
+async def _stored(connection: Client) -> int:
+    info = await connection.jetstream().stream_info(topology.EVENTS)
+    return info.state.messages
+
+
+async def test_a_batch_is_stored_in_order(connection: Client) -> None:
+    """Each of 1,500 messages is on disk under the sequence it is told."""
+    stored = await nats.Publisher(connection).publish_all(_messages(1500))
+    assert [answer.sequence for answer in stored] == list(range(1, 1501))
+    assert not any(answer.duplicate for answer in stored)
+    message = await connection.jetstream().get_msg(topology.EVENTS, 1234)
+    assert message.data == b"1233"
+
+
+async def test_known_ids_are_found_in_a_batch(connection: Client) -> None:
+    """A known id refuses its batch; halving stores the rest, and tells which ones were there."""
+    publisher = nats.Publisher(connection)
+    await publisher.publish_all([_messages(1, start=7)[0], _messages(1, start=40)[0]])
+    stored = await publisher.publish_all(_messages(64))
+    assert [number for number, answer in enumerate(stored) if answer.duplicate] == [7, 40]
+    assert await _stored(connection) == 64
+
+
+async def test_publishing_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
+    """Nothing acknowledged is missing and nothing is doubled after three kill -9 in a stream of publishes."""
+    publisher = nats.Publisher(connection, deadline=20)
+    published: set[bytes] = set()
+
+    async def publish(part: int) -> None:
+        for number in range(part * 10_000, part * 10_000 + 400):
+            message = nats.Outgoing(SUBJECT, str(number).encode(), msg_id=new_id())
+            await publisher.publish(message)
+            published.add(message.payload)
+
+    async def kill() -> None:
+        for bound in (200, 1200, 2400):
+            await eventually(lambda bound=bound: len(published) > bound, 30)
+            nats_server.kill()
+            await asyncio.to_thread(nats_server.start)
+
+    await asyncio.gather(kill(), *[publish(part) for part in range(10)])
+    assert len(published) == 4000
+    seen = [held.data async for held in _pull_all(connection, 4000)]
+    assert len(seen) == 4000
+    assert set(seen) == published
+
+
+async def _pull_all(connection: Client, count: int) -> AsyncIterator[nats.Held]:
+    pullers = [
+        nats.Puller(connection, consumer.stream, consumer.name, max_held=256, ack_wait=topology.ACK_WAIT_S)
+        for consumer in topology.router_consumers()
+        if SUBJECT in consumer.subjects
+    ]
+    seen = 0
+    async with asyncio.timeout(30):
+        async for batch in pullers[0].batches():
+            for held in batch:
+                await held.ack()
+                seen += 1
+                yield held
+            if seen >= count:
+                pullers[0].stop()
+
+
+async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> None:
+    """With 8 in hand and none acked, the ninth stays at the server until one is acked."""
+    await nats.Publisher(connection).publish_all(_messages(20))
+    puller = _puller(connection, max_held=8)
+    held: list[nats.Held] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            held.extend(batch)
+
+    task = asyncio.create_task(collect())
+    await eventually(lambda: len(held) == 8)
+    for message in held[:4]:
+        await message.ack()
+    await eventually(lambda: len(held) == 12)
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_what_is_held_long_is_not_delivered_again(connection: Client) -> None:
+    """A message in hand for longer than ack_wait stays in this hand only."""
+    await nats.Publisher(connection).publish_all(_messages(1))
+    puller = _puller(connection)
+    counts: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                counts.append(message.deliveries)
+                await asyncio.sleep(topology.ACK_WAIT_S * 1.5)  # the work itself, longer than ack_wait
+                await message.ack()
+            puller.stop()
+
+    await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 3)
+    assert counts == [1]
+
+
+async def test_what_is_released_comes_again(connection: Client) -> None:
+    """A message let go without an ack is delivered a second time."""
+    await nats.Publisher(connection).publish_all(_messages(1))
+    puller = _puller(connection)
+    counts: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                counts.append(message.deliveries)
+                if message.deliveries == 1:
+                    message.release()
+                else:
+                    await message.ack()
+                    puller.stop()
+
+    await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 3)
+    assert counts == [1, 2]
+
+
+async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
+    """Every message is handled though the server is killed twice while they are handed out."""
+    await nats.Publisher(connection).publish_all(_messages(3000))
+    puller = _puller(connection, max_held=64)
+    seen: set[bytes] = set()
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                seen.add(message.data)
+                await message.ack()
+            if len(seen) == 3000:
+                puller.stop()
+            await asyncio.sleep(0.001)  # lets the kills fall into the middle
+
+    async def kill() -> None:
+        for bound in (500, 1500):
+            await eventually(lambda bound=bound: len(seen) > bound, 20)
+            nats_server.kill()
+            await asyncio.to_thread(nats_server.start)
+
+    await asyncio.wait_for(asyncio.gather(collect(), kill()), 40)
+    assert len(seen) == 3000
+
+
+def _puller(connection: Client, max_held: int = 64) -> nats.Puller:
+    consumer = next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
+    return nats.Puller(
+        connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S
+    )

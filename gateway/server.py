@@ -34,7 +34,7 @@ class HttpServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
 
-    async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - as runtime.grpc.Server
+    async def set_serving(self, *, serving: bool) -> None:
         """Tell /healthz and /readyz."""
         self._app[health.STATE].serving = serving
 

@@ -13,8 +13,8 @@ import asyncpg
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
-from nats.js import JetStreamContext
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
@@ -46,7 +46,7 @@ class Outbox:
         self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", key: str, value: bytes | None
     ) -> None:
         """Record a change within the caller's transaction; None removes the key. Call flush() after it."""
-        await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)  # noqa: S608
+        await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)
 
     async def flush(self, deadline: float = 2.0) -> None:
         """Send what is waiting; when NATS is away, run() sends it later."""
@@ -77,9 +77,7 @@ class Outbox:
         async with connection.transaction():
             # One sender at a time, or two changes of a key could arrive in the wrong order.
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._table)
-            rows = await connection.fetch(
-                f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100"  # noqa: S608 - our own table
-            )
+            rows = await connection.fetch(f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100")
             if not rows:
                 return False
             bucket = await self._jetstream.key_value(BUCKET)
@@ -89,7 +87,7 @@ class Outbox:
                 else:
                     await bucket.put(row["key"], row["value"])
             await connection.execute(
-                f"DELETE FROM {self._table} WHERE id = ANY($1)",  # noqa: S608 - our own table
+                f"DELETE FROM {self._table} WHERE id = ANY($1)",
                 [row["id"] for row in rows],
             )
             return len(rows) == 100
@@ -131,7 +129,7 @@ class Watch:
         while True:
             try:
                 await self._follow()
-            except (nats.errors.Error, nats.js.errors.Error, asyncio.TimeoutError, OSError) as error:
+            except (TimeoutError, nats.errors.Error, nats.js.errors.Error, OSError) as error:
                 log.warning("config_watch_restarts", error=repr(error))
             await asyncio.sleep(0.2)
 

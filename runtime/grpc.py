@@ -9,7 +9,7 @@ import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -22,7 +22,7 @@ from clarion.common.v1 import error_pb2
 from runtime import logs, telemetry
 from runtime.errors import ClarionError, Code
 
-TOKEN_METADATA = "x-clarion-token"
+TOKEN_METADATA = "x-clarion-token"  # noqa: S105 - its name, not its value
 KEY_METADATA = "x-api-key"
 
 # A callee reports its own timeout this much before the caller's deadline, so the reason is not lost.
@@ -57,17 +57,7 @@ _CHANNEL_OPTIONS = (
 
 log = logs.get(__name__)
 
-Q = TypeVar("Q", contravariant=True)
-A = TypeVar("A", covariant=True)
-Req = TypeVar("Req")
 Res = TypeVar("Res")
-
-
-class UnaryMethod(Protocol[Q, A]):
-    """A unary method of a generated stub."""
-
-    def __call__(self, request: Q, *, timeout: float, metadata: Any, wait_for_ready: bool) -> Awaitable[A]:
-        """Start the call."""
 
 
 def channel(address: str) -> grpc.aio.Channel:
@@ -134,7 +124,7 @@ class Server:
         self._names.append(name)
 
     async def start(self) -> None:
-        """Bind and serve; health says NOT_SERVING until set_serving(True). OSError: the address is taken."""
+        """Bind and serve; health says NOT_SERVING until set_serving(serving=True). OSError: the address is taken."""
         reflection.enable_server_reflection(self._names, self._server)
         try:
             bound = self._server.add_insecure_port(self._address)
@@ -142,10 +132,10 @@ class Server:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
         if not bound:
             raise OSError(f"cannot listen on {self._address}")
-        await self.set_serving(False)
+        await self.set_serving(serving=False)
         await self._server.start()
 
-    async def set_serving(self, serving: bool) -> None:
+    async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks, for the server as a whole and each of its services."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._names[2:]):
@@ -161,7 +151,9 @@ async def is_serving(address: str, *, deadline: float = 1.0) -> bool:
     async with channel(address) as connection:
         stub = health_pb2_grpc.HealthStub(connection)
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=deadline)
+            answer = await stub.Check(  # type: ignore[attr-defined]  # the stubs of this package leave it out
+                health_pb2.HealthCheckRequest(), timeout=deadline
+            )
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
@@ -184,7 +176,7 @@ class _Edge(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(details)
-        method: str = details.method  # type: ignore[assignment]
+        method: str = details.method
         if handler is None or handler.unary_unary is None or method.startswith(_OPEN_PREFIXES):
             return handler
         needs_token = method not in self._open_methods
@@ -213,7 +205,7 @@ class _Edge(grpc.aio.ServerInterceptor):
                 await _abort(context, ClarionError(Code.INTERNAL, "An internal error; see the service's log."))
 
         return grpc.unary_unary_rpc_method_handler(
-            edge,  # type: ignore[arg-type]
+            edge,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )

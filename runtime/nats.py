@@ -71,7 +71,7 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
                 reconnected_cb=on_reconnect,
                 pending_size=8 * 1024 * 1024,
             )
-        except (OSError, nats.errors.Error, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, nats.errors.Error) as error:
             if time.monotonic() > deadline:
                 raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {url}.") from error
             await asyncio.sleep(0.2)
@@ -182,20 +182,20 @@ class Publisher:
                         return Stored(0, duplicate=True)
                     refused = _Refused(ack.error)
                     raise refused if len(messages) > 1 else _translated(refused)
-            except (nats.errors.Error, asyncio.TimeoutError, OSError):
+            except (TimeoutError, nats.errors.Error, OSError):
                 pass
             delay *= random.uniform(1.2, 2.0)  # noqa: S311 - jitter, not a secret
             if time.monotonic() + delay > deadline:
                 raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)
             await asyncio.sleep(delay)
 
-    async def _send(self, messages: list[Outgoing], timeout: float) -> _PubAck:
+    async def _send(self, messages: list[Outgoing], patience: float) -> _PubAck:
         if not self._nats.is_connected:
             raise nats.errors.ConnectionReconnectingError
         if len(messages) == 1:
             message = messages[0]
             reply = await self._nats.request(
-                message.subject, message.payload, timeout=timeout, headers=_headers(message)
+                message.subject, message.payload, timeout=patience, headers=_headers(message)
             )
             return _decode_ack(reply.data)
         batch_id = secrets.token_hex(8)
@@ -209,7 +209,7 @@ class Publisher:
         headers[_BATCH_ID] = batch_id
         headers[_BATCH_SEQUENCE] = str(len(messages))
         headers[_BATCH_COMMIT] = "1"
-        reply = await self._nats.request(last.subject, last.payload, timeout=timeout, headers=headers)
+        reply = await self._nats.request(last.subject, last.payload, timeout=patience, headers=headers)
         return _decode_ack(reply.data)
 
 

@@ -41,7 +41,7 @@ class ProcessSettings(CommonSettings, frozen=True, kw_only=True):
 class Server(Protocol):
     """What a process serves with: runtime.grpc.Server, or an HTTP server of the same life."""
 
-    async def set_serving(self, serving: bool) -> None:
+    async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether calls are welcome."""
 
     async def stop(self, grace: float) -> None:
@@ -90,11 +90,11 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        await server.set_serving(True)
+        await server.set_serving(serving=True)
         log.info("serving", pid=os.getpid())
         await self._stop.wait()
         started = time.perf_counter()
-        await server.set_serving(False)
+        await server.set_serving(serving=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 # Callers see NOT_SERVING and the goodbye of HTTP/2; calls under way end.

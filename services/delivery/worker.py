@@ -6,7 +6,7 @@ message is acknowledged; a crash in between repeats the attempt.
 
 import asyncio
 import collections
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 
 from nats.aio.client import Client
@@ -72,9 +72,7 @@ class DeliveryWorker:
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
-            nats.Puller(
-                connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S
-            )
+            nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
         ]
@@ -210,7 +208,7 @@ class DeliveryWorker:
 
     async def _schedule(self, delivery: event_pb2.Delivery, due_us: int) -> None:
         revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
-        due = datetime.datetime.fromtimestamp(due_us / 1_000_000, datetime.UTC)
+        due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
         await self._timers.publish(
             nats.Outgoing(
                 topology.timer_subject(delivery.id, revision),
@@ -223,9 +221,7 @@ class DeliveryWorker:
             )
         )
 
-    def _report(
-        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
-    ) -> None:
+    def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
         channel = topology.CHANNELS[delivery.channel]
         status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
         _ATTEMPTS.labels(channel, status).inc()

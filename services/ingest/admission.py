@@ -74,7 +74,7 @@ class PostgresAdmission:
 
 
 def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:
-    """asyncpg takes UUIDs as text."""
+    """Asyncpg takes UUIDs as text."""
     return (
         [claim.tenant_id for claim in claims],
         [claim.key_hash for claim in claims],

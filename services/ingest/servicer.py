@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from prometheus_client import Counter
+
+from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value

@@ -13,11 +13,11 @@ class GuardedServer(Server):
         self._may_serve = may_serve
         self._wanted = False
 
-    async def set_serving(self, serving: bool) -> None:
+    async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks what the process wants, and what the hub allows."""
         self._wanted = serving
-        await super().set_serving(serving and self._may_serve())
+        await super().set_serving(serving=serving and self._may_serve())
 
     async def reassess(self) -> None:
         """Ask may_serve() again."""
-        await super().set_serving(self._wanted and self._may_serve())
+        await super().set_serving(serving=self._wanted and self._may_serve())

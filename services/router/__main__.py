@@ -38,7 +38,9 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     process.on_drain(finish)
 
     server = grpc.Server(settings.grpc_address, token=token)
-    server.add(router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService")
+    server.add(
+        router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
+    )
     await server.start()
     return server
 

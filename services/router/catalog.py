@@ -69,13 +69,13 @@ class Catalog:
         if not templates:
             return Circumstances()
         policy = await self._policy(tenant_id)
-        providers: dict[event_pb2.Channel, Sequence[str]] = {}
+        providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
         for template in templates:
             if template.channel != event_pb2.CHANNEL_PUSH and template.channel not in providers:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
         return Circumstances(policy, templates, providers)
 
-    async def _policy(self, tenant_id: str) -> frozenset[event_pb2.Channel]:
+    async def _policy(self, tenant_id: str) -> frozenset[event_pb2.Channel.ValueType]:
         known = self._watch.get(topology.tenant_key(tenant_id))
         if known is not None:
             return frozenset(_channel(name) for name in _decode_tenant(known).delivery_channels)
@@ -106,9 +106,11 @@ class Catalog:
         known = self._watch.get(topology.templates_key(tenant_id, event_type))
         if known is None:
             return []
-        return [Template(_channel(t.channel), t.template_version_id, t.push_namespace) for t in _decode_templates(known)]
+        return [
+            Template(_channel(t.channel), t.template_version_id, t.push_namespace) for t in _decode_templates(known)
+        ]
 
-    async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel) -> list[str]:
+    async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         known = self._watch.get(topology.providers_key(tenant_id))
         if known is not None:
             ids = [provider.id for provider in _decode_providers(known) if _channel(provider.channel) == channel]
@@ -135,5 +137,5 @@ class Catalog:
             self._absent_until[key] = time.monotonic() + _ABSENCE_S
 
 
-def _channel(name: str) -> event_pb2.Channel:
+def _channel(name: str) -> event_pb2.Channel.ValueType:
     return event_pb2.Channel.Value(f"CHANNEL_{name}")

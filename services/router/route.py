@@ -19,7 +19,7 @@ _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 class Template:
     """An active template version."""
 
-    channel: event_pb2.Channel
+    channel: event_pb2.Channel.ValueType
     version_id: str
     push_namespace: str = ""
 
@@ -31,9 +31,9 @@ class Circumstances:
     policy: channels the tenant may use, empty: all. providers: per channel, best first; push needs none.
     """
 
-    policy: frozenset[event_pb2.Channel] = frozenset()
+    policy: frozenset[event_pb2.Channel.ValueType] = frozenset()
     templates: Sequence[Template] = ()
-    providers: Mapping[event_pb2.Channel, Sequence[str]] = field(default_factory=dict)
+    providers: Mapping[event_pb2.Channel.ValueType, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def route(event: event_pb2.Event, circumstances: Circumstances, now_us: int) -> 
 
 def _refusal(
     event: event_pb2.Event,
-    channel: event_pb2.Channel,
-    policy: frozenset[event_pb2.Channel],
+    channel: event_pb2.Channel.ValueType,
+    policy: frozenset[event_pb2.Channel.ValueType],
     providers: Sequence[str],
 ) -> str:
     """Return why this channel is not used; empty: it is. The request can narrow the policy, never widen it."""
@@ -79,19 +79,16 @@ def _refusal(
         return "tenant_policy"
     if event.channels and channel not in event.channels:
         return "not_requested"
-    recipient = event.recipient
-    if channel == event_pb2.CHANNEL_EMAIL:
-        if not recipient.email:
-            return "missing_email"
-        if not _EMAIL.match(recipient.email):
-            return "malformed_email"
-    if channel == event_pb2.CHANNEL_SMS:
-        if not recipient.phone:
-            return "missing_phone"
-        if not _E164.match(recipient.phone):
-            return "malformed_phone"
-    if channel != event_pb2.CHANNEL_PUSH and not providers:
-        return "no_provider"
+    return _fault_of_address(event.recipient, channel) or (
+        "no_provider" if channel != event_pb2.CHANNEL_PUSH and not providers else ""
+    )
+
+
+def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
+    if channel == event_pb2.CHANNEL_EMAIL and not _EMAIL.match(recipient.email):
+        return "malformed_email" if recipient.email else "missing_email"
+    if channel == event_pb2.CHANNEL_SMS and not _E164.match(recipient.phone):
+        return "malformed_phone" if recipient.phone else "missing_phone"
     return ""
 
 

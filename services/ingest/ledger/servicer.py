@@ -28,9 +28,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self._publisher = nats.Publisher(connection)
         self._now = now
 
-    async def ListEvents(
-        self, request: ledger_pb2.ListEventsRequest, context: Any
-    ) -> ledger_pb2.ListEventsResponse:
+    async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
         """Return a page of events."""
         limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
         for field in ("tenant_id", "cursor"):
@@ -48,9 +46,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         rows = await self._store.events(search, limit)
         deliveries = await self._store.deliveries([row["id"] for row in rows])
         events = [_summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
-        return ledger_pb2.ListEventsResponse(
-            events=events, next_cursor=events[-1].id if len(events) == limit else ""
-        )
+        return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
 
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
@@ -60,9 +56,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
         deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
         attempts = await self._store.attempts(request.event_id)
-        return ledger_pb2.GetEventResponse(
-            event=_summary(row, deliveries), steps=timeline(row, deliveries, attempts)
-        )
+        return ledger_pb2.GetEventResponse(event=_summary(row, deliveries), steps=timeline(row, deliveries, attempts))
 
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
@@ -125,9 +119,7 @@ def _summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
         tenant_id=str(row["tenant_id"]),
         event_type=row["event_type"] or "",
         caller_event_id=row["caller_event_id"] or "",
-        recipient=event_pb2.Recipient(
-            user_id=row["user_id"] or "", email=row["email"] or "", phone=row["phone"] or ""
-        ),
+        recipient=event_pb2.Recipient(user_id=row["user_id"] or "", email=row["email"] or "", phone=row["phone"] or ""),
         trace_id=row["trace_id"] or "",
         accepted_at_us=to_us(row["accepted_at"]),
         finished_at_us=to_us(row["finished_at"]),

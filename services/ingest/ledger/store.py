@@ -39,9 +39,7 @@ class Search:
 class LedgerStore:
     """durable: the pool whose commits reach the disk; fast: one whose commits need not."""
 
-    def __init__(
-        self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]"
-    ) -> None:
+    def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._durable = durable
         self._fast = fast
 

@@ -1,12 +1,18 @@
 """An event's life, step by step, from its rows: pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    """A record of the store: its columns by name."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Return a column's value."""
+
 
 _SERVICES = {event_pb2.CHANNEL_PUSH: "realtime"}
 _OUTCOMES = {

@@ -177,6 +177,4 @@ async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, con
 
 def _puller(connection: Client, max_held: int = 64) -> nats.Puller:
     consumer = next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
-    return nats.Puller(
-        connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S
-    )
+    return nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)

@@ -1,0 +1,146 @@
+"""Keys: asked for once, remembered for seconds, never believed longer."""
+
+import asyncio
+
+import pytest
+
+from clarion.ingest.v1 import ingest_pb2
+from gateway import authentication
+from gateway.authentication import TTL_S, Authenticator
+from runtime.errors import ClarionError, Code
+
+
+class Ingest:
+    """What ingest would say, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.tenants = {"good": "tenant-1"}
+        self.asked: list[str] = []
+        self.fault: ClarionError | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, key: str) -> ingest_pb2.AuthenticateResponse:
+        """Answer, once the gate is open."""
+        self.asked.append(key)
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        if key not in self.tenants:
+            raise ClarionError(Code.UNAUTHENTICATED, "no")
+        return ingest_pb2.AuthenticateResponse(tenant_id=self.tenants[key], tenant_name="Acorn")
+
+
+class Clock:
+    """A time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return it."""
+        return self.now
+
+
+async def refused(authenticator: Authenticator, key: str) -> Code:
+    """Return why a key is not taken."""
+    with pytest.raises(ClarionError) as caught:
+        await authenticator.tenant(key)
+    return caught.value.code
+
+
+async def test_a_key_is_asked_for_once_in_a_while() -> None:
+    """Within the time to live the answer comes from memory, afterwards from ingest."""
+    ingest, clock = Ingest(), Clock()
+    authenticator = Authenticator(ingest, now=clock)
+    assert (await authenticator.tenant("good")).id == "tenant-1"
+    assert (await authenticator.tenant("good")).name == "Acorn"
+    assert len(ingest.asked) == 1
+    clock.now += TTL_S
+    await authenticator.tenant("good")
+    assert len(ingest.asked) == 2
+
+
+async def test_a_revoked_key_ends_within_the_time_to_live() -> None:
+    """What ingest no longer knows is refused after the memory of it ends."""
+    ingest, clock = Ingest(), Clock()
+    authenticator = Authenticator(ingest, now=clock)
+    await authenticator.tenant("good")
+    del ingest.tenants["good"]
+    clock.now += TTL_S
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+
+
+async def test_an_unknown_key_is_remembered_too() -> None:
+    """Guessing costs ingest one question a key and a while."""
+    ingest = Ingest()
+    authenticator = Authenticator(ingest, now=Clock())
+    for _ in range(3):
+        assert await refused(authenticator, "wrong") is Code.UNAUTHENTICATED
+    assert ingest.asked == ["wrong"]
+
+
+async def test_a_fault_is_not_remembered() -> None:
+    """Ingest being away says nothing about a key."""
+    ingest = Ingest()
+    authenticator = Authenticator(ingest, now=Clock())
+    ingest.fault = ClarionError(Code.UNAVAILABLE, "away")
+    assert await refused(authenticator, "good") is Code.UNAVAILABLE
+    ingest.fault = None
+    assert (await authenticator.tenant("good")).id == "tenant-1"
+
+
+async def test_many_at_once_ask_once() -> None:
+    """A burst with a fresh key is one question; a caller that leaves does not take the answer with it."""
+    ingest = Ingest()
+    ingest.gate.clear()
+    authenticator = Authenticator(ingest, now=Clock())
+    waiting = [asyncio.create_task(authenticator.tenant("good")) for _ in range(100)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    ingest.gate.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert all(isinstance(tenant, authentication.Tenant) for tenant in results[1:])
+    assert ingest.asked == ["good"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k" * 257, "schlüssel", "a\n"])
+async def test_what_cannot_be_a_key_is_not_asked_for(key: str) -> None:
+    """Missing and malformed keys cost nothing."""
+    ingest = Ingest()
+    assert await refused(Authenticator(ingest), key) is Code.UNAUTHENTICATED
+    assert ingest.asked == []
+
+
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of guesses neither grows the memory nor pushes out known keys."""
+    monkeypatch.setattr(authentication, "MAX_REMEMBERED", 10)
+    ingest = Ingest()
+    authenticator = Authenticator(ingest, now=Clock())
+    await authenticator.tenant("good")
+    for number in range(50):
+        await refused(authenticator, f"guess-{number}")
+    await authenticator.tenant("good")
+    assert ingest.asked.count("good") == 1
+    assert len(authenticator._unknown) == 10
+
+
+async def test_a_changed_tenant_is_asked_for_anew() -> None:
+    """After a change through this gateway, no old answer stands."""
+    ingest = Ingest()
+    authenticator = Authenticator(ingest, now=Clock())
+    await authenticator.tenant("good")
+    await refused(authenticator, "revived")
+    ingest.tenants = {"revived": "tenant-1"}
+    authenticator.forget("tenant-1")
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+    assert (await authenticator.tenant("revived")).id == "tenant-1"
+
+
+async def test_keys_are_kept_nowhere() -> None:
+    """Memory holds digests."""
+    authenticator = Authenticator(Ingest(), now=Clock())
+    await authenticator.tenant("good")
+    assert "good" not in repr(vars(authenticator))

@@ -1,0 +1,94 @@
+"""Faults in each dialect's words."""
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.admin import problems
+from gateway.dialects.orqestra import errors
+from runtime.errors import ClarionError, Code
+
+
+def body_of(response: web.Response) -> dict[str, Any]:
+    """Return the JSON in a response."""
+    assert isinstance(response.body, bytes)
+    body: dict[str, Any] = json.loads(response.body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        (Code.INVALID, 422, "Validation Error"),
+        (Code.UNAUTHENTICATED, 401, "Unauthorized"),
+        (Code.FORBIDDEN, 403, "Forbidden"),
+        (Code.NOT_FOUND, 404, "Not Found"),
+        (Code.CONFLICT, 409, "Conflict"),
+        (Code.UNAVAILABLE, 500, "Internal Server Error"),
+        (Code.INTERNAL, 500, "Internal Server Error"),
+    ],
+)
+def test_orqestra_answers_each_code(code: Code, status: int, reason: str) -> None:
+    """Status and words are the contract's; there is no retryAfter where nothing is limited."""
+    response = errors.from_error(ClarionError(code, "what happened", retry_after=3))
+    body = body_of(response)
+    assert response.status == body["statusCode"] == status
+    assert body["error"] == reason
+    assert isinstance(body["message"], str)
+    assert set(body) == {"statusCode", "error", "message"}
+    assert "Retry-After" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [(Code.LIMITED, 429, "Too Many Requests"), (Code.OVERLOADED, 503, "Service Unavailable")],
+)
+@pytest.mark.parametrize(("given", "said"), [(45, 45), (0, 1)])
+def test_orqestra_says_when_to_come_back(code: Code, status: int, reason: str, given: int, said: int) -> None:
+    """A limit and an overload carry retryAfter, in the body and as a header, and never a zero."""
+    response = errors.from_error(ClarionError(code, "Limit: 100/min", retry_after=given))
+    assert response.status == status
+    assert body_of(response) == {
+        "statusCode": status,
+        "error": reason,
+        "message": "Limit: 100/min",
+        "retryAfter": said,
+    }
+    assert response.headers["Retry-After"] == str(said)
+
+
+def test_faults_of_ours_stay_in_the_log() -> None:
+    """No internal text reaches a caller, in either dialect."""
+    fault = ClarionError(Code.INTERNAL, "password of the database")
+    for response in (errors.from_error(fault), problems.from_error(fault)):
+        assert "password" not in json.dumps(body_of(response))
+
+
+def test_a_refusal_is_the_same_for_all() -> None:
+    """Unknown key, revoked key, foreign token: one answer."""
+    first = errors.from_error(ClarionError(Code.UNAUTHENTICATED, "unknown key"))
+    second = errors.from_error(ClarionError(Code.UNAUTHENTICATED, "inactive tenant"))
+    assert first.body == second.body
+
+
+def test_a_problem_document_has_a_stable_type() -> None:
+    """RFC 9457: type, title, status, detail, and the fields that are wrong."""
+    fault = ClarionError(Code.INVALID, "name is required", fields=[("name", "is required")])
+    response = problems.from_error(fault)
+    assert response.content_type == "application/problem+json"
+    assert body_of(response) == {
+        "type": "urn:clarion:problem:invalid",
+        "title": "The request is not valid",
+        "status": 422,
+        "detail": "name is required",
+        "errors": [{"field": "name", "detail": "is required"}],
+    }
+
+
+def test_every_code_has_an_answer_everywhere() -> None:
+    """A new code must be mapped by each dialect."""
+    for code in Code:
+        assert errors.from_error(ClarionError(code, "x")).status >= 400
+        assert problems.from_error(ClarionError(code, "x")).status >= 400

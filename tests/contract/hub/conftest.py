@@ -21,9 +21,10 @@ _ran: dict[str, Engine] = {}
 
 
 @pytest.fixture(scope="session")
-def clarion_hub() -> Engine:
+def clarion_hub(request: pytest.FixtureRequest) -> Engine:
     """Our hub alone, for what only it promises."""
-    program = build_hub(_CACHE, print)
+    terminal = request.config.get_terminal_writer()
+    program = build_hub(_CACHE, lambda line: terminal.line(f"\n{line}"))
     return Engine("clarion hub", program, _version(program))
 
 

@@ -40,7 +40,7 @@ _TOKEN: Final = re.compile(
 Case = dict[str, Any]
 
 
-class Deviation(AssertionError):  # noqa: N818 - it is one, not an error of this program
+class Deviation(AssertionError):
     """The server did something else than what was recorded."""
 
 

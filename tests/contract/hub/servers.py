@@ -52,9 +52,7 @@ class Server:
         """Start and wait until it is healthy."""
         with self.log.open("ab") as log:
             command = [str(self.engine.program), "-c", str(self._config_file)]
-            self._process = subprocess.Popen(
-                command_for(command, death_signal=signal.SIGKILL), stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command_for(command, death_signal=signal.SIGKILL), stdout=log, stderr=log)
         end = time.monotonic() + deadline
         while not self._healthy():
             if self._process.poll() is not None or time.monotonic() > end:

@@ -101,9 +101,7 @@ async def test_only_post_is_answered(server: Server) -> None:
 
 async def test_broadcast_answers_for_each_channel(cent: AsyncClient) -> None:
     """A channel that fails leaves the others alone."""
-    result = await cent.broadcast(
-        BroadcastRequest(channels=["wide#c1", "nope:x", "", "wide#c2"], data={"n": 1})
-    )
+    result = await cent.broadcast(BroadcastRequest(channels=["wide#c1", "nope:x", "", "wide#c2"], data={"n": 1}))
     errors = [response.error.code if response.error else None for response in result.responses]
     assert errors == [None, UNKNOWN_CHANNEL, BAD_REQUEST, None]
     with pytest.raises(CentApiResponseError) as refusal:
@@ -198,21 +196,20 @@ async def test_subscribe_and_unsubscribe_reach_the_user(cent: AsyncClient, serve
 
 async def test_disconnect_takes_a_code_and_spares_the_whitelist(cent: AsyncClient, server: Server) -> None:
     """Of two connections of a user only the one that is not listed ends."""
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(server.ws_url) as socket:
-            await socket.send_json({"id": 1, "connect": {"token": token_for("two")}})
-            spared = (await socket.receive_json())["connect"]["client"]
-            async with connected(session, server, token_for("two")) as wire:
-                await cent.disconnect(
-                    DisconnectRequest(
-                        user="two",
-                        whitelist=[spared],
-                        disconnect=Disconnect(code=4000, reason="moved on"),
-                    )
+    async with aiohttp.ClientSession() as session, session.ws_connect(server.ws_url) as socket:
+        await socket.send_json({"id": 1, "connect": {"token": token_for("two")}})
+        spared = (await socket.receive_json())["connect"]["client"]
+        async with connected(session, server, token_for("two")) as wire:
+            await cent.disconnect(
+                DisconnectRequest(
+                    user="two",
+                    whitelist=[spared],
+                    disconnect=Disconnect(code=4000, reason="moved on"),
                 )
-                assert await wire.next() == Closed(4000, "moved on")
-            await socket.send_json({"id": 2, "subscribe": {"channel": "still#two"}})
-            assert "subscribe" in await socket.receive_json()
+            )
+            assert await wire.next() == Closed(4000, "moved on")
+        await socket.send_json({"id": 2, "subscribe": {"channel": "still#two"}})
+        assert "subscribe" in await socket.receive_json()
 
 
 async def test_refresh_ends_or_renews_a_connection(cent: AsyncClient, server: Server) -> None:

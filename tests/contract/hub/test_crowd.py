@@ -44,9 +44,7 @@ async def test_a_crowd_connects_at_once_and_everybody_gets_the_message(
     users = [f"u{n}" for n in range(CROWD)]
     async with AsyncExitStack() as stack:
         cent = await stack.enter_async_context(commanding(server))
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        )
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
 
         async def arrive(user: str) -> Wire:
             wire = await stack.enter_async_context(connected(session, server, token_for(user)))
@@ -65,11 +63,7 @@ async def test_a_crowd_connects_at_once_and_everybody_gets_the_message(
 
 async def _two(wire: Wire) -> list[tuple[str, object]]:
     pushes = [await wire.next(20), await wire.next(20)]
-    return [
-        (frame["push"]["channel"], frame["push"]["pub"]["data"])
-        for frame in pushes
-        if isinstance(frame, dict)
-    ]
+    return [(frame["push"]["channel"], frame["push"]["pub"]["data"]) for frame in pushes if isinstance(frame, dict)]
 
 
 async def test_a_slow_reader_is_dropped_and_harms_nobody(

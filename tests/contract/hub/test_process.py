@@ -66,9 +66,7 @@ def test_the_address_is_loopback_unless_told_otherwise(clarion_hub: Engine, tmp_
 
 
 def _refusal(hub: Engine, path: Path) -> str:
-    done = subprocess.run(
-        [hub.program, "--config", path], capture_output=True, text=True, timeout=10, check=False
-    )
+    done = subprocess.run([hub.program, "--config", path], capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     return done.stderr

@@ -52,9 +52,7 @@ async def online(
     async def default() -> str:
         return token_for(user)
 
-    client = centrifuge.Client(
-        server.ws_url, get_token=get_token or default, min_reconnect_delay=0.5, proxy=None
-    )
+    client = centrifuge.Client(server.ws_url, get_token=get_token or default, min_reconnect_delay=0.5, proxy=None)
     before = asyncio.all_tasks()
     await client.connect()
     try:

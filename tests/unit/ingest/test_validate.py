@@ -1,0 +1,89 @@
+"""What is accepted, and what counts as the same."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from runtime.errors import ClarionError, Code
+from services.ingest.validate import check, dedupe_key, normalise
+
+
+def _event(**fields: object) -> ingest_pb2.NewEvent:
+    defaults: dict[str, object] = {"event_type": "a.b", "recipient": event_pb2.Recipient(user_id="u")}
+    return ingest_pb2.NewEvent(**{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def test_the_least_event() -> None:
+    """A type and a user are enough."""
+    check(_event())
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (_event(event_type=""), "eventType"),
+        (_event(event_type="x" * 256), "eventType"),
+        (_event(recipient=event_pb2.Recipient()), "payload.userId"),
+        (_event(recipient=event_pb2.Recipient(user_id="a\x00b")), "payload.userId"),
+        (_event(caller_event_id="x" * 256), "eventId"),
+        (_event(idempotency_key="x" * 256), "idempotencyKey"),
+        (_event(channels=[0]), "channels"),
+        (_event(variables=b"x" * 300_000), "event"),
+    ],
+)
+def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None:
+    """Each fault is INVALID and says where."""
+    with pytest.raises(ClarionError) as refused:
+        check(event)
+    assert refused.value.code is Code.INVALID
+    assert [name for name, _ in refused.value.fields] == [field]
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"{", b"nonsense", b"1", b"\xff\xfe", b"[" * 100_000])
+def test_variables_are_an_object(text: bytes) -> None:
+    """Anything else from an untrusted caller is INVALID."""
+    with pytest.raises(ClarionError) as refused:
+        normalise(_event(variables=text))
+    assert refused.value.code is Code.INVALID
+
+
+def test_the_order_of_keys_does_not_matter() -> None:
+    """The same content in another order is the same event."""
+    one, other = _event(variables=b'{"a":1,"b":{"c":2,"d":3}}'), _event(variables=b'{ "b":{"d":3,"c":2}, "a":1 }')
+    normalise(one)
+    normalise(other)
+    assert dedupe_key("t", one) == dedupe_key("t", other)
+
+
+def test_what_makes_events_differ() -> None:
+    """Tenant, type, ids, addresses, data, channels and the caller's key all count."""
+    events = [
+        _event(),
+        _event(event_type="a.c"),
+        _event(caller_event_id="1"),
+        _event(recipient=event_pb2.Recipient(user_id="u", email="e")),
+        _event(recipient=event_pb2.Recipient(user_id="u", phone="e")),
+        _event(variables=b'{"a":1}'),
+        _event(payload_extra=b'{"a":1}'),
+        _event(channels=[event_pb2.CHANNEL_EMAIL]),
+        _event(idempotency_key="k"),
+        _event(idempotency_key="l"),
+    ]
+    keys = {dedupe_key(tenant, event) for event in events for tenant in ("t", "s")}
+    assert len(keys) == 2 * len(events)
+
+
+def test_a_caller_s_key_hides_the_content() -> None:
+    """With a key, other content is still the same event."""
+    one, other = _event(idempotency_key="k"), _event(idempotency_key="k", variables=b'{"a":1}')
+    assert dedupe_key("t", one) == dedupe_key("t", other)
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_neighbouring_fields_do_not_run_together(a: str, b: str, c: str, d: str) -> None:
+    """Moving a character from one field to the next gives another key."""
+    one = _event(event_type=a, caller_event_id=b)
+    other = _event(event_type=c, caller_event_id=d)
+    assert (dedupe_key("t", one) == dedupe_key("t", other)) is ((a, b) == (c, d))

@@ -1,0 +1,98 @@
+"""Group commit, on a flush that the test holds in its hand."""
+
+import asyncio
+
+import pytest
+
+from runtime.batching import Batcher
+from runtime.errors import ClarionError, Code
+
+
+class _Gate:
+    """A flush that waits for release(), and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self._open = asyncio.Semaphore(0)
+
+    async def flush(self, items: list[int]) -> list[int | BaseException]:
+        self.batches.append(items)
+        await self._open.acquire()
+        return [ValueError("odd") if item % 2 else item * 10 for item in items]
+
+    def release(self, times: int = 1) -> None:
+        for _ in range(times):
+            self._open.release()
+
+
+async def test_what_waits_makes_the_next_batch() -> None:
+    """While a batch is under way, all that comes is collected into one."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    first = batcher.enqueue(0)
+    await asyncio.sleep(0)
+    rest = [batcher.enqueue(number) for number in (2, 4, 6)]
+    gate.release(2)
+    assert await asyncio.gather(first, *rest) == [0, 20, 40, 60]
+    assert gate.batches == [[0], [2, 4, 6]]
+
+
+async def test_an_item_s_failure_is_its_own() -> None:
+    """A result that is an exception reaches only its submitter."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    good, bad = batcher.enqueue(2), batcher.enqueue(3)
+    gate.release()
+    assert await good == 20
+    with pytest.raises(ValueError, match="odd"):
+        await bad
+
+
+async def test_bounds() -> None:
+    """A batch holds max_items; beyond max_waiting the submitter is refused."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=2, max_waiting=3)
+    futures = [batcher.enqueue(number) for number in (0, 2, 4)]
+    with pytest.raises(ClarionError) as refused:
+        batcher.enqueue(6)
+    assert refused.value.code is Code.OVERLOADED
+    gate.release(2)
+    await asyncio.gather(*futures)
+    assert gate.batches == [[0, 2], [4]]
+
+
+async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
+    """An item larger than max_bytes goes alone."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=10, max_waiting=10, max_bytes=10, size=lambda item: item)
+    futures = [batcher.enqueue(number) for number in (4, 4, 4, 40, 2)]
+    gate.release(4)
+    await asyncio.gather(*futures)
+    assert gate.batches == [[4, 4], [4], [40], [2]]
+
+
+async def test_submitting_from_an_answer_is_not_forgotten() -> None:
+    """Whoever is answered may submit again at once, when the runner is just about to end."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    gate.release(100)
+
+    async def chain() -> int:
+        for _ in range(20):
+            await batcher.submit(2)
+        return 20
+
+    assert await asyncio.wait_for(chain(), 2) == 20
+
+
+async def test_a_submitter_that_gave_up_is_left_out() -> None:
+    """A cancelled item is not flushed."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    first = batcher.enqueue(0)
+    await asyncio.sleep(0)
+    gone, kept = batcher.enqueue(2), batcher.enqueue(4)
+    gone.cancel()
+    gate.release(2)
+    await asyncio.gather(first, kept)
+    assert gate.batches == [[0], [4]]

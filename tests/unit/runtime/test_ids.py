@@ -1,0 +1,24 @@
+"""Identifiers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.ids import derived_id, is_uuid, new_id
+
+
+def test_new_ids_grow() -> None:
+    """Ids given later sort later."""
+    ids = [new_id() for _ in range(1000)]
+    assert sorted(ids) == ids
+    assert all(is_uuid(id_) for id_ in ids)
+
+
+@given(st.lists(st.text()), st.lists(st.text()))
+def test_derived_ids_are_the_same_only_for_the_same_parts(one: list[str], other: list[str]) -> None:
+    """Where the parts are cut matters, too."""
+    assert (derived_id(*one) == derived_id(*other)) is (one == other)
+
+
+def test_other_texts_are_no_uuids() -> None:
+    """Only the usual 36 characters count."""
+    assert not any(is_uuid(text) for text in ("", "x" * 36, new_id().replace("-", ""), f"{{{new_id()}}}"))

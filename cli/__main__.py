@@ -37,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _migrate() -> int:
-    import asyncpg  # noqa: PLC0415
+    import asyncpg
 
-    from cli.migrate import Settings, migrate  # noqa: PLC0415
+    from cli.migrate import Settings, migrate
 
     settings = load_or_exit(Settings)
     try:
@@ -51,25 +51,19 @@ def _migrate() -> int:
 
 
 def _doctor() -> int:
-    from cli.doctor import Settings, examine  # noqa: PLC0415
+    from cli.doctor import Settings, examine
 
     return asyncio.run(examine(load_or_exit(Settings), print))
 
 
 def _centrifugo_config() -> int:
-    import json  # noqa: PLC0415
+    from cli.centrifugo import Settings, rendered
 
-    from cli.centrifugo import Settings, configuration  # noqa: PLC0415
-
-    settings = load_or_exit(Settings)
-    config = configuration(
-        host="0.0.0.0",  # noqa: S104 - for a container, where the network decides who reaches it
-        port=settings.centrifugo_port,
-        token_secret=settings.centrifugo_token_secret.reveal(),
-        api_key=settings.centrifugo_api_key.reveal(),
-        allowed_origins=settings.allowed_origins,
-    )
-    print(json.dumps(config, indent=2))
+    try:
+        print(rendered(load_or_exit(Settings)))
+    except ValueError as error:
+        print(f"clarion centrifugo-config: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -127,7 +127,7 @@ def start(options: Options, *, environment: Mapping[str, str] | None = None, dea
 async def run(
     options: Options, *, environment: Mapping[str, str] | None = None, deadline: float = 180.0
 ) -> AsyncIterator[Running]:
-    """As start(), and stop at the end: ``async with run(Options(data=folder)) as running:``."""
+    """Start a stack for the length of an ``async with`` block; see start()."""
     running = await asyncio.to_thread(start, options, environment=environment, deadline=deadline)
     try:
         yield running

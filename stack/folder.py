@@ -82,7 +82,7 @@ class Folder:
             holder = os.read(descriptor, 20).decode() or "unknown"
             os.close(descriptor)
             raise StackError(
-                f"Another stack (process {holder}) runs on {self.path}: stop it, or name another folder in CLARION_DATA."
+                f"Another stack (process {holder}) runs on {self.path}: stop it, or set CLARION_DATA to another folder."
             ) from error
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)

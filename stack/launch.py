@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _become(libc: ctypes.CDLL, user: str) -> None:
     """Change to the user but keep the way through folders that only root may enter (a checkout in /root)."""
-    import pwd  # noqa: PLC0415 - not everywhere
+    import pwd  # not everywhere
 
     entry = pwd.getpwnam(user)
     _check(libc.prctl(_PR_SET_KEEPCAPS, 1))

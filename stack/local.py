@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from cli import centrifugo
+from services.realtime import centrifugo
 from stack import processes
 from stack.faults import StackError
 from stack.folder import Demo, Folder, write_private
@@ -159,14 +159,13 @@ class Stack:
             raise StackError(str(error)) from error
         secrets = self._plan.secrets
         config = centrifugo.configuration(
-            host="127.0.0.1",
             port=self._plan.ports["hub"],
             token_secret=secrets.centrifugo_token_secret,
             api_key=secrets.centrifugo_api_key,
             allowed_origins=self._plan.allowed_origins,
         )
-        if faults := centrifugo.faults(config):
-            raise StackError(f"The realtime hub's configuration is unsafe: {faults[0]}.")
+        if faults := centrifugo.unsafe_settings(config):
+            raise StackError(f"The realtime hub's configuration is unsafe: {faults[0]}")
         write_private(self._plan.hub_config, msgspec.json.format(msgspec.json.encode(config)))
         self._supervisor.start(processes.hub_spec(self._plan, binary))
         await _wait_http("The realtime hub", self._plan.ports["hub"], "/health", _HUB_DEADLINE_S)
@@ -262,8 +261,6 @@ def _replicas(text: str) -> dict[str, int]:
 
 def platform_fault() -> str:
     """Return why the stack cannot run on this machine; empty: it can."""
-    if sys.version_info < (3, 11):
-        return f"Clarion needs Python 3.11 or newer; this is {sys.version.split()[0]}."
     if sys.platform == "win32":
         return "The local stack runs on Linux and macOS."
     return ""

@@ -128,7 +128,7 @@ class Postgres:
 
     def _must(self, command: list[str], words: str = "") -> None:
         """Run a program of the wheel as the server's user. Raises StackError."""
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             command_for(command, death_signal=signal.SIGKILL, user=system_user()),
             input=words,
             capture_output=True,
@@ -151,7 +151,7 @@ def binary(name: str) -> Path:
 
 def server_major() -> str:
     """Return the major version of the server, such as "18"."""
-    done = subprocess.run([str(binary("postgres")), "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([str(binary("postgres")), "--version"], capture_output=True, text=True, check=True)
     return done.stdout.split()[-1].split(".")[0]
 
 

@@ -36,7 +36,11 @@ COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
 
 ROLES = (
     Role("ingest", "services.ingest", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
-    Role("router", "services.router", ("CLARION_NATS_URL", "CLARION_RENDER_ADDRESS", "CLARION_SENDERS_ADDRESS")),
+    Role(
+        "router",
+        "services.router",
+        ("CLARION_NATS_URL", "CLARION_INGEST_ADDRESS", "CLARION_RENDER_ADDRESS", "CLARION_SENDERS_ADDRESS"),
+    ),
     Role("render", "services.render", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
     Role(
         "senders",

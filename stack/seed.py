@@ -91,7 +91,7 @@ class Seeder:
         await self._provider(providers, tenant_id, answer.providers, event_pb2.CHANNEL_EMAIL, "smtp", smtp)
         await self._provider(providers, tenant_id, answer.providers, event_pb2.CHANNEL_SMS, "sandbox", {})
 
-    async def _provider(  # noqa: PLR0913 - one row of a small table
+    async def _provider(
         self,
         providers: "senders_pb2_grpc.ProviderServiceAsyncStub",
         tenant_id: str,
@@ -146,7 +146,7 @@ class Seeder:
             activation = templates_pb2.ActivateTemplateRequest(template_version_id=made.template.id)
             await self._do(templates.ActivateTemplate, activation)
 
-    async def _do(self, method: Any, request: Any) -> Any:  # noqa: ANN401 - every stub's own types
+    async def _do(self, method: Any, request: Any) -> Any:
         return await self._call(method, request, deadline=_DEADLINE_S)
 
 

@@ -144,7 +144,7 @@ def in_thread(work: Coroutine[Any, Any, object]) -> None:
     def run() -> None:
         try:
             asyncio.run(work)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=run)

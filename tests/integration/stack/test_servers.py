@@ -21,7 +21,7 @@ async def test_each_test_has_its_own_migrated_database(postgres_url: str) -> Non
 
 
 @pytest.mark.parametrize("_round", [1, 2])
-async def test_no_test_sees_another_ones_database(postgres_url: str, _round: int) -> None:  # noqa: PT019
+async def test_no_test_sees_another_ones_database(postgres_url: str, _round: int) -> None:
     """What one test creates is gone in the next."""
     connection = await asyncpg.connect(postgres_url)
     try:

@@ -61,12 +61,13 @@ def _body(message: Email) -> list[str]:
 
 
 def _part(subtype: str, text: str) -> list[str]:
-    encoded = binascii.b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)
+    # It breaks lines as the first line ends: with a line end added, always as CRLF.
+    encoded = binascii.b2a_qp((text.replace("\n", "\r\n") + "\r\n").encode(), istext=True)
     return [
         f'Content-Type: text/{subtype}; charset="utf-8"',
         "Content-Transfer-Encoding: quoted-printable",
         "",
-        encoded.decode("ascii"),
+        encoded.decode("ascii").removesuffix("\r\n"),
     ]
 
 

@@ -1,0 +1,1 @@
+"""What `clarion doctor` looks at, a module per dependency."""

@@ -1,0 +1,172 @@
+"""NATS: reachable, recent, JetStream on, synced, with the streams and room on the disk."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js.api import StreamConfig
+
+from cli.checks.finding import Finding, fail, judge, ok, warn
+from runtime.configuration import BUCKET
+from services import topology
+
+_SUBJECT = "NATS"
+_LEAST_VERSION = (2, 12, 0)
+# What must be as topology.py says; the rest is the operator's.
+_STREAM_FIELDS = ("discard", "max_bytes", "num_replicas", "duplicate_window", "allow_atomic", "retention", "storage")
+_NEARLY_FULL = 0.8
+_LEAST_FREE_DISK = 0.1
+_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What `clarion migrate` was, or would be, told."""
+
+    url: str
+    monitor_url: str
+    replicas: int
+    max_bytes: int
+
+
+async def check(expected: Expected) -> AsyncIterator[Finding]:
+    """Look at the server, its store and the streams."""
+    if not expected.url:
+        yield fail(_SUBJECT, "CLARION_NATS_URL is not set")
+        return
+    try:
+        connection = await asyncio.wait_for(
+            nats.connect(expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_say_nothing), 5
+        )
+    except _ERRORS as error:
+        yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}")
+        return
+    try:
+        async for finding in _server(connection, expected):
+            yield finding
+    finally:
+        await connection.close()
+
+
+async def _server(connection: Client, expected: Expected) -> AsyncIterator[Finding]:
+    version = connection.connected_server_version
+    number = (version.major, version.minor, version.patch)
+    text = ".".join(map(str, number))
+    yield judge(number >= _LEAST_VERSION, _SUBJECT, f"version {text}", f"version {text} is too old: 2.12 is needed")
+    try:
+        await connection.jetstream(timeout=3).account_info()
+    except _ERRORS:
+        yield fail(_SUBJECT, "JetStream is off, or not for this account")
+        return
+    yield ok(_SUBJECT, "JetStream is on")
+    async for finding in _store(expected):
+        yield finding
+    for stream in topology.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
+        yield await _stream(connection, stream)
+    yield await _consumers(connection)
+    yield await _bucket(connection)
+
+
+async def _store(expected: Expected) -> AsyncIterator[Finding]:
+    """Only the monitoring page tells whether messages are synced: no client call does."""
+    if not expected.monitor_url:
+        yield warn(_SUBJECT, "sync_interval cannot be seen: set CLARION_NATS_MONITOR_URL (the server's http port)")
+        return
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            reply = await session.get(f"{expected.monitor_url.rstrip('/')}/jsz?config=true")
+            page: Mapping[str, Any] = await reply.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        yield fail(_SUBJECT, f"the monitoring page {expected.monitor_url} does not answer: {error}")
+        return
+    config = page.get("config") or {}
+    if config.get("sync_always"):
+        yield ok(_SUBJECT, "sync_interval is always: what is acknowledged is on disk")
+    elif page.get("meta_cluster") and expected.replicas >= 3:
+        yield ok(_SUBJECT, f"a cluster with {expected.replicas} copies of each message")
+    else:
+        yield fail(_SUBJECT, "sync_interval is not always: a power failure loses acknowledged events")
+    for finding in _room(page, config):
+        yield finding
+
+
+def _room(page: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:
+    findings = []
+    bound, used, reserved = config.get("max_storage", 0), page.get("storage", 0), page.get("reserved_storage", 0)
+    if bound and used > bound * _NEARLY_FULL:
+        findings.append(warn(_SUBJECT, f"the store is {used / bound:.0%} full: past 100 % everything is refused"))
+    if bound and reserved >= bound:
+        findings.append(fail(_SUBJECT, "max_file_store is not above the sum of the streams' bounds"))
+    folder = Path(config.get("store_dir", ""))
+    if config.get("store_dir") and folder.exists():
+        disk = shutil.disk_usage(folder)
+        text = f"{disk.free / topology.GIB:.1f} GiB are free on the disk of {folder}"
+        if disk.free < bound - used:
+            findings.append(fail(_SUBJECT, f"{text}, less than max_file_store still allows: a full disk stops NATS"))
+        elif disk.free < disk.total * _LEAST_FREE_DISK:
+            findings.append(warn(_SUBJECT, text))
+    if not findings:
+        findings.append(ok(_SUBJECT, f"the store holds {used / topology.GIB:.2f} of {bound / topology.GIB:.2f} GiB"))
+    return findings
+
+
+async def _stream(connection: Client, wanted: StreamConfig) -> Finding:
+    try:
+        info = await connection.jetstream(timeout=3).stream_info(str(wanted.name))
+    except _ERRORS:
+        return fail(_SUBJECT, f"stream {wanted.name} is missing: run `clarion migrate`")
+    differing = [
+        f"{name} is {getattr(info.config, name)}, not {getattr(wanted, name)}"
+        for name in _STREAM_FIELDS
+        if getattr(wanted, name) is not None and getattr(info.config, name) != getattr(wanted, name)
+    ]
+    if sorted(info.config.subjects or ()) != sorted(wanted.subjects or ()):
+        differing.append("its subjects differ")
+    if wanted.max_bytes in (None, -1) and (info.config.max_bytes or -1) > 0:
+        differing.append("max_bytes is set, so pending timers can vanish")
+    if wanted.allow_msg_schedules and not info.config.allow_msg_schedules:
+        differing.append("allow_msg_schedules is off")
+    if differing:
+        return fail(_SUBJECT, f"stream {wanted.name}: {'; '.join(differing)}: run `clarion migrate`")
+    if wanted.max_bytes and info.state.bytes > wanted.max_bytes * _NEARLY_FULL:
+        return warn(_SUBJECT, f"stream {wanted.name} is {info.state.bytes / wanted.max_bytes:.0%} full")
+    return ok(_SUBJECT, f"stream {wanted.name}: {info.state.messages} messages, {info.state.bytes} bytes")
+
+
+async def _consumers(connection: Client) -> Finding:
+    jetstream = connection.jetstream(timeout=3)
+    faults = []
+    wanted = topology.consumers()
+    for consumer in wanted:
+        try:
+            config = (await jetstream.consumer_info(consumer.stream, consumer.name)).config
+        except _ERRORS:
+            faults.append(f"{consumer.stream}/{consumer.name} is missing")
+            continue
+        if sorted(config.filter_subjects or [config.filter_subject or ""]) != sorted(consumer.subjects):
+            faults.append(f"{consumer.stream}/{consumer.name} has other subjects")
+        if (config.max_deliver or -1) > 0:
+            faults.append(f"{consumer.stream}/{consumer.name} gives up after {config.max_deliver} deliveries")
+    if faults:
+        return fail(_SUBJECT, f"consumers: {'; '.join(faults)}: run `clarion migrate`")
+    return ok(_SUBJECT, f"{len(wanted)} consumers are there")
+
+
+async def _bucket(connection: Client) -> Finding:
+    try:
+        await connection.jetstream(timeout=3).key_value(BUCKET)
+    except _ERRORS:
+        return fail(_SUBJECT, f"the bucket {BUCKET} is missing: run `clarion migrate`")
+    return ok(_SUBJECT, f"the bucket {BUCKET} is there")
+
+
+async def _say_nothing(_: Exception) -> None:
+    """The finding says it."""

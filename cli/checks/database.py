@@ -1,0 +1,86 @@
+"""PostgreSQL: reachable, recent, durable, migrated."""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+import runtime.postgres
+from cli.checks.finding import Finding, fail, judge, ok, warn
+from cli.migrate import folders
+
+_SUBJECT = "PostgreSQL"
+_LEAST_VERSION = 15
+# Five services with their pools, a migration and a person.
+_LEAST_CONNECTIONS = 50
+_DURABLE_COMMITS = ("on", "local", "remote_write", "remote_apply")
+
+
+async def check(url: str) -> AsyncIterator[Finding]:
+    """Look at the server and at the schemas."""
+    if not url:
+        yield fail(_SUBJECT, "CLARION_POSTGRES_URL is not set")
+        return
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (asyncpg.PostgresError, *runtime.postgres.CONNECTION_ERRORS) as error:
+        yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}")
+        return
+    try:
+        async for finding in _server(connection):
+            yield finding
+        async for finding in _schemas(connection):
+            yield finding
+    finally:
+        await connection.close()
+
+
+async def _server(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[Finding]:
+    version = connection.get_server_version()
+    number = f"{version.major}.{version.minor}"
+    yield judge(
+        version.major >= _LEAST_VERSION,
+        _SUBJECT,
+        f"version {number}",
+        f"version {number} is too old: {_LEAST_VERSION} or newer is needed",
+    )
+    settings = {
+        row["name"]: row["setting"]
+        for row in await connection.fetch(
+            "SELECT name, setting FROM pg_settings WHERE name IN"
+            " ('fsync', 'synchronous_commit', 'full_page_writes', 'max_connections')"
+        )
+    }
+    for name in ("fsync", "full_page_writes"):
+        yield judge(
+            settings[name] == "on", _SUBJECT, f"{name} is on", f"{name} is off: a crash can destroy the database"
+        )
+    commit = settings["synchronous_commit"]
+    yield judge(
+        commit in _DURABLE_COMMITS,
+        _SUBJECT,
+        f"synchronous_commit is {commit}",
+        f"synchronous_commit is {commit}: a crash loses what was acknowledged",
+    )
+    if int(settings["max_connections"]) < _LEAST_CONNECTIONS:
+        yield warn(
+            _SUBJECT, f"max_connections is {settings['max_connections']}: {_LEAST_CONNECTIONS} or more are advised"
+        )
+
+
+async def _schemas(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[Finding]:
+    applied = 0
+    for folder in folders():
+        schema = folder.parent.name
+        exists = await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migrations")
+        rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations") if exists else []
+        there = {row["name"]: row["digest"] for row in rows}
+        ours = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.sql")}
+        applied += len(there)
+        if missing := sorted(ours.keys() - there.keys()):
+            yield fail(_SUBJECT, f"schema {schema} lacks {', '.join(missing)}: run `clarion migrate`")
+        if changed := sorted(name for name in ours.keys() & there.keys() if ours[name] != there[name]):
+            yield fail(_SUBJECT, f"schema {schema}: {', '.join(changed)} was changed after it was applied")
+        if newer := sorted(there.keys() - ours.keys()):
+            yield warn(_SUBJECT, f"schema {schema} is newer than this version: it has {', '.join(newer)}")
+    yield ok(_SUBJECT, f"{applied} migrations are applied")

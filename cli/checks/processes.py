@@ -1,0 +1,63 @@
+"""Clarion's own: the services' health, the gateway, and the secrets they share."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import aiohttp
+
+from cli.checks.finding import Finding, fail, judge, ok, warn
+from runtime.encryption import Vault
+from runtime.grpc import is_serving
+
+_LEAST_SECRET_BYTES = 32
+
+
+async def services(addresses: Mapping[str, str]) -> AsyncIterator[Finding]:
+    """Ask each process's health. addresses: by service; each "host:port" or several, comma-separated."""
+    for name, group in addresses.items():
+        if not group:
+            yield fail(name, f"CLARION_{name.upper()}_ADDRESS is not set")
+            continue
+        for address in group.split(","):
+            serving = await is_serving(address, deadline=3)
+            yield judge(serving, name, f"serving at {address}", f"not serving at {address}")
+
+
+async def gateway(url: str) -> AsyncIterator[Finding]:
+    """Ask the gateway what it thinks of its dependencies."""
+    if not url:
+        yield warn("gateway", "was not asked: set CLARION_GATEWAY_URL")
+        return
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(f"{url.rstrip('/')}/healthz") as reply,
+        ):
+            text = (await reply.text())[:300]
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        yield fail("gateway", f"cannot be reached at {url}: {error or type(error).__name__}")
+        return
+    yield judge(reply.status == 200, "gateway", f"healthy at {url}", f"{url}/healthz answers {reply.status}: {text}")
+
+
+async def secrets(keys: Sequence[str], shared: Mapping[str, str]) -> AsyncIterator[Finding]:
+    """Judge the encryption keys and the length of the shared secrets. shared: by the variable's name."""
+    if not keys:
+        yield fail("secrets", "CLARION_ENCRYPTION_KEYS is not set")
+    else:
+        try:
+            Vault(*keys)
+        except ValueError as error:
+            yield fail("secrets", f"CLARION_ENCRYPTION_KEYS: {error}")
+        else:
+            yield ok("secrets", f"{len(keys)} encryption key{'s' if len(keys) > 1 else ''}, valid")
+    seen: dict[str, str] = {}
+    for name, value in shared.items():
+        if not value:
+            yield fail("secrets", f"{name} is not set")
+        elif len(value.encode()) < _LEAST_SECRET_BYTES:
+            yield fail("secrets", f"{name} is shorter than {_LEAST_SECRET_BYTES} characters")
+        elif value in seen:
+            yield fail("secrets", f"{name} is the same as {seen[value]}: who knows one has the other")
+        else:
+            seen[value] = name
+    yield ok("secrets", f"{len(seen)} of {len(shared)} shared secrets are long and different")

@@ -1,0 +1,94 @@
+"""What the service and its workers say to each other: length-prefixed msgpack over the worker's pipes."""
+
+from typing import NamedTuple
+
+import msgspec
+
+LENGTH_BYTES = 4
+
+# Kinds of tasks.
+RENDER, CHECK = 0, 1
+
+# Outcomes beside a RenderFailure's reasons.
+OK = "ok"
+NEEDS_SOURCE = "needs_source"
+
+
+class Content(NamedTuple):
+    """See clarion.render.v1.Content."""
+
+    subject: str = ""
+    html: str = ""
+    text: str = ""
+    title: str = ""
+    body: str = ""
+
+
+class Fault(NamedTuple):
+    """Why a template cannot be used. field: "subject" or "body". line: from 1, 0 where it is not known."""
+
+    field: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}, line {self.line}: {self.message}" if self.line else f"{self.field}: {self.message}"
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True):
+    """A template version as written. channel: clarion.common.v1.Channel."""
+
+    channel: int
+    subject: str
+    body: str
+
+
+class Task(msgspec.Struct, frozen=True, array_like=True):
+    """Something to render or check. source may be missing where the worker may know the version.
+
+    version_id: empty where nothing is to be remembered (preview, check). variables, fallback: JSON objects.
+    """
+
+    kind: int
+    version_id: str
+    source: Source | None
+    variables: bytes = b"{}"
+    fallback: bytes = b""
+
+
+class Limits(msgspec.Struct, frozen=True, array_like=True):
+    """What one item may use: processor seconds, characters of output; and bytes of memory of the worker."""
+
+    cpu_s: float
+    output: int
+    memory: int
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True):
+    """Tasks in order. careful: answer each before the next begins, for one of them may kill the worker."""
+
+    tasks: list[Task]
+    careful: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a task. outcome: OK, NEEDS_SOURCE, or a reason with its detail (faults: of a CHECK)."""
+
+    outcome: str
+    content: Content = Content()
+    detail: str = ""
+    faults: list[Fault] = []
+    duration_us: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, array_like=True):
+    """Answers to the next tasks, in order. done: no more follow, even if some tasks have no answer."""
+
+    answers: list[Answer]
+    done: bool
+
+
+def pack(value: msgspec.Struct) -> bytes:
+    """Return the frame of a message."""
+    body = msgspec.msgpack.encode(value)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body

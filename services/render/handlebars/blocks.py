@@ -1,0 +1,122 @@
+"""The built-in blocks: if, unless, each, with; and the section ``{{#name}}`` over data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from services.render.handlebars.output import Output
+from services.render.handlebars.paths import Getter
+from services.render.handlebars.scope import Frame, Scope
+from services.render.handlebars.values import is_true
+
+Emit: TypeAlias = Callable[[Scope, Output], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A block, compiled. options: by key, such as includeZero. names: of ``as |…|``."""
+
+    argument: Getter
+    options: Mapping[str, Getter]
+    names: tuple[str, ...]
+    program: Emit
+    inverse: Emit
+
+
+@dataclass(frozen=True, slots=True)
+class BlockHelper:
+    """How a block is made of its parts. options: the keys it knows. names: how many it can give."""
+
+    make: Callable[[Parts], Emit]
+    options: frozenset[str] = frozenset()
+    names: int = 0
+
+
+def _if(parts: Parts) -> Emit:
+    argument, program, inverse = parts.argument, parts.program, parts.inverse
+    zero = parts.options.get("includeZero")
+
+    def run(scope: Scope, out: Output) -> None:
+        value = argument(scope)
+        taken = is_true(value) or (zero is not None and type(value) in (int, float) and is_true(zero(scope)))
+        (program if taken else inverse)(scope, out)
+
+    return run
+
+
+def _unless(parts: Parts) -> Emit:
+    return _if(Parts(parts.argument, parts.options, parts.names, parts.inverse, parts.program))
+
+
+def _with(parts: Parts) -> Emit:
+    argument, program, inverse = parts.argument, parts.program, parts.inverse
+    name = parts.names[0] if parts.names else ""
+
+    def run(scope: Scope, out: Output) -> None:
+        value = argument(scope)
+        if not is_true(value) and not (type(value) in (int, float)):
+            inverse(scope, out)
+            return
+        inside = Scope(value, scope)
+        if name:
+            inside.names = {name: value}
+        program(inside, out)
+
+    return run
+
+
+def _each(parts: Parts) -> Emit:
+    argument, program, inverse, names = parts.argument, parts.program, parts.inverse, parts.names
+
+    def run(scope: Scope, out: Output) -> None:
+        value = argument(scope)
+        if type(value) not in (list, dict) or not value:
+            inverse(scope, out)
+        else:
+            _rounds(value, scope, out, program, names)
+
+    return run
+
+
+def _rounds(
+    value: list[Any] | dict[str, Any], scope: Scope, out: Output, program: Emit, names: tuple[str, ...] = ()
+) -> None:
+    """Run program once for each element, in one scope that moves on."""
+    inside = Scope(None, scope)
+    inside.frame = Frame(scope.frame)
+    values = inside.frame.values
+    last = len(value) - 1
+    pairs = value.items() if type(value) is dict else enumerate(value)
+    for index, (key, element) in enumerate(pairs):
+        out.round()
+        inside.value = element
+        values["index"], values["key"] = index, key
+        values["first"], values["last"] = index == 0, index == last
+        if names:
+            inside.names = dict(zip(names, (element, key), strict=False))
+        program(inside, out)
+
+
+def section(argument: Getter, program: Emit, inverse: Emit) -> Emit:
+    """Return ``{{#name}}``: a list is looped over, any other value but None and false is entered."""
+
+    def run(scope: Scope, out: Output) -> None:
+        value = argument(scope)
+        if value is None or value is False or (type(value) is list and not value):
+            inverse(scope, out)
+        elif value is True:
+            program(scope, out)
+        elif type(value) is list:
+            _rounds(value, scope, out, program)
+        else:
+            program(Scope(value, scope), out)
+
+    return run
+
+
+BLOCK_HELPERS: Mapping[str, BlockHelper] = {
+    "if": BlockHelper(_if, options=frozenset(("includeZero",))),
+    "unless": BlockHelper(_unless, options=frozenset(("includeZero",))),
+    "each": BlockHelper(_each, names=2),
+    "with": BlockHelper(_with, names=1),
+}

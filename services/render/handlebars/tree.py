@@ -1,0 +1,83 @@
+"""The tree of a template. Lines count from 1."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Literal text."""
+
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way to a value: ``../a.b``, ``@index``, ``this``.
+
+    depth: how many ``../`` stand before it. data: it starts with ``@``. bare: one plain name, which may
+    also name a helper where arguments follow. scoped: it starts with ``this`` or ``.``, so it is data.
+    text: as written.
+    """
+
+    parts: tuple[str, ...]
+    depth: int = 0
+    data: bool = False
+    bare: bool = False
+    scoped: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A string, number, true, false, null or undefined, and how it was written."""
+
+    value: str | float | bool | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A name with what follows it: arguments, ``key=value`` options."""
+
+    target: "Path | Literal"
+    args: "tuple[Expression, ...]"
+    options: "tuple[tuple[str, Expression], ...]"
+    line: int
+
+    @property
+    def has_arguments(self) -> bool:
+        """Tell whether anything follows the name: only then can it be a helper."""
+        return bool(self.args or self.options)
+
+
+Expression: TypeAlias = Path | Literal | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Mustache:
+    """``{{…}}``, or ``{{{…}}}`` with escaped False."""
+
+    call: Call
+    escaped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``{{#name …}} program {{else}} inverse {{/name}}``. names: of ``as |item index|``."""
+
+    call: Call
+    names: tuple[str, ...]
+    program: "Program"
+    inverse: "Program"
+
+
+Node: TypeAlias = Text | Mustache | Block
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A run of nodes."""
+
+    nodes: tuple[Node, ...] = field(default=())

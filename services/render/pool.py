@@ -1,0 +1,261 @@
+"""The workers: a queue before them, a restart behind each death, and the culprit found.
+
+What waits, whoever asked for it, goes to a worker in frames. When a worker dies with several items
+unanswered, they are sent again with the order to answer each before the next begins; the one that
+kills the worker once more is thereby named, and the others are rendered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from runtime import logs
+from services.render import frames
+from services.render.frames import Answer, Limits, Source, Task, Work
+from services.render.process import WORKER, WorkerDiedError, WorkerProcess
+
+_FRAME_ITEMS = 64
+_FRAME_BYTES = 512 * 1024
+_MAX_WAITING = 20_000
+# How long a version that failed by time, memory or crash waits behind all others, seconds.
+_SUSPICION_S = 60.0
+_MAX_SUSPECTS = 1000
+# So that suspects move on a busy day too, one of so many frames is theirs.
+_SUSPECT_TURN = 16
+_KILLERS = frozenset(("render_timeout", "render_memory", "render_crashed"))
+# An item whose worker was killed from outside is tried this often.
+_CHANCES = 3
+
+log = logs.get(__name__)
+
+
+class BusyError(Exception):
+    """Too much waits already."""
+
+
+class _Batch:
+    """What one caller waits for."""
+
+    __slots__ = ("abandoned", "answers", "done", "left")
+
+    def __init__(self, size: int) -> None:
+        self.answers: list[Answer | None] = [None] * size
+        self.left = size
+        self.abandoned = False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Job:
+    """One item on its way."""
+
+    __slots__ = ("batch", "careful", "deaths", "fallback", "index", "kind", "source", "variables", "version_id")
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        version_id: str = "",
+        variables: bytes = b"",
+        fallback: bytes = b"",
+        kind: int = frames.RENDER,
+    ) -> None:
+        self.kind = kind
+        self.version_id = version_id
+        self.source = source
+        self.variables = variables
+        self.fallback = fallback
+        self.careful = False
+        self.deaths = 0
+        self.index = 0
+        self.batch: _Batch | None = None
+
+    def task(self, known: set[str]) -> Task:
+        """Return it as sent to a worker that knows these versions."""
+        source = None if self.version_id in known else self.source
+        return Task(self.kind, self.version_id, source, self.variables, self.fallback)
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return len(self.variables) + len(self.fallback)
+
+    def settle(self, answer: Answer) -> None:
+        """Hand the answer to whoever waits."""
+        batch = self.batch
+        if batch is None or batch.answers[self.index] is not None:
+            return
+        batch.answers[self.index] = answer
+        batch.left -= 1
+        if batch.left == 0 and not batch.done.done():
+            batch.done.set_result(None)
+
+
+class Pool:
+    """Runs jobs in worker processes. on_restart: told the reason of each worker's death."""
+
+    def __init__(
+        self, limits: Limits, *, workers: int, on_restart: Callable[[str], None], module: str = WORKER
+    ) -> None:
+        self._limits = limits
+        self._count = workers
+        self._on_restart = on_restart
+        self._module = module
+        self._normal: deque[Job] = deque()
+        self._suspect: deque[Job] = deque()
+        self._suspicion: dict[str, float] = {}
+        self._frames = 0
+        self._wake = asyncio.Event()
+        self._workers: dict[int, WorkerProcess] = {}
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the living workers."""
+        return [worker.pid for worker in self._workers.values()]
+
+    async def run(self, jobs: Sequence[Job], budget: float) -> list[Answer | None]:
+        """Return an answer per job, in order; None for one that budget seconds did not suffice for.
+
+        Raises BusyError.
+        """
+        if not jobs:
+            return []
+        if len(self._normal) + len(self._suspect) > _MAX_WAITING:
+            raise BusyError
+        batch = _Batch(len(jobs))
+        for index, job in enumerate(jobs):
+            job.batch, job.index = batch, index
+        self._normal.extend(jobs)
+        self._wake.set()
+        try:
+            async with asyncio.timeout(budget):
+                await batch.done
+        except TimeoutError:
+            pass
+        finally:
+            batch.abandoned = True
+        return batch.answers
+
+    def is_suspect(self, version_id: str) -> bool:
+        """Tell whether the version lately killed a worker, or nearly."""
+        until = self._suspicion.get(version_id)
+        if until is None:
+            return False
+        if until < asyncio.get_running_loop().time():
+            del self._suspicion[version_id]
+            return False
+        return True
+
+    async def serve(self, slot: int) -> None:
+        """Keep one worker at work, for ever."""
+        delay = 0.0
+        while True:
+            try:
+                worker = await WorkerProcess.start(self._limits, module=self._module)
+            except (WorkerDiedError, OSError) as error:
+                delay = min(delay * 2 + 0.1, 5.0)
+                log.error("worker_does_not_start", error=str(error), retry_s=delay)  # noqa: TRY400
+                await asyncio.sleep(delay)
+                continue
+            delay = 0.0
+            self._workers[slot] = worker
+            try:
+                await self._feed(worker)
+            except WorkerDiedError as death:
+                self._on_restart(death.reason)
+                log.warning("worker_died", reason=death.reason, detail=death.detail, pid=worker.pid)
+            finally:
+                del self._workers[slot]
+                await worker.end(grace=0)
+
+    async def _feed(self, worker: WorkerProcess) -> None:
+        while True:
+            while not (jobs := self._take()):
+                self._wake.clear()
+                await self._wake.wait()
+            await self._exchange(worker, jobs)
+
+    def _take(self) -> list[Job]:
+        """Return the jobs of the next frame: all careful, or none."""
+        self._frames += 1
+        if self._suspect and (not self._normal or self._frames % _SUSPECT_TURN == 0):
+            job = self._suspect.popleft()
+            return [] if job.batch is None or job.batch.abandoned else [job]
+        taken: list[Job] = []
+        size = 0
+        while self._normal and len(taken) < _FRAME_ITEMS and size < _FRAME_BYTES:
+            job = self._normal[0]
+            if taken and taken[0].careful != job.careful:
+                break
+            self._normal.popleft()
+            if job.batch is None or job.batch.abandoned:
+                continue
+            if self._suspicion and self.is_suspect(job.version_id):
+                self._suspect.append(job)
+                continue
+            taken.append(job)
+            size += job.size
+        return taken
+
+    async def _exchange(self, worker: WorkerProcess, jobs: list[Job]) -> None:
+        careful = jobs[0].careful
+        tasks = []
+        for job in jobs:
+            tasks.append(job.task(worker.known))
+            if job.version_id:
+                worker.known.add(job.version_id)
+        worker.send(Work(tasks, careful))
+        answered = 0
+        try:
+            done = False
+            while not done:
+                progress = await worker.receive()
+                for answer in progress.answers:
+                    self._settle(worker, jobs[answered], answer)
+                    answered += 1
+                done = progress.done
+        except WorkerDiedError as death:
+            self._blame(jobs[answered:], death, careful=careful)
+            raise
+        except BaseException:
+            self._again(jobs[answered:])
+            raise
+        self._again(jobs[answered:])
+
+    def _settle(self, worker: WorkerProcess, job: Job, answer: Answer) -> None:
+        if answer.outcome == frames.NEEDS_SOURCE:
+            worker.known.discard(job.version_id)
+            self._again([job])
+            return
+        if answer.outcome in _KILLERS:
+            self._suspect_version(job.version_id)
+        job.settle(answer)
+
+    def _blame(self, jobs: list[Job], death: WorkerDiedError, *, careful: bool) -> None:
+        """Settle the job that ended its worker, where it is certain; send the others again."""
+        if not jobs:
+            return
+        if not careful and len(jobs) > 1:
+            for job in jobs:
+                job.careful = True
+            self._again(jobs)
+            return
+        culprit = jobs[0]
+        culprit.deaths += 1
+        if death.by_chance and culprit.deaths < _CHANCES:
+            self._again(jobs)
+            return
+        self._suspect_version(culprit.version_id)
+        culprit.settle(Answer(death.reason, detail=death.detail))
+        self._again(jobs[1:])
+
+    def _again(self, jobs: list[Job]) -> None:
+        self._normal.extendleft(reversed(jobs))
+        self._wake.set()
+
+    def _suspect_version(self, version_id: str) -> None:
+        if not version_id:
+            return
+        while len(self._suspicion) >= _MAX_SUSPECTS:
+            del self._suspicion[next(iter(self._suspicion))]
+        self._suspicion.pop(version_id, None)
+        self._suspicion[version_id] = asyncio.get_running_loop().time() + _SUSPICION_S

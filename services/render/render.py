@@ -1,0 +1,117 @@
+"""Renders items: finds their template versions, lets the workers do it, says what became of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runtime.errors import ClarionError, Code
+from services.render import frames
+from services.render.frames import Answer, Content, Fault, Source
+from services.render.pool import BusyError, Job
+from services.render.ports import Sources, Workers
+
+# Of all contents of one answer, characters; gRPC carries 16 MiB.
+MAX_ANSWER = 12 * 1024 * 1024
+
+TOO_LARGE = "output_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A template version and its data: JSON objects, UTF-8."""
+
+    version_id: str
+    variables: bytes
+    fallback: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What became of an item. reason: empty, or why there is no content. channel: 0 where it is not known."""
+
+    channel: int
+    reason: str
+    content: Content
+    detail: str = ""
+    duration_us: int = 0
+
+
+class Renderer:
+    """The one renderer for production, preview and test send."""
+
+    def __init__(self, workers: Workers, sources: Sources) -> None:
+        self._workers = workers
+        self._sources = sources
+
+    async def batch(self, items: Sequence[Item], budget: float) -> list[Rendered]:
+        """Render items within budget seconds, with a result for each: a bad template is a result.
+
+        Raises OVERLOADED where an item could not be tried in time, UNAVAILABLE where nobody knows the templates.
+        """
+        sources = await self._sources.find({item.version_id for item in items})
+        found = [(index, item) for index, item in enumerate(items) if item.version_id in sources]
+        jobs = [
+            Job(
+                sources[item.version_id],
+                version_id=item.version_id,
+                variables=item.variables,
+                fallback=item.fallback,
+            )
+            for _, item in found
+        ]
+        answers = await self._run(jobs, budget)
+        missing = Rendered(0, "template_not_found", Content(), "There is no such template version.")
+        results = [missing] * len(items)
+        for (index, item), answer in zip(found, answers, strict=True):
+            results[index] = _rendered(sources[item.version_id].channel, answer)
+        return _bounded(results)
+
+    async def preview(self, source: Source, variables: bytes, budget: float) -> Rendered:
+        """Render a body that is not saved. Raises OVERLOADED."""
+        (answer,) = await self._run([Job(source, variables=variables)], budget)
+        return _rendered(source.channel, answer)
+
+    async def check(self, source: Source, budget: float) -> list[Fault]:
+        """Return what is wrong with a template, nothing where it can be used. Raises OVERLOADED."""
+        (answer,) = await self._run([Job(source, kind=frames.CHECK)], budget)
+        if answer.outcome == frames.OK:
+            return []
+        return answer.faults or [Fault("body", 0, f"cannot be compiled: {answer.detail or answer.outcome}")]
+
+    async def _run(self, jobs: list[Job], budget: float) -> list[Answer]:
+        try:
+            answers = await self._workers.run(jobs, budget)
+        except BusyError:
+            raise _overloaded() from None
+        return [_or_late(self._workers, job, answer) for job, answer in zip(jobs, answers, strict=True)]
+
+
+def _or_late(workers: Workers, job: Job, answer: Answer | None) -> Answer:
+    """An item that had no turn is no failure of its own, unless its template is what took the time."""
+    if answer is not None:
+        return answer
+    if job.version_id and workers.is_suspect(job.version_id):
+        return Answer("render_timeout", detail="this template's other items used up the time")
+    raise _overloaded()
+
+
+def _overloaded() -> ClarionError:
+    return ClarionError(Code.OVERLOADED, "Rendering has too much to do; try again shortly.", retry_after=1)
+
+
+def _rendered(channel: int, answer: Answer) -> Rendered:
+    reason = "" if answer.outcome == frames.OK else answer.outcome
+    return Rendered(channel, reason, answer.content, answer.detail, answer.duration_us)
+
+
+def _bounded(results: list[Rendered]) -> list[Rendered]:
+    """Give up the largest contents where all together would not fit into an answer."""
+    sizes = [sum(map(len, result.content)) for result in results]
+    excess = sum(sizes) - MAX_ANSWER
+    for index in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
+        if excess <= 0:
+            break
+        excess -= sizes[index]
+        result = results[index]
+        detail = f"The batch's contents exceed {MAX_ANSWER} characters; ask for fewer items at once."
+        results[index] = Rendered(result.channel, TOO_LARGE, Content(), detail, result.duration_us)
+    return results

@@ -1,0 +1,195 @@
+"""A worker process: renders what comes in on standard input, answers on standard output.
+
+It runs templates that may be hostile, so it holds no secret, may use little memory and time, and may
+die at any moment. It ends when its standard input does.
+"""
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from services.render import frames
+from services.render.content import (
+    Compiled,
+    FaultyTemplateError,
+    check,
+    compile_version,
+    deadline_after,
+    render,
+)
+from services.render.frames import Answer, Limits, Progress, Source, Task, Work
+from services.render.handlebars import OutputTooLargeError, RenderTimeoutError
+from services.render.mjml import MjmlError
+
+# Compiled versions kept, by what they roughly hold.
+_CACHE_BYTES = 16 * 1024 * 1024
+# Answers wait for others at most this long, seconds, and this many characters.
+_FLUSH_S = 0.002
+_FLUSH_CHARACTERS = 256 * 1024
+
+_MAX_DETAIL = 500
+
+_decode_work = msgspec.msgpack.Decoder(Work).decode
+
+
+class _Cache:
+    """Compiled versions, the least recently used dropped first."""
+
+    def __init__(self) -> None:
+        self._versions: OrderedDict[str, Compiled] = OrderedDict()
+        self._cost = 0
+
+    def get(self, version_id: str) -> Compiled | None:
+        compiled = self._versions.get(version_id)
+        if compiled is not None:
+            self._versions.move_to_end(version_id)
+        return compiled
+
+    def put(self, version_id: str, compiled: Compiled) -> None:
+        self._versions[version_id] = compiled
+        self._cost += compiled.cost
+        while self._cost > _CACHE_BYTES and len(self._versions) > 1:
+            self._cost -= self._versions.popitem(last=False)[1].cost
+
+
+class _Exhausted(Exception):
+    """This item used up its time or memory: what waits behind it is judged anew by the service."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.outcome)
+        self.answer = answer
+
+
+class Renderer:
+    """Answers tasks within limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._cache = _Cache()
+
+    def answer(self, task: Task) -> Answer:
+        """Return the answer. Raises _Exhausted."""
+        started = time.perf_counter()
+        # Ends the process where no exception can: inside the converter, a pattern, one long copy.
+        signal.setitimer(signal.ITIMER_PROF, self._limits.cpu_s * 2)
+        try:
+            outcome, values = self._attempt(task)
+        except RenderTimeoutError:
+            raise _Exhausted(_failed("render_timeout", f"more than {self._limits.cpu_s} s", started)) from None
+        except MemoryError:
+            raise _Exhausted(_failed("render_memory", "more memory than allowed", started)) from None
+        except OutputTooLargeError:
+            return _failed("output_too_large", f"more than {self._limits.output} characters", started)
+        except (MjmlError, FaultyTemplateError) as error:
+            faults = error.faults if isinstance(error, FaultyTemplateError) else []
+            return _failed("template_error", str(error), started, faults=faults)
+        except Exception as error:  # noqa: BLE001 - whatever a template provokes is that template's result
+            return _failed("template_error", f"cannot be rendered: {error!r}", started)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        return Answer(outcome, values, duration_us=_since(started))
+
+    def _attempt(self, task: Task) -> tuple[str, Any]:
+        compiled = self._compiled(task)
+        if compiled is None:
+            return frames.NEEDS_SOURCE, frames.Content()
+        if task.kind == frames.CHECK:
+            check(compiled)
+            return frames.OK, frames.Content()
+        data = _object(task.variables, "variables")
+        if task.fallback:
+            data = {**_object(task.fallback, "fallback"), **data}
+        deadline = deadline_after(self._limits.cpu_s)
+        return frames.OK, render(compiled, data, limit=self._limits.output, deadline=deadline)
+
+    def _compiled(self, task: Task) -> Compiled | None:
+        compiled = self._cache.get(task.version_id) if task.version_id else None
+        if compiled is None and task.source is not None:
+            source: Source = task.source
+            compiled = compile_version(source.channel, source.subject, source.body)
+            if task.version_id:
+                self._cache.put(task.version_id, compiled)
+        return compiled
+
+
+def _object(raw: bytes, name: str) -> dict[str, Any]:
+    if not raw:
+        return {}
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if type(value) is not dict:
+        raise ValueError(f"{name} is not a JSON object")
+    return value
+
+
+def _failed(outcome: str, detail: str, started: float, *, faults: Any = ()) -> Answer:
+    return Answer(outcome, detail=detail[:_MAX_DETAIL], faults=list(faults), duration_us=_since(started))
+
+
+def _since(started: float) -> int:
+    return int((time.perf_counter() - started) * 1e6)
+
+
+def serve(renderer: Renderer, source: int, sink: int) -> None:
+    """Answer work until source ends."""
+    _send(sink, Progress([], done=True))
+    with os.fdopen(source, "rb") as stream:
+        while len(head := stream.read(frames.LENGTH_BYTES)) == frames.LENGTH_BYTES:
+            body = stream.read(int.from_bytes(head, "big"))
+            _do(renderer, _decode_work(body), sink)
+
+
+def _do(renderer: Renderer, work: Work, sink: int) -> None:
+    answers: list[Answer] = []
+    size = 0
+    flushed = time.perf_counter()
+    for task in work.tasks:
+        try:
+            answer = renderer.answer(task)
+        except _Exhausted as exhausted:
+            answers.append(exhausted.answer)
+            break
+        answers.append(answer)
+        size += len(answer.content.html) + len(answer.content.text)
+        now = time.perf_counter()
+        if work.careful or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
+            _send(sink, Progress(answers, done=False))
+            answers, size, flushed = [], 0, now
+    _send(sink, Progress(answers, done=True))
+
+
+def _send(sink: int, progress: Progress) -> None:
+    left = memoryview(frames.pack(progress))
+    while left:
+        left = left[os.write(sink, left) :]
+
+
+def _confine(memory: int) -> None:
+    """Give up what rendering does not need. memory: bytes beyond what the process holds now."""
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is a large import
+        held = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + memory, held + memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides, also when the whole group is told to stop
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+
+def main() -> None:
+    """Run: the last argument is the limits, as JSON."""
+    limits = msgspec.json.decode(sys.argv[-1], type=Limits)
+    _confine(limits.memory)
+    serve(Renderer(limits), 0, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""One push: the inbox first, then the hub; what each answer of theirs makes of the delivery."""
+
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from runtime.errors import ClarionError, Code
+from services.delivery.ports import Verdict
+from services.realtime.ports import Entry, Outcome, Published
+from services.realtime.push import Push, category, publication
+
+_ID = "0192f0c1-2222-8333-8444-555566667777"
+
+
+class _World:
+    """Inbox, directory and hub in memory; steps holds what was asked of them, in order."""
+
+    def __init__(self, answer: Published, *, away: bool = False) -> None:
+        self.steps: list[tuple[Any, ...]] = []
+        self._answer = answer
+        self._away = away
+
+    async def keep(self, entry: Entry) -> None:
+        if self._away:
+            raise ClarionError(Code.UNAVAILABLE, "The inbox's database does not answer.")
+        self.steps.append(("keep", entry))
+
+    async def principal(self, tenant_id: str, user_id: str) -> str:
+        return f"p-{tenant_id}-{user_id}"
+
+    async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
+        self.steps.append(("publish", channel, data, key))
+        return self._answer
+
+
+def _delivery(**changes: Any) -> event_pb2.Delivery:
+    values: dict[str, Any] = {
+        "id": _ID,
+        "event_id": "e1",
+        "tenant_id": "t1",
+        "event_type": "order.success",
+        "channel": event_pb2.CHANNEL_PUSH,
+        "recipient": event_pb2.Recipient(user_id="u1"),
+        "push_namespace": "orders",
+        "accepted_at_us": 1_700_000_000_123_456,
+    }
+    return event_pb2.Delivery(**(values | changes))
+
+
+_CONTENT = render_pb2.Content(title="Shipped", body="Your order is on its way")
+
+
+async def test_the_inbox_comes_first_then_the_page() -> None:
+    """The row is there before any page can ask for it, and the delivery's id makes both steps repeatable."""
+    world = _World(Published(Outcome.DONE))
+    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    assert result.verdict is Verdict.SENT
+    assert result.provider == "realtime"
+    kept = Entry(
+        _ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456
+    )
+    data = {
+        "type": "IN_APP_ALERT",
+        "title": "Shipped",
+        "body": "Your order is on its way",
+        "category": "success",
+        "eventType": "order.success",
+        "timestamp": 1_700_000_000,
+        "referenceId": _ID,
+    }
+    assert world.steps == [("keep", kept), ("publish", "orders#p-t1-u1", data, _ID)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (Outcome.AWAY, Verdict.TRANSIENT),
+        (Outcome.BUSY, Verdict.THROTTLED),
+        (Outcome.REFUSED, Verdict.SENT),
+    ],
+)
+async def test_what_the_hub_says_decides_about_a_retry(outcome: Outcome, verdict: Verdict) -> None:
+    """Refused for good counts as sent: the inbox has it, and the refusal stays on record."""
+    world = _World(Published(outcome, "a_reason", "its words"))
+    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    assert (result.verdict, result.reason, result.detail) == (verdict, "a_reason", "its words")
+
+
+async def test_nothing_is_published_that_is_not_kept() -> None:
+    """A page must never show what its inbox does not know."""
+    world = _World(Published(Outcome.DONE), away=True)
+    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "inbox_unavailable")
+    assert world.steps == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "not-a-uuid"},
+        {"recipient": event_pb2.Recipient(user_id="")},
+        {"recipient": event_pb2.Recipient(user_id="u" * 256)},
+        {"recipient": event_pb2.Recipient(user_id="a\x00b")},
+    ],
+)
+async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) -> None:
+    """It would come back until its last attempt for nothing."""
+    world = _World(Published(Outcome.DONE))
+    result = await Push(world, world, world).attempt(_delivery(**changes), _CONTENT)
+    assert result.verdict is Verdict.PERMANENT
+    assert world.steps == []
+
+
+async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
+    """"orders:x#…" would be a channel of Centrifugo's namespace "orders"."""
+    world = _World(Published(Outcome.DONE))
+    result = await Push(world, world, world).attempt(_delivery(push_namespace="orders:x"), _CONTENT)
+    assert (result.verdict, result.reason) == (Verdict.SENT, "invalid_push_namespace")
+    assert [step[0] for step in world.steps] == ["keep"]
+
+
+async def test_text_that_postgresql_cannot_keep_is_mended() -> None:
+    """A NUL in a template's data must not fail the rows of others in the same statement."""
+    world = _World(Published(Outcome.DONE))
+    await Push(world, world, world).attempt(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
+    assert (world.steps[0][1].title, world.steps[0][1].body) == ("ab", "")
+
+
+def test_tenants_do_not_share_a_slot() -> None:
+    """One tenant's flood holds its own share only."""
+    world = _World(Published(Outcome.DONE))
+    push = Push(world, world, world)
+    assert push.slot(_delivery()) != push.slot(_delivery(tenant_id="t2"))
+
+
+@pytest.mark.parametrize(
+    ("event_type", "expected"),
+    [
+        ("order.success", "success"),
+        ("global.warning", "warning"),
+        ("global.alert", "alert"),
+        ("payment.error.card", "error"),
+        ("global.info", "info"),
+        ("order.shipped", "info"),
+        ("success", "info"),
+        ("order.shipped.error", "info"),
+        ("order.Error", "info"),
+        ("order..error", "info"),
+        ("", "info"),
+    ],
+)
+def test_the_second_part_of_the_event_type_is_the_category(event_type: str, expected: str) -> None:
+    """Where it is one of the five; all else is info."""
+    assert category(event_type) == expected
+
+
+def test_a_publication_names_the_notification_to_mark() -> None:
+    """referenceId is the inbox's id, so a page can mark what it was shown."""
+    entry = Entry(_ID, "t1", "u1", "e1", "global.error", "T", "B", 1_700_000_000_999_999)
+    data = publication(entry)
+    assert (data["referenceId"], data["category"], data["timestamp"]) == (_ID, "error", 1_700_000_000)

@@ -1,0 +1,80 @@
+"""What an SMTP failure means for the delivery."""
+
+import ssl
+
+import aiosmtplib
+import pytest
+
+from services.delivery.ports import Verdict
+from services.senders.channels.email.smtp.classify import Phase, classify
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "phase", "verdict", "reason"),
+    [
+        (550, "5.1.1 No such user", Phase.RECIPIENT, Verdict.PERMANENT, "recipient_refused"),
+        (553, "5.1.8 Sender refused", Phase.MAIL, Verdict.PERMANENT, "sender_refused"),
+        (554, "5.6.0 Looks like spam", Phase.DATA, Verdict.PERMANENT, "message_refused"),
+        (552, "Too big", Phase.DATA, Verdict.PERMANENT, "message_refused"),
+        (451, "4.3.0 Try again later", Phase.DATA, Verdict.TRANSIENT, "provider_deferred"),
+        (450, "4.2.1 Mailbox busy", Phase.RECIPIENT, Verdict.TRANSIENT, "provider_deferred"),
+        (421, "4.3.2 Shutting down", Phase.MAIL, Verdict.TRANSIENT, "provider_deferred"),
+        (450, "4.7.1 Greylisted", Phase.RECIPIENT, Verdict.THROTTLED, "provider_throttled"),
+        (
+            454,
+            "Throttling failure: Maximum sending rate exceeded.",
+            Phase.DATA,
+            Verdict.THROTTLED,
+            "provider_throttled",
+        ),
+        (421, "Too many connections", Phase.CONNECT, Verdict.THROTTLED, "provider_throttled"),
+        (535, "5.7.8 Bad credentials", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
+        (534, "5.7.9 Use an application password", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
+        (504, "Unknown mechanism", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
+        (530, "5.7.0 Authentication required", Phase.MAIL, Verdict.TRANSIENT, "provider_credentials"),
+        (454, "4.3.0 Temporary authentication failure", Phase.LOGIN, Verdict.TRANSIENT, "provider_deferred"),
+        (554, "No SMTP service here", Phase.CONNECT, Verdict.TRANSIENT, "provider_error"),
+        (-1, "Response too long", Phase.DATA, Verdict.TRANSIENT, "provider_error"),
+        (354, "Odd answer", Phase.MAIL, Verdict.TRANSIENT, "provider_error"),
+    ],
+)
+def test_answers(code: int, words: str, phase: Phase, verdict: Verdict, reason: str) -> None:
+    """5xx about the message is final; 4xx, connections and credentials are worth another try."""
+    result = classify(aiosmtplib.SMTPResponseException(code, words), phase)
+    assert (result.verdict, result.reason, result.provider) == (verdict, reason, "smtp")
+    assert words in result.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "reason"),
+    [
+        (TimeoutError(), Phase.WAIT, "provider_timeout"),
+        (aiosmtplib.SMTPReadTimeoutError("x"), Phase.DATA, "provider_timeout"),
+        (aiosmtplib.SMTPConnectTimeoutError("x"), Phase.CONNECT, "provider_timeout"),
+        (aiosmtplib.SMTPConnectError("refused"), Phase.CONNECT, "provider_unreachable"),
+        (aiosmtplib.SMTPServerDisconnected("gone"), Phase.DATA, "provider_unreachable"),
+        (ConnectionResetError(), Phase.MAIL, "provider_unreachable"),
+        (ssl.SSLCertVerificationError("self-signed"), Phase.TLS, "provider_tls"),
+        (aiosmtplib.SMTPException("STARTTLS not supported"), Phase.TLS, "provider_tls"),
+        (aiosmtplib.SMTPException("AUTH not supported"), Phase.LOGIN, "provider_credentials"),
+    ],
+)
+def test_connections(error: Exception, phase: Phase, reason: str) -> None:
+    """Whatever happens to a connection is worth another try."""
+    result = classify(error, phase)
+    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, reason)
+
+
+def test_tls_inside_a_connect_error() -> None:
+    """With TLS from the first byte, the library hides the reason in the cause."""
+    error = aiosmtplib.SMTPConnectError("connecting failed")
+    error.__cause__ = ssl.SSLCertVerificationError("self-signed")
+    assert classify(error, Phase.CONNECT).reason == "provider_tls"
+
+
+def test_detail_is_short_valid_text() -> None:
+    """Half characters, control characters and novels of a server do not travel on."""
+    result = classify(aiosmtplib.SMTPResponseException(550, "no\r\n\udcff\x00" + "x" * 5000), Phase.RECIPIENT)
+    assert result.detail.startswith("550 no xxx")
+    assert len(result.detail) == 500
+    result.detail.encode()

@@ -1,0 +1,184 @@
+"""One attempt: which provider is asked, and what is said when there is none."""
+
+import json
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from runtime.errors import ClarionError, Code
+from services.delivery.ports import Verdict
+from services.senders.directory import ConfiguredDirectory
+from services.senders.ports import Email, ProviderRecord, Resources, Sms
+from services.senders.send import ProviderSender
+from tests.unit.senders.builders import TENANT, delivery
+
+_CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
+
+
+class _Memory:
+    """A Recorder that keeps messages in lists; raises failure where one is set."""
+
+    def __init__(self) -> None:
+        self.emails: list[Email] = []
+        self.texts: list[Sms] = []
+        self.failure: ClarionError | None = None
+
+    async def record_email(self, message: Email) -> None:
+        self.emails.append(message)
+
+    async def record_sms(self, message: Sms) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.texts.append(message)
+
+
+class _Owner:
+    """Knows the providers that are not published yet; None: is away."""
+
+    def __init__(self) -> None:
+        self.providers: dict[tuple[str, str], ProviderRecord] | None = {}
+
+    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        if self.providers is None:
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
+        return self.providers.get((tenant_id, provider_id))
+
+
+class _Desk:
+    """A sender with its directory, owner and memory."""
+
+    def __init__(self) -> None:
+        self.memory = _Memory()
+        self.owner = _Owner()
+        self.directory = ConfiguredDirectory(self.owner)
+        self.sender = ProviderSender(self.directory, Resources(self.memory), _open)
+        self.directory.follow(self.sender.forget)
+
+    def publish(self, *records: ProviderRecord, tenant_id: str = TENANT) -> None:
+        value = json.dumps([{name: getattr(record, name) for name in record.__struct_fields__} for record in records])
+        self.directory.on_change(f"providers.{tenant_id}", value.encode())
+
+
+def _open(record: ProviderRecord) -> dict[str, str]:
+    if record.secrets:
+        raise ValueError("no encryption key opens this secret")
+    return {}
+
+
+def _record(channel: str = "SMS", **changes: object) -> ProviderRecord:
+    return ProviderRecord(
+        **{"id": "p1", "channel": channel, "kind": "sandbox", "settings": {}, "secrets": "", **changes}
+    )
+
+
+async def test_a_text_message_goes_to_its_provider() -> None:
+    """By the provider that routing chose, whatever else the tenant has."""
+    desk = _Desk()
+    desk.publish(_record(id="p0", settings={"sender": "OTHER"}), _record(settings={"sender": "ACORN"}))
+    order = delivery(event_pb2.CHANNEL_SMS)
+    result = await desk.sender.attempt(order, _CONTENT)
+    assert (result.verdict, result.provider) == (Verdict.SENT, "sandbox")
+    assert [(text.reference.delivery_id, text.sender) for text in desk.memory.texts] == [(order.id, "ACORN")]
+
+
+async def test_an_email_carries_its_tenants_name() -> None:
+    """As last published."""
+    desk = _Desk()
+    desk.publish(_record("EMAIL"))
+    waiting = await desk.sender.attempt(delivery(), _CONTENT)
+    assert (waiting.verdict, waiting.reason) == (Verdict.TRANSIENT, "tenant_unknown")
+    desk.directory.on_change(
+        f"tenants.{TENANT}", json.dumps({"id": TENANT, "sender_name": "Acorn", "active": True}).encode()
+    )
+    assert (await desk.sender.attempt(delivery(), _CONTENT)).verdict is Verdict.SENT
+    assert desk.memory.emails[0].sender_name == "Acorn"
+    desk.directory.on_change(f"tenants.{TENANT}", None)
+    assert (await desk.sender.attempt(delivery(), _CONTENT)).reason == "tenant_unknown"
+
+
+async def test_what_is_not_published_yet_is_asked_of_its_owner() -> None:
+    """Create, then trigger, works at once."""
+    desk = _Desk()
+    desk.owner.providers = {(TENANT, "p1"): _record()}
+    assert (await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
+
+
+async def test_a_provider_deleted_meanwhile() -> None:
+    """Is final; but without its owner's word, nothing is."""
+    desk = _Desk()
+    desk.publish(_record())
+    order = delivery(event_pb2.CHANNEL_SMS)
+    await desk.sender.attempt(order, _CONTENT)
+    desk.publish()
+    gone = await desk.sender.attempt(order, _CONTENT)
+    assert (gone.verdict, gone.reason) == (Verdict.PERMANENT, "provider_gone")
+    desk.owner.providers = None
+    unsure = await desk.sender.attempt(order, _CONTENT)
+    assert (unsure.verdict, unsure.reason) == (Verdict.TRANSIENT, "configuration_unavailable")
+
+
+async def test_another_tenants_provider_is_none() -> None:
+    """A delivery cannot use it, even with the right id; nor one of another channel."""
+    desk = _Desk()
+    desk.publish(_record(), tenant_id="other")
+    desk.publish(_record("EMAIL", id="p2"))
+    foreign = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    crossed = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, provider_id="p2"), _CONTENT)
+    assert [foreign.reason, crossed.reason] == ["provider_gone", "provider_gone"]
+    assert desk.memory.texts == []
+
+
+async def test_new_settings_are_used_at_once() -> None:
+    """The open provider is replaced."""
+    desk = _Desk()
+    for name in ("ONE", "TWO"):
+        desk.publish(_record(settings={"sender": name}))
+        await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    assert [text.sender for text in desk.memory.texts] == ["ONE", "TWO"]
+
+
+async def test_what_cannot_be_opened_is_worth_another_try() -> None:
+    """A missing key, settings of another version, a kind we do not know: the operator can mend it."""
+    desk = _Desk()
+    desk.publish(
+        _record(secrets="c2VjcmV0"), _record(id="p2", settings={"colour": 1}), _record(id="p3", kind="sendgrid")
+    )
+    results = [
+        await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, provider_id=one), _CONTENT)
+        for one in ("p1", "p2", "p3")
+    ]
+    assert {result.verdict for result in results} == {Verdict.TRANSIENT}
+    assert [result.reason for result in results] == ["provider_credentials", "provider_settings", "provider_settings"]
+
+
+async def test_no_recipient() -> None:
+    """Is final, and the provider is not asked."""
+    desk = _Desk()
+    desk.publish(_record())
+    result = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, phone=""), _CONTENT)
+    assert (result.verdict, result.reason) == (Verdict.PERMANENT, "missing_recipient")
+
+
+async def test_a_sandbox_that_cannot_keep_it() -> None:
+    """Away is worth another try, refused is not."""
+    desk = _Desk()
+    desk.publish(_record())
+    desk.memory.failure = ClarionError(Code.UNAVAILABLE, "The outbox does not answer.")
+    away = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    desk.memory.failure = ClarionError(Code.INVALID, "Not storable.")
+    refused = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    assert (away.verdict, away.reason) == (Verdict.TRANSIENT, "provider_unreachable")
+    assert (refused.verdict, refused.reason) == (Verdict.PERMANENT, "message_refused")
+
+
+def test_slots_are_by_tenant_and_provider() -> None:
+    """So a hung provider holds up nobody else."""
+    sender = _Desk().sender
+    assert sender.slot(delivery(provider_id="p9")) == f"{TENANT}/p9"
+
+
+def test_unreadable_configuration_changes_nothing() -> None:
+    """What was known stays."""
+    desk = _Desk()
+    desk.publish(_record())
+    desk.directory.on_change(f"providers.{TENANT}", b"{broken")
+    assert desk.directory.known(TENANT, "p1") == _record()

@@ -96,7 +96,7 @@ class Seeder:
         providers: "senders_pb2_grpc.ProviderServiceAsyncStub",
         tenant_id: str,
         present: Iterable[senders_pb2.Provider],
-        of: event_pb2.Channel,
+        of: "event_pb2.Channel.ValueType",
         kind: str,
         settings: dict[str, Any],
     ) -> None:

@@ -88,7 +88,8 @@ class Supervisor:
         """Do work; StackError as soon as a process keeps failing while the stack starts."""
         task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({task, self._hopeless}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {task, self._hopeless}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise StackError(self._hopeless.result())
             await task

@@ -9,6 +9,7 @@ from runtime.ids import derived_id, new_id
 from services.senders.ports import Address, Email, Reference, Sms
 
 TENANT = "0197f1a2-0000-7000-8000-000000000001"
+ADA = Address("ada", "example.org")
 
 
 def encryption_key() -> str:
@@ -50,7 +51,7 @@ def email(
     subject: str = "Order 7 is confirmed",
     text: str = "Thank you.\nSee you soon.",
     html: str = "<p>Thank you.</p>",
-    recipient: Address = Address("ada", "example.org"),
+    recipient: Address = ADA,
     sender_name: str = "Acorn Shop",
     reply_to: Address | None = None,
 ) -> Email:

@@ -14,11 +14,12 @@ from services.senders.ports import Address, Email, Tenant
 from tests.unit.senders.builders import TENANT, delivery
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
+_TENANT = Tenant(TENANT)
 _SETTINGS = EmailSettings(from_email="noreply@relay.example", from_name="Relay")
 
 
 def _compose(
-    to: str = "ada@example.org", content: render_pb2.Content = _CONTENT, tenant: Tenant | None = Tenant(TENANT)
+    to: str = "ada@example.org", content: render_pb2.Content = _CONTENT, tenant: Tenant | None = _TENANT
 ) -> Email:
     return email_message.compose(delivery(email=to), content, tenant, _SETTINGS)
 

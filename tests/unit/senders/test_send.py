@@ -1,6 +1,7 @@
 """One attempt: which provider is asked, and what is said when there is none."""
 
 import json
+from typing import Any
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
@@ -64,10 +65,9 @@ def _open(record: ProviderRecord) -> dict[str, str]:
     return {}
 
 
-def _record(channel: str = "SMS", **changes: object) -> ProviderRecord:
-    return ProviderRecord(
-        **{"id": "p1", "channel": channel, "kind": "sandbox", "settings": {}, "secrets": "", **changes}
-    )
+def _record(channel: str = "SMS", **changes: Any) -> ProviderRecord:
+    fields: dict[str, Any] = {"id": "p1", "channel": channel, "kind": "sandbox", "settings": {}, "secrets": ""}
+    return ProviderRecord(**{**fields, **changes})
 
 
 async def test_a_text_message_goes_to_its_provider() -> None:

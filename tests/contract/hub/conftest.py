@@ -15,7 +15,7 @@ from stack.hub.build import build_hub, find_centrifugo
 
 from .servers import HERE, Engine, Server, running
 
-_CACHE = HERE.parents[2] / ".clarion" / "hub"
+_CACHE = HERE.parents[2] / "build"  # where the local stack builds it too
 _CENTRIFUGO = find_centrifugo()
 _ran: dict[str, Engine] = {}
 

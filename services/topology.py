@@ -91,6 +91,11 @@ def templates_key(tenant_id: str, event_type: str) -> str:
     return f"templates.{tenant_id or 'platform'}.{key_part(event_type)}"
 
 
+def version_key(version_id: str) -> str:
+    """A template version as written: JSON [channel number, subject, body]; read directly, not watched."""
+    return f"versions.{version_id}"
+
+
 def providers_key(tenant_id: str) -> str:
     """A tenant's providers, best first: JSON list of {id, channel, kind, settings, secrets (base64 ciphertext)}."""
     return f"providers.{tenant_id}"

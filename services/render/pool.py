@@ -145,15 +145,20 @@ class Pool:
             return False
         return True
 
-    async def serve(self, slot: int) -> None:
-        """Keep one worker at work, for ever."""
+    async def serve(self) -> None:
+        """Keep the workers at work, for ever; they end when this is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for slot in range(self._count):
+                group.create_task(self._serve_one(slot), name=f"worker-{slot}")
+
+    async def _serve_one(self, slot: int) -> None:
         delay = 0.0
         while True:
             try:
                 worker = await WorkerProcess.start(self._limits, module=self._module)
             except (WorkerDiedError, OSError) as error:
                 delay = min(delay * 2 + 0.1, 5.0)
-                log.error("worker_does_not_start", error=str(error), retry_s=delay)  # noqa: TRY400
+                log.error("worker_does_not_start", error=str(error), retry_s=delay)
                 await asyncio.sleep(delay)
                 continue
             delay = 0.0

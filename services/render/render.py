@@ -9,7 +9,7 @@ from services.render.frames import Answer, Content, Fault, Source
 from services.render.pool import BusyError, Job
 from services.render.ports import Sources, Workers
 
-# Of all contents of one answer, characters; gRPC carries 16 MiB.
+# Of all contents of one answer, bytes; gRPC carries 16 MiB.
 MAX_ANSWER = 12 * 1024 * 1024
 
 TOO_LARGE = "output_too_large"
@@ -105,13 +105,17 @@ def _rendered(channel: int, answer: Answer) -> Rendered:
 
 def _bounded(results: list[Rendered]) -> list[Rendered]:
     """Give up the largest contents where all together would not fit into an answer."""
-    sizes = [sum(map(len, result.content)) for result in results]
+    sizes = [sum(map(_bytes, result.content)) for result in results]
     excess = sum(sizes) - MAX_ANSWER
     for index in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
         if excess <= 0:
             break
         excess -= sizes[index]
         result = results[index]
-        detail = f"The batch's contents exceed {MAX_ANSWER} characters; ask for fewer items at once."
+        detail = f"The batch's contents exceed {MAX_ANSWER} bytes; ask for fewer items at once."
         results[index] = Rendered(result.channel, TOO_LARGE, Content(), detail, result.duration_us)
     return results
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

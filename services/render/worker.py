@@ -89,7 +89,7 @@ class Renderer:
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
             return _failed("template_error", str(error), started, faults=faults)
-        except Exception as error:  # noqa: BLE001 - whatever a template provokes is that template's result
+        except Exception as error:
             return _failed("template_error", f"cannot be rendered: {error!r}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)

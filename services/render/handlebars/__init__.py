@@ -5,8 +5,8 @@ None): no Python source is generated and no attribute is read, so a template can
 """
 
 from services.render.handlebars.compiler import Template, compile_template
-from services.render.handlebars.output import Output, OutputTooLargeError, RenderTimeoutError
 from services.render.handlebars.lexer import TemplateFaultError
+from services.render.handlebars.output import Output, OutputTooLargeError, RenderTimeoutError
 from services.render.handlebars.tree import Block, Program, Text
 
 __all__ = [

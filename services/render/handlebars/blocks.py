@@ -54,7 +54,7 @@ def _with(parts: Parts) -> Emit:
 
     def run(scope: Scope, out: Output) -> None:
         value = argument(scope)
-        if not is_true(value) and not (type(value) in (int, float)):
+        if not is_true(value) and type(value) not in (int, float):
             inverse(scope, out)
             return
         inside = Scope(value, scope)

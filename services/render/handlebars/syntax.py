@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.render.handlebars.lexer import Chunk, TemplateFaultError, Token, chunks
-from services.render.handlebars.tree import Block, Call, Expression, Literal, Mustache, Node, Path, Program, Text
+from services.render.handlebars.tree import Block, Call, Expression, Mustache, Node, Path, Program, Text
 from services.render.handlebars.whitespace import trimmed
 
 MAX_DEPTH = 64

@@ -41,7 +41,7 @@ def _take_line(chunks: Sequence[Chunk], index: int, starts: list[int], ends: lis
     if before is not None:
         kept = len(before.text.rstrip(" \t"))
         # The start of a text is a line's start only at the start of the template.
-        if kept > 0 and before.text[kept - 1] != "\n" or kept == 0 and index > 1:
+        if (kept > 0 and before.text[kept - 1] != "\n") or (kept == 0 and index > 1):
             return
         indent = kept
     if after is not None:

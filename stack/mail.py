@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder:
     """aiosmtpd's handler: hands each mail to senders."""
 
-    def __init__(self, outbox: senders_pb2_grpc.OutboxServiceAsyncStub, caller: Caller) -> None:
+    def __init__(self, outbox: "senders_pb2_grpc.OutboxServiceAsyncStub", caller: Caller) -> None:
         self._outbox = outbox
         self._caller = caller
 

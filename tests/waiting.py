@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -28,3 +29,12 @@ async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline: float 
         if time.monotonic() > until:
             raise AssertionError(f"not so within {deadline} s; last: {value!r}") from failure
         await asyncio.sleep(every)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

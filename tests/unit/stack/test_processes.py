@@ -1,0 +1,88 @@
+"""The process table gives every process what its settings ask for."""
+
+import importlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from runtime import settings
+from stack import processes
+from stack.faults import StackError
+from stack.folder import Demo, Folder
+from stack.local import Options
+from stack.processes import ROLES, Plan, Role
+
+_SETTINGS = {"mail": "stack.mail"}
+_DEMO = Demo(tenant_id="t", api_key="k", user_id="demo")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """A stack with two ingests and two gateways."""
+    folder = Folder(tmp_path / "data")
+    replicas = {"ingest": 2, "gateway": 2}
+    return Plan(folder.path, folder.secrets(), folder.ports(processes.port_names(replicas), gateway=None), replicas, ())
+
+
+def _settings_of(role: Role) -> type[msgspec.Struct]:
+    module = importlib.import_module(_SETTINGS.get(role.name, f"{role.module}.settings"))
+    found: type[msgspec.Struct] = module.Settings
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_process_starts_with_its_environment(role: Role, plan: Plan) -> None:
+    """Every needed variable is there, in a form that its settings accept."""
+    for spec in processes.specs(plan, [role.name], _DEMO):
+        settings.load(_settings_of(role), spec.environment)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_process_gets_nothing_it_does_not_read(role: Role) -> None:
+    """Secrets reach only those who need them."""
+    read = {f"CLARION_{field.name.upper()}" for field in msgspec.structs.fields(_settings_of(role))}
+    assert {*role.variables, *processes.COMMON} <= read
+
+
+def test_replicas_have_ports_of_their_own_and_are_called_in_turn(plan: Plan) -> None:
+    """Two ingests listen on two ports, and their callers know both."""
+    first, second = processes.specs(plan, ["ingest"])
+    assert (first.name, second.name) == ("ingest", "ingest-2")
+    addresses = [spec.environment["CLARION_GRPC_ADDRESS"] for spec in (first, second)]
+    (router,) = processes.specs(plan, ["router"])
+    assert router.environment["CLARION_INGEST_ADDRESS"] == ",".join(addresses)
+
+
+def test_the_operators_variables_reach_every_process(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the table does not set comes from the environment of `make run`."""
+    monkeypatch.setenv("CLARION_LOG_LEVEL", "debug")
+    monkeypatch.setenv("CLARION_NATS_URL", "nats://elsewhere")
+    (router,) = processes.specs(plan, ["router"])
+    assert router.environment["CLARION_LOG_LEVEL"] == "debug"
+    assert router.environment["CLARION_NATS_URL"] == plan.nats.url
+
+
+def test_options_survive_the_environment() -> None:
+    """Options that go through variables come out the same."""
+    options = Options(data=Path("/x"), port=8123, replicas={"ingest": 2}, allowed_origins=("http://a:1", "http://b:2"))
+    assert Options.from_environment(options.environment()) == options
+    assert Options.from_environment({}) == Options()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CLARION_PORT", "http"),
+        ("CLARION_PORT", "0"),
+        ("CLARION_PORT", "70000"),
+        ("CLARION_REPLICAS", "ingest"),
+        ("CLARION_REPLICAS", "ingest=0"),
+        ("CLARION_REPLICAS", "nats=3"),
+        ("CLARION_REPLICAS", "ingest=99"),
+    ],
+)
+def test_a_bad_option_is_named(variable: str, value: str) -> None:
+    """One sentence that names the variable and what it holds."""
+    with pytest.raises(StackError, match=f"{variable} (is|holds) '{value}'"):
+        Options.from_environment({variable: value})

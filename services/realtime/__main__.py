@@ -34,9 +34,9 @@ log = logs.get(__name__)
 
 async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     """Put the parts together and start them."""
-    pool = await postgres.connect(settings.postgres_url, name="realtime", size=POOL_SIZE)
+    pool = await postgres.connect(settings.postgres_url.reveal(), name="realtime", size=POOL_SIZE)
     process.on_close(pool.close)
-    connection = await nats.connect(settings.nats_url, name="realtime")
+    connection = await nats.connect(settings.nats_url.reveal(), name="realtime")
     process.on_close(connection.close)
 
     outbox = configuration.Outbox(pool, "realtime", connection)

@@ -2,19 +2,16 @@
 
 import msgspec
 
-from clarion.common.v1 import event_pb2
-
-PREFIX = "templates."
 _PLATFORM = "platform"
 
 
 class _Template(msgspec.Struct):
-    channel: int | str = 0
+    channel: str = ""
     push_namespace: str = ""
 
 
 _decode = msgspec.json.Decoder(list[_Template]).decode
-_PUSH = (event_pb2.CHANNEL_PUSH, "PUSH", "push", "CHANNEL_PUSH")
+_PUSH = "PUSH"
 
 
 class Namespaces:
@@ -43,4 +40,4 @@ class Namespaces:
 
 
 def _names(value: bytes) -> frozenset[str]:
-    return frozenset(item.push_namespace for item in _decode(value) if item.channel in _PUSH and item.push_namespace)
+    return frozenset(item.push_namespace for item in _decode(value) if item.channel == _PUSH and item.push_namespace)

@@ -69,9 +69,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self._guard = guard
         self._configuration = configuration
 
-    async def IssueToken(  # noqa: N802 - the name in the proto
-        self, request: realtime_pb2.IssueTokenRequest, _: Any
-    ) -> realtime_pb2.IssueTokenResponse:
+    async def IssueToken(self, request: realtime_pb2.IssueTokenRequest, _: Any) -> realtime_pb2.IssueTokenResponse:
         """A connection token of two hours and the channels it opens."""
         _check_user(request)
         if not self._guard.may_serve:
@@ -82,9 +80,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         log.info("token_issued", tenant_id=request.tenant_id, user_id=request.user_id, channels=len(channels))
         return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name), channels=channels)
 
-    async def VerifyToken(  # noqa: N802
-        self, request: realtime_pb2.VerifyTokenRequest, _: Any
-    ) -> realtime_pb2.VerifyTokenResponse:
+    async def VerifyToken(self, request: realtime_pb2.VerifyTokenRequest, _: Any) -> realtime_pb2.VerifyTokenResponse:
         """Whether a token is valid and belongs to this user, as of now."""
         if not _TENANT_ID.fullmatch(request.tenant_id) or not is_user_id(request.user_id):
             raise refused()
@@ -94,7 +90,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             raise refused()
         return realtime_pb2.VerifyTokenResponse()
 
-    async def RevokeTokens(  # noqa: N802
+    async def RevokeTokens(
         self, request: realtime_pb2.RevokeTokensRequest, _: Any
     ) -> realtime_pb2.RevokeTokensResponse:
         """Raise the epoch of a user or of the whole tenant; a user's open connections are closed, too."""
@@ -111,7 +107,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         log.info("tokens_revoked", tenant_id=tenant_id, user_id=user_id)
         return realtime_pb2.RevokeTokensResponse()
 
-    async def ListNotifications(  # noqa: N802
+    async def ListNotifications(
         self, request: realtime_pb2.ListNotificationsRequest, _: Any
     ) -> realtime_pb2.ListNotificationsResponse:
         """One page of a user's inbox, newest first, and how many are unread in all."""
@@ -135,18 +131,14 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             unread=await self._inbox.unread(request.tenant_id, request.user_id),
         )
 
-    async def MarkRead(  # noqa: N802
-        self, request: realtime_pb2.MarkReadRequest, _: Any
-    ) -> realtime_pb2.MarkReadResponse:
+    async def MarkRead(self, request: realtime_pb2.MarkReadRequest, _: Any) -> realtime_pb2.MarkReadResponse:
         """Mark one as read; not found where it is somebody else's."""
         _check_user(request)
         found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
         log.info("marked_read", tenant_id=request.tenant_id, notification_id=request.notification_id[:64], found=found)
         return realtime_pb2.MarkReadResponse(found=found)
 
-    async def CountUnread(  # noqa: N802
-        self, request: realtime_pb2.CountUnreadRequest, _: Any
-    ) -> realtime_pb2.CountUnreadResponse:
+    async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:
         """How many are unread."""
         _check_user(request)
         return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))

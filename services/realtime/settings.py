@@ -9,8 +9,8 @@ from services.realtime.centrifugo import MIN_SECRET_BYTES
 class Settings(ProcessSettings, frozen=True, kw_only=True):
     """See ProcessSettings for what all services read."""
 
-    postgres_url: str
-    nats_url: str
+    postgres_url: Secret
+    nats_url: Secret
     # host:port, or several.
     render_address: str
     ingest_address: str

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from services import topology
 from services.realtime.directory import EpochDirectory
 from services.realtime.principal import Epoch, Principals
+from tests.waiting import eventually
 
 _PRINCIPALS = Principals("a-secret-of-thirty-two-bytes-or-so")
 
@@ -72,8 +73,7 @@ async def test_an_answer_older_than_the_announcement_is_not_remembered() -> None
     directory = EpochDirectory(_PRINCIPALS, store.find)
     store.gate.clear()
     early = asyncio.create_task(directory.principal("t1", "u1"))
-    while not store.asked:
-        await asyncio.sleep(0)
+    await eventually(lambda: store.asked)
     store.epochs["t1", "u1"] = Epoch(0, 1)
     directory.forget(topology.epochs_key("t1", "u1"))
     store.gate.set()

@@ -58,9 +58,7 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
     result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
     assert result.verdict is Verdict.SENT
     assert result.provider == "realtime"
-    kept = Entry(
-        _ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456
-    )
+    kept = Entry(_ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456)
     data = {
         "type": "IN_APP_ALERT",
         "title": "Shipped",
@@ -114,7 +112,7 @@ async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) ->
 
 
 async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
-    """"orders:x#…" would be a channel of Centrifugo's namespace "orders"."""
+    """Such as orders:x#…, which is a channel of Centrifugo's namespace orders."""
     world = _World(Published(Outcome.DONE))
     result = await Push(world, world, world).attempt(_delivery(push_namespace="orders:x"), _CONTENT)
     assert (result.verdict, result.reason) == (Verdict.SENT, "invalid_push_namespace")
@@ -157,7 +155,7 @@ def test_the_second_part_of_the_event_type_is_the_category(event_type: str, expe
 
 
 def test_a_publication_names_the_notification_to_mark() -> None:
-    """referenceId is the inbox's id, so a page can mark what it was shown."""
+    """The inbox's id is its referenceId, so a page can mark what it was shown."""
     entry = Entry(_ID, "t1", "u1", "e1", "global.error", "T", "B", 1_700_000_000_999_999)
     data = publication(entry)
     assert (data["referenceId"], data["category"], data["timestamp"]) == (_ID, "error", 1_700_000_000)

@@ -34,8 +34,7 @@ async def wire(settings: Settings, process: Process) -> Server:
         workers=settings.render_workers,
         on_restart=lambda reason: _RESTARTS.labels(reason).inc(),
     )
-    for slot in range(settings.render_workers):
-        process.start(workers.serve(slot), name=f"worker-{slot}")
+    process.start(workers.serve(), name="workers")
     renderer = Renderer(workers, CachedSources(store, connection))
     await platform_templates.install(store)
 

@@ -113,7 +113,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         _check_id("tenant_id", request.tenant_id, required=False)
         _check_id("cursor", request.cursor, required=False)
         limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
-        templates = await self._store.list(request, limit)
+        templates = await self._store.page(request, limit)
         more = templates[-1].id if len(templates) == limit else ""
         return templates_pb2.ListTemplatesResponse(templates=templates, next_cursor=more)
 

@@ -88,7 +88,7 @@ class TemplateStore:
         """Raises NOT_FOUND."""
         return _version(await self._pool.fetchrow(_QUERIES.template, version_id))
 
-    async def list(
+    async def page(
         self, request: templates_pb2.ListTemplatesRequest, limit: int
     ) -> list[templates_pb2.TemplateVersion]:
         """Return up to limit versions, newest first."""

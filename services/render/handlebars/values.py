@@ -1,6 +1,7 @@
 """Plain data as Handlebars sees it: truth, text and children. Only JSON's types exist here."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 _SPECIAL = re.compile(r"[&<>\"'`=]")
@@ -26,27 +27,30 @@ def escape(text: str) -> str:
 
 def text_of(value: Any) -> str:
     """Return a value as text, in the way JavaScript writes it; None is empty."""
-    if type(value) is str:
-        return value
-    if value is None:
-        return ""
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if type(value) is float:
-        return _number(value)
-    if type(value) is list:
-        return ",".join(map(text_of, value))
-    if type(value) is dict:
-        return "[object Object]"
-    return str(value)
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    writer = _WRITERS.get(kind)
+    return str(value) if writer is None else writer(value)
 
 
 def _number(value: float) -> str:
     if value.is_integer() and abs(value) < _MAX_PLAIN:
         return str(int(value))
     return repr(value)
+
+
+def _list(value: list[Any]) -> str:
+    return ",".join(map(text_of, value))
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    bool: lambda value: "true" if value else "false",
+    float: _number,
+    list: _list,
+    dict: lambda _value: "[object Object]",
+    type(None): lambda _value: "",
+}
 
 
 def is_true(value: Any) -> bool:

@@ -1,57 +1,48 @@
-"""Starts the render service: ``python -m services.render``."""
-
-from prometheus_client import Counter
+"""Wiring of the render service."""
 
 from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
-from runtime import nats, postgres
-from runtime.configuration import Outbox
-from runtime.grpc import Server
-from runtime.service import Process, run
-from services.render import platform_templates
+from runtime import configuration, grpc, nats, postgres, service
+from services.render import platform_templates, telemetry
 from services.render.frames import Limits
 from services.render.pool import Pool
 from services.render.render import Renderer
-from services.render.servicer import RenderServicer, TemplateServicer
+from services.render.servicer import RENDER_SERVICE, TEMPLATE_SERVICE, RenderServicer, TemplateServicer
 from services.render.settings import Settings
 from services.render.sources import CachedSources
 from services.render.store import TemplateStore
+from services.render.templates import Templates
 
-_RESTARTS = Counter("clarion_render_worker_restarts_total", "Deaths of render workers.", ["reason"])
+_POSTGRES_CONNECTIONS = 4
+_MIB = 1024 * 1024
 
 
-async def wire(settings: Settings, process: Process) -> Server:
-    """Put the service together."""
+async def wire(settings: Settings, process: service.Process) -> grpc.Server:
+    """Put the parts together and start the loops."""
+    pool = await postgres.connect(settings.postgres_url.reveal(), name="render", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="render")
-    process.on_close(connection.close)
-    pool = await postgres.connect(settings.postgres_url.reveal(), name="render", size=4)
     process.on_close(pool.close)
-    outbox = Outbox(pool, "render", connection)
-    process.start(outbox.run(), name="outbox")
+    process.on_close(connection.close)
 
+    outbox = configuration.Outbox(pool, "render", connection)
     store = TemplateStore(pool, outbox)
-    workers = Pool(
-        Limits(settings.render_cpu_s, settings.render_output, settings.render_memory),
-        workers=settings.render_workers,
-        on_restart=lambda reason: _RESTARTS.labels(reason).inc(),
-    )
-    process.start(workers.serve(), name="workers")
+    limits = Limits(settings.render_cpu_s, settings.render_output, settings.render_memory_mib * _MIB)
+    workers = Pool(limits, workers=settings.render_workers, on_restart=telemetry.count_restart)
     renderer = Renderer(workers, CachedSources(store, connection))
-    await platform_templates.install(store)
+    process.start(workers.serve(), name="workers")
+    process.start(outbox.run(), name="config-outbox")
+    process.start(platform_templates.ensure(store), name="platform-templates")
+    await workers.ready()
 
-    server = Server(settings.grpc_address, token=settings.service_token.reveal())
-    server.add(
-        render_pb2_grpc.add_RenderServiceServicer_to_server,
-        RenderServicer(renderer),
-        "clarion.render.v1.RenderService",
-    )
+    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
+    server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer), RENDER_SERVICE)
     server.add(
         templates_pb2_grpc.add_TemplateServiceServicer_to_server,
-        TemplateServicer(store, renderer),
-        "clarion.render.v1.TemplateService",
+        TemplateServicer(Templates(store, renderer), store),
+        TEMPLATE_SERVICE,
     )
     await server.start()
     return server
 
 
 if __name__ == "__main__":
-    run("render", Settings, wire)
+    service.run("render", Settings, wire)

@@ -1,61 +1,61 @@
-"""The built-in templates of the five global event types, for every tenant and channel."""
+"""The platform's templates for the five global event types, created where there are none yet."""
 
-import asyncpg
+import asyncio
+from pathlib import Path
+from string import Template
+from typing import Protocol
 
-from clarion.common.v1 import event_pb2
-from clarion.render.v1 import templates_pb2
-from runtime import logs, postgres
-from services.render.store import TemplateStore
+from runtime import logs
+from runtime.errors import ClarionError
+from runtime.ids import new_id
+from services.render.templates import EMAIL, GLOBAL_KINDS, PUSH, SMS, NewTemplate
 
-# Accent colour of the e-mail.
-_ACCENTS = {"info": "#2563eb", "success": "#15803d", "warning": "#b45309", "alert": "#c2410c", "error": "#b91c1c"}
+_FOLDER = Path(__file__).with_name("platform")
+_RETRY_S = 2.0
 
-_EMAIL = """\
-<mjml>
-  <mj-head>
-    <mj-preview>{{message}}</mj-preview>
-    <mj-attributes><mj-all font-family="Helvetica, Arial, sans-serif" /></mj-attributes>
-  </mj-head>
-  <mj-body background-color="#f4f4f5">
-    <mj-section background-color="ACCENT" padding="4px"></mj-section>
-    <mj-section background-color="#ffffff" padding="24px">
-      <mj-column>
-        <mj-text font-size="20px" font-weight="bold" color="#18181b">{{title}}</mj-text>
-        <mj-text font-size="15px" line-height="24px" color="#3f3f46">{{message}}</mj-text>
-      </mj-column>
-    </mj-section>
-  </mj-body>
-</mjml>
-"""
+# Colour and heading of each kind's mail.
+_LOOKS = {
+    "info": ("#2563eb", "Information"),
+    "success": ("#15803d", "Success"),
+    "warning": ("#b45309", "Warning"),
+    "alert": ("#c2410c", "Alert"),
+    "error": ("#b91c1c", "Error"),
+}
+_SUBJECT = Template("{{#if title}}{{title}}{{else}}$heading{{/if}}")
+_FILES = {EMAIL: "email.mjml", SMS: "sms.hbs", PUSH: "push.hbs"}
 
 log = logs.get(__name__)
 
 
-async def install(store: TemplateStore) -> None:
-    """Add those that are missing; several processes may do so at once."""
-    try:
-        for kind in _ACCENTS:
-            for request in _requests(kind):
-                if await store.create_first(request):
-                    log.info("platform_template_added", event_type=request.event_type, channel=request.channel)
-    except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        # They are there since an earlier start, or come with the next one.
-        log.warning("platform_templates_unchecked", error=repr(error))
+class FirstVersions(Protocol):
+    """Keeps templates."""
+
+    async def create_first(self, version_id: str, new: NewTemplate) -> bool:
+        """Store, activate and publish where there is none yet of its kind; tell whether it was so."""
 
 
-def _requests(kind: str) -> list[templates_pb2.CreateTemplateRequest]:
-    event_type = f"global.{kind}"
-    return [
-        templates_pb2.CreateTemplateRequest(
-            event_type=event_type,
-            channel=event_pb2.CHANNEL_EMAIL,
-            subject="{{title}}",
-            body=_EMAIL.replace("ACCENT", _ACCENTS[kind]),
-        ),
-        templates_pb2.CreateTemplateRequest(
-            event_type=event_type, channel=event_pb2.CHANNEL_SMS, body="{{title}}: {{message}}"
-        ),
-        templates_pb2.CreateTemplateRequest(
-            event_type=event_type, channel=event_pb2.CHANNEL_PUSH, subject="{{title}}", body="{{message}}"
-        ),
-    ]
+def templates() -> list[NewTemplate]:
+    """Return them: each kind on each channel. Variables: title and message."""
+    bodies = {channel: Template((_FOLDER / name).read_text(encoding="utf-8")) for channel, name in _FILES.items()}
+    made = []
+    for kind in GLOBAL_KINDS:
+        accent, heading = _LOOKS[kind]
+        for channel, body in bodies.items():
+            subject = "" if channel == SMS else _SUBJECT.substitute(heading=heading)
+            text = body.substitute(accent=accent, heading=heading).rstrip("\n")
+            made.append(NewTemplate("", f"global.{kind}", channel, subject, text))
+    return made
+
+
+async def ensure(store: FirstVersions) -> None:
+    """Create those whose kind has no version at all; goes on trying while the database is away."""
+    for new in templates():
+        while True:
+            try:
+                created = await store.create_first(new_id(), new)
+                break
+            except ClarionError as error:
+                log.warning("platform_templates_wait", error=error.detail)
+                await asyncio.sleep(_RETRY_S)
+        if created:
+            log.info("platform_template_created", event_type=new.event_type, channel=new.channel)

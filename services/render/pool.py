@@ -105,6 +105,7 @@ class Pool:
         self._suspicion: dict[str, float] = {}
         self._frames = 0
         self._wake = asyncio.Event()
+        self._ready = asyncio.Event()
         self._workers: dict[int, WorkerProcess] = {}
 
     @property
@@ -145,6 +146,10 @@ class Pool:
             return False
         return True
 
+    async def ready(self) -> None:
+        """Wait for the first worker."""
+        await self._ready.wait()
+
     async def serve(self) -> None:
         """Keep the workers at work, for ever; they end when this is cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -163,6 +168,7 @@ class Pool:
                 continue
             delay = 0.0
             self._workers[slot] = worker
+            self._ready.set()
             try:
                 await self._feed(worker)
             except WorkerDiedError as death:

@@ -1,18 +1,22 @@
 """What the render service reads from the environment."""
 
+from typing import Annotated
+
+import msgspec
+
 from runtime.service import ProcessSettings
 from runtime.settings import Secret
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
-    """See runtime.service.ProcessSettings for the rest."""
+    """See runtime.settings: field postgres_url is read from CLARION_POSTGRES_URL."""
 
     postgres_url: Secret
     nats_url: Secret
-    # Worker processes.
-    render_workers: int = 1
-    # What one item may use: processor seconds, characters of output.
-    render_cpu_s: float = 1.0
-    render_output: int = 1024 * 1024
-    # Bytes of memory of one worker.
-    render_memory: int = 256 * 1024 * 1024
+    # Processes that render.
+    render_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    # What one item may use: processor seconds, and characters of output in all.
+    render_cpu_s: Annotated[float, msgspec.Meta(gt=0, le=5)] = 0.5
+    render_output: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
+    # What a worker may use beyond what it starts with, MiB of address space.
+    render_memory_mib: Annotated[int, msgspec.Meta(ge=16)] = 96

@@ -1,77 +1,97 @@
-"""Template versions by id: remembered, else from PostgreSQL, else from the configuration bucket."""
+"""Template versions as written: from memory, else from PostgreSQL, else from the configuration bucket."""
 
+import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
-import asyncpg
 import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
-from runtime import logs, postgres
+from runtime import logs
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
 from services import topology
 from services.render.frames import Source
-from services.render.store import TemplateStore
 
-# Characters of all remembered versions.
-_MAX_REMEMBERED = 8 * 1024 * 1024
+_CACHE_BYTES = 8 * 1024 * 1024
+_OVERHEAD = 500
+# PostgreSQL is not asked again so soon after it did not answer, seconds.
+_PAUSE_S = 3.0
+_STORE_DEADLINE_S = 1.5
+_BUCKET_DEADLINE_S = 2.0
 
 log = logs.get(__name__)
 
-_decode = msgspec.msgpack.Decoder(Source).decode
+_decode = msgspec.json.Decoder(Source).decode
+
+
+class VersionStore(Protocol):
+    """The owner's word."""
+
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+        """Return those that exist. Raises UNAVAILABLE."""
 
 
 class CachedSources:
-    """See ports.Sources. A version never changes, so what is remembered is never wrong."""
+    """Versions never change, so what was read once is right for ever."""
 
-    def __init__(self, store: TemplateStore, connection: Client) -> None:
+    def __init__(self, store: VersionStore, connection: Client) -> None:
         self._store = store
-        self._jetstream = connection.jetstream(timeout=2)
-        self._known: OrderedDict[str, Source] = OrderedDict()
-        self._size = 0
+        self._jetstream = connection.jetstream(timeout=_BUCKET_DEADLINE_S)
+        self._cache: OrderedDict[str, Source] = OrderedDict()
+        self._held = 0
+        self._pause_until = 0.0
 
     async def find(self, version_ids: Collection[str]) -> Mapping[str, Source]:
-        """Return those that exist. Raises UNAVAILABLE where neither store answers."""
-        found = {id_: self._known[id_] for id_ in version_ids if id_ in self._known}
-        for id_ in found:
-            self._known.move_to_end(id_)
-        missing = [id_ for id_ in version_ids if id_ not in found and is_uuid(id_)]
+        """Return those of the versions that exist. Raises UNAVAILABLE where neither store can tell."""
+        found: dict[str, Source] = {}
+        missing = []
+        for version_id in version_ids:
+            source = self._cache.get(version_id)
+            if source is None:
+                missing.append(version_id)
+            else:
+                self._cache.move_to_end(version_id)
+                found[version_id] = source
         if missing:
-            fetched = await self._fetch(missing)
-            for id_, source in fetched.items():
-                self._remember(id_, source)
-            found |= fetched
+            for version_id, source in (await self._ask(missing)).items():
+                self._keep(version_id, source)
+                found[version_id] = source
         return found
 
-    async def _fetch(self, version_ids: list[str]) -> dict[str, Source]:
+    async def _ask(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+        if time.monotonic() >= self._pause_until:
+            try:
+                async with asyncio.timeout(_STORE_DEADLINE_S):
+                    return await self._store.sources(version_ids)
+            except (ClarionError, TimeoutError) as error:
+                self._pause_until = time.monotonic() + _PAUSE_S
+                log.warning("versions_from_bucket", error=str(error))
         try:
-            return await self._store.sources(version_ids)
-        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("templates_from_configuration", error=repr(error))
-        found = {}
-        try:
-            bucket = await self._jetstream.key_value(BUCKET)
-            for id_ in version_ids:
-                try:
-                    entry = await bucket.get(topology.version_key(id_))
-                except nats.js.errors.KeyNotFoundError:
-                    continue
-                found[id_] = _decode(entry.value or b"")
+            return await self._published(version_ids)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-            raise ClarionError(Code.UNAVAILABLE, "Templates cannot be read just now.", retry_after=1) from error
+            # Also a key that is not there: only PostgreSQL can say that there is none.
+            raise ClarionError(Code.UNAVAILABLE, "The templates cannot be read now.", retry_after=1) from error
+
+    async def _published(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+        bucket = await self._jetstream.key_value(BUCKET)
+        found = {}
+        for version_id in version_ids:
+            entry = await bucket.get(topology.version_key(version_id))
+            found[version_id] = _decode(entry.value or b"")
         return found
 
-    def _remember(self, version_id: str, source: Source) -> None:
-        self._known[version_id] = source
-        self._size += _size(source)
-        while self._size > _MAX_REMEMBERED and len(self._known) > 1:
-            _, dropped = self._known.popitem(last=False)
-            self._size -= _size(dropped)
+    def _keep(self, version_id: str, source: Source) -> None:
+        if version_id not in self._cache:
+            self._held += _size(source)
+        self._cache[version_id] = source
+        while self._held > _CACHE_BYTES and len(self._cache) > 1:
+            self._held -= _size(self._cache.popitem(last=False)[1])
 
 
 def _size(source: Source) -> int:
-    return len(source.subject) + len(source.body)
+    return len(source.subject) + len(source.body) + _OVERHEAD

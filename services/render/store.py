@@ -1,158 +1,147 @@
-"""Templates in PostgreSQL; what is active goes out to the configuration bucket with its row."""
+"""The templates' table. Each change is published in its own transaction: the list of the active, the bodies."""
 
-import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from clarion.render.v1 import templates_pb2
-from runtime import postgres
-from runtime.configuration import Outbox
+from runtime import configuration, postgres
 from runtime.errors import ClarionError, Code
-from runtime.ids import new_id
 from services import topology
 from services.render.frames import Source
+from services.render.templates import ActiveTemplate, NewTemplate, TemplateVersion
 
-_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-# The platform's own tenant id in the tables; "" on the wire.
-_PLATFORM = uuid.UUID(int=0)
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+_Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 class TemplateStore:
-    """Reads and writes; a change of what is active answers after it has gone out, or within two seconds."""
+    """Reads and writes render.templates. Every method raises UNAVAILABLE while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
-    async def create(
-        self, request: templates_pb2.CreateTemplateRequest, *, activate: bool = False, first_only: bool = False
-    ) -> templates_pb2.TemplateVersion | None:
-        """Add a version. first_only: unless there is one already (None is returned)."""
-        tenant = _tenant_uuid(request.tenant_id)
-        async with self._pool.acquire() as connection, connection.transaction():
-            await self._lock(connection, tenant, request.event_type)
-            row = await connection.fetchrow(
-                _QUERIES.insert_template,
-                new_id(),
-                tenant,
-                request.event_type,
-                request.channel,
-                request.subject,
-                request.body,
-                request.push_namespace,
-            )
-            if row is None:
-                raise RuntimeError("an insert returned nothing")
-            if first_only and row["version"] != 1:
-                raise _ExistsError
-            source = Source(row["channel"], row["subject"], row["body"])
-            await self._outbox.add(connection, topology.version_key(str(row["id"])), msgspec.msgpack.encode(source))
-            if activate:
-                await connection.execute(_QUERIES.set_active, row["id"], True)
-                await self._publish_active(connection, tenant, request.event_type)
-                row = await connection.fetchrow(_QUERIES.template, row["id"])
+    async def create(self, version_id: str, new: NewTemplate) -> TemplateVersion:
+        """Store an inactive version and publish it."""
+        try:
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
+                row = await self._insert(connection, version_id, new)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
         await self._outbox.flush()
         return _version(row)
 
-    async def create_first(self, request: templates_pb2.CreateTemplateRequest) -> bool:
-        """Add and activate a version unless there is one already; tell whether it was added."""
+    async def create_first(self, version_id: str, new: NewTemplate) -> bool:
+        """Store, activate and publish a version where there is none yet of its kind; tell whether it was so."""
         try:
-            await self.create(request, activate=True, first_only=True)
-        except _ExistsError:
-            return False
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
+                if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
+                    return False
+                await self._insert(connection, version_id, new)
+                await self._activate(connection, version_id, active=True)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        await self._outbox.flush()
         return True
 
-    async def set_active(self, version_id: str, *, active: bool) -> templates_pb2.TemplateVersion:
-        """Make a version the active one of its kind, or no longer. Raises NOT_FOUND."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(_QUERIES.template, version_id)
-            if row is None:
-                raise _not_found()
-            await self._lock(connection, row["tenant_id"], row["event_type"])
-            if active:
-                await connection.execute(
-                    _QUERIES.deactivate_others, row["tenant_id"], row["event_type"], row["channel"]
-                )
-            await connection.execute(_QUERIES.set_active, row["id"], active)
-            await self._publish_active(connection, row["tenant_id"], row["event_type"])
-            row = await connection.fetchrow(_QUERIES.template, version_id)
+    async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
+        """Make it the only active version of its kind, or no longer active; publish. Raises NOT_FOUND."""
+        try:
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                row = await self._activate(connection, version_id, active=active)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
         await self._outbox.flush()
         return _version(row)
 
-    async def get(self, version_id: str) -> templates_pb2.TemplateVersion:
-        """Raises NOT_FOUND."""
-        return _version(await self._pool.fetchrow(_QUERIES.template, version_id))
+    async def get(self, version_id: str) -> TemplateVersion:
+        """Return a version. Raises NOT_FOUND."""
+        try:
+            return _version(await self._pool.fetchrow(_SQL.get_template, version_id))
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
 
     async def page(
-        self, request: templates_pb2.ListTemplatesRequest, limit: int
-    ) -> list[templates_pb2.TemplateVersion]:
-        """Return up to limit versions, newest first."""
-        rows = await self._pool.fetch(
-            _QUERIES.templates,
-            request.tenant_id or None,
-            request.event_type or None,
-            request.active_only,
-            request.cursor or None,
-            limit,
-        )
+        self, *, tenant_id: str, event_type: str, active_only: bool, limit: int, cursor: str
+    ) -> list[TemplateVersion]:
+        """Return versions, newest first, that are older than the one whose id is cursor."""
+        try:
+            rows = await self._pool.fetch(_SQL.list_templates, tenant_id, event_type, active_only, cursor, limit)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
         return [_version(row) for row in rows]
 
-    async def active(self, tenant_id: str, event_type: str) -> "list[asyncpg.Record]":
-        """Return the active versions of a tenant's (or, "", the platform's) event type."""
-        return await self._pool.fetch(_QUERIES.active_templates, _tenant_uuid(tenant_id), event_type)
+    async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
+        """Return the active versions of an event type, each with its tenant."""
+        try:
+            rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        return [(row["tenant_id"], ActiveTemplate(row["channel"], row["id"], row["push_namespace"])) for row in rows]
 
-    async def sources(self, version_ids: Collection[str]) -> dict[str, Source]:
-        """Return the versions that exist, as they were written."""
-        rows = await self._pool.fetch(_QUERIES.sources, list(version_ids))
-        return {str(row["id"]): Source(row["channel"], row["subject"], row["body"]) for row in rows}
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+        """Return those of the versions that exist."""
+        try:
+            rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
+        except postgres.CONNECTION_ERRORS as error:
+            raise _away() from error
+        return {row["id"]: Source(row["channel"], row["subject"], row["body"]) for row in rows}
 
-    async def _lock(self, connection: Any, tenant: uuid.UUID, event_type: str) -> None:
-        """One change at a time of what belongs together."""
-        await connection.execute(_QUERIES.lock, f"{tenant}/{event_type}")
+    async def _insert(self, connection: _Connection, version_id: str, new: NewTemplate) -> asyncpg.Record | None:
+        row = await connection.fetchrow(
+            _SQL.insert_template,
+            version_id,
+            new.tenant_id,
+            new.event_type,
+            new.channel,
+            new.subject,
+            new.body,
+            new.push_namespace,
+        )
+        source = Source(new.channel, new.subject, new.body)
+        await self._outbox.add(connection, topology.version_key(version_id), msgspec.json.encode(source))
+        return row
 
-    async def _publish_active(self, connection: Any, tenant: uuid.UUID, event_type: str) -> None:
-        rows = await connection.fetch(_QUERIES.active_templates, tenant, event_type)
-        value = [
-            {
-                "channel": event_pb2.Channel.Name(row["channel"]).removeprefix("CHANNEL_"),
-                "template_version_id": str(row["id"]),
-                "push_namespace": row["push_namespace"],
-            }
-            for row in rows
-        ]
-        key = topology.templates_key("" if tenant == _PLATFORM else str(tenant), event_type)
-        await self._outbox.add(connection, key, msgspec.json.encode(value) if value else None)
+    async def _activate(self, connection: _Connection, version_id: str, *, active: bool) -> asyncpg.Record | None:
+        row = await connection.fetchrow(_SQL.get_template, version_id)
+        if row is None:
+            raise _unknown()
+        tenant_id, event_type = row["tenant_id"], row["event_type"]
+        await connection.execute(_SQL.lock_event_type, tenant_id, event_type)
+        if active:
+            await connection.execute(_SQL.deactivate_others, tenant_id, event_type, row["channel"], version_id)
+        row = await connection.fetchrow(_SQL.set_active, version_id, active)
+        listed = await connection.fetch(_SQL.list_active, [tenant_id], event_type)
+        value = msgspec.json.encode([_published(one) for one in listed])
+        await self._outbox.add(connection, topology.templates_key(tenant_id, event_type), value)
+        return row
 
 
-class _ExistsError(Exception):
-    """There is a version already; the transaction is undone."""
+def _published(row: asyncpg.Record) -> dict[str, str]:
+    channel = topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper()
+    return {"channel": channel, "template_version_id": row["id"], "push_namespace": row["push_namespace"]}
 
 
-def _tenant_uuid(tenant_id: str) -> uuid.UUID:
-    return uuid.UUID(tenant_id) if tenant_id else _PLATFORM
+def _version(row: asyncpg.Record | None) -> TemplateVersion:
+    if row is None:
+        raise _unknown()
+    template = NewTemplate(
+        row["tenant_id"], row["event_type"], row["channel"], row["subject"], row["body"], row["push_namespace"]
+    )
+    created_at_us = int(row["created_at"].timestamp() * 1_000_000)
+    return TemplateVersion(row["id"], row["version"], template, active=row["active"], created_at_us=created_at_us)
 
 
-def _not_found() -> ClarionError:
+def _unknown() -> ClarionError:
     return ClarionError(Code.NOT_FOUND, "There is no such template version.")
 
 
-def _version(row: "asyncpg.Record | None") -> templates_pb2.TemplateVersion:
-    if row is None:
-        raise _not_found()
-    return templates_pb2.TemplateVersion(
-        id=str(row["id"]),
-        version=row["version"],
-        tenant_id="" if row["tenant_id"] == _PLATFORM else str(row["tenant_id"]),
-        event_type=row["event_type"],
-        channel=row["channel"],
-        subject=row["subject"],
-        body=row["body"],
-        push_namespace=row["push_namespace"],
-        active=row["active"],
-        created_at_us=int(row["created_at"].timestamp() * 1_000_000),
-    )
+def _away() -> ClarionError:
+    return ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)

@@ -1,6 +1,7 @@
 """Templates as tenants and the platform write them: what is accepted, and which are active."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +19,6 @@ GLOBAL_TYPES = frozenset(f"global.{kind}" for kind in GLOBAL_KINDS)
 MAX_EVENT_TYPE = 255
 MAX_SUBJECT = 2000
 MAX_BODY_BYTES = 256 * 1024
-CHECK_BUDGET_S = 8.0
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _TENANT = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -61,8 +61,8 @@ class ActiveTemplate:
 class Store(Protocol):
     """Keeps versions and publishes them."""
 
-    async def create(self, version_id: str, new: NewTemplate, *, only_first: bool = False) -> TemplateVersion | None:
-        """Store an inactive version; only_first: only where there is none yet, then active, else None."""
+    async def create(self, version_id: str, new: NewTemplate) -> TemplateVersion:
+        """Store an inactive version."""
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
         """Make it the only active one of its kind, or no longer. Raises NOT_FOUND."""
@@ -75,7 +75,7 @@ class Store(Protocol):
     ) -> list[TemplateVersion]:
         """Return the newest before cursor."""
 
-    async def active(self, tenant_ids: list[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
+    async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions with their tenants."""
 
 
@@ -93,18 +93,15 @@ class Templates:
         self._store = store
         self._checker = checker
 
-    async def create(self, new: NewTemplate) -> TemplateVersion:
-        """Store a new version, inactive. Raises INVALID with the place of each fault."""
+    async def create(self, new: NewTemplate, budget: float) -> TemplateVersion:
+        """Store a new version, inactive, within budget seconds. Raises INVALID with the place of each fault."""
         violations = _violations(new)
         if not violations:
-            faults = await self._checker.check(Source(new.channel, new.subject, new.body), CHECK_BUDGET_S)
+            faults = await self._checker.check(Source(new.channel, new.subject, new.body), budget)
             violations = [(fault.field, _place(fault)) for fault in faults]
         if violations:
             raise ClarionError(Code.INVALID, "The template cannot be used.", fields=violations)
-        created = await self._store.create(new_id(), new)
-        if created is None:
-            raise RuntimeError("a version was not created")
-        return created
+        return await self._store.create(new_id(), new)
 
     async def resolve(self, tenant_id: str, event_type: str) -> list[ActiveTemplate]:
         """Return the active version of each channel: the tenant's own, else (global types) the platform's."""
@@ -119,21 +116,27 @@ def _place(fault: Fault) -> str:
     return f"Line {fault.line}: {fault.message}" if fault.line else fault.message
 
 
-def _violations(new: NewTemplate) -> list[tuple[str, str]]:
+def content_violations(channel: int, subject: str, body: str) -> list[tuple[str, str]]:
+    """Return what is wrong with a template before anyone compiles it: (field, description)."""
     found = []
+    if channel not in CHANNELS:
+        found.append(("channel", "EMAIL, SMS or PUSH."))
+    if not body.strip():
+        found.append(("body", "It is empty."))
+    if len(body.encode()) > MAX_BODY_BYTES:
+        found.append(("body", "At most 256 KiB."))
+    if len(subject) > MAX_SUBJECT:
+        found.append(("subject", f"At most {MAX_SUBJECT} characters."))
+    found.extend((field, "It holds a NUL.") for field, text in (("subject", subject), ("body", body)) if "\0" in text)
+    return found
+
+
+def _violations(new: NewTemplate) -> list[tuple[str, str]]:
+    found = content_violations(new.channel, new.subject, new.body)
     if not _TENANT.fullmatch(new.tenant_id) or new.tenant_id == _RESERVED_TENANT:
         found.append(("tenant_id", "This is not a tenant's id."))
     if not 1 <= len(new.event_type) <= MAX_EVENT_TYPE or not new.event_type.isprintable():
         found.append(("event_type", f"From 1 to {MAX_EVENT_TYPE} printable characters."))
-    if new.channel not in CHANNELS:
-        found.append(("channel", "EMAIL, SMS or PUSH."))
-    if not new.body.strip():
-        found.append(("body", "It is empty."))
-    if len(new.body.encode()) > MAX_BODY_BYTES:
-        found.append(("body", "At most 256 KiB."))
-    if len(new.subject) > MAX_SUBJECT:
-        found.append(("subject", f"At most {MAX_SUBJECT} characters."))
-    found.extend((field, "It holds a NUL.") for field in ("subject", "body") if "\0" in getattr(new, field))
     if not _NAMESPACE.fullmatch(new.push_namespace):
         found.append(("push_namespace", "At most 64 letters, digits, _ and -."))
     return found

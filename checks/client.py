@@ -42,6 +42,11 @@ class Http:
         self._urls = urls
         self._turn = 0
 
+    @property
+    def url(self) -> str:
+        """The first gateway's address."""
+        return self._urls[0]
+
     async def call(
         self,
         method: str,

@@ -10,7 +10,20 @@ _WHITE = re.compile(r"[ \t\r\n\f\v\xa0]+")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
 _ATTRIBUTE = re.compile(r"""\s([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _HIDDEN = re.compile(r"display\s*:\s*none")
-_BLANK_LINES = frozenset(("dd", "dt", "li", "tr"))
+_BLANK_LINES = re.compile(r"\n{3,}")
+_LINE_ENDS = re.compile(r"[ \t]+(?=\n)")
+
+_SKIPPED = frozenset(("head", "script", "style", "title", "template", "noscript", "textarea", "svg"))
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+)
+_PARAGRAPHS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "div", "dl", "fieldset", "footer", "form", "header"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "main", "nav", "ol", "p", "pre", "section", "table", "ul"),
+    )
+)
+_LINES = frozenset(("dd", "dt", "li", "tr"))
 _UNLINKED = ("#", "javascript:", "data:")
 
 

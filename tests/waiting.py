@@ -5,12 +5,16 @@ import inspect
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline: float = 10.0, *, every: float = 0.02) -> T:
+@overload
+async def eventually(predicate: Callable[..., Awaitable[T]], deadline: float = 10.0, *, every: float = 0.02) -> T: ...
+@overload
+async def eventually(predicate: Callable[..., T], deadline: float = 10.0, *, every: float = 0.02) -> T: ...
+async def eventually(predicate: Callable[..., Any], deadline: float = 10.0, *, every: float = 0.02) -> Any:
     """Return the predicate's first truthy value; AssertionError after deadline seconds.
 
     The predicate may be a coroutine function. An AssertionError inside it counts as "not yet".
@@ -18,7 +22,7 @@ async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline: float 
     until = time.monotonic() + deadline
     while True:
         failure: AssertionError | None = None
-        value: T | None = None
+        value: Any = None
         try:
             outcome = predicate()
             value = await outcome if inspect.isawaitable(outcome) else outcome

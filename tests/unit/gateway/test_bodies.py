@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
@@ -151,6 +151,7 @@ def test_deep_json_is_refused() -> None:
     assert len(msgspec.json.decode(wide.variables)) == 1000
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)))
 def test_variables_arrive_whole_and_in_one_form(variables: dict[str, Any]) -> None:
     """Any order of keys gives the same bytes, and they hold the same data."""
@@ -161,6 +162,7 @@ def test_variables_arrive_whole_and_in_one_form(variables: dict[str, Any]) -> No
     assert (msgspec.json.decode(first) if first else {}) == variables
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_no_bytes_break_the_parser(raw: bytes) -> None:
     """Whatever comes in, it is an event or a documented fault."""

@@ -1,0 +1,87 @@
+"""SIGTERM: health says so first, what is under way ends, browsers are sent elsewhere."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from stack import processes
+from stack.client import Running
+from stack.launch import command_for
+from tests.conftest import free_port
+from tests.integration.gateway.conftest import CreateTenant
+from tests.waiting import eventually
+
+Gateway = tuple["subprocess.Popen[bytes]", int]
+
+
+async def health(port: int) -> tuple[int, str]:
+    """Return the status and the word of /healthz; 0 where nobody listens."""
+    try:
+        async with aiohttp.request("GET", f"http://127.0.0.1:{port}/healthz") as answer:
+            return answer.status, (await answer.json())["status"]
+    except aiohttp.ClientConnectionError:
+        return 0, ""
+
+
+def _start(local_stack: Running, port: int, log: Path) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, **local_stack.variables, "CLARION_HTTP_ADDRESS": f"127.0.0.1:{port}"}
+    command = command_for(processes.command("gateway"), death_signal=signal.SIGKILL)
+    with log.open("wb") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=processes.ROOT)
+
+
+@pytest.fixture
+async def gateway(local_stack: Running, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A second gateway on the same services, and its port."""
+    port = free_port()
+    process = _start(local_stack, port, tmp_path / "log")
+
+    async def is_up() -> bool:
+        return (await health(port))[0] == 200
+
+    try:
+        await eventually(is_up, 20)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_sigterm_drains(gateway: Gateway, create_tenant: CreateTenant) -> None:
+    """A request half sent is answered, a browser gets 1001, health says draining, the exit status is 0."""
+    process, port = gateway
+    tenant = await create_tenant()
+    body = b'{"eventType":"x","payload":{"userId":"u"}}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /api/v1/events/trigger HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        + f"x-api-key: {tenant.key}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body[:10]
+    )
+    async with aiohttp.ClientSession() as session:
+        browser = await session.ws_connect(f"http://127.0.0.1:{port}/connection/websocket")
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+
+        async def is_draining() -> bool:
+            return (await health(port)) == (503, "draining")
+
+        await eventually(is_draining, 2)
+        message = await browser.receive(5)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+        assert (await health(port))[0] == 0
+        writer.write(body[10:])
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"X-Event-Id" in head
+    writer.close()
+    assert await asyncio.to_thread(process.wait, 10) == 0
+    assert time.monotonic() - started < 10

@@ -25,9 +25,7 @@ def _routed(*statuses: trace_pb2.DeliveryStatus.ValueType) -> trace_pb2.TraceRec
     )
 
 
-def _attempted(
-    status: trace_pb2.DeliveryStatus.ValueType, attempt: int = 1, replay: int = 0
-) -> trace_pb2.TraceRecord:
+def _attempted(status: trace_pb2.DeliveryStatus.ValueType, attempt: int = 1, replay: int = 0) -> trace_pb2.TraceRecord:
     return trace_pb2.TraceRecord(
         id=f"a{attempt}-{replay}",
         event_id="e",

@@ -58,9 +58,7 @@ def test_policy_and_override() -> None:
 
 def test_addresses() -> None:
     """A missing or malformed address skips its channel only."""
-    missing = route(
-        _event(recipient={"email": "", "phone": ""}), Circumstances(templates=ALL, providers=PROVIDERS), 0
-    )
+    missing = route(_event(recipient={"email": "", "phone": ""}), Circumstances(templates=ALL, providers=PROVIDERS), 0)
     assert _decisions(missing) == {EMAIL: "missing_email", SMS: "missing_phone", PUSH: ""}
     malformed = route(
         _event(recipient={"email": "a@b@c\r\nBcc: x", "phone": "0712"}),

@@ -166,11 +166,16 @@ async def _make_template(local: Postgres) -> None:
 
 async def _database(local: Postgres, template: str) -> AsyncIterator[str]:
     name = f"test_{secrets.token_hex(6)}"
+    await _administer(local, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield local.url(name)
+    # By a connection of its own: the test may have killed the server in between.
+    await _administer(local, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _administer(local: Postgres, statement: str) -> None:
     admin = await asyncpg.connect(local.url("postgres"))
     try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield local.url(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.execute(statement)
     finally:
         await admin.close()
 

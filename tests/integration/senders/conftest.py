@@ -1,0 +1,74 @@
+"""The senders' parts on real PostgreSQL and NATS."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+from nats.aio.client import Client
+
+from runtime import configuration, nats, postgres
+from runtime.encryption import Vault
+from services.senders.channels.email.smtp.provider import Smtp
+from services.senders.channels.email.smtp.settings import SmtpSettings
+from services.senders.outbox import Outbox
+from services.senders.store import ProviderStore, SecretBox
+from tests.unit.senders.builders import encryption_key
+
+OpenSmtp = Callable[..., Smtp]
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """Connections to this test's database, as the service has them."""
+    pool = await postgres.connect(postgres_url, name="test", size=4)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[Client]:
+    """A connection to this test's NATS server."""
+    connection = await nats.connect(nats_url, name="test")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def outbox(pool: "asyncpg.Pool[asyncpg.Record]") -> Outbox:
+    """The sandbox's memory, empty."""
+    return Outbox(pool)
+
+
+@dataclass
+class Shop:
+    """The providers' store and what it works with."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    connection: Client
+    box: SecretBox
+    store: ProviderStore
+
+
+@pytest.fixture
+def shop(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> Shop:
+    """A store without providers."""
+    box = SecretBox(Vault(encryption_key()))
+    return Shop(pool, connection, box, ProviderStore(pool, configuration.Outbox(pool, "senders", connection), box))
+
+
+@pytest.fixture
+async def open_smtp() -> AsyncIterator[OpenSmtp]:
+    """Opens providers at a port of 127.0.0.1 and closes them in the end."""
+    opened: list[Smtp] = []
+
+    def open_one(port: int, *, deadline_s: float = 5.0, **settings: Any) -> Smtp:
+        given = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
+        smtp = Smtp(SmtpSettings(**given), deadline_s=deadline_s)
+        opened.append(smtp)
+        return smtp
+
+    yield open_one
+    for smtp in opened:
+        await smtp.close()

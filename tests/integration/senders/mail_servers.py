@@ -1,0 +1,158 @@
+"""Real SMTP servers that behave as told: they accept, refuse, hang, hang up, speak TLS, ask for a password."""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.conftest import free_port
+
+Reply = Callable[[SMTP], Awaitable[str]]
+
+
+def hang_up(server: SMTP) -> None:
+    """End a connection without a word."""
+    cast(asyncio.Transport, server.transport).abort()
+
+
+@dataclass
+class Catcher:
+    """aiosmtpd's handler: keeps what it takes. rcpt and data answer in its place where they are set.
+
+    hang_up_on_reuse: the second message of a connection finds nobody there.
+    """
+
+    rcpt: str = ""
+    data: Reply | None = None
+    hang_up_on_reuse: bool = False
+    envelopes: list[Envelope] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name and arguments
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Answer MAIL FROM."""
+        known = any(session is one for one in self.sessions)
+        if known and self.hang_up_on_reuse:
+            hang_up(server)
+        if not known:
+            self.sessions.append(session)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Answer RCPT TO."""
+        if self.rcpt:
+            return self.rcpt
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Answer the content."""
+        if self.data is not None:
+            return await self.data(server)
+        self.envelopes.append(envelope)
+        return f"250 2.0.0 Ok: queued as {len(self.envelopes):08X}"
+
+
+@dataclass
+class Password:
+    """aiosmtpd's authenticator."""
+
+    username: str
+    password: str
+
+    def __call__(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, mechanism: str, data: object
+    ) -> AuthResult:
+        """Tell whether the password is right. A wrong one is repeated in the answer, as bad servers do."""
+        if not isinstance(data, LoginPassword):
+            return AuthResult(success=False, handled=False)
+        if (data.login.decode(), data.password.decode()) == (self.username, self.password):
+            return AuthResult(success=True)
+        return AuthResult(
+            success=False, handled=False, message=f"535 5.7.8 {data.password.decode()} is wrong ({mechanism})"
+        )
+
+
+@asynccontextmanager
+async def serving(handler: Catcher, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[int]:
+    """Run aiosmtpd on a port of 127.0.0.1, with TLS from the first byte where tls is given."""
+    loop = asyncio.get_running_loop()
+    port = free_port()
+    transports: list[asyncio.BaseTransport] = []
+
+    class Server(SMTP):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.append(transport)
+            super().connection_made(transport)
+
+    def session() -> SMTP:
+        return Server(handler, hostname="test", loop=loop, **options)
+
+    server = await loop.create_server(session, "127.0.0.1", port, ssl=tls)
+    try:
+        yield port
+    finally:
+        server.close()
+        for transport in transports:
+            transport.close()
+
+
+@asynccontextmanager
+async def hanging(*, says: bytes = b"") -> AsyncIterator[int]:
+    """Run a server that takes connections, says its piece, and then nothing at all."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(says)
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+def self_signed(folder: Path) -> tuple[ssl.SSLContext, str]:
+    """A server's TLS context for 127.0.0.1, and its certificate as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "server.pem"
+    path.write_bytes(pem + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context, pem.decode()

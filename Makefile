@@ -21,8 +21,8 @@ run: ## Start everything here and keep it running; Ctrl-C stops it
 
 .PHONY: smoke
 smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
-	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m bench.smoke
+	$(RUN_ENVIRONMENT)
+	@$(PYTHON) -m checks.smoke
 
 .PHONY: test
 test: ## Run all tests
@@ -59,8 +59,8 @@ gen-drift:
 
 .PHONY: chaos
 chaos: ## Kill each part in a burst of events and count what is lost
-	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m bench.chaos
+	$(RUN_ENVIRONMENT)
+	@$(PYTHON) -m checks.chaos
 
 .PHONY: bench
 bench: ## Measure throughput, latency and memory beside their baselines

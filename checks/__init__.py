@@ -1,1 +1,1 @@
-"""Proofs on a running stack: `checks.smoke` (it works), `checks.chaos` (nothing is lost), `checks.fsync` (it is stored)."""
+"""Proofs on a stack: `checks.smoke` (it works), `checks.chaos` (nothing is lost), `checks.fsync` (it is stored)."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.realtime import centrifugo
-from stack import processes
+from stack import demo_page, processes
 from stack.faults import StackError
 from stack.folder import Demo, Folder, write_private
 from stack.hub.build import HubUnavailableError, hub_binary
@@ -115,6 +115,7 @@ class Stack:
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
         hub = asyncio.create_task(self._start_hub())
+        page = asyncio.create_task(asyncio.to_thread(demo_page.install, processes.ROOT / "build", self._report))
         try:
             await asyncio.gather(self._start_postgres(), self._start_nats())
             await self._helper("migrate", ("cli", "migrate"))
@@ -122,6 +123,7 @@ class Stack:
             roles = [*processes.SERVICES, "mail", *(["gateway"] if demo else [])]
             self._run(roles, demo)
             await hub
+            await page
         finally:
             hub.cancel()
             await asyncio.gather(hub, return_exceptions=True)
@@ -197,7 +199,8 @@ class Stack:
             self._report(line)
         if process.returncode:
             words = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
-            raise StackError(f"{words[-1] if words else f'{name} ended with status {process.returncode}'}.")
+            last = words[-1] if words else f"{name} ended with status {process.returncode}"
+            raise StackError(f"{last.rstrip('.')}.")
 
     def _write_state(self) -> None:
         write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -180,12 +181,23 @@ class Supervisor:
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log that says something, for an error's sentence."""
+    """Return the line of a log that says most about an end, for a person: its last error, else its last line."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
-    return f"{lines[-1][:300].rstrip('.') if lines else 'it said nothing'} (see {log})"
+    errors = [line for line in lines if '"level":"error"' in line]
+    said = _sentence((errors or lines or ["it said nothing"])[-1])
+    return f"{said[:300].rstrip('.')} (see {log})"
+
+
+def _sentence(line: str) -> str:
+    """Return what a line of a service's JSON log says; any other line as it is."""
+    try:
+        fields = json.loads(line)
+        return f"{fields['event']}: {fields['error']}" if "error" in fields else str(fields["event"])
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def _describe(status: int) -> str:

@@ -1,0 +1,148 @@
+"""The render service's parts, put together as in its wiring, on real servers and real workers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import nats
+import pytest
+from nats.aio.client import Client
+
+from clarion.render.v1 import render_pb2, render_pb2_grpc, templates_pb2, templates_pb2_grpc
+from runtime import configuration, postgres
+from runtime.grpc import Caller, Server, channel
+from services.render.frames import Limits
+from services.render.pool import Pool
+from services.render.process import WORKER
+from services.render.render import Renderer
+from services.render.servicer import RENDER_SERVICE, TEMPLATE_SERVICE, RenderServicer, TemplateServicer
+from services.render.sources import CachedSources
+from services.render.store import TemplateStore
+from services.render.templates import Templates
+from tests.conftest import free_port
+
+LIMITS = Limits(cpu_s=0.3, output=256 * 1024, memory=64 * 1024 * 1024)
+TOKEN = "token-of-the-tests"
+# Converts without the depth check, so that the converter can really crash.
+RECKLESS = "tests.integration.render.reckless_worker"
+
+
+@dataclass
+class Deaths:
+    """The reasons for which workers died."""
+
+    reasons: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def running_pool(module: str = WORKER, *, workers: int = 1, limits: Limits = LIMITS) -> AsyncIterator[Pool]:
+    """A pool at work; its deaths in pool_deaths."""
+    pool = Pool(limits, workers=workers, on_restart=lambda _: None, module=module)
+    task = asyncio.create_task(pool.serve())
+    await pool.ready()
+    try:
+        yield pool
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    """One worker."""
+    async with running_pool() as started:
+        yield started
+
+
+@pytest.fixture
+async def reckless_pool() -> AsyncIterator[Pool]:
+    """One worker without the depth check."""
+    async with running_pool(RECKLESS) as started:
+        yield started
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    """A pool on this test's database."""
+    opened = await postgres.connect(postgres_url, name="render", size=4)
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture
+async def broker(nats_url: str) -> AsyncIterator[Client]:
+    """A connection to this test's NATS."""
+    connection = await nats.connect(nats_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def store(database: "asyncpg.Pool[asyncpg.Record]", broker: Client) -> TemplateStore:
+    """The store, publishing to the bucket."""
+    return TemplateStore(database, configuration.Outbox(database, "render", broker))
+
+
+@dataclass
+class Service:
+    """A running service and how to call it."""
+
+    pool: Pool
+    store: TemplateStore
+    render: "render_pb2_grpc.RenderServiceAsyncStub"
+    templates: "templates_pb2_grpc.TemplateServiceAsyncStub"
+    caller: Caller
+
+    async def call(self, method: Callable[..., Awaitable[Any]], request: Any, *, deadline: float = 10.0) -> Any:
+        """Call a method as the other services do."""
+        return await self.caller(method, request, deadline=deadline)
+
+    async def batch(
+        self, *items: tuple[str, bytes] | tuple[str, bytes, bytes], deadline: float = 10.0
+    ) -> list[render_pb2.RenderResult]:
+        """Render (version, variables[, fallback]) items."""
+        request = render_pb2.RenderBatchRequest(
+            items=[
+                render_pb2.RenderItem(
+                    template_version_id=item[0], variables=item[1], fallback=item[2] if len(item) > 2 else b""
+                )
+                for item in items
+            ]
+        )
+        return list((await self.call(self.render.RenderBatch, request, deadline=deadline)).results)
+
+    async def create(self, channel_: int, body: str, **fields: Any) -> templates_pb2.TemplateVersion:
+        """Create a template of tenant "t1", event type "order.confirmed", unless said otherwise."""
+        values = {"tenant_id": "t1", "event_type": "order.confirmed", **fields}
+        request = templates_pb2.CreateTemplateRequest(channel=channel_, body=body, **values)  # type: ignore[arg-type]
+        answer = await self.call(self.templates.CreateTemplate, request)
+        template: templates_pb2.TemplateVersion = answer.template
+        return template
+
+
+@pytest.fixture
+async def service(store: TemplateStore, broker: Client, pool: Pool) -> AsyncIterator[Service]:
+    """The whole service on a port of its own."""
+    renderer = Renderer(pool, CachedSources(store, broker))
+    address = f"127.0.0.1:{free_port()}"
+    server = Server(address, token=TOKEN)
+    server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer), RENDER_SERVICE)
+    server.add(
+        templates_pb2_grpc.add_TemplateServiceServicer_to_server,
+        TemplateServicer(Templates(store, renderer), store),
+        TEMPLATE_SERVICE,
+    )
+    await server.start()
+    async with channel(address) as connection:
+        yield Service(
+            pool,
+            store,
+            render_pb2_grpc.RenderServiceStub(connection),
+            templates_pb2_grpc.TemplateServiceStub(connection),
+            Caller(TOKEN),
+        )
+    await server.stop(0)

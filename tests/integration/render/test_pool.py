@@ -1,0 +1,162 @@
+"""Hostile templates and dying workers: each is one item's result, and nobody else's."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from services.render.frames import Answer, Source
+from services.render.pool import Job, Pool
+from tests.integration.render.conftest import running_pool
+from tests.waiting import eventually
+
+SMS = Source(2, "", "Hi {{name}}")
+BIG = b'{"a":[' + b",".join([b"1"] * 3000) + b"]}"
+CRASHING = Source(
+    1, "s", "<mjml><mj-body><mj-section><mj-column><mj-text>{{{x}}}</mj-text></mj-column></mj-section></mj-body></mjml>"
+)
+DEEP = b'{"x":"' + b"<b>" * 20_000 + b"</b>" * 20_000 + b'"}'
+
+
+def sms(name: str = "Ada") -> Job:
+    """A harmless item."""
+    return Job(SMS, version_id="good", variables=f'{{"name":"{name}"}}'.encode())
+
+
+def job(body: str, variables: bytes = b"{}", version_id: str = "bad") -> Job:
+    """An SMS item with this body."""
+    return Job(Source(2, "", body), version_id=version_id, variables=variables)
+
+
+async def run(pool: Pool, jobs: Sequence[Job], budget: float = 20.0) -> list[Answer]:
+    """Run them; every one must be answered."""
+    answers = await pool.run(jobs, budget)
+    assert None not in answers
+    return [answer for answer in answers if answer is not None]
+
+
+def outcomes(answers: Sequence[Answer]) -> list[str]:
+    """Only the outcomes."""
+    return [answer.outcome for answer in answers]
+
+
+async def test_renders_in_order(pool: Pool) -> None:
+    """Answers stand where their jobs stood, over many frames."""
+    answers = await run(pool, [sms(str(number)) for number in range(300)])
+    assert [answer.content.text for answer in answers] == [f"Hi {number}" for number in range(300)]
+
+
+async def test_segfault_is_alone(reckless_pool: Pool) -> None:
+    """One item among twenty really crashes the converter: nineteen are rendered."""
+    jobs = [sms() for _ in range(20)]
+    jobs[7] = Job(CRASHING, version_id="deep", variables=DEEP)
+    answers = await run(reckless_pool, jobs)
+    assert answers[7].outcome == "render_crashed"
+    assert "SIGSEGV" in answers[7].detail
+    assert outcomes(answers[:7] + answers[8:]) == ["ok"] * 19
+
+
+async def test_depth_is_refused_before_it_crashes(pool: Pool) -> None:
+    """The same item does not even cost a worker where the depth check stands."""
+    before = pool.pids
+    (answer,) = await run(pool, [Job(CRASHING, version_id="deep", variables=DEEP)])
+    assert answer.outcome == "template_error"
+    assert "nested" in answer.detail
+    assert pool.pids == before
+
+
+async def test_endless_loop_times_out(pool: Pool) -> None:
+    """Nested loops over a long list end by their limit; their neighbours are rendered, and first."""
+    loop = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}"
+    started = time.perf_counter()
+    answers = await run(pool, [sms(), job(loop, BIG), sms(), job(loop, BIG), sms()])
+    assert outcomes(answers) == ["ok", "render_timeout", "ok", "render_timeout", "ok"]
+    assert time.perf_counter() - started < 5
+
+
+async def test_neighbours_of_a_slow_template_do_not_wait_for_all_of_it(pool: Pool) -> None:
+    """Once a version took its time away, its other items come after everybody else's."""
+    loop = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}"
+    slow = asyncio.create_task(pool.run([job(loop, BIG) for _ in range(40)], 3.0))
+    started = time.perf_counter()
+    await run(pool, [sms() for _ in range(20)])
+    assert time.perf_counter() - started < 2
+    answers = await slow
+    assert {answer.outcome for answer in answers if answer} == {"render_timeout"}
+    assert pool.is_suspect("bad")
+
+
+async def test_memory_bomb(pool: Pool) -> None:
+    """A list of lists of texts grows until the worker's limit, not until the machine's."""
+    nested = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{../../../b}}{{/each}}{{/each}}{{/each}}"
+    variables = (
+        b'{"a":[' + b",".join([b"0"] * 3000) + b'],"b":' + b"[" * 3 + b'"' + b"x" * 200_000 + b'"' + b"]" * 3 + b"}"
+    )
+    answers = await run(pool, [sms(), job(nested, variables), sms()])
+    assert outcomes(answers) == ["ok", "output_too_large", "ok"]
+
+
+async def test_variables_beyond_memory(pool: Pool) -> None:
+    """Data that take more memory than a worker has are that item's failure."""
+    variables = b'{"a":[' + b",".join([b"{}"] * 1_500_000) + b"]}"
+    answers = await run(pool, [sms(), job("{{a.length}}", variables), sms()])
+    assert outcomes(answers) == ["ok", "render_memory", "ok"]
+
+
+async def test_output_bomb(pool: Pool) -> None:
+    """Output ends at its limit."""
+    answers = await run(pool, [sms(), job("{{#each a}}{{#each ../a}}xxxxxxxx{{/each}}{{/each}}", BIG), sms()])
+    assert outcomes(answers) == ["ok", "output_too_large", "ok"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+async def test_worker_killed_in_a_batch(pool: Pool, number: signal.Signals) -> None:
+    """A worker that is killed from outside costs no item: all are rendered by the next one."""
+    (pid,) = pool.pids
+    work = "{{#each a}}{{#each ../a}}{{/each}}{{/each}}"
+    variables = b'{"a":[' + b",".join([b"1"] * 300) + b"]}"
+    running = asyncio.create_task(run(pool, [job(work, variables, "steady") for _ in range(100)]))
+    await asyncio.sleep(0.1)
+    os.kill(pid, number)
+    assert outcomes(await running) == ["ok"] * 100
+    await eventually(lambda: pool.pids and pool.pids != [pid])
+
+
+async def test_killed_when_idle(pool: Pool) -> None:
+    """A worker that dies between batches is replaced."""
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGKILL)
+    assert outcomes(await run(pool, [sms()])) == ["ok"]
+
+
+async def test_stopped_worker_is_ended(pool: Pool) -> None:
+    """A worker that hangs (here: is stopped) is killed, and its work done by another."""
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    answers = await run(pool, [sms(), sms()])
+    assert set(outcomes(answers)) == {"ok"}
+
+
+async def test_several_workers() -> None:
+    """Two workers share what waits."""
+    async with running_pool(workers=2) as pool:
+        await eventually(lambda: len(pool.pids) == 2)
+        assert set(outcomes(await run(pool, [sms() for _ in range(500)]))) == {"ok"}
+
+
+async def test_worker_ends_with_its_pipe() -> None:
+    """No worker outlives its service."""
+    async with running_pool() as pool:
+        (pid,) = pool.pids
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_worker_has_no_environment(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets of the service's environment are not in the worker's."""
+    (pid,) = pool.pids
+    with open(f"/proc/{pid}/environ", "rb") as environ:
+        assert environ.read() == b""

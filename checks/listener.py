@@ -43,6 +43,7 @@ class Connection:
     socket: aiohttp.ClientWebSocketResponse
     on_push: "asyncio.Queue[Publication]" = field(default_factory=asyncio.Queue)
     positions: dict[str, Channel] = field(default_factory=dict)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[int, "asyncio.Future[dict[str, Any]]"] = field(default_factory=dict)
     _last: int = 0
 
@@ -82,6 +83,7 @@ class Connection:
                 for line in message.data.splitlines():
                     await self._frame(json.loads(line))
         finally:
+            self.ended.set()
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(CheckError("the connection ended"))

@@ -1,0 +1,91 @@
+"""A hundred calls at once with one key, over every gateway and ingest process, before and after all were killed."""
+
+import asyncio
+import secrets
+
+import aiohttp
+
+from checks.client import Answer, Client, connect, order
+from checks.report import Report
+from checks.waiting import expect, until
+from stack.client import Running
+
+CALLS = 100
+_SERVICES = ("ingest", "router", "render", "senders", "realtime", "gateway")
+_DELIVERED_S = 30.0
+_BACK_S = 30.0
+
+
+class Hundred:
+    """One event, asked for a hundred times at once, again and again."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._key = f"H-{secrets.token_hex(4)}"
+        self._user = f"user-{self._key}"
+        self._event = order(self._key, self._user)
+        self._event_id = ""
+
+    async def call(self) -> str:
+        """Send them; every answer must be the same 200."""
+        answers = await asyncio.gather(*(self._one() for _ in range(CALLS)))
+        seen = {(answer.status, str(answer.body), answer.event_id) for answer in answers}
+        expect(len(seen) == 1, f"the answers differ: {sorted(seen)[:4]}")
+        expect(answers[0].status == 200, f"they were answered {answers[0].status}: {answers[0].body}")
+        event_id = answers[0].event_id
+        expect(self._event_id in ("", event_id), f"it was {self._event_id}, now it is {event_id}")
+        self._event_id = event_id
+        return f"{CALLS} answers, all of event {event_id}"
+
+    async def is_one(self) -> str:
+        """One event, one delivery per channel. A later event's end tells that nothing more is coming."""
+        later = await self._client.tenant.accept(order(f"{self._key}-{secrets.token_hex(2)}", self._user))
+        operator = self._client.operator
+        for event_id in (self._event_id, later):
+            event = await until(
+                lambda event_id=event_id: operator.finished(event_id),  # type: ignore[misc]
+                "the event's end",
+                deadline=_DELIVERED_S,
+            )
+        found = await operator.must("GET", f"/events?recipient={self._user}")
+        ids = [event["id"] for event in found["data"]]
+        expect(ids.count(self._event_id) == 1, f"the ledger has {ids}")
+        channels = sorted(message["channel"] for message in await operator.outbox(self._event_id))
+        expect(channels == ["EMAIL", "SMS"], f"the outbox has {channels}")
+        kept = [kept["title"] for kept in await self._client.tenant.whole_inbox(self._user)]
+        expect(kept.count(f"Order {self._key} confirmed") == 1, f"the inbox has {kept}")
+        return "one e-mail, one SMS, one notification"
+
+    async def _one(self) -> Answer:
+        return await self._client.tenant.trigger(self._event, headers={"X-Idempotency-Key": self._key})
+
+
+async def kill_all(running: Running, client: Client) -> str:
+    """Kill NATS and every process of ours at once, and wait until all are back."""
+    names = [name for name in running.state.processes if name.split("-")[0] in _SERVICES or name == "nats"]
+    starts = {name: running.kill(name) for name in names}
+    for name, before in starts.items():
+        await running.wait_restarted(name, before, deadline=_BACK_S)
+
+    async def healthy() -> bool:
+        try:
+            answers = [await client.operator.health() for _ in running.state.urls]
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+        return all(answer.status == 200 for answer in answers)
+
+    await until(healthy, "the health of all", deadline=_BACK_S)
+    return ", ".join(names)
+
+
+async def run(running: Running, report: Report) -> None:
+    """Check it: at once, and after everything was killed."""
+    state = running.state
+    async with connect(state, connections=2 * CALLS) as client:
+        hundred = Hundred(client)
+        several = f"{len(state.urls)} gateways"
+        await report.check(f"{CALLS} calls at once with one key over {several}: one answer", hundred.call)
+        await report.check("one event, one delivery per channel", hundred.is_one)
+        await report.check("kill -9 of NATS and every service", lambda: kill_all(running, client))
+        await report.check(f"{CALLS} calls again: the same answer", hundred.call)
+        await report.check("still one event, one delivery per channel", hundred.is_one)

@@ -1,0 +1,79 @@
+"""An open page that follows one user's notifications over every outage, as the demo page does."""
+
+import asyncio
+import contextlib
+import time
+
+import aiohttp
+
+from checks import listener
+from checks.client import Client
+from checks.waiting import CheckError
+
+_PAUSE_S = 0.1
+
+
+class Page:
+    """Collects the titles that reached it: pushed, or read from the inbox where the hub could not recover."""
+
+    def __init__(self, client: Client, user_id: str) -> None:
+        self._client = client
+        self._user_id = user_id
+        self._queue: asyncio.Queue[listener.Publication] = asyncio.Queue()
+        self._positions: dict[str, listener.Channel] = {}
+        self._subscribed = asyncio.Event()
+        self._titles: set[str] = set()
+        self.connections = 0
+        self.inbox_reads = 0
+
+    @property
+    def titles(self) -> set[str]:
+        """Everything seen so far."""
+        while not self._queue.empty():
+            self._titles.add(str(self._queue.get_nowait().data["title"]))
+        return self._titles
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> "contextlib.AsyncIterator[Page]":
+        """Follow for the length of a block, which begins once every channel is subscribed to."""
+        granted = await self._client.tenant.token(self._user_id)
+        following = asyncio.create_task(self._follow(granted["token"], granted["channels"]))
+        try:
+            await asyncio.wait_for(self._subscribed.wait(), 10)
+            yield self
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow(self, token: str, channels: list[str]) -> None:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, CheckError, TimeoutError, OSError):
+                await self._connect(token, channels)
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _connect(self, token: str, channels: list[str]) -> None:
+        session, url = self._client.http.session, self._client.http.url
+        async with listener.connected(session, url, token, queue=self._queue, positions=self._positions) as connection:
+            missed = False
+            for channel in channels:
+                is_back = channel in self._positions
+                reply = await connection.subscribe(channel)
+                missed |= is_back and not reply["subscribe"].get("recovered", False)
+            self.connections += 1
+            self._subscribed.set()
+            if missed:
+                await self._read_inbox()
+            await connection.ended.wait()
+
+    async def _read_inbox(self) -> None:
+        """What came in between is there; whoever answers for it may be starting."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                kept = await self._client.tenant.whole_inbox(self._user_id)
+            except (CheckError, aiohttp.ClientError, TimeoutError, OSError):
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                self.inbox_reads += 1
+                self._titles.update(item["title"] for item in kept)
+                return

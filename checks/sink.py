@@ -1,0 +1,155 @@
+"""What was really delivered, read where it was recorded, past every part that is killed: PostgreSQL and NATS."""
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import nats
+import nats.errors
+import nats.js.errors
+
+from checks.waiting import CheckError, expect
+from services import topology
+
+_SMS, _SENT = 2, 4
+_ORDER = re.compile(r"order (\S+) is confirmed")
+_TITLE = re.compile(r"Order (\S+) confirmed")
+_CONNECT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the records: what follows it belongs to one burst."""
+
+    outbox_id: int
+    user_id: str
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Delivery ids by order: one for each time it was sent by SMS, and one for each row of the inbox."""
+
+    sms: dict[str, list[str]]
+    inbox: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the ledger says. unfinished: events that are not at their end; first: the first success after a time."""
+
+    unfinished: int
+    first: datetime | None
+    last: datetime | None
+
+
+class Sink:
+    """Reads the records. A server that is away is a CheckError: ask again."""
+
+    def __init__(self, postgres_url: str, nats_url: str) -> None:
+        self._postgres_url = postgres_url
+        self._nats_url = nats_url
+        self._kept: asyncpg.Connection[asyncpg.Record] | None = None
+
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        try:
+            if self._kept is None or self._kept.is_closed():
+                self._kept = await asyncpg.connect(self._postgres_url, timeout=_CONNECT_S, command_timeout=10)
+            yield self._kept
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if self._kept is not None:
+                self._kept.terminate()
+                self._kept = None
+            raise CheckError(f"PostgreSQL: {error!r}") from error
+
+    async def close(self) -> None:
+        """Let go of PostgreSQL."""
+        if self._kept is not None:
+            self._kept.terminate()
+
+    async def mark(self, user_id: str) -> Mark:
+        """Begin a burst."""
+        async with self._connection() as connection:
+            last = await connection.fetchval("SELECT coalesce(max(id), 0) FROM senders.outbox")
+        return Mark(int(last), user_id)
+
+    async def count(self, mark: Mark) -> tuple[int, int]:
+        """Return how many SMS and how many notifications are recorded."""
+        async with self._connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT (SELECT count(*) FROM senders.outbox WHERE id > $1 AND channel = $2) AS sms,"
+                " (SELECT count(*) FROM realtime.inbox WHERE user_id = $3) AS inbox",
+                mark.outbox_id,
+                _SMS,
+                mark.user_id,
+            )
+        expect(row is not None, "no counts")
+        return (int(row["sms"]), int(row["inbox"])) if row else (0, 0)
+
+    async def delivered(self, mark: Mark) -> Delivered:
+        """Return every delivery of a burst."""
+        async with self._connection() as connection:
+            sms = await connection.fetch(
+                "SELECT delivery_id, body_text AS text FROM senders.outbox WHERE id > $1 AND channel = $2",
+                mark.outbox_id,
+                _SMS,
+            )
+            inbox = await connection.fetch(
+                "SELECT id AS delivery_id, title AS text FROM realtime.inbox WHERE user_id = $1", mark.user_id
+            )
+        return Delivered(_by_order(sms, _ORDER), _by_order(inbox, _TITLE))
+
+    async def told(self, events: Collection[str], channel: int | None, after: datetime) -> Told:
+        """Return what the ledger knows of these events. channel: whose successes count; None: any."""
+        async with self._connection() as connection:
+            finished = await connection.fetchval(
+                "SELECT count(*) FROM ingest.events WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL",
+                list(events),
+            )
+            row = await connection.fetchrow(
+                "SELECT min(ended_at) AS first, max(ended_at) AS last FROM ingest.attempts"
+                " WHERE event_id = ANY($1::uuid[]) AND status = $2 AND ended_at > $3"
+                " AND ($4::int IS NULL OR channel = $4)",
+                list(events),
+                _SENT,
+                after,
+                channel,
+            )
+        return Told(len(events) - int(finished), row["first"] if row else None, row["last"] if row else None)
+
+    async def is_quiet(self) -> bool:
+        """Tell whether nothing waits in the broker: no message without its acknowledgement, and no timer."""
+        try:
+            connection = await nats.connect(
+                self._nats_url, connect_timeout=1, allow_reconnect=False, error_cb=_say_nothing
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise CheckError(f"NATS: {error!r}") from error
+        try:
+            jetstream = connection.jetstream(timeout=2)
+            for consumer in topology.consumers():
+                info = await jetstream.consumer_info(consumer.stream, consumer.name)
+                if info.num_pending or info.num_ack_pending:
+                    return False
+            timers = await jetstream.stream_info(topology.TIMERS, subjects_filter="timers.wait.>")
+            return not timers.state.subjects
+        except (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise CheckError(f"NATS: {error!r}") from error
+        finally:
+            await connection.close()
+
+
+def _by_order(rows: list[asyncpg.Record], pattern: re.Pattern[str]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if match := pattern.search(row["text"]):
+            found[match.group(1)].append(str(row["delivery_id"]))
+    return dict(found)
+
+
+async def _say_nothing(_: Exception) -> None:
+    """Refused connections are expected while the server is down."""

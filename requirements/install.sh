@@ -14,8 +14,9 @@ project() { sed '/^\[tool\.pytest/,$d' pyproject.toml; }
 stamp_of() { cksum <"requirements/$1.txt"; project | cksum; "$venv/bin/python" --version; }
 is_current() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(stamp_of "$1")" ]; }
 
-# Whatever `make test` needs holds all that `make run` needs.
-if is_current "$wanted" || is_current dev; then exit 0; fi
+# What `make test` needs holds all that `make run` needs, so an environment for tests stays one.
+[ ! -e "$venv/.installed-dev" ] || wanted=dev
+if is_current "$wanted"; then exit 0; fi
 
 find_python() {
   for name in ${CLARION_PYTHON:-} python3.13 python3.12 python3.11 python3 python; do
@@ -44,10 +45,10 @@ if [ -z "$uv" ] || ! "$uv" --version >/dev/null 2>&1; then
   fi
 fi
 
-rm -f "$venv"/.installed-*
 say "installing requirements/$wanted.txt (the first time about $([ "$wanted" = dev ] && echo 350 || echo 200) MB)"
 "$uv" pip sync --quiet --python "$venv/bin/python" --require-hashes "requirements/$wanted.txt" ||
   fail "the packages of requirements/$wanted.txt cannot be installed."
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . ||
   fail "Clarion itself cannot be installed into .venv."
+rm -f "$venv"/.installed-*
 stamp_of "$wanted" >"$venv/.installed-$wanted"

@@ -37,7 +37,7 @@ async def check(url: str) -> AsyncIterator[Finding]:
 
 async def _server(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[Finding]:
     version = connection.get_server_version()
-    number = f"{version.major}.{version.minor}"
+    number = await connection.fetchval("SHOW server_version")
     yield judge(
         version.major >= _LEAST_VERSION,
         _SUBJECT,

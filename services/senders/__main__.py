@@ -22,12 +22,12 @@ _MAX_HELD = 512
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
+    box = SecretBox(_vault(settings))
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(pool.close)
     process.on_close(connection.close)
 
-    box = SecretBox(_vault(settings))
     config_outbox = configuration.Outbox(pool, "senders", connection)
     store = ProviderStore(pool, config_outbox, box)
     outbox = Outbox(pool)

@@ -8,6 +8,7 @@ from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
 from gateway.dialects import orqestra
+from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.settings import Settings
 
@@ -18,6 +19,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 def create_app(settings: Settings, clients: Clients) -> web.Application:
     """Return the application. It reads no environment, so a test can build any."""
     app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
+    app[LIFE] = Life()
 
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
         return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))

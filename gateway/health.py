@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from gateway.clients import Clients
+from gateway.life import LIFE, Life
 from gateway.replies import json_reply
 
 # Answers are shared for this long, so that asking often costs nothing, seconds.
@@ -14,41 +15,37 @@ _FRESH_S = 0.5
 
 
 @dataclass
-class State:
-    """What this process says of itself, and what it last heard of the others."""
+class _Heard:
+    """What this process last heard of the others."""
 
-    serving: bool = True
     checked_at: float = float("-inf")
     dependencies: dict[str, bool] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-STATE = web.AppKey("health", State)
-
-
 def add_routes(app: web.Application, clients: Clients) -> None:
     """Serve both pages."""
-    app[STATE] = state = State()
+    life, heard = app[LIFE], _Heard()
 
     async def healthz(_request: web.Request) -> web.Response:
-        return await _answer(state, clients, None)
+        return await _answer(life, heard, clients, None)
 
     async def readyz(_request: web.Request) -> web.Response:
         # Enough to take events: the rest may be late without harm.
-        return await _answer(state, clients, "ingest")
+        return await _answer(life, heard, clients, "ingest")
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
 
 
-async def _answer(state: State, clients: Clients, needed: str | None) -> web.Response:
-    async with state.lock:
-        if time.monotonic() - state.checked_at > _FRESH_S:
-            state.dependencies = await _check(clients)
-            state.checked_at = time.monotonic()
-    dependencies = state.dependencies
+async def _answer(life: Life, heard: _Heard, clients: Clients, needed: str | None) -> web.Response:
+    async with heard.lock:
+        if time.monotonic() - heard.checked_at > _FRESH_S:
+            heard.dependencies = await _check(clients)
+            heard.checked_at = time.monotonic()
+    dependencies = heard.dependencies
     is_well = dependencies[needed] if needed else all(dependencies.values())
-    status = "draining" if not state.serving else "ok" if is_well else "unavailable"
+    status = "draining" if not life.serving else "ok" if is_well else "unavailable"
     body = {
         "status": status,
         "dependencies": {name: "serving" if alive else "unavailable" for name, alive in dependencies.items()},

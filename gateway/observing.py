@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
+from gateway.life import LIFE
 from gateway.replies import json_reply
 from runtime import logs, telemetry
 
@@ -44,7 +45,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     trace_id = telemetry.trace_id_from(request.headers)
     telemetry.bind_trace(trace_id)
-    response = await _answer(request, handler)
+    life = request.app[LIFE]
+    life.begin()
+    try:
+        response = await _answer(request, handler)
+    finally:
+        life.end()
+    if not life.serving:
+        response.force_close()  # the next request is for another gateway
     if not response.prepared:
         headers = response.headers
         headers[telemetry.TRACE_HEADER] = trace_id

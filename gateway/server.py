@@ -5,10 +5,12 @@ import contextlib
 
 from aiohttp import web
 
-from gateway import health
+from gateway.life import LIFE
 
-# How long health says no before the door closes, seconds: a load balancer's chance to look elsewhere.
+# How long /healthz says no before the door closes, seconds: a load balancer's chance to look elsewhere.
 NOTICE_S = 0.5
+# What is still there after the grace may take so long to be ended, seconds.
+_LAST_S = 0.5
 
 
 class HttpServer:
@@ -29,20 +31,24 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen. OSError: the address is taken."""
-        # The grace of stop() bounds what is under way; this bounds what ignores its cancellation.
-        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=False, shutdown_timeout=3.0)
+        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=False, shutdown_timeout=_LAST_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
 
     async def set_serving(self, *, serving: bool) -> None:
         """Tell /healthz and /readyz."""
-        self._app[health.STATE].serving = serving
+        self._app[LIFE].serving = serving
 
     async def stop(self, grace: float) -> None:
         """Refuse new connections, close WebSockets, and wait for the requests under way, at most grace seconds."""
         if self._runner is None:
             return
         await asyncio.sleep(min(NOTICE_S, grace / 4))
+        for site in self._runner.sites:
+            await site.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                await self._runner.cleanup()
+                await self._app.shutdown()
+                # aiohttp's own wait would no longer read: a body half arrived could not be answered.
+                await self._app[LIFE].idle()
+        await self._runner.cleanup()

@@ -11,8 +11,8 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client import Gauge
 
-from gateway import health
 from gateway.clients import Clients
+from gateway.life import LIFE, Life
 from gateway.replies import json_reply
 from runtime import logs
 
@@ -38,16 +38,16 @@ Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 class Proxy:
     """Pairs each browser's connection with one of its own to the hub."""
 
-    def __init__(self, clients: Clients, state: health.State, *, limit: int) -> None:
+    def __init__(self, clients: Clients, life: Life, *, limit: int) -> None:
         self._clients = clients
-        self._state = state
+        self._life = life
         self._limit = limit
         self._browsers: set[web.WebSocketResponse] = set()
         self._connecting = 0
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Pass one connection on for as long as it lasts. 502: the hub is away; 503: full, or draining."""
-        if not self._state.serving or len(self._browsers) + self._connecting >= self._limit:
+        if not self._life.serving or len(self._browsers) + self._connecting >= self._limit:
             return _refusal(503, "No further connection can be taken; connect again shortly.")
         if not web.WebSocketResponse().can_prepare(request):
             return _refusal(426, "This path speaks WebSocket only.", {"Upgrade": "websocket"})
@@ -113,7 +113,7 @@ class Proxy:
 
 def add_routes(app: web.Application, clients: Clients, *, limit: int) -> None:
     """Serve the one path, and nothing else of the hub's."""
-    proxy = Proxy(clients, app[health.STATE], limit=limit)
+    proxy = Proxy(clients, app[LIFE], limit=limit)
     app.router.add_get(PATH, proxy.connect, allow_head=False)
     app.on_shutdown.append(proxy.close_all)
 

@@ -10,6 +10,7 @@ import pytest
 from stack import client
 from stack.client import Running
 from stack.local import Options
+from tests.conftest import free_port
 
 CreateTenant = Callable[..., Awaitable["Tenant"]]
 
@@ -35,7 +36,7 @@ class Tenant:
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The five services, the hub and the gateway as processes of their own."""
-    running = client.start(Options(data=tmp_path_factory.mktemp("stack")))
+    running = client.start(Options(data=tmp_path_factory.mktemp("stack"), port=free_port()))
     try:
         yield running
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import json
 from typing import Any
 
@@ -22,7 +23,7 @@ async def trigger(
     """Return status, body and headers of one trigger; a body of bytes goes out as it is."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **tenant.headers, **headers}
-    async with http.post(PATH, data=raw, headers=sent) as answer:
+    async with http.post(PATH, data=io.BytesIO(raw), headers=sent) as answer:
         return answer.status, await answer.json(), dict(answer.headers)
 
 

@@ -1,0 +1,50 @@
+"""The stack under test: of the bench's own, in a new folder, gone at the end whatever happens."""
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stack import client
+from stack.folder import Folder
+from stack.local import Options
+from stack.postgres import Postgres
+
+# What the figures need of the server: the time of each commit, and a count of statements.
+_POSTGRES_OPTIONS = """
+track_commit_timestamp = on
+shared_preload_libraries = 'pg_stat_statements'
+"""
+
+
+@contextlib.contextmanager
+def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
+    """Start a stack for the length of a ``with`` block. Raises StackError."""
+    folder = Path(tempfile.mkdtemp(prefix="clarion-bench-"))
+    running: client.Running | None = None
+    try:
+        report("starting a stack of its own (the first time this builds the realtime hub)")
+        _prepare_postgres(folder)
+        running = client.start(Options(data=folder))
+        yield running
+    finally:
+        report("stopping the stack")
+        if running is not None:
+            running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare_postgres(data: Path) -> None:
+    """Make the database as the stack would, and add our options to its configuration."""
+    folder = Folder(data)
+    server = Postgres(folder.path / "postgres", 0, folder.secrets().postgres_password)
+    server.prepare()
+    with (server.folder / "postgresql.conf").open("a") as config:
+        config.write(_POSTGRES_OPTIONS)
+
+
+def new_run() -> str:
+    """Return the 16 characters that make the ids of one load unlike those of any other."""
+    return secrets.token_hex(8)

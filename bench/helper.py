@@ -1,0 +1,71 @@
+"""Work in a process of its own, so that its processor time and its pauses are not those of the one that asks.
+
+The helper is a module run with ``python -m``: its order comes on standard input, its answer goes to standard output.
+"""
+
+import asyncio
+import contextlib
+import resource
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+ROOT = Path(__file__).parents[1]
+
+T = TypeVar("T")
+
+
+class HelperError(Exception):
+    """A helper ended without an answer; says what it said last."""
+
+
+async def ask(module: str, order: msgspec.Struct, answer: type[T], *, deadline: float) -> T:
+    """Run a module with an order and return its answer. Raises HelperError, also after deadline seconds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,  # Ctrl-C is ours alone
+    )
+    try:
+        async with asyncio.timeout(deadline):
+            output, errors = await process.communicate(msgspec.msgpack.encode(order))
+    except TimeoutError:
+        raise HelperError(f"{module} did not answer within {deadline:.0f} s.") from None
+    finally:
+        await end(process)
+    if process.returncode:
+        words = errors.decode(errors="replace").strip().splitlines()
+        raise HelperError(f"{module} failed: {words[-1] if words else f'status {process.returncode}'}")
+    return msgspec.msgpack.decode(output, type=answer)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill a helper that still runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def order(kind: type[T]) -> T:
+    """In a helper: return what was asked."""
+    return msgspec.msgpack.decode(sys.stdin.buffer.read(), type=kind)
+
+
+def answer(value: msgspec.Struct) -> None:
+    """In a helper: answer."""
+    sys.stdout.buffer.write(msgspec.msgpack.encode(value))
+    sys.stdout.buffer.flush()
+
+
+def cpu_seconds() -> float:
+    """Return the processor time this process has used so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

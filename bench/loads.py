@@ -1,0 +1,116 @@
+"""One load on the stack from its first event until nothing is left to do, with everything measured around it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+import nats
+from nats.aio.client import Client
+
+from bench import figures, ground, helper, load, tenant, usage
+from bench.figures import Drained, Load
+from bench.sink import Sink, reconcile
+from bench.statements import Statements
+from bench.tenant import Tenant
+from services import topology
+from stack.client import Running
+
+# Nothing new in the outbox for so long after a load: what is not there is missing, seconds.
+_STALLED_S = 20.0
+_LEDGER_DEADLINE_S = 120.0
+_HELPER_GRACE_S = 60.0
+_PATH = "/api/v1/events/trigger"
+
+
+class Loader:
+    """Puts loads on a stack for one tenant."""
+
+    def __init__(self, stack: Running, of: Tenant, sql: "asyncpg.Connection[asyncpg.Record]", broker: Client) -> None:
+        self.stack = stack
+        self._tenant = of
+        self._broker = broker
+        self._sink = Sink(sql, of.id)
+        self._statements = Statements(sql)
+
+    async def prepare(self) -> None:
+        """Make what the counting of statements needs."""
+        await self._statements.prepare()
+
+    async def run(self, *, rate: float, seconds: float, connections: int) -> Load:
+        """Offer rate events/s for seconds (0: closed loop), wait until all are recorded and in the ledger."""
+        order = self._order(rate, seconds, connections)
+        await self._sink.mark()
+        await self._statements.start()
+        pids = usage.processes(self.stack)
+        cpu, whole, began = usage.cpu(pids), usage.machine(), time.monotonic()
+        answer = await helper.ask("bench.load", order, load.Answer, deadline=seconds + order.patience + _HELPER_GRACE_S)
+        took = time.monotonic() - began
+        busy, idle = usage.machine().busy - whole.busy, usage.machine().idle - whole.idle
+        ours = sum(usage.difference(usage.cpu(pids), cpu).values()) + answer.total_cpu_seconds
+        behind = await self._ledger_backlog()
+        accepted = sum(status == 200 for status in answer.status)
+        await self._sink.wait(accepted, _STALLED_S)
+        await self._ledger_done()
+        used = usage.difference(usage.cpu(usage.processes(self.stack)), cpu)
+        statements = await self._statements.stop()
+        count, recorded = reconcile(answer, order.run, await self._sink.read())
+        drained = Drained(
+            count=count,
+            recorded=recorded,
+            ledger_backlog=behind,
+            cpu=used,
+            statements=statements,
+            others_cores=max(0.0, busy - ours) / took,
+            idle_cores=idle / took,
+        )
+        return figures.load_figures(order, answer, drained)
+
+    def _order(self, rate: float, seconds: float, connections: int) -> load.Order:
+        address = urlsplit(self.stack.url)
+        return load.Order(
+            host=address.hostname or "127.0.0.1",
+            port=address.port or 80,
+            path=_PATH,
+            headers={"x-api-key": self._tenant.api_key},
+            body=tenant.event_body(),
+            run=ground.new_run(),
+            rate=rate,
+            seconds=seconds,
+            connections=connections,
+        )
+
+    async def _ledger_backlog(self) -> int:
+        """How many messages the ledger has still to write."""
+        stream = self._broker.jetstream(timeout=5)
+        waiting = 0
+        for consumer in topology.ledger_consumers():
+            info = await stream.consumer_info(consumer.stream, consumer.name)
+            if consumer.stream == topology.EVENTS:
+                waiting += (info.num_pending or 0) + (info.num_ack_pending or 0)
+        return waiting
+
+    async def _ledger_done(self) -> None:
+        try:
+            async with asyncio.timeout(_LEDGER_DEADLINE_S):
+                while await self._ledger_backlog():  # noqa: ASYNC110 - the broker does not say when
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            return
+
+
+@asynccontextmanager
+async def loader(stack: Running) -> AsyncIterator[Loader]:
+    """Make a tenant and connect to the servers for the length of an ``async with`` block."""
+    variables = stack.variables
+    sql = await asyncpg.connect(variables["CLARION_POSTGRES_URL"])
+    broker = await nats.connect(variables["CLARION_NATS_URL"])
+    try:
+        made = Loader(stack, await tenant.create(stack), sql, broker)
+        await made.prepare()
+        yield made
+    finally:
+        await broker.close()
+        await sql.close()

@@ -1,0 +1,64 @@
+"""The tenant that the load belongs to, made through the admin API as an operator would."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from bench.load import PLACEHOLDER
+from stack.client import Running
+
+EVENT_TYPE = "bench.order"
+# The unique id stands between these, to be found in the outbox.
+SMS_TEMPLATE = (
+    "Hello {{customerName}}, your order #{{orderId}}# of {{total}} is confirmed and on its way. Thank you, Acorn Shop."
+)
+# A saturating load is meant to queue: the quota has tests of its own.
+_MAX_UNFINISHED = 2_000_000
+_BASE = "/api/v1/admin"
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+
+
+class TenantError(Exception):
+    """The admin API refused; says how."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant with a sandbox provider and an SMS template."""
+
+    id: str
+    api_key: str
+
+
+def event_body() -> str:
+    """Return the body of each event, with placeholders for its id."""
+    event = {
+        "eventType": EVENT_TYPE,
+        "eventId": PLACEHOLDER,
+        "channels": ["SMS"],
+        "payload": {"userId": "bench-user", "recipientPhone": "+254712345678"},
+        "variables": {"customerName": "Ada", "orderId": PLACEHOLDER, "total": "KES 4,200"},
+    }
+    return msgspec.json.encode(event).decode()
+
+
+async def create(stack: Running) -> Tenant:
+    """Make the tenant. Raises TenantError."""
+    headers = {"Authorization": f"Bearer {stack.state.admin_token}"}
+    async with aiohttp.ClientSession(stack.url, headers=headers, timeout=_TIMEOUT) as session:
+        made = await _post(session, "/tenants", {"name": "Bench", "max_unfinished_events": _MAX_UNFINISHED})
+        tenant = Tenant(made["id"], made["api_key"])
+        await _post(session, "/providers", {"tenant_id": tenant.id, "channel": "SMS", "kind": "sandbox"})
+        template = {"tenant_id": tenant.id, "event_type": EVENT_TYPE, "channel": "SMS", "body": SMS_TEMPLATE}
+        await _post(session, "/templates", {**template, "activate": True})
+    return tenant
+
+
+async def _post(session: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async with session.post(_BASE + path, json=body) as response:
+        text = await response.text()
+        if response.status != 201:
+            raise TenantError(f"POST {_BASE}{path}: {response.status} {text[:300]}")
+        return msgspec.json.decode(text, type=dict[str, Any])

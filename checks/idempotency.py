@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from functools import partial
 
 import aiohttp
 
@@ -42,11 +43,7 @@ class Hundred:
         later = await self._client.tenant.accept(order(f"{self._key}-{secrets.token_hex(2)}", self._user))
         operator = self._client.operator
         for event_id in (self._event_id, later):
-            event = await until(
-                lambda event_id=event_id: operator.finished(event_id),  # type: ignore[misc]
-                "the event's end",
-                deadline=_DELIVERED_S,
-            )
+            await until(partial(operator.finished, event_id), "the event's end", deadline=_DELIVERED_S)
         found = await operator.must("GET", f"/events?recipient={self._user}")
         ids = [event["id"] for event in found["data"]]
         expect(ids.count(self._event_id) == 1, f"the ledger has {ids}")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 
 import aiohttp
 
@@ -34,7 +35,7 @@ class Page:
         return self._titles
 
     @contextlib.asynccontextmanager
-    async def open(self) -> "contextlib.AsyncIterator[Page]":
+    async def open(self) -> "AsyncIterator[Page]":
         """Follow for the length of a block, which begins once every channel is subscribed to."""
         granted = await self._client.tenant.token(self._user_id)
         following = asyncio.create_task(self._follow(granted["token"], granted["channels"]))

@@ -59,14 +59,15 @@ class Outcome:
 
     def __str__(self) -> str:
         within = "within" if self.duplicate_sms <= DUPLICATES_BOUND else "OVER"
-        page = f", page connected {self.page_connections} times, asked the inbox {self.page_reads}"
+        page = f"; the page connected {self.page_connections} times and asked the inbox {self.page_reads} times"
         return (
             f"{self.undelivered_at_kill:,} of {self.accepted_at_kill:,} undelivered at the kill; "
             f"healthy after {self.healthy_s:.1f} s, next delivery after {self.first_delivery_s:.1f} s, "
             f"all {self.accepted:,} after {self.all_delivered_s:.1f} s; missing {self.missing}"
             f" (SMS {self.missing_sms}, inbox {self.missing_inbox}, page {self.missing_page}, ledger {self.unfinished})"
             f", duplicates {self.duplicate_sms} SMS ({within} the sender's {DUPLICATES_BOUND}), "
-            f"doubled events {self.doubled_events}, {self.refused} tries refused{page if self.page_connections > 1 else ''}"
+            f"doubled events {self.doubled_events}; {self.refused} tries refused"
+            f"{page if self.page_connections > 1 else ''}"
         )
 
 

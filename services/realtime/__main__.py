@@ -26,8 +26,6 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 
 POOL_SIZE = 8
-# Of the attempts one consumer hands out, those that one tenant may hold.
-SLOT_LIMIT = 64
 
 log = logs.get(__name__)
 
@@ -93,7 +91,6 @@ def _worker(settings: Settings, process: service.Process, connection: Client, pu
         Renderer(render, caller),
         LedgerStates(ingest, caller),
         delays_s=settings.retry_delays_s,
-        slot_limit=SLOT_LIMIT,
     )
 
 

@@ -14,7 +14,7 @@ from runtime import logs
 from services.realtime.probe import Report
 
 # Seconds between probes: while all is well, and while it is not.
-CALM_S = 15.0
+CALM_S = 5.0
 ALERT_S = 0.5
 
 _STATE = Gauge("clarion_realtime_hub", "1 for the state the realtime hub is in.", ["state"])

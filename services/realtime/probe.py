@@ -5,7 +5,6 @@ address), so the hub's behaviour decides.
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from services.realtime.tokens import Tokens
 
@@ -21,7 +21,26 @@ WEBSOCKET_PATH = "/connection/websocket"
 _PERMISSION_DENIED = 103
 _NAMESPACE = "clarion_probe"
 
-Frame = dict[str, Any]
+
+class _Fault(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+    temporary: bool = False
+
+
+class _Reply(msgspec.Struct):
+    """One line of the hub's; the fields of it that matter here."""
+
+    id: int = 0
+    error: _Fault | None = None
+    connect: dict[str, Any] | None = None
+    subscribe: dict[str, Any] | None = None
+    publish: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Reply).decode
+# Where the hub closes the connection instead of answering.
+_CLOSED = _Reply()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +84,8 @@ class _Hub:
     url: str
 
     @asynccontextmanager
-    async def connect(self, token: str) -> AsyncIterator[tuple["_Wire", Frame]]:
-        """Open a connection and yield it with the answer to connect; an empty answer: closed."""
+    async def connect(self, token: str) -> AsyncIterator[tuple["_Wire", _Reply]]:
+        """Open a connection and yield it with the answer to connect."""
         async with self.session.ws_connect(self.url.rstrip("/") + WEBSOCKET_PATH) as socket:
             wire = _Wire(socket)
             yield wire, await wire.ask("connect", {"token": token} if token else {})
@@ -79,29 +98,29 @@ class _Wire:
         self._socket = socket
         self._last = 0
 
-    async def ask(self, command: str, body: Frame) -> Frame:
-        """Return the reply to one command; empty where the hub closes the connection instead."""
+    async def ask(self, command: str, body: dict[str, Any]) -> _Reply:
+        """Return the reply to one command, or _CLOSED. Raises ValueError for what no Centrifugo says."""
         self._last += 1
-        await self._socket.send_str(json.dumps({"id": self._last, command: body}))
+        await self._socket.send_json({"id": self._last, command: body})
         while True:
             message = await self._socket.receive()
             if message.type is not aiohttp.WSMsgType.TEXT:
-                return {}
+                return _CLOSED
             for line in message.data.splitlines():
-                frame: Frame = json.loads(line) if line else {}
-                if frame.get("id") == self._last:
-                    return frame
+                reply = _decode(line or "{}")
+                if reply.id == self._last:
+                    return reply
 
 
 async def _connections(hub: _Hub) -> list[str]:
     """See that nobody gets in without a token of ours."""
     faults = []
     async with hub.connect("") as (_, answer):
-        if "connect" in answer:
+        if answer.connect is not None:
             faults.append("It lets in connections without a token.")
     forged = Tokens(secrets.token_hex(32)).issue(_name())
     async with hub.connect(forged) as (_, answer):
-        if "connect" in answer:
+        if answer.connect is not None:
             faults.append("It lets in tokens signed with another secret.")
     return faults
 
@@ -110,14 +129,14 @@ async def _subscriptions(hub: _Hub, tokens: Tokens) -> list[str]:
     """See that a user reads their own channels and does nothing else."""
     mine, theirs = _name(), _name()
     async with hub.connect(tokens.issue(mine)) as (wire, answer):
-        if "connect" not in answer:
-            if not answer:
+        if answer.connect is None:
+            if answer is _CLOSED:
                 return ["It does not take our tokens: is its hmac_secret_key CLARION_CENTRIFUGO_TOKEN_SECRET?"]
             _be_patient(answer)
             return [f"It refuses our tokens: {_error(answer)}."]
         own = f"{_NAMESPACE}#{mine}"
         faults = []
-        if "subscribe" not in (reply := await wire.ask("subscribe", {"channel": own})):
+        if (reply := await wire.ask("subscribe", {"channel": own})).subscribe is None:
             _be_patient(reply)
             faults.append(f"It refuses a user's own channel: {_error(reply)}; is allow_user_limited_channels on?")
         attempts = (
@@ -127,9 +146,9 @@ async def _subscriptions(hub: _Hub, tokens: Tokens) -> list[str]:
         )
         for what, command, body in attempts:
             reply = await wire.ask(command, body)
-            if command in reply:
+            if getattr(reply, command) is not None:
                 faults.append(f"It allows {what}.")
-            elif reply.get("error", {}).get("code") != _PERMISSION_DENIED:
+            elif reply.error is None or reply.error.code != _PERMISSION_DENIED:
                 _be_patient(reply)
                 faults.append(f"It answers {what} with {_error(reply)}, not with {_PERMISSION_DENIED}.")
         return faults
@@ -141,15 +160,14 @@ async def _api(hub: _Hub) -> list[str]:
         return [] if answer.status in (401, 403, 404) else ["Its HTTP API answers without a key."]
 
 
-def _be_patient(reply: Frame) -> None:
+def _be_patient(reply: _Reply) -> None:
     """Stop where the hub closed the connection or reports a passing error: that proves nothing."""
-    if not reply or reply.get("error", {}).get("temporary"):
+    if reply.error is None or reply.error.temporary:
         raise _UnclearError(_error(reply))
 
 
-def _error(reply: Frame) -> str:
-    error = reply.get("error")
-    return f"{error.get('code')} {error.get('message')}" if error else "a closed connection"
+def _error(reply: _Reply) -> str:
+    return f"{reply.error.code} {reply.error.message}" if reply.error else "a closed connection"
 
 
 def _name() -> str:

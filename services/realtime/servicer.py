@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
+from prometheus_client import Counter
 
 from clarion.realtime.v1 import realtime_pb2, realtime_pb2_grpc
 from runtime import logs
@@ -27,6 +28,8 @@ MAX_OFFSET = 10_000
 
 # What a tenant's id may be made of: it becomes part of a configuration key.
 _TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_TOKENS = Counter("clarion_realtime_tokens_total", "Connection tokens issued.")
 
 log = logs.get(__name__)
 
@@ -77,6 +80,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self._check_active(request.tenant_id)
         name = await self._directory.principal(request.tenant_id, request.user_id)
         channels = principal.channels(self._namespaces.of(request.tenant_id), name)
+        _TOKENS.inc()
         log.info("token_issued", tenant_id=request.tenant_id, user_id=request.user_id, channels=len(channels))
         return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name), channels=channels)
 

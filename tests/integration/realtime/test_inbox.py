@@ -1,0 +1,126 @@
+"""The inbox on a real database: once per delivery, and never anybody else's."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from services.realtime.ports import Entry
+from services.realtime.store import InboxStore
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+def _entry(tenant_id: str = "t1", user_id: str = "u1", *, at: int = 0, title: str = "Paid") -> Entry:
+    return Entry(
+        id=str(uuid.uuid4()),
+        tenant_id=tenant_id,
+        user_id=user_id,
+        event_id=str(uuid.uuid4()),
+        event_type="order.paid",
+        title=title,
+        body="Thank you",
+        created_at_us=1_700_000_000_000_000 + at,
+    )
+
+
+async def _ids(inbox: InboxStore, tenant_id: str = "t1", user_id: str = "u1") -> list[str]:
+    return [kept.id for kept in await inbox.newest(tenant_id, user_id, limit=100, offset=0)]
+
+
+async def test_a_delivery_that_comes_again_is_one_notification(pool: Pool) -> None:
+    """At once, in the same statement, from another process, and after it was read."""
+    entry = _entry()
+    first, second = InboxStore(pool), InboxStore(pool)
+    await asyncio.gather(*[store.keep(entry) for store in (first, second) for _ in range(20)])
+    assert await first.mark_read("t1", "u1", entry.id)
+    await second.keep(replace(entry, title="Changed"))
+    (kept,) = await first.newest("t1", "u1", limit=100, offset=0)
+    assert (kept.id, kept.title, kept.body, kept.read) == (entry.id, "Paid", "Thank you", True)
+    assert kept.created_at_us == entry.created_at_us
+
+
+async def test_newest_first_page_by_page(pool: Pool) -> None:
+    """In the order in which the events were accepted, to the microsecond."""
+    inbox = InboxStore(pool)
+    entries = [_entry(at=number) for number in (2, 0, 3, 1, 4)]
+    await asyncio.gather(*[inbox.keep(entry) for entry in entries])
+    newest = [entry.id for entry in sorted(entries, key=lambda entry: -entry.created_at_us)]
+    pages = [await inbox.newest("t1", "u1", limit=2, offset=offset) for offset in (0, 2, 4, 6)]
+    assert [[kept.id for kept in page] for page in pages] == [newest[:2], newest[2:4], newest[4:], []]
+
+
+# Ids that mean something to somebody's parser, and neighbours that differ by one separator.
+_USERS = ["u1", "x", "x,victim", "victim", "a#b", "a", "b", "a:b", "a b", "A#B", "ü" * 255, "'; --", "%", "_"]
+
+
+async def test_no_user_sees_counts_or_marks_anothers(pool: Pool) -> None:
+    """Two tenants with the very same user ids, and ids that other systems would take apart."""
+    inbox = InboxStore(pool)
+    entries = {(tenant, user): _entry(tenant, user) for tenant in ("t1", "t2") for user in _USERS}
+    await asyncio.gather(*[inbox.keep(entry) for entry in entries.values()])
+    for owner, entry in entries.items():
+        assert await _ids(inbox, *owner) == [entry.id]
+        for other in entries.keys() - {owner}:
+            assert not await inbox.mark_read(*other, entry.id)
+        assert await inbox.unread(*owner) == 1
+    for owner, entry in entries.items():
+        assert await inbox.mark_read(*owner, entry.id)
+        assert await inbox.unread(*owner) == 0
+
+
+async def test_marking_is_once_for_good_and_unknown_ids_are_not_found(pool: Pool) -> None:
+    """The time of the first reading stays."""
+    inbox = InboxStore(pool)
+    read, unread = _entry(), _entry()
+    await asyncio.gather(inbox.keep(read), inbox.keep(unread))
+    assert await inbox.unread("t1", "u1") == 2
+    assert await inbox.mark_read("t1", "u1", read.id)
+    read_at = await pool.fetchval("SELECT read_at FROM realtime.inbox WHERE id = $1", uuid.UUID(read.id))
+    assert await inbox.mark_read("t1", "u1", read.id)
+    assert read_at == await pool.fetchval("SELECT read_at FROM realtime.inbox WHERE id = $1", uuid.UUID(read.id))
+    assert await inbox.unread("t1", "u1") == 1
+    for unknown in (str(uuid.uuid4()), "", "not-an-id", "' OR true --"):
+        assert not await inbox.mark_read("t1", "u1", unknown)
+
+
+async def test_a_row_that_the_database_refuses_fails_alone(pool: Pool) -> None:
+    """Its neighbours in the same statement are kept."""
+    inbox = InboxStore(pool)
+    good = [_entry(at=number) for number in range(20)]
+    bad = _entry(title="no \x00 in text")
+    entries = [*good[:7], bad, *good[7:]]
+    results = await asyncio.gather(*[inbox.keep(entry) for entry in entries], return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [asyncpg.CharacterNotInRepertoireError]
+    assert sorted(await _ids(inbox)) == sorted(entry.id for entry in good)
+
+
+async def test_many_are_kept_with_few_statements(pool: Pool) -> None:
+    """What waits goes together."""
+    inbox = InboxStore(pool)
+    await asyncio.gather(*[inbox.keep(_entry(at=number)) for number in range(400)])
+    # Rows of one statement have one xmin.
+    statements = await pool.fetchval("SELECT count(DISTINCT xmin::text) FROM realtime.inbox")
+    assert await pool.fetchval("SELECT count(*) FROM realtime.inbox") == 400
+    assert statements <= 2
+
+
+@pytest.mark.parametrize("query", ["list_entries", "count_unread"])
+async def test_reads_go_by_an_index(pool: Pool, query: str) -> None:
+    """One user's page must not cost what the tenant's inbox holds."""
+    from services.realtime.store import _sql
+
+    await pool.execute(
+        "INSERT INTO realtime.inbox (id, tenant_id, user_id, event_id, event_type, title, body, created_at)"
+        " SELECT gen_random_uuid(), 't1', 'u' || n % 500, n::text, 'e', 't', 'b', now()"
+        " FROM generate_series(1, 20000) n"
+    )
+    await pool.execute("ANALYZE realtime.inbox")
+    arguments = ("t1", "u7", 50, 0) if query == "list_entries" else ("t1", "u7", 10_000)
+    rows = await pool.fetch("EXPLAIN " + getattr(_sql, query), *arguments)
+    plan = "\n".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan
+    assert "inbox_newest" in plan or "inbox_unread" in plan

@@ -114,15 +114,45 @@ def test_the_boundary_never_stands_in_a_body() -> None:
     assert parsed.text == text
 
 
-def test_mail_of_strangers() -> None:
-    """Ids that are none are dropped, unknown charsets and broken bytes are read as far as they go."""
+@pytest.mark.parametrize("charset", ["klingon", "idna", "rot13", "a\x00b", ""])
+def test_mail_of_strangers(charset: str) -> None:
+    """Ids that are none are dropped; unknown charsets and broken bytes are read as far as they go."""
     raw = (
-        b"From: a@b\r\nTo: c@d\r\nX-Clarion-Event: not-an-id\r\nSubject: =?utf-8?b?/w==?= x\r\n"
-        b'Content-Type: text/plain; charset="klingon"\r\n\r\ncaf\xe9\x00\r\n'
+        b"From: a@b\r\nTo: c@d\r\nX-Clarion-Event: not-an-id\r\n"
+        + f"Subject: =?{charset}?b?Y2Fm6Q==?= x\r\n".encode()
+        + f'Content-Type: text/plain; charset="{charset}"\r\n\r\n'.encode()
+        + b"caf\xe9\x00\r\n"
     )
     parsed = parse.parse(raw)
     assert (parsed.sender, parsed.event_id, parsed.delivery_id) == ("a@b", "", "")
-    assert parsed.text == "café\n"
+    assert parsed.subject.endswith("x")
+    assert parsed.text.startswith("caf")
+    assert "\x00" not in parsed.text
+
+
+@given(st.binary(max_size=2000), st.sampled_from([b"", b"Content-Type: ", b"Subject: ", b"From: a\r\n\r\n"]))
+def test_any_bytes_are_read_or_refused(raw: bytes, start: bytes) -> None:
+    """No mail ends more than itself."""
+    parsed = parse.parse(start + raw)
+    for text in (parsed.sender, parsed.subject, parsed.text, parsed.html):
+        assert "\x00" not in text
+        text.encode()
+
+
+def test_attachments_are_not_the_text() -> None:
+    """The first part that is meant to be read is."""
+    raw = (
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Disposition: attachment\r\n\r\nno\r\n'
+        b"--b\r\n\r\nyes\r\n--b\r\n\r\nlate\r\n--b--\r\n"
+    )
+    assert parse.parse(raw).text == "yes"
+
+
+def test_headers_in_utf8() -> None:
+    """As a server with SMTPUTF8 brings them."""
+    raw = "To: 用户@例え.jp\r\nFrom: Zoë <z@x>\r\nSubject: a\r\n\tb\r\n\r\n".encode()
+    parsed = parse.parse(raw)
+    assert (parsed.to, parsed.sender, parsed.subject) == ("用户@例え.jp", "Zoë <z@x>", "a b")
 
 
 def test_mail_nested_without_end() -> None:

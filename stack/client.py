@@ -38,9 +38,16 @@ class Running:
     def state(self) -> State:
         """All there is to know. Raises StackError where nothing runs."""
         try:
-            return msgspec.json.decode((self.data / "stack.json").read_bytes(), type=State)
+            state = msgspec.json.decode((self.data / "stack.json").read_bytes(), type=State)
+            os.kill(state.pid, 0)  # a killed supervisor leaves its file behind
         except (OSError, msgspec.DecodeError) as error:
             raise StackError(f"No stack runs on {self.data}: start one with `make run`.") from error
+        return state
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The supervisor's process id."""
+        return self._process.pid if self._process else self.state.pid
 
     @property
     def url(self) -> str:
@@ -137,7 +144,8 @@ async def run(
 
 def _is_ready(running: Running) -> bool:
     with contextlib.suppress(StackError):
-        return running.state.ready
+        state = running.state
+        return state.ready and state.pid == running.supervisor_pid
     return False
 
 

@@ -8,9 +8,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import nats
-import nats.errors
-
 from stack.faults import StackError
 
 USER = "clarion"
@@ -87,6 +84,8 @@ class Nats:
 
     async def wait(self, deadline: float = 30.0) -> None:
         """Return when JetStream answers. Raises StackError after deadline seconds."""
+        import nats.errors  # not needed by the supervisor, which stays small
+
         until = time.monotonic() + deadline
         while True:
             try:
@@ -99,6 +98,8 @@ class Nats:
                 return
 
     async def _ask(self) -> None:
+        import nats
+
         # The client sleeps two seconds after a refused connection: see first whether anyone listens.
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.close()

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import asyncpg
-
 from stack.faults import StackError
 from stack.launch import command_for
 
@@ -77,6 +75,8 @@ class Postgres:
 
     async def wait(self, deadline: float = 30.0) -> None:
         """Return when it answers. Raises StackError after deadline seconds."""
+        import asyncpg  # not needed by the supervisor, which stays small
+
         until = time.monotonic() + deadline
         while True:
             try:

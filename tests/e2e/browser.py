@@ -1,0 +1,46 @@
+"""A real headless Chromium for tests: found on this machine, never downloaded."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # as root there is none; the pages are our own
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+def chromium() -> str:
+    """Return the path of Chromium. Skips the test where there is none; in CI that is a failure."""
+    for name in _NAMES:
+        if found := shutil.which(name):
+            return found
+    missing = "No Chromium is on PATH (Debian: apt-get install chromium): the demo page is not tested."
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@asynccontextmanager
+async def open_page() -> AsyncIterator[Page]:
+    """Give a page of a fresh browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
+        try:
+            page = await browser.new_page()
+            page.set_default_timeout(10_000)
+            yield page
+        finally:
+            await browser.close()

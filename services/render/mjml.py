@@ -1,6 +1,7 @@
 """MJML to HTML, for markup that strangers write."""
 
 import re
+from collections.abc import Iterator
 
 from mjml import mjml2html
 
@@ -8,9 +9,11 @@ from mjml import mjml2html
 MAX_NESTING = 256
 
 _ROOT = re.compile(r"\s*(?:<!--(?:(?!-->).)*-->\s*)*<mjml(?=[\s>])", re.DOTALL)
-_TOKEN = re.compile(
-    r"""<!--(?P<comment>)|<(?P<end>/)?(?P<name>[a-zA-Z][^\s/>"'=]*)(?P<rest>(?:[^"'<>]|"[^"]*"|'[^']*')*)>"""
+_TAG = re.compile(
+    r"""<!--(?P<comment>)|<(?P<end>/)?(?P<name>[a-zA-Z][^\s/>"'=<]*+)(?P<rest>(?:[^"'<>]++|"[^"]*"|'[^']*')*+)>"""
 )
+_ATTRIBUTES = re.compile(r"""(?:\s+[^\s"'=<>/]++(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*+\s*/?""")
+# The converter knows them in small letters only: <BR> nests.
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
 )
@@ -33,42 +36,73 @@ def is_mjml(markup: str) -> bool:
 
 def to_html(markup: str) -> str:
     """Convert. Raises MjmlError."""
-    check_nesting(markup)
+    _check_tags(markup)
     try:
         return mjml2html(markup, include_loader=_no_include)
     except ValueError as error:
-        raise _translated(str(error), markup) from None
+        raise _explained(str(error), markup) from None
 
 
-def check_nesting(markup: str) -> None:
-    """Raise MjmlError where tags nest deeper than MAX_NESTING: the converter recurses and would crash."""
+def _check_tags(markup: str) -> None:
+    """Refuse mj-include, and tags nested deeper than MAX_NESTING: the converter recurses and would crash."""
     depth = 0
-    position = 0
-    while (match := _TOKEN.search(markup, position)) is not None:
-        position = match.end()
-        if match["comment"] is not None:
-            end = markup.find("-->", position)
-            position = len(markup) if end < 0 else end + 3
-        elif match["end"]:
+    for tag in _tags(markup):
+        if tag["end"]:
             depth -= 1
-        elif not match["rest"].endswith("/") and match["name"] not in _VOID:
+            continue
+        name = tag["name"]
+        if name.lower() == "mj-include":
+            raise MjmlError("mj-include is not allowed", tag.start())
+        if not tag["rest"].endswith("/") and name not in _VOID:
             depth += 1
             if depth > MAX_NESTING:
-                raise MjmlError(f"tags nested more than {MAX_NESTING} deep", match.start())
+                raise MjmlError(f"tags nested more than {MAX_NESTING} deep", tag.start())
 
 
-def _no_include(path: str) -> str:
-    raise ValueError(f"mj-include is not allowed: {path[:100]}")
+def _tags(markup: str) -> Iterator[re.Match[str]]:
+    """Yield the tags outside comments."""
+    position = 0
+    while (match := _TAG.search(markup, position)) is not None:
+        position = match.end()
+        if match["comment"] is None:
+            yield match
+        else:
+            end = markup.find("-->", position)
+            position = len(markup) if end < 0 else end + 3
 
 
-def _translated(message: str, markup: str) -> MjmlError:
+def _no_include(_path: str) -> str:
+    raise ValueError("mj-include is not allowed")
+
+
+def _explained(message: str, markup: str) -> MjmlError:
+    """Say what is wrong and where, also where the converter does not."""
     position = _POSITION.search(message)
-    offset = -1
     if position is not None:
         # Counted in bytes of UTF-8.
         offset = len(markup.encode()[: int(position[1])].decode(errors="ignore"))
-        message = message[: position.start()]
-    message = message.replace(" in root template", "")
-    if "load included template" in message:
-        message = "mj-include is not allowed"
-    return MjmlError(message, offset)
+        return MjmlError(message[: position.start()].replace(" in root template", ""), offset)
+    return _first_fault(markup) or MjmlError(message.replace(" in root template", ""))
+
+
+def _first_fault(markup: str) -> MjmlError | None:
+    """Find the first tag that is not well formed, not closed or closes nothing."""
+    opened: list[tuple[str, int]] = []
+    for tag in _tags(markup):
+        name, start = tag["name"], tag.start()
+        if _ATTRIBUTES.fullmatch(tag["rest"]) is None:
+            return MjmlError(f'the attributes of <{name}> are not written name="value"', start)
+        if tag["end"]:
+            if not opened or opened[-1][0] != name:
+                return MjmlError(_mismatch(name, opened), opened[-1][1] if opened else start)
+            opened.pop()
+        elif not tag["rest"].endswith("/") and name not in _VOID:
+            opened.append((name, start))
+    if opened:
+        name, start = opened[-1]
+        return MjmlError(f"<{name}> is not closed", start)
+    return None
+
+
+def _mismatch(name: str, opened: list[tuple[str, int]]) -> str:
+    return f"<{opened[-1][0]}> is not closed before </{name}>" if opened else f"</{name}> closes nothing"

@@ -7,7 +7,10 @@ import html
 import re
 
 _WHITE = re.compile(r"[ \t\r\n\f\v\xa0]+")
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
+# A comment, a tag (end, name, attributes), or a declaration. Possessive: nothing is tried twice.
+_MARKUP = re.compile(
+    r"""<!--.*?-->|<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:[^<>"']++|"[^"]*"|'[^']*')*+)>|<[!?][^<>]*+>""", re.DOTALL
+)
 _ATTRIBUTE = re.compile(r"""\s([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _HIDDEN = re.compile(r"display\s*:\s*none")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -24,61 +27,40 @@ _PARAGRAPHS = frozenset(
     )
 )
 _LINES = frozenset(("dd", "dt", "li", "tr"))
+_BLOCKS = _PARAGRAPHS | _LINES
 _UNLINKED = ("#", "javascript:", "data:")
 
 
 def from_html(markup: str) -> str:
     """Return the text that a reader would see."""
+    unclosed = markup.find("<!--", markup.rfind("-->") + 1)
+    if unclosed >= 0:
+        markup = markup[:unclosed]
     reader = _Reader()
     position = 0
-    while (start := markup.find("<", position)) >= 0:
-        reader.text(markup[position:start])
-        position = _markup(markup, start, reader)
+    while (found := _MARKUP.search(markup, position)) is not None:
+        if found.start() > position:
+            reader.text(markup[position : found.start()])
+        position = found.end()
+        end, name, attributes = found.groups()
+        if name is None:
+            continue
+        name = name.lower()
+        if end:
+            reader.close(name)
+        elif name in _SKIPPED:
+            position = _after_skipped(markup, name, position)
+        else:
+            reader.open(name, attributes)
     reader.text(markup[position:])
     return reader.result()
 
 
-def _markup(markup: str, start: int, reader: "_Reader") -> int:
-    """Handle what begins with "<" at start; return where it ends."""
-    if markup.startswith("<!--", start):
-        end = markup.find("-->", start + 2)
-        return len(markup) if end < 0 else end + 3
-    tag = _TAG.match(markup, start)
-    if tag is None:
-        if markup.startswith(("<!", "<?"), start):
-            return _after(markup, start)
-        reader.text("<")
-        return start + 1
-    end = _after(markup, tag.end())
-    name = tag[2].lower()
-    if tag[1]:
-        reader.close(name)
-    elif name in _SKIPPED:
-        closing = re.compile(f"</{name}", re.IGNORECASE).search(markup, end)
-        return len(markup) if closing is None else _after(markup, closing.end())
-    else:
-        reader.open(name, markup[tag.end() : end])
-    return end
-
-
-def _after(markup: str, position: int) -> int:
-    """Return where the tag around position ends; quotes may hold ">"."""
-    while True:
-        end = markup.find(">", position)
-        if end < 0:
-            return len(markup)
-        quote = _first_quote(markup, position, end)
-        if quote < 0:
-            return end + 1
-        closing = markup.find(markup[quote], quote + 1)
-        if closing < 0:
-            return end + 1
-        position = closing + 1
-
-
-def _first_quote(markup: str, start: int, end: int) -> int:
-    found = [at for at in (markup.find('"', start, end), markup.find("'", start, end)) if at >= 0]
-    return min(found, default=-1)
+def _after_skipped(markup: str, name: str, position: int) -> int:
+    """Return where an element that shows nothing ends."""
+    closing = re.compile(f"</{name}", re.IGNORECASE).search(markup, position)
+    end = -1 if closing is None else markup.find(">", closing.end())
+    return len(markup) if end < 0 else end + 1
 
 
 class _Reader:
@@ -94,23 +76,35 @@ class _Reader:
         self._nesting = 0
 
     def text(self, raw: str) -> None:
-        if not raw or self._hidden:
+        if self._hidden:
             return
-        words = _WHITE.sub(" ", html.unescape(raw))
-        if words[0] == " ":
+        words = html.unescape(raw) if "&" in raw else raw
+        if words.isspace():
             self._space = True
-        stripped = words.strip(" ")
-        if stripped:
-            self._write(stripped)
-            self._space = words[-1] == " "
+            return
+        words = _WHITE.sub(" ", words)
+        if not words.strip(" "):
+            return
+        self._space = self._space or words[0] == " "
+        self._write(words.strip(" "))
+        self._space = words[-1] == " "
 
     def open(self, name: str, attributes: str) -> None:
         if self._hidden:
             self._nesting += name == self._hidden
-            return
-        if name not in _VOID and _HIDDEN.search(attributes):
+        elif "none" in attributes and name not in _VOID and _HIDDEN.search(attributes):
             self._hidden, self._nesting = name, 1
-        elif name == "br":
+        elif name in _BLOCKS:
+            self._open_block(name)
+        elif name == "a":
+            self._links.append((html.unescape(_attribute(attributes, "href")).strip(), len(self._parts)))
+        elif name in ("td", "th"):
+            self._space = True
+        elif name in _VOID:
+            self._open_void(name, attributes)
+
+    def _open_void(self, name: str, attributes: str) -> None:
+        if name == "br":
             self._break(1, repeat=True)
         elif name == "hr":
             self._break(2)
@@ -118,12 +112,6 @@ class _Reader:
             self._break(2)
         elif name == "img":
             self.text(_attribute(attributes, "alt"))
-        elif name == "a":
-            self._links.append((html.unescape(_attribute(attributes, "href")).strip(), len(self._parts)))
-        elif name in ("td", "th"):
-            self._space = True
-        else:
-            self._open_block(name)
 
     def _open_block(self, name: str) -> None:
         if name in _PARAGRAPHS:
@@ -141,16 +129,16 @@ class _Reader:
             if self._nesting == 0:
                 self._hidden = ""
             return
-        if name == "a" and self._links:
+        if name == "a":
             self._end_link()
+        elif name not in _BLOCKS:
+            return
         elif name in ("ul", "ol"):
             if self._lists:
                 self._lists.pop()
             self._break(1 if self._lists else 2)
-        elif name in _PARAGRAPHS:
-            self._break(2)
-        elif name in _LINES:
-            self._break(1)
+        else:
+            self._break(2 if name in _PARAGRAPHS else 1)
 
     def result(self) -> str:
         joined = _LINE_ENDS.sub("", "".join(self._parts))
@@ -167,6 +155,8 @@ class _Reader:
         self._space = False
 
     def _end_link(self) -> None:
+        if not self._links:
+            return
         address, start = self._links.pop()
         label = "".join(self._parts[start:]).strip()
         shown = address.removeprefix("mailto:").removeprefix("tel:")

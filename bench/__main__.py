@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import msgspec
-import nats
 
 from bench import baselines, ground, options, report, search, usage
 from bench.figures import Load, Machine, Memory, Run
@@ -105,10 +105,9 @@ class Bench:
         sql = await asyncpg.connect(variables["CLARION_POSTGRES_URL"])
         version = str(await sql.fetchval("SHOW server_version")).split()[0]
         await sql.close()
-        broker = await nats.connect(variables["CLARION_NATS_URL"])
-        seen = broker.connected_server_version
-        nats_version = f"{seen.major_version}.{seen.minor_version}.{seen.patch_version}"
-        await broker.close()
+        monitor = variables["CLARION_NATS_MONITOR_URL"]
+        async with aiohttp.ClientSession() as session, session.get(f"{monitor}/varz") as page:
+            nats_version = str((await page.json())["version"])
         return Machine(
             cores=len(os.sched_getaffinity(0)),
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

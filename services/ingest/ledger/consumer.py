@@ -38,12 +38,11 @@ class LedgerConsumer:
 
     async def run(self) -> None:
         """Work until stop()."""
-        writer = asyncio.create_task(self._write_all())
-        try:
-            async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:  # a writer that fails must not leave readers without one
+            writer = tasks.create_task(self._write_all())
+            async with asyncio.TaskGroup() as readers:
                 for puller in self._pullers:
-                    tasks.create_task(self._collect(puller))
-        finally:
+                    readers.create_task(self._collect(puller))
             writer.cancel()
 
     async def drain(self) -> None:

@@ -49,7 +49,7 @@ async def run(running: Running, report: Report, targets: list[str], events: int)
 
 async def _main(arguments: argparse.Namespace) -> int:
     report = Report()
-    targets = [arguments.only] if arguments.only else list(TARGETS)
+    targets = ([arguments.only] if arguments.only else list(TARGETS)) * arguments.rounds
     if arguments.only != "idempotency":
         await _with_stack(report, {}, lambda running: run(running, report, targets, arguments.events))
     if arguments.only == "idempotency" or arguments.also == "idempotency":
@@ -78,6 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=(*TARGETS, "idempotency"), help="this one alone")
     parser.add_argument("--also", choices=("idempotency",), help="a hundred calls with one key, before and after kills")
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "2000")), help="in a burst (2000)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
     return parser.parse_args()
 
 

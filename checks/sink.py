@@ -121,8 +121,11 @@ class Sink:
             )
         return Told(len(events) - int(finished), row["first"] if row else None, row["last"] if row else None)
 
-    async def is_quiet(self) -> bool:
-        """Tell whether nothing waits in the broker: no message without its acknowledgement, and no timer."""
+    async def quiet(self) -> bool:
+        """Return True if nothing waits in the broker: no message without its acknowledgement, and no timer.
+
+        Raises CheckError naming what waits.
+        """
         try:
             connection = await nats.connect(
                 self._nats_url, connect_timeout=1, allow_reconnect=False, error_cb=_say_nothing
@@ -133,14 +136,15 @@ class Sink:
             jetstream = connection.jetstream(timeout=2)
             for consumer in topology.consumers():
                 info = await jetstream.consumer_info(consumer.stream, consumer.name)
-                if info.num_pending or info.num_ack_pending:
-                    return False
-            timers = await jetstream.stream_info(topology.TIMERS, subjects_filter="timers.wait.>")
-            return not timers.state.subjects
+                waits = f"{consumer.name}: {info.num_pending} pending, {info.num_ack_pending} not acknowledged"
+                expect(not info.num_pending and not info.num_ack_pending, waits)
+            timers = (await jetstream.stream_info(topology.TIMERS, subjects_filter="timers.wait.>")).state.subjects
+            expect(not timers, f"{len(timers or ())} timers")
         except (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise CheckError(f"NATS: {error!r}") from error
         finally:
             await connection.close()
+        return True
 
 
 def _by_order(rows: list[asyncpg.Record], pattern: re.Pattern[str]) -> dict[str, list[str]]:

@@ -110,7 +110,7 @@ class Striker:
 
     async def _be_ready(self) -> None:
         await until(self._gateway_is_healthy, "the stack's health", deadline=_HEALTHY_S)
-        await until(self._sink.is_quiet, "quiet before the burst", deadline=_QUIET_S)
+        await until(self._sink.quiet, "quiet before the burst", deadline=_QUIET_S)
 
     async def _kill_in_time(
         self, target: str, burst: Burst, mark: Mark, undelivered: int, outcome: Outcome
@@ -180,7 +180,7 @@ class Striker:
 
     async def _settled(self, burst: Burst, channel: int | None, after: datetime) -> Told:
         """Wait until nothing can be repeated any more and the ledger has read everything."""
-        await until(self._sink.is_quiet, "quiet after the burst", deadline=_QUIET_S, every=0.2)
+        await until(self._sink.quiet, "quiet after the burst", deadline=_QUIET_S, every=0.2)
         end = time.monotonic() + _QUIET_S
         while True:
             told = await self._sink.told(burst.accepted.values(), channel, after)

@@ -39,6 +39,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("PATCH", "/tenants/{id}", tenants.change),
         ("DELETE", "/tenants/{id}", tenants.deactivate),
         ("POST", "/tenants/{id}/rotate-key", tenants.rotate_key),
+        ("POST", "/tenants/{id}/revoke-tokens", tenants.revoke_tokens),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
         ("DELETE", "/providers/{id}", providers.delete),

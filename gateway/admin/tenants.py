@@ -6,6 +6,7 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType, field
 
 from clarion.ingest.v1 import tenants_pb2
+from clarion.realtime.v1 import realtime_pb2
 from gateway.admin import forms
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
@@ -37,11 +38,17 @@ class TenantChange(forms.Body):
     max_unfinished_events: int | UnsetType = UNSET
 
 
+class Revocation(forms.Body):
+    """POST /tenants/{id}/revoke-tokens. No user_id: of all users."""
+
+    user_id: str = ""
+
+
 _PLAIN_FIELDS = ("name", "active", "sender_name", "sender_email", "reply_to", "max_unfinished_events")
 
 
 class Tenants:
-    """Answers from ingest's TenantService."""
+    """Answers from ingest's TenantService, and realtime where it is about tokens."""
 
     def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
         self._clients = clients
@@ -102,6 +109,13 @@ class Tenants:
         answer = await self._clients.call(self._clients.tenants.DeactivateTenant, wire)
         self._authenticator.forget(answer.tenant.id)
         return json_reply(_shown(answer.tenant))
+
+    async def revoke_tokens(self, request: web.Request) -> web.Response:
+        """Make the realtime tokens of a user, or of all users, open nothing any more."""
+        body = await forms.read(request, Revocation)
+        wire = realtime_pb2.RevokeTokensRequest(tenant_id=_id(request), user_id=body.user_id)
+        await self._clients.call(self._clients.realtime.RevokeTokens, wire)
+        return web.Response(status=204)
 
 
 def _id(request: web.Request) -> str:

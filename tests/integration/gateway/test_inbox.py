@@ -101,6 +101,22 @@ async def test_a_token_opens_its_own_user_only(http: aiohttp.ClientSession, crea
     assert (await ask(http, mine.inbox("victim"), {}))[0] == 401
 
 
+async def test_a_revoked_token_opens_nothing(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """The operator ends a user's tokens; a new one works, on other channels, and a neighbour's never ended."""
+    tenant = await create_tenant()
+    old, neighbour = await token_of(http, tenant, "u"), await token_of(http, tenant, "v")
+    path = f"/api/v1/admin/tenants/{tenant.id}/revoke-tokens"
+    async with http.post(path, json={"user_id": "u"}, headers=admin) as answer:
+        assert answer.status == 204
+    assert (await ask(http, tenant.inbox("u"), bearer(old["token"])))[0] == 401
+    new = await token_of(http, tenant, "u")
+    assert not set(new["channels"]) & set(old["channels"])
+    assert (await ask(http, tenant.inbox("u"), bearer(new["token"])))[0] == 200
+    assert (await ask(http, tenant.inbox("v"), bearer(neighbour["token"])))[0] == 200
+
+
 async def test_pages_are_numbers(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
     """What is no number is 422; what is out of range is clamped."""
     tenant = await create_tenant()

@@ -61,16 +61,14 @@ async def _main(arguments: argparse.Namespace) -> int:
 async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -> None:
     """Start a stack for the length of some work; its folder stays where something failed."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-chaos-"))
+    print(f"starting a stack in {folder}", flush=True)
     failed = report.failed
-    try:
-        print(f"starting a stack in {folder}", flush=True)
-        async with stack_client.run(Options(data=folder, port=free_port(), replicas=replicas)) as running:
-            await work(running)
-    finally:
-        if report.failed > failed:
-            print(f"the logs are in {folder}/log", flush=True)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+    async with stack_client.run(Options(data=folder, port=free_port(), replicas=replicas)) as running:
+        await work(running)
+    if report.failed > failed:
+        print(f"the logs are in {folder}/log", flush=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _arguments() -> argparse.Namespace:

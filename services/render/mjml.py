@@ -71,8 +71,8 @@ def _tags(markup: str) -> Iterator[re.Match[str]]:
             position = len(markup) if end < 0 else end + 3
 
 
-def _no_include(_path: str) -> str:
-    raise ValueError("mj-include is not allowed")
+def _no_include(path: str) -> str:
+    raise ValueError(f"mj-include of {path} is not allowed")
 
 
 def _explained(message: str, markup: str) -> MjmlError:

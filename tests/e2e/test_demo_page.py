@@ -62,7 +62,8 @@ async def is_connected(page: Page) -> None:
 
 
 async def unread(page: Page) -> int:
-    """Return the number on the bell."""
+    """Return the number on the bell, once the page has read its inbox."""
+    await expect(page.locator("#list")).to_have_attribute("aria-busy", "false")
     return int(await page.locator("#unread").text_content() or 0)
 
 

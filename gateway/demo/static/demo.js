@@ -38,12 +38,14 @@ async function reload() {
   isStale = true;
   if (isReading) return;
   isReading = true;
+  element("list").setAttribute("aria-busy", "true");
   while (isStale) {
     isStale = false;
     await read();
     show();
   }
   isReading = false;
+  element("list").setAttribute("aria-busy", "false");
 }
 
 async function read() {

@@ -1,5 +1,7 @@
 """Which channels, and why not."""
 
+from typing import Any
+
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.router.route import Circumstances, Plan, Template, route
 
@@ -8,9 +10,9 @@ ALL = [Template(EMAIL, "t-email"), Template(SMS, "t-sms"), Template(PUSH, "t-pus
 PROVIDERS = {EMAIL: ["mail-1", "mail-2"], SMS: ["sms-1"]}
 
 
-def _event(**fields: object) -> event_pb2.Event:
+def _event(**fields: Any) -> event_pb2.Event:
     recipient = {"user_id": "u", "email": "a@example.com", "phone": "+254712345678"}
-    recipient.update(fields.pop("recipient", {}))  # type: ignore[call-overload]
+    recipient.update(fields.pop("recipient", {}))
     return event_pb2.Event(
         id="e", tenant_id="t", event_type="order.confirmed", recipient=event_pb2.Recipient(**recipient), **fields
     )

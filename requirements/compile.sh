@@ -10,5 +10,6 @@ lock() { # lock OUTPUT ARGUMENT...
 lock base pyproject.toml "$@"
 lock stack pyproject.toml --extra stack --constraints requirements/base.txt "$@"
 lock dev pyproject.toml --extra stack --extra dev --constraints requirements/stack.txt "$@"
+lock build --group build --constraints requirements/stack.txt "$@"
 lock go --group go "$@"
 lock node --group node "$@"

@@ -73,8 +73,13 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
             )
         except (TimeoutError, OSError, nats.errors.Error) as error:
             if time.monotonic() > deadline:
-                raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {url}.") from error
+                raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {_shown(url)}.") from error
             await asyncio.sleep(0.2)
+
+
+def _shown(url: str) -> str:
+    """Return addresses as a log may show them: without user and password."""
+    return ",".join(part.rpartition("@")[2].rpartition("/")[2] for part in url.split(","))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import pytest
 from nats.aio.client import Client
 
 from runtime import nats
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
-from tests.conftest import NatsServer
+from tests.conftest import NatsServer, free_port
 from tests.waiting import eventually
 
 SUBJECT = topology.event_subject("a tenant")
@@ -178,3 +179,13 @@ async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, con
 def _puller(connection: Client, max_held: int = 64) -> nats.Puller:
     consumer = next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
     return nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
+
+
+async def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    """The error ends up in logs."""
+    url = f"nats://clarion:s3cret@127.0.0.1:{free_port()}"
+    with pytest.raises(ClarionError) as caught:
+        await nats.connect(url, name="test", wait=0)
+    assert caught.value.code is Code.UNAVAILABLE
+    assert "s3cret" not in str(caught.value)
+    assert url.rpartition("@")[2] in str(caught.value)

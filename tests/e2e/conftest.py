@@ -1,0 +1,33 @@
+"""One running stack for all tests of this folder that kill nothing; the others start their own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from checks.client import Client, connect
+from stack import client as stack_client
+from stack.client import Running
+from stack.local import Options
+from tests.conftest import free_port
+
+# Three attempts within about a second; all that is ever logged is logged.
+ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4", "CLARION_LOG_LEVEL": "debug"}
+
+
+@pytest.fixture(scope="package")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The stack that nobody kills."""
+    running = stack_client.start(
+        Options(data=tmp_path_factory.mktemp("stack"), port=free_port()), environment=ENVIRONMENT
+    )
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+async def client(shared_stack: Running) -> AsyncIterator[Client]:
+    """The demo tenant and the operator of the shared stack."""
+    async with connect(shared_stack.state) as connected:
+        yield connected

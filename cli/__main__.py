@@ -16,8 +16,10 @@ _ENVIRONMENT = """\
 environment:
   migrate  CLARION_POSTGRES_URL, CLARION_NATS_URL, CLARION_NATS_REPLICAS (1), CLARION_STREAM_MAX_BYTES (1 GiB)
   doctor   what the services read, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
+  health   CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS of the process that is asked
   centrifugo-config
-           CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS
+           CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS,
+           CLARION_CENTRIFUGO_PORT (8000)
 """
 
 
@@ -29,10 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="bring PostgreSQL and NATS up to this version; safe to run at any time")
     commands.add_parser("doctor", help="check everything Clarion depends on; exit status 1 where something fails")
+    commands.add_parser("health", help="ask one process whether it serves; exit status 1 where it does not")
     commands.add_parser("centrifugo-config", help="print a safe centrifugo.json")
     chosen = parser.parse_args(arguments).command
     logs.configure("clarion", "error")
-    run = {"migrate": _migrate, "doctor": _doctor, "centrifugo-config": _centrifugo_config}[chosen]
+    run = {"migrate": _migrate, "doctor": _doctor, "health": _health, "centrifugo-config": _centrifugo_config}[chosen]
     raise SystemExit(run())
 
 
@@ -54,6 +57,16 @@ def _doctor() -> int:
     from cli.doctor import Settings, examine
 
     return asyncio.run(examine(load_or_exit(Settings), print))
+
+
+def _health() -> int:
+    from cli.health import Settings, is_healthy
+
+    try:
+        return 0 if asyncio.run(is_healthy(load_or_exit(Settings))) else 1
+    except ValueError as error:
+        print(f"clarion health: {error}", file=sys.stderr)
+        return 1
 
 
 def _centrifugo_config() -> int:

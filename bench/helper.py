@@ -1,12 +1,14 @@
 """Work in a process of its own, so that its processor time and its pauses are not those of the one that asks.
 
-The helper is a module run with ``python -m``: its order comes on standard input, its answer goes to standard output.
+The helper is a module run with ``python -m``: its order comes on standard input, its answer goes into the file that
+its only argument names, for an answer may be megabytes, and a file arrives whole.
 """
 
 import asyncio
 import contextlib
 import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,27 +25,28 @@ class HelperError(Exception):
 
 async def ask(module: str, order: msgspec.Struct, answer: type[T], *, deadline: float) -> T:
     """Run a module with an order and return its answer. Raises HelperError, also after deadline seconds."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        start_new_session=True,  # Ctrl-C is ours alone
-    )
-    try:
-        async with asyncio.timeout(deadline):
-            output, errors = await process.communicate(msgspec.msgpack.encode(order))
-    except TimeoutError:
-        raise HelperError(f"{module} did not answer within {deadline:.0f} s.") from None
-    finally:
-        await end(process)
-    if process.returncode:
-        words = errors.decode(errors="replace").strip().splitlines()
-        raise HelperError(f"{module} failed: {words[-1] if words else f'status {process.returncode}'}")
-    return msgspec.msgpack.decode(output, type=answer)
+    with tempfile.NamedTemporaryFile(prefix="clarion-bench-") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            output.name,
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+            start_new_session=True,  # Ctrl-C is ours alone
+        )
+        try:
+            async with asyncio.timeout(deadline):
+                _, errors = await process.communicate(msgspec.msgpack.encode(order))
+        except TimeoutError:
+            raise HelperError(f"{module} did not answer within {deadline:.0f} s.") from None
+        finally:
+            await end(process)
+        if process.returncode:
+            words = errors.decode(errors="replace").strip().splitlines()
+            raise HelperError(f"{module} failed: {words[-1] if words else f'status {process.returncode}'}")
+        return msgspec.msgpack.decode(output.read(), type=answer)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
@@ -61,8 +64,7 @@ def order(kind: type[T]) -> T:
 
 def answer(value: msgspec.Struct) -> None:
     """In a helper: answer."""
-    sys.stdout.buffer.write(msgspec.msgpack.encode(value))
-    sys.stdout.buffer.flush()
+    Path(sys.argv[1]).write_bytes(msgspec.msgpack.encode(value))
 
 
 def cpu_seconds() -> float:

@@ -31,7 +31,13 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen. OSError: the address is taken."""
-        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=False, shutdown_timeout=_LAST_S)
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            handler_cancellation=False,
+            shutdown_timeout=_LAST_S,
+            auto_decompress=False,  # compressed bodies are refused: nobody need unpack one
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
 

@@ -88,7 +88,7 @@ class Proxy:
                 max_msg_size=MAX_FROM_HUB,
             )
 
-    async def _pass(self, request: web.Request, hub: aiohttp.ClientWebSocketResponse) -> web.WebSocketResponse:
+    async def _pass(self, request: web.Request, hub: aiohttp.ClientWebSocketResponse) -> web.StreamResponse:
         browser = web.WebSocketResponse(
             protocols=(hub.protocol,) if hub.protocol else (),
             timeout=_CLOSE_S,
@@ -97,7 +97,10 @@ class Proxy:
             compress=False,
             max_msg_size=MAX_FROM_BROWSER,
         )
-        await browser.prepare(request)
+        try:
+            await browser.prepare(request)
+        except ConnectionError:
+            return _refusal(400, "The browser left before its connection stood.")
         self._browsers.add(browser)
         _open.inc()
         try:

@@ -1,5 +1,6 @@
 """Clarion as its users meet it: one tenant's calls, the operator's calls, the outbox page, over HTTP only."""
 
+import io
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -63,7 +64,7 @@ class Http:
         sent = dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-        async with self.session.request(method, url, headers=sent, data=body) as answer:
+        async with self.session.request(method, url, headers=sent, data=body and io.BytesIO(body)) as answer:
             return Answer(answer.status, answer.headers.copy(), _json(await answer.read()))
 
 

@@ -11,6 +11,11 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def time_of(uuid7: str) -> int:
+    """Return when a UUIDv7 was given: Unix microseconds, to the millisecond."""
+    return int(uuid7[:8] + uuid7[9:13], 16) * 1000
+
+
 def derived_id(*parts: str) -> str:
     """Return the UUIDv8 that these parts always give, and no others do."""
     digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()

@@ -1,9 +1,11 @@
 """Identifiers."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.ids import derived_id, is_uuid, new_id
+from runtime.ids import derived_id, is_uuid, new_id, time_of
 
 
 def test_new_ids_grow() -> None:
@@ -22,3 +24,8 @@ def test_derived_ids_are_the_same_only_for_the_same_parts(one: list[str], other:
 def test_other_texts_are_no_uuids() -> None:
     """Only the usual 36 characters count."""
     assert not any(is_uuid(text) for text in ("", "x" * 36, new_id().replace("-", ""), f"{{{new_id()}}}"))
+
+
+def test_an_id_knows_its_time() -> None:
+    """A new id was given about now."""
+    assert abs(time_of(new_id()) - time.time() * 1_000_000) < 60_000_000

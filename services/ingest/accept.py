@@ -7,9 +7,9 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
-from runtime.ids import new_id
+from runtime.ids import new_id, time_of
 from services.ingest import validate
-from services.ingest.ports import Admission, Appended, EventLog, Verdict
+from services.ingest.ports import Admission, Admitted, Appended, EventLog, Verdict
 
 # Advice to a tenant past its quota of unfinished events, seconds.
 QUOTA_RETRY_AFTER_S = 5
@@ -66,12 +66,16 @@ class Acceptor:
                 "Too many events of this tenant are still being delivered.",
                 retry_after=QUOTA_RETRY_AFTER_S,
             )
-        appended: Appended = await self._log.append(self._event(admitted.event_id, tenant_id, key, new))
+        appended: Appended = await self._log.append(self._event(admitted, tenant_id, key, new))
+        if appended.event_id != admitted.event_id:
+            await self._admission.correct(tenant_id, key, admitted.event_id, appended.event_id)
         return Accepted(appended.event_id, duplicate=appended.duplicate or admitted.verdict is Verdict.PENDING)
 
-    def _event(self, event_id: str, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
+    def _event(self, admitted: Admitted, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
+        # A repeat may come when the broker has forgotten the first one: by its age the workers know to ask the ledger.
+        accepted_at_us = self._now() if admitted.verdict is Verdict.NEW else time_of(admitted.event_id)
         return event_pb2.Event(
-            id=event_id,
+            id=admitted.event_id,
             tenant_id=tenant_id,
             event_type=new.event_type,
             caller_event_id=new.caller_event_id,
@@ -80,7 +84,7 @@ class Acceptor:
             payload_extra=new.payload_extra,
             channels=new.channels,
             trace_id=new.trace_id,
-            accepted_at_us=self._now(),
+            accepted_at_us=accepted_at_us,
             dedupe_key=key,
         )
 

@@ -42,6 +42,16 @@ class PostgresAdmission:
         """Claim the key; no two calls with the same key may be under way in one process."""
         return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id))
 
+    async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
+        """See ports.Admission. What this leaves undone is done by the ledger, if it has not read the event yet."""
+        if time.monotonic() < self._paused_until:
+            return
+        try:
+            _STATEMENTS.labels("admission").inc()
+            await self._pool.execute(_QUERIES.correct, tenant_id, key_hash, claimed, first)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("correction_failed", error=repr(error), event_id=first)
+
     async def _flush(self, claims: list[_Claim]) -> list[Admitted]:
         if time.monotonic() < self._paused_until:
             return _admit_all(claims)
@@ -51,11 +61,7 @@ class PostgresAdmission:
             self._paused_until = time.monotonic() + _PAUSE_S
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return _admit_all(claims)
-        answers = [Admitted(str(row["event_id"]), Verdict(row["verdict"])) for row in rows]
-        limited = [claim for claim, answer in zip(claims, answers, strict=True) if answer.verdict is Verdict.LIMITED]
-        if limited:
-            await self._withdraw(limited)
-        return answers
+        return [Admitted(str(row["event_id"]), Verdict(row["verdict"])) for row in rows]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -63,14 +69,6 @@ class PostgresAdmission:
         if len(rows) != len(claims):
             raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
         return rows
-
-    async def _withdraw(self, claims: list[_Claim]) -> None:
-        """What this leaves behind when it fails is a pending key: a repeat stores its event."""
-        try:
-            _STATEMENTS.labels("admission").inc()
-            await self._pool.execute(_QUERIES.withdraw, *_columns(claims))
-        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("withdraw_failed", error=repr(error), events=len(claims))
 
 
 def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:

@@ -7,6 +7,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from runtime import logs
 from runtime import nats as jetstream
+from runtime.errors import ClarionError, Code
 from services import topology
 from services.ingest.ports import Appended
 
@@ -21,7 +22,10 @@ class JetStreamEventLog:
         self._manager = connection.jetstream(timeout=2)
 
     async def append(self, event: event_pb2.Event) -> Appended:
-        """Return when the event is on disk; of a duplicate, with the id of the one that is there."""
+        """Return when the event is on disk; of a duplicate, with the id of the one that is there.
+
+        Raises UNAVAILABLE or OVERLOADED; the event may be on disk all the same, and a repeat finds it.
+        """
         stored = await self._publisher.publish(
             jetstream.Outgoing(
                 topology.event_subject(event.tenant_id),
@@ -43,8 +47,10 @@ class JetStreamEventLog:
         """The broker's answer to a duplicate names the sequence of the first one."""
         try:
             message = await self._manager.get_msg(topology.EVENTS, sequence, direct=True)
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-            log.warning("duplicate_unread", sequence=sequence, error=repr(error))
+        except nats.js.errors.NotFoundError:  # purged: then admission's row has long been marked, and was lost
+            log.warning("duplicate_unread", sequence=sequence, event_id=event.id)
             return event.id
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1) from error
         first = event_pb2.Event.FromString(message.data or b"")
         return first.id if first.dedupe_key == event.dedupe_key else event.id

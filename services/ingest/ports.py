@@ -33,6 +33,9 @@ class Admission(Protocol):
     async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
         """Claim the key for this event. Never raises for want of a database: then everything is NEW."""
 
+    async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
+        """Take note that the key, claimed for one event, had been another's, which is stored. Never raises."""
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:

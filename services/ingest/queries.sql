@@ -3,34 +3,25 @@
 -- name: admit
 SELECT ordinal, event_id, verdict FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[])
 
--- Takes back what was admitted past the quota.
--- name: withdraw
-WITH gone AS (
-    DELETE FROM ingest.admission m
-    USING unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS t (tenant_id, key_hash, event_id)
-    WHERE m.tenant_id = t.tenant_id AND m.key_hash = t.key_hash AND m.event_id = t.event_id AND NOT m.stored
-    RETURNING m.tenant_id
-),
-counts AS (
-    SELECT g.tenant_id, count(*) AS n FROM gone g GROUP BY g.tenant_id
-),
-locked AS (
-    SELECT b.tenant_id FROM ingest.backlog b
-    WHERE b.tenant_id IN (SELECT c.tenant_id FROM counts c)
-    ORDER BY b.tenant_id FOR UPDATE
+-- The broker knew the key when admission did not (its row was lost, or never written): the first event is another.
+-- name: correct
+WITH corrected AS (
+    UPDATE ingest.admission SET event_id = $4, stored = true
+    WHERE tenant_id = $1 AND key_hash = $2 AND event_id = $3
+    RETURNING tenant_id
 )
-UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished - c.n)
-FROM counts c JOIN locked l ON l.tenant_id = c.tenant_id
-WHERE b.tenant_id = c.tenant_id
+UPDATE ingest.backlog SET unfinished = greatest(0, unfinished - 1)
+WHERE tenant_id IN (SELECT c.tenant_id FROM corrected c)
 
--- The ledger knows that these reached EVENTS; also adds what admission could not write.
+-- The ledger knows that these reached EVENTS. Adds what admission could not write, and puts right a pending row that
+-- a repeat of such an event made before the ledger read it.
 -- name: mark_stored
 INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, created_at)
 SELECT t.tenant_id, t.key_hash, t.event_id, true, 'epoch'::timestamptz + t.created_us * interval '1 microsecond'
 FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[]) AS t (tenant_id, key_hash, event_id, created_us)
 ORDER BY t.tenant_id, t.key_hash
-ON CONFLICT (tenant_id, key_hash) DO UPDATE SET stored = true
-WHERE m.event_id = EXCLUDED.event_id AND NOT m.stored
+ON CONFLICT (tenant_id, key_hash) DO UPDATE SET stored = true, event_id = EXCLUDED.event_id
+WHERE NOT m.stored AND m.created_at < EXCLUDED.created_at + interval '24 hours'
 
 -- name: release_backlog
 WITH locked AS (

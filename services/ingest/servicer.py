@@ -9,6 +9,7 @@ from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
+from runtime.ids import is_uuid
 from runtime.telemetry import current_trace
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
@@ -61,6 +62,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
         try:
+            if not is_uuid(item.tenant_id):
+                raise ClarionError(Code.INVALID, "tenant_id must be a UUID", fields=[("tenant_id", "must be a UUID")])
             accepted = await self._accept(item.tenant_id, item.event)
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())

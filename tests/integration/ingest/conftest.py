@@ -1,0 +1,124 @@
+"""Ingest on real PostgreSQL and NATS, as processes where it matters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2, tenants_pb2
+from runtime import nats, postgres
+from services import topology
+from tests.conftest import NatsServer
+from tests.integration.ingest.processes import Service, StartService, starter
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """One ingest process."""
+
+    service: Service
+
+    async def call(self, method: str, request: Any, **options: Any) -> Any:
+        """See Service.call."""
+        return await self.service.call(method, request, **options)
+
+    async def tenant(self, **fields: Any) -> tenants_pb2.CreateTenantResponse:
+        """Create a tenant."""
+        request = tenants_pb2.CreateTenantRequest(name="Acme", **fields)
+        answer: tenants_pb2.CreateTenantResponse = await self.call("TenantService.CreateTenant", request)
+        return answer
+
+    async def accept(self, tenant_id: str, *events: ingest_pb2.NewEvent) -> list[ingest_pb2.AcceptResult]:
+        """Hand in events as the gateway does."""
+        items = [ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event) for event in events]
+        answer = await self.call("IngestService.AcceptEvents", ingest_pb2.AcceptEventsRequest(items=items))
+        return list(answer.results)
+
+
+def new_event(key: str = "", user_id: str = "u1", **fields: Any) -> ingest_pb2.NewEvent:
+    """An event as a caller describes it."""
+    return ingest_pb2.NewEvent(
+        event_type="order.confirmed",
+        recipient=event_pb2.Recipient(user_id=user_id, email="ada@example.org"),
+        idempotency_key=key,
+        **fields,
+    )
+
+
+class Streams:
+    """What stands in the streams."""
+
+    def __init__(self, connection: Client, server: NatsServer) -> None:
+        self._connection = connection
+        self._server = server
+        self._jetstream = connection.jetstream()
+
+    async def events(self) -> list[event_pb2.Event]:
+        """All of EVENTS."""
+        return [event_pb2.Event.FromString(data) for data in await self.messages(topology.EVENTS)]
+
+    async def messages(self, stream: str) -> list[bytes]:
+        """The payloads of a stream, oldest first; it has no gaps."""
+        state = (await self._jetstream.stream_info(stream)).state
+        numbers = range(state.first_seq, state.last_seq + 1)
+        found = await asyncio.gather(*[self._jetstream.get_msg(stream, number) for number in numbers])
+        return [message.data or b"" for message in found]
+
+    async def forget(self) -> None:
+        """Empty EVENTS and make the broker forget its ids, as ten minutes and the janitor do."""
+        await self._jetstream.purge_stream(topology.EVENTS)
+        self._server.kill()  # a server knows the ids of stored messages when it starts, and no others
+        await asyncio.to_thread(self._server.start)
+        await eventually(lambda: self._connection.is_connected)
+
+    async def publish(self, *messages: nats.Outgoing) -> None:
+        """Store messages as a service does."""
+        await nats.Publisher(self._connection).publish_all(messages)
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[Client]:
+    """A connection to this test's NATS server."""
+    made = await nats.connect(nats_url, name="test")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def streams(connection: Client, nats_server: NatsServer) -> Streams:
+    """This test's streams."""
+    return Streams(connection, nats_server)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    """Connections as the service has them."""
+    made = await postgres.connect(postgres_url, name="test", size=4)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def start(postgres_url: str, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[StartService]:
+    """Return what starts a service at this test's servers."""
+    async with starter(tmp_path, CLARION_POSTGRES_URL=postgres_url, CLARION_NATS_URL=nats_server.url) as start_service:
+        yield start_service
+
+
+@pytest.fixture
+async def ingest(start: StartService) -> Ingest:
+    """One ingest process."""
+    return Ingest(await start("services.ingest"))
+
+
+@pytest.fixture
+async def pair(start: StartService) -> list[Ingest]:
+    """Two ingest processes beside each other."""
+    return [Ingest(service) for service in await asyncio.gather(*[start("services.ingest") for _ in range(2)])]

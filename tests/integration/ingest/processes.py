@@ -1,0 +1,80 @@
+"""Services as processes of their own, for the tests of ingest, router and delivery."""
+
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+
+from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.router.v1 import router_pb2_grpc
+from runtime.grpc import Caller, channel, is_serving
+from tests.conftest import free_port
+from tests.integration.realtime.conftest import end, spawn
+from tests.waiting import eventually
+
+TOKEN = "a-service-token"
+NOBODY = "127.0.0.1:1"
+
+_STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
+    "IngestService": ingest_pb2_grpc.IngestServiceStub,
+    "LedgerService": ledger_pb2_grpc.LedgerServiceStub,
+    "RouterService": router_pb2_grpc.RouterServiceStub,
+    "TenantService": tenants_pb2_grpc.TenantServiceStub,
+}
+
+
+@dataclass
+class Service:
+    """A process of one of the services."""
+
+    module: str
+    variables: dict[str, str]
+    log: Path
+    address: str
+    channel: grpc.aio.Channel
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    async def start(self) -> None:
+        """Start it and wait until it serves."""
+        self.process = spawn(self.module, self.variables, self.log)
+        await eventually(lambda: is_serving(self.address), 30)
+
+    async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 15) -> Any:
+        """Call "TenantService.CreateTenant" or its like."""
+        service, _, name = method.partition(".")
+        return await Caller(token)(getattr(_STUBS[service](self.channel), name), request, deadline=deadline)
+
+    def stop(self) -> int:
+        """End it as an operator would; return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        end(self.process)
+
+
+StartService = Callable[..., Any]
+
+
+@asynccontextmanager
+async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
+    """Give what starts services: start("services.ingest", CLARION_X="y"). All are killed in the end."""
+    async with AsyncExitStack() as stack:
+
+        async def start(module: str, **variables: str) -> Service:
+            address = f"127.0.0.1:{free_port()}"
+            log = folder / f"{module}-{address.rpartition(':')[2]}.log"
+            values = {"CLARION_GRPC_ADDRESS": address, "CLARION_SERVICE_TOKEN": TOKEN, **common, **variables}
+            connection = await stack.enter_async_context(channel(address))
+            service = Service(module, values, log, address, connection)
+            await service.start()
+            stack.callback(service.kill)
+            return service
+
+        yield start

@@ -69,7 +69,7 @@ class Smoke:
         """/healthz."""
         answer = await self._operator.health()
         expect(answer.status == 200 and answer.body["status"] == "ok", f"{answer.status} {answer.body}")
-        needed = {"ingest", "router", "render", "senders", "realtime", "hub"}
+        needed = {"ingest", "router", "render", "senders", "realtime", "postgres", "nats", "hub"}
         dependencies = answer.body["dependencies"]
         expect(needed <= set(dependencies), f"healthz does not tell {sorted(needed - set(dependencies))}")
         expect(all(state == "serving" for state in dependencies.values()), f"{dependencies}")

@@ -51,11 +51,11 @@ class Clients:
         """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
 
-    async def is_serving(self, name: str, *, deadline: float = 1.0) -> bool:
-        """Ask a service's health."""
+    async def is_serving(self, name: str, of: str = "", *, deadline: float = 1.0) -> bool:
+        """Ask a service's health, or what it knows of something it leans on ("postgres", "nats")."""
         stub: Any = health_pb2_grpc.HealthStub(self.channels[name])
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=deadline)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=of), timeout=deadline)
         except grpc.aio.AioRpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -12,6 +12,7 @@ from gateway.replies import json_reply
 
 # Answers are shared for this long, so that asking often costs nothing, seconds.
 _FRESH_S = 0.5
+_SERVERS = ("postgres", "nats")
 
 
 @dataclass
@@ -54,6 +55,10 @@ async def _answer(life: Life, heard: _Heard, clients: Clients, needed: str | Non
 
 
 async def _check(clients: Clients) -> dict[str, bool]:
-    names = list(clients.channels)
-    alive = await asyncio.gather(*(clients.is_serving(name) for name in names), clients.is_hub_serving())
-    return dict(zip([*names, "hub"], alive, strict=True))
+    asked = {
+        **{name: clients.is_serving(name) for name in clients.channels},
+        # The gateway speaks to neither; ingest does.
+        **{name: clients.is_serving("ingest", of=name) for name in _SERVERS},
+        "hub": clients.is_hub_serving(),
+    }
+    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))

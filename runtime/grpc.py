@@ -5,6 +5,7 @@ that a server declares open to API keys; health and reflection are open to all.
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 import time
@@ -41,6 +42,7 @@ _TO_STATUS = {
     Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
 }
+_STATUS = {True: health_pb2.HealthCheckResponse.SERVING, False: health_pb2.HealthCheckResponse.NOT_SERVING}
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _CHANNEL_OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
@@ -137,9 +139,21 @@ class Server:
 
     async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks, for the server as a whole and each of its services."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._names[2:]):
-            await self._health.set(name, status)
+            await self._health.set(name, _STATUS[serving])
+
+    async def watch(self, name: str, is_alive: Callable[[], Awaitable[bool]], *, every: float = 1.0) -> None:
+        """Tell health checks for ever, under a name such as "postgres", whether what this server leans on answers.
+
+        The health of the server itself does not change: it may go on without. every: seconds.
+        """
+        while True:
+            alive = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * every):
+                    alive = await is_alive()
+            await self._health.set(name, _STATUS[alive])
+            await asyncio.sleep(every)
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls and wait up to grace seconds for those under way."""

@@ -74,10 +74,10 @@ async def _leave(_: object) -> None:
 
 
 async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:
-    """Tell whether the database answers."""
+    """Tell whether the database answers, and not with a refusal."""
     try:
         await pool.fetchval("SELECT 1", timeout=1.0)
-    except CONNECTION_ERRORS:
+    except (*CONNECTION_ERRORS, asyncpg.PostgresError):
         return False
     return True
 

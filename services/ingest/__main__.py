@@ -70,6 +70,15 @@ async def wire(settings: Settings, process: Process) -> Server:
         "clarion.ingest.v1.LedgerService",
     )
     await server.start()
+
+    async def is_connected() -> bool:
+        return connection.is_connected
+
+    async def answers() -> bool:
+        return await postgres.is_alive(durable)
+
+    process.start(server.watch("nats", is_connected), name="health of NATS")
+    process.start(server.watch("postgres", answers), name="health of PostgreSQL")
     return server
 
 

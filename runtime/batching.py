@@ -62,6 +62,30 @@ class Batcher(Generic[T, R]):
             task.add_done_callback(self._tasks.discard)
         return future
 
+    async def submit_all(self, items: Sequence[T]) -> list[R]:
+        """As submit, of several, which need not be of one batch. Raises the first failure once all have ended."""
+        futures = []
+        failure: BaseException | None = None
+        for item in items:
+            try:
+                futures.append(self.enqueue(item))
+            except ClarionError as error:
+                failure = error
+                break
+        results = []
+        try:
+            for future in futures:
+                try:
+                    results.append(await future)
+                except Exception as error:
+                    failure = failure or error
+        finally:
+            for future in futures:  # of a caller that was cancelled
+                future.cancel()
+        if failure is not None:
+            raise failure
+        return results
+
     async def drain(self) -> None:
         """Wait until nothing waits and nothing is under way."""
         while self._tasks:

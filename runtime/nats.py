@@ -33,6 +33,7 @@ _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batc
 
 # A batch costs a handful of syncs, a single message one: up to this many, singles are no dearer.
 _SINGLES = 2
+_LEAST_WAIT_S = 0.5
 _MAX_BATCH = 1000
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 
@@ -54,9 +55,8 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
     async def on_reconnect() -> None:
         log.info("nats_reconnected")
 
-    deadline = time.monotonic() + wait
-    while True:
-        try:
+    try:
+        async with asyncio.timeout(max(wait, _LEAST_WAIT_S)):  # left alone it goes on trying for ever
             return await nats.connect(
                 url.split(","),
                 name=name,
@@ -71,10 +71,8 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
                 reconnected_cb=on_reconnect,
                 pending_size=8 * 1024 * 1024,
             )
-        except (TimeoutError, OSError, nats.errors.Error) as error:
-            if time.monotonic() > deadline:
-                raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {_shown(url)}.") from error
-            await asyncio.sleep(0.2)
+    except (TimeoutError, OSError, nats.errors.Error) as error:
+        raise ClarionError(Code.UNAVAILABLE, f"NATS does not answer at {_shown(url)}.") from error
 
 
 def _shown(url: str) -> str:
@@ -146,7 +144,7 @@ class Publisher:
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
         """Return when all are stored; not atomic."""
-        return list(await asyncio.gather(*[self._batcher.enqueue(message) for message in messages]))
+        return await self._batcher.submit_all(messages)
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

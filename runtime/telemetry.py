@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-import structlog
 from prometheus_client import start_http_server
 
 TRACE_HEADER = "X-Trace-Id"
@@ -32,7 +31,6 @@ def trace_id_from(headers: Mapping[str, str]) -> str:
 def bind_trace(trace_id: str) -> None:
     """Make trace_id the one of the current task: its log lines and its calls carry it."""
     _trace_id.set(trace_id)
-    structlog.contextvars.bind_contextvars(trace_id=trace_id)
 
 
 def current_trace() -> str:

@@ -1,5 +1,7 @@
 """Appends records to TRACE: what waits goes into one message, stored before the caller goes on."""
 
+from collections.abc import Sequence
+
 from clarion.common.v1 import trace_pb2
 from runtime import nats
 from runtime.batching import Batcher
@@ -24,6 +26,12 @@ class TraceWriter:
         """Return when the record is stored; gives it its id. Raises UNAVAILABLE when the broker is away."""
         record.id = new_id()
         await self._batcher.enqueue(record)
+
+    async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
+        """As write, of several."""
+        for record in records:
+            record.id = new_id()
+        await self._batcher.submit_all(records)
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

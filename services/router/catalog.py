@@ -22,6 +22,7 @@ _DEADLINE_S = 5.0
 # How long an owner's "there is none" is believed, unless the copy learns better.
 _ABSENCE_S = 0.2
 _MAX_ABSENCES = 10_000
+_MAX_MEMOS = 10_000
 
 
 class _Tenant(msgspec.Struct):
@@ -62,36 +63,65 @@ class Catalog:
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
         self._absent_until: dict[str, float] = {}
+        # What was made of the copy's bytes, as long as they are the same.
+        self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
+
+    def known(self, tenant_id: str, event_type: str) -> Circumstances | None:
+        """As circumstances, from memory alone; None where an owner has to be asked."""
+        get = self._watch.get
+        sources = (
+            get(topology.tenant_key(tenant_id)),
+            get(topology.templates_key(tenant_id, event_type)),
+            get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None,
+            get(topology.providers_key(tenant_id)),
+        )
+        tenant, own, platform, providers = sources
+        if tenant is None or (own is None and platform is None):
+            return None
+        memo = self._memo.get((tenant_id, event_type))
+        if memo is not None and memo[0] == sources:
+            return memo[1]
+        templates = _merged(own, platform)
+        wanted = {template.channel for template in templates if template.channel != event_pb2.CHANNEL_PUSH}
+        by_channel = {channel: _ids(providers, channel) for channel in wanted}
+        if not templates or not all(by_channel.values()):
+            return None
+        circumstances = Circumstances(_policy(tenant), templates, by_channel)
+        if len(self._memo) >= _MAX_MEMOS:
+            self._memo.clear()
+        self._memo[tenant_id, event_type] = sources, circumstances
+        return circumstances
 
     async def circumstances(self, tenant_id: str, event_type: str) -> Circumstances:
         """Return what routing an event of this tenant and type needs. Raises UNAVAILABLE when an owner is away."""
+        known = self.known(tenant_id, event_type)
+        if known is not None:
+            return known
         templates = await self._active_templates(tenant_id, event_type)
         if not templates:
             return Circumstances()
-        policy = await self._policy(tenant_id)
+        policy = await self._tenant_policy(tenant_id)
         providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
         for template in templates:
             if template.channel != event_pb2.CHANNEL_PUSH and template.channel not in providers:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
         return Circumstances(policy, templates, providers)
 
-    async def _policy(self, tenant_id: str) -> frozenset[event_pb2.Channel.ValueType]:
+    async def _tenant_policy(self, tenant_id: str) -> frozenset[event_pb2.Channel.ValueType]:
         known = self._watch.get(topology.tenant_key(tenant_id))
         if known is not None:
-            return frozenset(_channel(name) for name in _decode_tenant(known).delivery_channels)
+            return _policy(known)
         answer = await self._caller(
             self._tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id), deadline=_DEADLINE_S
         )
         return frozenset(answer.tenant.delivery_channels)
 
     async def _active_templates(self, tenant_id: str, event_type: str) -> list[Template]:
-        own = self._known_templates(tenant_id, event_type)
-        if event_type in GLOBAL_TYPES:
-            taken = {template.channel for template in own}
-            own += [found for found in self._known_templates("", event_type) if found.channel not in taken]
-        if own:
-            return own
-        found: list[Template] = []
+        own = self._watch.get(topology.templates_key(tenant_id, event_type))
+        platform = self._watch.get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None
+        found = _merged(own, platform)
+        if found:
+            return found
 
         async def ask() -> bool:
             request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
@@ -102,21 +132,10 @@ class Catalog:
         await self._ask_once(topology.templates_key(tenant_id, event_type), ask)
         return found
 
-    def _known_templates(self, tenant_id: str, event_type: str) -> list[Template]:
-        known = self._watch.get(topology.templates_key(tenant_id, event_type))
-        if known is None:
-            return []
-        return [
-            Template(_channel(t.channel), t.template_version_id, t.push_namespace) for t in _decode_templates(known)
-        ]
-
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
-        known = self._watch.get(topology.providers_key(tenant_id))
-        if known is not None:
-            ids = [provider.id for provider in _decode_providers(known) if _channel(provider.channel) == channel]
-            if ids:
-                return ids
-        found: list[str] = []
+        found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
+        if found:
+            return found
 
         async def ask() -> bool:
             request = senders_pb2.ResolveProvidersRequest(tenant_id=tenant_id, channel=channel)
@@ -135,6 +154,27 @@ class Catalog:
             if len(self._absent_until) >= _MAX_ABSENCES:
                 self._absent_until.clear()
             self._absent_until[key] = time.monotonic() + _ABSENCE_S
+
+
+def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
+    """Return a tenant's active templates, and the platform's for the channels where it has none."""
+    templates = _templates(own)
+    taken = {template.channel for template in templates}
+    return templates + [template for template in _templates(platform) if template.channel not in taken]
+
+
+def _templates(value: bytes | None) -> list[Template]:
+    decoded = _decode_templates(value) if value is not None else ()
+    return [Template(_channel(t.channel), t.template_version_id, t.push_namespace) for t in decoded]
+
+
+def _policy(tenant: bytes) -> frozenset[event_pb2.Channel.ValueType]:
+    return frozenset(_channel(name) for name in _decode_tenant(tenant).delivery_channels)
+
+
+def _ids(providers: bytes | None, channel: event_pb2.Channel.ValueType) -> list[str]:
+    decoded = _decode_providers(providers) if providers is not None else ()
+    return [provider.id for provider in decoded if _channel(provider.channel) == channel]
 
 
 def _channel(name: str) -> event_pb2.Channel.ValueType:

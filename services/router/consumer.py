@@ -1,7 +1,7 @@
 """Takes events from EVENTS, and leaves deliveries and the record of the decision behind before it acks."""
 
 import asyncio
-from collections import Counter as Tally
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
@@ -20,6 +20,15 @@ _MAX_HELD = 512
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
 
 log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Routed:
+    """A message, its event, and what was decided."""
+
+    held: nats.Held
+    event: event_pb2.Event
+    plan: Plan
 
 
 class RouterConsumer:
@@ -49,64 +58,105 @@ class RouterConsumer:
 
     async def _consume(self, puller: nats.Puller) -> None:
         async for batch in puller.batches():
-            for held in batch:  # each on its own: an owner that is slow to answer must not hold up the rest
-                task = asyncio.create_task(self._handle(held))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            task = asyncio.create_task(self._handle(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _handle(self, held: nats.Held) -> None:
+    async def _handle(self, batch: list[nats.Held]) -> None:
+        """Route together what memory can answer; an owner that is slow to answer must not hold up the rest."""
         started = self._now()
-        try:
-            event = event_pb2.Event.FromString(held.data)
-        except DecodeError:
-            log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
-            await held.ack()
-            return
+        routed: list[_Routed] = []
+        for held in batch:
+            event = await _read(held)
+            if event is None:
+                continue
+            try:
+                known = self._catalog.known(event.tenant_id, event.event_type)
+                if known is not None:
+                    routed.append(_Routed(held, event, route(event, known, self._now())))
+                    continue
+            except Exception:  # a fault of ours holds up this event alone; it comes again
+                log.exception("route_crashed", event_id=event.id)
+                held.release()
+                continue
+            task = asyncio.create_task(self._handle_unknown(held, event, started))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if routed:
+            await self._conclude(routed, started)
+
+    async def _handle_unknown(self, held: nats.Held, event: event_pb2.Event, started: int) -> None:
         try:
             circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
-            plan = route(event, circumstances, self._now())
-            await self._store(event, plan, started)
         except ClarionError as error:
-            # An owner or the broker is away: what was not stored is not acked, and comes again.
-            log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
-            held.release()
+            _leave(held, event, error)
             return
-        await held.ack()
-        self._report(event, plan, started)
+        await self._conclude([_Routed(held, event, route(event, circumstances, self._now()))], started)
 
-    async def _store(self, event: event_pb2.Event, plan: Plan, started: int) -> None:
+    async def _conclude(self, routed: list[_Routed], started: int) -> None:
+        """Store what was decided, then ack."""
+        try:
+            await self._store(routed, started)
+        except ClarionError as error:
+            # The broker is away: what was not stored is not acked, and comes again.
+            for one in routed:
+                _leave(one.held, one.event, error)
+            return
+        for one in routed:
+            await one.held.ack()
+            self._report(one, started)
+
+    async def _store(self, routed: list[_Routed], started: int) -> None:
         ended = self._now()
-        record = trace_pb2.TraceRecord(
-            event_id=event.id,
-            tenant_id=event.tenant_id,
-            at_us=ended,
-            duration_us=ended - started,
-            routed=plan.routed,
-        )
+        records = [
+            trace_pb2.TraceRecord(
+                event_id=one.event.id,
+                tenant_id=one.event.tenant_id,
+                at_us=ended,
+                duration_us=ended - started,
+                routed=one.plan.routed,
+            )
+            for one in routed
+        ]
         messages = [
             nats.Outgoing(
                 topology.delivery_subject(delivery.channel, delivery.tenant_id),
                 delivery.SerializeToString(),
                 msg_id=delivery.id,
             )
-            for delivery in plan.deliveries
+            for one in routed
+            for delivery in one.plan.deliveries
         ]
-        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write(record))
+        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write_all(records))
 
-    def _report(self, event: event_pb2.Event, plan: Plan, started: int) -> None:
-        decisions = {
-            topology.CHANNELS[planned.channel]: planned.reason or "queued" for planned in plan.routed.deliveries
-        }
-        for (channel, decision), count in Tally(decisions.items()).items():
-            _ROUTED.labels(channel, decision).inc(count)
+    def _report(self, one: _Routed, started: int) -> None:
+        event, routed = one.event, one.plan.routed
+        decisions = {topology.CHANNELS[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
+        for channel, decision in decisions.items():
+            _ROUTED.labels(channel, decision).inc()
         log.info(
             "routed",
             event_id=event.id,
             tenant_id=event.tenant_id,
             event_type=event.event_type,
             trace_id=event.trace_id,
-            reason=plan.routed.reason,
+            reason=routed.reason,
             wait_ms=(started - event.accepted_at_us) / 1000,
             ms=(self._now() - started) / 1000,
             **decisions,
         )
+
+
+async def _read(held: nats.Held) -> event_pb2.Event | None:
+    """Return the message's event; what is none is dropped: it would come again for ever."""
+    try:
+        return event_pb2.Event.FromString(held.data)
+    except DecodeError:
+        log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
+        await held.ack()
+        return None
+
+
+def _leave(held: nats.Held, event: event_pb2.Event, error: ClarionError) -> None:
+    log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
+    held.release()

@@ -41,10 +41,16 @@ class Authenticator:
         self._store = store
 
     async def identify(self, api_key: str) -> Identity:
-        """Raises UNAUTHENTICATED for unknown and revoked keys and inactive tenants, and never says which."""
-        digest = digest_of(api_key)
-        tenant_id = await self._tenant_of(digest)
-        tenant = await self._tenant(tenant_id) if tenant_id else None
+        """Raises UNAUTHENTICATED for unknown and revoked keys and inactive tenants, and never says which.
+
+        Raises UNAVAILABLE for a key that memory does not know while PostgreSQL is away.
+        """
+        try:
+            tenant_id = await self._tenant_of(digest_of(api_key))
+            tenant = await self._tenant(tenant_id) if tenant_id else None
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("key_unchecked", error=repr(error))
+            raise ClarionError(Code.UNAVAILABLE, "Keys cannot be checked just now.", retry_after=1) from error
         if tenant is None or not tenant.active:
             raise ClarionError(Code.UNAUTHENTICATED, "Invalid or missing API key.")
         return Identity(tenant.id, tenant.name, tenant.account_id)
@@ -53,11 +59,7 @@ class Authenticator:
         known = self._watch.get(topology.api_key_key(digest.hex()))
         if known is not None:
             return known.decode()
-        try:
-            return await self._store.tenant_of_key(digest)
-        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("key_unchecked", error=repr(error))
-            raise ClarionError(Code.UNAVAILABLE, "Keys cannot be checked just now.", retry_after=1) from error
+        return await self._store.tenant_of_key(digest)
 
     async def _tenant(self, tenant_id: str) -> _Tenant | None:
         known = self._watch.get(topology.tenant_key(tenant_id)) or await self._store.configuration(tenant_id)

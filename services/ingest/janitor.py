@@ -42,7 +42,7 @@ class Janitor:
     async def tidy(self) -> None:
         """Once."""
         try:
-            await self._store.tidy()
+            await self._store.tidy(recount=await self._ledger_is_up())
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("tidy_tables_failed", error=repr(error))
         for stream in (topology.EVENTS, topology.DELIVERIES, topology.TRACE, topology.TIMERS):
@@ -50,6 +50,14 @@ class Janitor:
                 await self._purge(stream)
             except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
                 log.warning("tidy_stream_failed", stream=stream, error=repr(error))
+
+    async def _ledger_is_up(self) -> bool:
+        """Whether the ledger has been handed all events; before that its count would miss most of them."""
+        try:
+            info = await self._jetstream.consumer_info(topology.EVENTS, "ledger")
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
+            return False
+        return not info.num_pending
 
     async def _purge(self, stream: str) -> None:
         old_enough = await self._old_enough(stream)

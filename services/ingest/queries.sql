@@ -43,16 +43,30 @@ WHERE m.ctid = ANY (ARRAY(
 ))
 
 -- Counts anew from the ledger, and from what was admitted within the last minute and the ledger has not read yet.
+-- What is added or taken away meanwhile is kept: only the difference at this statement's start is put right.
 -- name: recount_backlog
 WITH truth AS (
     SELECT u.tenant_id, count(*) AS n
     FROM (
-        SELECT e.tenant_id, e.id FROM ingest.events e WHERE e.finished_at IS NULL
-        UNION
-        SELECT m.tenant_id, m.event_id FROM ingest.admission m
+        SELECT e.tenant_id FROM ingest.events e WHERE e.finished_at IS NULL
+        UNION ALL
+        SELECT m.tenant_id FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'
+            AND NOT EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = m.event_id)
     ) AS u
     GROUP BY u.tenant_id
+),
+drift AS (
+    SELECT b.tenant_id, coalesce(t.n, 0) - b.unfinished AS missing
+    FROM ingest.backlog b
+    LEFT JOIN truth t ON t.tenant_id = b.tenant_id
+    WHERE b.unfinished <> coalesce(t.n, 0)
+),
+locked AS (
+    SELECT b.tenant_id FROM ingest.backlog b
+    WHERE b.tenant_id IN (SELECT d.tenant_id FROM drift d)
+    ORDER BY b.tenant_id FOR UPDATE
 )
-UPDATE ingest.backlog b SET unfinished = coalesce((SELECT t.n FROM truth t WHERE t.tenant_id = b.tenant_id), 0)
-WHERE b.unfinished <> coalesce((SELECT t.n FROM truth t WHERE t.tenant_id = b.tenant_id), 0)
+UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished + d.missing)
+FROM drift d JOIN locked l ON l.tenant_id = d.tenant_id
+WHERE b.tenant_id = d.tenant_id

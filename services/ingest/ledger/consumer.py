@@ -3,11 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import asyncpg
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
+from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, nats, postgres
@@ -17,8 +19,19 @@ from services.ingest.ledger.store import LedgerStore
 
 # The ledger is not on any event's path: it waits a little, so that most of an event's life fits one group.
 INTERVAL_S = 0.15
-_MAX_GROUP = 1000
+# Rows of one transaction, more or less: a message of TRACE brings up to 500. A transaction has five seconds.
+_MAX_GROUP = 2000
+# What PostgreSQL will never take, however often it is asked.
+_UNWRITABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.CardinalityViolationError,
+)
 _MAX_HELD = 2000
+
+_Item: TypeAlias = event_pb2.Event | trace_pb2.TraceRecord
+
+_LOST = Counter("clarion_ledger_unreadable_total", "Messages and records that the ledger could not read or write.")
 
 log = logs.get(__name__)
 
@@ -37,7 +50,7 @@ class LedgerConsumer:
         ]
 
     async def run(self) -> None:
-        """Work until stop()."""
+        """Work until drain()."""
         async with asyncio.TaskGroup() as tasks:  # a writer that fails must not leave readers without one
             writer = tasks.create_task(self._write_all())
             async with asyncio.TaskGroup() as readers:
@@ -61,47 +74,55 @@ class LedgerConsumer:
             await asyncio.sleep(self._interval_s)
             self._wake.clear()
             while self._waiting:
-                batch, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
-                await self._write(batch)
+                started = time.perf_counter()
+                batch, items = self._take()
+                await self._write(items)
+                for held in batch:
+                    await held.ack()
+                log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
 
-    async def _write(self, batch: list[nats.Held]) -> None:
-        """Write until it is written: PostgreSQL may be away for long, a message may be unwritable."""
-        started = time.perf_counter()
+    def _take(self) -> tuple[list[nats.Held], list[_Item]]:
+        """Return the messages of the next transaction, and what is in them."""
+        batch: list[nats.Held] = []
+        items: list[_Item] = []
+        for held in self._waiting:
+            batch.append(held)
+            items += _items(held)
+            if len(items) >= _MAX_GROUP:
+                break
+        self._waiting = self._waiting[len(batch) :]
+        return batch, items
+
+    async def _write(self, items: list[_Item]) -> None:
+        """Write until it is written: PostgreSQL may be away for long, an item may be unwritable."""
         delay = 0.1
         while True:
             try:
-                await self._store.write(group(_events(batch), _records(batch)))
-                break
-            except asyncpg.DataError as error:
-                if len(batch) == 1:
-                    log.error("ledger_message_dropped", subject=batch[0].subject, error=repr(error))
-                    break
-                middle = len(batch) // 2
-                await self._write(batch[:middle])
-                await self._write(batch[middle:])
+                await self._store.write(group(items))
                 return
+            except _UNWRITABLE as error:
+                break_at = len(items) // 2
+                if not break_at:
+                    _LOST.inc()
+                    log.error("ledger_item_dropped", id=items[0].id, error=repr(error))
+                    return
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("ledger_waits", error=repr(error), messages=len(batch))
+                log.warning("ledger_waits", error=repr(error), items=len(items))
                 delay = min(delay * random.uniform(1.5, 2.5), 2.0)  # noqa: S311 - jitter, not a secret
                 await asyncio.sleep(delay)
-        for held in batch:
-            await held.ack()
-        log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
+                continue
+            # One of them is at fault: halve until it is alone.
+            await self._write(items[:break_at])
+            await self._write(items[break_at:])
+            return
 
 
-def _events(batch: list[nats.Held]) -> Iterator[event_pb2.Event]:
-    for held in batch:
-        if held.subject != topology.TRACE_SUBJECT:
-            try:
-                yield event_pb2.Event.FromString(held.data)
-            except DecodeError:
-                log.error("ledger_message_unreadable", subject=held.subject, sequence=held.sequence)
-
-
-def _records(batch: list[nats.Held]) -> Iterator[trace_pb2.TraceRecord]:
-    for held in batch:
+def _items(held: nats.Held) -> Sequence[_Item]:
+    try:
         if held.subject == topology.TRACE_SUBJECT:
-            try:
-                yield from trace_pb2.TraceBatch.FromString(held.data).records
-            except DecodeError:
-                log.error("ledger_message_unreadable", subject=held.subject, sequence=held.sequence)
+            return trace_pb2.TraceBatch.FromString(held.data).records
+        return [event_pb2.Event.FromString(held.data)]
+    except DecodeError:
+        _LOST.inc()
+        log.error("ledger_message_unreadable", subject=held.subject, sequence=held.sequence)
+        return []

@@ -1,6 +1,8 @@
 -- Times come as Unix microseconds.
 
+-- Answers how many events of each tenant this finished; what was finished before (a redelivery) does not count again.
 -- name: upsert_events
+WITH written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
     routed_at, route_us, route_reason, planned, finished_at
@@ -32,6 +34,14 @@ ON CONFLICT (id) DO UPDATE SET
     route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
     finished_at = coalesce(e.finished_at, EXCLUDED.finished_at)
+RETURNING e.id, e.tenant_id, e.finished_at, e.xmax = 0 AS inserted
+)
+SELECT w.tenant_id, count(*) AS finished
+FROM written w
+WHERE w.finished_at IS NOT NULL
+    -- The table here is as it was before this statement.
+    AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
+GROUP BY w.tenant_id
 
 -- A later status replaces an earlier one; a replay begins anew.
 -- name: upsert_deliveries
@@ -51,9 +61,12 @@ FROM unnest(
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
-    status = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.status ELSE d.status END,
-    reason = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.reason ELSE d.reason END,
-    provider = CASE WHEN (EXCLUDED.replay, EXCLUDED.status) > (d.replay, d.status) THEN EXCLUDED.provider ELSE d.provider END,
+    status = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+        THEN EXCLUDED.status ELSE d.status END,
+    reason = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+        THEN EXCLUDED.reason ELSE d.reason END,
+    provider = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+        THEN EXCLUDED.provider ELSE d.provider END,
     attempts = greatest(d.attempts, EXCLUDED.attempts),
     replay = greatest(d.replay, EXCLUDED.replay),
     template_version_id = coalesce(d.template_version_id, EXCLUDED.template_version_id),
@@ -78,10 +91,12 @@ FROM unnest(
 )
 ON CONFLICT (id) DO NOTHING
 
+-- Not one that an operator has replayed already: an attempt made twice tells of its death twice.
 -- name: insert_dead_letter
 INSERT INTO ingest.dead_letters AS l
     (delivery_id, event_id, tenant_id, channel, reason, detail, died_at, delivery)
-VALUES ($1, $2, $3, $4, $5, $6, 'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8)
+SELECT $1, $2, $3, $4, $5, $6, 'epoch'::timestamptz + $7::bigint * interval '1 microsecond', $8
+WHERE $9::smallint >= coalesce((SELECT d.replay FROM ingest.deliveries d WHERE d.id = $1), 0)
 ON CONFLICT (delivery_id) DO UPDATE SET
     reason = EXCLUDED.reason, detail = EXCLUDED.detail, died_at = EXCLUDED.died_at,
     delivery = EXCLUDED.delivery, replayed_at = NULL

@@ -68,16 +68,16 @@ class Group:
         return sorted(touched - {row.id for row in self.finished()})
 
 
-def group(events: Iterable[event_pb2.Event], records: Iterable[trace_pb2.TraceRecord]) -> Group:
-    """Merge messages in any order, repeated or not."""
+def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord]) -> Group:
+    """Merge events and records in any order, repeated or not."""
     rows = Group()
-    for event in events:
-        _accepted(rows, event)
-    for record in records:
-        if record.HasField("routed"):
-            _routed(rows, record)
-        elif record.HasField("attempted"):
-            _attempted(rows, record)
+    for item in items:
+        if isinstance(item, event_pb2.Event):
+            _accepted(rows, item)
+        elif item.HasField("routed"):
+            _routed(rows, item)
+        elif item.HasField("attempted"):
+            _attempted(rows, item)
     _finish(rows)
     return rows
 
@@ -156,12 +156,16 @@ def _deliver(rows: Group, new: DeliveryRow) -> None:
     if old is None:
         rows.deliveries[new.id] = new
         return
-    later, earlier = (new, old) if (new.replay, new.status) > (old.replay, old.status) else (old, new)
+    later, earlier = (new, old) if _rank(new) > _rank(old) else (old, new)
     later.attempts = max(later.attempts, earlier.attempts)
     later.template_version_id = later.template_version_id or earlier.template_version_id
     later.provider_id = later.provider_id or earlier.provider_id
     later.updated_us = max(later.updated_us, earlier.updated_us)
     rows.deliveries[new.id] = later
+
+
+def _rank(row: DeliveryRow) -> tuple[int, int, int]:
+    return row.replay, row.status, row.attempts
 
 
 def _finish(rows: Group) -> None:

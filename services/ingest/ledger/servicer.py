@@ -12,6 +12,7 @@ from runtime import clock, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services import topology
+from services.ingest.database import typed
 from services.ingest.ledger.store import LedgerStore, Search
 from services.ingest.ledger.timeline import Row, timeline, to_us
 
@@ -28,9 +29,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self._publisher = nats.Publisher(connection)
         self._now = now
 
+    @typed
     async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
         """Return a page of events."""
-        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        limit = _limit(request.limit)
         for field in ("tenant_id", "cursor"):
             _check_id(field, getattr(request, field), required=False)
         search = Search(
@@ -48,6 +50,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         events = [_summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
         return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
 
+    @typed
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
         _check_id("event_id", request.event_id)
@@ -58,6 +61,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         attempts = await self._store.attempts(request.event_id)
         return ledger_pb2.GetEventResponse(event=_summary(row, deliveries), steps=timeline(row, deliveries, attempts))
 
+    @typed
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
     ) -> ledger_pb2.GetDeliveryStatesResponse:
@@ -70,11 +74,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
         )
 
+    @typed
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
-        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        limit = _limit(request.limit)
         _check_id("tenant_id", request.tenant_id, required=False)
         before = _decode_cursor(request.cursor) if request.cursor else None
         rows = await self._store.dead_letters(request.tenant_id or None, before, limit)
@@ -93,6 +98,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
 
+    @typed
     async def ReplayDeadLetter(
         self, request: ledger_pb2.ReplayDeadLetterRequest, context: Any
     ) -> ledger_pb2.ReplayDeadLetterResponse:
@@ -135,6 +141,12 @@ def _summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
             for delivery in deliveries
         ],
     )
+
+
+def _limit(asked: int) -> int:
+    if asked < 0:
+        raise ClarionError(Code.INVALID, "limit must not be negative", fields=[("limit", "must not be negative")])
+    return min(asked or _DEFAULT_LIMIT, _MAX_LIMIT)
 
 
 def _check_id(field: str, value: str, *, required: bool = True) -> None:

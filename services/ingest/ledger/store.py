@@ -1,6 +1,5 @@
 """The ledger's tables: written in groups, read by operators."""
 
-import asyncio
 import collections
 import uuid
 from collections.abc import Sequence
@@ -44,20 +43,25 @@ class LedgerStore:
         self._fast = fast
 
     async def write(self, group: Group) -> None:
-        """Store the group for good, then bring admission up to date with it."""
+        """Store the group for good, then tell admission which keys are stored."""
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT
-            await self._write_rows(connection, group)
-            finished = collections.Counter(row.tenant_id for row in group.finished())
+            finished = await self._write_rows(connection, group)
             if unsure := group.unsure():
                 _STATEMENTS.inc()
                 rows = await connection.fetch(_QUERIES.finish_events, unsure)
                 finished.update(str(row["tenant_id"]) for row in rows)
-        await asyncio.gather(self._mark_stored(group), self._release(finished))
+            # In this transaction, so that a crash or a redelivery makes no room twice, or never; last, as it locks.
+            await self._release(connection, finished)
+        await self._mark_stored(group)
 
-    async def _write_rows(self, connection: Any, group: Group) -> None:
+    async def _write_rows(self, connection: Any, group: Group) -> "collections.Counter[str]":
+        """Return how many events of each tenant this finished."""
+        finished: collections.Counter[str] = collections.Counter()
         if group.events:
-            await self._execute(connection, _QUERIES.upsert_events, _event_columns(group))
+            _STATEMENTS.inc()
+            rows = await connection.fetch(_QUERIES.upsert_events, *_event_columns(group))
+            finished.update({str(row["tenant_id"]): row["finished"] for row in rows})
         if group.deliveries:
             await self._execute(connection, _QUERIES.upsert_deliveries, _delivery_columns(group))
         if group.attempts:
@@ -76,8 +80,10 @@ class LedgerStore:
                     step.detail,
                     record.at_us,
                     step.dead_letter.SerializeToString(),
+                    step.replay,
                 ],
             )
+        return finished
 
     async def _execute(self, connection: Any, query: str, arguments: Sequence[Any]) -> None:
         _STATEMENTS.inc()
@@ -95,17 +101,19 @@ class LedgerStore:
             ]
             await self._execute(self._fast, _ADMISSION_QUERIES.mark_stored, columns)
 
-    async def _release(self, finished: "collections.Counter[str]") -> None:
+    async def _release(self, connection: Any, finished: "collections.Counter[str]") -> None:
         if finished:
             await self._execute(
-                self._fast, _ADMISSION_QUERIES.release_backlog, [list(finished), list(finished.values())]
+                connection, _ADMISSION_QUERIES.release_backlog, [list(finished), list(finished.values())]
             )
 
-    async def tidy(self) -> None:
-        """Finish what was forgotten, forget keys past their 24 hours, count the backlog anew."""
+    async def tidy(self, *, recount: bool) -> None:
+        """Finish what was forgotten, forget keys past their 24 hours; recount: count the backlog anew."""
         await self._durable.execute(_QUERIES.finish_forgotten, timeout=30)
-        await self._fast.execute(_ADMISSION_QUERIES.sweep_admission, timeout=30)
-        await self._fast.execute(_ADMISSION_QUERIES.recount_backlog, timeout=30)
+        while await self._fast.execute(_ADMISSION_QUERIES.sweep_admission, timeout=30) != "DELETE 0":
+            pass
+        if recount:
+            await self._fast.execute(_ADMISSION_QUERIES.recount_backlog, timeout=30)
 
     async def event(self, event_id: str) -> "asyncpg.Record | None":
         """Return the event's row."""
@@ -152,8 +160,8 @@ class LedgerStore:
     async def replay(self, delivery_id: str, publish: Any) -> bool:
         """Publish the dead letter again, and mark it; False: there is none.
 
-        publish (an async function of the Delivery) runs within the transaction: if marking fails after it,
-        a second replay carries the same message id.
+        publish (an async function of the Delivery) runs last in the transaction: if it fails, nothing has changed; if
+        the commit fails after it, a second replay carries the same message id.
         """
         async with self._durable.acquire() as connection, connection.transaction():
             raw = await connection.fetchval(_QUERIES.dead_letter_for_update, delivery_id)
@@ -163,9 +171,9 @@ class LedgerStore:
             delivery.replay += 1
             delivery.attempt = 1
             delivery.deferrals = 0
-            await publish(delivery)
             await connection.execute(_QUERIES.mark_replayed, delivery_id)
             await connection.execute(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+            await publish(delivery)
         return True
 
 

@@ -6,6 +6,7 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.ingest.database import typed
 from services.ingest.tenants.store import Changes, TenantStore
 
 _DEFAULT_LIMIT = 50
@@ -20,6 +21,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     def __init__(self, store: TenantStore) -> None:
         self._store = store
 
+    @typed
     async def CreateTenant(
         self, request: tenants_pb2.CreateTenantRequest, context: Any
     ) -> tenants_pb2.CreateTenantResponse:
@@ -35,15 +37,19 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant, api_key = await self._store.create(request)
         return tenants_pb2.CreateTenantResponse(tenant=tenant, api_key=api_key)
 
+    @typed
     async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:
         """Return one tenant."""
         _check_id("tenant_id", request.tenant_id)
         return tenants_pb2.GetTenantResponse(tenant=await self._store.get(request.tenant_id))
 
+    @typed
     async def ListTenants(
         self, request: tenants_pb2.ListTenantsRequest, context: Any
     ) -> tenants_pb2.ListTenantsResponse:
         """Return a page of tenants."""
+        if request.limit < 0:
+            raise ClarionError(Code.INVALID, "limit must not be negative", fields=[("limit", "must not be negative")])
         limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
         if request.cursor:
             _check_id("cursor", request.cursor)
@@ -51,6 +57,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         more = tenants[-1].id if len(tenants) == limit else ""
         return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
 
+    @typed
     async def UpdateTenant(
         self, request: tenants_pb2.UpdateTenantRequest, context: Any
     ) -> tenants_pb2.UpdateTenantResponse:
@@ -78,12 +85,14 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         )
         return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
 
+    @typed
     async def RotateKey(self, request: tenants_pb2.RotateKeyRequest, context: Any) -> tenants_pb2.RotateKeyResponse:
         """Give the tenant a new key."""
         _check_id("tenant_id", request.tenant_id)
         tenant, api_key = await self._store.rotate_key(request.tenant_id)
         return tenants_pb2.RotateKeyResponse(tenant=tenant, api_key=api_key)
 
+    @typed
     async def DeactivateTenant(
         self, request: tenants_pb2.DeactivateTenantRequest, context: Any
     ) -> tenants_pb2.DeactivateTenantResponse:

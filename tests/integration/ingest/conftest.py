@@ -79,8 +79,10 @@ class Streams:
         await eventually(lambda: self._connection.is_connected)
 
     async def publish(self, *messages: nats.Outgoing) -> None:
-        """Store messages as a service does."""
-        await nats.Publisher(self._connection).publish_all(messages)
+        """Store messages as a service does: those of each stream together."""
+        for of_trace in (True, False):
+            part = [message for message in messages if (message.subject == topology.TRACE_SUBJECT) is of_trace]
+            await nats.Publisher(self._connection).publish_all(part)
 
 
 @pytest.fixture

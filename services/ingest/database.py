@@ -1,0 +1,30 @@
+"""What callers hear when PostgreSQL is away, or does not take a value."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from runtime import logs, postgres
+from runtime.errors import ClarionError, Code
+
+Res = TypeVar("Res")
+
+log = logs.get(__name__)
+
+
+def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]]:
+    """Make a servicer's method raise UNAVAILABLE while PostgreSQL is away, INVALID for what it cannot represent."""
+
+    @functools.wraps(method)
+    async def call(self: Any, request: Any, context: Any) -> Res:
+        try:
+            return await method(self, request, context)
+        except asyncpg.DataError as error:
+            raise ClarionError(Code.INVALID, "A value is out of range or has characters no text may have.") from error
+        except postgres.CONNECTION_ERRORS as error:
+            log.warning("database_away", method=method.__qualname__, error=repr(error))
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1) from error
+
+    return call

@@ -1,0 +1,123 @@
+"""Events, records of what became of them, and messages that carry both."""
+
+import itertools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime import nats
+from runtime.ids import derived_id, new_id
+from services import topology
+
+QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
+RETRYING = trace_pb2.DELIVERY_STATUS_RETRYING
+SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
+SENT = trace_pb2.DELIVERY_STATUS_SENT
+DEAD = trace_pb2.DELIVERY_STATUS_DEAD
+SMS = event_pb2.CHANNEL_SMS
+
+# Each step a second after the one before, so that times tell them apart.
+_clock = itertools.count(time.time_ns() // 1000 - 3600 * 1_000_000, 1_000_000)
+
+
+def event(
+    tenant_id: str,
+    *,
+    event_type: str = "order.confirmed",
+    user_id: str = "u1",
+    email: str = "",
+    phone: str = "",
+    **fields: Any,
+) -> event_pb2.Event:
+    """An accepted event."""
+    event_id = new_id()
+    return event_pb2.Event(
+        id=event_id,
+        tenant_id=tenant_id,
+        event_type=event_type,
+        recipient=event_pb2.Recipient(user_id=user_id, email=email, phone=phone),
+        trace_id="trace-1",
+        accepted_at_us=next(_clock),
+        dedupe_key=event_id.encode(),
+        **fields,
+    )
+
+
+def delivery_id(one: event_pb2.Event) -> str:
+    """The id of its text message."""
+    return derived_id(one.id, one.recipient.user_id, str(SMS))
+
+
+def routed(one: event_pb2.Event, deliveries: Mapping[str, trace_pb2.DeliveryStatus.ValueType]) -> trace_pb2.TraceRecord:
+    """The router's record."""
+    planned = [
+        trace_pb2.PlannedDelivery(delivery_id=id_, channel=SMS, status=status) for id_, status in deliveries.items()
+    ]
+    return _record(one, one.accepted_at_us + 1000, routed=trace_pb2.Routed(deliveries=planned))
+
+
+def attempted(
+    one: event_pb2.Event,
+    id_: str,
+    status: trace_pb2.DeliveryStatus.ValueType,
+    attempt: int = 1,
+    *,
+    replay: int = 0,
+    at_us: int = 0,
+) -> trace_pb2.TraceRecord:
+    """A sender's record; of a dead one, with the letter."""
+    step = trace_pb2.Attempted(
+        delivery_id=id_,
+        channel=SMS,
+        attempt=attempt,
+        replay=replay,
+        status=status,
+        provider="sandbox",
+        reason="" if status == SENT else "provider_timeout",
+    )
+    if status == DEAD:
+        step.dead_letter.CopyFrom(
+            event_pb2.Delivery(
+                id=id_,
+                event_id=one.id,
+                tenant_id=one.tenant_id,
+                channel=SMS,
+                attempt=attempt,
+                deferrals=2,
+                replay=replay,
+            )
+        )
+    return _record(one, at_us or one.accepted_at_us + 10_000 * attempt, attempted=step)
+
+
+def accepted(one: event_pb2.Event) -> nats.Outgoing:
+    """The message of EVENTS."""
+    return nats.Outgoing(topology.event_subject(one.tenant_id), one.SerializeToString())
+
+
+def trace(*records: trace_pb2.TraceRecord) -> nats.Outgoing:
+    """A message of TRACE."""
+    return nats.Outgoing(topology.TRACE_SUBJECT, trace_pb2.TraceBatch(records=records).SerializeToString())
+
+
+def whole(one: event_pb2.Event) -> list[nats.Outgoing]:
+    """A whole life: accepted, routed, sent."""
+    id_ = delivery_id(one)
+    return [accepted(one), trace(routed(one, {id_: QUEUED}), attempted(one, id_, SENT))]
+
+
+async def insert_tenant(pool: Any, tenant_id: str, *, unfinished: int) -> None:
+    """A tenant with a backlog."""
+    account_id = new_id()
+    await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'Acme')", account_id)
+    await pool.execute(
+        "INSERT INTO ingest.tenants (id, account_id, name) VALUES ($1, $2, 'Acme')", tenant_id, account_id
+    )
+    await pool.execute("INSERT INTO ingest.backlog (tenant_id, unfinished) VALUES ($1, $2)", tenant_id, unfinished)
+
+
+def _record(one: event_pb2.Event, at_us: int, **step: Any) -> trace_pb2.TraceRecord:
+    return trace_pb2.TraceRecord(
+        id=new_id(), event_id=one.id, tenant_id=one.tenant_id, at_us=at_us, duration_us=10, **step
+    )

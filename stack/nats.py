@@ -1,6 +1,9 @@
 """The local NATS server with JetStream: every message is on disk before its acknowledgement."""
 
 import asyncio
+import contextlib
+import functools
+import os
 import shutil
 import signal
 import sysconfig
@@ -62,7 +65,7 @@ class Nats:
 
     def stream_max_bytes(self) -> int:
         """Return the bound for each stream, such that all of them fit the disk."""
-        return min(_WANTED_STREAM_BYTES, self._store_bytes() // _SHARES)
+        return min(_WANTED_STREAM_BYTES, self._store_bytes // _SHARES)
 
     def prepare(self) -> None:
         """Write the configuration. Raises StackError where the disk is too full."""
@@ -73,7 +76,7 @@ class Nats:
             user=USER,
             password=self.password,
             store=self.folder / "store",
-            max_file_store=self._store_bytes(),
+            max_file_store=self._store_bytes,
         )
         self.config.touch(mode=0o600)
         self.config.write_text(text)
@@ -109,14 +112,25 @@ class Nats:
         finally:
             await connection.close()
 
+    @functools.cached_property
     def _store_bytes(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        used = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        used = _size_of(self.folder)
         free = shutil.disk_usage(self.folder).free
         if free < _LEAST_FREE_BYTES:
             raise StackError(f"The disk of {self.folder} has only {free // 1024**2} MiB free: 512 MiB are needed.")
         # A full quota pushes back; a full disk stops the server.
         return min(_SHARES * _WANTED_STREAM_BYTES, used + int(free * 0.8))
+
+
+def _size_of(folder: Path) -> int:
+    """Return the bytes of all files below; a running server's files come and go meanwhile."""
+    used = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                used += Path(parent, name).stat().st_size
+    return used
 
 
 def binary() -> Path:

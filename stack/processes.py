@@ -4,6 +4,7 @@ The table is the same for the local stack and for production (docker-compose.yml
 the variables differ. A test compares the two.
 """
 
+import functools
 import os
 import signal
 import sys
@@ -105,9 +106,9 @@ class Plan:
         """The database server."""
         return Postgres(self.data / "postgres", self.ports["postgres"], self.secrets.postgres_password)
 
-    @property
+    @functools.cached_property
     def nats(self) -> Nats:
-        """The message broker."""
+        """The message broker: one value, for it measures the disk once, before the server runs."""
         return Nats(self.data / "nats", self.ports["nats"], self.ports["nats-monitor"], self.secrets.nats_password)
 
     @property

@@ -1,6 +1,8 @@
 """The process table gives every process what its settings ask for."""
 
 import importlib
+import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -86,3 +88,15 @@ def test_a_bad_option_is_named(variable: str, value: str) -> None:
     """One sentence that names the variable and what it holds."""
     with pytest.raises(StackError, match=f"{variable} (is|holds) '{value}'"):
         Options.from_environment({variable: value})
+
+
+def test_the_disk_is_measured_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor that writes its state must not fail over what a running broker does in its folder."""
+    before = plan.variables()
+
+    def full(_: object) -> None:
+        raise OSError("measured again")
+
+    monkeypatch.setattr(shutil, "disk_usage", full)
+    monkeypatch.setattr(os, "walk", full)
+    assert plan.variables() == before

@@ -9,6 +9,7 @@ import collections
 import datetime as dt
 from collections.abc import Sequence
 
+from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from prometheus_client import Counter, Histogram
 
@@ -16,6 +17,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
 from runtime import clock, logs, nats, telemetry
 from runtime.errors import ClarionError
+from runtime.ids import is_uuid
 from services import topology
 from services.delivery import retry
 from services.delivery.ports import Attempter, Result, Verdict
@@ -37,6 +39,8 @@ _LATENCY = Histogram(
     ["channel"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+
+_UNREADABLE = Counter("clarion_deliveries_unreadable_total", "Messages that are no delivery, dropped.")
 
 log = logs.get(__name__)
 
@@ -99,8 +103,13 @@ class DeliveryWorker:
 
     async def _handle(self, held: nats.Held) -> None:
         """See one message through; whatever happens, it is acked, put off, or left to come again."""
+        delivery = _read(held)
         try:
-            delivery = event_pb2.Delivery.FromString(held.data)
+            if delivery is None:  # it would come again for ever
+                _UNREADABLE.inc()
+                log.error("delivery_unreadable", sequence=held.sequence, subject=held.subject)
+                await held.ack()
+                return
             telemetry.bind_trace(delivery.trace_id)
             if await self._is_repeat(delivery, held):
                 log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
@@ -197,7 +206,9 @@ class DeliveryWorker:
         again.CopyFrom(delivery)
         again.attempt += 1
         again.planned_at_us = due_us
-        await asyncio.gather(self._schedule(again, due_us), self._trace.write(record))
+        # In this order: a record without its timer would read, after a long outage, as if all were well.
+        await self._schedule(again, due_us)
+        await self._trace.write(record)
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str) -> None:
         due_us = self._now() + int(retry.deferral_s(delivery.deferrals) * 1_000_000)
@@ -242,3 +253,13 @@ class DeliveryWorker:
             render_ms=step.render_us / 1000,
             send_ms=step.send_us / 1000,
         )
+
+
+def _read(held: nats.Held) -> event_pb2.Delivery | None:
+    """Return the message's delivery; None: it is none, though its bytes may be readable as one."""
+    try:
+        delivery = event_pb2.Delivery.FromString(held.data)
+    except DecodeError:
+        return None
+    ids = (delivery.id, delivery.event_id, delivery.tenant_id)
+    return delivery if all(map(is_uuid, ids)) and delivery.channel in topology.CHANNELS else None

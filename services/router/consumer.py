@@ -9,7 +9,8 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from services import topology
 from services.router.catalog import Catalog
 from services.router.route import Plan, route
@@ -18,6 +19,11 @@ from services.trace import TraceWriter
 _MAX_HELD = 512
 
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
+
+_UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS that are no event, dropped.")
+
+# An owner's answers that will be the same for ever, and the reason that is recorded.
+_FOR_EVER = {Code.NOT_FOUND: "tenant_unknown", Code.INVALID: "unroutable"}
 
 log = logs.get(__name__)
 
@@ -88,10 +94,18 @@ class RouterConsumer:
     async def _handle_unknown(self, held: nats.Held, event: event_pb2.Event, started: int) -> None:
         try:
             circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
+            plan = route(event, circumstances, self._now())
         except ClarionError as error:
-            _leave(held, event, error)
+            if error.code not in _FOR_EVER:
+                _leave(held, event, error)
+                return
+            log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
+            plan = Plan([], trace_pb2.Routed(reason=_FOR_EVER[error.code]))
+        except Exception:  # as in _handle
+            log.exception("route_crashed", event_id=event.id)
+            held.release()
             return
-        await self._conclude([_Routed(held, event, route(event, circumstances, self._now()))], started)
+        await self._conclude([_Routed(held, event, plan)], started)
 
     async def _conclude(self, routed: list[_Routed], started: int) -> None:
         """Store what was decided, then ack."""
@@ -150,11 +164,15 @@ class RouterConsumer:
 async def _read(held: nats.Held) -> event_pb2.Event | None:
     """Return the message's event; what is none is dropped: it would come again for ever."""
     try:
-        return event_pb2.Event.FromString(held.data)
+        event = event_pb2.Event.FromString(held.data)
     except DecodeError:
-        log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
-        await held.ack()
-        return None
+        event = event_pb2.Event()
+    if is_uuid(event.id) and is_uuid(event.tenant_id) and event.event_type:  # other bytes may be read as an event, too
+        return event
+    _UNREADABLE.inc()
+    log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
+    await held.ack()
+    return None
 
 
 def _leave(held: nats.Held, event: event_pb2.Event, error: ClarionError) -> None:

@@ -6,7 +6,6 @@ import uuid
 
 import uuid_utils
 
-
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 

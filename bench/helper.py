@@ -25,7 +25,7 @@ class HelperError(Exception):
 
 async def ask(module: str, order: msgspec.Struct, answer: type[T], *, deadline: float) -> T:
     """Run a module with an order and return its answer. Raises HelperError, also after deadline seconds."""
-    with tempfile.NamedTemporaryFile(prefix="clarion-bench-") as output:
+    with tempfile.NamedTemporaryFile(prefix="clarion-answer-") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -1,6 +1,7 @@
 """Group commit: what waits while the previous batch is under way makes up the next one.
 
-No delay is added when idle: a lone item starts its own batch at once.
+No delay is added when idle: a lone item starts its own batch at once. Under load batches may be paced, so that
+each carries more.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ class Batcher(Generic[T, R]):
     flush takes a batch and returns one result per item, in order; a result that is an exception is
     raised to that item's submitter, an exception raised by flush to all of the batch.
     max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
-    batches are under way at a time.
+    batches are under way at a time. pace_s: the least time between the starts of two batches, unless
+    the second one is full, seconds.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Batcher(Generic[T, R]):
         max_bytes: int | None = None,
         size: Callable[[T], int] | None = None,
         concurrency: int = 1,
+        pace_s: float = 0.0,
     ) -> None:
         if (max_bytes is None) != (size is None):
             raise ValueError("max_bytes and size go together")
@@ -41,6 +44,8 @@ class Batcher(Generic[T, R]):
         self._size = size
         self._max_waiting = max_waiting
         self._concurrency = concurrency
+        self._pace_s = pace_s
+        self._not_before = 0.0
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,11 +98,20 @@ class Batcher(Generic[T, R]):
 
     async def _run(self) -> None:
         try:
-            while batch := self._take():
-                await self._run_one(batch)
+            while self._waiting:
+                await self._keep_pace()
+                if batch := self._take():
+                    await self._run_one(batch)
         finally:
             # At once, not when the task is collected: whoever was just answered may submit again before that.
             self._running -= 1
+
+    async def _keep_pace(self) -> None:
+        now = asyncio.get_running_loop().time()
+        start = now if len(self._waiting) >= self._max_items else max(now, self._not_before)
+        self._not_before = start + self._pace_s
+        if start > now:
+            await asyncio.sleep(start - now)
 
     async def _run_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         items = [item for item, _ in batch]

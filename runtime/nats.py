@@ -33,6 +33,8 @@ _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batc
 
 # A batch costs a handful of syncs, a single message one: up to this many, singles are no dearer.
 _SINGLES = 2
+# Each commit costs the server a handful of syncs, however much it carries.
+_PACE_S = 0.004
 _LEAST_WAIT_S = 0.5
 _MAX_BATCH = 1000
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -126,7 +128,13 @@ class Publisher:
     """
 
     def __init__(
-        self, connection: Client, *, deadline: float = 5.0, max_waiting: int = 20_000, max_batch: int = 500
+        self,
+        connection: Client,
+        *,
+        deadline: float = 5.0,
+        max_waiting: int = 20_000,
+        max_batch: int = 500,
+        pace_s: float = _PACE_S,
     ) -> None:
         self._nats = connection
         self._deadline = deadline
@@ -136,6 +144,7 @@ class Publisher:
             max_waiting=max_waiting,
             max_bytes=_MAX_BATCH_BYTES,
             size=lambda message: len(message.payload) + 200,
+            pace_s=pace_s,
         )
 
     async def publish(self, message: Outgoing) -> Stored:
@@ -320,10 +329,7 @@ class Puller:
                 await self._ask()
                 if not self._arrived:
                     self._wake.clear()
-                    try:
-                        await asyncio.wait_for(self._wake.wait(), 1.0)
-                    except TimeoutError:
-                        continue
+                    await self._wake.wait()
                 if self._arrived and not self._stopping:
                     batch = list(self._arrived)
                     self._arrived.clear()
@@ -398,7 +404,8 @@ class Puller:
         """Tell the server what is still being worked on."""
         interval = self._ack_wait / 3
         while True:
-            await asyncio.sleep(interval / 2)
+            await asyncio.sleep(min(interval / 2, 1.0))
+            self._wake.set()  # time to see whether the server has to be asked anew
             stale = time.monotonic() - interval
             for message in [message for message in self._held.values() if message.touched < stale]:
                 message.touched = time.monotonic()

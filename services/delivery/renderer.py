@@ -9,6 +9,7 @@ from runtime.grpc import Caller
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
+_PACE_S = 0.003
 
 
 class Renderer:
@@ -24,6 +25,7 @@ class Renderer:
             max_bytes=4 * 1024 * 1024,
             size=lambda delivery: len(delivery.variables) + len(delivery.payload_extra) + 100,
             concurrency=2,
+            pace_s=_PACE_S,
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:

@@ -17,6 +17,7 @@ _DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without
 
 # After a failure PostgreSQL is left alone for this long; the broker's window removes duplicates meanwhile.
 _PAUSE_S = 1.0
+_PACE_S = 0.003
 
 log = logs.get(__name__)
 
@@ -35,7 +36,7 @@ class PostgresAdmission:
         self._pool = pool
         self._paused_until = 0.0
         self._batcher: Batcher[_Claim, Admitted] = Batcher(
-            self._flush, max_items=500, max_waiting=20_000, concurrency=2
+            self._flush, max_items=500, max_waiting=20_000, concurrency=2, pace_s=_PACE_S
         )
 
     async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:

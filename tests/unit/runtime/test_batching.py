@@ -48,6 +48,30 @@ async def test_an_item_s_failure_is_its_own() -> None:
         await bad
 
 
+async def test_a_pace_makes_larger_batches() -> None:
+    """The first starts at once; what comes soon after it waits, together; a full batch does not wait."""
+    batches: list[list[int]] = []
+
+    async def flush(items: list[int]) -> list[int]:
+        batches.append(items)
+        return items
+
+    batcher = Batcher(flush, max_items=3, max_waiting=100, pace_s=60)
+    await batcher.enqueue(1)
+    waiting = batcher.enqueue(2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert batches == [[1]]
+    waiting.cancel()
+    fast: Batcher[int, int] = Batcher(flush, max_items=3, max_waiting=100, pace_s=0.01)
+    batches.clear()
+    await fast.enqueue(1)
+    second = fast.enqueue(2)
+    await asyncio.sleep(0)
+    assert await asyncio.gather(second, fast.enqueue(3)) == [2, 3]
+    assert batches == [[1], [2, 3]]
+
+
 async def test_bounds() -> None:
     """A batch holds max_items; beyond max_waiting the submitter is refused."""
     gate = _Gate()

@@ -8,7 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from nats import errors
 from nats.aio.client import Client
+from nats.js.api import RawStreamMsg
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
@@ -66,10 +68,22 @@ class Streams:
 
     async def messages(self, stream: str) -> list[bytes]:
         """The payloads of a stream, oldest first; it has no gaps."""
-        state = (await self._jetstream.stream_info(stream)).state
-        numbers = range(state.first_seq, state.last_seq + 1)
-        found = await asyncio.gather(*[self._jetstream.get_msg(stream, number) for number in numbers])
-        return [message.data or b"" for message in found]
+        return [message.data or b"" for message in await self._raw(stream)]
+
+    async def headers(self, stream: str) -> list[dict[str, str]]:
+        """The headers of each message."""
+        return [message.headers or {} for message in await self._raw(stream)]
+
+    async def subjects(self, stream: str) -> list[str]:
+        """The subject of each message."""
+        return [message.subject or "" for message in await self._raw(stream)]
+
+    async def count(self, stream: str) -> int:
+        """How many messages a stream holds; 0 while nobody answers."""
+        try:
+            return (await self._jetstream.stream_info(stream)).state.messages
+        except (TimeoutError, errors.Error):
+            return 0
 
     async def forget(self) -> None:
         """Empty EVENTS and make the broker forget its ids, as ten minutes and the janitor do."""
@@ -77,6 +91,11 @@ class Streams:
         self._server.kill()  # a server knows the ids of stored messages when it starts, and no others
         await asyncio.to_thread(self._server.start)
         await eventually(lambda: self._connection.is_connected)
+
+    async def _raw(self, stream: str) -> list[RawStreamMsg]:
+        state = (await self._jetstream.stream_info(stream)).state
+        numbers = range(max(1, state.first_seq), state.last_seq + 1)
+        return list(await asyncio.gather(*[self._jetstream.get_msg(stream, number) for number in numbers]))
 
     async def publish(self, *messages: nats.Outgoing) -> None:
         """Store messages as a service does: those of each stream together."""

@@ -1,0 +1,169 @@
+"""The router as a process, on real NATS, with owners of the configuration that answer over real gRPC."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
+from clarion.render.v1 import templates_pb2, templates_pb2_grpc
+from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
+from runtime import configuration, grpc, nats
+from runtime.errors import ClarionError, Code
+from services import topology
+from tests.conftest import NatsServer, free_port
+from tests.integration.ingest.conftest import Streams
+from tests.integration.ingest.processes import TOKEN, StartService, starter
+
+
+@dataclass
+class Owners(
+    tenants_pb2_grpc.TenantServiceServicer,
+    templates_pb2_grpc.TemplateServiceServicer,
+    senders_pb2_grpc.ProviderServiceServicer,
+):
+    """What ingest, render and senders would answer, and how often they were asked."""
+
+    tenants: set[str] = field(default_factory=set)
+    templates: dict[tuple[str, str], list[templates_pb2.ActiveTemplate]] = field(default_factory=dict)
+    providers: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+
+    async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:  # noqa: N802
+        """The tenant, without a policy."""
+        self._note("GetTenant")
+        if request.tenant_id not in self.tenants:
+            raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
+        return tenants_pb2.GetTenantResponse(tenant=tenants_pb2.Tenant(id=request.tenant_id))
+
+    async def ResolveTemplates(  # noqa: N802
+        self, request: templates_pb2.ResolveTemplatesRequest, context: Any
+    ) -> templates_pb2.ResolveTemplatesResponse:
+        """The active ones."""
+        self._note("ResolveTemplates")
+        found = self.templates.get((request.tenant_id, request.event_type), [])
+        return templates_pb2.ResolveTemplatesResponse(templates=found)
+
+    async def ResolveProviders(  # noqa: N802
+        self, request: senders_pb2.ResolveProvidersRequest, context: Any
+    ) -> senders_pb2.ResolveProvidersResponse:
+        """The providers of a channel."""
+        self._note("ResolveProviders")
+        found = self.providers.get((request.tenant_id, request.channel), [])
+        return senders_pb2.ResolveProvidersResponse(provider_ids=found)
+
+    def _note(self, method: str) -> None:
+        self.asked.append(method)
+        if self.away:
+            raise ClarionError(Code.UNAVAILABLE, "away")
+
+
+class Bucket:
+    """The configuration as its owners publish it."""
+
+    def __init__(self, connection: Client) -> None:
+        self._jetstream = connection.jetstream()
+
+    async def put(self, key: str, value: Any) -> None:
+        """Publish a value as JSON."""
+        bucket = await self._jetstream.key_value(configuration.BUCKET)
+        await bucket.put(key, msgspec.json.encode(value))
+
+    async def tenant(self, tenant_id: str, *, channels: tuple[str, ...] = ()) -> None:
+        """A tenant with a channel policy and a provider each for e-mail and SMS."""
+        await self.put(topology.tenant_key(tenant_id), {"id": tenant_id, "delivery_channels": channels})
+        providers = [{"id": "p-mail", "channel": "EMAIL"}, {"id": "p-sms", "channel": "SMS"}]
+        await self.put(topology.providers_key(tenant_id), providers)
+
+    async def templates(self, tenant_id: str, event_type: str, **versions: str) -> None:
+        """The active templates: EMAIL="v1"."""
+        value = [{"channel": channel, "template_version_id": version} for channel, version in versions.items()]
+        await self.put(topology.templates_key(tenant_id, event_type), value)
+
+
+class Routed:
+    """What the router left behind."""
+
+    def __init__(self, streams: Streams, connection: Client) -> None:
+        self._streams = streams
+        self._jetstream = connection.jetstream()
+
+    async def deliveries(self) -> list[event_pb2.Delivery]:
+        """All of DELIVERIES."""
+        return [event_pb2.Delivery.FromString(data) for data in await self._streams.messages(topology.DELIVERIES)]
+
+    async def records(self) -> dict[str, trace_pb2.Routed]:
+        """What was decided of each event, as TRACE tells it."""
+        batches = [trace_pb2.TraceBatch.FromString(data) for data in await self._streams.messages(topology.TRACE)]
+        return {record.event_id: record.routed for batch in batches for record in batch.records}
+
+    async def decisions(self, event_id: str) -> dict[str, str]:
+        """The reason for each channel, "" where it is used. AssertionError: not routed yet."""
+        records = await self.records()
+        assert event_id in records
+        return {topology.CHANNELS[one.channel]: one.reason for one in records[event_id].deliveries}
+
+    async def all_acked(self) -> bool:
+        """Whether nothing is left to route."""
+        infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.router_consumers()]
+        return not any(info.num_pending or info.num_ack_pending for info in infos)
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[Client]:
+    """A connection to this test's NATS server."""
+    made = await nats.connect(nats_url, name="test")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def streams(connection: Client, nats_server: NatsServer) -> Streams:
+    """This test's streams."""
+    return Streams(connection, nats_server)
+
+
+@pytest.fixture
+def bucket(connection: Client) -> Bucket:
+    """This test's configuration."""
+    return Bucket(connection)
+
+
+@pytest.fixture
+def routed(streams: Streams, connection: Client) -> Routed:
+    """What the router left behind."""
+    return Routed(streams, connection)
+
+
+@pytest.fixture
+def owners() -> Owners:
+    """Owners who know nothing yet."""
+    return Owners()  # type: ignore[abstract]  # the other methods are never called
+
+
+@pytest.fixture
+async def start(nats_server: NatsServer, tmp_path: Path, owners: Owners) -> AsyncIterator[StartService]:
+    """Return what starts a router."""
+    address = f"127.0.0.1:{free_port()}"
+    server = grpc.Server(address, token=TOKEN)
+    server.add(tenants_pb2_grpc.add_TenantServiceServicer_to_server, owners, "clarion.ingest.v1.TenantService")
+    server.add(templates_pb2_grpc.add_TemplateServiceServicer_to_server, owners, "clarion.render.v1.TemplateService")
+    server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, owners, "clarion.senders.v1.ProviderService")
+    await server.start()
+    try:
+        async with starter(
+            tmp_path,
+            CLARION_NATS_URL=nats_server.url,
+            CLARION_INGEST_ADDRESS=address,
+            CLARION_RENDER_ADDRESS=address,
+            CLARION_SENDERS_ADDRESS=address,
+        ) as start_service:
+            yield start_service
+    finally:
+        await server.stop(0)

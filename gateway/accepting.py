@@ -12,8 +12,6 @@ MAX_ITEMS = 256
 # Of one call, well below gRPC's bound.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
-# Between two calls under load, seconds.
-PACE_S = 0.003
 
 
 class Acceptor:
@@ -30,7 +28,7 @@ class Acceptor:
             max_bytes=MAX_BATCH_BYTES,
             size=ingest_pb2.AcceptItem.ByteSize,
             concurrency=2,
-            pace_s=PACE_S,
+            rest=0.5,
         )
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:

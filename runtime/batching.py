@@ -5,6 +5,7 @@ each carries more.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -14,6 +15,8 @@ from runtime.errors import ClarionError, Code
 T = TypeVar("T")
 R = TypeVar("R")
 
+_MAX_REST_S = 0.02
+
 
 class Batcher(Generic[T, R]):
     """Collects single items into batches for one function that is cheaper in bulk.
@@ -21,8 +24,9 @@ class Batcher(Generic[T, R]):
     flush takes a batch and returns one result per item, in order; a result that is an exception is
     raised to that item's submitter, an exception raised by flush to all of the batch.
     max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
-    batches are under way at a time. pace_s: the least time between the starts of two batches, unless
-    the second one is full, seconds.
+    batches are under way at a time. Two batches start at least pace_s seconds apart, and rest times
+    as long as the first one took after its end (at most 20 ms), unless the second one is full: what is
+    slow, because it is busy, is asked for more at a time.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Batcher(Generic[T, R]):
         size: Callable[[T], int] | None = None,
         concurrency: int = 1,
         pace_s: float = 0.0,
+        rest: float = 0.0,
     ) -> None:
         if (max_bytes is None) != (size is None):
             raise ValueError("max_bytes and size go together")
@@ -45,6 +50,7 @@ class Batcher(Generic[T, R]):
         self._max_waiting = max_waiting
         self._concurrency = concurrency
         self._pace_s = pace_s
+        self._rest = rest
         self._not_before = 0.0
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running = 0
@@ -101,13 +107,16 @@ class Batcher(Generic[T, R]):
             while self._waiting:
                 await self._keep_pace()
                 if batch := self._take():
+                    started = time.monotonic()
                     await self._run_one(batch)
+                    ended = time.monotonic()
+                    self._not_before = max(self._not_before, ended + min(self._rest * (ended - started), _MAX_REST_S))
         finally:
             # At once, not when the task is collected: whoever was just answered may submit again before that.
             self._running -= 1
 
     async def _keep_pace(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         start = now if len(self._waiting) >= self._max_items else max(now, self._not_before)
         self._not_before = start + self._pace_s
         if start > now:

@@ -33,8 +33,6 @@ _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batc
 
 # A batch costs a handful of syncs, a single message one: up to this many, singles are no dearer.
 _SINGLES = 2
-# Each commit costs the server a handful of syncs, however much it carries.
-_PACE_S = 0.004
 _LEAST_WAIT_S = 0.5
 _MAX_BATCH = 1000
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -128,13 +126,7 @@ class Publisher:
     """
 
     def __init__(
-        self,
-        connection: Client,
-        *,
-        deadline: float = 5.0,
-        max_waiting: int = 20_000,
-        max_batch: int = 500,
-        pace_s: float = _PACE_S,
+        self, connection: Client, *, deadline: float = 5.0, max_waiting: int = 20_000, max_batch: int = 500
     ) -> None:
         self._nats = connection
         self._deadline = deadline
@@ -144,7 +136,7 @@ class Publisher:
             max_waiting=max_waiting,
             max_bytes=_MAX_BATCH_BYTES,
             size=lambda message: len(message.payload) + 200,
-            pace_s=pace_s,
+            rest=1.0,  # each commit costs the server a handful of syncs, however much it carries
         )
 
     async def publish(self, message: Outgoing) -> Stored:

@@ -9,7 +9,7 @@ from runtime.ids import new_id
 from services import topology
 
 # Nobody waits for a record; under load one message carries those of this long, seconds.
-_PACE_S = 0.02
+_PACE_S = 0.03
 
 
 class TraceWriter:

@@ -9,7 +9,6 @@ from runtime.grpc import Caller
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
-_PACE_S = 0.003
 
 
 class Renderer:
@@ -25,7 +24,7 @@ class Renderer:
             max_bytes=4 * 1024 * 1024,
             size=lambda delivery: len(delivery.variables) + len(delivery.payload_extra) + 100,
             concurrency=2,
-            pace_s=_PACE_S,
+            rest=1.0,
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:

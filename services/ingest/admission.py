@@ -17,7 +17,6 @@ _DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without
 
 # After a failure PostgreSQL is left alone for this long; the broker's window removes duplicates meanwhile.
 _PAUSE_S = 1.0
-_PACE_S = 0.003
 
 log = logs.get(__name__)
 
@@ -35,9 +34,7 @@ class PostgresAdmission:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._paused_until = 0.0
-        self._batcher: Batcher[_Claim, Admitted] = Batcher(
-            self._flush, max_items=500, max_waiting=20_000, concurrency=2, pace_s=_PACE_S
-        )
+        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest=1.0)
 
     async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
         """Claim the key; no two calls with the same key may be under way in one process."""

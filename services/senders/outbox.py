@@ -19,7 +19,6 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _GROUP_BYTES = 4 * 1024 * 1024
 _MAX_WAITING = 20_000
-_PACE_S = 0.005
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 _NEWEST = 2**63 - 1
@@ -201,8 +200,7 @@ def _batcher(
         max_waiting=_MAX_WAITING,
         max_bytes=_GROUP_BYTES,
         size=size,
-        concurrency=2,
-        pace_s=_PACE_S,
+        rest=1.0,
     )
 
 

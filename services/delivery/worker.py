@@ -40,6 +40,9 @@ _LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 
+# Our own faults are tried again this often, each after ACK_WAIT_S.
+_MAX_CRASHES = 10
+
 _UNREADABLE = Counter("clarion_deliveries_unreadable_total", "Messages that are no delivery, dropped.")
 
 log = logs.get(__name__)
@@ -120,9 +123,12 @@ class DeliveryWorker:
             # The broker is away: what was not stored is not acked, and comes again.
             log.warning("delivery_left", error=error.detail, code=error.code.name)
             held.release()
-        except Exception:
+        except Exception as error:
             log.exception("delivery_crashed", sequence=held.sequence, subject=held.subject)
-            held.release()
+            if delivery is None or held.deliveries < _MAX_CRASHES:
+                held.release()
+            else:
+                await self._bury(delivery, held, error)
 
     async def _is_repeat(self, delivery: event_pb2.Delivery, held: nats.Held) -> bool:
         """Past the duplicate window only the ledger knows what was handled before."""
@@ -209,6 +215,28 @@ class DeliveryWorker:
         # In this order: a record without its timer would read, after a long outage, as if all were well.
         await self._schedule(again, due_us)
         await self._trace.write(record)
+
+    async def _bury(self, delivery: event_pb2.Delivery, held: nats.Held, error: Exception) -> None:
+        """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
+        step = trace_pb2.Attempted(
+            delivery_id=delivery.id,
+            channel=delivery.channel,
+            attempt=delivery.attempt,
+            replay=delivery.replay,
+            status=trace_pb2.DELIVERY_STATUS_DEAD,
+            reason="internal_error",
+            detail=type(error).__name__,
+            dead_letter=delivery,
+        )
+        record = trace_pb2.TraceRecord(
+            event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=self._now(), attempted=step
+        )
+        try:
+            await self._trace.write(record)
+        except ClarionError:
+            held.release()
+            return
+        await held.ack()
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str) -> None:
         due_us = self._now() + int(retry.deferral_s(delivery.deferrals) * 1_000_000)

@@ -88,8 +88,8 @@ def _route(request: web.Request) -> str:
 
 def _tell(request: web.Request, status: int, seconds: float) -> None:
     route = _route(request)
-    _requests.labels(request.method if route != "unknown" else "", route, status).inc()
-    _seconds.labels(route).observe(seconds)
+    telemetry.labelled(_requests, request.method if route != "unknown" else "", route, str(status)).inc()
+    telemetry.labelled(_seconds, route).observe(seconds)
     if route in _QUIET:
         return
     log.info(

@@ -187,10 +187,13 @@ class _Edge(grpc.aio.ServerInterceptor):
     def __init__(self, token: str, open_methods: frozenset[str]) -> None:
         self._token = token.encode()
         self._open_methods = open_methods
+        self._handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
-        handler = await continuation(details)
         method: str = details.method
+        if (known := self._handlers.get(method)) is not None:
+            return known
+        handler = await continuation(details)
         if handler is None or handler.unary_unary is None or method.startswith(_OPEN_PREFIXES):
             return handler
         needs_token = method not in self._open_methods
@@ -218,11 +221,13 @@ class _Edge(grpc.aio.ServerInterceptor):
                 log.exception("rpc_failed", method=method)
                 await _abort(context, ClarionError(Code.INTERNAL, "An internal error; see the service's log."))
 
-        return grpc.unary_unary_rpc_method_handler(
+        made = grpc.unary_unary_rpc_method_handler(
             edge,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        self._handlers[method] = made
+        return made
 
     def _authenticate(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         shown = metadata_value(context, TOKEN_METADATA).encode()

@@ -3,12 +3,14 @@
 Metrics follow Prometheus' conventions: base units, ``_total`` and ``_seconds``, no ids as labels.
 """
 
+import functools
 import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import TypeVar
 
-from prometheus_client import start_http_server
+from prometheus_client import Counter, Histogram, start_http_server
 
 TRACE_HEADER = "X-Trace-Id"
 TRACE_METADATA = "x-trace-id"
@@ -17,6 +19,8 @@ _trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
 _MAX_LENGTH = 128
+
+M = TypeVar("M", Counter, Histogram)
 
 
 def trace_id_from(headers: Mapping[str, str]) -> str:
@@ -36,6 +40,12 @@ def bind_trace(trace_id: str) -> None:
 def current_trace() -> str:
     """Return the current task's trace id; empty where none is bound."""
     return _trace_id.get()
+
+
+@functools.lru_cache(maxsize=4096)
+def labelled(metric: M, *values: str) -> M:
+    """Return metric.labels(*values), remembered: it is asked for every event."""
+    return metric.labels(*values)
 
 
 def serve_metrics(address: str) -> None:

@@ -263,9 +263,9 @@ class DeliveryWorker:
     def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
         channel = topology.CHANNELS[delivery.channel]
         status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
-        _ATTEMPTS.labels(channel, status).inc()
+        telemetry.labelled(_ATTEMPTS, channel, status).inc()
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
-            _LATENCY.labels(channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
+            telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
         step = record.attempted
         log.info(
             "delivery",

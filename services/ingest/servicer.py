@@ -10,7 +10,7 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.ids import is_uuid
-from runtime.telemetry import current_trace
+from runtime.telemetry import current_trace, labelled
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator
@@ -80,7 +80,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 "event_refused", tenant_id=tenant_id, trace_id=event.trace_id, code=error.code.name, detail=error.detail
             )
             raise
-        _INGESTED.labels("duplicate" if accepted.duplicate else "accepted").inc()
+        labelled(_INGESTED, "duplicate" if accepted.duplicate else "accepted").inc()
         log.info(
             "event",
             tenant_id=tenant_id,

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import clock, logs, nats
+from runtime import clock, logs, nats, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services import topology
@@ -147,7 +147,7 @@ class RouterConsumer:
         event, routed = one.event, one.plan.routed
         decisions = {topology.CHANNELS[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
         for channel, decision in decisions.items():
-            _ROUTED.labels(channel, decision).inc()
+            telemetry.labelled(_ROUTED, channel, decision).inc()
         log.info(
             "routed",
             event_id=event.id,

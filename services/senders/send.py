@@ -12,6 +12,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime import logs
 from runtime.errors import ClarionError, Code
+from runtime.telemetry import labelled
 from services import topology
 from services.delivery.ports import Result, Verdict
 from services.senders import registry
@@ -67,8 +68,8 @@ class ProviderSender:
             return Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
         started = time.perf_counter()
         result = await self._send(delivery, content, record)
-        _SENDS.labels(channel, record.kind, result.reason or result.verdict.value).inc()
-        _SECONDS.labels(channel, record.kind).observe(time.perf_counter() - started)
+        labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
+        labelled(_SECONDS, channel, record.kind).observe(time.perf_counter() - started)
         return result
 
     def forget(self, tenant_id: str) -> None:

@@ -68,7 +68,7 @@ async def test_a_pace_makes_larger_batches() -> None:
     await fast.enqueue(1)
     second = fast.enqueue(2)
     await asyncio.sleep(0)
-    assert await asyncio.gather(second, fast.enqueue(3)) == [2, 3]
+    assert list(await asyncio.gather(second, fast.enqueue(3))) == [2, 3]
     assert batches == [[1], [2, 3]]
 
 

@@ -1,0 +1,145 @@
+"""What may go goes, and nothing else: messages that all have done with, keys past their day, a count that drifted."""
+
+import asyncio
+import datetime as dt
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+from nats.aio.client import Client
+
+from runtime import nats
+from runtime.ids import new_id
+from services import topology
+from services.ingest.janitor import Janitor
+from services.ingest.ledger.record import group
+from services.ingest.ledger.store import LedgerStore
+from tests.integration.ingest import builders
+from tests.integration.ingest.builders import SKIPPED
+from tests.integration.ingest.conftest import Streams
+from tests.waiting import eventually
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+TENANT = new_id()
+OTHER = next(id_ for id_ in iter(new_id, "") if topology.lane_of(id_) != topology.lane_of(TENANT))
+
+
+@pytest.fixture
+def janitor(connection: Client, pool: Pool) -> Janitor:
+    """A janitor that keeps nothing for the duplicate window's sake."""
+    return Janitor(connection, LedgerStore(pool, pool), keep_s=0)
+
+
+async def test_events_stay_until_router_and_ledger_are_done(
+    janitor: Janitor, streams: Streams, connection: Client
+) -> None:
+    """A lane's messages go when both have acked them; another lane's, unrouted, stay."""
+    for tenant_id in (TENANT, OTHER, TENANT):
+        await streams.publish(builders.accepted(builders.event(tenant_id)))
+    await _ack_all(connection, [one for one in topology.router_consumers() if _serves(one, TENANT)])
+    await _tidy(janitor)
+    assert await streams.count(topology.EVENTS) == 3  # the ledger has read nothing
+    await _ack_all(connection, topology.ledger_consumers()[:1])
+    await _tidy(janitor)
+    left = await streams.messages(topology.EVENTS)
+    wanted = 1 if not _serves(_consumer_of(TENANT), OTHER) else 0
+    assert len(left) == wanted
+
+
+async def test_the_window_s_messages_stay(streams: Streams, connection: Client, pool: Pool) -> None:
+    """Acked by all, but younger than the duplicate window: a restarted server must still know their ids."""
+    await streams.publish(builders.accepted(builders.event(TENANT)))
+    await _ack_all(connection, [*topology.router_consumers(), *topology.ledger_consumers()[:1]])
+    await _tidy(Janitor(connection, LedgerStore(pool, pool)))
+    assert await streams.count(topology.EVENTS) == 1
+
+
+async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connection: Client) -> None:
+    """Of TIMERS only what has fired and was handled goes."""
+    due = dt.datetime.now(dt.UTC)
+    target = topology.due_subject(builders.SMS, TENANT)
+    publisher = nats.Publisher(connection)
+    for number, delay in enumerate((600, 0)):
+        when = due + dt.timedelta(seconds=delay)
+        headers = {"Nats-Schedule": f"@at {when.strftime('%Y-%m-%dT%H:%M:%SZ')}", "Nats-Schedule-Target": target}
+        await publisher.publish(nats.Outgoing(topology.timer_subject(new_id(), str(number)), b"x", headers=headers))
+    due_consumer = topology.delivery_consumers(builders.SMS)[-1]
+    await _ack_all(connection, [due_consumer], wanted=1)
+    await _tidy(janitor)
+    info = await connection.jetstream().stream_info(topology.TIMERS, subjects_filter="timers.>")
+    assert [subject.split(".")[1] for subject in info.state.subjects or {}] == ["wait"]
+
+
+async def test_keys_past_their_day_go(janitor: Janitor, pool: Pool) -> None:
+    """All of them at once, however many; younger ones stay."""
+    add = """
+        INSERT INTO ingest.admission (tenant_id, key_hash, event_id, created_at)
+        SELECT $1, int4send(n), gen_random_uuid(), now() - $3::interval FROM generate_series(1, $2) AS n
+    """
+    await pool.execute(add, TENANT, 12_000, dt.timedelta(hours=25, minutes=1))
+    await pool.execute(add, OTHER, 3, dt.timedelta(hours=24, minutes=30))
+    await janitor.tidy()
+    assert await pool.fetchval("SELECT count(*) FROM ingest.admission") == 3
+
+
+async def test_a_count_that_drifted_is_put_right(
+    janitor: Janitor, streams: Streams, pool: Pool, connection: Client
+) -> None:
+    """From the ledger's unfinished events and the last minute's pending keys; not while the ledger is behind."""
+    await builders.insert_tenant(pool, TENANT, unfinished=70)
+    done, under_way = builders.event(TENANT), builders.event(TENANT)
+    store = LedgerStore(pool, pool)
+    await store.write(group([done, builders.routed(done, {builders.delivery_id(done): SKIPPED}), under_way]))
+    add = "INSERT INTO ingest.admission (tenant_id, key_hash, event_id, created_at) VALUES ($1, $2, $3, now() - $4::interval)"
+    for seconds in (5, 120):
+        await pool.execute(add, TENANT, new_id().encode(), new_id(), dt.timedelta(seconds=seconds))
+    await pool.execute(add, TENANT, new_id().encode(), done.id, dt.timedelta(seconds=5))  # not yet marked as stored
+    await streams.publish(builders.accepted(builders.event(TENANT)))
+    await janitor.tidy()
+    assert await _backlog(pool) == 69
+    await _ack_all(connection, topology.ledger_consumers()[:1])
+    await janitor.tidy()
+    assert await _backlog(pool) == 2
+
+
+async def test_a_recount_loses_nothing_that_happens_meanwhile(janitor: Janitor, pool: Pool) -> None:
+    """An admission under way while the janitor counts is still counted."""
+    await builders.insert_tenant(pool, TENANT, unfinished=10)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("UPDATE ingest.backlog SET unfinished = unfinished + 3")
+        tidying = asyncio.create_task(janitor.tidy())
+        await eventually(lambda: pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+    await tidying
+    assert await _backlog(pool) == 3
+
+
+async def _backlog(pool: Pool) -> int:
+    found: int = await pool.fetchval("SELECT unfinished FROM ingest.backlog WHERE tenant_id = $1", TENANT)
+    return found
+
+
+async def _tidy(janitor: Janitor) -> None:
+    """Twice: the first look at a stream is what the second measures its age by."""
+    for _ in range(2):
+        await janitor.tidy()
+
+
+async def _ack_all(connection: Client, consumers: list[topology.Consumer], wanted: int = 0) -> None:
+    """Read what waits for these consumers (at least wanted messages), and ack it as a worker does."""
+    jetstream = connection.jetstream()
+    for consumer in consumers:
+        subscription = await jetstream.pull_subscribe_bind(consumer.name, consumer.stream)
+        acked = 0
+        while (await subscription.consumer_info()).num_pending or acked < wanted:
+            for message in await subscription.fetch(100, timeout=5):
+                await message.ack_sync()
+                acked += 1
+        await subscription.unsubscribe()
+
+
+def _consumer_of(tenant_id: str) -> topology.Consumer:
+    return next(one for one in topology.router_consumers() if _serves(one, tenant_id))
+
+
+def _serves(consumer: topology.Consumer, tenant_id: str) -> bool:
+    return topology.event_subject(tenant_id) in consumer.subjects

@@ -1,0 +1,175 @@
+"""API keys: whose they are, when they end, and what is known of them with PostgreSQL or NATS away."""
+
+import asyncio
+import hashlib
+from typing import TypeAlias
+
+import asyncpg
+import grpc.aio
+import pytest
+
+from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2
+from runtime.errors import ClarionError, Code
+from runtime.grpc import KEY_METADATA, from_rpc_error
+from runtime.ids import new_id
+from tests.conftest import NatsServer, PostgresServer
+from tests.integration.ingest.conftest import Ingest, Streams, new_event
+from tests.waiting import eventually
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+async def test_a_key_s_life(pair: list[Ingest]) -> None:
+    """Good in every process from the answer on; rotated, the old one ends everywhere; a tenant can be shut out."""
+    one, other = pair
+    created = await one.tenant()
+    tenant_id = created.tenant.id
+    assert await _whose(one, created.api_key) == tenant_id
+    assert await _whose(other, created.api_key) == tenant_id  # asked at its owner, if the copy is behind
+
+    rotate = tenants_pb2.RotateKeyRequest(tenant_id=tenant_id)
+    rotated = await one.call("TenantService.RotateKey", rotate)
+    assert rotated.tenant.key_last4 == rotated.api_key[-4:]
+    for ingest in pair:
+        await eventually(lambda ingest=ingest: _is_refused(ingest, created.api_key))
+        assert await _whose(ingest, rotated.api_key) == tenant_id
+
+    await one.call("TenantService.DeactivateTenant", tenants_pb2.DeactivateTenantRequest(tenant_id=tenant_id))
+    for ingest in pair:
+        await eventually(lambda ingest=ingest: _is_refused(ingest, rotated.api_key))
+    await one.call("TenantService.UpdateTenant", tenants_pb2.UpdateTenantRequest(tenant_id=tenant_id, active=True))
+    await eventually(lambda: _is_known(other, rotated.api_key))
+
+
+async def test_refusals_say_nothing(ingest: Ingest) -> None:
+    """Unknown, empty, revoked and inactive look the same."""
+    created = await ingest.tenant()
+    inactive = await ingest.tenant()
+    await ingest.call("TenantService.RotateKey", tenants_pb2.RotateKeyRequest(tenant_id=created.tenant.id))
+    shut = tenants_pb2.DeactivateTenantRequest(tenant_id=inactive.tenant.id)
+    await ingest.call("TenantService.DeactivateTenant", shut)
+    details = set()
+    for key in ("", "nonsense", "f" * 64, created.api_key, inactive.api_key):
+        await eventually(lambda key=key: _is_refused(ingest, key))
+        with pytest.raises(ClarionError) as refused:
+            await _whose(ingest, key)
+        details.add((refused.value.code, refused.value.detail))
+    assert len(details) == 1
+
+
+async def test_a_key_is_nowhere_at_rest(ingest: Ingest, pool: Pool) -> None:
+    """Its SHA-256 and its last four characters are kept; the key is neither in a table nor in the log."""
+    created = await ingest.tenant()
+    await _whose(ingest, created.api_key)
+    row = await pool.fetchrow("SELECT digest, last4 FROM ingest.api_keys")
+    assert row is not None
+    assert (row["digest"], row["last4"]) == (hashlib.sha256(created.api_key.encode()).digest(), created.api_key[-4:])
+    for table in ("accounts", "tenants", "api_keys", "config_outbox"):
+        rows = await pool.fetch(f"SELECT t::text AS line FROM ingest.{table} t")
+        assert not [one for one in rows if created.api_key in one["line"]]
+    assert created.api_key not in ingest.service.log.read_text()
+
+
+async def test_without_postgres(ingest: Ingest, postgres_server: PostgresServer) -> None:
+    """Known keys go on, one that memory does not know is UNAVAILABLE, not refused; so is what an operator asks."""
+    created = await ingest.tenant()
+    await eventually(lambda: _is_known(ingest, created.api_key))
+    postgres_server.kill()
+    try:
+        assert await _whose(ingest, created.api_key) == created.tenant.id
+        for call in (
+            _whose(ingest, "another"),
+            ingest.call("TenantService.GetTenant", tenants_pb2.GetTenantRequest(tenant_id=created.tenant.id)),
+            ingest.tenant(),
+        ):
+            with pytest.raises(ClarionError) as refused:
+                await call
+            assert refused.value.code is Code.UNAVAILABLE
+            assert refused.value.retry_after > 0
+    finally:
+        postgres_server.start()
+    await eventually(lambda: _is_refused(ingest, "another"))
+
+
+async def test_a_tenant_made_without_nats(pair: list[Ingest], nats_server: NatsServer) -> None:
+    """The row is written, its key works at once by asking the owner, and the other process learns when NATS is back."""
+    one, other = pair
+    nats_server.kill()
+    created = await one.tenant()
+    assert await _whose(other, created.api_key) == created.tenant.id
+    await asyncio.to_thread(nats_server.start)
+    rotated = await one.call("TenantService.RotateKey", tenants_pb2.RotateKeyRequest(tenant_id=created.tenant.id))
+    await eventually(lambda: _is_refused(other, created.api_key))
+    assert await _whose(other, rotated.api_key) == created.tenant.id
+
+
+async def test_an_internal_caller_shows_its_key(ingest: Ingest, streams: Streams) -> None:
+    """TriggerEvent takes the API key and nothing else; the other methods take the services' token."""
+    created = await ingest.tenant()
+    stub = ingest_pb2_grpc.IngestServiceStub(ingest.service.channel)
+    request = ingest_pb2.TriggerEventRequest(event=new_event("k", variables=b'{ "b":1, "a":2 }'))
+
+    async def trigger(key: str) -> ingest_pb2.TriggerEventResponse:
+        try:
+            answer: ingest_pb2.TriggerEventResponse = await stub.TriggerEvent(
+                request, timeout=5, metadata=((KEY_METADATA, key),)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return answer
+
+    first, again = await trigger(created.api_key), await trigger(created.api_key)
+    assert (first.duplicate, again.duplicate, again.event_id) == (False, True, first.event_id)
+    [event] = await streams.events()
+    assert (event.tenant_id, event.variables) == (created.tenant.id, b'{"a":2,"b":1}')
+    with pytest.raises(ClarionError) as refused:
+        await trigger("nonsense")
+    assert refused.value.code is Code.UNAUTHENTICATED
+    with pytest.raises(ClarionError) as refused:
+        await ingest.call("IngestService.Authenticate", ingest_pb2.AuthenticateRequest(), token=created.api_key)
+    assert refused.value.code is Code.UNAUTHENTICATED
+
+
+async def test_operators_nonsense(ingest: Ingest) -> None:
+    """INVALID or NOT_FOUND, with the field's name."""
+    calls = [
+        ("CreateTenant", tenants_pb2.CreateTenantRequest(name=" "), Code.INVALID),
+        ("CreateTenant", tenants_pb2.CreateTenantRequest(name="x", reply_to="a\nb"), Code.INVALID),
+        ("CreateTenant", tenants_pb2.CreateTenantRequest(name="x", account_id="x"), Code.INVALID),
+        ("CreateTenant", tenants_pb2.CreateTenantRequest(name="x", account_id=new_id()), Code.NOT_FOUND),
+        ("UpdateTenant", tenants_pb2.UpdateTenantRequest(tenant_id=new_id(), name="y"), Code.NOT_FOUND),
+        ("RotateKey", tenants_pb2.RotateKeyRequest(tenant_id="x"), Code.INVALID),
+        ("GetTenant", tenants_pb2.GetTenantRequest(tenant_id=new_id()), Code.NOT_FOUND),
+        ("ListTenants", tenants_pb2.ListTenantsRequest(limit=-1), Code.INVALID),
+    ]
+    for method, request, code in calls:
+        with pytest.raises(ClarionError) as refused:
+            await ingest.call(f"TenantService.{method}", request)
+        assert refused.value.code is code, method
+
+
+async def test_tenants_in_pages(ingest: Ingest) -> None:
+    """Newest first, each once."""
+    ids = [(await ingest.tenant()).tenant.id for _ in range(5)]
+    first = await ingest.call("TenantService.ListTenants", tenants_pb2.ListTenantsRequest(limit=3))
+    request = tenants_pb2.ListTenantsRequest(limit=3, cursor=first.next_cursor)
+    rest = await ingest.call("TenantService.ListTenants", request)
+    assert [tenant.id for tenant in (*first.tenants, *rest.tenants)] == ids[::-1]
+    assert rest.next_cursor == ""
+
+
+async def _whose(ingest: Ingest, key: str) -> str:
+    answer = await ingest.call("IngestService.Authenticate", ingest_pb2.AuthenticateRequest(api_key=key))
+    return str(answer.tenant_id)
+
+
+async def _is_refused(ingest: Ingest, key: str) -> bool:
+    try:
+        await _whose(ingest, key)
+    except ClarionError as error:
+        return error.code is Code.UNAUTHENTICATED
+    return False
+
+
+async def _is_known(ingest: Ingest, key: str) -> bool:
+    return not await _is_refused(ingest, key)

@@ -1,4 +1,4 @@
-"""One running stack for all tests of this folder that kill nothing; the others start their own."""
+"""Two running stacks for the tests of this folder: one that nobody kills, and one whose parts are killed."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -20,6 +20,20 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = stack_client.start(
         Options(data=tmp_path_factory.mktemp("stack"), port=free_port()), environment=ENVIRONMENT
     )
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="package")
+def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The stack whose parts are stopped and killed, with two gateways and two ingest processes.
+
+    Each test leaves it running; whoever needs all of it well waits for that first.
+    """
+    options = Options(data=tmp_path_factory.mktemp("mortal"), port=free_port(), replicas={"gateway": 2, "ingest": 2})
+    running = stack_client.start(options)
     try:
         yield running
     finally:

@@ -176,6 +176,10 @@ async def test_what_the_hub_forgot_is_read_from_the_inbox(running: Running, page
     await page.route_web_socket("**/connection/websocket", wire.handle)
     await page.goto(f"{running.url}/demo")
     await is_connected(page)
+    await trigger(running, "F-0")
+    await expect(row(page, "F-0")).to_have_count(1)
+    # A page reads its inbox when it subscribes: that must be over, or it would see what comes now.
+    await page.wait_for_load_state("networkidle")
     await wire.cut()
     await trigger(running, "F-1")
     state = running.state

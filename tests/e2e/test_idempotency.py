@@ -1,6 +1,5 @@
 """One event stays one: the same call again, a hundred at once, and after everything was killed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,24 +8,10 @@ import pytest
 from checks.client import Client, connect, order
 from checks.idempotency import Hundred, kill_all
 from checks.waiting import until
-from stack import client as stack_client
 from stack.client import Running
-from stack.local import Options
-from tests.conftest import free_port
 from tests.e2e.logs import secrets_in_logs
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack of this file's own, with two gateways and two ingest processes: all of it is killed."""
-    options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port(), replicas={"gateway": 2, "ingest": 2})
-    started = stack_client.start(options)
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 async def _channels(client: Client, event_id: str) -> list[str]:
@@ -35,9 +20,9 @@ async def _channels(client: Client, event_id: str) -> list[str]:
     return sorted(message["channel"] for message in await client.operator.outbox(event_id))
 
 
-async def test_the_same_call_twice_is_one_event(running: Running) -> None:
+async def test_the_same_call_twice_is_one_event(mortal_stack: Running) -> None:
     """By its content, over two gateways, whatever the order of its keys: the same answer, one delivery a channel."""
-    async with connect(running.state) as client:
+    async with connect(mortal_stack.state) as client:
         event = order("T-1", "twice")
         first = await client.tenant.trigger(event)
         turned = msgspec.json.encode(
@@ -55,24 +40,24 @@ async def test_the_same_call_twice_is_one_event(running: Running) -> None:
         assert sorted(titles) == ["Order T-1 confirmed", "Order T-2 confirmed"]
 
 
-async def test_a_hundred_at_once_are_one_before_and_after_everything_was_killed(running: Running) -> None:
+async def test_a_hundred_at_once_are_one_before_and_after_everything_was_killed(mortal_stack: Running) -> None:
     """One X-Idempotency-Key over two gateways and two ingest processes; then again after kill -9 of all of them."""
-    state = running.state
+    state = mortal_stack.state
     assert len(state.urls) == 2
     assert "ingest-2" in state.processes
     async with connect(state, connections=200) as client:
         hundred = Hundred(client)
         await hundred.call()
         await hundred.is_one()
-        killed = await kill_all(running, client)
+        killed = await kill_all(mortal_stack, client)
         assert {"nats", "gateway", "gateway-2", "ingest", "ingest-2"} <= set(killed.split(", "))
         await hundred.call()
         await hundred.is_one()
 
 
-async def test_the_key_counts_not_the_content(running: Running) -> None:
+async def test_the_key_counts_not_the_content(mortal_stack: Running) -> None:
     """Another content under a used key is the first event; another key is another event; case matters."""
-    async with connect(running.state) as client:
+    async with connect(mortal_stack.state) as client:
         first = await client.tenant.accept(order("K-1", "keys"), headers={"X-Idempotency-Key": "key"})
         again = await client.tenant.accept(order("K-2", "keys"), headers={"X-Idempotency-Key": "key"})
         other = await client.tenant.accept(order("K-1", "keys"), headers={"X-Idempotency-Key": "Key"})
@@ -82,7 +67,7 @@ async def test_the_key_counts_not_the_content(running: Running) -> None:
         assert await _channels(client, other) == ["EMAIL", "SMS"]
 
 
-def test_no_secret_is_in_any_log(running: Running) -> None:
+def test_no_secret_is_in_any_log(mortal_stack: Running) -> None:
     """Not even where everything died and reconnected."""
-    assert secrets_in_logs(running) == []
-    assert Path(running.data, "log", "ingest-2.log").stat().st_size > 0
+    assert secrets_in_logs(mortal_stack) == []
+    assert Path(mortal_stack.data, "log", "ingest-2.log").stat().st_size > 0

@@ -77,7 +77,9 @@ TRACE_SUBJECT = "trace"
 
 
 def tenant_key(tenant_id: str) -> str:
-    """A tenant: JSON {id, account_id, name, active, delivery_channels, sender_name, sender_email, reply_to}."""
+    """A tenant: JSON {id, account_id, name, active, delivery_channels, sender_name, sender_email, reply_to,
+    max_unfinished_events}.
+    """
     return f"tenants.{tenant_id}"
 
 

@@ -8,6 +8,7 @@ from runtime.service import Process, run
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.authenticate import Authenticator
+from services.ingest.degraded import quota_from
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.consumer import LedgerConsumer
@@ -38,7 +39,7 @@ async def wire(settings: Settings, process: Process) -> Server:
 
     tenants = TenantStore(durable, outbox)
     event_log = JetStreamEventLog(connection)
-    acceptor = Acceptor(PostgresAdmission(fast), event_log)
+    acceptor = Acceptor(PostgresAdmission(fast, quota_from(watch)), event_log)
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger)
     reading = process.start(consumer.run(), name="ledger")

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from runtime import logs, postgres
 from runtime.batching import Batcher
+from services.ingest.degraded import OutageQuota, QuotaOf
 from services.ingest.ports import Admitted, Verdict
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -31,8 +32,9 @@ class _Claim:
 class PostgresAdmission:
     """See ports.Admission. Goes on without PostgreSQL, counts it, and says so in the log."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", quota_of: QuotaOf) -> None:
         self._pool = pool
+        self._outage = OutageQuota(quota_of)
         self._paused_until = 0.0
         self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest=1.0)
 
@@ -52,13 +54,14 @@ class PostgresAdmission:
 
     async def _flush(self, claims: list[_Claim]) -> list[Admitted]:
         if time.monotonic() < self._paused_until:
-            return _admit_all(claims)
+            return self._without(claims)
         try:
             rows = await self._ask(claims)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             self._paused_until = time.monotonic() + _PAUSE_S
             log.error("admission_degraded", error=repr(error), events=len(claims))
-            return _admit_all(claims)
+            return self._without(claims)
+        self._outage.reset()
         return [Admitted(str(row["event_id"]), Verdict(row["verdict"])) for row in rows]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
@@ -68,6 +71,12 @@ class PostgresAdmission:
             raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
         return rows
 
+    def _without(self, claims: list[_Claim]) -> list[Admitted]:
+        """Answer without PostgreSQL: the broker's window removes duplicates, each process keeps a quota of its own."""
+        verdicts = [Verdict.NEW if self._outage.take(claim.tenant_id) else Verdict.LIMITED for claim in claims]
+        _DEGRADED.inc(verdicts.count(Verdict.NEW))
+        return [Admitted(claim.event_id, verdict) for claim, verdict in zip(claims, verdicts, strict=True)]
+
 
 def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:
     """Asyncpg takes UUIDs as text."""
@@ -76,8 +85,3 @@ def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:
         [claim.key_hash for claim in claims],
         [claim.event_id for claim in claims],
     )
-
-
-def _admit_all(claims: list[_Claim]) -> list[Admitted]:
-    _DEGRADED.inc(len(claims))
-    return [Admitted(claim.event_id, Verdict.NEW) for claim in claims]

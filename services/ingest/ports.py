@@ -31,7 +31,7 @@ class Admission(Protocol):
     """Duplicates and limits, exact over any number of ingest processes."""
 
     async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
-        """Claim the key for this event. Never raises for want of a database: then everything is NEW."""
+        """Claim the key for this event. Never raises for want of a database: then it is NEW, or LIMITED."""
 
     async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
         """Take note that the key, claimed for one event, had been another's, which is stored. Never raises."""

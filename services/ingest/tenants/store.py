@@ -17,8 +17,7 @@ from runtime.configuration import Outbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
-
-DEFAULT_MAX_UNFINISHED = 100_000
+from services.ingest.degraded import DEFAULT_MAX_UNFINISHED
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -172,5 +171,6 @@ def _configuration(tenant: tenants_pb2.Tenant) -> bytes:
             "sender_name": tenant.sender_name,
             "sender_email": tenant.sender_email,
             "reply_to": tenant.reply_to,
+            "max_unfinished_events": tenant.max_unfinished_events,
         }
     )

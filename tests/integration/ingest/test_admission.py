@@ -11,6 +11,7 @@ import pytest
 from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.conftest import Ingest, Streams, new_event
 from tests.waiting import eventually
@@ -141,6 +142,25 @@ async def test_without_postgres(
     await eventually(rows)
 
 
+async def test_without_postgres_each_process_keeps_the_quota(
+    pair: list[Ingest], streams: Streams, postgres_server: PostgresServer
+) -> None:
+    """Each lets the tenant's quota in, from the outage's start, and its neighbour's own."""
+    created = await pair[0].tenant(max_unfinished_events=3)
+    tenant, neighbour = created.tenant, (await pair[0].tenant()).tenant
+    postgres_server.kill()
+    try:
+        for ingest in pair:
+            await eventually(lambda ingest=ingest: _is_known(ingest, created.api_key))  # from its copy alone
+            results = await ingest.accept(tenant.id, *[new_event(new_id()) for _ in range(5)])
+            assert [result.WhichOneof("result") for result in results] == ["accepted"] * 3 + ["error"] * 2
+            assert results[-1].error.code == error_pb2.ERROR_CODE_LIMITED
+            await _accepted(ingest, neighbour.id, new_id())
+    finally:
+        postgres_server.start()
+    assert len(await streams.events()) == 8
+
+
 async def test_a_row_lost_or_never_written_is_put_right(ingest: Ingest, streams: Streams, pool: Pool) -> None:
     """PostgreSQL forgot the row, the broker did not: the repeat's row names the first event, for 24 hours."""
     tenant = (await ingest.tenant()).tenant
@@ -177,6 +197,14 @@ async def test_nonsense_from_a_caller_spares_its_neighbours(ingest: Ingest) -> N
     with pytest.raises(ClarionError) as refused:
         await ingest.accept(tenant.id, *[new_event(str(number)) for number in range(513)])
     assert refused.value.code is Code.INVALID
+
+
+async def _is_known(ingest: Ingest, key: str) -> bool:
+    try:
+        await ingest.call("IngestService.Authenticate", ingest_pb2.AuthenticateRequest(api_key=key))
+    except ClarionError:
+        return False
+    return True
 
 
 async def _accepted(ingest: Ingest, tenant_id: str, key: str) -> ingest_pb2.Accepted:

@@ -27,8 +27,8 @@ class Acceptor:
             max_waiting=MAX_WAITING,
             max_bytes=MAX_BATCH_BYTES,
             size=ingest_pb2.AcceptItem.ByteSize,
-            concurrency=2,
-            rest=0.5,
+            concurrency=4,
+            rest_s=0.015,
         )
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:

@@ -15,8 +15,6 @@ from runtime.errors import ClarionError, Code
 T = TypeVar("T")
 R = TypeVar("R")
 
-_MAX_REST_S = 0.02
-
 
 class Batcher(Generic[T, R]):
     """Collects single items into batches for one function that is cheaper in bulk.
@@ -24,9 +22,8 @@ class Batcher(Generic[T, R]):
     flush takes a batch and returns one result per item, in order; a result that is an exception is
     raised to that item's submitter, an exception raised by flush to all of the batch.
     max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
-    batches are under way at a time. Two batches start at least pace_s seconds apart, and rest times
-    as long as the first one took after its end (at most 20 ms), unless the second one is full: what is
-    slow, because it is busy, is asked for more at a time.
+    batches are under way at a time. Two batches start at least pace_s seconds apart; one that follows
+    a batch of busy_from items or more starts at least rest_s after its end. A full one never waits.
     """
 
     def __init__(
@@ -39,7 +36,8 @@ class Batcher(Generic[T, R]):
         size: Callable[[T], int] | None = None,
         concurrency: int = 1,
         pace_s: float = 0.0,
-        rest: float = 0.0,
+        rest_s: float = 0.0,
+        busy_from: int = 8,
     ) -> None:
         if (max_bytes is None) != (size is None):
             raise ValueError("max_bytes and size go together")
@@ -50,7 +48,8 @@ class Batcher(Generic[T, R]):
         self._max_waiting = max_waiting
         self._concurrency = concurrency
         self._pace_s = pace_s
-        self._rest = rest
+        self._rest_s = rest_s
+        self._busy_from = busy_from
         self._not_before = 0.0
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running = 0
@@ -107,10 +106,9 @@ class Batcher(Generic[T, R]):
             while self._waiting:
                 await self._keep_pace()
                 if batch := self._take():
-                    started = time.monotonic()
                     await self._run_one(batch)
-                    ended = time.monotonic()
-                    self._not_before = max(self._not_before, ended + min(self._rest * (ended - started), _MAX_REST_S))
+                    if len(batch) >= self._busy_from:
+                        self._not_before = max(self._not_before, time.monotonic() + self._rest_s)
         finally:
             # At once, not when the task is collected: whoever was just answered may submit again before that.
             self._running -= 1

@@ -18,6 +18,7 @@ from google.rpc import code_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
+from prometheus_client import Histogram
 
 from clarion.common.v1 import error_pb2
 from runtime import logs, telemetry
@@ -55,6 +56,13 @@ _CHANNEL_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_retries", 0),
+)
+
+_SECONDS = Histogram(
+    "clarion_grpc_seconds",
+    "How long a call took here, answered or refused.",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
 log = logs.get(__name__)
@@ -220,6 +228,8 @@ class _Edge(grpc.aio.ServerInterceptor):
             except Exception:
                 log.exception("rpc_failed", method=method)
                 await _abort(context, ClarionError(Code.INTERNAL, "An internal error; see the service's log."))
+            finally:
+                telemetry.labelled(_SECONDS, method).observe(time.perf_counter() - started)
 
         made = grpc.unary_unary_rpc_method_handler(
             edge,

@@ -192,9 +192,7 @@ def postgres_spec(plan: Plan) -> Spec:
 
 def nats_spec(plan: Plan) -> Spec:
     """Return the message broker's process."""
-    # Go would take every core, and spend much of what it takes on looking for work; here it is one of ten processes.
-    environment = {"GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2)), **inherited()}
-    return Spec("nats", tuple(plan.nats.command()), environment, stop_signal=nats.STOP_SIGNAL)
+    return Spec("nats", tuple(plan.nats.command()), inherited(), stop_signal=nats.STOP_SIGNAL)
 
 
 def hub_spec(plan: Plan, binary: Path) -> Spec:

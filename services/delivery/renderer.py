@@ -24,7 +24,7 @@ class Renderer:
             max_bytes=4 * 1024 * 1024,
             size=lambda delivery: len(delivery.variables) + len(delivery.payload_extra) + 100,
             concurrency=2,
-            rest=1.0,
+            rest_s=0.015,
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from runtime import logs, postgres
 from runtime.batching import Batcher
@@ -14,6 +14,11 @@ from services.ingest.ports import Admitted, Verdict
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _STATEMENTS = Counter("clarion_sql_statements_total", "SQL statements by purpose.", ["purpose"])
+_SECONDS = Histogram(
+    "clarion_admission_seconds",
+    "How long PostgreSQL took to admit a group.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
 _DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without asking PostgreSQL.")
 
 # After a failure PostgreSQL is left alone for this long; the broker's window removes duplicates meanwhile.
@@ -36,7 +41,7 @@ class PostgresAdmission:
         self._pool = pool
         self._outage = OutageQuota(quota_of)
         self._paused_until = 0.0
-        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest=1.0)
+        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
 
     async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
         """Claim the key; no two calls with the same key may be under way in one process."""
@@ -66,7 +71,8 @@ class PostgresAdmission:
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
-        rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims))
+        with _SECONDS.time():
+            rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims))
         if len(rows) != len(claims):
             raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
         return rows

@@ -200,7 +200,7 @@ def _batcher(
         max_waiting=_MAX_WAITING,
         max_bytes=_GROUP_BYTES,
         size=size,
-        rest=1.0,
+        rest_s=0.015,
     )
 
 

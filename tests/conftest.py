@@ -25,6 +25,9 @@ from stack.launch import command_for
 from stack.nats import Nats
 from stack.postgres import Postgres
 
+# The property of a test that tells which realtime engine it ran against.
+ENGINE = "realtime engine"
+
 _ROOT = Path(__file__).parents[1]
 _TEMPLATE = "template_migrated"
 _STREAM_MAX_BYTES = 64 * 1024**2
@@ -191,3 +194,18 @@ async def _apply(url: str) -> None:
 def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the work, a folder's tests stay together: they share servers."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent.relative_to(_ROOT))))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which engines the hub's contract was held against."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    ran = sorted({dict(getattr(report, "user_properties", ())).get(ENGINE, "") for report in reports} - {""})
+    if ran:
+        real = "" if any(engine.startswith("Centrifugo") for engine in ran) else "; real Centrifugo: none found"
+        terminalreporter.write_line(f"hub contract: ran against {' and '.join(ran)}{real}")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from stack.hub.build import build_hub, find_centrifugo
+from tests.conftest import ENGINE
 
 from .servers import HERE, Engine, Server, running
 
 _CACHE = HERE.parents[2] / "build"  # where the local stack builds it too
 _CENTRIFUGO = find_centrifugo()
-_ran: dict[str, Engine] = {}
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +35,13 @@ def engine(request: pytest.FixtureRequest, clarion_hub: Engine) -> Engine:
     if request.param == "centrifugo":
         assert _CENTRIFUGO is not None
         chosen = Engine("Centrifugo", _CENTRIFUGO, _version(_CENTRIFUGO))
-    _ran[chosen.name] = chosen
     return chosen
+
+
+@pytest.fixture(autouse=True)
+def record_engine(engine: Engine, record_property: Callable[[str, object], None]) -> None:
+    """For the line at the end of the run that tells against which engines the contract was held."""
+    record_property(ENGINE, f"{engine.name} {engine.version}")
 
 
 def _version(program: Path) -> str:
@@ -61,15 +66,6 @@ def start_server(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Serve
             return stack.enter_context(running(engine, tmp_path, **changes))
 
         yield start
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which engines the contract was held against."""
-    if not _ran:
-        return
-    ran = [f"{engine.name} {engine.version}" for engine in _ran.values()]
-    real = "" if "Centrifugo" in _ran else "; real Centrifugo: none found"
-    terminalreporter.write_line(f"hub contract: ran against {' and '.join(ran)}{real}")
 
 
 def in_ci() -> bool:

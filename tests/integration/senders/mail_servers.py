@@ -108,26 +108,34 @@ async def serving(handler: Catcher, *, tls: ssl.SSLContext | None = None, **opti
         yield port
     finally:
         server.close()
-        for transport in transports:
-            transport.close()
+        await _end(transports)
 
 
 @asynccontextmanager
 async def hanging(*, says: bytes = b"") -> AsyncIterator[int]:
     """Run a server that takes connections, says its piece, and then nothing at all."""
-    writers: list[asyncio.StreamWriter] = []
+    transports: list[asyncio.BaseTransport] = []
 
-    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        writer.write(says)
+    class Held(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.append(transport)
+            cast(asyncio.Transport, transport).write(says)
 
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Held, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for writer in writers:
-            writer.close()
+        await _end(transports)
+
+
+async def _end(transports: list[asyncio.BaseTransport]) -> None:
+    """Close connections, those too that were just being taken, and see them closed."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+        for transport in transports:
+            cast(asyncio.Transport, transport).abort()
+    await asyncio.sleep(0)
 
 
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, str]:

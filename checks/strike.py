@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,10 @@ TARGETS = ("ingest", "router", "render", "senders", "realtime", "gateway", "nats
 DUPLICATES_BOUND = 256
 
 _CLIENTS = 256
+# After so many times what must wait has been accepted without waiting, the stack is held back.
+_TOO_QUICK = 6
+# From then on, until its targets are at work again, seconds.
+_UNDER_WAY_S = 0.1
 _HEALTHY_S = 30.0
 _DELIVERED_S = 90.0
 _QUIET_S = 60.0
@@ -49,6 +54,8 @@ class Outcome:
     doubled_events: int = 0
     duplicate_sms: int = 0
     refused: int = 0
+    # The router was stopped for a moment, or nothing would have waited.
+    held_back: bool = False
     page_connections: int = 0
     page_reads: int = 0
 
@@ -67,7 +74,7 @@ class Outcome:
             f" (SMS {self.missing_sms}, inbox {self.missing_inbox}, page {self.missing_page}, ledger {self.unfinished})"
             f", duplicates {self.duplicate_sms} SMS ({within} the sender's {DUPLICATES_BOUND}), "
             f"doubled events {self.doubled_events}; {self.refused} tries refused"
-            f"{page if self.page_connections > 1 else ''}"
+            f"{page if self.page_connections > 1 else ''}{'; the router was held back' if self.held_back else ''}"
         )
 
 
@@ -120,6 +127,10 @@ class Striker:
         while True:
             counts = await self._sink.count(mark)
             waiting = len(burst.accepted) - _recorded(target, counts)
+            if len(burst.accepted) >= _TOO_QUICK * undelivered and waiting < undelivered:
+                await self._hold_back(burst, undelivered)
+                outcome.held_back = True
+                continue
             if len(burst.accepted) >= least_accepted and waiting >= undelivered:
                 starts = self._running.kill(target)
                 outcome.accepted_at_kill = len(burst.accepted)
@@ -130,6 +141,20 @@ class Striker:
                 f"the stack was too quick: of {len(burst.accepted)} accepted events never {undelivered} waited",
             )
             await asyncio.sleep(0.002)
+
+    async def _hold_back(self, burst: Burst, undelivered: int) -> None:
+        """Stop the router for a moment: the stack delivers as fast as it accepts, and something must wait."""
+        enough = len(burst.accepted) + 2 * undelivered
+
+        async def is_enough() -> bool:
+            return len(burst.accepted) >= enough or burst.is_over
+
+        self._running.kill("router", signal.SIGSTOP)
+        try:
+            await until(is_enough, "events behind the stopped router", deadline=_HEALTHY_S)
+        finally:
+            self._running.kill("router", signal.SIGCONT)
+        await asyncio.sleep(_UNDER_WAY_S)
 
     async def _healthy(self, target: str, starts: int) -> float:
         """Return when the target was back and well."""

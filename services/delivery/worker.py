@@ -5,7 +5,6 @@ message is acknowledged; a crash in between repeats the attempt.
 """
 
 import asyncio
-import collections
 import datetime as dt
 from collections.abc import Sequence
 
@@ -22,6 +21,7 @@ from services import topology
 from services.delivery import retry
 from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
+from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
 from services.trace import TraceWriter
 
@@ -74,8 +74,7 @@ class DeliveryWorker:
         self._trace = TraceWriter(nats.Publisher(connection))
         self._timers = nats.Publisher(connection)
         self._delays_s = delays_s
-        self._slot_limit = slot_limit
-        self._slots: collections.Counter[str] = collections.Counter()
+        self._slots = Slots(slot_limit)
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
@@ -139,16 +138,13 @@ class DeliveryWorker:
 
     async def _in_slot(self, delivery: event_pb2.Delivery) -> None:
         slot = self._attempter.slot(delivery)
-        if self._slots[slot] >= self._slot_limit:
+        if not await self._slots.enter(slot):
             await self._defer(delivery, "no_slot")
             return
-        self._slots[slot] += 1
         try:
             await self._attempt(delivery)
         finally:
-            self._slots[slot] -= 1
-            if not self._slots[slot]:
-                del self._slots[slot]
+            self._slots.leave(slot)
 
     async def _attempt(self, delivery: event_pb2.Delivery) -> None:
         started = self._now()

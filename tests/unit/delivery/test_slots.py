@@ -1,0 +1,56 @@
+"""Who gets a slot, who waits, who is sent away."""
+
+import asyncio
+
+import pytest
+
+from services.delivery import slots
+from services.delivery.slots import Slots
+
+
+async def test_a_name_has_its_own_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds all of its own takes none of another's."""
+    monkeypatch.setattr(slots, "ALIVE_S", -1.0)
+    bound = Slots(2)
+    assert [await bound.enter("hung") for _ in range(4)] == [True, True, False, False]
+    assert await bound.enter("other")
+
+
+async def test_where_slots_come_free_one_waits_its_turn() -> None:
+    """In order, and only half as many as there are slots."""
+    bound = Slots(2)
+    assert await bound.enter("busy")
+    assert await bound.enter("busy")
+    bound.leave("busy")
+    assert await bound.enter("busy")
+    waiting = asyncio.create_task(bound.enter("busy"))
+    await asyncio.sleep(0)
+    assert await bound.enter("busy") is False  # the room is full
+    assert not waiting.done()
+    bound.leave("busy")
+    assert await waiting
+
+
+async def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited in vain is sent away, and leaves nothing behind."""
+    monkeypatch.setattr(slots, "PATIENCE_S", 0.01)
+    bound = Slots(2)
+    for _ in range(3):
+        assert await bound.enter("busy")
+        bound.leave("busy")
+    assert await bound.enter("busy")
+    assert await bound.enter("busy")
+    bound.leave("busy")
+    assert await bound.enter("busy")
+    assert await bound.enter("busy") is False
+    bound.leave("busy")
+    bound.leave("busy")
+    assert [await bound.enter("busy") for _ in range(2)] == [True, True]
+
+
+async def test_nobody_is_remembered() -> None:
+    """Names come and go with tenants."""
+    bound = Slots(1)
+    assert await bound.enter("once")
+    bound.leave("once")
+    assert bound._slots == {}

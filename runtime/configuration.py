@@ -37,7 +37,6 @@ class Outbox:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, connection: Client) -> None:
         self._pool = pool
         self._table = f"{schema}.config_outbox"
-        self._schema = schema
         self._jetstream = connection.jetstream(timeout=2)
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()

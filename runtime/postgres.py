@@ -1,13 +1,16 @@
 """PostgreSQL: pools, named queries, and migrations applied once under a lock."""
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from runtime import logs
+from runtime.errors import ClarionError, Code
 
 _NAME = re.compile(r"^-- name: ([a-z0-9_]+)$", re.MULTILINE)
 # Any number will do, so long as every `migrate` uses the same one.
@@ -71,6 +74,15 @@ async def connect(
 
 async def _leave(_: object) -> None:
     """Do nothing to a connection that comes back to the pool."""
+
+
+@contextlib.contextmanager
+def answering(what: str = "The database") -> Iterator[None]:
+    """Make the block raise UNAVAILABLE ("… does not answer.") while PostgreSQL is away."""
+    try:
+        yield
+    except CONNECTION_ERRORS as error:
+        raise ClarionError(Code.UNAVAILABLE, f"{what} does not answer.", retry_after=1) from error
 
 
 async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:

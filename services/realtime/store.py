@@ -10,8 +10,7 @@ import asyncpg
 
 from runtime.batching import Batcher
 from runtime.configuration import Outbox
-from runtime.errors import ClarionError, Code
-from runtime.postgres import CONNECTION_ERRORS, Queries
+from runtime.postgres import Queries, answering
 from services import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
@@ -120,10 +119,8 @@ class EpochStore:
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:
     """Run a statement; a database that is away is UNAVAILABLE."""
-    try:
+    with answering("The inbox's database"):
         return await work()
-    except CONNECTION_ERRORS as error:
-        raise ClarionError(Code.UNAVAILABLE, "The inbox's database does not answer.", retry_after=1) from error
 
 
 def _columns(entries: Sequence[Entry]) -> list[list[Any]]:

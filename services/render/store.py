@@ -28,70 +28,56 @@ class TemplateStore:
 
     async def create(self, version_id: str, new: NewTemplate) -> TemplateVersion:
         """Store an inactive version and publish it."""
-        try:
+        with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 row = await self._insert(connection, version_id, new)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         await self._outbox.flush()
         return _version(row)
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
         """Store, activate and publish a version where there is none yet of its kind; tell whether it was so."""
-        try:
+        with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
                     return False
                 await self._insert(connection, version_id, new)
                 await self._activate(connection, version_id, active=True)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         await self._outbox.flush()
         return True
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
         """Make it the only active version of its kind, or no longer active; publish. Raises NOT_FOUND."""
-        try:
+        with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 row = await self._activate(connection, version_id, active=active)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         await self._outbox.flush()
         return _version(row)
 
     async def get(self, version_id: str) -> TemplateVersion:
         """Return a version. Raises NOT_FOUND."""
-        try:
+        with postgres.answering():
             return _version(await self._pool.fetchrow(_SQL.get_template, version_id))
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
 
     async def page(
         self, *, tenant_id: str, event_type: str, active_only: bool, limit: int, cursor: str
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor."""
-        try:
+        with postgres.answering():
             rows = await self._pool.fetch(_SQL.list_templates, tenant_id, event_type, active_only, cursor, limit)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         return [_version(row) for row in rows]
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions of an event type, each with its tenant."""
-        try:
+        with postgres.answering():
             rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         return [(row["tenant_id"], ActiveTemplate(row["channel"], row["id"], row["push_namespace"])) for row in rows]
 
     async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
         """Return those of the versions that exist."""
-        try:
+        with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         return {row["id"]: Source(row["channel"], row["subject"], row["body"]) for row in rows}
 
     async def _insert(self, connection: _Connection, version_id: str, new: NewTemplate) -> asyncpg.Record | None:
@@ -141,7 +127,3 @@ def _version(row: asyncpg.Record | None) -> TemplateVersion:
 
 def _unknown() -> ClarionError:
     return ClarionError(Code.NOT_FOUND, "There is no such template version.")
-
-
-def _away() -> ClarionError:
-    return ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)

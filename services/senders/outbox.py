@@ -125,10 +125,8 @@ class Outbox:
                 await asyncio.sleep(_PURGE_EVERY_S)
 
     async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        try:
+        with postgres.answering():
             return await self._pool.fetch(query, *arguments)
-        except postgres.CONNECTION_ERRORS as error:
-            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1) from error
 
     async def _insert_sms(self, items: list[Sms]) -> Sequence[BaseException | None]:
         columns = zip(

@@ -60,7 +60,7 @@ class ProviderStore:
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""
-        try:
+        with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_tenant, new.tenant_id)
                 if await connection.fetchval(_SQL.count_providers, new.tenant_id) >= MAX_PROVIDERS:
@@ -77,30 +77,24 @@ class ProviderStore:
                     self._box.close(new.id, new.secrets),
                 )
                 await self._publish(connection, new.tenant_id)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         await self._outbox.flush()
         return StoredProvider(new, dict(new.secrets), _micros(created_at))
 
     async def delete(self, provider_id: str) -> None:
         """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
-        try:
+        with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
                 if await connection.fetchval(_SQL.delete_provider, provider_id) is None:
                     raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
                 await self._publish(connection, tenant_id)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         await self._outbox.flush()
 
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
-        try:
+        with postgres.answering():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         return [self._stored(row) for row in rows]
 
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
@@ -108,10 +102,8 @@ class ProviderStore:
         return await self._finder.enqueue((tenant_id, provider_id))
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> Sequence[ProviderRecord | None]:
-        try:
+        with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_providers, list({provider_id for _, provider_id in keys}))
-        except postgres.CONNECTION_ERRORS as error:
-            raise _away() from error
         found = {(row["tenant_id"], row["id"]): _record(row) for row in rows}
         return [found.get(key) for key in keys]
 
@@ -150,7 +142,3 @@ def _record(row: asyncpg.Record) -> ProviderRecord:
 
 def _micros(moment: Any) -> int:
     return int(moment.timestamp() * 1_000_000)
-
-
-def _away() -> ClarionError:
-    return ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)

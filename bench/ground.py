@@ -1,19 +1,18 @@
 """The stack under test: of the bench's own, in a new folder, gone at the end whatever happens."""
 
 import contextlib
-import random
 import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from checks.ports import free_port
 from stack import client
-from stack.folder import Folder, is_free
+from stack.folder import Folder
 from stack.local import Options
 from stack.postgres import Postgres
 
-_PORTS = range(30_000, 32_000)
 # What the figures need of the server: the time of each commit, and a count of statements.
 _POSTGRES_OPTIONS = """
 track_commit_timestamp = on
@@ -29,7 +28,7 @@ def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
     try:
         report("starting a stack of its own (the first time this builds the realtime hub)")
         _prepare_postgres(folder)
-        running = client.start(Options(data=folder, port=_free_port()))
+        running = client.start(Options(data=folder, port=free_port()))
         yield running
     finally:
         report("stopping the stack")
@@ -45,11 +44,6 @@ def _prepare_postgres(data: Path) -> None:
     server.prepare()
     with (server.folder / "postgresql.conf").open("a") as config:
         config.write(_POSTGRES_OPTIONS)
-
-
-def _free_port() -> int:
-    """A port that no other stack takes by itself: those begin at 8080, and two at once may both see it free."""
-    return next(port for port in random.sample(_PORTS, len(_PORTS)) if is_free(port))
 
 
 def new_run() -> str:

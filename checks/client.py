@@ -1,7 +1,6 @@
 """Clarion as its users meet it: one tenant's calls, the operator's calls, the outbox page, over HTTP only."""
 
 import io
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from checks.waiting import CheckError, expect
+from checks.waiting import expect
 from stack.state import State
 
 # Longest any single call may take, seconds.
@@ -241,14 +240,6 @@ def order(order_id: str, user_id: str, channels: Sequence[str] = CHANNELS) -> di
     }
 
 
-def is_uuid(text: str) -> bool:
-    """Tell whether text is a UUID in its usual form."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
-
-
 def steps(event: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """Return an event's timeline as (step, channel)."""
     return [(step["step"], step["channel"]) for step in event["timeline"]]
@@ -259,18 +250,3 @@ def _json(raw: bytes) -> Any:
         return msgspec.json.decode(raw) if raw else None
     except msgspec.DecodeError:
         return None
-
-
-__all__ = [
-    "CHANNELS",
-    "Answer",
-    "CheckError",
-    "Client",
-    "Http",
-    "Operator",
-    "Tenant",
-    "connect",
-    "is_uuid",
-    "order",
-    "steps",
-]

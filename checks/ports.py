@@ -1,4 +1,4 @@
-"""A port for a gateway that must not meet the one of `make run`."""
+"""A port for a stack that must not meet the one of `make run`."""
 
 import random
 

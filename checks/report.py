@@ -29,11 +29,6 @@ class Report:
         self._write(f"✓ {name}{f': {said}' if said else ''}  ({_ms(began)})")
         return True
 
-    def skip(self, name: str, why: str) -> None:
-        """Count a check that could not be made as failed."""
-        self.failed += 1
-        self._write(f"✗ {name}: {why}")
-
     def end(self) -> int:
         """Print the sum; return the exit status."""
         self._write(f"{self.passed} passed, {self.failed} failed")

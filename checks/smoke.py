@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from checks import listener
-from checks.client import CHANNELS, Answer, Client, connect, is_uuid, order, steps
+from checks.client import CHANNELS, Answer, Client, connect, order, steps
 from checks.report import Report
 from checks.waiting import CheckError, expect, until
+from runtime.ids import is_uuid
 from stack.client import Running
 from stack.faults import StackError
 from stack.local import Options

@@ -13,9 +13,10 @@ import pytest
 from google.protobuf import descriptor_pb2, empty_pb2, json_format
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from checks.client import Client, is_uuid
+from checks.client import Client
 from checks.waiting import until
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2, tenants_pb2_grpc
+from runtime.ids import is_uuid
 from stack import processes
 from stack.client import Running
 

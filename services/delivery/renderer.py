@@ -9,6 +9,8 @@ from runtime.grpc import Caller
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
+# Render's word for a content that found no room in the answer; see RenderFailure.reason.
+_ANSWER_FULL = "answer_full"
 
 
 class Renderer:
@@ -32,6 +34,15 @@ class Renderer:
         return await self._batcher.enqueue(delivery)
 
     async def _flush(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
+        results = await self._ask(deliveries)
+        left = [index for index, result in enumerate(results) if result.failure.reason == _ANSWER_FULL]
+        if left and len(left) < len(deliveries):  # each answer holds some of them, so there is an end to it
+            again = await self._flush([deliveries[index] for index in left])
+            for index, result in zip(left, again, strict=True):
+                results[index] = result
+        return results
+
+    async def _ask(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
         request = render_pb2.RenderBatchRequest(
             items=[
                 render_pb2.RenderItem(

@@ -12,7 +12,8 @@ from services.render.ports import Sources, Workers
 # Of all contents of one answer, bytes; gRPC carries 16 MiB.
 MAX_ANSWER = 12 * 1024 * 1024
 
-TOO_LARGE = "output_too_large"
+# Of what is within its own limit and only found no room: to be asked for again.
+ANSWER_FULL = "answer_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,9 @@ def _bounded(results: list[Rendered]) -> list[Rendered]:
             break
         excess -= sizes[index]
         result = results[index]
+        reason = "output_too_large" if sizes[index] > MAX_ANSWER else ANSWER_FULL
         detail = f"The batch's contents exceed {MAX_ANSWER} bytes; ask for fewer items at once."
-        results[index] = Rendered(result.channel, TOO_LARGE, Content(), detail, result.duration_us)
+        results[index] = Rendered(result.channel, reason, Content(), detail, result.duration_us)
     return results
 
 

@@ -91,6 +91,7 @@ async def store(database: "asyncpg.Pool[asyncpg.Record]", broker: Client) -> Tem
 class Service:
     """A running service and how to call it."""
 
+    address: str
     pool: Pool
     store: TemplateStore
     render: "render_pb2_grpc.RenderServiceAsyncStub"
@@ -139,6 +140,7 @@ async def service(store: TemplateStore, broker: Client, pool: Pool) -> AsyncIter
     await server.start()
     async with channel(address) as connection:
         yield Service(
+            address,
             pool,
             store,
             render_pb2_grpc.RenderServiceStub(connection),

@@ -163,7 +163,9 @@ class RenderFailure(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """"template_not_found", "template_error", "render_timeout", "render_memory", "output_too_large", "render_crashed"."""
+    """"template_not_found", "template_error", "render_timeout", "render_memory", "output_too_large", "render_crashed";
+    "answer_full": nothing is wrong with it, the answer's other contents left no room; ask for it again.
+    """
     detail: _builtins.str
     def __init__(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.render import mjml, plaintext
-from services.render.frames import Content, Fault
+from services.render.frames import EMAIL, PUSH, SMS, Content, Fault
 from services.render.handlebars import (
     Block,
     Output,
@@ -18,8 +18,6 @@ from services.render.handlebars import (
     Text,
     compile_template,
 )
-
-EMAIL, SMS, PUSH = 1, 2, 3
 
 # RFC 5322's longest line, without its end.
 MAX_SUBJECT = 998

@@ -6,6 +6,9 @@ import msgspec
 
 LENGTH_BYTES = 4
 
+# clarion.common.v1.Channel, in plain numbers: workers load no protobuf.
+EMAIL, SMS, PUSH = 1, 2, 3
+
 # Kinds of tasks.
 RENDER, CHECK = 0, 1
 

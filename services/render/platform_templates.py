@@ -8,7 +8,8 @@ from typing import Protocol
 from runtime import logs
 from runtime.errors import ClarionError
 from runtime.ids import new_id
-from services.render.templates import EMAIL, GLOBAL_KINDS, PUSH, SMS, NewTemplate
+from services.render.frames import EMAIL, PUSH, SMS
+from services.render.templates import GLOBAL_KINDS, NewTemplate
 
 _FOLDER = Path(__file__).with_name("platform")
 _RETRY_S = 2.0

@@ -2,9 +2,10 @@
 
 from prometheus_client import Counter, Histogram
 
+from services import topology
 from services.render.render import Rendered
 
-_NAMES = {0: "unknown", 1: "email", 2: "sms", 3: "push"}
+_NAMES = {0: "unknown"} | {int(number): name for number, name in topology.CHANNELS.items()}
 
 _renders = Counter("clarion_render_items", "Items rendered, by channel and outcome.", ["channel", "outcome"])
 _seconds = Histogram(

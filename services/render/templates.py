@@ -7,9 +7,8 @@ from typing import Protocol
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.render.frames import Fault, Source
+from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
 
-EMAIL, SMS, PUSH = 1, 2, 3
 CHANNELS = (EMAIL, SMS, PUSH)
 
 # These event types work for every tenant, by the platform's templates.

@@ -8,17 +8,12 @@ import msgspec
 from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from gateway.channels import CHANNELS, NAMES
 from gateway.replies import BodyError, read_json_bytes
 from runtime.errors import ClarionError, Code
 
 MAX_BODY_BYTES = 1024 * 1024
 
-CHANNELS: "dict[str, event_pb2.Channel.ValueType]" = {
-    "EMAIL": event_pb2.CHANNEL_EMAIL,
-    "SMS": event_pb2.CHANNEL_SMS,
-    "PUSH": event_pb2.CHANNEL_PUSH,
-}
-_CHANNEL_NAMES = {number: name for name, number in CHANNELS.items()}
 _STATUSES = {
     name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
 }
@@ -57,7 +52,7 @@ def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]
 
 def channel_name(number: "event_pb2.Channel.ValueType") -> str | None:
     """Return a channel's name; None where there is none."""
-    return _CHANNEL_NAMES.get(number)
+    return NAMES.get(number)
 
 
 def status_name(number: "trace_pb2.DeliveryStatus.ValueType") -> str | None:

@@ -6,15 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
+from gateway.channels import NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
 _PAGE_SIZE = 50
-_CHANNELS = {event_pb2.CHANNEL_EMAIL: "EMAIL", event_pb2.CHANNEL_SMS: "SMS", event_pb2.CHANNEL_PUSH: "PUSH"}
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -102,7 +101,7 @@ def _row(message: senders_pb2.OutboxMessage) -> str:
     title = message.subject or message.text
     title = title if len(title) <= 90 else f"{title[:90]}…"
     return (
-        f"<tr><td>{_time(message)}</td><td>{_CHANNELS.get(message.channel, '')}</td>"
+        f"<tr><td>{_time(message)}</td><td>{NAMES.get(message.channel, '')}</td>"
         f"<td>{escape(message.recipient)}</td>"
         f'<td><a href="/demo/outbox/{escape(message.id)}">{escape(title) or "(empty)"}</a></td>'
         f"<td>{escape(message.via)}</td></tr>"
@@ -155,7 +154,7 @@ def _shown(message: senders_pb2.OutboxMessage) -> dict[str, Any]:
         "id": message.id,
         "event_id": message.event_id,
         "delivery_id": message.delivery_id,
-        "channel": _CHANNELS.get(message.channel),
+        "channel": NAMES.get(message.channel),
         "recipient": message.recipient,
         "sender": message.sender,
         "reply_to": message.reply_to,

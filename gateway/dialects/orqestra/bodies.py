@@ -8,6 +8,7 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
+from gateway.channels import CHANNELS
 from gateway.dialects.orqestra.errors import MalformedError
 from runtime.errors import ClarionError, Code
 
@@ -18,12 +19,6 @@ MAX_EMAIL_LENGTH = 320
 MAX_PHONE_LENGTH = 64
 # Deeper JSON is no data for a template, and would exhaust a parser further on.
 MAX_DEPTH = 64
-
-CHANNELS = {
-    "EMAIL": event_pb2.CHANNEL_EMAIL,
-    "SMS": event_pb2.CHANNEL_SMS,
-    "PUSH": event_pb2.CHANNEL_PUSH,
-}
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")

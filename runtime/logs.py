@@ -4,6 +4,7 @@ Every line carries service and, where one is bound, trace_id.
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
@@ -80,8 +81,10 @@ class _Lines:
     def _flush(self) -> None:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if lines:
-            self._file.write(b"".join(lines))
-            self._file.flush()
+            # Of a full disk or a closed pipe nobody can be told; the work goes on without its log.
+            with contextlib.suppress(OSError):
+                self._file.write(b"".join(lines))
+                self._file.flush()
 
     debug = info = msg = log = _later
     warning = error = exception = critical = fatal = failure = _now

@@ -102,7 +102,7 @@ class Process:
                 # Callers see NOT_SERVING and the goodbye of HTTP/2; calls under way end.
                 await server.stop(grace=DRAIN_S / 2)
                 for callback in self._drain:
-                    await callback()
+                    await _tried(callback)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,6 +111,14 @@ class Process:
                 await self._close.aclose()
         log.info("stopped", seconds=round(time.perf_counter() - started, 3))
         return 1 if self._failure else 0
+
+
+async def _tried(callback: Callable[[], Awaitable[None]]) -> None:
+    """One that waits for a loop that failed fails like it: the others, and the close, come all the same."""
+    try:
+        await callback()
+    except Exception as error:
+        log.error("drain_failed", error=repr(error))
 
 
 def _spare_the_collector() -> None:
@@ -141,5 +149,6 @@ def run(
         return await process.serve(server)
 
     status = uvloop.run(main())
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     os._exit(status)  # gRPC's threads and unfinished connections must not hold the exit up

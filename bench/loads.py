@@ -18,8 +18,9 @@ from bench.tenant import Tenant
 from services import topology
 from stack.client import Running
 
-# Nothing new in the outbox for so long after a load: what is not there is missing, seconds.
-_STALLED_S = 20.0
+# Nothing new in the outbox for so long after a load: what is not there is missing, seconds. A delivery that found no
+# slot may be put off for up to 72.
+_STALLED_S = 80.0
 _LEDGER_DEADLINE_S = 120.0
 _HELPER_GRACE_S = 60.0
 _PATH = "/api/v1/events/trigger"

@@ -13,8 +13,6 @@ LATENCY_P95_GOAL_MS = 25
 STATEMENTS_GOAL = 0.1
 MEMORY_GOAL_MIB = 600
 
-_WIDTH = 100
-
 
 def render(run: Run) -> str:
     """Return the report."""

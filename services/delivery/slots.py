@@ -20,13 +20,12 @@ class _Slot:
 class Slots:
     """Up to limit attempts of one name at a time.
 
-    Where all are taken but come free, half as many more wait their turn: a busy far side is not a hung one, and
-    putting a delivery off costs as much as delivering it.
+    Where all are taken but come free, whoever comes waits a moment for its turn: a busy far side is not a hung one,
+    and putting a delivery off costs as much as delivering it. What the worker has in hand bounds how many wait.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._room = max(1, limit // 2)
         self._slots: dict[str, _Slot] = {}
 
     async def enter(self, name: str) -> bool:
@@ -37,7 +36,7 @@ class Slots:
         if slot.taken < self._limit:
             slot.taken += 1
             return True
-        if len(slot.waiting) >= self._room or time.monotonic() - slot.freed_at > ALIVE_S:
+        if time.monotonic() - slot.freed_at > ALIVE_S:
             return False
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         slot.waiting.append(turn)

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from runtime import configuration, postgres
+from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services import topology
 from services.render.frames import Source
@@ -121,7 +121,7 @@ def _version(row: asyncpg.Record | None) -> TemplateVersion:
     template = NewTemplate(
         row["tenant_id"], row["event_type"], row["channel"], row["subject"], row["body"], row["push_namespace"]
     )
-    created_at_us = int(row["created_at"].timestamp() * 1_000_000)
+    created_at_us = clock.micros_of(row["created_at"])
     return TemplateVersion(row["id"], row["version"], template, active=row["active"], created_at_us=created_at_us)
 
 

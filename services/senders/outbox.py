@@ -10,7 +10,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
-from runtime import logs, postgres
+from runtime import clock, logs, postgres
 from runtime.batching import Batcher
 from runtime.errors import ClarionError, Code
 from services.senders.ports import Email, Sms
@@ -218,7 +218,7 @@ def _message(row: asyncpg.Record) -> senders_pb2.OutboxMessage:
         reply_to=row["reply_to"] or "",
         subject=row["subject"] or "",
         text=row["body_text"],
-        recorded_at_us=int(row["recorded_at"].timestamp() * 1_000_000),
+        recorded_at_us=clock.micros_of(row["recorded_at"]),
         via=row["via"],
         trace_id=row["trace_id"],
     )

@@ -4,13 +4,12 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from runtime import configuration, postgres
+from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
@@ -78,7 +77,7 @@ class ProviderStore:
                 )
                 await self._publish(connection, new.tenant_id)
         await self._outbox.flush()
-        return StoredProvider(new, dict(new.secrets), _micros(created_at))
+        return StoredProvider(new, dict(new.secrets), clock.micros_of(created_at))
 
     async def delete(self, provider_id: str) -> None:
         """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
@@ -127,7 +126,7 @@ class ProviderStore:
             settings=msgspec.json.decode(row["settings"]),
             secrets={},
         )
-        return StoredProvider(provider, secrets, _micros(row["created_at"]))
+        return StoredProvider(provider, secrets, clock.micros_of(row["created_at"]))
 
 
 def _record(row: asyncpg.Record) -> ProviderRecord:
@@ -138,7 +137,3 @@ def _record(row: asyncpg.Record) -> ProviderRecord:
         settings=msgspec.json.decode(row["settings"]),
         secrets=base64.b64encode(row["secrets"]).decode(),
     )
-
-
-def _micros(moment: Any) -> int:
-    return int(moment.timestamp() * 1_000_000)

@@ -1,6 +1,6 @@
 """What a check finds."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,7 +23,6 @@ class Finding:
 
 
 Check = Callable[[], AsyncIterator[Finding]]
-Probe = Callable[[], Awaitable[Finding]]
 
 
 def ok(subject: str, text: str) -> Finding:

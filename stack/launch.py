@@ -3,9 +3,9 @@
 Run as a script by the supervisor, never imported for its effect: a supervisor that has threads (gRPC)
 must not run Python between fork and exec, so this does it in a process of its own, then execs.
 
-    python -I launch.py SIGNAL PARENT_PID USER COMMAND...
+    python -I launch.py SIGNAL PARENT_PID USER NICENESS COMMAND...
 
-SIGNAL is sent when the parent dies; USER may be empty.
+SIGNAL is sent when the parent dies; USER may be empty; a NICENESS above 0 yields to others.
 """
 
 import ctypes
@@ -22,14 +22,17 @@ _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
-def command_for(command: Sequence[str], *, death_signal: int, user: str = "") -> list[str]:
+def command_for(command: Sequence[str], *, death_signal: int, user: str = "", niceness: int = 0) -> list[str]:
     """Return the command line that starts command through this launcher, as a child of this process."""
-    return [sys.executable, "-I", "-S", str(Path(__file__)), str(death_signal), str(os.getpid()), user, *command]
+    launcher = [sys.executable, "-I", "-S", str(Path(__file__))]
+    return [*launcher, str(death_signal), str(os.getpid()), user, str(niceness), *command]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Tie this process to its parent, change the user, become the command."""
-    death_signal, parent, user, *command = arguments
+    death_signal, parent, user, niceness, *command = arguments
+    if int(niceness):
+        os.nice(int(niceness))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if user:

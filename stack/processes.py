@@ -30,7 +30,11 @@ class Role:
     module: str
     variables: tuple[str, ...]
     serves_grpc: bool = True
+    # Nobody waits for its answer: where all share one machine, whoever accepts goes first.
+    yields: bool = False
 
+
+_NICENESS = 5
 
 # What every process reads.
 COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
@@ -41,8 +45,9 @@ ROLES = (
         "router",
         "services.router",
         ("CLARION_NATS_URL", "CLARION_INGEST_ADDRESS", "CLARION_RENDER_ADDRESS", "CLARION_SENDERS_ADDRESS"),
+        yields=True,
     ),
-    Role("render", "services.render", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
+    Role("render", "services.render", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL"), yields=True),
     Role(
         "senders",
         "services.senders",
@@ -53,6 +58,7 @@ ROLES = (
             "CLARION_RENDER_ADDRESS",
             "CLARION_ENCRYPTION_KEYS",
         ),
+        yields=True,
     ),
     Role(
         "realtime",
@@ -226,4 +232,6 @@ def _spec(plan: Plan, role: Role, instance: str, demo: Demo | None) -> Spec:
     if role.name == "gateway":
         own["CLARION_HTTP_ADDRESS"] = plan.address(instance)
     values = {name: known[name] for name in (*COMMON, *role.variables) if name in known}
-    return Spec(instance, command(role.module), {**inherited(), **values, **own}, folder=str(ROOT))
+    environment = {**inherited(), **values, **own}
+    niceness = _NICENESS if role.yields else 0
+    return Spec(instance, command(role.module), environment, folder=str(ROOT), niceness=niceness)

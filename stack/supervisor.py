@@ -27,7 +27,7 @@ _LOG_CHECK_S = 5.0
 
 @dataclass(frozen=True)
 class Spec:
-    """A process to keep. environment: all of it. user: another user to run as; empty: ours."""
+    """A process to keep. environment: all of it. user: another user to run as; empty: ours. niceness: 0 to 19."""
 
     name: str
     command: tuple[str, ...]
@@ -37,6 +37,7 @@ class Spec:
     # Sent by the kernel when the supervisor dies.
     death_signal: signal.Signals = signal.SIGKILL
     folder: str = "/"
+    niceness: int = 0
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Supervisor:
 
     async def _live(self, child: Child) -> int:
         spec = child.spec
-        command = command_for(spec.command, death_signal=spec.death_signal, user=spec.user)
+        command = command_for(spec.command, death_signal=spec.death_signal, user=spec.user, niceness=spec.niceness)
         with child.log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *command,

@@ -251,11 +251,13 @@ def _translated(refused: _Refused) -> ClarionError:
 class Held:
     """A message in our hands: it comes again unless acked, and stays ours while the process lives."""
 
-    __slots__ = ("_msg", "_puller", "touched")
+    __slots__ = ("_msg", "_puller", "sequence", "touched")
 
-    def __init__(self, msg: Msg, puller: "Puller") -> None:
+    def __init__(self, msg: Msg, puller: "Puller", sequence: int) -> None:
         self._msg = msg
         self._puller = puller
+        # Its sequence in the stream.
+        self.sequence = sequence
         self.touched = time.monotonic()
 
     @property
@@ -276,12 +278,7 @@ class Held:
     @property
     def deliveries(self) -> int:
         """How often it has been delivered, this time included."""
-        return int(self._ack_part(-5))
-
-    @property
-    def sequence(self) -> int:
-        """Its sequence in the stream."""
-        return int(self._ack_part(-4))
+        return int(_ack_part(self._msg, -5))
 
     async def ack(self) -> None:
         """Done: never again."""
@@ -291,8 +288,9 @@ class Held:
         """Let go without an ack: it comes again, here or elsewhere, after the consumer's ack_wait."""
         self._puller.release(self)
 
-    def _ack_part(self, index: int) -> str:
-        return self._msg.reply.split(".")[index]
+
+def _ack_part(msg: Msg, index: int) -> str:
+    return msg.reply.split(".")[index]
 
 
 class Puller:
@@ -312,7 +310,8 @@ class Puller:
         self._inbox = connection.new_inbox()
         self._max_held = max_held
         self._ack_wait = ack_wait
-        self._held: dict[str, Held] = {}
+        # By sequence.
+        self._held: dict[int, Held] = {}
         self._arrived: deque[Held] = deque()
         # How many messages the server still owes us, and until when it means to.
         self._owed = 0
@@ -361,17 +360,23 @@ class Puller:
 
     async def acknowledge(self, message: Held) -> None:
         """Ack one; Held.ack is the way to call it."""
-        reply = message._msg.reply  # noqa: SLF001 - Held is this class's own handle
-        if self._held.pop(reply, None) is None:
+        if not self._let_go(message):
             return
-        await self._nats.publish(reply)
+        await self._nats.publish(message._msg.reply)  # noqa: SLF001 - Held is this class's own handle
         if self._stopping or len(self._held) * 2 <= self._max_held:
             self._wake.set()
 
     def release(self, message: Held) -> None:
         """Let one go; Held.release is the way to call it."""
-        self._held.pop(message._msg.reply, None)  # noqa: SLF001
+        self._let_go(message)
         self._wake.set()
+
+    def _let_go(self, message: Held) -> bool:
+        """Tell whether it was in our hands until now: it may have been let go, and be here a second time."""
+        if self._held.get(message.sequence) is not message:
+            return False
+        del self._held[message.sequence]
+        return True
 
     async def _receive(self, msg: Msg) -> None:
         status = msg.headers.get("Status") if msg.headers and not msg.data else None
@@ -382,10 +387,14 @@ class Puller:
             self._wake.set()
             return
         self._owed = max(0, self._owed - 1)
-        held = Held(msg, self)
-        self._held[msg.reply] = held
-        self._arrived.append(held)
         self._wake.set()
+        sequence = int(_ack_part(msg, -4))
+        if (known := self._held.get(sequence)) is not None and known.data == msg.data:
+            # The server was away for long, so it takes us for dead. To handle it twice would double what it leads to.
+            known._msg = msg  # noqa: SLF001
+            return
+        held = self._held[sequence] = Held(msg, self, sequence)
+        self._arrived.append(held)
 
     def _note_refusal(self, status: str, msg: Msg) -> None:
         self._pause_until = time.monotonic() + 0.25
@@ -417,10 +426,11 @@ class Puller:
             self._wake.set()  # time to see whether the server has to be asked anew
             stale = time.monotonic() - interval
             for message in [message for message in self._held.values() if message.touched < stale]:
+                if not self._nats.is_connected:  # nobody would hear it, and a full buffer would end this loop
+                    break
                 message.touched = time.monotonic()
                 await self._nats.publish(message._msg.reply, b"+WPI")  # noqa: SLF001
 
     async def _give_back(self, message: Held) -> None:
-        reply = message._msg.reply  # noqa: SLF001
-        self._held.pop(reply, None)
-        await self._nats.publish(reply, b"-NAK")
+        self._let_go(message)
+        await self._nats.publish(message._msg.reply, b"-NAK")  # noqa: SLF001

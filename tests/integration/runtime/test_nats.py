@@ -1,8 +1,10 @@
 """Publishing in group commits and pulling in streams, on a real server that is killed under them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
+import nats as nats_py
 import pytest
 from nats.aio.client import Client
 
@@ -177,8 +179,48 @@ async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, con
 
 
 def _puller(connection: Client, max_held: int = 64) -> nats.Puller:
-    consumer = next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
+    consumer = _consumer()
     return nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
+
+
+def _consumer() -> topology.Consumer:
+    return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
+
+
+async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nats_server: NatsServer) -> None:
+    """A server back after ack_wait delivers all that is unacked again; what is held is not handed out twice.
+
+    Nor does pulling end when more is held than the client can report while the server is away: a service's buffer
+    takes 8 MiB, this one's is full at once.
+    """
+    small = await nats_py.connect(nats_server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=512)
+    publisher = nats.Publisher(small)
+    puller = _puller(small, max_held=200)
+    held: list[nats.Held] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            held.extend(batch)
+
+    task = asyncio.create_task(collect())
+    await publisher.publish_all(_messages(100))
+    await eventually(lambda: len(held) == 100)
+    nats_server.kill()
+    back_at = time.monotonic() + topology.ACK_WAIT_S + 0.5
+    await eventually(lambda: time.monotonic() > back_at)
+    await asyncio.to_thread(nats_server.start)
+    await eventually(lambda: small.is_connected)
+    await publisher.publish_all(_messages(100, start=100))
+    await eventually(lambda: len({message.data for message in held}) == 200)
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 5)
+    assert len(held) == 200
+    await small.flush()
+    info = await small.jetstream().consumer_info(topology.EVENTS, _consumer().name)
+    assert info.num_ack_pending == 0
+    await small.close()
 
 
 async def test_a_server_that_is_away_is_named_without_its_password() -> None:

@@ -1,5 +1,7 @@
 """Wiring of the senders."""
 
+import asyncio
+
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2_grpc
 from runtime import configuration, grpc, nats, postgres, service
@@ -42,6 +44,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     caller = grpc.Caller(settings.service_token.reveal())
     render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
+    workers = []
     for channel, slots in (
         (event_pb2.CHANNEL_EMAIL, settings.email_slots),
         (event_pb2.CHANNEL_SMS, settings.sms_slots),
@@ -57,7 +60,13 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             slot_limit=slots,
         )
         process.start(worker.run(), name=f"deliveries-{channel}")
-        process.on_drain(worker.drain)
+        workers.append(worker)
+
+    async def drain_workers() -> None:
+        """All at once: one that waits for a hung mail server must not leave the other taking more."""
+        await asyncio.gather(*[worker.drain() for worker in workers])
+
+    process.on_drain(drain_workers)
     process.on_drain(outbox.drain)
     process.on_drain(sender.close)
 

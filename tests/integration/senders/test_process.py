@@ -236,6 +236,26 @@ async def test_drains_on_sigterm(senders: Senders, pool: "asyncpg.Pool[asyncpg.R
     assert await pool.fetchval("SELECT count(*) FROM senders.outbox") == len(deliveries)
 
 
+async def test_a_hung_mail_server_does_not_keep_the_rest_from_draining(senders: Senders) -> None:
+    """Asked to stop, it takes no text message any more, though a mail is still under way."""
+    async with hanging() as dead:
+        smtp = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
+        hung = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", port=dead, **smtp)
+        sms = await senders.provider(event_pb2.CHANNEL_SMS, "sandbox")
+        before = builders.delivery(event_pb2.CHANNEL_SMS, provider_id=sms)
+        await senders.deliver(builders.delivery(provider_id=hung), before)
+        await eventually(senders.attempts)  # by now the mail is under way, too
+        senders.process.send_signal(signal.SIGTERM)
+
+        async def is_draining() -> bool:
+            return not await grpc.is_serving(senders.address)
+
+        await eventually(is_draining)
+        await senders.deliver(builders.delivery(event_pb2.CHANNEL_SMS, provider_id=sms))
+        assert await asyncio.to_thread(senders.process.wait, 10) == 0
+    assert [one.delivery_id for one in await senders.attempts()] == [before.id]
+
+
 async def test_killed_in_the_middle(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """Kill -9 loses nothing; what was in hand may come twice, under the same id."""
     provider_id = await senders.provider(event_pb2.CHANNEL_SMS, "sandbox")

@@ -12,11 +12,11 @@ _MARKUP = re.compile(
     r"""<!--.*?-->|<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:[^<>"']++|"[^"]*"|'[^']*')*+)>|<[!?][^<>]*+>""", re.DOTALL
 )
 _ATTRIBUTE = re.compile(r"""\s([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_HIDDEN = re.compile(r"display\s*:\s*none")
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"[ \t]+(?=\n)")
 
-_SKIPPED = frozenset(("head", "script", "style", "title", "template", "noscript", "textarea", "svg"))
+_SKIPPED = frozenset(("script", "style", "title", "template", "noscript", "textarea", "svg"))
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
 )
@@ -71,14 +71,14 @@ class _Reader:
         self._newlines = 2  # at the end of what is written so far; the start of the text counts as a blank line
         self._space = False
         self._lists: list[int] = []
-        self._links: list[tuple[str, int]] = []
+        self._link: tuple[str, int] | None = None  # its address, and where its label begins
         self._hidden = ""
         self._nesting = 0
 
     def text(self, raw: str) -> None:
         if self._hidden:
             return
-        words = html.unescape(raw) if "&" in raw else raw
+        words = _unescaped(raw)
         if words.isspace():
             self._space = True
             return
@@ -92,12 +92,14 @@ class _Reader:
     def open(self, name: str, attributes: str) -> None:
         if self._hidden:
             self._nesting += name == self._hidden
-        elif "none" in attributes and name not in _VOID and _HIDDEN.search(attributes):
+        elif "none" in attributes.lower() and name not in _VOID and _HIDDEN.search(attributes):
             self._hidden, self._nesting = name, 1
         elif name in _BLOCKS:
             self._open_block(name)
         elif name == "a":
-            self._links.append((html.unescape(_attribute(attributes, "href")).strip(), len(self._parts)))
+            self._end_link()  # links do not nest
+            address = _WHITE.sub(" ", _unescaped(_attribute(attributes, "href"))).strip()
+            self._link = (address, len(self._parts))
         elif name in ("td", "th"):
             self._space = True
         elif name in _VOID:
@@ -155,9 +157,9 @@ class _Reader:
         self._space = False
 
     def _end_link(self) -> None:
-        if not self._links:
+        if self._link is None:
             return
-        address, start = self._links.pop()
+        (address, start), self._link = self._link, None
         label = "".join(self._parts[start:]).strip()
         shown = address.removeprefix("mailto:").removeprefix("tel:")
         if shown and shown != label and not shown.lower().startswith(_UNLINKED):
@@ -177,6 +179,15 @@ class _Reader:
             self._parts.append("\n" * missing)
             self._newlines += missing
         self._space = False
+
+
+def _unescaped(raw: str) -> str:
+    if "&" not in raw:
+        return raw
+    try:
+        return html.unescape(raw)
+    except ValueError:  # a character's number of thousands of digits
+        return raw
 
 
 def _attribute(attributes: str, name: str) -> str:

@@ -9,12 +9,13 @@ from services.render.handlebars.tree import Literal
 # A plain name ends where one of these, or white space, begins.
 _NAME = r"""[^\s!"#%&'()*+,./;<=>@\[\\\]^`{|}~]+"""
 _ENDS = r"(?=[\s=~}/.)|\]]|$)"
+# A number of more digits than any has is a name: Python refuses to read thousands.
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
     | (?P<close>\}}~\}}\}}|~?\}}\}}\}}?)
     | (?P<string>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')
-    | (?P<number>-?[0-9]+(?:\.[0-9]+)?{_ENDS})
+    | (?P<number>-?[0-9]{{1,300}}(?:\.[0-9]+)?{_ENDS})
     | (?P<keyword>(?:true|false|null|undefined){_ENDS})
     | (?P<params>as\s+\|)
     | (?P<up>\.\.)
@@ -116,6 +117,8 @@ def _tag(source: str, start: int, line: int) -> tuple[Chunk, int]:
     close = tokens.pop().text
     if sigil == "{" and close not in ("}}}", "}~}}"):
         raise TemplateFaultError("a tag opened by {{{ ends with }}}", line)
+    if sigil != "{" and close == "}~}}":
+        raise TemplateFaultError("only a tag opened by {{{ ends with }~}}", line)
     if sigil != "{" and close.endswith("}}}"):
         position -= 1  # the third brace is text
     kind = _KINDS[sigil]

@@ -18,6 +18,8 @@ _ESCAPES = str.maketrans(
 )
 # Beyond it JavaScript, and so everyone's templates, writes an exponent.
 _MAX_PLAIN = 1e21
+# A small number's exponent up to which it is written with zeros instead.
+_MAX_ZEROS = 6
 
 
 def escape(text: str) -> str:
@@ -37,7 +39,13 @@ def text_of(value: Any) -> str:
 def _number(value: float) -> str:
     if value.is_integer() and abs(value) < _MAX_PLAIN:
         return str(int(value))
-    return repr(value)
+    written = repr(value)
+    digits, small, exponent = written.partition("e-")
+    if not small:
+        return written
+    if int(exponent) > _MAX_ZEROS:
+        return f"{digits}e-{int(exponent)}"
+    return f"{value:.{int(exponent) + len(digits.partition('.')[2])}f}"
 
 
 def _list(value: list[Any]) -> str:

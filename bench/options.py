@@ -34,7 +34,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--rate", type=_positive, default=1500.0, help="events/s to hold (default: 1500)")
     parser.add_argument("--seconds", type=_positive, help="how long to hold it (default: 30, quick: 8)")
     parser.add_argument("--latency-rate", type=_positive, default=200.0, help="events/s for the latency (default: 200)")
-    parser.add_argument("--connections", type=_count, default=64, help="of the saturating load (default: 64)")
+    parser.add_argument("--connections", type=_count, default=256, help="of the saturating load (default: 256)")
     given = parser.parse_args(arguments)
     quick = given.quick
     return Options(

@@ -25,6 +25,7 @@ CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked on a connection that is just being lost
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # it is shutting down or starting up
     asyncpg.exceptions.TooManyConnectionsError,

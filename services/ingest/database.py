@@ -22,9 +22,15 @@ def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]
         try:
             return await method(self, request, context)
         except asyncpg.DataError as error:
-            raise ClarionError(Code.INVALID, "A value is out of range or has characters no text may have.") from error
+            raise _unstorable() from error
         except postgres.CONNECTION_ERRORS as error:
+            if isinstance(error, ValueError):  # the driver's word for a value that it cannot even send
+                raise _unstorable() from error
             log.warning("database_away", method=method.__qualname__, error=repr(error))
             raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1) from error
 
     return call
+
+
+def _unstorable() -> ClarionError:
+    return ClarionError(Code.INVALID, "A value is out of range or has characters no text may have.")

@@ -111,14 +111,17 @@ class RouterConsumer:
         """Store what was decided, then ack."""
         try:
             await self._store(routed, started)
+            for one in routed:
+                await one.held.ack()
+                self._report(one, started)
         except ClarionError as error:
             # The broker is away: what was not stored is not acked, and comes again.
             for one in routed:
                 _leave(one.held, one.event, error)
-            return
-        for one in routed:
-            await one.held.ack()
-            self._report(one, started)
+        except Exception:  # a fault of ours: whatever it was, nothing stays in hand
+            log.exception("routing_crashed", events=len(routed))
+            for one in routed:
+                one.held.release()
 
     async def _store(self, routed: list[_Routed], started: int) -> None:
         ended = self._now()

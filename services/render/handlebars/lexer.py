@@ -9,16 +9,19 @@ from services.render.handlebars.tree import Literal
 # A plain name ends where one of these, or white space, begins.
 _NAME = r"""[^\s!"#%&'()*+,./;<=>@\[\\\]^`{|}~]+"""
 _ENDS = r"(?=[\s=~}/.)|\]]|$)"
+# A literal that goes on as a path, or names an option, is a name.
+_LITERAL_ENDS = r"(?=[\s~})|\]]|$)"
 # A number of more digits than any has is a name: Python refuses to read thousands.
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
     | (?P<close>\}}~\}}\}}|~?\}}\}}\}}?)
     | (?P<string>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')
-    | (?P<number>-?[0-9]{{1,300}}(?:\.[0-9]+)?{_ENDS})
-    | (?P<keyword>(?:true|false|null|undefined){_ENDS})
+    | (?P<number>-?[0-9]{{1,300}}(?:\.[0-9]+)?{_LITERAL_ENDS})
+    | (?P<keyword>(?:true|false|null|undefined){_LITERAL_ENDS})
     | (?P<params>as\s+\|)
     | (?P<up>\.\.)
+    | (?P<here>\.{_ENDS})
     | (?P<segment>\[[^\]]*\])
     | (?P<name>{_NAME}{_ENDS})
     | (?P<sign>[.()|=@/])

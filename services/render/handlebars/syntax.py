@@ -164,7 +164,7 @@ class _Reader:
         first = self._next
         data = self._skip("@")
         depth, scoped = 0, False
-        while self._at("up") or self._at("sign", ".") or (self._at("name", "this") and not data):
+        while self._at("up") or self._at("here") or (self._at("name", "this") and not data):
             depth += self._at("up")
             scoped = scoped or not self._at("up")
             self._next += 1

@@ -1,0 +1,167 @@
+"""MJML to HTML, and what is refused."""
+
+import time
+
+import pytest
+
+from services.render import mjml
+from services.render.mjml import MjmlError
+
+HEAD = "<mjml><mj-body><mj-section><mj-column>"
+TAIL = "</mj-column></mj-section></mj-body></mjml>"
+
+
+def fault(markup: str) -> MjmlError:
+    """Why markup is refused."""
+    with pytest.raises(MjmlError) as refused:
+        mjml.to_html(markup)
+    return refused.value
+
+
+def test_converts() -> None:
+    """Components become HTML that mail programs know; text and links stay as they are."""
+    html = mjml.to_html(
+        f'{HEAD}<mj-text>Hi &amp; <b>you</b> ü ☃</mj-text><mj-button href="https://x.y/?a=1&amp;b=2">Go</mj-button>{TAIL}'
+    )
+    assert html.lower().startswith("<!doctype html>")
+    assert "Hi &amp; <b>you</b> ü ☃" in html
+    assert 'href="https://x.y/?a=1&amp;b=2"' in html
+    assert "<table" in html
+    assert "<mj-" not in html
+
+
+def test_title_and_preview() -> None:
+    """The head's title and the preview are carried over."""
+    head = "<mj-head><mj-title>T1</mj-title><mj-preview>P1</mj-preview></mj-head>"
+    html = mjml.to_html((HEAD + "<mj-text>x</mj-text>" + TAIL).replace("<mjml>", "<mjml>" + head))
+    assert "<title>T1</title>" in html
+    assert "P1" in html
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("<mjml></mjml>", True),
+        ("\n  <mjml lang='de'>", True),
+        ("<!-- a --> <!-- <p> -->\n<mjml>", True),
+        ("<mjml", False),
+        ("<mjmlx>", False),
+        ("<MJML>", False),
+        ("<p><mjml></mjml></p>", False),
+        ("text <mjml>", False),
+        ("<!-- <mjml> -->", False),
+        ("<!doctype html><html>", False),
+        ("", False),
+    ],
+)
+def test_root_decides(markup: str, *, expected: bool) -> None:
+    """What does not begin with <mjml> is HTML."""
+    assert mjml.is_mjml(markup) is expected
+
+
+@pytest.mark.parametrize(
+    "include",
+    [
+        '<mj-include path="/etc/passwd" />',
+        "<mj-include path='http://127.0.0.1/' type='html'/>",
+        '<MJ-Include path="x"></MJ-Include>',
+        "<mj-include>",
+        '<mj-include\npath="x"\n/>',
+    ],
+)
+@pytest.mark.parametrize("around", ["<mjml><mj-body>%s</mj-body></mjml>", "<mjml><mj-head>%s</mj-head></mjml>"])
+def test_includes_are_refused(include: str, around: str) -> None:
+    """No file and no address is read, and the place is told."""
+    markup = around.replace("%s", include)
+    found = fault(markup)
+    assert "mj-include is not allowed" in found.message
+    assert found.offset == markup.index(include)
+
+
+def test_includes_in_comments_are_text() -> None:
+    """A comment includes nothing."""
+    assert "<table" in mjml.to_html(f"{HEAD}<!-- <mj-include path='x' /> --><mj-text>x</mj-text>{TAIL}")
+
+
+@pytest.mark.parametrize(
+    ("markup", "message", "at"),
+    [
+        ("<mjml><mj-body><mj-section></mj-body></mjml>", "<mj-section> is not closed", "<mj-section>"),
+        ("<mjml>ü☃<mj-body><mj-section></mj-body></mjml>", "", "ü☃"),
+        ("<mjml><!-- ü☃ --><mj-body><?x?></mj-body></mjml>", "", "<?x?>"),
+        ("<mjml><mj-body><mj-section>", "<mj-section> is not closed", "<mj-section>"),
+        ("<mjml><mj-body>", "<mj-body> is not closed", "<mj-body>"),
+        ("<mjml><mj-body><mj-section a=b></mj-section></mj-body></mjml>", "attributes of <mj-section>", "<mj-section"),
+    ],
+)
+def test_faults_have_a_place(markup: str, message: str, at: str) -> None:
+    """The offset counts characters, not bytes."""
+    found = fault(markup)
+    assert message in found.message
+    assert markup[found.offset :].startswith(at)
+
+
+@pytest.mark.parametrize(
+    ("markup", "message", "offset"),
+    [
+        ("<a><b></a>", "<b> is not closed before </a>", 3),
+        ("<a></a></b>", "</b> closes nothing", 7),
+        ("<a><br></a>", None, 0),
+        ("<a><b/></a>", None, 0),
+        ("<a><!-- <b> --></a>", None, 0),
+        ("<a x='1' y=\"2\" z></a>", None, 0),
+        ("<a x=1></a>", "the attributes of <a>", 0),
+        ("<a><b>", "<b> is not closed", 3),
+    ],
+)
+def test_first_fault(markup: str, message: str | None, offset: int) -> None:
+    """Where the converter tells no place, the first tag that is wrong is named."""
+    found = mjml._first_fault(markup)
+    assert (found is None) is (message is None)
+    if found is not None and message is not None:
+        assert message in found.message
+        assert found.offset == offset
+
+
+def test_nesting() -> None:
+    """256 tags deep is converted, 257 is refused at the tag."""
+    inside = mjml.MAX_NESTING - 5
+    markup = "{}<mj-text>{}x{}</mj-text>{}"
+    assert "x" in mjml.to_html(markup.format(HEAD, "<i>" * inside, "</i>" * inside, TAIL))
+    deep = markup.format(HEAD, "<i>" * (inside + 1), "</i>" * (inside + 1), TAIL)
+    found = fault(deep)
+    assert "nested more than 256 deep" in found.message
+    assert found.offset == deep.rindex("<i>")
+
+
+def test_siblings_do_not_nest() -> None:
+    """Many tags side by side, void and closed ones too, are no depth."""
+    tags = "<br><i>x</i><img src='a' />" * 400
+    html = mjml.to_html(f"{HEAD}<mj-text>{tags}</mj-text>{TAIL}")
+    assert html.count("<i>x</i>") == 400
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param("<div>" * 20_000, id="open"),
+        pytest.param("<div>" * 20_000 + "</div>" * 20_000, id="nested"),
+        pytest.param("<mj-text>" * 20_000 + "</mj-text>" * 20_000, id="components"),
+        pytest.param("<BR>" * 20_000, id="capitals"),
+        pytest.param("<div/ >" * 20_000, id="slash"),
+        pytest.param("<div a=/>" * 20_000, id="unquoted"),
+        pytest.param("<div '" * 20_000, id="quotes"),
+        pytest.param("</div>" * 20_000 + "<div>" * 20_000, id="closing first"),
+        pytest.param("<![CDATA[ <!-- ]]>" + "<div>" * 20_000, id="cdata"),
+        pytest.param("<?x <!-- ?>" + "<div>" * 20_000, id="instruction"),
+        pytest.param("<mj-raw><!--" * 20_000, id="comments"),
+        pytest.param("<" * 100_000, id="brackets"),
+        pytest.param("<a" + " b" * 100_000, id="attributes"),
+        pytest.param("<div a='>" + "<div>" * 20_000, id="open quote"),
+    ],
+)
+def test_hostile_markup_is_refused(inside: str) -> None:
+    """Neither a crash of the converter's stack nor more than linear time."""
+    started = time.process_time()
+    assert fault(f"<mjml><mj-body>{inside}</mj-body></mjml>").message
+    assert time.process_time() - started < 10

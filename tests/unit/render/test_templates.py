@@ -1,0 +1,132 @@
+"""What is accepted as a template, the platform's own, and what is remembered of versions."""
+
+import time
+from collections.abc import Collection, Mapping
+
+import pytest
+from nats.aio.client import Client
+
+from services.render import content, platform_templates, sources, templates
+from services.render.frames import EMAIL, PUSH, SMS, Source
+from services.render.sources import CachedSources
+from services.render.templates import NewTemplate
+
+TITLED = {"title": "A <title>", "message": "Some & more"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "subject", "body", "fields"),
+    [
+        (EMAIL, "s", "b", []),
+        (SMS, "", "b", []),
+        (PUSH, "ü" * 2000, "b" * 256 * 1024, []),
+        (0, "", "b", ["channel"]),
+        (4, "", "b", ["channel"]),
+        (-1, "", "b", ["channel"]),
+        (SMS, "", "", ["body"]),
+        (SMS, "", " \n", ["body"]),
+        (SMS, "", "b" * (256 * 1024 + 1), ["body"]),
+        (SMS, "", "ü" * (128 * 1024 + 1), ["body"]),
+        (SMS, "s" * 2001, "b", ["subject"]),
+        (SMS, "a\0", "b\0", ["subject", "body"]),
+        (9, "s" * 2001, "", ["channel", "body", "subject"]),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else None,
+)
+def test_content_violations(channel: int, subject: str, body: str, fields: list[str]) -> None:
+    """Sizes are counted in bytes of the body and characters of the subject; every violation is told."""
+    assert [field for field, _ in templates.content_violations(channel, subject, body)] == fields
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "event_type", "namespace", "fields"),
+    [
+        ("t1", "order.confirmed", "", []),
+        ("", "global.info", "", []),
+        ("T_-9", "é", "orders-1_A", []),
+        ("t" * 64, "e" * 255, "n" * 64, []),
+        ("platform", "e", "", ["tenant_id"]),
+        ("a.b", "e", "", ["tenant_id"]),
+        ("t\n", "e", "", ["tenant_id"]),
+        ("t" * 65, "e", "", ["tenant_id"]),
+        ("t", "", "", ["event_type"]),
+        ("t", "e" * 256, "", ["event_type"]),
+        ("t", "a\nb", "", ["event_type"]),
+        ("t", "e", "a.b", ["push_namespace"]),
+        ("t", "e", "n" * 65, ["push_namespace"]),
+        ("*", "\0", "é", ["tenant_id", "event_type", "push_namespace"]),
+    ],
+)
+def test_violations_of_names(tenant_id: str, event_type: str, namespace: str, fields: list[str]) -> None:
+    """Names that become keys and subjects elsewhere hold nothing special."""
+    new = NewTemplate(tenant_id, event_type, SMS, "", "b", namespace)
+    assert [field for field, _ in templates._violations(new)] == fields
+
+
+def test_platform_templates_are_complete() -> None:
+    """Each global type on each channel once, for no tenant, and acceptable."""
+    made = platform_templates.templates()
+    kinds = {(new.event_type, new.channel) for new in made}
+    assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in templates.CHANNELS}
+    assert len(made) == len(kinds)
+    assert [templates._violations(new) for new in made] == [[]] * len(made)
+    assert {new.tenant_id for new in made} == {""}
+
+
+@pytest.mark.parametrize("new", platform_templates.templates(), ids=lambda new: f"{new.event_type}-{new.channel}")
+def test_platform_templates_render(new: NewTemplate) -> None:
+    """Title and message are shown and escaped; a missing title is the kind's heading."""
+    compiled = content.compile_version(new.channel, new.subject, new.body)
+    content.check(compiled)
+    rendered, bare = (
+        content.render(compiled, data, limit=100_000, deadline=time.process_time() + 60)
+        for data in (TITLED, {"message": TITLED["message"]})
+    )
+    shown = {EMAIL: rendered.text, SMS: rendered.text, PUSH: f"{rendered.title}\n{rendered.body}"}[new.channel]
+    assert "Some & more" in shown
+    assert "A <title>" in shown
+    heading = {"global.info": "Information"}.get(new.event_type, new.event_type.removeprefix("global.").capitalize())
+    assert bare.subject + bare.title == ("" if new.channel == SMS else heading)
+    assert "<title>A &lt;title&gt;</title>" in rendered.html or new.channel != EMAIL
+    assert "$" not in new.subject + new.body
+
+
+class _Versions:
+    """A store that holds any version of one size, and remembers what it was asked."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.asked: list[str] = []
+
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+        """Return all but those named none."""
+        self.asked.extend(version_ids)
+        return {name: Source(SMS, name, "b" * self._size) for name in version_ids if name != "none"}
+
+
+async def test_versions_are_asked_for_once() -> None:
+    """What was read stays; what does not exist is asked for again."""
+    store = _Versions(10)
+    found = CachedSources(store, Client())
+    assert set(await found.find(["a", "b", "none"])) == {"a", "b"}
+    assert (await found.find(["b", "a", "none", "c"]))["c"].subject == "c"
+    assert store.asked == ["a", "b", "none", "none", "c"]
+
+
+async def test_the_least_recently_used_version_goes_first() -> None:
+    """The memory is bounded by what it holds."""
+    store = _Versions(sources._CACHE_BYTES // 3)
+    found = CachedSources(store, Client())
+    for name in ("a", "b", "a", "c", "a", "b"):
+        await found.find([name])
+    assert store.asked == ["a", "b", "c", "b"]
+    assert found._held <= sources._CACHE_BYTES
+
+
+async def test_a_version_larger_than_the_memory_is_kept_alone() -> None:
+    """It is not asked for with every item."""
+    store = _Versions(sources._CACHE_BYTES + 1)
+    found = CachedSources(store, Client())
+    for name in ("a", "a", "b", "b"):
+        await found.find([name])
+    assert store.asked == ["a", "b"]

@@ -73,16 +73,16 @@ class RouterConsumer:
         started = self._now()
         routed: list[_Routed] = []
         for held in batch:
-            event = await _read(held)
-            if event is None:
-                continue
             try:
+                event = await _read(held)
+                if event is None:
+                    continue
                 known = self._catalog.known(event.tenant_id, event.event_type)
                 if known is not None:
                     routed.append(_Routed(held, event, route(event, known, self._now())))
                     continue
             except Exception:  # a fault of ours holds up this event alone; it comes again
-                log.exception("route_crashed", event_id=event.id)
+                log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
             task = asyncio.create_task(self._handle_unknown(held, event, started))

@@ -21,7 +21,7 @@ from services.delivery.ports import Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from tests.conftest import NatsServer, free_port
+from tests.conftest import free_port
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN
 
@@ -137,20 +137,6 @@ def delivery(tenant_id: str = "", **fields: Any) -> event_pb2.Delivery:
 def queued(one: event_pb2.Delivery) -> nats.Outgoing:
     """Its message."""
     return nats.Outgoing(topology.delivery_subject(SMS, one.tenant_id), one.SerializeToString(), one.id)
-
-
-@pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection to this test's NATS server."""
-    made = await nats.connect(nats_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def streams(connection: Client, nats_server: NatsServer) -> Streams:
-    """This test's streams."""
-    return Streams(connection, nats_server)
 
 
 @pytest.fixture

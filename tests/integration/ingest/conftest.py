@@ -105,20 +105,6 @@ class Streams:
 
 
 @pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection to this test's NATS server."""
-    made = await nats.connect(nats_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def streams(connection: Client, nats_server: NatsServer) -> Streams:
-    """This test's streams."""
-    return Streams(connection, nats_server)
-
-
-@pytest.fixture
 async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
     """Connections as the service has them."""
     made = await postgres.connect(postgres_url, name="test", size=4)

@@ -13,7 +13,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime import configuration, grpc, nats
+from runtime import configuration, grpc
 from runtime.errors import ClarionError, Code
 from services import topology
 from tests.conftest import NatsServer, free_port
@@ -113,20 +113,6 @@ class Routed:
         """Whether nothing is left to route."""
         infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.router_consumers()]
         return not any(info.num_pending or info.num_ack_pending for info in infos)
-
-
-@pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection to this test's NATS server."""
-    made = await nats.connect(nats_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def streams(connection: Client, nats_server: NatsServer) -> Streams:
-    """This test's streams."""
-    return Streams(connection, nats_server)
 
 
 @pytest.fixture

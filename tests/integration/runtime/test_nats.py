@@ -18,14 +18,6 @@ from tests.waiting import eventually
 SUBJECT = topology.event_subject("a tenant")
 
 
-@pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection as services have it."""
-    client = await nats.connect(nats_url, name="test")
-    yield client
-    await client.close()
-
-
 def _messages(count: int, start: int = 0) -> list[nats.Outgoing]:
     return [nats.Outgoing(SUBJECT, str(number).encode(), msg_id=f"m{number}") for number in range(start, start + count)]
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from runtime import configuration, nats, postgres
+from runtime import configuration, postgres
 from runtime.encryption import Vault
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
@@ -25,14 +25,6 @@ async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
     pool = await postgres.connect(postgres_url, name="test", size=4)
     yield pool
     await pool.close()
-
-
-@pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection to this test's NATS server."""
-    connection = await nats.connect(nats_url, name="test")
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

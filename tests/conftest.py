@@ -196,6 +196,7 @@ def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = N
         return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks: it then ignores those that come later
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the work, a folder's tests stay together: they share servers."""
     for item in items:

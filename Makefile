@@ -27,7 +27,7 @@ smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
 .PHONY: test
 test: ## Run all tests
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .PHONY: check
 check: ## Format, lint, types, imports, proto, unit tests: before each commit

@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import nats
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import runtime.postgres
 from services import topology
@@ -196,11 +197,17 @@ def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = N
         return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks: it then ignores those that come later
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not typed
     """Where several processes share the work, a folder's tests stay together: they share servers."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent.relative_to(_ROOT))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+@pytest.hookimpl(optionalhook=True)  # there is nothing to ask where pytest runs without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFolder:
+    """Deal out the tests by folder."""
+    return _ByFolder(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -114,7 +114,9 @@ class Engine:
         while not self.is_healthy(name):
             process = self.running.get(name)
             assert process is None or process.poll() is None, f"{name} ended: {self.said(name)}"
-            assert time.monotonic() < until, f"{name} is not healthy: {self.said(name)}"
+            assert time.monotonic() < until, (
+                f"{name} is not healthy: {[self.said(one)[-1000:] for one in self.running]}"
+            )
             time.sleep(0.2)
 
     def is_healthy(self, name: str) -> bool:

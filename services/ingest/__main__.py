@@ -1,12 +1,14 @@
 """Starts the ingest service: ``python -m services.ingest``."""
 
-from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
 from runtime.configuration import Outbox, Watch
 from runtime.grpc import Server
 from runtime.service import Process, run
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
+from services.ingest.audit.servicer import AuditServicer
+from services.ingest.audit.store import AuditStore
 from services.ingest.authenticate import Authenticator
 from services.ingest.degraded import quota_from
 from services.ingest.event_log import JetStreamEventLog
@@ -44,6 +46,8 @@ async def wire(settings: Settings, process: Process) -> Server:
     consumer = LedgerConsumer(connection, ledger)
     reading = process.start(consumer.run(), name="ledger")
     process.start(Janitor(connection, ledger).run(), name="janitor")
+    audit = AuditStore(durable, retention_days=settings.audit_retention_days)
+    process.start(audit.keep_swept(), name="audit retention")
 
     async def finish_ledger() -> None:
         await consumer.drain()
@@ -69,6 +73,9 @@ async def wire(settings: Settings, process: Process) -> Server:
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
         LedgerServicer(ledger, connection),
         "clarion.ingest.v1.LedgerService",
+    )
+    server.add(
+        audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"
     )
     await server.start()
 

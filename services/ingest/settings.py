@@ -9,3 +9,5 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
+    # How long entries of the audit log are kept, days; 0: for ever.
+    audit_retention_days: int = 400

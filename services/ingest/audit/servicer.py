@@ -1,0 +1,86 @@
+"""AuditService: wire to store."""
+
+import uuid
+from typing import Any
+
+from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services.ingest.audit.store import AuditStore, Search
+from services.ingest.database import typed
+
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 100
+_MAX_TEXT = 512
+_MAX_FIELDS = 64
+
+
+class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
+    """See proto/clarion/ingest/v1/audit.proto."""
+
+    def __init__(self, store: AuditStore) -> None:
+        self._store = store
+
+    @typed
+    async def BeginAuditEntry(
+        self, request: audit_pb2.BeginAuditEntryRequest, context: Any
+    ) -> audit_pb2.BeginAuditEntryResponse:
+        """Write that a change is about to happen."""
+        for name in ("actor", "method", "route"):
+            if not getattr(request, name):
+                raise _invalid(name, "is required")
+        for name in ("actor", "method", "route", "resource", "trace_id"):
+            _check_text(name, getattr(request, name))
+        return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
+
+    @typed
+    async def FinishAuditEntry(
+        self, request: audit_pb2.FinishAuditEntryRequest, context: Any
+    ) -> audit_pb2.FinishAuditEntryResponse:
+        """Write what became of it."""
+        _check_id("audit_entry_id", request.audit_entry_id)
+        if not 100 <= request.status <= 599:
+            raise _invalid("status", "must be a status of HTTP")
+        if len(request.fields) > _MAX_FIELDS:
+            raise _invalid("fields", f"must be at most {_MAX_FIELDS}")
+        for value in (request.resource, request.tenant_id, *request.fields):
+            _check_text("a text", value)
+        await self._store.finish(request)
+        return audit_pb2.FinishAuditEntryResponse()
+
+    @typed
+    async def ListAuditEntries(
+        self, request: audit_pb2.ListAuditEntriesRequest, context: Any
+    ) -> audit_pb2.ListAuditEntriesResponse:
+        """Return a page of entries."""
+        if request.limit < 0:
+            raise _invalid("limit", "must not be negative")
+        if request.cursor:
+            _check_id("cursor", request.cursor)
+        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        search = Search(
+            actor=request.actor or None,
+            tenant_id=request.tenant_id or None,
+            resource=request.resource or None,
+            method=request.method or None,
+            since_us=request.since_us or None,
+            until_us=request.until_us or None,
+            before=uuid.UUID(request.cursor) if request.cursor else None,
+        )
+        entries = await self._store.list(search, limit)
+        more = entries[-1].id if len(entries) == limit else ""
+        return audit_pb2.ListAuditEntriesResponse(entries=entries, next_cursor=more)
+
+
+def _check_id(field: str, value: str) -> None:
+    if not is_uuid(value):
+        raise _invalid(field, "must be a UUID")
+
+
+def _check_text(field: str, value: str) -> None:
+    if len(value) > _MAX_TEXT or "\0" in value:
+        raise _invalid(field, f"must be at most {_MAX_TEXT} characters, none of them NUL")
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

@@ -1,0 +1,112 @@
+"""The audit log in PostgreSQL: an entry per write of the admin API, removed after its retention."""
+
+import asyncio
+import random
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from clarion.ingest.v1 import audit_pb2
+from runtime import clock, ids, logs, postgres
+
+SWEEP_INTERVAL_S = 600.0
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Filters of the list; None: any. Times in Unix microseconds."""
+
+    actor: str | None = None
+    tenant_id: str | None = None
+    resource: str | None = None
+    method: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    before: uuid.UUID | None = None
+
+
+class AuditStore:
+    """pool: one whose commits reach the disk. retention_days: 0 keeps entries for ever."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, retention_days: int) -> None:
+        self._pool = pool
+        self._retention_days = retention_days
+
+    async def begin(self, request: audit_pb2.BeginAuditEntryRequest) -> str:
+        """Return the new entry's id once it is on disk."""
+        entry_id = ids.new_id()
+        await self._pool.execute(
+            _QUERIES.begin_entry,
+            entry_id,
+            request.actor,
+            request.method,
+            request.route,
+            request.resource,
+            request.trace_id,
+        )
+        return entry_id
+
+    async def finish(self, request: audit_pb2.FinishAuditEntryRequest) -> None:
+        """Add what was answered; an entry that has it already stays as it is."""
+        await self._pool.execute(
+            _QUERIES.finish_entry,
+            request.audit_entry_id,
+            request.status,
+            request.resource,
+            request.tenant_id,
+            list(request.fields),
+        )
+
+    async def list(self, search: Search, limit: int) -> list[audit_pb2.AuditEntry]:
+        """Return up to limit entries, newest first."""
+        rows = await self._pool.fetch(
+            _QUERIES.entries,
+            search.actor,
+            search.tenant_id,
+            search.resource,
+            search.method,
+            search.since_us,
+            search.until_us,
+            search.before,
+            limit,
+        )
+        return [_entry(row) for row in rows]
+
+    async def sweep(self) -> int:
+        """Remove entries past their retention, at most 5,000; return how many."""
+        if not self._retention_days:
+            return 0
+        result = await self._pool.execute(_QUERIES.sweep_entries, self._retention_days)
+        return int(result.rpartition(" ")[2])
+
+    async def keep_swept(self) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
+            try:
+                while await self.sweep():
+                    pass
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("audit_sweep_failed", error=repr(error))
+
+
+def _entry(row: asyncpg.Record) -> audit_pb2.AuditEntry:
+    return audit_pb2.AuditEntry(
+        id=str(row["id"]),
+        actor=row["actor"],
+        method=row["method"],
+        route=row["route"],
+        resource=row["resource"],
+        tenant_id=row["tenant_id"],
+        fields=row["fields"],
+        trace_id=row["trace_id"],
+        status=row["status"],
+        begun_at_us=clock.micros_of(row["begun_at"]),
+        finished_at_us=clock.micros_of(row["finished_at"]) if row["finished_at"] else 0,
+    )

@@ -84,3 +84,32 @@ WHERE id IN (
     SELECT oldest.id FROM (SELECT id, recorded_at FROM senders.outbox ORDER BY id LIMIT $2) AS oldest
     WHERE oldest.recorded_at < now() - make_interval(hours => $1)
 )
+
+-- A repeated call that the provider answered with the same id is the same message.
+-- name: insert_sent
+INSERT INTO senders.sent (
+    provider_id, message_id, tenant_id, event_id, delivery_id, channel, attempt, replay, recipient
+)
+SELECT item.provider_id, item.message_id, item.tenant_id, item.event_id, item.delivery_id, item.channel, item.attempt,
+    item.replay, item.recipient
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::smallint[], $7::smallint[], $8::smallint[],
+    $9::text[]
+) AS item (
+    provider_id, message_id, tenant_id, event_id, delivery_id, channel, attempt, replay, recipient
+)
+ON CONFLICT (provider_id, message_id) DO NOTHING
+
+-- name: find_sent
+SELECT provider_id, message_id, tenant_id, event_id, delivery_id, channel, attempt, replay, recipient
+FROM senders.sent
+WHERE provider_id = $1 AND message_id = ANY($2::text[])
+
+-- name: purge_sent
+DELETE FROM senders.sent
+WHERE (provider_id, message_id) IN (
+    SELECT oldest.provider_id, oldest.message_id FROM senders.sent AS oldest
+    WHERE oldest.sent_at < now() - make_interval(days => $1)
+    ORDER BY oldest.sent_at
+    LIMIT $2
+)

@@ -1,0 +1,123 @@
+"""Which delivery a provider's message id names: written in groups behind the sends, read when reports arrive."""
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from prometheus_client import Counter
+
+from clarion.common.v1 import event_pb2
+from runtime import logs, postgres
+from runtime.batching import Batcher
+from runtime.errors import ClarionError
+
+MAX_FOUND = 1000
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+_GROUP = 500
+_MAX_WAITING = 20_000
+# Nobody waits for a row, so under load each statement carries what this long has brought, seconds.
+_PACE_S = 0.1
+# While the database is away a group is tried this often, with growing pauses: about five minutes in all.
+_TRIES = 24
+_LONGEST_PAUSE_S = 15.0
+_PURGE_ROWS = 5_000
+_PURGE_EVERY_S = 600.0
+
+_LOST = Counter("clarion_sent_lost_total", "Messages whose later reports cannot be matched: their row was not stored.")
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number."""
+
+    provider_id: str
+    message_id: str
+    tenant_id: str
+    event_id: str
+    delivery_id: str
+    channel: event_pb2.Channel.ValueType
+    attempt: int
+    replay: int
+    recipient: str
+
+
+class SentLog:
+    """Reads and writes senders.sent."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._writer: Batcher[Sent, None] = Batcher(
+            self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+        )
+
+    def note(self, sent: Sent) -> None:
+        """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
+        try:
+            self._writer.enqueue(sent).add_done_callback(_count_loss)
+        except ClarionError:
+            _LOST.inc()
+
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+        """Return the messages of this provider by its own id, those that are known. At most MAX_FOUND ids.
+
+        Raises UNAVAILABLE.
+        """
+        if len(message_ids) > MAX_FOUND:
+            raise ValueError(f"at most {MAX_FOUND} ids at a time")
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.find_sent, provider_id, list(message_ids))
+        return {row["message_id"]: _sent(row) for row in rows}
+
+    async def drain(self) -> None:
+        """Wait until all is written."""
+        await self._writer.drain()
+
+    async def purge(self, keep_days: int) -> None:
+        """Forget what is older than keep_days, again and again, for ever."""
+        while True:
+            try:
+                status = await self._pool.execute(_SQL.purge_sent, keep_days, _PURGE_ROWS)
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("sent_purge_waits", error=repr(error))
+                status = ""
+            if status != f"DELETE {_PURGE_ROWS}":
+                await asyncio.sleep(_PURGE_EVERY_S)
+
+    async def _insert(self, items: list[Sent]) -> list[None]:
+        columns = list(zip(*map(dataclasses.astuple, items), strict=True))
+        for attempt in range(_TRIES):
+            try:
+                async with self._pool.acquire(timeout=5.0) as connection:
+                    await connection.execute(_SQL.insert_sent, *columns)
+                return [None] * len(items)
+            except postgres.CONNECTION_ERRORS as error:
+                log.warning("sent_waits", messages=len(items), error=repr(error))
+            pause = min(2.0**attempt / 4, _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+        raise TimeoutError("the database was away for too long")
+
+
+def _count_loss(written: "asyncio.Future[None]") -> None:
+    if written.cancelled() or written.exception() is not None:
+        _LOST.inc()
+
+
+def _sent(row: asyncpg.Record) -> Sent:
+    return Sent(
+        provider_id=row["provider_id"],
+        message_id=row["message_id"],
+        tenant_id=row["tenant_id"],
+        event_id=str(row["event_id"]),
+        delivery_id=str(row["delivery_id"]),
+        channel=event_pb2.Channel.ValueType(row["channel"]),
+        attempt=row["attempt"],
+        replay=row["replay"],
+        recipient=row["recipient"],
+    )

@@ -1,0 +1,44 @@
+"""The log of what providers took, on real PostgreSQL."""
+
+import dataclasses
+
+import asyncpg
+
+from clarion.common.v1 import event_pb2
+from runtime.ids import new_id
+from services.senders.sent import Sent, SentLog
+from tests.unit.senders.builders import TENANT
+
+
+def _sent(message_id: str, *, provider_id: str = "p1") -> Sent:
+    return Sent(
+        provider_id=provider_id,
+        message_id=message_id,
+        tenant_id=TENANT,
+        event_id=new_id(),
+        delivery_id=new_id(),
+        channel=event_pb2.CHANNEL_EMAIL,
+        attempt=2,
+        replay=0,
+        recipient="ada@example.org",
+    )
+
+
+async def test_what_was_sent_is_found_by_the_providers_own_id(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """A batch of ids finds those that are known, and only of this provider."""
+    log = SentLog(pool)
+    mine, theirs = _sent("m1"), _sent("m2", provider_id="p2")
+    log.note(mine)
+    log.note(theirs)
+    await log.drain()
+    assert await log.find("p1", ["m1", "m2", "never"]) == {"m1": mine}
+
+
+async def test_a_message_noted_twice_is_one(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """A repeated call under the same idempotency key brings the same id: the first row stays."""
+    log = SentLog(pool)
+    first = _sent("m1")
+    log.note(first)
+    log.note(dataclasses.replace(first, attempt=3))
+    await log.drain()
+    assert await log.find("p1", ["m1"]) == {"m1": first}

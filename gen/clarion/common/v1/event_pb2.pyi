@@ -86,6 +86,7 @@ class Event(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
     DEDUPE_KEY_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -108,6 +109,10 @@ class Event(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[Global___Channel.ValueType]:
         """Narrows the dispatch; empty means every channel with an active template."""
 
+    @_builtins.property
+    def pinned(self) -> Global___PinnedTemplate:
+        """A test: this template version alone is sent, active or not."""
+
     def __init__(
         self,
         *,
@@ -122,14 +127,42 @@ class Event(_message.Message):
         trace_id: _builtins.str = ...,
         accepted_at_us: _builtins.int = ...,
         dedupe_key: _builtins.bytes = ...,
+        pinned: Global___PinnedTemplate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "recipient", b"recipient", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class PinnedTemplate(_message.Message):
+    """A template version that is to be sent whatever is active."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
+    PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    channel: Global___Channel.ValueType
+    template_version_id: _builtins.str
+    push_namespace: _builtins.str
+    def __init__(
+        self,
+        *,
+        channel: Global___Channel.ValueType = ...,
+        template_version_id: _builtins.str = ...,
+        push_namespace: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "push_namespace", b"push_namespace", "template_version_id", b"template_version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinnedTemplate: _TypeAlias = PinnedTemplate  # noqa: Y015
 
 @_typing.final
 class Delivery(_message.Message):

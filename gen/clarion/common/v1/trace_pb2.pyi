@@ -165,6 +165,7 @@ class PlannedDelivery(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: Global___DeliveryStatus.ValueType
@@ -173,6 +174,8 @@ class PlannedDelivery(_message.Message):
     """Why it is skipped: a word such as "missing_email"."""
     template_version_id: _builtins.str
     provider_id: _builtins.str
+    locale: _builtins.str
+    """Of the template; empty: it has none."""
     def __init__(
         self,
         *,
@@ -182,10 +185,11 @@ class PlannedDelivery(_message.Message):
         reason: _builtins.str = ...,
         template_version_id: _builtins.str = ...,
         provider_id: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "provider_id", b"provider_id", "reason", b"reason", "status", b"status", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "status", b"status", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,6 +215,8 @@ class Attempted(_message.Message):
     NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    SMS_ENCODING_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     attempt: _builtins.int
@@ -230,6 +236,9 @@ class Attempted(_message.Message):
     """When the next try is due, Unix microseconds; 0: none."""
     replay: _builtins.int
     """0 as routed; see Delivery.replay."""
+    sms_segments: _builtins.int
+    """See render's Content: how many messages an SMS is billed as, and its alphabet."""
+    sms_encoding: _builtins.str
     @_builtins.property
     def dead_letter(self) -> _event_pb2.Delivery:
         """The delivery itself, only with status DEAD, for a replay."""
@@ -251,10 +260,12 @@ class Attempted(_message.Message):
         next_attempt_at_us: _builtins.int = ...,
         dead_letter: _event_pb2.Delivery | None = ...,
         replay: _builtins.int = ...,
+        sms_segments: _builtins.int = ...,
+        sms_encoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dead_letter", b"dead_letter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

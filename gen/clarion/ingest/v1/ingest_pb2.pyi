@@ -34,6 +34,7 @@ class NewEvent(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     event_type: _builtins.str
     """1 to 255 characters."""
     caller_event_id: _builtins.str
@@ -49,6 +50,10 @@ class NewEvent(_message.Message):
     def recipient(self) -> _event_pb2.Recipient: ...
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
+    @_builtins.property
+    def pinned(self) -> _event_pb2.PinnedTemplate:
+        """See clarion.common.v1.Event.pinned; refused from a caller who brings an API key."""
+
     def __init__(
         self,
         *,
@@ -60,10 +65,11 @@ class NewEvent(_message.Message):
         channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
         idempotency_key: _builtins.str = ...,
         trace_id: _builtins.str = ...,
+        pinned: _event_pb2.PinnedTemplate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_event_id", b"caller_event_id", "channels", b"channels", "event_type", b"event_type", "idempotency_key", b"idempotency_key", "payload_extra", b"payload_extra", "recipient", b"recipient", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_event_id", b"caller_event_id", "channels", b"channels", "event_type", b"event_type", "idempotency_key", b"idempotency_key", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,6 +104,7 @@ class EventSummary(_message.Message):
     ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -112,6 +113,8 @@ class EventSummary(_message.Message):
     accepted_at_us: _builtins.int
     finished_at_us: _builtins.int
     """0 while something is still to do."""
+    test: _builtins.bool
+    """Sent by an operator to try a template."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient: ...
     @_builtins.property
@@ -128,10 +131,11 @@ class EventSummary(_message.Message):
         accepted_at_us: _builtins.int = ...,
         finished_at_us: _builtins.int = ...,
         deliveries: _abc.Iterable[Global___DeliverySummary] | None = ...,
+        test: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "deliveries", b"deliveries", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "recipient", b"recipient", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "deliveries", b"deliveries", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "recipient", b"recipient", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,6 +238,9 @@ class TimelineStep(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
+    TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
+    SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """"accepted", "routed", "skipped", "queued", "rendered", "sent", "retrying", "failed", "dead"."""
     at_us: _builtins.int
@@ -252,6 +259,11 @@ class TimelineStep(_message.Message):
     """When the next try is due, Unix microseconds; 0: none."""
     service: _builtins.str
     """The service that did it."""
+    template_version_id: _builtins.str
+    """Which template version was chosen, of "queued" and "skipped"."""
+    sms_segments: _builtins.int
+    """Of an SMS, "sent": as clarion.common.v1.Attempted."""
+    sms_encoding: _builtins.str
     def __init__(
         self,
         *,
@@ -267,10 +279,13 @@ class TimelineStep(_message.Message):
         provider: _builtins.str = ...,
         next_attempt_at_us: _builtins.int = ...,
         service: _builtins.str = ...,
+        template_version_id: _builtins.str = ...,
+        sms_segments: _builtins.int = ...,
+        sms_encoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "service", b"service", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,9 @@ class RenderBatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    partial: _builtins.bool
+    """The caller knows the reason "no_turn"; else one item without a turn makes the whole call OVERLOADED."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenderItem]:
         """At most 256."""
@@ -32,10 +35,11 @@ class RenderBatchRequest(_message.Message):
         self,
         *,
         items: _abc.Iterable[Global___RenderItem] | None = ...,
+        partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "partial", b"partial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,6 +134,9 @@ class Content(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    PREHEADER_FIELD_NUMBER: _builtins.int
+    SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    SMS_ENCODING_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """E-mail: one line, no control characters."""
     html: _builtins.str
@@ -139,6 +146,11 @@ class Content(_message.Message):
     title: _builtins.str
     """Push."""
     body: _builtins.str
+    preheader: _builtins.str
+    """E-mail: the hidden text that an inbox shows beside the subject; also part of html."""
+    sms_segments: _builtins.int
+    """SMS: how many messages the text is billed as, and in which alphabet ("GSM-7", "UCS-2")."""
+    sms_encoding: _builtins.str
     def __init__(
         self,
         *,
@@ -147,10 +159,13 @@ class Content(_message.Message):
         text: _builtins.str = ...,
         title: _builtins.str = ...,
         body: _builtins.str = ...,
+        preheader: _builtins.str = ...,
+        sms_segments: _builtins.int = ...,
+        sms_encoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "html", b"html", "subject", b"subject", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "html", b"html", "preheader", b"preheader", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "subject", b"subject", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,38 +177,111 @@ class RenderFailure(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """"template_not_found", "template_error", "render_timeout", "render_memory", "output_too_large", "render_crashed";
     "answer_full": nothing is wrong with it, the answer's other contents left no room; ask for it again.
+    "no_turn": neither with this one, there was no time for it.
     """
     detail: _builtins.str
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateFault]:
+        """Preview: where a "template_error" is."""
+
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
+        faults: _abc.Iterable[Global___TemplateFault] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "faults", b"faults", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenderFailure: _TypeAlias = RenderFailure  # noqa: Y015
 
 @_typing.final
+class TemplateFault(_message.Message):
+    """A place in a template that cannot be right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """"subject", "preheader", "body", "layout" or "partials.<name>"."""
+    line: _builtins.int
+    """From 1; 0: unknown."""
+    message: _builtins.str
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        line: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "line", b"line", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateFault: _TypeAlias = TemplateFault  # noqa: Y015
+
+@_typing.final
 class PreviewRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PartialsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     CHANNEL_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     VARIABLES_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PREHEADER_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    LAYOUT_BODY_FIELD_NUMBER: _builtins.int
+    PARTIALS_FIELD_NUMBER: _builtins.int
     channel: _event_pb2.Channel.ValueType
     subject: _builtins.str
     body: _builtins.str
     variables: _builtins.bytes
     """A JSON object, UTF-8."""
+    tenant_id: _builtins.str
+    """Whose layout and partials are meant; empty: the platform's."""
+    preheader: _builtins.str
+    layout: _builtins.str
+    """A layout's name; empty: none."""
+    locale: _builtins.str
+    """As CreateTemplateRequest.locale."""
+    layout_body: _builtins.str
+    """Bodies of layout and partials that are not saved either, by name; they come before the saved ones."""
+    @_builtins.property
+    def partials(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
@@ -201,10 +289,16 @@ class PreviewRequest(_message.Message):
         subject: _builtins.str = ...,
         body: _builtins.str = ...,
         variables: _builtins.bytes = ...,
+        tenant_id: _builtins.str = ...,
+        preheader: _builtins.str = ...,
+        layout: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        layout_body: _builtins.str = ...,
+        partials: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "subject", b"subject", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "layout", b"layout", "layout_body", b"layout_body", "locale", b"locale", "partials", b"partials", "preheader", b"preheader", "subject", b"subject", "tenant_id", b"tenant_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,22 +310,99 @@ class PreviewResponse(_message.Message):
 
     CONTENT_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def content(self) -> Global___Content: ...
     @_builtins.property
     def failure(self) -> Global___RenderFailure: ...
+    @_builtins.property
+    def report(self) -> Global___PreviewReport:
+        """Only beside content."""
+
     def __init__(
         self,
         *,
         content: Global___Content | None = ...,
         failure: Global___RenderFailure | None = ...,
+        report: Global___PreviewReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "failure", b"failure", "report", b"report", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["content", "failure"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___PreviewResponse: _TypeAlias = PreviewResponse  # noqa: Y015
+
+@_typing.final
+class PreviewReport(_message.Message):
+    """What a preview tells beside the content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    CLIPPED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    UNUSED_FIELD_NUMBER: _builtins.int
+    format: _builtins.str
+    """"mjml", "html" or "text"."""
+    size: _builtins.int
+    """Bytes of the HTML, or of the text."""
+    clipped: _builtins.bool
+    """Gmail would cut the mail's HTML off here (102 KiB)."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingVariable]:
+        """What the template writes or walks through and the data does not have, where first missed."""
+
+    @_builtins.property
+    def unused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names at the data's top that the template never mentions."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.str = ...,
+        size: _builtins.int = ...,
+        clipped: _builtins.bool = ...,
+        missing: _abc.Iterable[Global___MissingVariable] | None = ...,
+        unused: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped", b"clipped", "format", b"format", "missing", b"missing", "size", b"size", "unused", b"unused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewReport: _TypeAlias = PreviewReport  # noqa: Y015
+
+@_typing.final
+class MissingVariable(_message.Message):
+    """See PreviewReport.missing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As written in the template, from the data's top where that is known: "order.items.0.price"."""
+    field: _builtins.str
+    """As TemplateFault."""
+    line: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        field: _builtins.str = ...,
+        line: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "line", b"line", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissingVariable: _TypeAlias = MissingVariable  # noqa: Y015

@@ -8,6 +8,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PartKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PART_KIND_UNSPECIFIED: _PartKind.ValueType  # 0
+    PART_KIND_LAYOUT: _PartKind.ValueType  # 1
+    """Around an e-mail's body: {{{content}}} stands where the body goes."""
+    PART_KIND_PARTIAL: _PartKind.ValueType  # 2
+    """Wherever {{> name}} stands."""
+
+class PartKind(_PartKind, metaclass=_PartKindEnumTypeWrapper):
+    """What a template can be made of beside its own body."""
+
+PART_KIND_UNSPECIFIED: PartKind.ValueType  # 0
+PART_KIND_LAYOUT: PartKind.ValueType  # 1
+"""Around an e-mail's body: {{{content}}} stands where the body goes."""
+PART_KIND_PARTIAL: PartKind.ValueType  # 2
+"""Wherever {{> name}} stands."""
+Global___PartKind: _TypeAlias = PartKind  # noqa: Y015
 
 @_typing.final
 class TemplateVersion(_message.Message):
@@ -35,6 +58,11 @@ class TemplateVersion(_message.Message):
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    PREHEADER_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    ACTIVATED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The version's id, and its number within (tenant, event type, channel), from 1."""
     version: _builtins.int
@@ -50,6 +78,18 @@ class TemplateVersion(_message.Message):
     """Push: the part of the realtime channel before "#"; empty: "global_system"."""
     active: _builtins.bool
     created_at_us: _builtins.int
+    locale: _builtins.str
+    """For recipients of this language ("pt-BR"); empty: for all that no other version is for."""
+    preheader: _builtins.str
+    """E-mail: text that an inbox shows beside the subject."""
+    layout: _builtins.str
+    """E-mail: the layout's name; empty: the body is the whole document."""
+    activated_at_us: _builtins.int
+    """When it last became active; 0: never."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PinnedPart]:
+        """The versions of layout and partials that this version is rendered with, for ever."""
+
     def __init__(
         self,
         *,
@@ -63,14 +103,49 @@ class TemplateVersion(_message.Message):
         push_namespace: _builtins.str = ...,
         active: _builtins.bool = ...,
         created_at_us: _builtins.int = ...,
+        locale: _builtins.str = ...,
+        preheader: _builtins.str = ...,
+        layout: _builtins.str = ...,
+        parts: _abc.Iterable[Global___PinnedPart] | None = ...,
+        activated_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "body", b"body", "channel", b"channel", "created_at_us", b"created_at_us", "event_type", b"event_type", "id", b"id", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at_us", b"activated_at_us", "active", b"active", "body", b"body", "channel", b"channel", "created_at_us", b"created_at_us", "event_type", b"event_type", "id", b"id", "layout", b"layout", "locale", b"locale", "parts", b"parts", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TemplateVersion: _TypeAlias = TemplateVersion  # noqa: Y015
+
+@_typing.final
+class PinnedPart(_message.Message):
+    """A version of a layout or partial as a template version uses it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_VERSION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    part_version_id: _builtins.str
+    kind: Global___PartKind.ValueType
+    name: _builtins.str
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        part_version_id: _builtins.str = ...,
+        kind: Global___PartKind.ValueType = ...,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "part_version_id", b"part_version_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinnedPart: _TypeAlias = PinnedPart  # noqa: Y015
 
 @_typing.final
 class CreateTemplateRequest(_message.Message):
@@ -82,6 +157,9 @@ class CreateTemplateRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    PREHEADER_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_type: _builtins.str
     channel: _event_pb2.Channel.ValueType
@@ -89,6 +167,10 @@ class CreateTemplateRequest(_message.Message):
     body: _builtins.str
     """At most 256 KiB."""
     push_namespace: _builtins.str
+    locale: _builtins.str
+    """See TemplateVersion."""
+    preheader: _builtins.str
+    layout: _builtins.str
     def __init__(
         self,
         *,
@@ -98,10 +180,13 @@ class CreateTemplateRequest(_message.Message):
         subject: _builtins.str = ...,
         body: _builtins.str = ...,
         push_namespace: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        preheader: _builtins.str = ...,
+        layout: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "event_type", b"event_type", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "event_type", b"event_type", "layout", b"layout", "locale", b"locale", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,6 +338,8 @@ class ListTemplatesRequest(_message.Message):
     ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """Empty: of every tenant and the platform."""
     event_type: _builtins.str
@@ -260,6 +347,10 @@ class ListTemplatesRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    """Unspecified: all."""
+    locale: _builtins.str
+    """Absent: all; empty: those without one."""
     def __init__(
         self,
         *,
@@ -268,12 +359,16 @@ class ListTemplatesRequest(_message.Message):
         active_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        locale: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_locale", b"_locale", "locale", b"locale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_only", b"active_only", "cursor", b"cursor", "event_type", b"event_type", "limit", b"limit", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_locale", b"_locale", "active_only", b"active_only", "channel", b"channel", "cursor", b"cursor", "event_type", b"event_type", "limit", b"limit", "locale", b"locale", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__locale: _TypeAlias = _typing.Literal["locale"]  # noqa: Y015
+    _WhichOneofArgType__locale: _TypeAlias = _typing.Literal["_locale", b"_locale"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__locale) -> _WhichOneofReturnType__locale | None: ...
 
 Global___ListTemplatesRequest: _TypeAlias = ListTemplatesRequest  # noqa: Y015
 
@@ -327,16 +422,20 @@ class ResolveTemplatesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEMPLATES_FIELD_NUMBER: _builtins.int
+    DEFAULT_LOCALE_FIELD_NUMBER: _builtins.int
+    default_locale: _builtins.str
+    """The tenant's; empty: none."""
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActiveTemplate]: ...
     def __init__(
         self,
         *,
         templates: _abc.Iterable[Global___ActiveTemplate] | None = ...,
+        default_locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["templates", b"templates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_locale", b"default_locale", "templates", b"templates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,20 +450,116 @@ class ActiveTemplate(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     channel: _event_pb2.Channel.ValueType
     template_version_id: _builtins.str
     push_namespace: _builtins.str
+    locale: _builtins.str
     def __init__(
         self,
         *,
         channel: _event_pb2.Channel.ValueType = ...,
         template_version_id: _builtins.str = ...,
         push_namespace: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "push_namespace", b"push_namespace", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "locale", b"locale", "push_namespace", b"push_namespace", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActiveTemplate: _TypeAlias = ActiveTemplate  # noqa: Y015
+
+@_typing.final
+class DiffTemplatesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_VERSION_ID_FIELD_NUMBER: _builtins.int
+    TO_VERSION_ID_FIELD_NUMBER: _builtins.int
+    from_version_id: _builtins.str
+    """Of the same (tenant, event type, channel)."""
+    to_version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        from_version_id: _builtins.str = ...,
+        to_version_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_version_id", b"from_version_id", "to_version_id", b"to_version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTemplatesRequest: _TypeAlias = DiffTemplatesRequest  # noqa: Y015
+
+@_typing.final
+class DiffTemplatesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    UNIFIED_FIELD_NUMBER: _builtins.int
+    unified: _builtins.str
+    """One hunk list per such field, headed "--- body v1" and "+++ body v2"; empty: nothing differs."""
+    @_builtins.property
+    def to(self) -> Global___TemplateVersion: ...
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that differ: "subject", "preheader", "body", "layout", "parts", "locale", "push_namespace"."""
+
+    def __init__(
+        self,
+        *,
+        to: Global___TemplateVersion | None = ...,
+        changed: _abc.Iterable[_builtins.str] | None = ...,
+        unified: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "from", b"from", "to", b"to", "unified", b"unified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffTemplatesResponse: _TypeAlias = DiffTemplatesResponse  # noqa: Y015
+
+@_typing.final
+class RefreshTemplateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
+    template_version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        template_version_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["template_version_id", b"template_version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshTemplateRequest: _TypeAlias = RefreshTemplateRequest  # noqa: Y015
+
+@_typing.final
+class RefreshTemplateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def template(self) -> Global___TemplateVersion: ...
+    def __init__(
+        self,
+        *,
+        template: Global___TemplateVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshTemplateResponse: _TypeAlias = RefreshTemplateResponse  # noqa: Y015

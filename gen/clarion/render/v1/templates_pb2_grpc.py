@@ -60,6 +60,16 @@ class TemplateServiceStub:
                 request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesRequest.SerializeToString,
                 response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesResponse.FromString,
                 _registered_method=True)
+        self.DiffTemplates = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/DiffTemplates',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesResponse.FromString,
+                _registered_method=True)
+        self.RefreshTemplate = channel.unary_unary(
+                '/clarion.render.v1.TemplateService/RefreshTemplate',
+                request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateRequest.SerializeToString,
+                response_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateResponse.FromString,
+                _registered_method=True)
         self.ResolveTemplates = channel.unary_unary(
                 '/clarion.render.v1.TemplateService/ResolveTemplates',
                 request_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ResolveTemplatesRequest.SerializeToString,
@@ -104,6 +114,20 @@ class TemplateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffTemplates(self, request, context):
+        """What differs between two versions of one kind, as a unified diff.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshTemplate(self, request, context):
+        """A new version of the same content with the layout and partials of today; active where the old one was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveTemplates(self, request, context):
         """The active versions of an event type, the owner's own word for a caller whose copy says there are none.
         """
@@ -138,6 +162,16 @@ def add_TemplateServiceServicer_to_server(servicer, server):
                     servicer.ListTemplates,
                     request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesRequest.FromString,
                     response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesResponse.SerializeToString,
+            ),
+            'DiffTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffTemplates,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesResponse.SerializeToString,
+            ),
+            'RefreshTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshTemplate,
+                    request_deserializer=clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateRequest.FromString,
+                    response_serializer=clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateResponse.SerializeToString,
             ),
             'ResolveTemplates': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveTemplates,
@@ -281,6 +315,60 @@ class TemplateService:
             '/clarion.render.v1.TemplateService/ListTemplates',
             clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesRequest.SerializeToString,
             clarion_dot_render_dot_v1_dot_templates__pb2.ListTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/DiffTemplates',
+            clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.DiffTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.render.v1.TemplateService/RefreshTemplate',
+            clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateRequest.SerializeToString,
+            clarion_dot_render_dot_v1_dot_templates__pb2.RefreshTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class TemplateServiceStub:
     GetTemplate: _grpc.UnaryUnaryMultiCallable[_templates_pb2.GetTemplateRequest, _templates_pb2.GetTemplateResponse]
     ListTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ListTemplatesRequest, _templates_pb2.ListTemplatesResponse]
     """Newest first."""
+    DiffTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.DiffTemplatesRequest, _templates_pb2.DiffTemplatesResponse]
+    """What differs between two versions of one kind, as a unified diff."""
+    RefreshTemplate: _grpc.UnaryUnaryMultiCallable[_templates_pb2.RefreshTemplateRequest, _templates_pb2.RefreshTemplateResponse]
+    """A new version of the same content with the layout and partials of today; active where the old one was."""
     ResolveTemplates: _grpc.UnaryUnaryMultiCallable[_templates_pb2.ResolveTemplatesRequest, _templates_pb2.ResolveTemplatesResponse]
     """The active versions of an event type, the owner's own word for a caller whose copy says there are none."""
 
@@ -57,6 +61,10 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     GetTemplate: _aio.UnaryUnaryMultiCallable[_templates_pb2.GetTemplateRequest, _templates_pb2.GetTemplateResponse]  # type: ignore[assignment]
     ListTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.ListTemplatesRequest, _templates_pb2.ListTemplatesResponse]  # type: ignore[assignment]
     """Newest first."""
+    DiffTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.DiffTemplatesRequest, _templates_pb2.DiffTemplatesResponse]  # type: ignore[assignment]
+    """What differs between two versions of one kind, as a unified diff."""
+    RefreshTemplate: _aio.UnaryUnaryMultiCallable[_templates_pb2.RefreshTemplateRequest, _templates_pb2.RefreshTemplateResponse]  # type: ignore[assignment]
+    """A new version of the same content with the layout and partials of today; active where the old one was."""
     ResolveTemplates: _aio.UnaryUnaryMultiCallable[_templates_pb2.ResolveTemplatesRequest, _templates_pb2.ResolveTemplatesResponse]  # type: ignore[assignment]
     """The active versions of an event type, the owner's own word for a caller whose copy says there are none."""
 
@@ -100,6 +108,22 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_templates_pb2.ListTemplatesResponse, _abc.Awaitable[_templates_pb2.ListTemplatesResponse]]:
         """Newest first."""
+
+    @_abc_1.abstractmethod
+    def DiffTemplates(
+        self,
+        request: _templates_pb2.DiffTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.DiffTemplatesResponse, _abc.Awaitable[_templates_pb2.DiffTemplatesResponse]]:
+        """What differs between two versions of one kind, as a unified diff."""
+
+    @_abc_1.abstractmethod
+    def RefreshTemplate(
+        self,
+        request: _templates_pb2.RefreshTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_templates_pb2.RefreshTemplateResponse, _abc.Awaitable[_templates_pb2.RefreshTemplateResponse]]:
+        """A new version of the same content with the layout and partials of today; active where the old one was."""
 
     @_abc_1.abstractmethod
     def ResolveTemplates(

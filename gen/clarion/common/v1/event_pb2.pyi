@@ -86,6 +86,7 @@ class Event(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
     DEDUPE_KEY_FIELD_NUMBER: _builtins.int
+    REPLAY_OF_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
@@ -103,6 +104,8 @@ class Event(_message.Message):
     """Unix time in microseconds."""
     dedupe_key: _builtins.bytes
     """SHA-256 of what makes this event the same as another; empty: never deduplicated."""
+    replay_of: _builtins.str
+    """The event that this one is a replay of; empty: of none."""
     @_builtins.property
     def recipient(self) -> Global___Recipient: ...
     @_builtins.property
@@ -127,11 +130,12 @@ class Event(_message.Message):
         trace_id: _builtins.str = ...,
         accepted_at_us: _builtins.int = ...,
         dedupe_key: _builtins.bytes = ...,
+        replay_of: _builtins.str = ...,
         pinned: Global___PinnedTemplate | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,6 +191,7 @@ class Delivery(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     DEFERRALS_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    SUBSCRIBED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash over event, recipient and channel: routing twice gives the same id."""
     event_id: _builtins.str
@@ -212,6 +217,8 @@ class Delivery(_message.Message):
     """How often it was put off for want of a free slot; not an attempt."""
     replay: _builtins.int
     """0 as routed; raised by each replay of a dead letter."""
+    subscribed: _builtins.bool
+    """E-mail that the recipient has subscribed to, and may end by one click."""
     @_builtins.property
     def recipient(self) -> Global___Recipient: ...
     def __init__(
@@ -234,10 +241,11 @@ class Delivery(_message.Message):
         attempt: _builtins.int = ...,
         deferrals: _builtins.int = ...,
         replay: _builtins.int = ...,
+        subscribed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

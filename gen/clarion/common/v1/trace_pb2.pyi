@@ -40,6 +40,10 @@ class _DeliveryStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Delive
     """Refused for good by the provider, or not renderable."""
     DELIVERY_STATUS_DEAD: _DeliveryStatus.ValueType  # 7
     """The last retry failed; kept as a dead letter that can be replayed."""
+    DELIVERY_STATUS_BOUNCED: _DeliveryStatus.ValueType  # 8
+    """Taken by the provider, and refused by the recipient's side after all; the reason says how."""
+    DELIVERY_STATUS_COMPLAINED: _DeliveryStatus.ValueType  # 9
+    """The recipient called it unwanted."""
 
 class DeliveryStatus(_DeliveryStatus, metaclass=_DeliveryStatusEnumTypeWrapper):
     """Where a delivery stands. Ordered: a later value replaces an earlier one."""
@@ -58,6 +62,10 @@ DELIVERY_STATUS_FAILED: DeliveryStatus.ValueType  # 6
 """Refused for good by the provider, or not renderable."""
 DELIVERY_STATUS_DEAD: DeliveryStatus.ValueType  # 7
 """The last retry failed; kept as a dead letter that can be replayed."""
+DELIVERY_STATUS_BOUNCED: DeliveryStatus.ValueType  # 8
+"""Taken by the provider, and refused by the recipient's side after all; the reason says how."""
+DELIVERY_STATUS_COMPLAINED: DeliveryStatus.ValueType  # 9
+"""The recipient called it unwanted."""
 Global___DeliveryStatus: _TypeAlias = DeliveryStatus  # noqa: Y015
 
 @_typing.final
@@ -95,6 +103,7 @@ class TraceRecord(_message.Message):
     DURATION_US_FIELD_NUMBER: _builtins.int
     ROUTED_FIELD_NUMBER: _builtins.int
     ATTEMPTED_FIELD_NUMBER: _builtins.int
+    REPORTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 of this record: a record stored twice is one."""
     event_id: _builtins.str
@@ -106,6 +115,8 @@ class TraceRecord(_message.Message):
     def routed(self) -> Global___Routed: ...
     @_builtins.property
     def attempted(self) -> Global___Attempted: ...
+    @_builtins.property
+    def reported(self) -> Global___Reported: ...
     def __init__(
         self,
         *,
@@ -116,12 +127,13 @@ class TraceRecord(_message.Message):
         duration_us: _builtins.int = ...,
         routed: Global___Routed | None = ...,
         attempted: Global___Attempted | None = ...,
+        reported: Global___Reported | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "routed", b"routed", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "reported", b"reported", "routed", b"routed", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -270,3 +282,51 @@ class Attempted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Attempted: _TypeAlias = Attempted  # noqa: Y015
+
+@_typing.final
+class Reported(_message.Message):
+    """A provider's later word about a message it took, or the recipient's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PROVIDER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.str
+    channel: _event_pb2.Channel.ValueType
+    status: Global___DeliveryStatus.ValueType
+    """DELIVERED, BOUNCED or COMPLAINED; UNSPECIFIED: it changes nothing ("unsubscribed")."""
+    reason: _builtins.str
+    """As of an attempt."""
+    detail: _builtins.str
+    provider: _builtins.str
+    provider_message_id: _builtins.str
+    attempt: _builtins.int
+    """Of the attempt that it is about."""
+    replay: _builtins.int
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.str = ...,
+        channel: _event_pb2.Channel.ValueType = ...,
+        status: Global___DeliveryStatus.ValueType = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        provider_message_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        replay: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "replay", b"replay", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reported: _TypeAlias = Reported  # noqa: Y015

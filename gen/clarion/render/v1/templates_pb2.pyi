@@ -58,6 +58,7 @@ class TemplateVersion(_message.Message):
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    SUBSCRIBED_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     PREHEADER_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
@@ -78,6 +79,8 @@ class TemplateVersion(_message.Message):
     """Push: the part of the realtime channel before "#"; empty: "global_system"."""
     active: _builtins.bool
     created_at_us: _builtins.int
+    subscribed: _builtins.bool
+    """E-mail that recipients have subscribed to: it says how to unsubscribe, and whoever did gets no more of it."""
     locale: _builtins.str
     """For recipients of this language ("pt-BR"); empty: for all that no other version is for."""
     preheader: _builtins.str
@@ -103,6 +106,7 @@ class TemplateVersion(_message.Message):
         push_namespace: _builtins.str = ...,
         active: _builtins.bool = ...,
         created_at_us: _builtins.int = ...,
+        subscribed: _builtins.bool = ...,
         locale: _builtins.str = ...,
         preheader: _builtins.str = ...,
         layout: _builtins.str = ...,
@@ -111,7 +115,7 @@ class TemplateVersion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at_us", b"activated_at_us", "active", b"active", "body", b"body", "channel", b"channel", "created_at_us", b"created_at_us", "event_type", b"event_type", "id", b"id", "layout", b"layout", "locale", b"locale", "parts", b"parts", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at_us", b"activated_at_us", "active", b"active", "body", b"body", "channel", b"channel", "created_at_us", b"created_at_us", "event_type", b"event_type", "id", b"id", "layout", b"layout", "locale", b"locale", "parts", b"parts", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "subscribed", b"subscribed", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -157,6 +161,7 @@ class CreateTemplateRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    SUBSCRIBED_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     PREHEADER_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
@@ -167,8 +172,9 @@ class CreateTemplateRequest(_message.Message):
     body: _builtins.str
     """At most 256 KiB."""
     push_namespace: _builtins.str
-    locale: _builtins.str
+    subscribed: _builtins.bool
     """See TemplateVersion."""
+    locale: _builtins.str
     preheader: _builtins.str
     layout: _builtins.str
     def __init__(
@@ -180,13 +186,14 @@ class CreateTemplateRequest(_message.Message):
         subject: _builtins.str = ...,
         body: _builtins.str = ...,
         push_namespace: _builtins.str = ...,
+        subscribed: _builtins.bool = ...,
         locale: _builtins.str = ...,
         preheader: _builtins.str = ...,
         layout: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "event_type", b"event_type", "layout", b"layout", "locale", b"locale", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "event_type", b"event_type", "layout", b"layout", "locale", b"locale", "preheader", b"preheader", "push_namespace", b"push_namespace", "subject", b"subject", "subscribed", b"subscribed", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -450,10 +457,12 @@ class ActiveTemplate(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    SUBSCRIBED_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     channel: _event_pb2.Channel.ValueType
     template_version_id: _builtins.str
     push_namespace: _builtins.str
+    subscribed: _builtins.bool
     locale: _builtins.str
     def __init__(
         self,
@@ -461,11 +470,12 @@ class ActiveTemplate(_message.Message):
         channel: _event_pb2.Channel.ValueType = ...,
         template_version_id: _builtins.str = ...,
         push_namespace: _builtins.str = ...,
+        subscribed: _builtins.bool = ...,
         locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "locale", b"locale", "push_namespace", b"push_namespace", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "locale", b"locale", "push_namespace", b"push_namespace", "subscribed", b"subscribed", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,6 +104,7 @@ class EventSummary(_message.Message):
     ACCEPTED_AT_US_FIELD_NUMBER: _builtins.int
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     DELIVERIES_FIELD_NUMBER: _builtins.int
+    REPLAY_OF_FIELD_NUMBER: _builtins.int
     TEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
@@ -113,6 +114,8 @@ class EventSummary(_message.Message):
     accepted_at_us: _builtins.int
     finished_at_us: _builtins.int
     """0 while something is still to do."""
+    replay_of: _builtins.str
+    """The event that this one is a replay of; empty: of none."""
     test: _builtins.bool
     """Sent by an operator to try a template."""
     @_builtins.property
@@ -131,11 +134,12 @@ class EventSummary(_message.Message):
         accepted_at_us: _builtins.int = ...,
         finished_at_us: _builtins.int = ...,
         deliveries: _abc.Iterable[Global___DeliverySummary] | None = ...,
+        replay_of: _builtins.str = ...,
         test: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "deliveries", b"deliveries", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "recipient", b"recipient", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "deliveries", b"deliveries", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

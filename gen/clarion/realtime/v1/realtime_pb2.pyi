@@ -304,12 +304,17 @@ Global___RevokeTokensRequest: _TypeAlias = RevokeTokensRequest  # noqa: Y015
 class RevokeTokensResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    DISCONNECTED_FIELD_NUMBER: _builtins.int
+    disconnected: _builtins.int
+    """How many users with an open page were disconnected; -1: the hub does not answer, and pages stay open, silent."""
     def __init__(
         self,
+        *,
+        disconnected: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disconnected", b"disconnected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

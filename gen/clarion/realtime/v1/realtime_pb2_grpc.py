@@ -106,7 +106,7 @@ class RealtimeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeTokens(self, request, context):
-        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections.
+        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

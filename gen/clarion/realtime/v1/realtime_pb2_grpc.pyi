@@ -43,7 +43,7 @@ class RealtimeServiceStub:
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]
     RevokeTokens: _grpc.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]
-    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
+    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
 @_typing.type_check_only
 class RealtimeServiceAsyncStub(RealtimeServiceStub):
@@ -60,7 +60,7 @@ class RealtimeServiceAsyncStub(RealtimeServiceStub):
     """Marks one as read; found is false for another user's, and for none."""
     CountUnread: _aio.UnaryUnaryMultiCallable[_realtime_pb2.CountUnreadRequest, _realtime_pb2.CountUnreadResponse]  # type: ignore[assignment]
     RevokeTokens: _aio.UnaryUnaryMultiCallable[_realtime_pb2.RevokeTokensRequest, _realtime_pb2.RevokeTokensResponse]  # type: ignore[assignment]
-    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
+    """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
 class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
     """In-app push: tokens for the browser, and the inbox that remembers."""
@@ -110,6 +110,6 @@ class RealtimeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _realtime_pb2.RevokeTokensRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_realtime_pb2.RevokeTokensResponse, _abc.Awaitable[_realtime_pb2.RevokeTokensResponse]]:
-        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes a user's connections."""
+        """Makes every token issued so far to a user, or to all users of a tenant, useless, and closes their connections."""
 
 def add_RealtimeServiceServicer_to_server(servicer: RealtimeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -259,19 +259,25 @@ class AuthenticateResponse(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     TENANT_NAME_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_SECRETS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     tenant_name: _builtins.str
     account_id: _builtins.str
+    @_builtins.property
+    def webhook_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of them may have signed what the tenant sends; none: nothing need be signed."""
+
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         tenant_name: _builtins.str = ...,
         account_id: _builtins.str = ...,
+        webhook_secrets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

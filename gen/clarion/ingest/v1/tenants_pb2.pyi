@@ -8,6 +8,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,81 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ContentKey:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContentKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKey.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTENT_KEY_UNSPECIFIED: _ContentKey.ValueType  # 0
+    CONTENT_KEY_FULL: _ContentKey.ValueType  # 1
+    """All that the caller sent: type, event id, payload, variables, channels."""
+    CONTENT_KEY_SEED: _ContentKey.ValueType  # 2
+    """Type and payload alone, to the letter of Orqestra's contract."""
+
+class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
+    """What makes two events without an idempotency key the same."""
+
+CONTENT_KEY_UNSPECIFIED: ContentKey.ValueType  # 0
+CONTENT_KEY_FULL: ContentKey.ValueType  # 1
+"""All that the caller sent: type, event id, payload, variables, channels."""
+CONTENT_KEY_SEED: ContentKey.ValueType  # 2
+"""Type and payload alone, to the letter of Orqestra's contract."""
+Global___ContentKey: _TypeAlias = ContentKey  # noqa: Y015
+
+@_typing.final
+class WebhookSecret(_message.Message):
+    """A webhook secret as it can be shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST4_FIELD_NUMBER: _builtins.int
+    CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_US_FIELD_NUMBER: _builtins.int
+    last4: _builtins.str
+    created_at_us: _builtins.int
+    """Unix time in microseconds."""
+    valid_until_us: _builtins.int
+    """When it ends; 0: it is the current one."""
+    def __init__(
+        self,
+        *,
+        last4: _builtins.str = ...,
+        created_at_us: _builtins.int = ...,
+        valid_until_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_us", b"created_at_us", "last4", b"last4", "valid_until_us", b"valid_until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookSecret: _TypeAlias = WebhookSecret  # noqa: Y015
+
+@_typing.final
+class Limit(_message.Message):
+    """A limit that can be none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    value: _builtins.int
+    """Absent: no limit."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___Limit: _TypeAlias = Limit  # noqa: Y015
 
 @_typing.final
 class Tenant(_message.Message):
@@ -34,6 +110,10 @@ class Tenant(_message.Message):
     KEY_LAST4_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_EVENTS_FIELD_NUMBER: _builtins.int
     CREATED_AT_US_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    DAILY_CAP_FIELD_NUMBER: _builtins.int
+    CONTENT_KEY_FIELD_NUMBER: _builtins.int
+    WEBHOOK_SECRETS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
@@ -48,9 +128,18 @@ class Tenant(_message.Message):
     """How many accepted events may be unfinished at a time; past it the tenant is LIMITED."""
     created_at_us: _builtins.int
     """Unix time in microseconds."""
+    rate_limit_per_minute: _builtins.int
+    """Events accepted in any minute; absent: no limit."""
+    daily_cap: _builtins.int
+    """Events accepted from midnight to midnight UTC; absent: no limit."""
+    content_key: Global___ContentKey.ValueType
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """Channel policy: empty allows all."""
+
+    @_builtins.property
+    def webhook_secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookSecret]:
+        """Those that are valid, the current one first."""
 
     def __init__(
         self,
@@ -66,12 +155,23 @@ class Tenant(_message.Message):
         key_last4: _builtins.str = ...,
         max_unfinished_events: _builtins.int = ...,
         created_at_us: _builtins.int = ...,
+        rate_limit_per_minute: _builtins.int | None = ...,
+        daily_cap: _builtins.int | None = ...,
+        content_key: Global___ContentKey.ValueType = ...,
+        webhook_secrets: _abc.Iterable[Global___WebhookSecret] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "active", b"active", "created_at_us", b"created_at_us", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
+    _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_cap) -> _WhichOneofReturnType__daily_cap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
 
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
 
@@ -86,6 +186,9 @@ class CreateTenantRequest(_message.Message):
     SENDER_EMAIL_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_EVENTS_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    DAILY_CAP_FIELD_NUMBER: _builtins.int
+    CONTENT_KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters."""
     account_id: _builtins.str
@@ -95,6 +198,10 @@ class CreateTenantRequest(_message.Message):
     reply_to: _builtins.str
     max_unfinished_events: _builtins.int
     """0: the default, 100,000."""
+    rate_limit_per_minute: _builtins.int
+    daily_cap: _builtins.int
+    content_key: Global___ContentKey.ValueType
+    """Unspecified: full."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     def __init__(
@@ -107,12 +214,22 @@ class CreateTenantRequest(_message.Message):
         sender_email: _builtins.str = ...,
         reply_to: _builtins.str = ...,
         max_unfinished_events: _builtins.int = ...,
+        rate_limit_per_minute: _builtins.int | None = ...,
+        daily_cap: _builtins.int | None = ...,
+        content_key: Global___ContentKey.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
+    _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_cap) -> _WhichOneofReturnType__daily_cap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
 
 Global___CreateTenantRequest: _TypeAlias = CreateTenantRequest  # noqa: Y015
 
@@ -238,6 +355,9 @@ class UpdateTenantRequest(_message.Message):
     SENDER_EMAIL_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_EVENTS_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    DAILY_CAP_FIELD_NUMBER: _builtins.int
+    CONTENT_KEY_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     active: _builtins.bool
@@ -245,8 +365,13 @@ class UpdateTenantRequest(_message.Message):
     sender_email: _builtins.str
     reply_to: _builtins.str
     max_unfinished_events: _builtins.int
+    content_key: Global___ContentKey.ValueType
     @_builtins.property
     def delivery_channels(self) -> Global___ChannelPolicy: ...
+    @_builtins.property
+    def rate_limit_per_minute(self) -> Global___Limit: ...
+    @_builtins.property
+    def daily_cap(self) -> Global___Limit: ...
     def __init__(
         self,
         *,
@@ -258,19 +383,28 @@ class UpdateTenantRequest(_message.Message):
         sender_email: _builtins.str | None = ...,
         reply_to: _builtins.str | None = ...,
         max_unfinished_events: _builtins.int | None = ...,
+        rate_limit_per_minute: Global___Limit | None = ...,
+        daily_cap: Global___Limit | None = ...,
+        content_key: Global___ContentKey.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_delivery_channels", b"_delivery_channels", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_delivery_channels", b"_delivery_channels", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    _WhichOneofReturnType__content_key: _TypeAlias = _typing.Literal["content_key"]  # noqa: Y015
+    _WhichOneofArgType__content_key: _TypeAlias = _typing.Literal["_content_key", b"_content_key"]  # noqa: Y015
+    _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
+    _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
     _WhichOneofReturnType__delivery_channels: _TypeAlias = _typing.Literal["delivery_channels"]  # noqa: Y015
     _WhichOneofArgType__delivery_channels: _TypeAlias = _typing.Literal["_delivery_channels", b"_delivery_channels"]  # noqa: Y015
     _WhichOneofReturnType__max_unfinished_events: _TypeAlias = _typing.Literal["max_unfinished_events"]  # noqa: Y015
     _WhichOneofArgType__max_unfinished_events: _TypeAlias = _typing.Literal["_max_unfinished_events", b"_max_unfinished_events"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofReturnType__reply_to: _TypeAlias = _typing.Literal["reply_to"]  # noqa: Y015
     _WhichOneofArgType__reply_to: _TypeAlias = _typing.Literal["_reply_to", b"_reply_to"]  # noqa: Y015
     _WhichOneofReturnType__sender_email: _TypeAlias = _typing.Literal["sender_email"]  # noqa: Y015
@@ -280,11 +414,17 @@ class UpdateTenantRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__content_key) -> _WhichOneofReturnType__content_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_cap) -> _WhichOneofReturnType__daily_cap | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_channels) -> _WhichOneofReturnType__delivery_channels | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_unfinished_events) -> _WhichOneofReturnType__max_unfinished_events | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reply_to) -> _WhichOneofReturnType__reply_to | None: ...
     @_typing.overload
@@ -416,3 +556,94 @@ class DeactivateTenantResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeactivateTenantResponse: _TypeAlias = DeactivateTenantResponse  # noqa: Y015
+
+@_typing.final
+class RotateWebhookSecretRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    OVERLAP_S_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    overlap_s: _builtins.int
+    """How long the secrets before it stay valid, seconds, 0 to 30 days; absent: 24 hours."""
+    secret: _builtins.str
+    """16 to 256 visible ASCII characters; empty: a new random one."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        overlap_s: _builtins.int | None = ...,
+        secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_s", b"_overlap_s", "overlap_s", b"overlap_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_s", b"_overlap_s", "overlap_s", b"overlap_s", "secret", b"secret", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__overlap_s: _TypeAlias = _typing.Literal["overlap_s"]  # noqa: Y015
+    _WhichOneofArgType__overlap_s: _TypeAlias = _typing.Literal["_overlap_s", b"_overlap_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_s) -> _WhichOneofReturnType__overlap_s | None: ...
+
+Global___RotateWebhookSecretRequest: _TypeAlias = RotateWebhookSecretRequest  # noqa: Y015
+
+@_typing.final
+class RotateWebhookSecretResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    secret: _builtins.str
+    @_builtins.property
+    def tenant(self) -> Global___Tenant: ...
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+        secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateWebhookSecretResponse: _TypeAlias = RotateWebhookSecretResponse  # noqa: Y015
+
+@_typing.final
+class DeleteWebhookSecretsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWebhookSecretsRequest: _TypeAlias = DeleteWebhookSecretsRequest  # noqa: Y015
+
+@_typing.final
+class DeleteWebhookSecretsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> Global___Tenant: ...
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWebhookSecretsResponse: _TypeAlias = DeleteWebhookSecretsResponse  # noqa: Y015

@@ -65,6 +65,16 @@ class TenantServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantResponse.FromString,
                 _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/clarion.ingest.v1.TenantService/RotateWebhookSecret',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretResponse.FromString,
+                _registered_method=True)
+        self.DeleteWebhookSecrets = channel.unary_unary(
+                '/clarion.ingest.v1.TenantService/DeleteWebhookSecrets',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -112,6 +122,21 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateWebhookSecret(self, request, context):
+        """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
+        while. CONFLICT: four are valid already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhookSecrets(self, request, context):
+        """All of the tenant's webhook secrets end; nothing need be signed any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +169,16 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.DeactivateTenant,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantResponse.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretResponse.SerializeToString,
+            ),
+            'DeleteWebhookSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhookSecrets,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -309,6 +344,60 @@ class TenantService:
             '/clarion.ingest.v1.TenantService/DeactivateTenant',
             clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeactivateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.TenantService/RotateWebhookSecret',
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.RotateWebhookSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhookSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.TenantService/DeleteWebhookSecrets',
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,12 @@ class TenantServiceStub:
     """The old key ends at once."""
     DeactivateTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.DeactivateTenantRequest, _tenants_pb2.DeactivateTenantResponse]
     """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+    RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.RotateWebhookSecretRequest, _tenants_pb2.RotateWebhookSecretResponse]
+    """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
+    while. CONFLICT: four are valid already.
+    """
+    DeleteWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]
+    """All of the tenant's webhook secrets end; nothing need be signed any more."""
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
@@ -61,6 +67,12 @@ class TenantServiceAsyncStub(TenantServiceStub):
     """The old key ends at once."""
     DeactivateTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.DeactivateTenantRequest, _tenants_pb2.DeactivateTenantResponse]  # type: ignore[assignment]
     """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+    RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_tenants_pb2.RotateWebhookSecretRequest, _tenants_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
+    """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
+    while. CONFLICT: four are valid already.
+    """
+    DeleteWebhookSecrets: _aio.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]  # type: ignore[assignment]
+    """All of the tenant's webhook secrets end; nothing need be signed any more."""
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tenants and their keys, for operators."""
@@ -111,5 +123,23 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.DeactivateTenantResponse, _abc.Awaitable[_tenants_pb2.DeactivateTenantResponse]]:
         """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+
+    @_abc_1.abstractmethod
+    def RotateWebhookSecret(
+        self,
+        request: _tenants_pb2.RotateWebhookSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenants_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_tenants_pb2.RotateWebhookSecretResponse]]:
+        """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
+        while. CONFLICT: four are valid already.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteWebhookSecrets(
+        self,
+        request: _tenants_pb2.DeleteWebhookSecretsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenants_pb2.DeleteWebhookSecretsResponse, _abc.Awaitable[_tenants_pb2.DeleteWebhookSecretsResponse]]:
+        """All of the tenant's webhook secrets end; nothing need be signed any more."""
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,10 +5,11 @@ makes them. `nats_server` and `postgres_server` can be killed and started again.
 """
 
 import asyncio
+import random
 import secrets
-import socket
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from xdist.scheduler import LoadScopeScheduling
 import runtime.postgres
 from services import topology
 from stack import postgres as local_postgres
+from stack.folder import is_free
 from stack.launch import command_for
 from stack.nats import Nats
 from stack.postgres import Postgres
@@ -32,6 +34,9 @@ ENGINE = "realtime engine"
 _ROOT = Path(__file__).parents[1]
 _TEMPLATE = "template_migrated"
 _STREAM_MAX_BYTES = 64 * 1024**2
+# Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
+_PORTS = range(10_000, 20_000)
+_GIVEN: set[int] = set()
 
 
 @dataclass
@@ -48,12 +53,25 @@ class PostgresServer:
             self.local.command(), death_signal=local_postgres.STOP_SIGNAL, user=local_postgres.system_user()
         )
         self.process = _spawn(command, self.log, environment=local_postgres.environment())
-        in_thread(self.local.wait())
+        self._wait()
+
+    def _wait(self) -> None:
+        try:
+            in_thread(self.local.wait())
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
-        """End it as kill -9 does."""
+        """End it as kill -9 does, and wait for its backends: they notice a little later and answer until then."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        backends = [Path("/proc") / pid for pid in (children.read_text().split() if children.exists() else ())]
         self.process.kill()
         self.process.wait()
+        until = time.monotonic() + 10
+        while any(_runs(one) for one in backends):
+            assert time.monotonic() < until, "backends outlive their server"
+            time.sleep(0.002)
 
     def stop(self) -> None:
         """End it in good order."""
@@ -77,7 +95,11 @@ class NatsServer:
     def start(self) -> None:
         """Start it and wait until it answers. Blocking."""
         self.process = _spawn(command_for(self.local.command(), death_signal=9), self.log)
-        in_thread(self.local.wait())
+        try:
+            in_thread(self.local.wait())
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it as kill -9 does."""
@@ -134,11 +156,12 @@ def nats_url(nats_server: NatsServer) -> str:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 on which nobody listens; each only once, and no outgoing connection takes it."""
+    while True:
+        port = random.choice(_PORTS)
+        if port not in _GIVEN and is_free(port):
+            _GIVEN.add(port)
+            return port
 
 
 def in_thread(work: Coroutine[Any, Any, object]) -> None:
@@ -174,6 +197,13 @@ async def _database(local: Postgres, template: str) -> AsyncIterator[str]:
     yield local.url(name)
     # By a connection of its own: the test may have killed the server in between.
     await _administer(local, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return " Z " not in (process / "stat").read_text()
+    except OSError:
+        return False
 
 
 async def _administer(local: Postgres, statement: str) -> None:

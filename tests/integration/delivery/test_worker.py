@@ -61,6 +61,7 @@ async def test_retries_are_spread(create_worker: CreateWorker, streams: Streams,
     ones = [delivery() for _ in range(40)]
     await streams.publish(*map(queued, ones))
     await eventually(lambda: _equal(trace.waiting(), len(ones)))
+    await eventually(lambda: _traced(trace, len(ones)))
     dues = [step.next_attempt_at_us / 1_000_000 for step in await trace.steps()]
     assert max(dues) - min(dues) > 30
 
@@ -269,6 +270,10 @@ async def _settled(trace: Trace, ids: set[str]) -> bool:
         return await _sent(trace) == ids
     except (TimeoutError, OSError):  # the server is on its way back
         return False
+
+
+async def _traced(trace: Trace, count: int) -> bool:
+    return len(await trace.steps()) == count
 
 
 async def _equal(found: Awaitable[object], wanted: object) -> bool:

@@ -73,8 +73,8 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
             values = {"CLARION_GRPC_ADDRESS": address, "CLARION_SERVICE_TOKEN": TOKEN, **common, **variables}
             connection = await stack.enter_async_context(channel(address))
             service = Service(module, values, log, address, connection)
-            await service.start()
             stack.callback(service.kill)
+            await service.start()
             return service
 
         yield start

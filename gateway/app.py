@@ -10,6 +10,7 @@ from gateway.clients import Clients
 from gateway.dialects import orqestra
 from gateway.life import LIFE, Life
 from gateway.observing import observe
+from gateway.operators import Operators
 from gateway.settings import Settings
 
 # The largest body of any route; each reads less where its own rule says so.
@@ -28,7 +29,7 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     orqestra.add_routes(app, clients, authenticator, acceptor)
-    admin.add_routes(app, clients, authenticator, settings.admin_token)
+    admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, limit=settings.max_websockets)
     return app

@@ -8,7 +8,7 @@ import aiohttp
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
 from clarion.router.v1 import router_pb2_grpc
@@ -38,6 +38,7 @@ class Clients:
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.channels["ingest"])
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channels["ingest"])
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.channels["ingest"])
+        self.audit = audit_pb2_grpc.AuditServiceStub(self.channels["ingest"])
         self.router = router_pb2_grpc.RouterServiceStub(self.channels["router"])
         self.render = render_pb2_grpc.RenderServiceStub(self.channels["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.channels["render"])

@@ -1,5 +1,6 @@
 """What the gateway reads from its environment; the field http_address is CLARION_HTTP_ADDRESS."""
 
+from gateway import operators
 from runtime.service import CommonSettings
 from runtime.settings import Secret
 
@@ -11,6 +12,8 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     http_address: str
     # What an operator shows as bearer token on /api/v1/admin/*.
     admin_token: Secret
+    # Further ones, each with the name that the audit log knows it by: name:token, by commas.
+    admin_tokens: Secret = Secret("")
     # gRPC, each "host:port" or several separated by commas.
     ingest_address: str
     router_address: str
@@ -26,3 +29,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     max_websockets: int = 10_000
     # Bytes of accepted but unanswered events at a time; past it: 503.
     max_waiting_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be used. Raises SettingsError."""
+        operators.check(self.admin_tokens)

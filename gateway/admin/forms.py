@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from gateway.audit import FIELDS
 from gateway.channels import CHANNELS, NAMES
 from gateway.replies import BodyError, read_json_bytes
 from runtime.errors import ClarionError, Code
@@ -31,11 +32,13 @@ async def read(request: web.Request, body_type: type[B]) -> B:
     """Return the body. Raises BodyError, and INVALID naming the wrong field."""
     raw = await read_json_bytes(request, limit=MAX_BODY_BYTES)
     try:
-        return msgspec.json.decode(raw, type=body_type)
+        body = msgspec.json.decode(raw, type=body_type)
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BodyError(400, str(error)) from error
+    request[FIELDS] = tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
+    return body
 
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":

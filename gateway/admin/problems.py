@@ -1,16 +1,16 @@
 """Faults as application/problem+json (RFC 9457), and the operator's authentication."""
 
 import functools
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
+from gateway.audit import Auditor
+from gateway.operators import Operators
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
-from runtime.settings import Secret
 
 # Types are stable: a client may tell cases apart by them. They are names, not addresses.
 _TYPE_PREFIX = "urn:clarion:problem:"
@@ -38,31 +38,50 @@ log = logs.get(__name__)
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guard(token: Secret) -> Callable[[RequestHandler], RequestHandler]:
-    """Return what makes a handler the operator's alone, and its faults problem documents."""
-    expected = token.reveal().encode()
+def guard(operators: Operators, auditor: Auditor) -> Callable[..., RequestHandler]:
+    """Return what makes a handler the operators' alone, and its faults problem documents.
 
-    def protect(handler: RequestHandler) -> RequestHandler:
-        @functools.wraps(handler)
+    It takes the handler, and whether it changes anything: then the audit log hears of it first.
+    """
+
+    def protect(handler: RequestHandler, *, writes: bool) -> RequestHandler:
+        answering = _answering(handler)
+
+        async def recorded(request: web.Request, actor: str) -> web.StreamResponse:
+            entry_id = await auditor.begin(request, actor)
+            response = await answering(request)
+            await auditor.finish(request, entry_id, response)
+            return response
+
         async def protected(request: web.Request) -> web.StreamResponse:
-            try:
-                _authenticate(request, expected)
-                return await handler(request)
-            except ClarionError as error:
-                return from_error(error)
-            except BodyError as fault:
-                name, title = _BODY_PROBLEMS[fault.status]
-                return problem(fault.status, name, title, fault.detail)
-            except web.HTTPException:
-                raise
-            except Exception:
-                # A fault of ours: its text stays in the log.
-                log.exception("request_failed", dialect="admin")
-                return from_error(ClarionError(Code.INTERNAL, "See the log of the gateway."))
+            actor = operators.identify(request.headers.get("Authorization", ""))
+            return await (recorded(request, actor) if writes else handler(request))
 
-        return protected
+        return _answering(protected)
 
     return protect
+
+
+def _answering(handler: RequestHandler) -> RequestHandler:
+    """Make a handler's faults problem documents."""
+
+    @functools.wraps(handler)
+    async def answering(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ClarionError as error:
+            return from_error(error)
+        except BodyError as fault:
+            name, title = _BODY_PROBLEMS[fault.status]
+            return problem(fault.status, name, title, fault.detail)
+        except web.HTTPException:
+            raise
+        except Exception:
+            # A fault of ours: its text stays in the log.
+            log.exception("request_failed", dialect="admin")
+            return from_error(ClarionError(Code.INTERNAL, "See the log of the gateway."))
+
+    return answering
 
 
 def from_error(error: ClarionError) -> web.Response:
@@ -93,10 +112,3 @@ def problem(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return json_reply(body, status=status, headers=headers, content_type="application/problem+json")
-
-
-def _authenticate(request: web.Request, expected: bytes) -> None:
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    is_right = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), expected)
-    if scheme.lower() != "bearer" or not is_right:
-        raise ClarionError(Code.UNAUTHENTICATED, "Show the admin token as Authorization: Bearer.")

@@ -2,29 +2,45 @@
 
 from aiohttp import web
 
+from gateway.admin.audit import AuditLog
 from gateway.admin.events import Events
-from gateway.admin.problems import RequestHandler, guard
+from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import Providers
 from gateway.admin.templates import Templates
 from gateway.admin.tenants import Tenants
+from gateway.audit import Auditor
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
+from gateway.operators import Operators
 from runtime.errors import ClarionError, Code
-from runtime.settings import Secret
 
 _BASE = "/api/v1/admin"
+_READING = frozenset({"GET", "HEAD"})
+# A POST only for its body: nothing is changed, so the audit log need not hear of it.
+_ASKING = frozenset({"/templates/preview"})
 
 
-def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, token: Secret) -> None:
+def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, operators: Operators) -> None:
     """Serve the operator's API."""
-    protect = guard(token)
+    protect = guard(operators, Auditor(clients))
     for method, path, handler in _routes(clients, authenticator):
-        app.router.add_route(method, _BASE + path, protect(handler))
-    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing))
+        writes = method not in _READING and path not in _ASKING
+        app.router.add_route(method, _BASE + path, protect(handler, writes=writes))
+    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing, writes=False))
 
 
 async def _nothing(request: web.Request) -> web.StreamResponse:
-    raise ClarionError(Code.NOT_FOUND, f"The admin API has no {request.method} at this path.")
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods
+    allowed -= {"*"}  # that was this handler's own
+    if not allowed:
+        raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
+    named = ", ".join(sorted(allowed))
+    answer = problem(405, "method-not-allowed", "Another method is needed", f"This path takes {named}.")
+    answer.headers["Allow"] = named
+    return answer
 
 
 def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, str, RequestHandler]]:
@@ -32,6 +48,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
     providers = Providers(clients)
     templates = Templates(clients)
     events = Events(clients)
+    audit = AuditLog(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -54,4 +71,5 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("GET", "/dead-letters", events.dead_letters),
         ("POST", "/dead-letters/{id}/replay", events.replay),
         ("GET", "/route-explain", events.explain),
+        ("GET", "/audit", audit.search),
     ]

@@ -1,0 +1,103 @@
+"""The audit log's side at the edge: no write of the admin API happens before its entry is on disk."""
+
+import hashlib
+
+import msgspec
+from aiohttp import web
+
+from clarion.ingest.v1 import audit_pb2
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from runtime import logs, telemetry
+from runtime.errors import ClarionError
+
+# The write is done by then; its answer waits for this long at most, seconds.
+FINISH_DEADLINE_S = 2.0
+
+# The names of the fields that a body held; set by whoever decoded it.
+FIELDS = web.RequestKey("audit_fields", tuple)
+
+_LONGEST = 255
+# Parts of a path that name a person: an entry outlives an erasure, so it holds only their digest.
+_PERSONAL = frozenset({"user_id", "recipient", "address", "email", "phone"})
+
+log = logs.get(__name__)
+
+
+class Auditor:
+    """Writes the entries; safe for any number of requests at a time."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def begin(self, request: web.Request, actor: str) -> str:
+        """Return the entry's id once it is on disk. Raises ClarionError: then the write must not happen."""
+        wire = audit_pb2.BeginAuditEntryRequest(
+            actor=actor,
+            method=request.method,
+            route=_route(request),
+            resource=_resource(request),
+            trace_id=telemetry.current_trace(),
+        )
+        answer = await self._clients.call(self._clients.audit.BeginAuditEntry, wire)
+        return answer.audit_entry_id
+
+    async def finish(self, request: web.Request, entry_id: str, response: web.StreamResponse) -> None:
+        """Add what was answered. Never raises: the write is done, and its entry says that its outcome is unknown."""
+        wire = audit_pb2.FinishAuditEntryRequest(
+            audit_entry_id=entry_id,
+            status=response.status,
+            resource=_resource(request) or _made(response),
+            tenant_id=_storable(request.get(TENANT_ID, "")) or _tenant(request),
+            fields=request.get(FIELDS, ()),
+        )
+        try:
+            await self._clients.call(self._clients.audit.FinishAuditEntry, wire, deadline=FINISH_DEADLINE_S)
+        except ClarionError as error:
+            log.error(
+                "audit_entry_unfinished",
+                audit_entry_id=entry_id,
+                route=_route(request),
+                status=response.status,
+                error=error.detail,
+            )
+
+
+def digest_of(person: str) -> str:
+    """Return what stands in the log for a person's id."""
+    return f"sha256:{hashlib.sha256(person.encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def _resource(request: web.Request) -> str:
+    parts = [digest_of(value) if name in _PERSONAL else value for name, value in request.match_info.items()]
+    return _storable("/".join(parts))
+
+
+def _made(response: web.StreamResponse) -> str:
+    """Return the id of what a POST made, from its answer."""
+    if not isinstance(response, web.Response) or not isinstance(response.body, bytes) or response.status >= 400:
+        return ""
+    try:
+        return _storable(msgspec.json.decode(response.body, type=_Made).id)
+    except msgspec.DecodeError:
+        return ""
+
+
+class _Made(msgspec.Struct):
+    id: str = ""
+
+
+def _tenant(request: web.Request) -> str:
+    if not _route(request).startswith("/api/v1/admin/tenants/{id}"):
+        return ""
+    return _storable(request.match_info["id"])
+
+
+def _storable(text: str) -> str:
+    """Return text as a table takes it: whatever a path holds, its entry must not fail."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:_LONGEST]

@@ -27,14 +27,14 @@ class TraceWriter:
         )
 
     async def write(self, record: trace_pb2.TraceRecord) -> None:
-        """Return when the record is stored; gives it its id. Raises UNAVAILABLE when the broker is away."""
-        record.id = new_id()
+        """Return when the record is stored; gives it an id if it has none. Raises UNAVAILABLE."""
+        record.id = record.id or new_id()
         await self._batcher.enqueue(record)
 
     async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
         """As write, of several."""
         for record in records:
-            record.id = new_id()
+            record.id = record.id or new_id()
         await self._batcher.submit_all(records)
 
     async def drain(self) -> None:

@@ -78,6 +78,8 @@ def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord]) -> Group:
             _routed(rows, item)
         elif item.HasField("attempted"):
             _attempted(rows, item)
+        elif item.HasField("reported"):
+            _reported(rows, item)
     _finish(rows)
     return rows
 
@@ -149,6 +151,32 @@ def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
             record.at_us,
         ),
     )
+
+
+def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
+    """A report is one more line among the delivery's attempts, and moves the delivery on."""
+    step = record.reported
+    line = trace_pb2.TraceRecord(
+        id=record.id,
+        event_id=record.event_id,
+        tenant_id=record.tenant_id,
+        at_us=record.at_us,
+        attempted=trace_pb2.Attempted(
+            delivery_id=step.delivery_id,
+            channel=step.channel,
+            attempt=step.attempt,
+            replay=step.replay,
+            status=step.status,
+            reason=step.reason,
+            detail=step.detail,
+            provider=step.provider,
+            provider_message_id=step.provider_message_id,
+        ),
+    )
+    if step.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
+        rows.attempts[record.id] = line
+    else:
+        _attempted(rows, line)
 
 
 def _deliver(rows: Group, new: DeliveryRow) -> None:

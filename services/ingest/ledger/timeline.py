@@ -22,6 +22,13 @@ _OUTCOMES = {
     trace_pb2.DELIVERY_STATUS_FAILED: ("failed", "failed"),
     trace_pb2.DELIVERY_STATUS_DEAD: ("dead", "failed"),
 }
+# What was reported later: nothing was rendered or sent for it.
+_REPORTS = {
+    trace_pb2.DELIVERY_STATUS_UNSPECIFIED: ("unsubscribed", "ok"),
+    trace_pb2.DELIVERY_STATUS_DELIVERED: ("delivered", "ok"),
+    trace_pb2.DELIVERY_STATUS_BOUNCED: ("bounced", "failed"),
+    trace_pb2.DELIVERY_STATUS_COMPLAINED: ("complained", "failed"),
+}
 
 
 def to_us(moment: Any) -> int:
@@ -73,7 +80,8 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
 
 
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
-    step, outcome = _OUTCOMES.get(attempt["status"], ("sent", "ok"))
+    is_report = attempt["status"] in _REPORTS
+    step, outcome = (_REPORTS if is_report else _OUTCOMES).get(attempt["status"], ("sent", "ok"))
     ended_us = to_us(attempt["ended_at"])
     common = {
         "delivery_id": str(attempt["delivery_id"]),
@@ -81,7 +89,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    if attempt["provider"] or outcome == "ok":  # otherwise it was rendering that failed
+    if not is_report and (attempt["provider"] or outcome == "ok"):  # otherwise it was rendering that failed
         steps.append(
             ledger_pb2.TimelineStep(
                 step="rendered",

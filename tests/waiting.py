@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 @overload
-async def eventually(predicate: Callable[..., Awaitable[T]], deadline: float = 10.0, *, every: float = 0.02) -> T: ...
+async def eventually(predicate: Callable[..., Awaitable[T]], deadline: float = 30.0, *, every: float = 0.02) -> T: ...
 @overload
-async def eventually(predicate: Callable[..., T], deadline: float = 10.0, *, every: float = 0.02) -> T: ...
-async def eventually(predicate: Callable[..., Any], deadline: float = 10.0, *, every: float = 0.02) -> Any:
+async def eventually(predicate: Callable[..., T], deadline: float = 30.0, *, every: float = 0.02) -> T: ...
+async def eventually(predicate: Callable[..., Any], deadline: float = 30.0, *, every: float = 0.02) -> Any:
     """Return the predicate's first truthy value; AssertionError after deadline seconds.
 
     The predicate may be a coroutine function. An AssertionError inside it counts as "not yet".

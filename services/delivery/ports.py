@@ -1,5 +1,6 @@
 """What the worker needs of a channel, and what a channel answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -16,6 +17,10 @@ class Verdict(Enum):
     TRANSIENT = "transient"
     # The provider asks to slow down; retry_after_s says for how long, where it said so.
     THROTTLED = "throttled"
+    # The provider refuses the account: wrong credentials, no credit. For an operator to mend; asking again is no use.
+    CREDENTIALS = "credentials"
+    # Nobody was asked, as all who could be have said when to come back: retry_after_s. No attempt.
+    POSTPONED = "postponed"
     # No use in trying again: a malformed address, rejected content.
     PERMANENT = "permanent"
     # Decided at the last moment not to send: the reason says why.
@@ -27,7 +32,7 @@ class Result:
     """An attempt's answer. A provider's no is a Result, not an exception.
 
     reason: a word such as "provider_timeout". detail: the provider's own words, at most 500 characters,
-    never with credentials in them. provider: its kind.
+    never with credentials in them. provider: its kind. earlier: who was asked in vain before, within this attempt.
     """
 
     verdict: Verdict
@@ -36,6 +41,16 @@ class Result:
     detail: str = ""
     provider_message_id: str = ""
     retry_after_s: float = 0.0
+    earlier: "Sequence[Try]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One provider that was asked in vain before another one. Unix times in microseconds."""
+
+    result: Result
+    ended_us: int
+    took_us: int
 
 
 class Attempter(Protocol):
@@ -45,4 +60,4 @@ class Attempter(Protocol):
         """Name what a hung far side would hold up (such as tenant and provider): its attempts share one bound."""
 
     async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
-        """Send the rendered content once. Bounded in time by the worker (ATTEMPT_DEADLINE_S)."""
+        """Send the rendered content once. Bounded in time by the worker (attempt_deadline_s)."""

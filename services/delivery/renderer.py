@@ -5,12 +5,15 @@ import grpc.aio
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime.batching import Batcher
+from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
 # Render's word for a content that found no room in the answer; see RenderFailure.reason.
 _ANSWER_FULL = "answer_full"
+# Its word for one that there was no time for: that one alone is put off.
+_NO_TURN = "no_turn"
 
 
 class Renderer:
@@ -33,11 +36,14 @@ class Renderer:
         """Return the delivery's content, or why there is none. Raises ClarionError when render is away."""
         return await self._batcher.enqueue(delivery)
 
-    async def _flush(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
+    async def _flush(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult | BaseException]:
+        return [_late() if result.failure.reason == _NO_TURN else result for result in await self._all(deliveries)]
+
+    async def _all(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
         results = await self._ask(deliveries)
         left = [index for index, result in enumerate(results) if result.failure.reason == _ANSWER_FULL]
         if left and len(left) < len(deliveries):  # each answer holds some of them, so there is an end to it
-            again = await self._flush([deliveries[index] for index in left])
+            again = await self._all([deliveries[index] for index in left])
             for index, result in zip(left, again, strict=True):
                 results[index] = result
         return results
@@ -51,7 +57,12 @@ class Renderer:
                     fallback=delivery.payload_extra,
                 )
                 for delivery in deliveries
-            ]
+            ],
+            partial=True,
         )
         answer = await self._caller(self._stub.RenderBatch, request, deadline=DEADLINE_S)
         return list(answer.results)
+
+
+def _late() -> ClarionError:
+    return ClarionError(Code.OVERLOADED, "Rendering had no time for it; try again shortly.", retry_after=1)

@@ -14,6 +14,9 @@ MAX_DELAY_S = 900.0
 # Each delay is stretched by up to this share, so that what failed together does not come back together.
 JITTER = 0.2
 
+# How often a delivery is put off because its providers asked for time, before that counts as an attempt: most of a day.
+MAX_POSTPONEMENTS = 1_000
+
 _MAX_DEFERRAL_S = 60.0
 
 Uniform = Callable[[float, float], float]

@@ -52,7 +52,7 @@ class DeliveryWorker:
     """One process's share of the deliveries of some channels.
 
     max_held bounds what one consumer hands out at a time; slot_limit, of that, what one slot
-    (Attempter.slot) may hold. delays_s: see retry.decide.
+    (Attempter.slot) may hold. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class DeliveryWorker:
         delays_s: Sequence[float] = retry.DEFAULT_DELAYS_S,
         max_held: int = 256,
         slot_limit: int = 256,
+        attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._attempter = attempter
@@ -74,6 +75,7 @@ class DeliveryWorker:
         self._trace = TraceWriter(nats.Publisher(connection))
         self._timers = nats.Publisher(connection)
         self._delays_s = delays_s
+        self._attempt_deadline_s = attempt_deadline_s
         self._slots = Slots(slot_limit)
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,6 +158,9 @@ class DeliveryWorker:
             return
         rendered_at = self._now()
         result = await self._ask(delivery, rendered)
+        if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
+            await self._defer(delivery, result.reason, at_least_s=result.retry_after_s)
+            return
         decision = retry.decide(result, delivery.attempt, self._delays_s)
         ended = self._now()
         record = trace_pb2.TraceRecord(
@@ -178,7 +183,7 @@ class DeliveryWorker:
                 send_us=ended - rendered_at,
             ),
         )
-        await self._conclude(delivery, decision, record)
+        await self._conclude(delivery, decision, [*_in_vain(delivery, result), record])
         self._report(delivery, decision, record)
 
     async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> Result:
@@ -186,7 +191,7 @@ class DeliveryWorker:
             failure = rendered.failure
             return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         try:
-            async with asyncio.timeout(ATTEMPT_DEADLINE_S):
+            async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
         except TimeoutError:
             return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
@@ -195,12 +200,14 @@ class DeliveryWorker:
             return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
 
     async def _conclude(
-        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
+        self, delivery: event_pb2.Delivery, decision: retry.Decision, records: Sequence[trace_pb2.TraceRecord]
     ) -> None:
+        """Store what the attempt leaves behind; the last record is its own, those before are of providers in vain."""
+        record = records[-1]
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
             record.attempted.dead_letter.CopyFrom(delivery)
         if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
-            await self._trace.write(record)
+            await self._trace.write_all(records)
             return
         due_us = self._now() + int(decision.delay_s * 1_000_000)
         record.attempted.next_attempt_at_us = due_us
@@ -210,7 +217,7 @@ class DeliveryWorker:
         again.planned_at_us = due_us
         # In this order: a record without its timer would read, after a long outage, as if all were well.
         await self._schedule(again, due_us)
-        await self._trace.write(record)
+        await self._trace.write_all(records)
 
     async def _bury(self, delivery: event_pb2.Delivery, held: nats.Held, error: Exception) -> None:
         """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
@@ -234,8 +241,8 @@ class DeliveryWorker:
             return
         await held.ack()
 
-    async def _defer(self, delivery: event_pb2.Delivery, reason: str) -> None:
-        due_us = self._now() + int(retry.deferral_s(delivery.deferrals) * 1_000_000)
+    async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
+        due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
         _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
         delivery.deferrals += 1
         delivery.planned_at_us = due_us
@@ -277,6 +284,30 @@ class DeliveryWorker:
             render_ms=step.render_us / 1000,
             send_ms=step.send_us / 1000,
         )
+
+
+def _in_vain(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:
+    """Return a record of each provider that was asked before the last one: RETRYING, with no time for the next try."""
+    return [
+        trace_pb2.TraceRecord(
+            event_id=delivery.event_id,
+            tenant_id=delivery.tenant_id,
+            at_us=tried.ended_us,
+            duration_us=tried.took_us,
+            attempted=trace_pb2.Attempted(
+                delivery_id=delivery.id,
+                channel=delivery.channel,
+                attempt=delivery.attempt,
+                replay=delivery.replay,
+                status=trace_pb2.DELIVERY_STATUS_RETRYING,
+                reason=tried.result.reason,
+                detail=tried.result.detail[:500],
+                provider=tried.result.provider,
+                send_us=tried.took_us,
+            ),
+        )
+        for tried in result.earlier
+    ]
 
 
 def _read(held: nats.Held) -> event_pb2.Delivery | None:

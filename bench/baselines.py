@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench import broker, figures, ground, helper, load, tenant, usage
+from bench import broker, chains, figures, ground, helper, load, tenant, usage
 from bench.figures import Bare, Baselines, Stored
 from stack.client import Running
 
@@ -28,6 +28,7 @@ async def measure(stack: Running, *, seconds: float, connections: int, latency_r
     url = stack.variables["CLARION_NATS_URL"]
     return Baselines(
         aiohttp=await _bare(seconds, connections, latency_rate),
+        chain=await chains.measure(stack, seconds=seconds, connections=connections, latency_rate=latency_rate),
         in_turn=await _stored(url, 1, 1, seconds / 2),
         singles=await _stored(url, 1, _SINGLES_WINDOW, seconds),
         batches=await _stored(url, BATCH, _BATCHES_WINDOW, seconds),

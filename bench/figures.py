@@ -94,10 +94,29 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     client_cpu_us: float
 
 
+class ChainLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """The bare chain under one load. python_cpu_us: of its four processes, for each event."""
+
+    # Offered per second; 0: closed loop.
+    offered: float
+    recorded_rate: float
+    accept: Latency
+    end_to_end: Latency
+    python_cpu_us: float
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """The bare chain of bench.chain: HTTP, gRPC, two streams, a row; nothing else done."""
+
+    gentle: ChainLoad
+    flood: ChainLoad
+
+
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
     """What the parts do alone, in the same run. disk: writes of 4 KiB with fdatasync, one after the other, per s."""
 
     aiohttp: Bare
+    chain: Chain
     in_turn: Stored
     singles: Stored
     batches: Stored

@@ -50,6 +50,8 @@ def _title(text: str) -> list[str]:
 def _baselines(base: Baselines) -> Iterator[str]:
     yield from _title("Baselines of this run")
     yield f"  bare aiohttp, JSON in and out      {base.aiohttp.rate:>9,.0f} /s   {base.aiohttp.cpu_us:6.0f} us CPU each"
+    flood = base.chain.flood
+    yield f"  bare chain, HTTP to recorded row   {flood.recorded_rate:>9,.0f} /s   {flood.python_cpu_us:6.0f} us Python"
     batches = f"atomic batches of {base.batches.batch}"
     for text, stored in (
         ("one at a time", base.in_turn),
@@ -82,7 +84,9 @@ def _latency(load: Load, base: Baselines | None) -> Iterator[str]:
     if base is not None:
         bare = base.aiohttp.latency
         yield f"  bare aiohttp     {_latency_text(bare)}   at {base.aiohttp.latency_rate:,.0f}/s"
-        yield f"  ours / bare      {_over(load.accept, bare)} for the answer, {_over(load.end_to_end, bare)} end to end"
+        yield f"  bare chain       {_latency_text(base.chain.gentle.end_to_end)}   until the recorded row"
+        yield f"  ours / bare      {_over(load.accept, bare)} for the answer, of aiohttp alone"
+        yield f"  ours / chain     {_over(load.end_to_end, base.chain.gentle.end_to_end)} end to end"
     yield f"  the generator sent at most {load.late_p99_ms:.2f} ms late (p99); that is in the figures"
 
 
@@ -179,7 +183,8 @@ def _ratios(rate: float, base: Baselines | None) -> str:
     if base is None:
         return ""
     return (
-        f"{rate / base.aiohttp.rate:.2f} x bare aiohttp, {rate / base.singles.rate:.2f} x JetStream singles,"
+        f"{rate / base.aiohttp.rate:.2f} x bare aiohttp, {rate / base.chain.flood.recorded_rate:.2f} x the bare chain,"
+        f" {rate / base.singles.rate:.2f} x JetStream singles,"
         f" {rate / base.batches.rate:.2f} x JetStream batches"
     )
 

@@ -2,17 +2,26 @@
 
 A template becomes a tree, the tree becomes closures over plain data (dict, list, str, int, float, bool,
 None): no Python source is generated and no attribute is read, so a template can name data and nothing else.
+Partials are texts handed to compile_template(), so they are fixed with the template.
 """
 
 from services.render.handlebars.compiler import Template, compile_template
+from services.render.handlebars.culture import Culture
+from services.render.handlebars.helper import BUILT_IN, Helper, Options
 from services.render.handlebars.lexer import TemplateFaultError
 from services.render.handlebars.output import Output, OutputTooLargeError, RenderTimeoutError
-from services.render.handlebars.tree import Block, Program, Text
+from services.render.handlebars.tree import Block, Inline, Partial, Program, Text
 
 __all__ = [
+    "BUILT_IN",
     "Block",
+    "Culture",
+    "Helper",
+    "Inline",
+    "Options",
     "Output",
     "OutputTooLargeError",
+    "Partial",
     "Program",
     "RenderTimeoutError",
     "Template",

@@ -114,6 +114,15 @@ def section(argument: Getter, program: Emit, inverse: Emit) -> Emit:
     return run
 
 
+def decision(argument: Getter, program: Emit, inverse: Emit) -> Emit:
+    """Return the block of a helper that says yes or no."""
+
+    def run(scope: Scope, out: Output) -> None:
+        (program if is_true(argument(scope)) else inverse)(scope, out)
+
+    return run
+
+
 BLOCK_HELPERS: Mapping[str, BlockHelper] = {
     "if": BlockHelper(_if, options=frozenset(("includeZero",))),
     "unless": BlockHelper(_unless, options=frozenset(("includeZero",))),

@@ -4,64 +4,142 @@ A name without arguments is always data, so no variable's name is reserved; only
 be a helper.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from services.render.handlebars.blocks import BLOCK_HELPERS, BlockHelper, Emit, Parts, section
+from services.render.handlebars.blocks import BLOCK_HELPERS, BlockHelper, Emit, Parts, decision, section
+from services.render.handlebars.culture import Culture
+from services.render.handlebars.helper import BUILT_IN, Helper
 from services.render.handlebars.lexer import TemplateFaultError
-from services.render.handlebars.output import Output
+from services.render.handlebars.output import Output, OutputTooLargeError
+from services.render.handlebars.partials import BLOCK, Calling, Saved, calls, defined
 from services.render.handlebars.paths import Getter, getter
-from services.render.handlebars.scope import Scope
-from services.render.handlebars.syntax import parse
-from services.render.handlebars.tree import Block, Call, Expression, Literal, Mustache, Node, Path, Program, Text
-from services.render.handlebars.values import child, escape, text_of
+from services.render.handlebars.scope import Around, Run, Scope
+from services.render.handlebars.syntax import MAX_TAGS, parse
+from services.render.handlebars.tree import (
+    Block,
+    Call,
+    Expression,
+    Inline,
+    Literal,
+    Mustache,
+    Node,
+    Partial,
+    Path,
+    Program,
+    Text,
+)
+from services.render.handlebars.values import escape, text_of
 
 _Names: TypeAlias = frozenset[str]
 
 # What a compiled tag roughly holds in memory, bytes.
 _TAG_COST = 800
 
-
-def _lookup(value: Any, key: Any) -> Any:
-    return child(value, text_of(key))
-
-
-# Inline helpers: plain values in, a plain value out; with the number of arguments each takes.
-HELPERS: dict[str, tuple[Callable[..., Any], int]] = {"lookup": (_lookup, 2)}
+_NOBODY = Culture()
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled template. cost: bytes it roughly holds in memory."""
+    """A compiled template. partials: the trees of those it can call. cost: bytes it roughly holds in memory."""
 
     emit: Emit
     program: Program
+    partials: Mapping[str, Program]
     cost: int
 
-    def render(self, data: dict[str, Any], output: Output) -> str:
-        """Return the text. Raises what Output raises; MemoryError, RecursionError on monstrous data."""
-        self.emit(Scope(data), output)
+    def render(self, data: dict[str, Any], output: Output, culture: Culture = _NOBODY) -> str:
+        """Return the text.
+
+        Raises what Output raises; TemplateFaultError where a partial is missing; MemoryError, RecursionError on
+        monstrous data.
+        """
+        self.emit(Scope.first(Run(data, output, culture)), output)
         return output.text()
 
 
-def compile_template(source: str, *, escaping: bool) -> Template:
-    """Compile source. escaping: ``{{x}}`` is escaped for HTML. Raises TemplateFaultError."""
+def compile_template(
+    source: str,
+    *,
+    escaping: bool,
+    partials: Mapping[str, str] | None = None,
+    helpers: Mapping[str, Helper] = BUILT_IN,
+) -> Template:
+    """Compile source with the partials it calls. escaping: ``{{x}}`` is escaped for HTML.
+
+    partials: texts by name. Raises TemplateFaultError, also for a partial or helper that there is not.
+    """
+    unit = _Unit(partials or {}, helpers, escaping=escaping)
     program = parse(source)
-    compiler = _Compiler(escaping=escaping)
-    emit = compiler.program(program, frozenset())
-    return Template(emit, program, len(source) + _TAG_COST * compiler.tags)
+    emit = _Compiler(unit).program(program, frozenset())
+    trees = unit.finish()
+    size = len(source) + sum(len(unit.sources[name]) for name in trees)
+    return Template(emit, program, trees, size + _TAG_COST * unit.tags)
+
+
+class _Unit:
+    """What a template and its partials share while they are compiled. inlines: every name defined anywhere."""
+
+    def __init__(self, sources: Mapping[str, str], helpers: Mapping[str, Helper], *, escaping: bool) -> None:
+        self.sources = sources
+        self.helpers = helpers
+        self.escaping = escaping
+        self.tags = 1
+        self.inlines: set[str] = set()
+        self.library: dict[str, Saved] = {}
+        self._open: list[tuple[str, TemplateFaultError]] = []
+
+    def finish(self) -> Mapping[str, Program]:
+        """Compile the partials that are called, and those they call; return their trees. Raises TemplateFaultError."""
+        trees: dict[str, Program] = {}
+        while missing := [name for name in self.library if name not in trees]:
+            for name in missing:
+                trees[name] = self._compile(name)
+        for name, fault in self._open:
+            # It may be defined by whoever calls; where nobody defines it, nobody can.
+            if name not in self.inlines:
+                raise fault
+        return trees
+
+    def call(self, name: str | None, fault: TemplateFaultError, *, required: bool) -> None:
+        """Note that a partial is called. name: None where data say which. required: it has no block to fall back on."""
+        for wanted in self.sources if name is None else (name,):
+            if wanted in self.sources:
+                self.library.setdefault(wanted, Saved(wanted))
+            elif required and wanted != BLOCK:
+                self._open.append((wanted, fault))
+
+    def count_tag(self, line: int, column: int) -> None:
+        """Count a tag. Raises TemplateFaultError."""
+        self.tags += 1
+        if self.tags > MAX_TAGS + 1:
+            raise TemplateFaultError(f"more than {MAX_TAGS} tags with the partials", line, column)
+
+    def _compile(self, name: str) -> Program:
+        try:
+            program = parse(self.sources[name])
+            self.library[name].emit = _Compiler(self, name).program(program, frozenset())
+        except TemplateFaultError as fault:
+            raise fault.within(name) from None
+        return program
 
 
 class _Compiler:
-    """names, where it is passed: those given by ``as |…|`` around the place."""
+    """Compiles one text. names, where it is passed: those given by ``as |…|`` around the place."""
 
-    def __init__(self, *, escaping: bool) -> None:
-        self._escaping = escaping
-        self.tags = 1
+    def __init__(self, unit: _Unit, partial: str = "") -> None:
+        self._unit = unit
+        self._partial_name = partial
 
     def program(self, program: Program, names: _Names) -> Emit:
-        steps = tuple(self._node(node, names) for node in program.nodes)
+        """Compile a run of nodes."""
+        return self._program(program, self._inlines(program, names), names)
+
+    def _program(self, program: Program, inlines: dict[str, Emit], names: _Names) -> Emit:
+        steps = tuple(self._node(node, names) for node in program.nodes if not isinstance(node, Inline))
+        if inlines:
+            return _defining(inlines, steps)
         if not steps:
             return _nothing
         if len(steps) == 1:
@@ -73,30 +151,68 @@ class _Compiler:
 
         return run
 
+    def _inlines(self, program: Program, names: _Names) -> dict[str, Emit]:
+        found = {}
+        for node in program.nodes:
+            if isinstance(node, Inline):
+                self._unit.inlines.add(node.name)
+                found[node.name] = self.program(node.program, names)
+        return found
+
     def _node(self, node: Node, names: _Names) -> Emit:
-        if isinstance(node, Text):
-            return _writes(node.value)
-        self.tags += 1
-        if isinstance(node, Mustache):
-            return self._mustache(node, names)
-        return self._block(node, names)
+        match node:
+            case Text():
+                return _writes(node.value)
+            case Partial():
+                return self._partial(node, names)
+            case Mustache():
+                return self._mustache(node, names)
+            case Block():
+                return self._block(node, names)
+            case Inline():
+                return _nothing
 
     def _mustache(self, node: Mustache, names: _Names) -> Emit:
         call = node.call
+        self._unit.count_tag(call.line, call.column)
         value = self._call(call, names) if call.has_arguments else _written(call.target, names)
-        if node.escaped and self._escaping:
+        if node.escaped and self._unit.escaping:
             return lambda scope, out: out.write(escape(text_of(value(scope))))
         return lambda scope, out: out.write(text_of(value(scope)))
 
     def _block(self, node: Block, names: _Names) -> Emit:
         call = node.call
-        helper = _block_helper(node)
+        self._unit.count_tag(call.line, call.column)
+        helper = self._block_helper(node)
         program = self.program(node.program, names | set(node.names))
         inverse = self.program(node.inverse, names)
         if helper is None:
             return section(_data_getter(call.target, names), program, inverse)
+        if isinstance(helper, Helper):
+            return decision(self._call(call, names), program, inverse)
         options = {key: self._expression(value, names) for key, value in call.options}
         return helper.make(Parts(self._expression(call.args[0], names), options, node.names, program, inverse))
+
+    def _partial(self, node: Partial, names: _Names) -> Emit:
+        self._unit.count_tag(node.line, node.column)
+        name = node.name
+
+        def fault(message: str) -> TemplateFaultError:
+            return TemplateFaultError(message, node.line, node.column, self._partial_name)
+
+        static = name if isinstance(name, str) else None
+        self._unit.call(static, fault(f"there is no partial {static!r}"), required=node.block is None)
+        inlines = {} if node.block is None else self._inlines(node.block, names)
+        calling = Calling(
+            name=name if isinstance(name, str) else self._call(name, names),
+            context=None if node.context is None else self._expression(node.context, names),
+            options=tuple((key, self._expression(value, names)) for key, value in node.options),
+            block=None if node.block is None else self._program(node.block, inlines, names),
+            inlines=inlines,
+            indent=node.indent,
+            fault=fault,
+        )
+        return calls(calling, self._unit.library)
 
     def _expression(self, expression: Expression, names: _Names) -> Getter:
         if isinstance(expression, Literal):
@@ -108,35 +224,78 @@ class _Compiler:
 
     def _call(self, call: Call, names: _Names) -> Getter:
         name = call.target.text
-        if name not in HELPERS:
+        helper = self._unit.helpers.get(name)
+        if helper is None:
             reason = "is a block helper: write {{#" + name + "}}" if name in BLOCK_HELPERS else "is not a helper"
-            raise TemplateFaultError(f"{name!r} {reason}", call.line)
-        helper, count = HELPERS[name]
-        if len(call.args) != count or call.options:
-            raise TemplateFaultError(f"{name!r} takes {count} arguments", call.line)
+            raise TemplateFaultError(f"{name!r} {reason}", call.line, call.column)
+        if not helper.least <= len(call.args) <= helper.most:
+            raise TemplateFaultError(f"{name!r} takes {helper.arity}", call.line, call.column)
+        _check_options(call, helper.options)
         arguments = [self._expression(argument, names) for argument in call.args]
-        return lambda scope: helper(*[argument(scope) for argument in arguments])
+        options = [(key, self._expression(value, names)) for key, value in call.options]
+        return _calling(helper, arguments, options)
 
+    def _block_helper(self, node: Block) -> BlockHelper | Helper | None:
+        """Return the block's helper, None for a section over data. Raises TemplateFaultError."""
+        call = node.call
+        name = call.target.text
+        if not call.has_arguments:
+            if node.names:
+                raise TemplateFaultError("as |names| belongs to each and with", call.line, call.column)
+            return None
+        helper = BLOCK_HELPERS.get(name)
+        if helper is None:
+            return self._decider(node)
+        if len(call.args) != 1:
+            raise TemplateFaultError(f"{name!r} takes one argument", call.line, call.column)
+        _check_options(call, helper.options)
+        if len(node.names) > helper.names:
+            raise TemplateFaultError(f"{name!r} gives {helper.names} names", call.line, call.column)
+        return helper
 
-def _block_helper(node: Block) -> BlockHelper | None:
-    """Return the block's helper, None for a section over data. Raises TemplateFaultError."""
-    call = node.call
-    name = call.target.text
-    if not call.has_arguments:
+    def _decider(self, node: Block) -> Helper:
+        """Return the helper whose yes or no opens a block."""
+        call = node.call
+        name = call.target.text
+        helper = self._unit.helpers.get(name)
+        if helper is None or not helper.decides:
+            raise TemplateFaultError(f"{name!r} is not a block helper", call.line, call.column)
         if node.names:
-            raise TemplateFaultError("as |names| belongs to each and with", call.line)
-        return None
-    helper = BLOCK_HELPERS.get(name)
-    if helper is None:
-        raise TemplateFaultError(f"{name!r} is not a block helper", call.line)
-    if len(call.args) != 1:
-        raise TemplateFaultError(f"{name!r} takes one argument", call.line)
+            raise TemplateFaultError(f"{name!r} gives 0 names", call.line, call.column)
+        return helper
+
+
+def _check_options(call: Call, known: frozenset[str]) -> None:
     for key, _ in call.options:
-        if key not in helper.options:
-            raise TemplateFaultError(f"{name!r} does not know {key!r}", call.line)
-    if len(node.names) > helper.names:
-        raise TemplateFaultError(f"{name!r} gives {helper.names} names", call.line)
-    return helper
+        if key not in known:
+            raise TemplateFaultError(f"{call.target.text!r} does not know {key!r}", call.line, call.column)
+
+
+def _calling(helper: Helper, arguments: list[Getter], options: list[tuple[str, Getter]]) -> Getter:
+    function = helper.call
+
+    def get(scope: Scope) -> Any:
+        run = scope.run
+        run.output.round()
+        given = {key: option(scope) for key, option in options}
+        value = function(tuple([argument(scope) for argument in arguments]), given, run.culture)
+        # One call inside another could double a text each time.
+        if type(value) is str and len(value) > run.output.limit:
+            raise OutputTooLargeError
+        return value
+
+    return get
+
+
+def _defining(inlines: dict[str, Emit], steps: tuple[Emit, ...]) -> Emit:
+    def run(scope: Scope, out: Output) -> None:
+        around = scope.around
+        scope.around = Around(defined(inlines, scope), around.block)
+        for step in steps:
+            step(scope, out)
+        scope.around = around
+
+    return run
 
 
 def _data_getter(target: Path | Literal, names: _Names) -> Getter:

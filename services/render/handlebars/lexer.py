@@ -15,7 +15,7 @@ _LITERAL_ENDS = r"(?=[\s~})|\]]|$)"
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
-    | (?P<close>\}}~\}}\}}|~?\}}\}}\}}?)
+    | (?P<close>\}}~?\}}\}}|~?\}}\}})
     | (?P<string>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')
     | (?P<number>-?[0-9]{{1,300}}(?:\.[0-9]+)?{_LITERAL_ENDS})
     | (?P<keyword>(?:true|false|null|undefined){_LITERAL_ENDS})
@@ -34,12 +34,22 @@ _KEYWORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None,
 
 
 class TemplateFaultError(Exception):
-    """A template that cannot be compiled. line: from 1, where the fault is."""
+    """A template that cannot be compiled, or not with these data.
 
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(f"line {line}: {message}")
+    line, column: from 1, where the tag with the fault begins. partial: in which one; empty: in the template itself.
+    """
+
+    def __init__(self, message: str, line: int, column: int, partial: str = "") -> None:
+        where = f"partial {partial!r}, " if partial else ""
+        super().__init__(f"{where}line {line}, column {column}: {message}")
         self.message = message
         self.line = line
+        self.column = column
+        self.partial = partial
+
+    def within(self, partial: str) -> "TemplateFaultError":
+        """Return the same fault, of a partial's text."""
+        return TemplateFaultError(self.message, self.line, self.column, self.partial or partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +66,62 @@ _ELSE = Token("name", "else")
 
 @dataclass(slots=True)
 class Chunk:
-    """Text (kind "text"), or a tag: "mustache", "raw" (unescaped), "open", "invert", "close", "else", "comment".
+    """Text (kind "text"), or a tag: "mustache", "raw" (unescaped), "open", "invert", "close", "else", "comment",
+    "partial", "open_partial", "open_inline".
 
-    trim_before, trim_after: ``~`` on that side.
+    trim_before, trim_after: ``~`` on that side. text: of a partial alone on its line, the white space before it.
     """
 
     kind: str
     line: int
+    column: int
     text: str = ""
     tokens: tuple[Token, ...] = ()
     trim_before: bool = False
     trim_after: bool = False
 
 
-_KINDS = {None: "mustache", "{": "raw", "&": "raw", "#": "open", "^": "invert", "/": "close"}
+_KINDS = {
+    None: "mustache",
+    "{": "raw",
+    "&": "raw",
+    "#": "open",
+    "^": "invert",
+    "/": "close",
+    ">": "partial",
+    "#>": "open_partial",
+    "#*": "open_inline",
+}
 _UNSUPPORTED = {
-    ">": "partials are not supported",
-    "#>": "partial blocks are not supported",
     "*": "decorators are not supported",
-    "#*": "inline partials are not supported",
     "{{": "raw blocks are not supported; write \\{{ for literal braces",
 }
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where reading has come to: the offset up to which lines are counted, the line, and where it begins."""
+
+    counted: int = 0
+    line: int = 1
+    begin: int = 0
+
+    def move(self, source: str, offset: int) -> tuple[int, int]:
+        """Go on to offset; return its line and column."""
+        if lines := source.count("\n", self.counted, offset):
+            self.line += lines
+            self.begin = source.rfind("\n", self.counted, offset) + 1
+        self.counted = offset
+        return self.line, offset - self.begin + 1
 
 
 def chunks(source: str) -> Iterator[Chunk]:
     """Yield the template's chunks in order. Raises TemplateFaultError."""
     text: list[str] = []
-    position = counted = 0
-    line = text_line = 1
+    position = 0
+    place = _Place()
+    text_at = (1, 1)
     while (found := source.find("{{", position)) >= 0:
-        line += source.count("\n", counted, found)
-        counted = found
         if source.endswith("\\\\", position, found):
             text.append(source[position : found - 1])
         elif source.endswith("\\", position, found):
@@ -96,53 +131,58 @@ def chunks(source: str) -> Iterator[Chunk]:
         else:
             text.append(source[position:found])
         if literal := "".join(text):
-            yield Chunk("text", text_line, literal)
-        chunk, position = _tag(source, found, line)
+            yield Chunk("text", *text_at, literal)
+        chunk, position = _tag(source, found, *place.move(source, found))
         yield chunk
         text = []
-        text_line = line + source.count("\n", found, position)
+        text_at = place.move(source, position)
     if literal := "".join([*text, source[position:]]):
-        yield Chunk("text", text_line, literal)
+        yield Chunk("text", *text_at, literal)
 
 
-def _tag(source: str, start: int, line: int) -> tuple[Chunk, int]:
+def _tag(source: str, start: int, line: int, column: int) -> tuple[Chunk, int]:
     """Return the tag that begins at start, and where it ends."""
     opening = _OPENING.match(source, start)
     if opening is None:
-        raise TemplateFaultError("a tag is expected", line)
+        raise TemplateFaultError("a tag is expected", line, column)
     sigil = opening["sigil"]
     if sigil in _UNSUPPORTED:
-        raise TemplateFaultError(_UNSUPPORTED[sigil], line)
-    trim = opening["trim"] is not None
+        raise TemplateFaultError(_UNSUPPORTED[sigil], line, column)
     if sigil in ("!", "!--"):
-        return _comment(source, opening, line, trim_before=trim)
-    tokens, position = _tokens(source, opening.end(), line)
-    close = tokens.pop().text
-    if sigil == "{" and close not in ("}}}", "}~}}"):
-        raise TemplateFaultError("a tag opened by {{{ ends with }}}", line)
-    if sigil != "{" and close == "}~}}":
-        raise TemplateFaultError("only a tag opened by {{{ ends with }~}}", line)
-    if sigil != "{" and close.endswith("}}}"):
-        position -= 1  # the third brace is text
+        return _comment(source, opening, line, column)
+    try:
+        tokens, position = _tokens(source, opening.end())
+        close = tokens.pop().text
+        _check_close(sigil, close)
+    except ValueError as error:
+        raise TemplateFaultError(str(error), line, column) from None
     kind = _KINDS[sigil]
     if kind == "mustache" and tokens and tokens[0] == _ELSE:
         kind, tokens = "else", tokens[1:]
     elif kind == "invert" and not tokens:
         kind = "else"
-    chunk = Chunk(kind, line, tokens=tuple(tokens), trim_before=trim, trim_after="~" in close)
-    return chunk, position
+    trim_before, trim_after = opening["trim"] is not None, "~" in close
+    return Chunk(kind, line, column, tokens=tuple(tokens), trim_before=trim_before, trim_after=trim_after), position
 
 
-def _comment(source: str, opening: re.Match[str], line: int, *, trim_before: bool) -> tuple[Chunk, int]:
+def _check_close(sigil: str | None, close: str) -> None:
+    """Raise ValueError unless the tag ends as it began."""
+    if sigil == "{" and close not in ("}}}", "}~}}"):
+        raise ValueError("a tag opened by {{{ ends with }}}")
+    if sigil != "{" and close in ("}}}", "}~}}"):
+        raise ValueError("only a tag opened by {{{ ends with }}}; write a space before a brace that is text")
+
+
+def _comment(source: str, opening: re.Match[str], line: int, column: int) -> tuple[Chunk, int]:
     closing = _COMMENT_END[opening["sigil"]].search(source, opening.end())
     if closing is None:
-        raise TemplateFaultError("the comment is not closed", line)
-    trim_after = closing["trim"] is not None
-    return Chunk("comment", line, trim_before=trim_before, trim_after=trim_after), closing.end()
+        raise TemplateFaultError("the comment is not closed", line, column)
+    trim_before, trim_after = opening["trim"] is not None, closing["trim"] is not None
+    return Chunk("comment", line, column, trim_before=trim_before, trim_after=trim_after), closing.end()
 
 
-def _tokens(source: str, position: int, line: int) -> tuple[list[Token], int]:
-    """Return the tag's tokens without white space, the closing braces last, and where it ends."""
+def _tokens(source: str, position: int) -> tuple[list[Token], int]:
+    """Return the tag's tokens without white space, the closing braces last, and where it ends. Raises ValueError."""
     found: list[Token] = []
     while (match := _TOKEN.match(source, position)) is not None:
         kind, text = str(match.lastgroup), match[0]
@@ -152,8 +192,8 @@ def _tokens(source: str, position: int, line: int) -> tuple[list[Token], int]:
         if kind == "close":
             return found, position
     if position >= len(source):
-        raise TemplateFaultError("the tag is not closed", line)
-    raise TemplateFaultError(f"unexpected {source[position : position + 10]!r} in a tag", line)
+        raise ValueError("the tag is not closed")
+    raise ValueError(f"unexpected {source[position : position + 10]!r} in a tag")
 
 
 def _literal(kind: str, text: str) -> Literal | None:

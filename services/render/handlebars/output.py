@@ -17,10 +17,11 @@ class RenderTimeoutError(Exception):
 class Output:
     """Collects text. limit: most characters. deadline: of time.process_time(), seconds."""
 
-    __slots__ = ("_deadline", "_left", "_parts", "_rounds")
+    __slots__ = ("_deadline", "_left", "_parts", "_rounds", "limit")
 
     def __init__(self, limit: int, deadline: float) -> None:
         self._parts: list[str] = []
+        self.limit = limit
         self._left = limit
         self._deadline = deadline
         self._rounds = _ROUNDS
@@ -33,13 +34,30 @@ class Output:
         self._parts.append(text)
 
     def round(self) -> None:
-        """Count one round of a loop. Raises RenderTimeoutError."""
+        """Count a loop's round, or a call of a partial or helper. Raises RenderTimeoutError."""
         self._rounds -= 1
         if self._rounds <= 0:
             self._rounds = _ROUNDS
             # Parts without end and without text would fill the memory first.
             if time.process_time() > self._deadline:
                 raise RenderTimeoutError
+
+    def aside(self) -> list[str]:
+        """Begin a piece that take() returns; hand it what this returns."""
+        before, self._parts = self._parts, []
+        return before
+
+    def room(self, size: int) -> None:
+        """Raise OutputTooLargeError where so many characters more are too many: before they are made."""
+        if size > self._left:
+            raise OutputTooLargeError
+
+    def take(self, before: list[str]) -> str:
+        """Return what was written since aside(), and count it as not written."""
+        text = "".join(self._parts)
+        self._parts = before
+        self._left += len(text)
+        return text
 
     def text(self) -> str:
         """Return all that was written."""

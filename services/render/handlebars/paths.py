@@ -59,7 +59,9 @@ def _data(path: Path) -> Getter:
 
     def get(scope: Scope) -> Any:
         if name == "root":
-            return _down(scope.root, rest)
+            return _down(scope.run.root, rest)
+        if name == "partial-block":
+            return scope.around.block is not None
         frame = scope.frame
         for _ in range(depth):
             frame = frame.parent if frame is not None else None

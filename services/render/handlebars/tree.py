@@ -1,4 +1,4 @@
-"""The tree of a template. Lines count from 1."""
+"""The tree of a template. Lines and columns count from 1."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -45,6 +45,7 @@ class Call:
     args: "tuple[Expression, ...]"
     options: "tuple[tuple[str, Expression], ...]"
     line: int
+    column: int
 
     @property
     def has_arguments(self) -> bool:
@@ -73,7 +74,31 @@ class Block:
     inverse: "Program"
 
 
-Node: TypeAlias = Text | Mustache | Block
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """``{{> name context key=value}}``, or ``{{#> name}} block {{/name}}``.
+
+    name: as written, or an expression that says it. indent: what each line of it is moved by.
+    """
+
+    name: "str | Call"
+    context: "Expression | None"
+    options: "tuple[tuple[str, Expression], ...]"
+    line: int
+    column: int
+    indent: str = ""
+    block: "Program | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """``{{#*inline "name"}} program {{/inline}}``: a partial for the block around it."""
+
+    name: str
+    program: "Program"
+
+
+Node: TypeAlias = Text | Mustache | Block | Partial | Inline
 
 
 @dataclass(frozen=True, slots=True)

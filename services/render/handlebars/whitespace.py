@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.render.handlebars.lexer import Chunk
 
-_STANDALONE = frozenset(("open", "invert", "close", "else", "comment"))
+_STANDALONE = frozenset(("open", "invert", "close", "else", "comment", "partial", "open_partial", "open_inline"))
 _LINE_END = re.compile(r"[ \t]*(?:\r?\n|\Z)")
 
 
@@ -27,8 +27,15 @@ def trimmed(chunks: Sequence[Chunk]) -> list[Chunk]:
         if chunk.kind != "text":
             kept.append(chunk)
         elif text := chunk.text[start:end]:
-            kept.append(Chunk("text", chunk.line + chunk.text.count("\n", 0, start), text))
+            kept.append(_cut(chunk, start, text))
     return kept
+
+
+def _cut(chunk: Chunk, start: int, text: str) -> Chunk:
+    """Return a text's rest from start, with its place."""
+    lines = chunk.text.count("\n", 0, start)
+    column = start - chunk.text.rfind("\n", 0, start) if lines else chunk.column + start
+    return Chunk("text", chunk.line + lines, column, text)
 
 
 def _take_line(chunks: Sequence[Chunk], index: int, starts: list[int], ends: list[int]) -> None:
@@ -52,3 +59,5 @@ def _take_line(chunks: Sequence[Chunk], index: int, starts: list[int], ends: lis
         starts[index + 1] = max(starts[index + 1], line_end.end())
     if before is not None:
         ends[index - 1] = min(ends[index - 1], indent)
+        if chunks[index].kind == "partial" and not chunks[index].trim_before:
+            chunks[index].text = before.text[indent:]

@@ -1,0 +1,47 @@
+"""What a helper is: plain values in, a plain value out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from services.render.handlebars.culture import Culture
+from services.render.handlebars.values import child, text_of
+
+Options: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A function of its arguments, its options (``key=value``) and whose language it is for.
+
+    least, most: how many arguments. decides: its value is yes or no, so it may also open a block.
+    """
+
+    call: Callable[[tuple[Any, ...], Options, Culture], Any]
+    least: int
+    most: int
+    options: frozenset[str] = field(default=frozenset())
+    decides: bool = False
+
+    @property
+    def arity(self) -> str:
+        """How many arguments it takes, in words."""
+        if self.least == self.most:
+            return f"{self.least} argument{'' if self.least == 1 else 's'}"
+        return f"{self.least} to {self.most} arguments"
+
+
+def _lookup(arguments: tuple[Any, ...], _options: Options, _culture: Culture) -> Any:
+    return child(arguments[0], text_of(arguments[1]))
+
+
+def _log(_arguments: tuple[Any, ...], _options: Options, _culture: Culture) -> str:
+    # A recipient's data belongs into no log.
+    return ""
+
+
+# Handlebars' own, beside the blocks.
+BUILT_IN: Mapping[str, Helper] = {
+    "lookup": Helper(_lookup, 2, 2),
+    "log": Helper(_log, 0, 16, frozenset(("level",))),
+}

@@ -1,0 +1,128 @@
+"""Partials while a template runs: those of the library, inline ones, and the block handed to a partial."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.render.handlebars.blocks import Emit
+from services.render.handlebars.lexer import TemplateFaultError
+from services.render.handlebars.output import Output
+from services.render.handlebars.paths import Getter
+from services.render.handlebars.scope import Around, Callee, Scope
+from services.render.handlebars.values import text_of
+
+# Partials that call partials; recursion over data (a tree of comments) is fine up to it.
+MAX_CALLS = 64
+# The name under which a partial finds the block that it was called with.
+BLOCK = "@partial-block"
+
+
+class Saved:
+    """A partial of the library: a text of its own. emit: set once it is compiled, so it may call itself."""
+
+    __slots__ = ("emit", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.emit: Emit | None = None
+
+    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:
+        """Write it; the caller's scopes and names are not seen from it."""
+        if self.emit is not None:
+            try:
+                self.emit(caller.alone(value, around), out)
+            except TemplateFaultError as fault:
+                raise fault.within(self.name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """``{{#*inline}}``, defined in a scope."""
+
+    emit: Emit
+    definition: Scope
+
+    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:
+        """Write it; it sees what was around its definition."""
+        self.emit(self.definition.again(value, caller, around), out)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """The block of ``{{#> partial}}``. around: what could be called where it stands."""
+
+    emit: Emit
+    definition: Scope
+    around: Around
+
+    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:  # noqa: ARG002 - as all partials
+        """Write it; it sees what was around it, and calls what could be called there."""
+        self.emit(self.definition.again(value, caller, self.around), out)
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """A partial's tag, compiled. block: of ``{{#> …}}``, with its inline partials."""
+
+    name: str | Getter
+    context: Getter | None
+    options: tuple[tuple[str, Getter], ...]
+    block: Emit | None
+    inlines: Mapping[str, Emit]
+    indent: str
+    fault: Callable[[str], TemplateFaultError]
+
+
+def calls(calling: Calling, library: Mapping[str, Saved]) -> Emit:
+    """Return what runs the tag. Raises, when run, TemplateFaultError where there is no such partial."""
+
+    def run(scope: Scope, out: Output) -> None:
+        name = calling.name if isinstance(calling.name, str) else text_of(calling.name(scope))
+        around = scope.around
+        callee = around.block if name == BLOCK else around.inlines.get(name) or library.get(name)
+        if calling.block is not None:
+            block = HandedIn(calling.block, scope, around)
+            around = Around(defined(calling.inlines, scope), block)
+            callee = callee or block
+        if callee is None:
+            raise calling.fault(f"there is no partial {name!r}" if name != BLOCK else "no block was handed in here")
+        _run(callee, calling, scope, around, out)
+
+    return run
+
+
+def defined(inlines: Mapping[str, Emit], scope: Scope) -> dict[str, Callee]:
+    """Return what can be called where these are defined too."""
+    known = scope.around.inlines
+    return {**known, **{name: Inline(emit, scope) for name, emit in inlines.items()}} if inlines else known
+
+
+def _run(callee: Callee, calling: Calling, scope: Scope, around: Around, out: Output) -> None:
+    out.round()
+    run = scope.run
+    run.depth += 1
+    if run.depth > MAX_CALLS:
+        raise calling.fault(f"partials call each other more than {MAX_CALLS} deep")
+    if calling.indent:
+        before = out.aside()
+        callee.run(_value(calling, scope), scope, around, out)
+        text = out.take(before)
+        out.room(len(text) + text.count("\n") * len(calling.indent))
+        out.write(_indented(text, calling.indent))
+    else:
+        callee.run(_value(calling, scope), scope, around, out)
+    run.depth -= 1
+
+
+def _value(calling: Calling, scope: Scope) -> Any:
+    value = scope.value if calling.context is None else calling.context(scope)
+    if not calling.options:
+        return value
+    given = {key: option(scope) for key, option in calling.options}
+    return {**value, **given} if type(value) is dict else given
+
+
+def _indented(text: str, indent: str) -> str:
+    lines = text.split("\n")
+    last = lines.pop()
+    return "".join(f"{indent}{line}\n" for line in lines) + (indent + last if last else "")

@@ -1,31 +1,41 @@
 """One template version, compiled, and what it renders to on its channel. Runs in worker processes only."""
 
+import html
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.render import mjml, plaintext
-from services.render.frames import EMAIL, PUSH, SMS, Content, Fault
+from services.render import mjml, plaintext, sms
+from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import (
-    Block,
+    Culture,
     Output,
     OutputTooLargeError,
-    Program,
     Template,
     TemplateFaultError,
-    Text,
     compile_template,
 )
+from services.render.skeleton import Skeleton, slots
 
 # RFC 5322's longest line, without its end.
 MAX_SUBJECT = 998
+NOBODY = Culture()
+# Where a layout wants the body.
+SLOT = "content"
 
 # What no channel can carry and PostgreSQL cannot store; tab and line ends stay.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>")
+_TAG_BEGINS = re.compile(r"</?[a-zA-Z!]")
+_ANGLES = re.compile("[<>]")
+_BODY = re.compile(r"<body(?:\s[^<>]*+)?>", re.IGNORECASE)
+
+# Seen by nobody in the mail itself. What follows the text keeps an inbox from showing the mail's first words, too.
+_PREHEADER = (
+    '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;'
+    'mso-hide:all">{}' + "&#847;&zwnj;&nbsp;" * 60 + "</div>"
+)
 
 
 class FaultyTemplateError(Exception):
@@ -38,61 +48,121 @@ class FaultyTemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A version ready to render."""
+    """A version ready to render. layout: None where the body is all. locale: of the version, may be empty."""
 
     channel: int
     subject: Template
+    preheader: Template | None
     body: Template
+    layout: Template | None
+    locale: str = ""
 
     @property
     def cost(self) -> int:
         """Bytes it roughly holds."""
-        return self.subject.cost + self.body.cost
+        parts = (self.subject, self.preheader, self.body, self.layout)
+        return sum(part.cost for part in parts if part is not None)
+
+
+def compile_source(source: Source) -> Compiled:
+    """Compile a version's parts. Raises FaultyTemplateError with every fault found."""
+    faults: list[Fault] = []
+    is_mail = source.channel == EMAIL
+
+    def part(field: str, text: str, *, escaping: bool) -> Template:
+        try:
+            return _compiled(text, source, escaping=escaping)
+        except TemplateFaultError as fault:
+            faults.append(_fault(field, fault))
+            return _NOTHING
+
+    compiled = Compiled(
+        source.channel,
+        part("subject", source.subject, escaping=False),
+        part("preheader", source.preheader, escaping=False) if is_mail and source.preheader else None,
+        part("body", source.body, escaping=is_mail),
+        part("layout", source.layout, escaping=True) if is_mail and source.layout else None,
+        source.locale,
+    )
+    if faults:
+        raise FaultyTemplateError(faults)
+    return compiled
 
 
 def compile_version(channel: int, subject: str, body: str) -> Compiled:
-    """Compile a version's two parts. Raises FaultyTemplateError with every fault found."""
-    faults: list[Fault] = []
-    compiled: list[Template] = []
-    for field, source, escaping in (("subject", subject, False), ("body", body, channel == EMAIL)):
-        try:
-            compiled.append(compile_template(source, escaping=escaping))
-        except TemplateFaultError as fault:
-            faults.append(Fault(field, fault.line, fault.message))
+    """As compile_source, of a version without layout and partials."""
+    return compile_source(Source(channel, subject, body))
+
+
+def check(source: Source) -> None:
+    """Raise FaultyTemplateError where a version cannot be right with any data."""
+    faults = _faults_of_layout(source)
     if faults:
         raise FaultyTemplateError(faults)
-    return Compiled(channel, *compiled)
-
-
-def check(compiled: Compiled) -> None:
-    """Raise FaultyTemplateError where an e-mail's markup cannot be right with any data."""
-    if compiled.channel != EMAIL:
+    compiled = compile_source(source)
+    if source.channel != EMAIL:
         return
-    for inverse in (False, True):
-        pieces = list(_skeleton(compiled.body.program, inverse=inverse))
-        markup = "".join(text for text, _ in pieces)
-        if not mjml.is_mjml(markup):
-            continue
+    for is_inverse in (False, True):
+        made = Skeleton(compiled.body, compiled.layout, is_inverse=is_inverse)
         try:
-            mjml.to_html(markup)
+            mjml.check(made.markup())
         except mjml.MjmlError as error:
-            line = _line_of(pieces, error.offset)
-            raise FaultyTemplateError([Fault("body", line, f"MJML: {error.message}")]) from None
+            field, line = made.place(error.offset)
+            raise FaultyTemplateError([Fault(field, line, f"MJML: {error.message}")]) from None
 
 
-def render(compiled: Compiled, data: dict[str, Any], *, limit: int, deadline: float) -> Content:
+def render(
+    compiled: Compiled, data: dict[str, Any], *, limit: int, deadline: float, culture: Culture = NOBODY
+) -> Content:
     """Return the content. limit: characters in all. deadline: of time.process_time().
 
     Raises OutputTooLargeError, RenderTimeoutError, MjmlError; MemoryError, RecursionError.
     """
-    subject = compiled.subject.render(data, Output(limit, deadline))
-    body = _CONTROLS.sub("", compiled.body.render(data, Output(limit, deadline)))
+    return finish(compiled, written(compiled, data, limit=limit, deadline=deadline, culture=culture), limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A version's parts over some data, as Handlebars left them."""
+
+    subject: str
+    preheader: str
+    body: str
+
+
+def written(
+    compiled: Compiled, data: dict[str, Any], *, limit: int, deadline: float, culture: Culture = NOBODY
+) -> Written:
+    """Run the Handlebars part. See render."""
+
+    def run(template: Template, values: dict[str, Any]) -> str:
+        return template.render(values, Output(limit, deadline), culture)
+
+    subject = run(compiled.subject, data)
+    preheader = ""
+    if compiled.preheader is not None:
+        preheader = one_line(without_markup(run(compiled.preheader, data)))
+    body = run(compiled.body, data)
+    if compiled.layout is not None:
+        body = run(compiled.layout, {**data, SLOT: body})
+    return Written(subject, preheader, _CONTROLS.sub("", body))
+
+
+def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
+    """Make of it what the channel sends. See render."""
     if compiled.channel == SMS:
-        return Content(text=body)
+        text = parts.body.replace("\r\n", "\n").replace("\r", "\n")
+        measured = sms.size(text)
+        return Content(text=text, sms_segments=measured.segments, sms_encoding=measured.encoding)
     if compiled.channel == PUSH:
-        return Content(title=one_line(subject), body=body)
-    markup = mjml.to_html(body) if mjml.is_mjml(body) else body
-    content = Content(subject=one_line(without_markup(subject)), html=markup, text=plaintext.from_html(markup))
+        return Content(title=one_line(parts.subject), body=parts.body)
+    markup = _markup(parts.body, parts.preheader)
+    content = Content(
+        subject=one_line(without_markup(parts.subject)),
+        html=markup,
+        text=plaintext.from_html(markup),
+        preheader=parts.preheader,
+    )
     if len(content.html) + len(content.text) > limit:
         raise OutputTooLargeError
     return content
@@ -104,12 +174,26 @@ def one_line(text: str) -> str:
 
 
 def without_markup(text: str) -> str:
-    """Return text without tags, also those that only appear once others are gone."""
-    for _ in range(8):
-        text, found = _MARKUP.subn("", text)
-        if not found:
-            break
-    return text
+    """Return text without tags, also those that only appear once others are gone. In linear time."""
+    if ">" not in text:
+        return text
+    parts: list[str] = []
+    opened: list[int] = []  # where in parts a "<" stands whose tag may still end
+    position = 0
+    for angle in _ANGLES.finditer(text):
+        if angle[0] == "<":
+            parts.append(text[position : angle.start()])
+            opened.append(len(parts))
+            position = angle.start()
+            continue
+        parts.append(text[position : angle.end()])
+        position = angle.end()
+        if opened and _TAG_BEGINS.match("".join(parts[opened[-1] :])[:3]):
+            del parts[opened.pop() :]
+        else:
+            opened.clear()  # a tag holds no ">", so none can begin before this one
+    parts.append(text[position:])
+    return "".join(parts)
 
 
 def deadline_after(seconds: float) -> float:
@@ -117,21 +201,45 @@ def deadline_after(seconds: float) -> float:
     return time.process_time() + seconds
 
 
-def _skeleton(program: Program, *, inverse: bool) -> Iterator[tuple[str, int]]:
-    """Yield the literal text of one branch of each block, with its first line: the markup without the data."""
-    for node in program.nodes:
-        if isinstance(node, Text):
-            yield node.value, node.line
-        elif isinstance(node, Block):
-            yield from _skeleton(node.inverse if inverse else node.program, inverse=inverse)
+def _markup(body: str, preheader: str) -> str:
+    if not mjml.is_mjml(body):
+        return _with_preheader(body, preheader)
+    if not preheader:
+        return mjml.to_html(body)
+    return _with_preheader(mjml.to_html(mjml.without_preview(body)), preheader)
 
 
-def _line_of(pieces: list[tuple[str, int]], offset: int) -> int:
-    """Return the template's line of an offset into the joined pieces; 0: unknown."""
-    if offset < 0:
-        return 0
-    for text, line in pieces:
-        if offset < len(text):
-            return line + text.count("\n", 0, offset)
-        offset -= len(text)
-    return pieces[-1][1] + pieces[-1][0].count("\n") if pieces else 0
+def _with_preheader(markup: str, preheader: str) -> str:
+    """Return the document with the text where an inbox reads it first."""
+    if not preheader:
+        return markup
+    hidden = _PREHEADER.format(html.escape(preheader))
+    start = _BODY.search(markup)
+    place = start.end() if start is not None else 0
+    return markup[:place] + hidden + markup[place:]
+
+
+def _faults_of_layout(source: Source) -> list[Fault]:
+    if not source.layout:
+        return []
+    if source.channel != EMAIL:
+        return [Fault("layout", 0, "only e-mails have layouts")]
+    try:
+        count = slots(_compiled(source.layout, source, escaping=True).program)
+    except TemplateFaultError as fault:
+        return [_fault("layout", fault)]
+    return (
+        [] if slots == 1 else [Fault("layout", 0, f"it must hold {{{{{{{SLOT}}}}}}} once, and holds it {count} times")]
+    )
+
+
+def _fault(field: str, fault: TemplateFaultError) -> Fault:
+    where = f"partials.{fault.partial}" if fault.partial else field
+    return Fault(where, fault.line, fault.message, fault.column)
+
+
+def _compiled(text: str, source: Source, *, escaping: bool) -> Template:
+    return compile_template(text, escaping=escaping, partials=source.partials)
+
+
+_NOTHING = compile_template("", escaping=False)

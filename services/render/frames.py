@@ -10,7 +10,7 @@ LENGTH_BYTES = 4
 EMAIL, SMS, PUSH = 1, 2, 3
 
 # Kinds of tasks.
-RENDER, CHECK = 0, 1
+RENDER, CHECK, PREVIEW, DIFF = 0, 1, 2, 3
 
 # Outcomes beside a RenderFailure's reasons.
 OK = "ok"
@@ -25,31 +25,57 @@ class Content(NamedTuple):
     text: str = ""
     title: str = ""
     body: str = ""
+    preheader: str = ""
+    sms_segments: int = 0
+    sms_encoding: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What has a size."""
+        return self.subject, self.html, self.text, self.title, self.body, self.preheader
 
 
 class Fault(NamedTuple):
-    """Why a template cannot be used. field: "subject" or "body". line: from 1, 0 where it is not known."""
+    """Why a template cannot be used. line, column: from 1, 0 where it is not known.
+
+    field: "subject", "preheader", "body", "layout" or "partials.<name>".
+    """
 
     field: str
     line: int
     message: str
+    column: int = 0
 
     def __str__(self) -> str:
         return f"{self.field}, line {self.line}: {self.message}" if self.line else f"{self.field}: {self.message}"
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True):
-    """A template version as written. channel: clarion.common.v1.Channel."""
+    """A template version as written, with all it is made of. channel: clarion.common.v1.Channel.
+
+    layout: its body, empty where there is none. partials: bodies by name. locale: empty where it has none.
+    """
 
     channel: int
     subject: str
     body: str
+    preheader: str = ""
+    layout: str = ""
+    partials: dict[str, str] = {}
+    locale: str = ""
+
+    @property
+    def size(self) -> int:
+        """Characters of all its parts."""
+        own = len(self.subject) + len(self.body) + len(self.preheader) + len(self.layout)
+        return own + sum(map(len, self.partials.values()))
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
-    """Something to render or check. source may be missing where the worker may know the version.
+    """Something to do. source may be missing where the worker may know the version.
 
-    version_id: empty where nothing is to be remembered (preview, check). variables, fallback: JSON objects.
+    version_id: empty where nothing is to be remembered (preview, check). variables, fallback: JSON objects;
+    of a DIFF, JSON objects of texts, before and after.
     """
 
     kind: int
@@ -74,14 +100,36 @@ class Work(msgspec.Struct, frozen=True, array_like=True):
     careful: bool = False
 
 
+class Missing(NamedTuple):
+    """A name that the data does not have. field, line: as Fault."""
+
+    name: str
+    field: str
+    line: int
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What a PREVIEW tells beside the content; see clarion.render.v1.PreviewReport."""
+
+    format: str = ""
+    size: int = 0
+    clipped: bool = False
+    missing: list[Missing] = []
+    unused: list[str] = []
+
+
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a task. outcome: OK, NEEDS_SOURCE, or a reason with its detail (faults: of a CHECK)."""
+    """What became of a task. outcome: OK, NEEDS_SOURCE, or a reason with its detail (faults: a template's).
+
+    report: of a PREVIEW. A DIFF's answer is its content's text.
+    """
 
     outcome: str
     content: Content = Content()
     detail: str = ""
     faults: list[Fault] = []
     duration_us: int = 0
+    report: Report | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):

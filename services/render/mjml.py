@@ -17,6 +17,16 @@ _ATTRIBUTES = re.compile(r"""(?:\s+[^\s"'=<>/]++(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
 )
+_ELEMENTS = frozenset(
+    f"mj-{name}"
+    for name in (
+        *("accordion", "accordion-element", "accordion-text", "accordion-title", "all", "attributes", "body"),
+        *("breakpoint", "button", "carousel", "carousel-image", "class", "column", "divider", "font", "group"),
+        *("head", "hero", "html-attribute", "html-attributes", "image", "navbar", "navbar-link", "preview", "raw"),
+        *("section", "selector", "social", "social-element", "spacer", "style", "table", "text", "title", "wrapper"),
+    )
+)
+_PREVIEW_END = "</mj-preview>"
 _POSITION = re.compile(r" at position (\d+):(\d+)$")
 
 
@@ -32,6 +42,45 @@ class MjmlError(Exception):
 def is_mjml(markup: str) -> bool:
     """Tell whether the root is <mjml>; anything else is taken as HTML."""
     return _ROOT.match(markup) is not None
+
+
+def check(markup: str) -> None:
+    """Refuse what cannot be meant, also where the converter would make something of it. Raises MjmlError.
+
+    Markup whose root is not <mjml> is HTML, whose rules are any browser's: it only must not hold MJML's elements.
+    """
+    is_html = not is_mjml(markup)
+    for tag in _tags(markup):
+        name = tag["name"].lower()
+        if is_html and name.startswith("mj-"):
+            raise MjmlError(f"<{name}> outside of <mjml>: the root of the document is missing", tag.start())
+        if name.startswith("mj-") and name not in _ELEMENTS and name != "mj-include":
+            raise MjmlError(f"there is no element <{name}>", tag.start())
+    if is_html:
+        return
+    _check_tags(markup)
+    fault = _first_fault(markup)
+    if fault is not None:
+        raise fault
+    to_html(markup)
+
+
+def without_preview(markup: str) -> str:
+    """Return the document without its <mj-preview>."""
+    start, end = _preview(markup)
+    return markup[:start] + markup[end:]
+
+
+def preview(markup: str) -> str:
+    """Return the text of <mj-preview>, as written; empty where there is none."""
+    start, end = _preview(markup)
+    return markup[start:end].partition(">")[2].removesuffix(_PREVIEW_END)
+
+
+def _preview(markup: str) -> tuple[int, int]:
+    start = markup.find("<mj-preview")
+    end = markup.find(_PREVIEW_END, start) if start >= 0 else -1
+    return (0, 0) if end < 0 else (start, end + len(_PREVIEW_END))
 
 
 def to_html(markup: str) -> str:

@@ -1,11 +1,13 @@
 """Renders items: finds their template versions, lets the workers do it, says what became of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from runtime.errors import ClarionError, Code
 from services.render import frames
-from services.render.frames import Answer, Content, Fault, Source
+from services.render.frames import Answer, Content, Fault, Report, Source
 from services.render.pool import BusyError, Job
 from services.render.ports import Sources, Workers
 
@@ -14,6 +16,11 @@ MAX_ANSWER = 12 * 1024 * 1024
 
 # Of what is within its own limit and only found no room: to be asked for again.
 ANSWER_FULL = "answer_full"
+# Of what had no turn in time: nothing is wrong with it.
+NO_TURN = "no_turn"
+
+# What a job that needs no template has as one.
+_NOTHING = Source(frames.SMS, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Rendered:
     content: Content
     detail: str = ""
     duration_us: int = 0
+    faults: Sequence[Fault] = ()
+    report: Report | None = None
 
 
 class Renderer:
@@ -44,9 +53,9 @@ class Renderer:
         self._sources = sources
 
     async def batch(self, items: Sequence[Item], budget: float) -> list[Rendered]:
-        """Render items within budget seconds, with a result for each: a bad template is a result.
+        """Render items within budget seconds, with a result for each: a bad template is one, so is NO_TURN.
 
-        Raises OVERLOADED where an item could not be tried in time, UNAVAILABLE where nobody knows the templates.
+        Raises OVERLOADED where too much waits already, UNAVAILABLE where nobody knows the templates.
         """
         sources = await self._sources.find({item.version_id for item in items})
         found = [(index, item) for index, item in enumerate(items) if item.version_id in sources]
@@ -59,7 +68,7 @@ class Renderer:
             )
             for _, item in found
         ]
-        answers = await self._run(jobs, budget)
+        answers = [_or_late(self._workers, job, answer) for job, answer in await self._run(jobs, budget)]
         missing = Rendered(0, "template_not_found", Content(), "There is no such template version.")
         results = [missing] * len(items)
         for (index, item), answer in zip(found, answers, strict=True):
@@ -67,23 +76,37 @@ class Renderer:
         return _bounded(results)
 
     async def preview(self, source: Source, variables: bytes, budget: float) -> Rendered:
-        """Render a body that is not saved. Raises OVERLOADED."""
-        (answer,) = await self._run([Job(source, variables=variables)], budget)
+        """Render a body that is not saved, with a report. Raises OVERLOADED."""
+        answer = await self._run_one(Job(source, kind=frames.PREVIEW, variables=variables), budget)
         return _rendered(source.channel, answer)
 
     async def check(self, source: Source, budget: float) -> list[Fault]:
         """Return what is wrong with a template, nothing where it can be used. Raises OVERLOADED."""
-        (answer,) = await self._run([Job(source, kind=frames.CHECK)], budget)
+        answer = await self._run_one(Job(source, kind=frames.CHECK), budget)
         if answer.outcome == frames.OK:
             return []
         return answer.faults or [Fault("body", 0, f"cannot be compiled: {answer.detail or answer.outcome}")]
 
-    async def _run(self, jobs: list[Job], budget: float) -> list[Answer]:
+    async def diff(self, before: Mapping[str, str], after: Mapping[str, str], budget: float) -> str:
+        """Return a unified diff of named texts. Raises INVALID where it takes too long, OVERLOADED."""
+        encode = msgspec.json.encode
+        job = Job(_NOTHING, kind=frames.DIFF, variables=encode(before), fallback=encode(after))
+        answer = await self._run_one(job, budget)
+        if answer.outcome != frames.OK:
+            raise ClarionError(Code.INVALID, f"The two cannot be compared: {answer.detail or answer.outcome}.")
+        return answer.content.text
+
+    async def _run(self, jobs: list[Job], budget: float) -> list[tuple[Job, Answer | None]]:
         try:
-            answers = await self._workers.run(jobs, budget)
+            return list(zip(jobs, await self._workers.run(jobs, budget), strict=True))
         except BusyError:
-            raise _overloaded() from None
-        return [_or_late(self._workers, job, answer) for job, answer in zip(jobs, answers, strict=True)]
+            raise overloaded() from None
+
+    async def _run_one(self, job: Job, budget: float) -> Answer:
+        ((_, answer),) = await self._run([job], budget)
+        if answer is None:
+            raise overloaded()
+        return answer
 
 
 def _or_late(workers: Workers, job: Job, answer: Answer | None) -> Answer:
@@ -92,21 +115,22 @@ def _or_late(workers: Workers, job: Job, answer: Answer | None) -> Answer:
         return answer
     if job.version_id and workers.is_suspect(job.version_id):
         return Answer("render_timeout", detail="this template's other items used up the time")
-    raise _overloaded()
+    return Answer(NO_TURN, detail="there was no time for it; try again shortly")
 
 
-def _overloaded() -> ClarionError:
+def overloaded() -> ClarionError:
+    """What a caller hears who has to come back."""
     return ClarionError(Code.OVERLOADED, "Rendering has too much to do; try again shortly.", retry_after=1)
 
 
 def _rendered(channel: int, answer: Answer) -> Rendered:
     reason = "" if answer.outcome == frames.OK else answer.outcome
-    return Rendered(channel, reason, answer.content, answer.detail, answer.duration_us)
+    return Rendered(channel, reason, answer.content, answer.detail, answer.duration_us, answer.faults, answer.report)
 
 
 def _bounded(results: list[Rendered]) -> list[Rendered]:
     """Give up the largest contents where all together would not fit into an answer."""
-    sizes = [sum(map(_bytes, result.content)) for result in results]
+    sizes = [sum(map(_bytes, result.content.texts)) for result in results]
     excess = sum(sizes) - MAX_ANSWER
     for index in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
         if excess <= 0:

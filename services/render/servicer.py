@@ -13,7 +13,7 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from services.render import telemetry, templates
 from services.render.frames import Source
-from services.render.render import Item, Rendered, Renderer
+from services.render.render import NO_TURN, Item, Rendered, Renderer, overloaded
 from services.render.templates import NewTemplate, Store, Templates, TemplateVersion
 
 RENDER_SERVICE = "clarion.render.v1.RenderService"
@@ -45,6 +45,8 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         started = time.perf_counter()
         items = [Item(item.template_version_id, item.variables, item.fallback) for item in request.items]
         results = await self._renderer.batch(items, _budget(context))
+        if not request.partial and any(result.reason == NO_TURN for result in results):
+            raise overloaded()
         for result in results:
             telemetry.count(result)
         _log_batch(items, results, time.perf_counter() - started)
@@ -156,8 +158,7 @@ def _result(result: Rendered) -> render_pb2.RenderResult:
 
 
 def _content(result: Rendered) -> render_pb2.Content:
-    subject, html, text, title, body = result.content
-    return render_pb2.Content(subject=subject, html=html, text=text, title=title, body=body)
+    return render_pb2.Content(**result.content._asdict())
 
 
 def _failure(result: Rendered) -> render_pb2.RenderFailure:

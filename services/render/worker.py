@@ -14,17 +14,19 @@ from typing import Any
 
 import msgspec
 
+from services import locales
 from services.render import frames
 from services.render.content import (
+    NOBODY,
     Compiled,
     FaultyTemplateError,
     check,
-    compile_version,
+    compile_source,
     deadline_after,
     render,
 )
 from services.render.frames import Answer, Limits, Progress, Source, Task, Work
-from services.render.handlebars import OutputTooLargeError, RenderTimeoutError
+from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError
 from services.render.mjml import MjmlError
 
 # Compiled versions kept, by what they roughly hold.
@@ -34,6 +36,7 @@ _FLUSH_S = 0.002
 _FLUSH_CHARACTERS = 256 * 1024
 
 _MAX_DETAIL = 500
+_NO_SOURCE = Source(frames.SMS, "", "")
 
 _decode_work = msgspec.msgpack.Decoder(Work).decode
 
@@ -96,26 +99,38 @@ class Renderer:
         return Answer(outcome, values, duration_us=_since(started))
 
     def _attempt(self, task: Task) -> tuple[str, Any]:
+        if task.kind == frames.CHECK:
+            check(task.source or _NO_SOURCE)
+            return frames.OK, frames.Content()
         compiled = self._compiled(task)
         if compiled is None:
             return frames.NEEDS_SOURCE, frames.Content()
-        if task.kind == frames.CHECK:
-            check(compiled)
-            return frames.OK, frames.Content()
         data = _object(task.variables, "variables")
-        if task.fallback:
-            data = {**_object(task.fallback, "fallback"), **data}
+        fallback = _object(task.fallback, "fallback")
+        culture = _culture(compiled, data, fallback)
+        if fallback:
+            data = {**fallback, **data}
         deadline = deadline_after(self._limits.cpu_s)
-        return frames.OK, render(compiled, data, limit=self._limits.output, deadline=deadline)
+        return frames.OK, render(compiled, data, limit=self._limits.output, deadline=deadline, culture=culture)
 
     def _compiled(self, task: Task) -> Compiled | None:
         compiled = self._cache.get(task.version_id) if task.version_id else None
         if compiled is None and task.source is not None:
             source: Source = task.source
-            compiled = compile_version(source.channel, source.subject, source.body)
+            compiled = compile_source(source)
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
         return compiled
+
+
+def _culture(compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any]) -> Culture:
+    """Whose dates and numbers: payload comes before variables, as when the template was chosen."""
+    wanted = fallback.get("locale") or data.get("locale")
+    zone = fallback.get("timezone") or data.get("timezone")
+    if wanted is None and zone is None and not compiled.locale:
+        return NOBODY
+    locale = locales.culture(locales.normal(wanted) if type(wanted) is str else "", compiled.locale)
+    return Culture(locale, zone if type(zone) is str else "")
 
 
 def _object(raw: bytes, name: str) -> dict[str, Any]:

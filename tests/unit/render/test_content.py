@@ -6,7 +6,7 @@ import pytest
 
 from services.render import content
 from services.render.content import FaultyTemplateError, compile_version
-from services.render.frames import EMAIL, PUSH, SMS, Content, Fault
+from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import OutputTooLargeError
 from services.render.mjml import MjmlError
 
@@ -22,7 +22,7 @@ def render(channel: int, subject: str, body: str, data: dict[str, Any], limit: i
 def faults(channel: int, subject: str, body: str) -> list[Fault]:
     """What is wrong with a version."""
     with pytest.raises(FaultyTemplateError) as refused:
-        content.check(compile_version(channel, subject, body))
+        content.check(Source(channel, subject, body))
     return refused.value.faults
 
 
@@ -30,7 +30,7 @@ def faults(channel: int, subject: str, body: str) -> list[Fault]:
     ("channel", "expected"),
     [
         (EMAIL, Content(subject="S <", html="B &lt;", text="B <")),
-        (SMS, Content(text="B <")),
+        (SMS, Content(text="B <", sms_segments=1, sms_encoding="GSM-7")),
         (PUSH, Content(title="S <", body="B <")),
     ],
 )
@@ -161,7 +161,7 @@ def test_markup_is_checked_without_data(body: str, line: int) -> None:
 )
 def test_good_versions_pass(channel: int, body: str) -> None:
     """Only MJML has rules, and only in e-mails."""
-    content.check(compile_version(channel, "", body))
+    content.check(Source(channel, "", body))
 
 
 def test_cost() -> None:

@@ -1,0 +1,109 @@
+"""An e-mail's markup without its data: what of it is wrong is wrong with any data. Runs in worker processes only."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from services.render.handlebars import Template
+from services.render.handlebars.tree import Block, Inline, Mustache, Partial, Path, Program, Text
+
+_SLOT = "content"
+_PARTIAL_BLOCK = "@partial-block"
+
+# Far beyond any template's; what partials multiply is not followed further.
+_MAX_PIECES = 20_000
+_MAX_DEPTH = 32
+
+
+class Piece(NamedTuple):
+    """Literal text, whose part of the version it is (as Fault.field), and its first line there."""
+
+    text: str
+    field: str
+    line: int
+
+
+class _Part(NamedTuple):
+    program: Program
+    field: str
+
+
+class Skeleton:
+    """The literal text of one branch of each block, the body where the layout wants it.
+
+    is_inverse: no condition holds, else all do.
+    """
+
+    def __init__(self, body: Template, layout: Template | None, *, is_inverse: bool) -> None:
+        self._body = _Part(body.program, "body")
+        self._is_inverse = is_inverse
+        self.pieces: list[Piece] = []
+        trees = {**body.partials, **({} if layout is None else layout.partials)}
+        known = {name: _Part(program, f"partials.{name}") for name, program in trees.items()}
+        self._walk(self._body if layout is None else _Part(layout.program, "layout"), known, 0)
+
+    def markup(self) -> str:
+        """Return it in one piece."""
+        return "".join(piece.text for piece in self.pieces)
+
+    def place(self, offset: int) -> tuple[str, int]:
+        """Return the part and the line of an offset into the markup; line 0: unknown."""
+        if offset < 0 or not self.pieces:
+            return "body", 0
+        for piece in self.pieces:
+            if offset < len(piece.text):
+                return piece.field, piece.line + piece.text.count("\n", 0, offset)
+            offset -= len(piece.text)
+        last = self.pieces[-1]
+        return last.field, last.line + last.text.count("\n")
+
+    def _walk(self, part: _Part, partials: Mapping[str, _Part], depth: int) -> None:
+        inline = {node.name: _Part(node.program, part.field) for node in part.program.nodes if isinstance(node, Inline)}
+        partials = {**partials, **inline} if inline else partials
+        for node in part.program.nodes:
+            if len(self.pieces) > _MAX_PIECES or depth > _MAX_DEPTH:
+                return
+            if isinstance(node, Text):
+                self.pieces.append(Piece(node.value, part.field, node.line))
+            elif isinstance(node, Block):
+                self._walk(_Part(self._branch(node), part.field), partials, depth)
+            elif isinstance(node, Partial):
+                self._partial(node, part, partials, depth + 1)
+            elif isinstance(node, Mustache) and part.field == "layout" and is_slot(node):
+                self._walk(self._body, partials, depth + 1)
+
+    def _branch(self, node: Block) -> Program:
+        is_second = self._is_inverse != (node.call.target.text == "unless")
+        return node.inverse if is_second else node.program
+
+    def _partial(self, node: Partial, part: _Part, partials: Mapping[str, _Part], depth: int) -> None:
+        found = partials.get(node.name) if isinstance(node.name, str) else None
+        if node.block is not None:
+            block = _Part(node.block, part.field)
+            partials = {**partials, **dict(_inlines(block)), _PARTIAL_BLOCK: block}
+            found = found or block
+        if found is not None:
+            self._walk(found, partials, depth)
+
+
+def slots(layout: Program) -> int:
+    """Return how often a layout wants the body, in all its branches."""
+    count = 0
+    for node in layout.nodes:
+        if isinstance(node, Mustache):
+            count += is_slot(node)
+        elif isinstance(node, Block):
+            count += slots(node.program) + slots(node.inverse)
+    return count
+
+
+def is_slot(node: Mustache) -> bool:
+    """Tell whether it is ``{{{content}}}``."""
+    target = node.call.target
+    is_named = isinstance(target, Path) and target.parts == (_SLOT,) and not target.depth and not target.data
+    return is_named and not node.escaped and not node.call.has_arguments
+
+
+def _inlines(part: _Part) -> Iterator[tuple[str, _Part]]:
+    for node in part.program.nodes:
+        if isinstance(node, Inline):
+            yield node.name, _Part(node.program, part.field)

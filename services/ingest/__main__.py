@@ -3,6 +3,8 @@
 from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
 from runtime.configuration import Outbox, Watch
+from runtime.encryption import Vault
+from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
 from runtime.service import Process, run
 from services.ingest.accept import Acceptor
@@ -10,9 +12,9 @@ from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
 from services.ingest.audit.store import AuditStore
 from services.ingest.authenticate import Authenticator
-from services.ingest.degraded import quota_from
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.janitor import Janitor
+from services.ingest.known import KnownTenants
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
@@ -24,6 +26,7 @@ from services.ingest.tenants.store import TenantStore
 
 async def wire(settings: Settings, process: Process) -> Server:
     """Put the service together."""
+    vault = _vault(settings)
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
     process.on_close(connection.close)
     url = settings.postgres_url.reveal()
@@ -39,9 +42,10 @@ async def wire(settings: Settings, process: Process) -> Server:
     outbox = Outbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
 
-    tenants = TenantStore(durable, outbox)
+    tenants = TenantStore(durable, outbox, vault)
+    known = KnownTenants(watch, tenants)
     event_log = JetStreamEventLog(connection)
-    acceptor = Acceptor(PostgresAdmission(fast, quota_from(watch)), event_log)
+    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand), event_log, known)
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger)
     reading = process.start(consumer.run(), name="ledger")
@@ -61,7 +65,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     server.add(
         ingest_pb2_grpc.add_IngestServiceServicer_to_server,
-        IngestServicer(acceptor, Authenticator(watch, tenants)),
+        IngestServicer(acceptor, Authenticator(watch, tenants, vault)),
         "clarion.ingest.v1.IngestService",
     )
     server.add(
@@ -88,6 +92,13 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.start(server.watch("nats", is_connected), name="health of NATS")
     process.start(server.watch("postgres", answers), name="health of PostgreSQL")
     return server
+
+
+def _vault(settings: Settings) -> Vault:
+    try:
+        return Vault(*settings.encryption_keys.reveal().split(","))
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, f"CLARION_ENCRYPTION_KEYS: {error}") from error
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from prometheus_client import Counter, Histogram
 
 from runtime import logs, postgres
 from runtime.batching import Batcher
-from services.ingest.degraded import OutageQuota, QuotaOf
-from services.ingest.ports import Admitted, Verdict
+from services.ingest.degraded import OutageLimits, SettingsOf
+from services.ingest.ports import Admitted, LimitKind, Reached, Verdict
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _STATEMENTS = Counter("clarion_sql_statements_total", "SQL statements by purpose.", ["purpose"])
@@ -37,9 +37,9 @@ class _Claim:
 class PostgresAdmission:
     """See ports.Admission. Goes on without PostgreSQL, counts it, and says so in the log."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", quota_of: QuotaOf) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", settings_of: SettingsOf) -> None:
         self._pool = pool
-        self._outage = OutageQuota(quota_of)
+        self._outage = OutageLimits(settings_of)
         self._paused_until = 0.0
         self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
 
@@ -67,7 +67,7 @@ class PostgresAdmission:
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return self._without(claims)
         self._outage.reset()
-        return [Admitted(str(row["event_id"]), Verdict(row["verdict"])) for row in rows]
+        return [Admitted(str(row["event_id"]), Verdict(row["verdict"]), _reached(row)) for row in rows]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -78,10 +78,19 @@ class PostgresAdmission:
         return rows
 
     def _without(self, claims: list[_Claim]) -> list[Admitted]:
-        """Answer without PostgreSQL: the broker's window removes duplicates, each process keeps a quota of its own."""
-        verdicts = [Verdict.NEW if self._outage.take(claim.tenant_id) else Verdict.LIMITED for claim in claims]
-        _DEGRADED.inc(verdicts.count(Verdict.NEW))
-        return [Admitted(claim.event_id, verdict) for claim, verdict in zip(claims, verdicts, strict=True)]
+        """Answer without PostgreSQL: the broker's window removes duplicates, each process keeps limits of its own."""
+        answers = []
+        for claim in claims:
+            reached = self._outage.take(claim.tenant_id)
+            answers.append(Admitted(claim.event_id, Verdict.LIMITED if reached else Verdict.NEW, reached))
+            if reached is None:
+                _DEGRADED.inc()
+        return answers
+
+
+def _reached(row: asyncpg.Record) -> Reached | None:
+    kind = row["limited_by"]
+    return Reached(LimitKind(kind), row["bound"], row["retry_after"]) if kind else None
 
 
 def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:

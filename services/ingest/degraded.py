@@ -1,52 +1,97 @@
-"""The quota while PostgreSQL cannot be asked: each process counts for itself."""
+"""The limits while PostgreSQL cannot be asked: each process counts for itself, from the outage's start."""
 
-import collections
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 
-import msgspec
+from services.ingest.ports import LimitKind, Reached, TenantSettings
 
-from runtime.configuration import Watch
-from services import topology
+_MINUTE_US = 60_000_000
+_DAY_US = 86_400_000_000
+# What is let in within a quarter of a second is one entry of the log, so a log is never longer than 241.
+_TICK_US = 250_000
+# Advice to a tenant whose limit is zero, seconds.
+_NEVER_S = 60
 
-DEFAULT_MAX_UNFINISHED = 100_000
-
-QuotaOf = Callable[[str], int]
-
-
-class _Tenant(msgspec.Struct):
-    max_unfinished_events: int = DEFAULT_MAX_UNFINISHED
-
-
-_decode = msgspec.json.Decoder(_Tenant).decode
+SettingsOf = Callable[[str], TenantSettings]
+Clock = Callable[[], int]
 
 
-def quota_from(watch: Watch) -> QuotaOf:
-    """Return what looks a tenant's quota up in the configuration's copy."""
-
-    def quota_of(tenant_id: str) -> int:
-        known = watch.get(topology.tenant_key(tenant_id))
-        return _decode(known).max_unfinished_events if known is not None else DEFAULT_MAX_UNFINISHED
-
-    return quota_of
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
-class OutageQuota:
-    """Lets each tenant's quota in once for each outage.
+class OutageLimits:
+    """Lets each tenant's limits in, for each outage anew.
 
-    Without PostgreSQL the ledger finishes nothing and EVENTS cannot be tidied: all that comes in meanwhile counts.
+    Without PostgreSQL the ledger finishes nothing and EVENTS cannot be tidied: all that comes in meanwhile counts
+    as unfinished.
     """
 
-    def __init__(self, quota_of: QuotaOf) -> None:
-        self._quota_of = quota_of
-        self._accepted: collections.Counter[str] = collections.Counter()
+    def __init__(self, settings_of: SettingsOf, *, now: Clock = _now_us) -> None:
+        self._settings_of = settings_of
+        self._now = now
+        self._accepted: Counter[str] = Counter()
+        self._minutes: dict[str, _Minute] = {}
+        self._days: dict[str, tuple[int, int]] = {}
 
-    def take(self, tenant_id: str) -> bool:
-        """Count one event; False: the tenant's quota is used up."""
-        if self._accepted[tenant_id] >= self._quota_of(tenant_id):
-            return False
+    def take(self, tenant_id: str) -> Reached | None:
+        """Count one event, or return the limit that is reached."""
+        settings = self._settings_of(tenant_id)
+        now = self._now()
+        minute = self._minutes.setdefault(tenant_id, _Minute())
+        minute.forget(now)
+        day, today = self._days.get(tenant_id, (0, 0))
+        if day != now // _DAY_US:
+            day, today = now // _DAY_US, 0
+        if settings.daily_cap is not None and today >= settings.daily_cap:
+            return Reached(LimitKind.DAY, settings.daily_cap, _seconds((day + 1) * _DAY_US - now))
+        if settings.rate_limit_per_minute is not None and minute.total >= settings.rate_limit_per_minute:
+            wait_s = minute.wait_s(now, settings.rate_limit_per_minute)
+            return Reached(LimitKind.MINUTE, settings.rate_limit_per_minute, wait_s)
+        if self._accepted[tenant_id] >= settings.max_unfinished_events:
+            return Reached(LimitKind.UNFINISHED)
         self._accepted[tenant_id] += 1
-        return True
+        self._days[tenant_id] = (day, today + 1)
+        minute.add(now)
+        return None
 
     def reset(self) -> None:
         """PostgreSQL answers, and counts again itself."""
-        self._accepted.clear()
+        if self._accepted:
+            self._accepted.clear()
+            self._minutes.clear()
+            self._days.clear()
+
+
+class _Minute:
+    """What one tenant was let in within the last minute: [when, how many], oldest first."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._log: deque[list[int]] = deque()
+
+    def forget(self, now: int) -> None:
+        while self._log and self._log[0][0] <= now - _MINUTE_US:
+            self.total -= self._log.popleft()[1]
+
+    def add(self, now: int) -> None:
+        self.total += 1
+        if self._log and self._log[-1][0] // _TICK_US == now // _TICK_US:
+            self._log[-1][0] = now  # the later time: never more than the limit in any minute
+            self._log[-1][1] += 1
+        else:
+            self._log.append([now, 1])
+
+    def wait_s(self, now: int, limit: int) -> int:
+        """Return after how many seconds less than the limit is left."""
+        left = self.total
+        for at, count in self._log:
+            left -= count
+            if left < limit:
+                return _seconds(at + _MINUTE_US - now)
+        return _NEVER_S
+
+
+def _seconds(us: int) -> int:
+    return max(1, -(-us // 1_000_000))

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from clarion.common.v1 import event_pb2
+
+DEFAULT_MAX_UNFINISHED = 100_000
 
 
 class Verdict(Enum):
@@ -15,16 +19,40 @@ class Verdict(Enum):
     PENDING = "pending"
     # The key is known, and its event is stored.
     STORED = "stored"
-    # The tenant has too much unfinished.
+    # The tenant is past one of its limits.
     LIMITED = "limited"
+
+
+class LimitKind(Enum):
+    """What a tenant has a limit of."""
+
+    # Accepted events that are not finished.
+    UNFINISHED = "unfinished"
+    # Events accepted in any minute.
+    MINUTE = "minute"
+    # Events accepted from midnight to midnight UTC.
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A limit that is reached. retry_after: in how many seconds it lets something in again; 0: nobody knows."""
+
+    kind: LimitKind
+    bound: int = 0
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Admission's answer. event_id: the first event's, where this one is a duplicate."""
+    """Admission's answer.
+
+    event_id: the first event's, where this one is a duplicate. reached: the limit, where it is LIMITED.
+    """
 
     event_id: str
     verdict: Verdict
+    reached: Reached | None = None
 
 
 class Admission(Protocol):
@@ -35,6 +63,32 @@ class Admission(Protocol):
 
     async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
         """Take note that the key, claimed for one event, had been another's, which is stored. Never raises."""
+
+
+class ContentKey(Enum):
+    """What makes two events without an idempotency key the same."""
+
+    # All that the caller sent.
+    FULL = "full"
+    # Tenant, type and payload alone: the letter of Orqestra's contract.
+    SEED = "seed"
+
+
+class TenantSettings(msgspec.Struct, frozen=True):
+    """What accepting needs to know of a tenant. A limit of None is none."""
+
+    name: str = ""
+    max_unfinished_events: int = DEFAULT_MAX_UNFINISHED
+    rate_limit_per_minute: int | None = None
+    daily_cap: int | None = None
+    content_key: ContentKey = ContentKey.FULL
+
+
+class Tenants(Protocol):
+    """Tenants' settings."""
+
+    async def settings(self, tenant_id: str) -> TenantSettings:
+        """Return them; the defaults for a tenant that nobody can be asked about. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)

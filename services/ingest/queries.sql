@@ -1,7 +1,8 @@
 -- Admission.
 
 -- name: admit
-SELECT ordinal, event_id, verdict FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[])
+SELECT ordinal, event_id, verdict, limited_by, bound, retry_after
+FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[])
 
 -- The broker knew the key when admission did not (its row was lost, or never written): the first event is another.
 -- name: correct

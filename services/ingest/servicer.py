@@ -57,7 +57,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """Tell whose key it is."""
         identity = await self._authenticator.identify(request.api_key)
         return ingest_pb2.AuthenticateResponse(
-            tenant_id=identity.tenant_id, tenant_name=identity.tenant_name, account_id=identity.account_id
+            tenant_id=identity.tenant_id,
+            tenant_name=identity.tenant_name,
+            account_id=identity.account_id,
+            webhook_secrets=self._authenticator.open_secrets(identity),
         )
 
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:

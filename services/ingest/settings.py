@@ -1,5 +1,9 @@
 """What ingest reads from the environment."""
 
+from typing import Annotated
+
+import msgspec
+
 from runtime.service import ProcessSettings
 from runtime.settings import Secret
 
@@ -9,5 +13,10 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
+    # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
+    encryption_keys: Secret
+    # How long events and what they carried are kept where a tenant has no policy of its own, days.
+    events_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
+    payloads_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     # How long entries of the audit log are kept, days; 0: for ever.
     audit_retention_days: int = 400

@@ -50,26 +50,40 @@ def normalise(event: ingest_pb2.NewEvent) -> None:
     event.payload_extra = _canonical("payload", event.payload_extra)
 
 
-def dedupe_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
-    """Return the SHA-256 that names this event for 24 hours.
+# A key is the SHA-256 that names an event for 24 hours. Each kind begins with a word of its own and all parts carry
+# their length, so no two kinds, nor two tenants, ever give the same. JSON parts must be canonical.
 
-    The caller's idempotency key where there is one, else the whole content; the two never collide,
-    nor do two tenants. The JSON parts must be canonical.
-    """
-    if event.idempotency_key:
-        return _digest(b"key", tenant_id.encode(), event.idempotency_key.encode())
-    recipient = event.recipient
+
+def caller_key(tenant_id: str, idempotency_key: str) -> bytes:
+    """Return the key of an event that the caller named."""
+    return _digest(b"key", tenant_id.encode(), idempotency_key.encode())
+
+
+def content_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
+    """Return the key of an event by all that the caller sent."""
     return _digest(
         b"content",
         tenant_id.encode(),
         event.event_type.encode(),
         event.caller_event_id.encode(),
+        *_payload(event),
+        event.variables or _EMPTY,
+        bytes(sorted(set(event.channels))),
+    )
+
+
+def seed_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
+    """Return the key of an event by tenant, type and payload alone."""
+    return _digest(b"seed", tenant_id.encode(), event.event_type.encode(), *_payload(event))
+
+
+def _payload(event: ingest_pb2.NewEvent) -> tuple[bytes, ...]:
+    recipient = event.recipient
+    return (
         recipient.user_id.encode(),
         recipient.email.encode(),
         recipient.phone.encode(),
         event.payload_extra or _EMPTY,
-        event.variables or _EMPTY,
-        bytes(sorted(set(event.channels))),
     )
 
 

@@ -6,11 +6,18 @@ SELECT EXISTS (SELECT 1 FROM ingest.accounts WHERE id = $1)
 
 -- name: insert_tenant
 INSERT INTO ingest.tenants
-    (id, account_id, name, delivery_channels, sender_name, sender_email, reply_to, max_unfinished_events)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    (id, account_id, name, delivery_channels, sender_name, sender_email, reply_to, max_unfinished_events,
+    rate_limit_per_minute, daily_cap, content_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: insert_backlog
 INSERT INTO ingest.backlog (tenant_id) VALUES ($1)
+
+-- Admission counts where there is a row: one is needed for as long as there is a limit.
+-- name: insert_rates
+INSERT INTO ingest.rates (tenant_id)
+SELECT t.id FROM ingest.tenants t WHERE t.id = $1 AND coalesce(t.rate_limit_per_minute, t.daily_cap) IS NOT NULL
+ON CONFLICT (tenant_id) DO NOTHING
 
 -- name: insert_key
 INSERT INTO ingest.api_keys (digest, tenant_id, last4) VALUES ($1, $2, $3)
@@ -21,7 +28,7 @@ UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1 AND revoked_a
 -- name: tenant
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
-    t.max_unfinished_events, t.created_at,
+    t.max_unfinished_events, t.rate_limit_per_minute, t.daily_cap, t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE t.id = $1
@@ -32,7 +39,7 @@ SELECT id FROM ingest.tenants WHERE id = $1 FOR UPDATE
 -- name: tenants
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
-    t.max_unfinished_events, t.created_at,
+    t.max_unfinished_events, t.rate_limit_per_minute, t.daily_cap, t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE ($1::uuid IS NULL OR t.id < $1)
@@ -47,8 +54,32 @@ UPDATE ingest.tenants SET
     sender_name = coalesce($5, sender_name),
     sender_email = coalesce($6, sender_email),
     reply_to = coalesce($7, reply_to),
-    max_unfinished_events = coalesce($8, max_unfinished_events)
+    max_unfinished_events = coalesce($8, max_unfinished_events),
+    -- Each by two arguments: whether to set it, and to what; null is no limit.
+    rate_limit_per_minute = CASE WHEN $9 THEN $10 ELSE rate_limit_per_minute END,
+    daily_cap = CASE WHEN $11 THEN $12 ELSE daily_cap END,
+    content_key = coalesce($13, content_key)
 WHERE id = $1
 
 -- name: tenant_of_key
 SELECT tenant_id FROM ingest.api_keys WHERE digest = $1 AND revoked_at IS NULL
+
+-- name: insert_webhook_secret
+INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)
+
+-- name: expire_webhook_secrets
+UPDATE ingest.webhook_secrets SET expires_at = now() + $2 * interval '1 second'
+WHERE tenant_id = $1 AND expires_at IS NULL
+
+-- name: delete_expired_webhook_secrets
+DELETE FROM ingest.webhook_secrets WHERE tenant_id = $1 AND expires_at <= now()
+
+-- name: delete_webhook_secrets
+DELETE FROM ingest.webhook_secrets WHERE tenant_id = $1
+
+-- Those that are valid, the current one first.
+-- name: webhook_secrets
+SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at
+FROM ingest.webhook_secrets s
+WHERE s.tenant_id = ANY ($1::uuid[]) AND (s.expires_at IS NULL OR s.expires_at > now())
+ORDER BY s.tenant_id, s.created_at DESC, s.id DESC

@@ -1,5 +1,6 @@
 """TenantService: wire to store."""
 
+import re
 from typing import Any
 
 from clarion.common.v1 import event_pb2
@@ -7,12 +8,15 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.ingest.database import typed
-from services.ingest.tenants.store import Changes, TenantStore
+from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
+from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 100
 _MAX_NAME = 100
 _MAX_TEXT = 320
+_MAX_OVERLAP_S = 30 * 86_400
+_WEBHOOK_SECRET = re.compile(r"[\x21-\x7e]{16,256}")
 
 
 class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
@@ -31,6 +35,9 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             texts=(request.sender_name, request.sender_email, request.reply_to),
             quota=request.max_unfinished_events or 1,
             channels=list(request.delivery_channels),
+            rate_limit_per_minute=request.rate_limit_per_minute,
+            daily_cap=request.daily_cap,
+            content_key=request.content_key,
         )
         if request.account_id:
             _check_id("account_id", request.account_id)
@@ -76,12 +83,18 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             sender_email=given("sender_email"),
             reply_to=given("reply_to"),
             max_unfinished_events=given("max_unfinished_events"),
+            rate_limit_per_minute=_limit(given("rate_limit_per_minute")),
+            daily_cap=_limit(given("daily_cap")),
+            content_key=CONTENT_KEYS.get(request.content_key),
         )
         _check(
             name="x" if changes.name is None else changes.name,
             texts=(changes.sender_name or "", changes.sender_email or "", changes.reply_to or ""),
             quota=1 if changes.max_unfinished_events is None else changes.max_unfinished_events,
             channels=changes.delivery_channels or [],
+            rate_limit_per_minute=request.rate_limit_per_minute.value,
+            daily_cap=request.daily_cap.value,
+            content_key=request.content_key,
         )
         return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
 
@@ -101,13 +114,53 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant = await self._store.update(request.tenant_id, Changes(active=False))
         return tenants_pb2.DeactivateTenantResponse(tenant=tenant)
 
+    @typed
+    async def RotateWebhookSecret(
+        self, request: tenants_pb2.RotateWebhookSecretRequest, context: Any
+    ) -> tenants_pb2.RotateWebhookSecretResponse:
+        """Give the tenant a new webhook secret; those before it stay valid for the overlap."""
+        _check_id("tenant_id", request.tenant_id)
+        overlap_s = request.overlap_s if request.HasField("overlap_s") else DEFAULT_OVERLAP_S
+        faults = []
+        if not 0 <= overlap_s <= _MAX_OVERLAP_S:
+            faults.append(("overlap_s", f"must be 0 to {_MAX_OVERLAP_S} seconds"))
+        if request.secret and not _WEBHOOK_SECRET.fullmatch(request.secret):
+            faults.append(("secret", "must be 16 to 256 visible ASCII characters"))
+        _refuse(faults)
+        tenant, secret = await self._store.rotate_webhook_secret(request.tenant_id, request.secret, overlap_s)
+        return tenants_pb2.RotateWebhookSecretResponse(tenant=tenant, secret=secret)
+
+    @typed
+    async def DeleteWebhookSecrets(
+        self, request: tenants_pb2.DeleteWebhookSecretsRequest, context: Any
+    ) -> tenants_pb2.DeleteWebhookSecretsResponse:
+        """Take the tenant's webhook secrets away: nothing need be signed any more."""
+        _check_id("tenant_id", request.tenant_id)
+        tenant = await self._store.delete_webhook_secrets(request.tenant_id)
+        return tenants_pb2.DeleteWebhookSecretsResponse(tenant=tenant)
+
+
+def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
+    if new is None:
+        return None
+    return NewLimit(new.value if new.HasField("value") else None)
+
 
 def _check_id(field: str, value: str) -> None:
     if not is_uuid(value):
         raise ClarionError(Code.INVALID, f"{field} must be a UUID", fields=[(field, "must be a UUID")])
 
 
-def _check(*, name: str, texts: tuple[str, ...], quota: int, channels: list[int]) -> None:
+def _check(
+    *,
+    name: str,
+    texts: tuple[str, ...],
+    quota: int,
+    channels: list[int],
+    rate_limit_per_minute: int,
+    daily_cap: int,
+    content_key: int,
+) -> None:
     faults: list[tuple[str, str]] = []
     if not 1 <= len(name.strip()) <= _MAX_NAME or not name.isprintable():
         faults.append(("name", f"must be 1 to {_MAX_NAME} printable characters"))
@@ -119,5 +172,14 @@ def _check(*, name: str, texts: tuple[str, ...], quota: int, channels: list[int]
     known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
     if not known.issuperset(channels):
         faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))
+    for field, limit in (("rate_limit_per_minute", rate_limit_per_minute), ("daily_cap", daily_cap)):
+        if limit < 0:
+            faults.append((field, "must not be negative"))
+    if content_key not in tenants_pb2.ContentKey.values():
+        faults.append(("content_key", "must be full or seed"))
+    _refuse(faults)
+
+
+def _refuse(faults: list[tuple[str, str]]) -> None:
     if faults:
         raise ClarionError(Code.INVALID, "; ".join(f"{f} {d}" for f, d in faults), fields=faults)

@@ -1,4 +1,4 @@
-"""Tenants and their keys in PostgreSQL; every change goes out to the configuration bucket with its row."""
+"""Tenants, their keys and webhook secrets; every change goes out to the configuration bucket with its row."""
 
 import hashlib
 import secrets
@@ -14,14 +14,20 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from runtime import postgres
 from runtime.configuration import Outbox
+from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
-from services.ingest.degraded import DEFAULT_MAX_UNFINISHED
+from services.ingest.ports import DEFAULT_MAX_UNFINISHED, ContentKey
+from services.ingest.tenants import secrets as webhook_secrets
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
-Connection = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+CONTENT_KEYS = {
+    tenants_pb2.CONTENT_KEY_FULL: ContentKey.FULL.value,
+    tenants_pb2.CONTENT_KEY_SEED: ContentKey.SEED.value,
+}
+_CONTENT_KEY_NUMBERS = {text: number for number, text in CONTENT_KEYS.items()}
 
 
 def digest_of(api_key: str) -> bytes:
@@ -40,14 +46,25 @@ class Changes:
     sender_email: str | None = None
     reply_to: str | None = None
     max_unfinished_events: int | None = None
+    rate_limit_per_minute: "NewLimit | None" = None
+    daily_cap: "NewLimit | None" = None
+    content_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewLimit:
+    """What a limit becomes; None: there is none any more."""
+
+    value: int | None
 
 
 class TenantStore:
     """Reads and writes; each write answers after the configuration has gone out, or within two seconds."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, vault: Vault) -> None:
         self._pool = pool
         self._outbox = outbox
+        self._vault = vault
 
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
         """Return the new tenant and its key, the only time that the key is seen."""
@@ -68,8 +85,12 @@ class TenantStore:
                 request.sender_email,
                 request.reply_to,
                 request.max_unfinished_events or DEFAULT_MAX_UNFINISHED,
+                request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
+                request.daily_cap if request.HasField("daily_cap") else None,
+                CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
+            await connection.execute(_QUERIES.insert_rates, tenant_id)
             await self._add_key(connection, tenant_id, api_key)
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
@@ -77,12 +98,16 @@ class TenantStore:
 
     async def get(self, tenant_id: str) -> tenants_pb2.Tenant:
         """Raises NOT_FOUND."""
-        return _tenant(await self._pool.fetchrow(_QUERIES.tenant, tenant_id))
+        row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
+        return _tenant(row, await self._pool.fetch(_QUERIES.webhook_secrets, [tenant_id]))
 
     async def list(self, limit: int, before: str) -> list[tenants_pb2.Tenant]:
         """Return up to limit tenants, newest first, older than the tenant id before (empty: from the newest)."""
         rows = await self._pool.fetch(_QUERIES.tenants, uuid.UUID(before) if before else None, limit)
-        return [_tenant(row) for row in rows]
+        found: dict[Any, list[asyncpg.Record]] = {}
+        for secret in await self._pool.fetch(_QUERIES.webhook_secrets, [row["id"] for row in rows]):
+            found.setdefault(secret["tenant_id"], []).append(secret)
+        return [_tenant(row, found.get(row["id"], [])) for row in rows]
 
     async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
         """Raises NOT_FOUND."""
@@ -98,7 +123,11 @@ class TenantStore:
                 changes.sender_email,
                 changes.reply_to,
                 changes.max_unfinished_events,
+                *_setting(changes.rate_limit_per_minute),
+                *_setting(changes.daily_cap),
+                changes.content_key,
             )
+            await connection.execute(_QUERIES.insert_rates, tenant_id)
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
         return tenant
@@ -115,6 +144,34 @@ class TenantStore:
         await self._outbox.flush()
         return tenant, api_key
 
+    async def rotate_webhook_secret(
+        self, tenant_id: str, wanted: str, overlap_s: int
+    ) -> tuple[tenants_pb2.Tenant, str]:
+        """Return the tenant and its new webhook secret; those before end within overlap_s.
+
+        wanted: the secret; empty: a random one. Raises NOT_FOUND, and CONFLICT where too many are valid already.
+        """
+        secret, row = webhook_secrets.make(self._vault, tenant_id, wanted)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, tenant_id)
+            await connection.execute(_QUERIES.expire_webhook_secrets, tenant_id, overlap_s)
+            await connection.execute(_QUERIES.delete_expired_webhook_secrets, tenant_id)
+            if len(await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])) >= webhook_secrets.MAX_VALID:
+                raise ClarionError(Code.CONFLICT, f"{webhook_secrets.MAX_VALID} webhook secrets are valid already.")
+            await connection.execute(_QUERIES.insert_webhook_secret, *row)
+            tenant = await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return tenant, secret
+
+    async def delete_webhook_secrets(self, tenant_id: str) -> tenants_pb2.Tenant:
+        """End all of the tenant's webhook secrets. Raises NOT_FOUND."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, tenant_id)
+            await connection.execute(_QUERIES.delete_webhook_secrets, tenant_id)
+            tenant = await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return tenant
+
     async def tenant_of_key(self, digest: bytes) -> str | None:
         """Return the id of the tenant whose key this is."""
         tenant_id = await self._pool.fetchval(_QUERIES.tenant_of_key, digest)
@@ -123,7 +180,10 @@ class TenantStore:
     async def configuration(self, tenant_id: str) -> bytes | None:
         """Return what the configuration bucket should hold of a tenant."""
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
-        return _configuration(_tenant(row)) if row else None
+        if row is None:
+            return None
+        signing = await self._pool.fetch(_QUERIES.webhook_secrets, [tenant_id])
+        return _configuration(_tenant(row, signing), signing)
 
     async def _lock(self, connection: Any, tenant_id: str) -> None:
         if not await connection.fetchval(_QUERIES.tenant_for_update, tenant_id):
@@ -135,12 +195,19 @@ class TenantStore:
         await self._outbox.add(connection, topology.api_key_key(digest.hex()), tenant_id.encode())
 
     async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
-        tenant = _tenant(await connection.fetchrow(_QUERIES.tenant, tenant_id))
-        await self._outbox.add(connection, topology.tenant_key(tenant_id), _configuration(tenant))
+        row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
+        signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
+        tenant = _tenant(row, signing)
+        await self._outbox.add(connection, topology.tenant_key(tenant_id), _configuration(tenant, signing))
         return tenant
 
 
-def _tenant(row: "asyncpg.Record | None") -> tenants_pb2.Tenant:
+def _setting(new: NewLimit | None) -> tuple[bool, int | None]:
+    """Return whether to set a limit, and to what."""
+    return (new is not None, new.value if new else None)
+
+
+def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> tenants_pb2.Tenant:
     if row is None:
         raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
     return tenants_pb2.Tenant(
@@ -155,10 +222,14 @@ def _tenant(row: "asyncpg.Record | None") -> tenants_pb2.Tenant:
         key_last4=row["last4"] or "",
         max_unfinished_events=row["max_unfinished_events"],
         created_at_us=int(row["created_at"].timestamp() * 1_000_000),
+        rate_limit_per_minute=row["rate_limit_per_minute"],
+        daily_cap=row["daily_cap"],
+        content_key=_CONTENT_KEY_NUMBERS[row["content_key"]],
+        webhook_secrets=webhook_secrets.shown(signing),
     )
 
 
-def _configuration(tenant: tenants_pb2.Tenant) -> bytes:
+def _configuration(tenant: tenants_pb2.Tenant, signing: "list[asyncpg.Record]") -> bytes:
     return msgspec.json.encode(
         {
             "id": tenant.id,
@@ -172,5 +243,9 @@ def _configuration(tenant: tenants_pb2.Tenant) -> bytes:
             "sender_email": tenant.sender_email,
             "reply_to": tenant.reply_to,
             "max_unfinished_events": tenant.max_unfinished_events,
+            "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
+            "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
+            "content_key": CONTENT_KEYS[tenant.content_key],
+            "webhook_secrets": webhook_secrets.sealed(signing),
         }
     )

@@ -1,5 +1,6 @@
 """Services as processes of their own, for the tests of ingest, router and delivery."""
 
+import base64
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,7 @@ from typing import Any
 import grpc.aio
 
 from clarion.ingest.v1 import ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
-from clarion.router.v1 import router_pb2_grpc
+from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime.grpc import Caller, channel, is_serving
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
@@ -19,11 +20,13 @@ from tests.waiting import eventually
 
 TOKEN = "a-service-token"
 NOBODY = "127.0.0.1:1"
+ENCRYPTION_KEY = base64.b64encode(bytes(range(32))).decode()
 
 _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,
     "RouterService": router_pb2_grpc.RouterServiceStub,
+    "SuppressionService": suppressions_pb2_grpc.SuppressionServiceStub,
     "TenantService": tenants_pb2_grpc.TenantServiceStub,
 }
 
@@ -70,7 +73,13 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
         async def start(module: str, **variables: str) -> Service:
             address = f"127.0.0.1:{free_port()}"
             log = folder / f"{module}-{address.rpartition(':')[2]}.log"
-            values = {"CLARION_GRPC_ADDRESS": address, "CLARION_SERVICE_TOKEN": TOKEN, **common, **variables}
+            values = {
+                "CLARION_GRPC_ADDRESS": address,
+                "CLARION_SERVICE_TOKEN": TOKEN,
+                "CLARION_ENCRYPTION_KEYS": ENCRYPTION_KEY,
+                **common,
+                **variables,
+            }
             connection = await stack.enter_async_context(channel(address))
             service = Service(module, values, log, address, connection)
             stack.callback(service.kill)

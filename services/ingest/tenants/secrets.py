@@ -1,0 +1,60 @@
+"""Webhook secrets: what tenants sign their events with, encrypted at rest."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from clarion.ingest.v1 import tenants_pb2
+from runtime.clock import micros_of
+from runtime.encryption import Vault
+from runtime.ids import new_id
+
+# Valid at a time: the current one, and those before it whose overlap has not ended.
+MAX_VALID = 4
+DEFAULT_OVERLAP_S = 24 * 3600
+
+
+class SealedSecret(msgspec.Struct, frozen=True):
+    """A secret as it stands in the configuration. until_us: Unix microseconds; 0: it is the current one."""
+
+    id: str
+    ciphertext: bytes
+    until_us: int = 0
+
+    def open(self, vault: Vault, tenant_id: str) -> str:
+        """Return the secret. Raises ValueError where no key of the vault opens it."""
+        return vault.decrypt(self.ciphertext, context=_context(tenant_id, self.id)).decode()
+
+
+def make(vault: Vault, tenant_id: str, wanted: str) -> tuple[str, tuple[str, str, bytes, str]]:
+    """Return a secret (the wanted one, else 64 random hex digits) and its row: id, tenant, ciphertext, last four."""
+    secret = wanted or secrets.token_hex(32)
+    secret_id = new_id()
+    ciphertext = vault.encrypt(secret.encode(), context=_context(tenant_id, secret_id))
+    return secret, (secret_id, tenant_id, ciphertext, secret[-4:])
+
+
+def sealed(rows: Sequence[asyncpg.Record]) -> list[SealedSecret]:
+    """Return rows as the configuration has them."""
+    return [SealedSecret(str(row["id"]), row["ciphertext"], _until_us(row)) for row in rows]
+
+
+def shown(rows: Sequence[asyncpg.Record]) -> list[tenants_pb2.WebhookSecret]:
+    """Return rows as an operator may see them."""
+    return [
+        tenants_pb2.WebhookSecret(
+            last4=row["last4"], created_at_us=micros_of(row["created_at"]), valid_until_us=_until_us(row)
+        )
+        for row in rows
+    ]
+
+
+def _until_us(row: Any) -> int:
+    return micros_of(row["expires_at"]) if row["expires_at"] else 0
+
+
+def _context(tenant_id: str, secret_id: str) -> str:
+    return f"webhook-secret:{tenant_id}:{secret_id}"

@@ -1,0 +1,189 @@
+"""One running stack for all rows, a tenant of its own for each, and the table that is printed at the end."""
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.client import Answer, Client, Operator, Tenant, connect
+from checks.waiting import until
+from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
+from runtime.grpc import Caller, channel
+from stack import client as stack_client
+from stack.client import Running
+from stack.local import Options
+from tests.conftest import free_port
+
+TRIGGER = "/api/v1/events/trigger"
+EMAIL = "customer@example.com"
+PHONE = "+254712345678"
+MJML = "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section></mj-body></mjml>"
+BODIES = {
+    "EMAIL": MJML.format("Order {{orderNumber}} for {{customerName}}: {{amount}}"),
+    "SMS": "Order {{orderNumber}} for {{customerName}}: {{amount}}",
+    "PUSH": "Order {{orderNumber}} for {{customerName}}: {{amount}}",
+}
+# The variables of the published examples.
+VARIABLES = {"orderNumber": "ORD-2026-1234", "amount": "$49.99", "customerName": "Alice"}
+RENDERED = "Order ORD-2026-1234 for Alice: $49.99"
+
+# How soon what was accepted is at its end, seconds: generous, for machines that are busy.
+END_S = 30.0
+_ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4"}
+_HERE = Path(__file__).parent
+_ROW = "orqestra row"
+# Tests of the table itself.
+_NO_ROWS = "test_every_sentence"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A tenant of one row, with whatever the row gives it."""
+
+    tenant: Tenant
+    operator: Operator
+    outbox_of: "Outbox"
+
+    async def template(self, event_type: str, channel: str, body: str = "", **more: Any) -> str:
+        """Create and activate a template; return its id. body: by default, that of the published example."""
+        namespace = {"push_namespace": "orders"} if channel == "PUSH" else {}
+        subject = {"subject": "Order {{orderNumber}}"} if channel != "SMS" else {}
+        wanted = {**namespace, **subject, **more}
+        return await self.operator.create_template(self.tenant, event_type, channel, body or BODIES[channel], **wanted)
+
+    async def templates(self, event_type: str, channels: Sequence[str] = ("EMAIL", "SMS", "PUSH")) -> None:
+        """Create and activate a template for each of these channels."""
+        for name in channels:
+            await self.template(event_type, name)
+
+    async def change(self, **fields: Any) -> None:
+        """Change the tenant as its operator does."""
+        await self.operator.must("PATCH", f"/tenants/{self.tenant.id}", json=fields)
+
+    async def end(self, answer: Answer) -> dict[str, Any]:
+        """Return the timeline of what an answer accepted, once nothing more will happen."""
+        assert answer.status == 200, answer.body
+        return await until(lambda: self.operator.finished(answer.event_id), "the event's end", deadline=END_S)
+
+    async def decisions(self, answer: Answer) -> dict[str, str | None]:
+        """Return what became of each channel at the end: its status, or for a skipped one the reason."""
+        event = await self.end(answer)
+        shown = {item["channel"]: item for item in event["deliveries"]}
+        return {name: item["reason"] if item["status"] == "skipped" else item["status"] for name, item in shown.items()}
+
+    async def messages(self, answer: Answer) -> dict[str, senders_pb2.OutboxMessage]:
+        """Return what was sent of an event by e-mail and SMS, at its end, by channel; once each."""
+        await self.end(answer)
+        return await self.outbox_of(self.tenant.id, answer.event_id)
+
+    async def inbox(self, user_id: str) -> list[dict[str, Any]]:
+        """Return a user's notifications, newest first."""
+        return await self.tenant.whole_inbox(user_id)
+
+
+class Outbox:
+    """What the sandbox holds of an event, with HTML."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._address = variables["CLARION_SENDERS_ADDRESS"]
+        self._call = Caller(variables["CLARION_SERVICE_TOKEN"])
+
+    async def __call__(self, tenant_id: str, event_id: str) -> dict[str, senders_pb2.OutboxMessage]:
+        """Return the messages by channel; a second one of a channel is an error."""
+        async with channel(self._address) as connection:
+            stub = senders_pb2_grpc.OutboxServiceStub(connection)
+            request = senders_pb2.ListMessagesRequest(tenant_id=tenant_id, event_id=event_id)
+            answer = await self._call(stub.ListMessages, request, deadline=10)
+            found = {}
+            for message in answer.messages:
+                whole = await self._call(
+                    stub.GetMessage, senders_pb2.GetMessageRequest(message_id=message.id), deadline=10
+                )
+                name = senders_pb2.OutboxMessage.DESCRIPTOR.fields_by_name["channel"].enum_type.values_by_number[
+                    message.channel
+                ].name.removeprefix("CHANNEL_")
+                assert name not in found, f"two messages by {name}"
+                found[name] = whole.message
+            return found
+
+
+@pytest.fixture(scope="package")
+def orqestra_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The stack that every row asks."""
+    options = Options(data=tmp_path_factory.mktemp("orqestra"), port=free_port())
+    running = stack_client.start(options, environment=_ENVIRONMENT)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+async def client(orqestra_stack: Running) -> AsyncIterator[Client]:
+    """The operator of the stack, and HTTP."""
+    async with connect(orqestra_stack.state) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def shop(orqestra_stack: Running, client: Client) -> Shop:
+    """A new tenant with sandboxes for e-mail and SMS, and no templates."""
+    name = f"Shop {secrets.token_hex(3)}"
+    tenant = await client.operator.create_tenant(name)
+    return Shop(tenant, client.operator, Outbox(orqestra_stack.variables))
+
+
+@pytest.fixture
+async def bare_shop(orqestra_stack: Running, client: Client) -> Shop:
+    """A new tenant with nothing at all."""
+    made = await client.operator.must("POST", "/tenants", json={"name": "Bare shop"})
+    tenant = Tenant(client.http, made["id"], made["api_key"], made["name"])
+    return Shop(tenant, client.operator, Outbox(orqestra_stack.variables))
+
+
+def event(event_type: str = "order.confirmed", **fields: Any) -> dict[str, Any]:
+    """Return an event as the published example has it; fields replace whole keys."""
+    payload = {"userId": secrets.token_hex(8), "recipientEmail": EMAIL, "recipientPhone": PHONE}
+    return {"eventType": event_type, "payload": payload, "variables": VARIABLES, **fields}
+
+
+def assert_refused(answer: Answer, status: int, error: str, *words: str) -> None:
+    """The published error body and nothing else, with these words in its message."""
+    assert answer.status == status, answer.body
+    extra = {"retryAfter"} if status in {429, 503} else set()
+    assert set(answer.body) == {"statusCode", "error", "message"} | extra
+    assert (answer.body["statusCode"], answer.body["error"]) == (status, error)
+    assert isinstance(answer.body["message"], str)
+    assert all(word in answer.body["message"] for word in words), answer.body["message"]
+    assert "X-Event-Id" not in answer.headers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name each row: its table (the module) and the test's name within it."""
+    for item in items:
+        if item.path.parent == _HERE and item.path.stem != _NO_ROWS:
+            item.user_properties.append((_ROW, f"{item.path.stem.removeprefix('test_')}.{item.name[5:]}"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the table: rows passed of rows, each table of the two pages on a line."""
+    passed, rows, missing = Counter[str](), Counter[str](), []
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            row = dict(getattr(report, "user_properties", ())).get(_ROW)
+            if row is None or (outcome == "passed" and report.when != "call"):
+                continue
+            table = row.partition(".")[0]
+            rows[table] += 1
+            passed[table] += outcome == "passed"
+            missing += [f"  {outcome}: {row}"] if outcome != "passed" else []
+    if not rows:
+        return
+    terminalreporter.section("Orqestra, row by row")
+    for table in rows:
+        terminalreporter.write_line(f"  {table.replace('_', ' '):<24} {passed[table]:>3} of {rows[table]:>3}")
+    terminalreporter.write_line("\n".join([f"  {'all rows':<24} {passed.total():>3} of {rows.total():>3}", *missing]))

@@ -16,6 +16,7 @@ from services.render.handlebars import (
     TemplateFaultError,
     compile_template,
 )
+from services.render.helpers import HELPERS
 from services.render.skeleton import Skeleton, slots
 
 # RFC 5322's longest line, without its end.
@@ -239,7 +240,7 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
 
 
 def _compiled(text: str, source: Source, *, escaping: bool) -> Template:
-    return compile_template(text, escaping=escaping, partials=source.partials)
+    return compile_template(text, escaping=escaping, partials=source.partials, helpers=HELPERS)
 
 
 _NOTHING = compile_template("", escaping=False)

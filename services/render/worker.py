@@ -26,7 +26,7 @@ from services.render.content import (
     render,
 )
 from services.render.frames import Answer, Limits, Progress, Source, Task, Work
-from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError
+from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
 
 # Compiled versions kept, by what they roughly hold.
@@ -92,6 +92,10 @@ class Renderer:
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
             return _failed("template_error", str(error), started, faults=faults)
+        except TemplateFaultError as fault:
+            return _failed("template_error", str(fault), started)
+        except RecursionError:
+            return _failed("template_error", "the data or the partials are nested too deep", started)
         except Exception as error:
             return _failed("template_error", f"cannot be rendered: {error!r}", started)
         finally:

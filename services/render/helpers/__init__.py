@@ -1,0 +1,13 @@
+"""The helpers that templates can call. docs/handlebars.md describes each, with an example that is tested.
+
+Values are plain data. What a helper cannot use is never an error of the rendering: each says what it writes instead.
+"""
+
+from collections.abc import Mapping
+
+from services.render.handlebars import BUILT_IN, Helper
+from services.render.helpers import dates, logic, numbers, text
+
+HELPERS: Mapping[str, Helper] = {**BUILT_IN, **logic.HELPERS, **text.HELPERS, **numbers.HELPERS, **dates.HELPERS}
+
+__all__ = ["HELPERS"]

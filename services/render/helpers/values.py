@@ -1,0 +1,39 @@
+"""Reading numbers and names out of whatever a template hands over."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+# Numbers often come as text: "12.50". No exponent: "1e999999999" would be a very long number.
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*")
+_MOST_BITS = 1024
+
+
+def number_of(value: Any) -> "Decimal | None":
+    """Return an exact number, None for what is none."""
+    from decimal import Decimal
+
+    kind = type(value)
+    if kind is int:
+        return Decimal(value) if value.bit_length() <= _MOST_BITS else None
+    if kind is float:
+        # As it is written: 0.1 and not its nearest binary fraction.
+        return Decimal(repr(value))
+    if kind is str and len(value) <= 100 and _NUMBER.fullmatch(value):
+        return Decimal(value.strip())
+    return None
+
+
+def text_option(value: Any, most: int = 64) -> str:
+    """Return a short text as it is, and nothing for anything else."""
+    return value if type(value) is str and len(value) <= most else ""
+
+
+def count_of(value: Any) -> int | None:
+    """Return a whole number of at least 0, None for what is none."""
+    number = number_of(value)
+    if number is None or number < 0 or number >= 10**9 or number != int(number):
+        return None
+    return int(number)

@@ -89,18 +89,36 @@ def api_key_key(digest_hex: str) -> str:
 
 
 def templates_key(tenant_id: str, event_type: str) -> str:
-    """The active templates: JSON list of {channel, template_version_id, push_namespace}; tenant "": platform."""
+    """The active templates: JSON list of {channel, template_version_id, push_namespace, locale, subscribed (if so)};
+    tenant "": platform.
+    """
     return f"templates.{tenant_id or 'platform'}.{key_part(event_type)}"
 
 
+def locale_key(tenant_id: str) -> str:
+    """The language that a tenant's templates fall back to, as text; empty: none."""
+    return f"locales.{tenant_id}"
+
+
 def version_key(version_id: str) -> str:
-    """A template version as written: JSON [channel number, subject, body]; read directly, not watched."""
+    """A template version as written: JSON [channel number, subject, body, preheader, layout's body, partials' bodies
+    by name, locale]; read directly, not watched.
+    """
     return f"versions.{version_id}"
 
 
 def providers_key(tenant_id: str) -> str:
     """A tenant's providers, best first: JSON list of {id, channel, kind, settings, secrets (base64 ciphertext)}."""
     return f"providers.{tenant_id}"
+
+
+# The prefix of suppressions_key.
+SUPPRESSIONS = "suppressions"
+
+
+def suppressions_key(tenant_id: str, shard: int) -> str:
+    """One 256th of a tenant's suppressed addresses: see services.suppressed.pack."""
+    return f"{SUPPRESSIONS}.{tenant_id}.{shard:02x}"
 
 
 def epochs_key(tenant_id: str, user_id: str = "") -> str:

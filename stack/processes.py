@@ -40,11 +40,17 @@ _NICENESS = 5
 COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
 
 ROLES = (
-    Role("ingest", "services.ingest", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL")),
+    Role("ingest", "services.ingest", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_ENCRYPTION_KEYS")),
     Role(
         "router",
         "services.router",
-        ("CLARION_NATS_URL", "CLARION_INGEST_ADDRESS", "CLARION_RENDER_ADDRESS", "CLARION_SENDERS_ADDRESS"),
+        (
+            "CLARION_POSTGRES_URL",
+            "CLARION_NATS_URL",
+            "CLARION_INGEST_ADDRESS",
+            "CLARION_RENDER_ADDRESS",
+            "CLARION_SENDERS_ADDRESS",
+        ),
         yields=True,
     ),
     Role("render", "services.render", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL"), yields=True),

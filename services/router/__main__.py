@@ -1,19 +1,28 @@
 """Starts the router: ``python -m services.router``."""
 
-from clarion.router.v1 import router_pb2_grpc
-from runtime import grpc, nats
+from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
+from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import Watch
 from runtime.service import Process, run
 from services.router.catalog import PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
+from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
+from services.router.suppressions.store import SuppressionStore
+
+# Only the suppressions are kept there, and changes of them are rare.
+_POSTGRES_CONNECTIONS = 4
 
 
 async def wire(settings: Settings, process: Process) -> grpc.Server:
     """Put the service together."""
+    pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
+    process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
+    outbox = configuration.Outbox(pool, "router", connection)
+    process.start(outbox.run(), name="config-outbox")
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
@@ -40,6 +49,11 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     server = grpc.Server(settings.grpc_address, token=token)
     server.add(
         router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
+    )
+    server.add(
+        suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
+        SuppressionServicer(SuppressionStore(pool, outbox)),
+        SUPPRESSION_SERVICE,
     )
     await server.start()
     return server

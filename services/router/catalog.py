@@ -14,8 +14,9 @@ from runtime.configuration import Watch
 from runtime.grpc import Caller
 from services import topology
 from services.router.route import Circumstances, Template
+from services.suppressed import Suppressed
 
-PREFIXES = ("tenants", "templates", "providers")
+PREFIXES = ("tenants", "templates", "providers", topology.SUPPRESSIONS)
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 
 _DEADLINE_S = 5.0
@@ -33,6 +34,7 @@ class _ActiveTemplate(msgspec.Struct):
     channel: str
     template_version_id: str
     push_namespace: str = ""
+    subscribed: bool = False
 
 
 class _Provider(msgspec.Struct):
@@ -62,6 +64,7 @@ class Catalog:
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
+        self._suppressed = Suppressed(watch.get)
         self._absent_until: dict[str, float] = {}
         # What was made of the copy's bytes, as long as they are the same.
         self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
@@ -107,6 +110,12 @@ class Catalog:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
         return Circumstances(policy, templates, providers)
 
+    def suppression(self, event: event_pb2.Event, template: Template) -> str:
+        """See route.Suppression: from memory alone."""
+        return self._suppressed.reason(
+            event.tenant_id, template.channel, event.recipient, subscribed=template.subscribed
+        )
+
     async def _tenant_policy(self, tenant_id: str) -> frozenset[event_pb2.Channel.ValueType]:
         known = self._watch.get(topology.tenant_key(tenant_id))
         if known is not None:
@@ -126,7 +135,9 @@ class Catalog:
         async def ask() -> bool:
             request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
             answer = await self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
-            found.extend(Template(t.channel, t.template_version_id, t.push_namespace) for t in answer.templates)
+            found.extend(
+                Template(t.channel, t.template_version_id, t.push_namespace, t.subscribed) for t in answer.templates
+            )
             return bool(found)
 
         await self._ask_once(topology.templates_key(tenant_id, event_type), ask)
@@ -165,7 +176,7 @@ def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
 
 def _templates(value: bytes | None) -> list[Template]:
     decoded = _decode_templates(value) if value is not None else ()
-    return [Template(_channel(t.channel), t.template_version_id, t.push_namespace) for t in decoded]
+    return [Template(_channel(t.channel), t.template_version_id, t.push_namespace, t.subscribed) for t in decoded]
 
 
 def _policy(tenant: bytes) -> frozenset[event_pb2.Channel.ValueType]:

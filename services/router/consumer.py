@@ -79,7 +79,7 @@ class RouterConsumer:
                     continue
                 known = self._catalog.known(event.tenant_id, event.event_type)
                 if known is not None:
-                    routed.append(_Routed(held, event, route(event, known, self._now())))
+                    routed.append(_Routed(held, event, route(event, known, self._now(), self._catalog.suppression)))
                     continue
             except Exception:  # a fault of ours holds up this event alone; it comes again
                 log.exception("route_crashed", sequence=held.sequence)
@@ -94,7 +94,7 @@ class RouterConsumer:
     async def _handle_unknown(self, held: nats.Held, event: event_pb2.Event, started: int) -> None:
         try:
             circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
-            plan = route(event, circumstances, self._now())
+            plan = route(event, circumstances, self._now(), self._catalog.suppression)
         except ClarionError as error:
             if error.code not in _FOR_EVER:
                 _leave(held, event, error)

@@ -1,7 +1,7 @@
 """Decides: which channels, by which template and provider, and why not. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -22,6 +22,8 @@ class Template:
     channel: event_pb2.Channel.ValueType
     version_id: str
     push_namespace: str = ""
+    # Mail that recipients may unsubscribe from.
+    subscribed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,18 @@ class Plan:
     routed: trace_pb2.Routed
 
 
-def route(event: event_pb2.Event, circumstances: Circumstances, now_us: int) -> Plan:
-    """Return the deliveries of an event: the same ones however often it is asked."""
+# Why an event's recipient gets nothing by this template; empty: they may.
+Suppression = Callable[[event_pb2.Event, Template], str]
+
+
+def _nobody(_event: event_pb2.Event, _template: Template) -> str:
+    return ""
+
+
+def route(
+    event: event_pb2.Event, circumstances: Circumstances, now_us: int, suppression: Suppression = _nobody
+) -> Plan:
+    """Return the deliveries of an event: the same ones however often it is asked, of the same suppressions."""
     routed = trace_pb2.Routed()
     if not circumstances.templates:
         routed.reason = "no_active_template"
@@ -54,7 +66,7 @@ def route(event: event_pb2.Event, circumstances: Circumstances, now_us: int) -> 
     for template in sorted(circumstances.templates, key=lambda template: template.channel):
         channel = template.channel
         providers = circumstances.providers.get(channel, ())
-        reason = _refusal(event, channel, circumstances.policy, providers)
+        reason = _refusal(event, channel, circumstances.policy, providers) or suppression(event, template)
         planned = routed.deliveries.add(
             delivery_id=derived_id(event.id, event.recipient.user_id, str(channel)),
             channel=channel,
@@ -107,6 +119,7 @@ def _delivery(
         template_version_id=template.version_id,
         provider_id=planned.provider_id,
         push_namespace=template.push_namespace,
+        subscribed=template.subscribed,
         trace_id=event.trace_id,
         accepted_at_us=event.accepted_at_us,
         planned_at_us=now_us,

@@ -31,5 +31,5 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
             channels=request.channels,
         )
         circumstances = await self._catalog.circumstances(request.tenant_id, request.event_type)
-        plan = route(event, circumstances, clock.now_us())
+        plan = route(event, circumstances, clock.now_us(), self._catalog.suppression)
         return router_pb2.ExplainRouteResponse(route=plan.routed)

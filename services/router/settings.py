@@ -7,6 +7,7 @@ from runtime.settings import Secret
 class Settings(ProcessSettings, frozen=True, kw_only=True):
     """See runtime.service.ProcessSettings for the rest."""
 
+    postgres_url: Secret
     nats_url: Secret
     ingest_address: str
     render_address: str

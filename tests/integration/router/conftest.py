@@ -134,7 +134,9 @@ def owners() -> Owners:
 
 
 @pytest.fixture
-async def start(nats_server: NatsServer, tmp_path: Path, owners: Owners) -> AsyncIterator[StartService]:
+async def start(
+    nats_server: NatsServer, postgres_url: str, tmp_path: Path, owners: Owners
+) -> AsyncIterator[StartService]:
     """Return what starts a router."""
     address = f"127.0.0.1:{free_port()}"
     server = grpc.Server(address, token=TOKEN)
@@ -145,6 +147,7 @@ async def start(nats_server: NatsServer, tmp_path: Path, owners: Owners) -> Asyn
     try:
         async with starter(
             tmp_path,
+            CLARION_POSTGRES_URL=postgres_url,
             CLARION_NATS_URL=nats_server.url,
             CLARION_INGEST_ADDRESS=address,
             CLARION_RENDER_ADDRESS=address,

@@ -1,0 +1,105 @@
+"""SuppressionService: wire to store."""
+
+from typing import Any
+
+from prometheus_client import Counter
+
+from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
+from runtime import logs
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services import suppressed
+from services.router.suppressions.store import Search, Stored, SuppressionStore
+from services.router.suppressions.suppress import CHANNELS, checked
+
+SUPPRESSION_SERVICE = "clarion.router.v1.SuppressionService"
+
+_MAX_LIMIT = 100
+_DEFAULT_LIMIT = 50
+
+_CHANGES = Counter("clarion_suppressions_total", "Addresses suppressed, by reason, and lifted.", ["change"])
+
+log = logs.get(__name__)
+
+
+class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
+    """See proto/clarion/router/v1/suppressions.proto."""
+
+    def __init__(self, store: SuppressionStore) -> None:
+        self._store = store
+
+    async def Suppress(
+        self, request: suppressions_pb2.SuppressRequest, context: Any
+    ) -> suppressions_pb2.SuppressResponse:
+        """Suppress addresses."""
+        new = checked(request.suppressions)
+        hold = await self._store.suppress(new)
+        for one in new:
+            stored = hold.get(one.key)
+            if stored is not None and stored.id == one.id:
+                word = suppressions_pb2.SuppressionReason.Name(one.reason).removeprefix("SUPPRESSION_REASON_").lower()
+                _CHANGES.labels(word).inc()
+                log.info("suppressed", suppression_id=one.id, tenant_id=one.tenant_id, reason=word, source=one.source)
+        answers = [hold.get(one.key) for one in new]
+        return suppressions_pb2.SuppressResponse(
+            suppressions=[_wire(stored) if stored else suppressions_pb2.Suppression() for stored in answers]
+        )
+
+    async def ListSuppressions(
+        self, request: suppressions_pb2.ListSuppressionsRequest, context: Any
+    ) -> suppressions_pb2.ListSuppressionsResponse:
+        """List those that hold, newest first."""
+        limit = request.limit or _DEFAULT_LIMIT
+        if not 1 <= limit <= _MAX_LIMIT:
+            raise _invalid("limit", f"must be from 1 to {_MAX_LIMIT}")
+        for field in ("tenant_id", "cursor"):
+            if getattr(request, field) and not is_uuid(getattr(request, field)):
+                raise _invalid(field, "must be a UUID")
+        search = Search(
+            tenant_id=request.tenant_id or None,
+            channel=request.channel,
+            reason=request.reason,
+            digests=_digests(request) if request.address else None,
+            before=request.cursor or None,
+        )
+        found = await self._store.page(search, limit)
+        return suppressions_pb2.ListSuppressionsResponse(
+            suppressions=map(_wire, found), next_cursor=found[-1].id if len(found) == limit else ""
+        )
+
+    async def LiftSuppression(
+        self, request: suppressions_pb2.LiftSuppressionRequest, context: Any
+    ) -> suppressions_pb2.LiftSuppressionResponse:
+        """End one."""
+        stored = await self._store.lift(request.suppression_id) if is_uuid(request.suppression_id) else None
+        if stored is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it is lifted already.")
+        _CHANGES.labels("lifted").inc()
+        log.info("suppression_lifted", suppression_id=stored.id, tenant_id=stored.tenant_id)
+        return suppressions_pb2.LiftSuppressionResponse(suppression=_wire(stored))
+
+
+def _digests(request: suppressions_pb2.ListSuppressionsRequest) -> list[bytes]:
+    """Return the digests that the address may have: as an e-mail address, or as a number."""
+    if not request.tenant_id:
+        raise _invalid("tenant_id", "is needed to look for an address")
+    tenant_id = request.tenant_id.lower()
+    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
+    return [suppressed.digest(tenant_id, channel, address) for channel, address in forms if address]
+
+
+def _wire(stored: Stored) -> suppressions_pb2.Suppression:
+    return suppressions_pb2.Suppression(
+        id=stored.id,
+        tenant_id=stored.tenant_id,
+        channel=stored.channel,
+        masked=stored.masked,
+        reason=stored.reason,
+        source=stored.source,
+        detail=stored.detail,
+        created_at_us=stored.created_at_us,
+    )
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

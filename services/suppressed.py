@@ -1,0 +1,131 @@
+"""Who gets nothing more: addresses as digests, spread over configuration keys, looked up without asking anyone.
+
+The router owns the suppressions and publishes them; each process that routes or sends follows the keys
+(topology.suppressions_key). A value is a run of records, 9 bytes each: 8 of the address' digest, one of flags.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import suppressions_pb2
+from services import topology
+
+Reason = suppressions_pb2.SuppressionReason.ValueType
+
+NONE = suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED
+BOUNCED = suppressions_pb2.SUPPRESSION_REASON_BOUNCED
+COMPLAINED = suppressions_pb2.SUPPRESSION_REASON_COMPLAINED
+UNSUBSCRIBED = suppressions_pb2.SUPPRESSION_REASON_UNSUBSCRIBED
+MANUAL = suppressions_pb2.SUPPRESSION_REASON_MANUAL
+
+# What a delivery's skip is recorded with; the first that applies.
+_SKIPS = ((COMPLAINED, "suppressed_complained"), (BOUNCED, "suppressed_bounced"), (MANUAL, "suppressed_manual"))
+_SKIP_UNSUBSCRIBED = "suppressed_unsubscribed"
+
+_DIGEST_BYTES = 8
+_RECORD_BYTES = _DIGEST_BYTES + 1
+# What people put between digits to read them.
+_READABLE = str.maketrans("", "", " -.()\u00a0")
+_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+Get = Callable[[str], bytes | None]
+
+
+def flag(reason: Reason) -> int:
+    """Return a reason's bit."""
+    return 1 << (reason - 1)
+
+
+def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
+    """Return the one form of an address, however it is written; empty: it is none.
+
+    E-mail: in lower case throughout (no provider of note tells a mailbox's letters apart), composed (NFC), the
+    domain in its ASCII form. SMS: E.164 without what makes it readable.
+    """
+    text = address.strip()
+    if channel == event_pb2.CHANNEL_SMS:
+        number = text.translate(_READABLE)
+        return number if _E164.fullmatch(number) else ""
+    if channel != event_pb2.CHANNEL_EMAIL or not _EMAIL.fullmatch(text):
+        return ""
+    text = text.lower()
+    return text if text.isascii() else _ascii_domain(unicodedata.normalize("NFC", text))
+
+
+def digest(tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
+    """Return the 32 bytes that stand for an address in its normal form; each tenant has its own."""
+    return hashlib.sha256(f"{tenant_id}/{channel}/{address}".encode()).digest()
+
+
+def masked(address: str) -> str:
+    """Return what may be shown of an address in its normal form: "a…@example.com", "+254…678"."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}" if at else f"{address[:4]}…{address[-3:]}"
+
+
+def shard(full: bytes) -> int:
+    """Return which of a tenant's 256 keys holds this digest."""
+    return full[0]
+
+
+def pack(entries: Iterable[tuple[bytes, int]]) -> bytes:
+    """Return a key's value: of each digest of one shard its flags."""
+    return b"".join(full[1:_RECORD_BYTES] + bytes([flags]) for full, flags in entries)
+
+
+def find(packed: bytes | None, full: bytes) -> int:
+    """Return a digest's flags in its key's value; 0: it is not there."""
+    if packed is None:
+        return 0
+    wanted = full[1:_RECORD_BYTES]
+    at = packed.find(wanted)
+    while at > 0 and at % _RECORD_BYTES:  # found across two records
+        at = packed.find(wanted, at + 1)
+    return packed[at + _DIGEST_BYTES] if at >= 0 else 0
+
+
+class Suppressed:
+    """Tells why an address gets nothing. get: a configuration watch's (topology.SUPPRESSIONS among its prefixes)."""
+
+    def __init__(self, get: Get) -> None:
+        self._get = get
+
+    def reason(
+        self,
+        tenant_id: str,
+        channel: event_pb2.Channel.ValueType,
+        recipient: event_pb2.Recipient,
+        *,
+        subscribed: bool,
+    ) -> str:
+        """Return the skip's reason, empty: it may be sent. subscribed: whether the mail is what one unsubscribes from.
+
+        Nobody is asked: what was suppressed less than some milliseconds ago may not be known here yet.
+        """
+        address = normalised(channel, recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email)
+        if not address:
+            return ""
+        full = digest(tenant_id, channel, address)
+        flags = find(self._get(topology.suppressions_key(tenant_id, shard(full))), full)
+        if not flags:
+            return ""
+        for reason, word in _SKIPS:
+            if flags & flag(reason):
+                return word
+        return _SKIP_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
+
+
+def _ascii_domain(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    import idna  # its tables take memory that most installations never need
+
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except (idna.IDNAError, UnicodeError):
+        return ""

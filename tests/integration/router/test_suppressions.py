@@ -1,0 +1,181 @@
+"""Suppressions on a router process: stored, published, obeyed, lifted; and known without PostgreSQL."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import suppressions_pb2
+from runtime import clock
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services import suppressed
+from tests.conftest import PostgresServer
+from tests.integration.ingest import builders
+from tests.integration.ingest.conftest import Streams
+from tests.integration.ingest.processes import Service, StartService
+from tests.integration.router.conftest import Bucket, Routed
+from tests.waiting import eventually
+
+TYPE = "order.confirmed"
+TENANT, OTHER = new_id(), new_id()
+EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
+
+
+def _new(address: str, reason: Any = suppressed.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
+    fields = {"tenant_id": TENANT, "channel": EMAIL, "source": "resend", **more}
+    return suppressions_pb2.NewSuppression(address=address, reason=reason, **fields)
+
+
+async def _suppress(router: Service, *wanted: suppressions_pb2.NewSuppression) -> list[suppressions_pb2.Suppression]:
+    request = suppressions_pb2.SuppressRequest(suppressions=wanted)
+    return list((await router.call("SuppressionService.Suppress", request)).suppressions)
+
+
+async def _list(router: Service, **filters: Any) -> list[suppressions_pb2.Suppression]:
+    request = suppressions_pb2.ListSuppressionsRequest(**filters)
+    return list((await router.call("SuppressionService.ListSuppressions", request)).suppressions)
+
+
+async def _lift(router: Service, suppression_id: str) -> None:
+    request = suppressions_pb2.LiftSuppressionRequest(suppression_id=suppression_id)
+    await router.call("SuppressionService.LiftSuppression", request)
+
+
+async def _decision(streams: Streams, routed: Routed, email: str, tenant_id: str = TENANT) -> str:
+    event = builders.event(tenant_id, email=email, phone="+254712345678")
+    await streams.publish(builders.accepted(event))
+
+    async def decided() -> bool:
+        return event.id in await routed.records()
+
+    await eventually(decided)
+    return (await routed.decisions(event.id))["email"]
+
+
+async def test_a_suppressed_address_is_skipped_until_it_is_lifted(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed
+) -> None:
+    """For its own tenant and channel, however the address is written; the next event after the lift is sent."""
+    for tenant_id in (TENANT, OTHER):
+        await bucket.tenant(tenant_id)
+        await bucket.templates(tenant_id, TYPE, EMAIL="v1", SMS="v2")
+    router = await start("services.router")
+    (made,) = await _suppress(router, _new("ada@example.org", detail="550 no such user"))
+    assert (made.masked, made.source, made.detail) == ("a…@example.org", "resend", "550 no such user")
+
+    async def reason(expected: str) -> bool:
+        return await _decision(streams, routed, "ADA@example.org") == expected
+
+    await eventually(lambda: reason("suppressed_bounced"))
+    assert await _decision(streams, routed, "bob@example.org") == ""
+    assert await _decision(streams, routed, "ada@example.org", OTHER) == ""
+    await _lift(router, made.id)
+    await eventually(lambda: reason(""))
+    with pytest.raises(ClarionError) as fault:
+        await _lift(router, made.id)
+    assert fault.value.code is Code.NOT_FOUND
+
+
+async def test_an_unsubscribed_address_gets_transactional_mail(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed
+) -> None:
+    """Only the template marked as subscribed is skipped, and what is sent by such a one says so."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    news = [{"channel": "EMAIL", "template_version_id": "v2", "subscribed": True}]
+    await bucket.put(suppressed.topology.templates_key(TENANT, "news"), news)
+    router = await start("services.router")
+    first = builders.event(TENANT, event_type="news", email="ada@example.org")
+    await streams.publish(builders.accepted(first))
+    await eventually(routed.all_acked)
+    assert [one.subscribed for one in await routed.deliveries()] == [True]
+    await _suppress(router, _new("ada@example.org", suppressed.UNSUBSCRIBED, source="recipient"))
+
+    async def news_reason() -> bool:
+        event = builders.event(TENANT, event_type="news", email="ada@example.org")
+        await streams.publish(builders.accepted(event))
+        await eventually(routed.all_acked)
+        return (await routed.decisions(event.id))["email"] == "suppressed_unsubscribed"
+
+    await eventually(news_reason)
+    assert await _decision(streams, routed, "ada@example.org") == ""
+
+
+async def test_a_restart_without_postgresql_forgets_nobody(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed, postgres_server: PostgresServer
+) -> None:
+    """What is suppressed travels in the configuration; a router that starts without its database knows it."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    router = await start("services.router")
+    await _suppress(router, _new("ada@example.org"))
+    router.stop()
+    postgres_server.kill()
+    try:
+        again = await start("services.router")
+        assert await _decision(streams, routed, "ada@example.org") == "suppressed_bounced"
+        with pytest.raises(ClarionError) as fault:
+            await _list(again, tenant_id=TENANT)
+        assert fault.value.code is Code.UNAVAILABLE
+    finally:
+        postgres_server.start()
+
+
+async def test_repeats_reasons_and_old_news(start: StartService, bucket: Bucket) -> None:
+    """One row for each reason; what was found out before a lift does not undo it, what came later does."""
+    router = await start("services.router")
+    before = clock.now_us()
+    first, same, complaint = await _suppress(
+        router, _new("ada@example.org"), _new("Ada@Example.org"), _new("ada@example.org", suppressed.COMPLAINED)
+    )
+    assert first.id == same.id != complaint.id
+    await _lift(router, first.id)
+    (stays,) = await _suppress(router, _new("ada@example.org", found_at_us=before))
+    assert stays.id == ""
+    assert [one.id for one in await _list(router, tenant_id=TENANT)] == [complaint.id]
+    (again,) = await _suppress(router, _new("ada@example.org"))
+    assert again.id not in ("", first.id)
+    assert {one.id for one in await _list(router, tenant_id=TENANT)} == {again.id, complaint.id}
+
+
+async def test_many_at_once_and_from_several_sides_are_all_published(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed
+) -> None:
+    """Two routers change the same shards at a time; neither's addresses get lost."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    one, two = await start("services.router"), await start("services.router")
+    names = [f"user{number}@example.org" for number in range(120)]
+    await asyncio.gather(
+        *[_suppress((one, two)[index % 2], *map(_new, names[index : index + 30])) for index in range(0, 120, 30)],
+        *[_suppress(two, _new(name)) for name in names[:20]],
+    )
+    assert await _decision(streams, routed, names[-1]) == "suppressed_bounced"
+    events = [builders.event(TENANT, email=name) for name in names]
+    await streams.publish(*map(builders.accepted, events))
+    await eventually(routed.all_acked)
+    records = await routed.records()
+    assert {records[event.id].deliveries[0].reason for event in events} == {"suppressed_bounced"}
+
+
+async def test_lists_page_filter_and_search(start: StartService, bucket: Bucket) -> None:
+    """By tenant, channel, reason and address, newest first, a page at a time."""
+    router = await start("services.router")
+    await _suppress(router, *[_new(f"user{number}@example.org") for number in range(5)])
+    await _suppress(router, _new("+254712345678", suppressed.MANUAL, channel=SMS))
+    await _suppress(router, _new("eve@example.org", tenant_id=OTHER))
+    pages, cursor = [], ""
+    while not pages or cursor:
+        request = suppressions_pb2.ListSuppressionsRequest(tenant_id=TENANT, limit=4, cursor=cursor)
+        answer = await router.call("SuppressionService.ListSuppressions", request)
+        pages.append(len(answer.suppressions))
+        cursor = answer.next_cursor
+    assert pages == [4, 2]
+    assert [one.masked for one in await _list(router, tenant_id=TENANT, channel=SMS)] == ["+254…678"]
+    assert len(await _list(router, reason=suppressed.BOUNCED)) == 6
+    assert [one.masked for one in await _list(router, tenant_id=TENANT, address="USER3@example.org")] == [
+        "u…@example.org"
+    ]
+    assert await _list(router, tenant_id=OTHER, address="user3@example.org") == []

@@ -1,0 +1,53 @@
+"""What is asked to be suppressed, checked."""
+
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import suppressions_pb2
+from runtime.errors import ClarionError, Code
+from services import suppressed
+from services.router.suppressions.suppress import MAX_ITEMS, checked
+
+TENANT = "0197a0b4-0000-7000-8000-000000000001"
+
+
+def _new(address: str, reason: Any = suppressed.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
+    fields = {"tenant_id": TENANT, "channel": event_pb2.CHANNEL_EMAIL, "source": "resend", **more}
+    return suppressions_pb2.NewSuppression(address=address, reason=reason, **fields)
+
+
+def test_the_address_is_not_kept() -> None:
+    """Its digest in the one form it has, and what people may see; the time is now where none is told."""
+    (one,) = checked([_new(" Ada@Example.ORG", detail="x" * 900)], lambda: 7)
+    assert one.digest == suppressed.digest(TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
+    assert (one.masked, one.found_us, len(one.detail)) == ("a…@example.org", 7, 500)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        pytest.param(_new("nobody"), "address", id="no-address"),
+        pytest.param(_new("a@b.example", tenant_id="x"), "tenant_id", id="no-tenant"),
+        pytest.param(_new("a@b.example", channel=3), "channel", id="push"),
+        pytest.param(_new("a@b.example", 0), "reason", id="no-reason"),
+        pytest.param(_new("a@b.example", 77), "reason", id="unknown-reason"),
+        pytest.param(_new("+254712345678", suppressed.UNSUBSCRIBED, channel=2), "reason", id="unsubscribed-sms"),
+        pytest.param(_new("a@b.example", source="x" * 51), "source", id="long-source"),
+    ],
+)
+def test_what_cannot_be_is_refused(wanted: suppressions_pb2.NewSuppression, field: str) -> None:
+    """With the field's name and place."""
+    with pytest.raises(ClarionError) as fault:
+        checked([_new("ada@example.org"), wanted])
+    assert fault.value.code is Code.INVALID
+    assert [name for name, _ in fault.value.fields] == [f"suppressions[1].{field}"]
+
+
+@pytest.mark.parametrize("number", [0, MAX_ITEMS + 1])
+def test_how_many_at_once_is_bounded(number: int) -> None:
+    """From one to a thousand."""
+    with pytest.raises(ClarionError) as fault:
+        checked([_new("ada@example.org")] * number)
+    assert fault.value.code is Code.INVALID

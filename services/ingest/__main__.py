@@ -7,6 +7,8 @@ from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
 from runtime.service import Process, run
+from services.erasures import PREFIX, Erasures
+from services.ingest import operations
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
@@ -36,7 +38,8 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_close(durable.close)
     process.on_close(fast.close)
 
-    watch = Watch(connection, ["tenants", "keys"])
+    erasures = Erasures()
+    watch = Watch(connection, ["tenants", "keys", PREFIX], erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()
     outbox = Outbox(durable, "ingest", connection)
@@ -47,7 +50,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     event_log = JetStreamEventLog(connection)
     acceptor = Acceptor(PostgresAdmission(fast, known.at_hand), event_log, known)
     ledger = LedgerStore(durable, fast)
-    consumer = LedgerConsumer(connection, ledger)
+    consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
     process.start(Janitor(connection, ledger).run(), name="janitor")
     audit = AuditStore(durable, retention_days=settings.audit_retention_days)
@@ -80,6 +83,9 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     server.add(
         audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"
+    )
+    operations.add_services(
+        server, process, settings, connection=connection, durable=durable, fast=fast, outbox=outbox, ledger=ledger
     )
     await server.start()
 

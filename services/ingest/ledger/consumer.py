@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, nats, postgres
 from services import topology
+from services.erasures import Erasures
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore
 
@@ -21,6 +22,8 @@ from services.ingest.ledger.store import LedgerStore
 INTERVAL_S = 0.15
 # Rows of one transaction, more or less: a message of TRACE brings up to 500. A transaction has five seconds.
 _MAX_GROUP = 2000
+# An event may be 256 KiB, and its row holds it whole.
+_MAX_GROUP_BYTES = 8 * 1024 * 1024
 # What PostgreSQL will never take, however often it is asked.
 _UNWRITABLE = (
     asyncpg.DataError,
@@ -39,8 +42,16 @@ log = logs.get(__name__)
 class LedgerConsumer:
     """One process's share of the ledger's work."""
 
-    def __init__(self, connection: Client, store: LedgerStore, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        connection: Client,
+        store: LedgerStore,
+        erasures: Erasures | None = None,
+        *,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
         self._store = store
+        self._erasures = erasures
         self._interval_s = interval_s
         self._waiting: list[nats.Held] = []
         self._wake = asyncio.Event()
@@ -85,10 +96,12 @@ class LedgerConsumer:
         """Return the messages of the next transaction, and what is in them."""
         batch: list[nats.Held] = []
         items: list[_Item] = []
+        size = 0
         for held in self._waiting:
             batch.append(held)
             items += _items(held)
-            if len(items) >= _MAX_GROUP:
+            size += len(held.data)
+            if len(items) >= _MAX_GROUP or size >= _MAX_GROUP_BYTES:
                 break
         self._waiting = self._waiting[len(batch) :]
         return batch, items
@@ -98,7 +111,7 @@ class LedgerConsumer:
         delay = 0.1
         while True:
             try:
-                await self._store.write(group(items))
+                await self._store.write(group(items, self._erasures))
                 return
             except _UNWRITABLE as error:
                 break_at = len(items) // 2

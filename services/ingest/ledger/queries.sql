@@ -5,20 +5,21 @@
 WITH written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
-    routed_at, route_us, route_reason, planned, finished_at
+    routed_at, route_us, route_reason, planned, finished_at, replay_of
 )
 SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.user_id, t.email, t.phone, t.trace_id,
     'epoch'::timestamptz + t.accepted_us * interval '1 microsecond',
     'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
     t.route_us, t.route_reason, t.planned,
-    'epoch'::timestamptz + t.finished_us * interval '1 microsecond'
+    'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
+    t.replay_of
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[]
+    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[]
 ) AS t (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_us,
-    routed_us, route_us, route_reason, planned, finished_us
+    routed_us, route_us, route_reason, planned, finished_us, replay_of
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -33,7 +34,8 @@ ON CONFLICT (id) DO UPDATE SET
     route_us = coalesce(e.route_us, EXCLUDED.route_us),
     route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
-    finished_at = coalesce(e.finished_at, EXCLUDED.finished_at)
+    finished_at = coalesce(e.finished_at, EXCLUDED.finished_at),
+    replay_of = coalesce(e.replay_of, EXCLUDED.replay_of)
 RETURNING e.id, e.tenant_id, e.finished_at, e.xmax = 0 AS inserted
 )
 SELECT w.tenant_id, count(*) AS finished
@@ -42,6 +44,14 @@ WHERE w.finished_at IS NOT NULL
     -- The table here is as it was before this statement.
     AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
 GROUP BY w.tenant_id
+
+-- What an event carried; not of one that is erased by now.
+-- name: insert_payloads
+INSERT INTO ingest.event_payloads (tenant_id, event_id, event)
+SELECT t.tenant_id, t.event_id, t.event
+FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS t (tenant_id, event_id, event)
+ORDER BY t.tenant_id, t.event_id
+ON CONFLICT (tenant_id, event_id) DO NOTHING
 
 -- A later status replaces an earlier one; a replay begins anew.
 -- name: upsert_deliveries
@@ -121,7 +131,7 @@ WHERE e.id = ANY (ARRAY(
 
 -- name: event
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at
+    route_reason, planned, finished_at, replay_of
 FROM ingest.events WHERE id = $1
 
 -- name: deliveries
@@ -135,7 +145,7 @@ FROM ingest.attempts WHERE event_id = $1 ORDER BY ended_at, id LIMIT 1000
 
 -- name: events
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at
+    route_reason, planned, finished_at, replay_of
 FROM ingest.events e
 WHERE e.accepted_at IS NOT NULL
     AND ($1::uuid IS NULL OR e.tenant_id = $1)
@@ -150,6 +160,9 @@ WHERE e.accepted_at IS NOT NULL
     AND ($8::uuid IS NULL OR e.id < $8)
 ORDER BY e.id DESC
 LIMIT $9
+
+-- name: replays_of
+SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at IS NOT NULL ORDER BY id LIMIT 100
 
 -- name: states
 SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])

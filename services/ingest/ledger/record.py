@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from services.erasures import Erasures
 
 _TERMINAL = trace_pb2.DELIVERY_STATUS_SKIPPED
 
@@ -26,6 +27,9 @@ class EventRow:
     route_reason: str | None = None
     planned: int | None = None
     finished_us: int | None = None
+    replay_of: str | None = None
+    # The event as it stood in EVENTS.
+    payload: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -68,16 +72,18 @@ class Group:
         return sorted(touched - {row.id for row in self.finished()})
 
 
-def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord]) -> Group:
-    """Merge events and records in any order, repeated or not."""
+def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> Group:
+    """Merge events and records in any order, repeated or not. erasures: whose data is not to be kept."""
     rows = Group()
+    erasures = erasures or Erasures()
     for item in items:
         if isinstance(item, event_pb2.Event):
-            _accepted(rows, item)
+            _accepted(rows, item, erasures)
         elif item.HasField("routed"):
             _routed(rows, item)
         elif item.HasField("attempted"):
             _attempted(rows, item)
+            _died(rows, item, erasures)
         elif item.HasField("reported"):
             _reported(rows, item)
     _finish(rows)
@@ -91,14 +97,21 @@ def _event(rows: Group, event_id: str, tenant_id: str) -> EventRow:
     return row
 
 
-def _accepted(rows: Group, event: event_pb2.Event) -> None:
+def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures) -> None:
     row = _event(rows, event.id, event.tenant_id)
     recipient = event.recipient
     row.event_type = event.event_type
-    row.caller_event_id = event.caller_event_id
-    row.user_id, row.email, row.phone = recipient.user_id, recipient.email, recipient.phone
-    row.trace_id = event.trace_id
     row.accepted_us = event.accepted_at_us
+    row.replay_of = event.replay_of or None
+    erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us)
+    if erasure is None:
+        row.caller_event_id = event.caller_event_id
+        row.user_id, row.email, row.phone = recipient.user_id, recipient.email, recipient.phone
+        row.trace_id = event.trace_id
+        row.payload = event.SerializeToString()
+    else:
+        row.caller_event_id = row.email = row.phone = row.trace_id = ""
+        row.user_id = erasure.pseudonym
     if event.dedupe_key:
         rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
 
@@ -132,8 +145,6 @@ def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
 def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
     step = record.attempted
     rows.attempts[record.id] = record
-    if step.status == trace_pb2.DELIVERY_STATUS_DEAD:
-        rows.dead.append(record)
     _deliver(
         rows,
         DeliveryRow(
@@ -177,6 +188,13 @@ def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
         rows.attempts[record.id] = line
     else:
         _attempted(rows, line)
+
+
+def _died(rows: Group, record: trace_pb2.TraceRecord, erasures: Erasures) -> None:
+    step = record.attempted
+    letter = step.dead_letter
+    if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not erasures.refusal(letter):
+        rows.dead.append(record)
 
 
 def _deliver(rows: Group, new: DeliveryRow) -> None:

@@ -47,7 +47,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
         rows = await self._store.events(search, limit)
         deliveries = await self._store.deliveries([row["id"] for row in rows])
-        events = [_summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
+        events = [summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
         return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
 
     @typed
@@ -59,7 +59,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
         deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
         attempts = await self._store.attempts(request.event_id)
-        return ledger_pb2.GetEventResponse(event=_summary(row, deliveries), steps=timeline(row, deliveries, attempts))
+        replays = await self._store.replays(request.event_id)
+        return ledger_pb2.GetEventResponse(
+            event=summary(row, deliveries), steps=timeline(row, deliveries, attempts, replays)
+        )
 
     @typed
     async def GetDeliveryStates(
@@ -119,7 +122,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
 
 
-def _summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
+def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
+    """Return an event's row and those of its deliveries as they cross the wire."""
     return ledger_pb2.EventSummary(
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
@@ -129,6 +133,7 @@ def _summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
         trace_id=row["trace_id"] or "",
         accepted_at_us=to_us(row["accepted_at"]),
         finished_at_us=to_us(row["finished_at"]),
+        replay_of=str(row["replay_of"] or ""),
         deliveries=[
             ledger_pb2.DeliverySummary(
                 id=str(delivery["id"]),

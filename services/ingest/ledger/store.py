@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres
-from services.ingest.ledger.record import Group
+from services.ingest.ledger.record import EventRow, Group
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
@@ -62,6 +62,8 @@ class LedgerStore:
             _STATEMENTS.inc()
             rows = await connection.fetch(_QUERIES.upsert_events, *_event_columns(group))
             finished.update({str(row["tenant_id"]): row["finished"] for row in rows})
+        if payloads := [row for row in group.events.values() if row.payload is not None]:
+            await self._execute(connection, _QUERIES.insert_payloads, _payload_columns(payloads))
         if group.deliveries:
             await self._execute(connection, _QUERIES.upsert_deliveries, _delivery_columns(group))
         if group.attempts:
@@ -145,6 +147,10 @@ class LedgerStore:
         """Return the event's attempts, oldest first."""
         return await self._durable.fetch(_QUERIES.attempts, event_id)
 
+    async def replays(self, event_id: str) -> "list[asyncpg.Record]":
+        """Return the events that are replays of this one, oldest first, at most 100."""
+        return await self._durable.fetch(_QUERIES.replays_of, event_id)
+
     async def states(self, delivery_ids: Sequence[str]) -> dict[str, int]:
         """Return the status of each known delivery."""
         rows = await self._durable.fetch(_QUERIES.states, list(delivery_ids))
@@ -194,7 +200,12 @@ def _event_columns(group: Group) -> list[list[Any]]:
         [row.route_reason for row in rows],
         [row.planned for row in rows],
         [row.finished_us for row in rows],
+        [row.replay_of for row in rows],
     ]
+
+
+def _payload_columns(rows: Sequence[EventRow]) -> list[list[Any]]:
+    return [[row.tenant_id for row in rows], [row.id for row in rows], [row.payload for row in rows]]
 
 
 def _delivery_columns(group: Group) -> list[list[Any]]:

@@ -36,8 +36,10 @@ def to_us(moment: Any) -> int:
     return round(moment.timestamp() * 1_000_000) if moment is not None else 0
 
 
-def timeline(event: Row, deliveries: Sequence[Row], attempts: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps in order of time."""
+def timeline(
+    event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
+) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps in order of time. replays: the events (id, accepted_at) that this one was sent again as."""
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
@@ -47,6 +49,16 @@ def timeline(event: Row, deliveries: Sequence[Row], attempts: Sequence[Row]) -> 
         steps += _routed(event, deliveries)
     for attempt in attempts:
         steps += _attempted(attempt)
+    steps += [
+        ledger_pb2.TimelineStep(
+            step="replayed",
+            at_us=to_us(replay["accepted_at"]),
+            outcome="ok",
+            detail=str(replay["id"]),
+            service="ingest",
+        )
+        for replay in replays
+    ]
     return sorted(steps, key=lambda step: step.at_us)
 
 

@@ -1,0 +1,74 @@
+"""Which recipients were erased lately: what was accepted before that is neither sent nor kept.
+
+A marker in the configuration, by digest, for a week: longer than anything waits in a stream.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+
+PREFIX = "erasures"
+REASON = "recipient_erased"
+
+
+def digest_of(tenant_id: str, user_id: str) -> str:
+    """Return the 64 hex digits by which a recipient is known here."""
+    return hashlib.sha256(f"{tenant_id}/{user_id}".encode()).hexdigest()
+
+
+def key(tenant_id: str, digest: str) -> str:
+    """An erasure: JSON {id, at_us}."""
+    return f"{PREFIX}.{tenant_id}.{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One recipient's. at_us: Unix microseconds; what was accepted until then is erased."""
+
+    id: str
+    at_us: int
+
+    @property
+    def pseudonym(self) -> str:
+        """What stands in the place of the user's id."""
+        return f"erased:{self.id}"
+
+
+_decode = msgspec.json.Decoder(Erasure).decode
+
+
+class Erasures:
+    """The markers, as the configuration's watch brings them."""
+
+    def __init__(self) -> None:
+        self._by_digest: dict[str, Erasure] = {}
+
+    def on_change(self, changed: str, value: bytes | None) -> None:
+        """Take in a change of the configuration; other keys are passed over, and so is what cannot be read."""
+        prefix, _, rest = changed.partition(".")
+        if prefix != PREFIX:
+            return
+        digest = rest.rpartition(".")[2]
+        try:
+            found = _decode(value) if value is not None else None
+        except msgspec.MsgspecError:
+            return
+        if found is None:
+            self._by_digest.pop(digest, None)
+        else:
+            self._by_digest[digest] = found
+
+    def find(self, tenant_id: str, user_id: str, accepted_us: int) -> Erasure | None:
+        """Return the erasure that covers what was accepted then for this recipient."""
+        if not self._by_digest:  # nearly always: no digest is made
+            return None
+        found = self._by_digest.get(digest_of(tenant_id, user_id))
+        return found if found is not None and accepted_us <= found.at_us else None
+
+    def refusal(self, delivery: event_pb2.Delivery) -> str:
+        """Return why this delivery is not sent; empty: nothing speaks against it."""
+        found = self.find(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
+        return REASON if found is not None else ""

@@ -1,0 +1,46 @@
+"""Puts together what operators owe people: retention, erasure, export, replays."""
+
+import asyncpg
+from nats.aio.client import Client
+
+from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
+from runtime.configuration import Outbox
+from runtime.grpc import Server
+from runtime.service import Process
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.privacy import servicer as privacy
+from services.ingest.privacy.keeping import Keeper
+from services.ingest.privacy.store import PrivacyStore
+from services.ingest.replays import servicer as replays
+from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays.store import ReplayStore
+from services.ingest.settings import Settings
+
+
+def add_services(
+    server: Server,
+    process: Process,
+    settings: Settings,
+    *,
+    connection: Client,
+    durable: "asyncpg.Pool[asyncpg.Record]",
+    fast: "asyncpg.Pool[asyncpg.Record]",
+    outbox: Outbox,
+    ledger: LedgerStore,
+) -> None:
+    """Serve PrivacyService and ReplayService, and start the loops behind them."""
+    keeper = Keeper(durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days)
+    process.start(keeper.run(), name="retention")
+    store, publisher = ReplayStore(durable, fast), Publisher(connection)
+    runner = ReplayRunner(store, publisher)
+    process.start(runner.run(), name="replays")
+    server.add(
+        privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
+        privacy.PrivacyServicer(PrivacyStore(durable, outbox, ledger)),
+        privacy.NAME,
+    )
+    server.add(
+        replays_pb2_grpc.add_ReplayServiceServicer_to_server,
+        replays.ReplayServicer(store, publisher, runner),
+        replays.NAME,
+    )

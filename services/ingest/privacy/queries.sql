@@ -1,0 +1,133 @@
+-- Times come as Unix microseconds.
+
+-- name: tenant_exists
+SELECT EXISTS (SELECT 1 FROM ingest.tenants WHERE id = $1)
+
+-- name: retention
+SELECT events_days, payload_days, inbox_days, outbox_days FROM ingest.retention WHERE tenant_id = $1
+
+-- name: set_retention
+INSERT INTO ingest.retention (tenant_id, events_days, payload_days, inbox_days, outbox_days)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id) DO UPDATE SET
+    events_days = EXCLUDED.events_days, payload_days = EXCLUDED.payload_days,
+    inbox_days = EXCLUDED.inbox_days, outbox_days = EXCLUDED.outbox_days, updated_at = now()
+
+-- name: begin_erasure
+INSERT INTO ingest.erasures (id, tenant_id, recipient, erased_at)
+VALUES ($1, $2, $3, 'epoch'::timestamptz + $4::bigint * interval '1 microsecond')
+ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at
+RETURNING id
+
+-- name: erasure
+SELECT erased_at FROM ingest.erasures WHERE id = $1 AND tenant_id = $2
+
+-- name: events_to_erase
+SELECT id FROM ingest.events
+WHERE user_id = $2 AND tenant_id = $1 AND coalesce(accepted_at, $3) <= $3
+ORDER BY id
+LIMIT 100
+
+-- Erased, and something was recorded of them since shortly before.
+-- name: events_erased_late
+SELECT e.id FROM ingest.events e
+WHERE e.user_id = $2 AND e.tenant_id = $1 AND e.id > $4
+    AND (e.finished_at IS NULL OR EXISTS (
+        SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.updated_at > $3::timestamptz - interval '2 minutes'
+    ))
+ORDER BY e.id
+LIMIT 100
+
+-- Empty, not null: what is read once more from the stream fills in only what is null.
+-- name: erase_events
+UPDATE ingest.events SET user_id = $3, email = '', phone = '', caller_event_id = '', trace_id = ''
+WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
+
+-- name: erase_payloads
+DELETE FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
+
+-- A provider's own words may hold the address, and its id finds the message there.
+-- name: erase_attempts
+UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
+FROM ingest.events e
+WHERE e.id = ANY ($2::uuid[]) AND e.tenant_id = $1 AND a.event_id = e.id
+    AND (a.detail <> '' OR a.provider_message_id <> '')
+
+-- name: erase_dead_letters
+DELETE FROM ingest.dead_letters WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
+
+-- name: events_of_recipient
+SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
+    route_reason, planned, finished_at, replay_of
+FROM ingest.events
+WHERE user_id = $2 AND tenant_id = $1 AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC
+LIMIT $4
+
+-- name: payloads
+SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
+
+-- name: dead_letters_of_events
+SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
+FROM ingest.dead_letters
+WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[]) AND replayed_at IS NULL
+
+-- Retention. An event's id begins with its time in milliseconds, so the oldest come first in the index.
+
+-- name: lock_retention
+SELECT pg_try_advisory_xact_lock(hashtext('ingest.retention'))
+
+-- What is over and past its days: up to $2 of each tenant, $3 in all. $1: the default in days.
+-- name: expired_events
+SELECT e.id
+FROM ingest.tenants t
+LEFT JOIN ingest.retention r ON r.tenant_id = t.id
+CROSS JOIN LATERAL (
+    SELECT o.id FROM ingest.events o
+    WHERE o.tenant_id = t.id AND o.finished_at IS NOT NULL
+        AND o.id < (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint
+            - 86400000::bigint * coalesce(nullif(r.events_days, 0), $1)), 12, '0') || repeat('0', 20))::uuid
+    ORDER BY o.id
+    LIMIT $2
+) AS e
+LIMIT $3
+
+-- name: delete_events
+WITH attempts AS (DELETE FROM ingest.attempts WHERE event_id = ANY ($1::uuid[])),
+dead_letters AS (DELETE FROM ingest.dead_letters WHERE event_id = ANY ($1::uuid[])),
+deliveries AS (DELETE FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[])),
+payloads AS (
+    DELETE FROM ingest.event_payloads p USING ingest.events e
+    WHERE e.id = ANY ($1::uuid[]) AND p.tenant_id = e.tenant_id AND p.event_id = e.id
+)
+DELETE FROM ingest.events WHERE id = ANY ($1::uuid[])
+
+-- As expired_events; payloads never outlive their events' days.
+-- name: delete_expired_payloads
+DELETE FROM ingest.event_payloads d
+USING (
+    SELECT p.tenant_id, p.event_id
+    FROM ingest.tenants t
+    LEFT JOIN ingest.retention r ON r.tenant_id = t.id
+    CROSS JOIN LATERAL (
+        SELECT o.tenant_id, o.event_id FROM ingest.event_payloads o
+        WHERE o.tenant_id = t.id
+            AND o.event_id < (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint
+                - 86400000::bigint * coalesce(nullif(r.payload_days, 0), $1)), 12, '0') || repeat('0', 20))::uuid
+        ORDER BY o.event_id
+        LIMIT $2
+    ) AS p
+    LIMIT $3
+) AS old
+WHERE d.tenant_id = old.tenant_id AND d.event_id = old.event_id
+
+-- name: forget_erasures
+DELETE FROM ingest.erasures WHERE id IN (
+    SELECT id FROM ingest.erasures WHERE erased_at < now() - interval '7 days' LIMIT 1000
+)
+RETURNING tenant_id, recipient
+
+-- name: forget_replays
+DELETE FROM ingest.replays WHERE id IN (
+    SELECT id FROM ingest.replays WHERE finished_at < now() - interval '90 days' LIMIT 1000
+)

@@ -1,0 +1,132 @@
+"""PrivacyService: wire to store."""
+
+from typing import Any
+
+import msgspec
+
+from clarion.ingest.v1 import privacy_pb2, privacy_pb2_grpc
+from runtime import clock, logs
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services.ingest.database import typed
+from services.ingest.privacy.store import PrivacyStore
+from services.retention import Policy
+
+NAME = "clarion.ingest.v1.PrivacyService"
+
+MAX_DAYS = 3650
+MAX_EVENTS = 100
+_MAX_USER_ID = 255
+_MAX_EXPORT = 20
+
+log = logs.get(__name__)
+
+
+class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
+    """See proto/clarion/ingest/v1/privacy.proto."""
+
+    def __init__(self, store: PrivacyStore, *, now: clock.Clock = clock.now_us) -> None:
+        self._store = store
+        self._now = now
+
+    @typed
+    async def GetRetention(
+        self, request: privacy_pb2.GetRetentionRequest, context: Any
+    ) -> privacy_pb2.GetRetentionResponse:
+        """Return a tenant's own days."""
+        _check_ids(tenant_id=request.tenant_id)
+        policy = await self._store.policy(request.tenant_id)
+        return privacy_pb2.GetRetentionResponse(retention=_wire(policy))
+
+    @typed
+    async def SetRetention(
+        self, request: privacy_pb2.SetRetentionRequest, context: Any
+    ) -> privacy_pb2.SetRetentionResponse:
+        """Replace them."""
+        _check_ids(tenant_id=request.tenant_id)
+        wanted = request.retention
+        policy = Policy(**{name: _days(name, getattr(wanted, name)) for name in Policy.__struct_fields__})
+        await self._store.set_retention(request.tenant_id, policy)
+        log.info("retention_set", tenant_id=request.tenant_id, **msgspec.structs.asdict(policy))
+        return privacy_pb2.SetRetentionResponse(retention=_wire(policy))
+
+    @typed
+    async def BeginErasure(
+        self, request: privacy_pb2.BeginErasureRequest, context: Any
+    ) -> privacy_pb2.BeginErasureResponse:
+        """Stop what is under way to a recipient, and name the erasure."""
+        _check_ids(tenant_id=request.tenant_id)
+        _check_user(request.user_id)
+        erasure = await self._store.begin(request.tenant_id, request.user_id, self._now())
+        log.info("erasure_begun", tenant_id=request.tenant_id, erasure_id=erasure.id)
+        return privacy_pb2.BeginErasureResponse(erasure_id=erasure.id, at_us=erasure.at_us)
+
+    @typed
+    async def ListErasureEvents(
+        self, request: privacy_pb2.ListErasureEventsRequest, context: Any
+    ) -> privacy_pb2.ListErasureEventsResponse:
+        """Return the next events of an erasure."""
+        _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
+        if request.late:
+            if request.after:
+                _check_ids(after=request.after)
+            found = await self._store.erased_late(request.tenant_id, request.erasure_id, request.after)
+        else:
+            _check_user(request.user_id)
+            found = await self._store.to_erase(request.tenant_id, request.user_id, request.erasure_id)
+        return privacy_pb2.ListErasureEventsResponse(event_ids=found)
+
+    @typed
+    async def EraseEvents(
+        self, request: privacy_pb2.EraseEventsRequest, context: Any
+    ) -> privacy_pb2.EraseEventsResponse:
+        """Take the person out of these events."""
+        _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
+        if len(request.event_ids) > MAX_EVENTS or not all(map(is_uuid, request.event_ids)):
+            raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
+        erased = await self._store.erase(request.tenant_id, request.erasure_id, request.event_ids)
+        return privacy_pb2.EraseEventsResponse(
+            events=erased.events,
+            payloads=erased.payloads,
+            attempts=erased.attempts,
+            dead_letters=erased.dead_letters,
+        )
+
+    @typed
+    async def ExportEvents(
+        self, request: privacy_pb2.ExportEventsRequest, context: Any
+    ) -> privacy_pb2.ExportEventsResponse:
+        """Return a page of a recipient's events."""
+        _check_ids(tenant_id=request.tenant_id)
+        _check_user(request.user_id)
+        if request.cursor:
+            _check_ids(cursor=request.cursor)
+        limit = min(max(request.limit or _MAX_EXPORT, 1), _MAX_EXPORT)
+        events = await self._store.export(request.tenant_id, request.user_id, request.cursor, limit)
+        more = events[-1].event.id if len(events) == limit else ""
+        return privacy_pb2.ExportEventsResponse(events=events, next_cursor=more)
+
+
+def _wire(policy: Policy) -> privacy_pb2.Retention:
+    return privacy_pb2.Retention(**msgspec.structs.asdict(policy))
+
+
+def _days(name: str, value: int) -> int:
+    if not 0 <= value <= MAX_DAYS:
+        raise _invalid(name, f"must be 1 to {MAX_DAYS} days")
+    return value
+
+
+def _check_user(user_id: str) -> None:
+    if not 0 < len(user_id) <= _MAX_USER_ID or "\x00" in user_id:
+        raise _invalid("user_id", f"must have 1 to {_MAX_USER_ID} characters")
+
+
+def _check_ids(**ids: str) -> None:
+    for field, value in ids.items():
+        if not is_uuid(value):
+            raise _invalid(field, "must be a UUID")
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

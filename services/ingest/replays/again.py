@@ -1,0 +1,42 @@
+"""An event once more: pure."""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+
+from clarion.common.v1 import event_pb2
+
+
+def again(
+    first: event_pb2.Event, new_id: str, now_us: int, channels: Sequence[event_pb2.Channel.ValueType] = ()
+) -> event_pb2.Event | None:
+    """Return the event to publish as a replay of first: another event with the same content, of no deduplication key.
+
+    channels narrow it, empty: as the caller asked. None: nothing that the caller asked for is left.
+    """
+    event = event_pb2.Event()
+    event.CopyFrom(first)
+    event.id = new_id
+    event.replay_of = first.id
+    event.accepted_at_us = now_us
+    event.dedupe_key = b""
+    if channels:
+        wanted = [channel for channel in channels if not first.channels or channel in first.channels]
+        if not wanted:
+            return None
+        event.channels[:] = wanted
+    return event
+
+
+def replayed_id(replay_id: str, event_id: str) -> str:
+    """Return the id that this replay gives to this event, however often it is asked: a UUIDv7 of the replay's time."""
+    time = uuid.UUID(replay_id).bytes[:6]
+    raw = bytearray(time + hashlib.sha256(f"{replay_id}/{event_id}".encode()).digest()[:10])
+    raw[6] = (raw[6] & 0x0F) | 0x70
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def first_id(at_us: int) -> str:
+    """Return an id below all that were given at this time (Unix microseconds) or later."""
+    return str(uuid.UUID(int=(at_us // 1000) << 80))

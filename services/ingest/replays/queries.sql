@@ -1,0 +1,100 @@
+-- name: insert_replay
+INSERT INTO ingest.replays (id, tenant_id, since, until, status, per_second, state, position)
+VALUES (
+    $1, $2, 'epoch'::timestamptz + $3::bigint * interval '1 microsecond',
+    'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6, 1, $7
+)
+RETURNING *
+
+-- name: replay
+SELECT * FROM ingest.replays WHERE id = $1
+
+-- name: replays
+SELECT * FROM ingest.replays
+WHERE ($1::uuid IS NULL OR tenant_id = $1) AND ($2::uuid IS NULL OR id < $2)
+ORDER BY id DESC
+LIMIT $3
+
+-- name: cancel_replay
+UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '' WHERE id = $1 AND state = 1
+RETURNING id
+
+-- Seconds until the next page of any replay; null: none runs.
+-- name: next_page
+SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state = 1
+
+-- name: claim
+SELECT * FROM ingest.replays
+WHERE state = 1 AND next_at <= now()
+ORDER BY next_at
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+
+-- name: room
+SELECT t.active, coalesce(b.unfinished, 0) AS unfinished, t.max_unfinished_events AS most
+FROM ingest.tenants t LEFT JOIN ingest.backlog b ON b.tenant_id = t.id
+WHERE t.id = $1
+
+-- name: wait
+UPDATE ingest.replays SET waiting = $2, next_at = now() + interval '2 seconds' WHERE id = $1
+
+-- Its place in time is kept to, but what was lost by waiting is not caught up in a burst.
+-- name: advance
+UPDATE ingest.replays SET
+    position = $2, replayed = replayed + $3, unplayable = unplayable + $4, waiting = '',
+    next_at = greatest(next_at, now() - interval '1 second') + $5::float8 * interval '1 second',
+    state = CASE WHEN $6::boolean THEN 2 ELSE 1 END,
+    finished_at = CASE WHEN $6::boolean THEN now() END
+WHERE id = $1
+
+-- The next events in order of their ids: $4 are looked at, at most $5 taken. channels: empty, all it asked for.
+-- Of a status: what ended so on a channel, and was not sent again on it since. What the caller did not ask for is
+-- not sent because it was skipped.
+-- name: page
+WITH scanned AS (
+    SELECT e.id, e.planned, e.route_reason, e.replay_of
+    FROM ingest.events e
+    WHERE e.tenant_id = $1 AND e.id > $2 AND e.id < $3 AND e.finished_at IS NOT NULL
+    ORDER BY e.id
+    LIMIT $4
+),
+taken AS (
+    SELECT s.id, '{}'::smallint[] AS channels
+    FROM scanned s
+    WHERE ($6 = 0 AND s.replay_of IS NULL)
+        OR ($6 = 3 AND s.planned = 0
+            AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id))
+    UNION ALL
+    SELECT s.id, array_agg(DISTINCT d.channel)
+    FROM scanned s
+    JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6
+    WHERE $6 <> 0 AND d.reason NOT IN ('not_requested', 'recipient_erased')
+        AND NOT EXISTS (
+            SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
+            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> 'not_requested'
+        )
+    GROUP BY s.id
+)
+SELECT t.id, t.channels, p.event, NULL::boolean AS is_end
+FROM (SELECT id, channels FROM taken ORDER BY id LIMIT $5) AS t
+LEFT JOIN ingest.event_payloads p ON p.tenant_id = $1 AND p.event_id = t.id
+UNION ALL
+-- How far the look went, and whether that was all there is.
+SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), '{}', NULL, (SELECT count(*) FROM scanned) < $4
+
+-- name: known
+SELECT id FROM ingest.events WHERE id = ANY ($1::uuid[])
+
+-- name: mark_dead_letters
+UPDATE ingest.dead_letters SET replayed_at = now()
+WHERE event_id = ANY ($1::uuid[]) AND replayed_at IS NULL AND (cardinality($2::smallint[]) = 0 OR channel = ANY ($2))
+
+-- name: count_backlog
+UPDATE ingest.backlog SET unfinished = unfinished + $2 WHERE tenant_id = $1
+
+-- name: payload
+SELECT e.tenant_id, t.active, p.event
+FROM ingest.events e
+JOIN ingest.tenants t ON t.id = e.tenant_id
+LEFT JOIN ingest.event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id
+WHERE e.id = $1

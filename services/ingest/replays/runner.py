@@ -1,0 +1,109 @@
+"""Works replays off, page by page, each page a transaction: any process goes on where another one ended."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import asyncpg
+from nats.aio.client import Client
+from prometheus_client import Counter
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime import clock, logs, nats, postgres
+from runtime.errors import ClarionError
+from services import topology
+from services.ingest.replays.again import again, replayed_id
+from services.ingest.replays.store import Claim, ReplayStore, Stored
+
+# How long to wait where nothing runs (another process may have started one), and at most otherwise, seconds.
+_IDLE_S = 2.0
+_BUSY_S = 0.5
+
+_MARKING = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_DEAD)
+
+_REPLAYED = Counter("clarion_replayed_total", "Events that operators had sent again.")
+
+log = logs.get(__name__)
+
+
+class Publisher:
+    """Appends replayed events to EVENTS, under their own ids."""
+
+    def __init__(self, connection: Client) -> None:
+        self._publisher = nats.Publisher(connection)
+
+    async def publish(self, events: Sequence[event_pb2.Event]) -> None:
+        """Return when all are stored. Raises UNAVAILABLE or OVERLOADED; a repeat stores each once."""
+        await self._publisher.publish_all(
+            [
+                nats.Outgoing(topology.event_subject(event.tenant_id), event.SerializeToString(), msg_id=event.id)
+                for event in events
+            ]
+        )
+        _REPLAYED.inc(len(events))
+
+
+class ReplayRunner:
+    """One process's share of the replays."""
+
+    def __init__(self, store: ReplayStore, publisher: Publisher, *, now: clock.Clock = clock.now_us) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._now = now
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work for ever."""
+        while True:
+            try:
+                pause = await self._next()
+            except (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("replay_waits", error=repr(error))
+                pause = random.uniform(1.0, 3.0)  # noqa: S311 - jitter, not a secret
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+                self._wake.clear()
+            except TimeoutError:
+                pass
+
+    async def _next(self) -> float:
+        """Do what is due; return the seconds to wait after it."""
+        due = await self._store.until_next()
+        if due is None:
+            return _IDLE_S
+        if due > 0:
+            return min(due, _BUSY_S)
+        counted = None
+        async with self._store.claimed() as claim:
+            if claim is None:  # another process has it
+                return _BUSY_S * random.uniform(0.2, 1.0)  # noqa: S311
+            if obstacle := await claim.obstacle():
+                await claim.wait(obstacle)
+            else:
+                counted = (claim.replay.tenant_id, await self._page(claim))
+        if counted and counted[1]:
+            # Not in the transaction: the row it locks is on every admission's way.
+            await self._store.count_backlog(*counted)
+        return 0.001
+
+    async def _page(self, claim: Claim) -> int:
+        """Send the next page; return how many events it was."""
+        page = await claim.page()
+        named = {replayed_id(claim.replay.id, stored.id): stored for stored in page.events}
+        known = await claim.known(list(named)) if named else set()
+        events = [event for id_, stored in named.items() if id_ not in known and (event := self._again(stored, id_))]
+        await self._publisher.publish(events)
+        if page.events and claim.replay.status in _MARKING:
+            await claim.mark_dead_letters([stored.id for stored in page.events if stored.event is not None])
+        replayed = len(events) + len(known)
+        await claim.advance(page, replayed=replayed, unplayable=len(page.events) - replayed)
+        if page.is_last:
+            log.info("replay_done", replay_id=claim.replay.id, tenant_id=claim.replay.tenant_id)
+        return len(events)
+
+    def _again(self, stored: Stored, id_: str) -> event_pb2.Event | None:
+        return again(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None

@@ -1,0 +1,124 @@
+"""ReplayService: wire to store."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
+from runtime import clock, logs
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid, new_id
+from services import topology
+from services.ingest.database import typed
+from services.ingest.replays.again import again
+from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays.store import ReplayStore
+
+NAME = "clarion.ingest.v1.ReplayService"
+
+DEFAULT_PER_SECOND = 50
+MAX_PER_SECOND = 1000
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 100
+_STATUSES = (
+    trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
+    trace_pb2.DELIVERY_STATUS_SKIPPED,
+    trace_pb2.DELIVERY_STATUS_FAILED,
+    trace_pb2.DELIVERY_STATUS_DEAD,
+)
+
+log = logs.get(__name__)
+
+
+class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
+    """See proto/clarion/ingest/v1/replays.proto."""
+
+    def __init__(
+        self, store: ReplayStore, publisher: Publisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._runner = runner
+        self._now = now
+
+    @typed
+    async def ReplayEvent(
+        self, request: replays_pb2.ReplayEventRequest, context: Any
+    ) -> replays_pb2.ReplayEventResponse:
+        """Send one event again."""
+        _check_id("event_id", request.event_id)
+        if any(channel not in topology.CHANNELS for channel in request.channels):
+            raise _invalid("channels", "must be EMAIL, SMS or PUSH")
+        tenant_id, stored = await self._store.stored(request.event_id)
+        if stored.event is None:
+            raise ClarionError(Code.CONFLICT, "What this event carried is not kept any more.")
+        event = again(stored.event, new_id(), self._now(), request.channels)
+        if event is None:
+            raise _invalid("channels", "must be among those that the caller asked for")
+        await self._publisher.publish([event])
+        await self._conclude(event, request.channels)
+        log.info("event_replayed", tenant_id=tenant_id, event_id=event.id, replay_of=request.event_id)
+        return replays_pb2.ReplayEventResponse(event_id=event.id, tenant_id=tenant_id)
+
+    @typed
+    async def StartReplay(
+        self, request: replays_pb2.StartReplayRequest, context: Any
+    ) -> replays_pb2.StartReplayResponse:
+        """Begin a replay of many events."""
+        _check_id("tenant_id", request.tenant_id)
+        now = self._now()
+        request.until_us = request.until_us or now
+        request.per_second = request.per_second or DEFAULT_PER_SECOND
+        if not 0 < request.since_us < request.until_us:
+            raise _invalid("since", "must be a time before until")
+        if request.until_us > now:
+            raise _invalid("until", "must not be in the future")
+        if not 1 <= request.per_second <= MAX_PER_SECOND:
+            raise _invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
+        if request.status not in _STATUSES:
+            raise _invalid("status", "must be failed, dead, skipped or all")
+        replay = await self._store.create(request)
+        self._runner.wake()
+        log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
+        return replays_pb2.StartReplayResponse(replay=replay)
+
+    @typed
+    async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:
+        """Return how far one has come."""
+        _check_id("replay_id", request.replay_id)
+        return replays_pb2.GetReplayResponse(replay=await self._store.get(request.replay_id))
+
+    @typed
+    async def ListReplays(
+        self, request: replays_pb2.ListReplaysRequest, context: Any
+    ) -> replays_pb2.ListReplaysResponse:
+        """Return a page of them."""
+        for field in ("tenant_id", "cursor"):
+            if value := getattr(request, field):
+                _check_id(field, value)
+        limit = min(max(request.limit or _DEFAULT_LIMIT, 1), _MAX_LIMIT)
+        found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
+        return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
+
+    @typed
+    async def CancelReplay(
+        self, request: replays_pb2.CancelReplayRequest, context: Any
+    ) -> replays_pb2.CancelReplayResponse:
+        """Stop one."""
+        _check_id("replay_id", request.replay_id)
+        replay = await self._store.cancel(request.replay_id)
+        log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
+        return replays_pb2.CancelReplayResponse(replay=replay)
+
+    async def _conclude(self, event: event_pb2.Event, channels: Sequence[int]) -> None:
+        await self._store.mark_dead_letters([event.replay_of], list(channels))
+        await self._store.count_backlog(event.tenant_id, 1)
+
+
+def _check_id(field: str, value: str) -> None:
+    if not is_uuid(value):
+        raise _invalid(field, "must be a UUID")
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

@@ -1,0 +1,186 @@
+"""Replays in PostgreSQL: their rows, and the events they are made of."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import replays_pb2
+from runtime import postgres
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id, time_of
+from services.ingest.ledger.timeline import to_us
+from services.ingest.replays.again import first_id
+
+# Events of a page, and how many are looked at to find them.
+PAGE = 50
+SCANNED = 2000
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it was accepted. channels: what to send again; empty: all. event None: no longer kept."""
+
+    id: str
+    channels: tuple[event_pb2.Channel.ValueType, ...]
+    event: event_pb2.Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """position: the last id looked at. is_last: there is nothing behind it."""
+
+    events: list[Stored]
+    position: str
+    is_last: bool
+
+
+class ReplayStore:
+    """durable: for replays; fast: for the quota's count, as admission does."""
+
+    def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._durable = durable
+        self._fast = fast
+
+    async def create(self, request: replays_pb2.StartReplayRequest) -> replays_pb2.Replay:
+        """Start one. Raises CONFLICT: one of this tenant runs already; NOT_FOUND: no such tenant."""
+        if await self._durable.fetchrow(_QUERIES.room, request.tenant_id) is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
+        try:
+            row = await self._durable.fetchrow(
+                _QUERIES.insert_replay,
+                new_id(),
+                request.tenant_id,
+                request.since_us,
+                request.until_us,
+                request.status,
+                request.per_second,
+                first_id(request.since_us),
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise ClarionError(Code.CONFLICT, "A replay of this tenant is running; cancel it first.") from error
+        return _replay(row)
+
+    async def get(self, replay_id: str) -> replays_pb2.Replay:
+        """Raises NOT_FOUND."""
+        return _replay(await self._durable.fetchrow(_QUERIES.replay, replay_id))
+
+    async def page_of(self, tenant_id: str | None, before: str | None, limit: int) -> list[replays_pb2.Replay]:
+        """Return up to limit replays, newest first."""
+        return [_replay(row) for row in await self._durable.fetch(_QUERIES.replays, tenant_id, before, limit)]
+
+    async def cancel(self, replay_id: str) -> replays_pb2.Replay:
+        """Stop one that runs. Raises NOT_FOUND, and CONFLICT: it does not run."""
+        done = await self._durable.fetchval(_QUERIES.cancel_replay, replay_id)
+        replay = await self.get(replay_id)
+        if done is None:
+            raise ClarionError(Code.CONFLICT, "This replay is not running.")
+        return replay
+
+    async def stored(self, event_id: str) -> tuple[str, Stored]:
+        """Return an event's tenant and what it carried. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
+        row = await self._durable.fetchrow(_QUERIES.payload, event_id)
+        if row is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
+        if not row["active"]:
+            raise ClarionError(Code.CONFLICT, "The event's tenant is not active.")
+        return str(row["tenant_id"]), Stored(event_id, (), _event(row["event"]))
+
+    async def mark_dead_letters(self, event_ids: list[str], channels: list[int]) -> None:
+        """Take the dead letters of these events off the list of those that wait; channels empty: all."""
+        await self._durable.execute(_QUERIES.mark_dead_letters, event_ids, channels)
+
+    async def count_backlog(self, tenant_id: str, events: int) -> None:
+        """Count events as unfinished, as admission does with what it lets in."""
+        await self._fast.execute(_QUERIES.count_backlog, tenant_id, events)
+
+    async def until_next(self) -> float | None:
+        """Return the seconds until some replay's next page is due; None: none runs."""
+        seconds: float | None = await self._durable.fetchval(_QUERIES.next_page)
+        return seconds
+
+    @asynccontextmanager
+    async def claimed(self) -> "AsyncIterator[Claim | None]":
+        """Hold one replay whose next page is due, for the length of a transaction; None: there is none."""
+        async with self._durable.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(_QUERIES.claim)
+            yield Claim(connection, row) if row is not None else None
+
+
+class Claim:
+    """A replay in our hands; what happens here is undone together."""
+
+    def __init__(self, connection: Any, row: asyncpg.Record) -> None:
+        self._connection = connection
+        self._row = row
+        self.replay = _replay(row)
+
+    async def obstacle(self) -> str:
+        """Return why the next page must wait: live traffic has the right of way; empty: nothing."""
+        row = await self._connection.fetchrow(_QUERIES.room, self.replay.tenant_id)
+        if row is None or not row["active"]:
+            return "tenant_inactive"
+        return "backlog" if 2 * row["unfinished"] > row["most"] else ""
+
+    async def wait(self, reason: str) -> None:
+        """Look again in two seconds."""
+        await self._connection.execute(_QUERIES.wait, self.replay.id, reason)
+
+    async def page(self) -> Page:
+        """Return the next events."""
+        end = first_id(self.replay.until_us)
+        status = int(self.replay.status)
+        rows = await self._connection.fetch(
+            _QUERIES.page, self.replay.tenant_id, self._row["position"], end, SCANNED, PAGE, status
+        )
+        last = next(row for row in rows if row["is_end"] is not None)
+        found = sorted((row for row in rows if row["is_end"] is None), key=lambda row: row["id"].int)
+        events = [Stored(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
+        if len(events) == PAGE:
+            return Page(events, events[-1].id, is_last=False)
+        return Page(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
+
+    async def known(self, event_ids: list[str]) -> set[str]:
+        """Return which of these ids the ledger has: a page that a crash cut off was sent in part."""
+        return {str(row["id"]) for row in await self._connection.fetch(_QUERIES.known, event_ids)}
+
+    async def mark_dead_letters(self, event_ids: list[str]) -> None:
+        """As ReplayStore's."""
+        await self._connection.execute(_QUERIES.mark_dead_letters, event_ids, [])
+
+    async def advance(self, page: Page, *, replayed: int, unplayable: int) -> None:
+        """The page is done with; the next one comes when its events' share of time is over."""
+        seconds = max(replayed, 1) / self.replay.per_second if page.events else 0.0
+        await self._connection.execute(
+            _QUERIES.advance, self.replay.id, page.position, replayed, unplayable, seconds, page.is_last
+        )
+
+
+def _event(raw: bytes | None) -> event_pb2.Event | None:
+    return event_pb2.Event.FromString(raw) if raw is not None else None
+
+
+def _replay(row: asyncpg.Record | None) -> replays_pb2.Replay:
+    if row is None:
+        raise ClarionError(Code.NOT_FOUND, "There is no such replay.")
+    return replays_pb2.Replay(
+        id=str(row["id"]),
+        tenant_id=str(row["tenant_id"]),
+        since_us=to_us(row["since"]),
+        until_us=to_us(row["until"]),
+        status=row["status"],
+        per_second=row["per_second"],
+        state=row["state"],
+        replayed=row["replayed"],
+        unplayable=row["unplayable"],
+        position_us=time_of(str(row["position"])),
+        created_at_us=to_us(row["created_at"]),
+        finished_at_us=to_us(row["finished_at"]),
+        waiting=row["waiting"],
+    )

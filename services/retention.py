@@ -1,0 +1,54 @@
+"""How long each tenant's data is kept, as its owner published it."""
+
+import msgspec
+from prometheus_client import Counter
+
+PREFIX = "retention"
+
+EXPIRED = Counter("clarion_expired_total", "Rows deleted because their tenant's days were over.", ["kind"])
+
+
+def key(tenant_id: str) -> str:
+    """A tenant's policy: JSON of Policy; none: the defaults."""
+    return f"{PREFIX}.{tenant_id}"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Days; 0: the installation's default."""
+
+    events_days: int = 0
+    payload_days: int = 0
+    inbox_days: int = 0
+    outbox_days: int = 0
+
+
+_decode = msgspec.json.Decoder(Policy).decode
+
+
+class Policies:
+    """The tenants' own policies, as the configuration's watch brings them."""
+
+    def __init__(self) -> None:
+        self._by_tenant: dict[str, Policy] = {}
+
+    def on_change(self, changed: str, value: bytes | None) -> None:
+        """Take in a change of the configuration; other keys are passed over, and so is what cannot be read."""
+        prefix, _, tenant_id = changed.partition(".")
+        if prefix != PREFIX:
+            return
+        try:
+            policy = _decode(value) if value is not None else Policy()
+        except msgspec.MsgspecError:
+            return
+        if policy == Policy():
+            self._by_tenant.pop(tenant_id, None)
+        else:
+            self._by_tenant[tenant_id] = policy
+
+    def inbox_days(self) -> dict[str, int]:
+        """Return the days of the tenants that have their own."""
+        return {tenant: policy.inbox_days for tenant, policy in self._by_tenant.items() if policy.inbox_days}
+
+    def outbox_days(self) -> dict[str, int]:
+        """Return the days of the tenants that have their own."""
+        return {tenant: policy.outbox_days for tenant, policy in self._by_tenant.items() if policy.outbox_days}

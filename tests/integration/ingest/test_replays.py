@@ -1,0 +1,315 @@
+"""Replays on real PostgreSQL and NATS: one event, many in the background, cut off, cancelled, paced."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import asyncpg
+import pytest
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import replays_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.ingest.ledger.record import group
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.replays import again
+from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays.servicer import ReplayServicer
+from services.ingest.replays.store import PAGE, ReplayStore
+from tests.integration.ingest import builders
+from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
+from tests.integration.ingest.conftest import Streams
+from tests.waiting import eventually
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+EMAIL = event_pb2.CHANNEL_EMAIL
+FAILED = trace_pb2.DELIVERY_STATUS_FAILED
+RUNNING, DONE, CANCELLED = 1, 2, 3
+
+
+@dataclass
+class Replays:
+    """Store, runner and servicer in this process, as ingest wires them."""
+
+    tenant: str
+    pool: Pool
+    store: ReplayStore
+    runner: ReplayRunner
+    servicer: ReplayServicer
+
+    async def call(self, method: str, **fields: Any) -> Any:
+        """Call "StartReplay" or its like."""
+        request = getattr(replays_pb2, f"{method}Request")(**fields)
+        return await getattr(self.servicer, method)(request, None)
+
+    async def begin(self, **fields: Any) -> replays_pb2.Replay:
+        """Start one of all that the ledger has."""
+        wanted = {"tenant_id": self.tenant, "since_us": 1_000, "per_second": 1000, **fields}
+        replay: replays_pb2.Replay = (await self.call("StartReplay", **wanted)).replay
+        return replay
+
+    async def ended(self, replay: replays_pb2.Replay) -> replays_pb2.Replay:
+        """Wait until it no longer runs."""
+
+        async def over() -> replays_pb2.Replay | None:
+            found: replays_pb2.Replay = (await self.call("GetReplay", replay_id=replay.id)).replay
+            return found if found.state != RUNNING else None
+
+        found = await eventually(over, 30)
+        assert found is not None
+        return found
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the runner work for a while."""
+        task = asyncio.create_task(self.runner.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def know(self, status: trace_pb2.DeliveryStatus.ValueType, count: int = 1) -> list[event_pb2.Event]:
+        """Make the ledger know events whose text message ended so."""
+        events = [builders.event(self.tenant, user_id=f"u{n}", variables=b'{"n":1}') for n in range(count)]
+        items: list[Any] = []
+        for event in events:
+            id_ = builders.delivery_id(event)
+            items += [event, builders.routed(event, {id_: QUEUED if status != SKIPPED else SKIPPED})]
+            if status != SKIPPED:
+                items.append(builders.attempted(event, id_, status))
+        await LedgerStore(self.pool, self.pool).write(group(items))
+        return events
+
+
+@pytest.fixture
+async def replays(pool: Pool, connection: Client) -> Replays:
+    """A tenant's."""
+    tenant = new_id()
+    await builders.insert_tenant(pool, tenant, unfinished=0)
+    store, publisher = ReplayStore(pool, pool), Publisher(connection)
+    runner = ReplayRunner(store, publisher)
+    return Replays(tenant, pool, store, runner, ReplayServicer(store, publisher, runner))
+
+
+async def test_one_event_again(replays: Replays, streams: Streams) -> None:
+    """Another event with what the first one carried, marked, of no deduplication key; as often as one asks."""
+    (first,) = await replays.know(SENT)
+    answers = [await replays.call("ReplayEvent", event_id=first.id) for _ in range(2)]
+    sent = await streams.events()
+    assert [event.id for event in sent] == [answer.event_id for answer in answers]
+    for event in sent:
+        assert event.replay_of == first.id
+        assert (event.recipient, event.variables, event.event_type) == (
+            first.recipient,
+            first.variables,
+            first.event_type,
+        )
+        assert not event.dedupe_key
+        assert event.accepted_at_us > first.accepted_at_us
+    assert await replays.pool.fetchval("SELECT unfinished FROM ingest.backlog") == 2
+
+
+async def test_what_cannot_be_replayed_is_told(replays: Replays, streams: Streams) -> None:
+    """Unknown, no longer kept, of an inactive tenant, on a channel that the caller left out."""
+    (first,) = await replays.know(SENT)
+    narrow = builders.event(replays.tenant, channels=[SMS])
+    await LedgerStore(replays.pool, replays.pool).write(group([narrow]))
+    cases = [(new_id(), Code.NOT_FOUND, []), ("x", Code.INVALID, []), (narrow.id, Code.INVALID, [EMAIL])]
+    for event_id, code, channels in cases:
+        await _refused(replays, code, event_id=event_id, channels=channels)
+    await replays.pool.execute("DELETE FROM ingest.event_payloads")
+    await _refused(replays, Code.CONFLICT, event_id=first.id)
+    await replays.pool.execute("UPDATE ingest.tenants SET active = false")
+    await _refused(replays, Code.CONFLICT, event_id=first.id)
+    assert await streams.events() == []
+
+
+async def _refused(replays: Replays, code: Code, **fields: Any) -> None:
+    with pytest.raises(ClarionError) as refusal:
+        await replays.call("ReplayEvent", **fields)
+    assert refusal.value.code is code
+
+
+async def test_everything_since_a_time(replays: Replays, streams: Streams) -> None:
+    """In pages, each event once, none from before, none after; progress to the end."""
+    events = await replays.know(SENT, 2 * PAGE + 20)
+    since = events[7]
+    replay = await replays.begin(since_us=_ms(since) * 1000)
+    assert replay.state == RUNNING
+    async with replays.running():
+        ended = await replays.ended(replay)
+    wanted = {event.id for event in events if _ms(event) >= _ms(since)}
+    sent = [event.replay_of for event in await streams.events()]
+    assert sorted(sent) == sorted(wanted)
+    assert (ended.state, ended.replayed, ended.unplayable) == (DONE, len(wanted), 0)
+    assert ended.finished_at_us
+    assert ended.position_us >= _ms(events[-1]) * 1000
+
+
+async def test_only_what_ended_so_and_only_on_that_channel(replays: Replays, streams: Streams) -> None:
+    """A dead text message is sent again without its mail, which arrived; its dead letter no longer waits."""
+    await replays.know(SENT)
+    (dead,) = await replays.know(DEAD)
+    mail = builders.attempted(dead, new_id(), SENT)
+    mail.attempted.channel = EMAIL
+    await LedgerStore(replays.pool, replays.pool).write(group([mail]))
+    async with replays.running():
+        ended = await replays.ended(await replays.begin(status=DEAD))
+    (sent,) = await streams.events()
+    assert (sent.replay_of, list(sent.channels)) == (dead.id, [SMS])
+    assert ended.replayed == 1
+    assert await replays.pool.fetchval("SELECT count(*) FROM ingest.dead_letters WHERE replayed_at IS NULL") == 0
+
+
+async def test_what_was_sent_again_is_not_sent_a_third_time(replays: Replays, streams: Streams) -> None:
+    """The replay stands for the first from then on: while it is well nothing happens, when it dies it is its turn."""
+    (dead,) = await replays.know(DEAD)
+    async with replays.running():
+        await replays.ended(await replays.begin(status=DEAD))
+        (second,) = await streams.events()
+        id_ = builders.delivery_id(second)
+        store = LedgerStore(replays.pool, replays.pool)
+        await store.write(
+            group([second, builders.routed(second, {id_: QUEUED}), builders.attempted(second, id_, SENT)])
+        )
+        assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 0
+        again_dead = builders.attempted(second, id_, DEAD, 2, replay=1)
+        await store.write(group([again_dead]))
+        assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 1
+    assert [event.replay_of for event in await streams.events()] == [dead.id, second.id]
+
+
+async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Replays, streams: Streams) -> None:
+    """No template yet, no provider yet; but not what the caller did not ask for."""
+    (skipped,) = await replays.know(SKIPPED)
+    (unasked,) = await replays.know(SKIPPED)
+    reasons = {skipped.id: "no_provider", unasked.id: "not_requested"}
+    for event_id, reason in reasons.items():
+        await replays.pool.execute("UPDATE ingest.deliveries SET reason = $2 WHERE event_id = $1", event_id, reason)
+    planless = builders.event(replays.tenant)
+    store = LedgerStore(replays.pool, replays.pool)
+    await store.write(group([planless, builders.routed(planless, {})]))
+    async with replays.running():
+        await replays.ended(await replays.begin(status=SKIPPED))
+    sent = {event.replay_of: list(event.channels) for event in await streams.events()}
+    assert sent == {skipped.id: [SMS], planless.id: []}
+
+
+async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: Streams) -> None:
+    """Stored and not committed, then again, here and by another process: each event once."""
+    events = await replays.know(SENT, PAGE)
+    replay = await replays.begin()
+
+    class Crash(Exception):
+        """The process ends."""
+
+    original = replays.store.claimed
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise Crash
+
+    async with original() as claim:
+        assert claim is not None
+        claim.advance = crash  # type: ignore[method-assign]
+        with pytest.raises(Crash):
+            await replays.runner._page(claim)
+    assert await streams.count("EVENTS") == PAGE
+    async with replays.running():
+        ended = await replays.ended(replay)
+    assert ended.replayed == PAGE
+    assert sorted(event.replay_of for event in await streams.events()) == sorted(event.id for event in events)
+
+
+async def test_it_survives_a_restart_and_keeps_to_its_pace(replays: Replays, connection: Client) -> None:
+    """Two runners one after the other; 120 events at 100 a second take their time."""
+    await replays.know(SENT, 120)
+    replay = await replays.begin(per_second=100)
+    started = time.monotonic()
+    async with replays.running():
+        await eventually(lambda: _replayed(replays, replay), 30)
+    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), Publisher(connection))
+    replays.runner = other
+    async with replays.running():
+        ended = await replays.ended(replay)
+    assert (ended.state, ended.replayed) == (DONE, 120)
+    assert time.monotonic() - started > 0.9
+
+
+async def _replayed(replays: Replays, replay: replays_pb2.Replay) -> int:
+    found: int = (await replays.call("GetReplay", replay_id=replay.id)).replay.replayed
+    return found
+
+
+async def test_it_can_be_cancelled(replays: Replays, streams: Streams) -> None:
+    """What was sent stays; another one may then run. Two at a time, or a cancel of what is over, are conflicts."""
+    await replays.know(SENT, 3 * PAGE)
+    replay = await replays.begin(per_second=1)
+    with pytest.raises(ClarionError) as refusal:
+        await replays.begin()
+    assert refusal.value.code is Code.CONFLICT
+    async with replays.running():
+        await eventually(lambda: _replayed(replays, replay), 30)
+        cancelled = (await replays.call("CancelReplay", replay_id=replay.id)).replay
+    assert (cancelled.state, cancelled.replayed) == (CANCELLED, PAGE)
+    with pytest.raises(ClarionError) as refusal:
+        await replays.call("CancelReplay", replay_id=replay.id)
+    assert refusal.value.code is Code.CONFLICT
+    assert await streams.count("EVENTS") == PAGE
+    second = await replays.begin(status=DEAD)
+    listed = (await replays.call("ListReplays", tenant_id=replays.tenant, limit=1)).replays
+    assert [found.id for found in listed] == [second.id]
+
+
+async def test_live_traffic_has_the_right_of_way(replays: Replays, streams: Streams) -> None:
+    """While a tenant has half its quota unfinished nothing is sent again, and the replay says so."""
+    await replays.know(SENT, 3)
+    await replays.pool.execute("UPDATE ingest.backlog SET unfinished = 50001")
+    replay = await replays.begin()
+
+    async def waits() -> bool:
+        return bool((await replays.call("GetReplay", replay_id=replay.id)).replay.waiting == "backlog")
+
+    async with replays.running():
+        await eventually(waits, 30)
+        assert await streams.count("EVENTS") == 0
+        await replays.pool.execute("UPDATE ingest.backlog SET unfinished = 0")
+        assert (await replays.ended(replay)).replayed == 3
+
+
+async def test_nonsense_is_invalid(replays: Replays) -> None:
+    """And names the field."""
+    now = time.time_ns() // 1000
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("since", {"since_us": 0}),
+        ("since", {"since_us": now, "until_us": now - 1}),
+        ("until", {"until_us": now + 10**9}),
+        ("per_second", {"per_second": 1001}),
+        ("status", {"status": SENT}),
+        ("tenant_id", {"tenant_id": "x"}),
+    ]
+    for field, fields in cases:
+        with pytest.raises(ClarionError) as refusal:
+            await replays.begin(**fields)
+        assert [name for name, _ in refusal.value.fields] == [field]
+    with pytest.raises(ClarionError) as refusal:
+        await replays.begin(tenant_id=new_id())
+    assert refusal.value.code is Code.NOT_FOUND
+
+
+def test_ids_of_replayed_events() -> None:
+    """The same ones again, different ones of different replays, each of its replay's time."""
+    one, other, event_id = new_id(), new_id(), new_id()
+    assert again.replayed_id(one, event_id) == again.replayed_id(one, event_id)
+    assert again.replayed_id(one, event_id) != again.replayed_id(other, event_id)
+    assert again.replayed_id(one, event_id)[:13] == one[:13]
+    assert again.first_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
+
+
+def _ms(event: event_pb2.Event) -> int:
+    return int(event.id.replace("-", "")[:12], 16)

@@ -10,7 +10,7 @@ PROTO := $(shell find proto -name '*.proto')
 .PHONY: help
 help: ## This screen
 	@printf 'usage: make <target>\n\n'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080 or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
 	@printf 'choose another data folder, port and number of processes. More: docs/local-stack.md\n'
 
@@ -28,6 +28,11 @@ smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
 test: ## Run all tests
 	$(DEV_ENVIRONMENT)
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+
+.PHONY: conformance
+conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/handlebars)
 
 .PHONY: check
 check: ## Format, lint, types, imports, proto, unit tests: before each commit

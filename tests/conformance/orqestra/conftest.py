@@ -3,10 +3,12 @@
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from checks.client import Answer, Client, Operator, Tenant, connect
@@ -103,9 +105,11 @@ class Outbox:
                 whole = await self._call(
                     stub.GetMessage, senders_pb2.GetMessageRequest(message_id=message.id), deadline=10
                 )
-                name = senders_pb2.OutboxMessage.DESCRIPTOR.fields_by_name["channel"].enum_type.values_by_number[
-                    message.channel
-                ].name.removeprefix("CHANNEL_")
+                name = (
+                    senders_pb2.OutboxMessage.DESCRIPTOR.fields_by_name["channel"]
+                    .enum_type.values_by_number[message.channel]
+                    .name.removeprefix("CHANNEL_")
+                )
                 assert name not in found, f"two messages by {name}"
                 found[name] = whole.message
             return found
@@ -143,6 +147,19 @@ async def bare_shop(orqestra_stack: Running, client: Client) -> Shop:
     made = await client.operator.must("POST", "/tenants", json={"name": "Bare shop"})
     tenant = Tenant(client.http, made["id"], made["api_key"], made["name"])
     return Shop(tenant, client.operator, Outbox(orqestra_stack.variables))
+
+
+@asynccontextmanager
+async def later(running: Running, interval: str) -> AsyncIterator[None]:
+    """Set admission's one clock ahead, by an interval of PostgreSQL's, for the whole stack."""
+    connection = await asyncpg.connect(running.variables["CLARION_POSTGRES_URL"])
+    clock = "CREATE OR REPLACE FUNCTION ingest.clock() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp(){}'"
+    try:
+        await connection.execute(clock.format(f" + interval ''{interval}''"))
+        yield
+    finally:
+        await connection.execute(clock.format(""))
+        await connection.close()
 
 
 def event(event_type: str = "order.confirmed", **fields: Any) -> dict[str, Any]:

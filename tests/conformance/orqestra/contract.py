@@ -60,8 +60,8 @@ def listed() -> list[Listed]:
     return found
 
 
-def lines_between(seed: str, first: str, last: str) -> str:
-    """Return the lines of a page from the one that is first to the next one that is last, both included."""
+def between(seed: str, after: str, before: str) -> str:
+    """Return the lines of a page between the one that is after and the next one that is before."""
     lines = read_seed(seed).splitlines()
-    start = lines.index(first)
-    return "\n".join(lines[start : lines.index(last, start) + 1])
+    start = lines.index(after) + 1
+    return "\n".join(lines[start : lines.index(before, start)])

@@ -12,7 +12,7 @@ from tests.conformance.orqestra import contract
 def _collected() -> set[str]:
     """Return the names of all rows, with and without their parameters."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(contract.HERE)]
-    done = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=processes.ROOT, capture_output=True, text=True, check=True, timeout=120)
     found = set()
     for line in done.stdout.splitlines():
         path, _, name = line.partition("::")

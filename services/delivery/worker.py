@@ -6,7 +6,7 @@ message is acknowledged; a crash in between repeats the attempt.
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
@@ -52,7 +52,8 @@ class DeliveryWorker:
     """One process's share of the deliveries of some channels.
 
     max_held bounds what one consumer hands out at a time; slot_limit, of that, what one slot
-    (Attempter.slot) may hold. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
+    (Attempter.slot) may hold. refuse: says why a delivery is not sent after all, empty: nothing speaks against it; asked
+    before each attempt, so it must answer from memory. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DeliveryWorker:
         max_held: int = 256,
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
+        refuse: Callable[[event_pb2.Delivery], str] | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._attempter = attempter
@@ -76,6 +78,7 @@ class DeliveryWorker:
         self._timers = nats.Publisher(connection)
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
+        self._refuse = refuse
         self._slots = Slots(slot_limit)
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,6 +153,9 @@ class DeliveryWorker:
 
     async def _attempt(self, delivery: event_pb2.Delivery) -> None:
         started = self._now()
+        if self._refuse is not None and (reason := self._refuse(delivery)):
+            await self._settle(delivery, Result(Verdict.SKIPPED, provider="", reason=reason), started, started)
+            return
         try:
             rendered = await self._renderer.render(delivery)
         except ClarionError as error:
@@ -161,6 +167,10 @@ class DeliveryWorker:
         if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
             await self._defer(delivery, result.reason, at_least_s=result.retry_after_s)
             return
+        await self._settle(delivery, result, started, rendered_at)
+
+    async def _settle(self, delivery: event_pb2.Delivery, result: Result, started: int, rendered_at: int) -> None:
+        """Decide what follows, and leave it behind."""
         decision = retry.decide(result, delivery.attempt, self._delays_s)
         ended = self._now()
         record = trace_pb2.TraceRecord(

@@ -211,12 +211,14 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(state: State, *, connections: int = 100) -> AsyncIterator[Client]:
-    """Open a client for a stack's gateways. connections: HTTP requests at a time."""
+async def connect(
+    state: State, *, connections: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+) -> AsyncIterator[Client]:
+    """Open a client for a stack's gateways. connections: HTTP requests at a time. middlewares: of aiohttp."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
     connector = aiohttp.TCPConnector(limit=connections)
     # A killed gateway is not worth a client's own retries: whoever calls decides.
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, middlewares=middlewares) as session:
         http = Http(session, state.urls or [state.url])
         tenant = Tenant(http, state.tenant_id, state.api_key, "Acorn Shop")
         yield Client(http, tenant, Operator(http, state.admin_token), state.user_id)

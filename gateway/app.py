@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, demo, health, websocket
+from gateway import admin, demo, health, openapi, websocket
 from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
@@ -28,6 +28,7 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     authenticator = Authenticator(ask)
     acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
+    openapi.add_routes(app)
     orqestra.add_routes(app, clients, authenticator, acceptor)
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
     demo.add_routes(app, clients, settings)

@@ -6,6 +6,7 @@ which knows how far behind it may fall, decides what becomes of it.
 """
 
 import asyncio
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -186,4 +187,5 @@ def _protocols(request: web.Request) -> list[str]:
 
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    return json_reply({"statusCode": status, "message": message}, status=status, headers=headers)
+    body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
+    return json_reply(body, status=status, headers=headers)

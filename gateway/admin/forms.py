@@ -15,10 +15,10 @@ from runtime.errors import ClarionError, Code
 
 MAX_BODY_BYTES = 1024 * 1024
 
-_STATUSES = {
+STATUSES = {
     name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
 }
-_STATUS_NAMES = {number: name for name, number in _STATUSES.items()}
+_STATUS_NAMES = {number: name for name, number in STATUSES.items()}
 _NAMED = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
 
 B = TypeVar("B", bound="Body")
@@ -66,9 +66,9 @@ def status_name(number: "trace_pb2.DeliveryStatus.ValueType") -> str | None:
 def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
     """Return ?status=, unspecified where it is absent. Raises INVALID."""
     name = request.query.get("status", "")
-    if name and name.lower() not in _STATUSES:
-        raise invalid("status", f"must be one of {', '.join(_STATUSES)}")
-    return _STATUSES.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
+    if name and name.lower() not in STATUSES:
+        raise invalid("status", f"must be one of {', '.join(STATUSES)}")
+    return STATUSES.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
 
 
 def limit(request: web.Request) -> int:

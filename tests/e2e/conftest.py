@@ -9,6 +9,7 @@ from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
+from tests.exchanges import described
 
 # Three attempts within about a second; all that is ever logged is logged.
 ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4", "CLARION_LOG_LEVEL": "debug"}
@@ -43,5 +44,5 @@ def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 async def client(shared_stack: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator of the shared stack."""
-    async with connect(shared_stack.state) as connected:
+    async with connect(shared_stack.state, middlewares=(described,)) as connected:
         yield connected

@@ -11,6 +11,7 @@ from stack import client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
+from tests.exchanges import described
 
 CreateTenant = Callable[..., Awaitable["Tenant"]]
 
@@ -46,7 +47,9 @@ def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 async def http(local_stack: Running) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the gateway; paths go out as they are written."""
-    async with aiohttp.ClientSession(base_url=local_stack.url, connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(
+        base_url=local_stack.url, connector=aiohttp.TCPConnector(limit=0), middlewares=(described,)
+    ) as session:
         yield session
 
 

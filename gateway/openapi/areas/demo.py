@@ -1,0 +1,100 @@
+"""The demo page and its outbox: only where CLARION_DEMO_TENANT_ID is set, else 404."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.openapi.operations import HTML, Answer, Operation, Parameter
+from gateway.openapi.values import Channel, Shape, Time
+
+_TAG = "Demo"
+
+
+class Session(Shape):
+    """What the demo page connects with."""
+
+    tenant_id: str
+    user_id: str
+    token: str
+    channels: list[str]
+
+
+class Sorry(Shape):
+    """Why there is nothing."""
+
+    message: str
+
+
+class OutboxMessage(Shape):
+    """What a sandbox provider was given."""
+
+    id: str
+    event_id: str
+    delivery_id: str
+    channel: Channel | None
+    recipient: str
+    sender: str
+    reply_to: str
+    subject: str
+    text: str
+    html: Annotated[str, Meta(description="Empty in a list; whole where one event was asked for.")]
+    via: str
+    trace_id: str
+    recorded_at: Time
+
+
+class OutboxPage(Shape):
+    """Newest first."""
+
+    messages: list[OutboxMessage]
+    next_cursor: str | None
+
+
+_PAGE = Answer(str, content_type=HTML)
+_NONE = Answer(str, "There is no demo here, or nothing of this name.", content_type="text/plain")
+_QUERY = (
+    Parameter("event_id", str),
+    Parameter("limit", str, "Brought into 1 to 1,000; what is no number counts as absent.", default="50"),
+    Parameter("cursor", str),
+)
+
+OPERATIONS = (
+    Operation("GET", "/demo", "demoPage", "A bell with an inbox", _TAG, {200: _PAGE}),
+    Operation(
+        "POST",
+        "/demo/session",
+        "demoSession",
+        "A token of the demo user",
+        _TAG,
+        {200: Answer(Session), 503: Answer(Sorry)},
+    ),
+    Operation(
+        "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}, parameters=_QUERY
+    ),
+    Operation(
+        "GET",
+        "/demo/outbox.json",
+        "demoOutboxJson",
+        "The outbox for programs",
+        _TAG,
+        {200: Answer(OutboxPage), 404: Answer(Sorry), 503: Answer(Sorry)},
+        parameters=_QUERY,
+    ),
+    Operation("GET", "/demo/outbox/{id}", "demoMessage", "One message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}),
+    Operation(
+        "GET",
+        "/demo/outbox/{id}/html",
+        "demoMessageHtml",
+        "A mail's own markup",
+        _TAG,
+        {200: _PAGE, 404: _PAGE, 503: _PAGE},
+    ),
+    Operation(
+        "GET",
+        "/demo/{name}",
+        "demoFile",
+        "A file of the demo page",
+        _TAG,
+        {200: Answer(description="The file."), 404: _NONE},
+    ),
+)

@@ -1,0 +1,187 @@
+"""Orqestra's dialect: triggers, realtime tokens and the inbox."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.dialects.orqestra.bodies import MAX_EMAIL_LENGTH, MAX_ID_LENGTH, MAX_PHONE_LENGTH
+from gateway.openapi.operations import (
+    REALTIME_TOKEN,
+    TENANT_KEY,
+    Answer,
+    Operation,
+    Parameter,
+    orqestra_faults,
+)
+from gateway.openapi.values import NO_NUL, Channel, OpenShape, Shape, Time
+
+_TAG = "Orqestra"
+_INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
+
+_Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
+_Email = Annotated[str, Meta(max_length=MAX_EMAIL_LENGTH, pattern=NO_NUL, examples=["ada@example.com"])]
+_Phone = Annotated[str, Meta(max_length=MAX_PHONE_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
+_Whole = Annotated[str, Meta(pattern="^-?[0-9]{1,18}$")]
+
+
+class Payload(OpenShape):
+    """Who is told. Other keys are kept: templates find in them what is missing in variables."""
+
+    userId: _Id  # noqa: N815 - the dialect's names
+    recipientEmail: _Email | UnsetType | None = UNSET  # noqa: N815
+    recipientPhone: _Phone | UnsetType | None = UNSET  # noqa: N815
+
+
+class Trigger(OpenShape):
+    """An event. null counts as absent; unknown keys are ignored."""
+
+    eventType: _Id  # noqa: N815
+    payload: Payload
+    eventId: _Id | UnsetType | None = UNSET  # noqa: N815
+    channels: list[Channel] | UnsetType | None = UNSET
+    variables: dict[str, Any] | UnsetType | None = UNSET
+
+
+class Triggered(Shape):
+    """The event is stored; a repeat gets the first one's answer."""
+
+    success: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    message: str
+
+
+class TokenRequest(OpenShape):
+    """Whose token."""
+
+    userId: _Id  # noqa: N815
+
+
+class RealtimeToken(Shape):
+    """What a browser connects with, and the channels it may subscribe to."""
+
+    token: str
+    channels: list[str]
+
+
+class Notification(Shape):
+    """One entry of an inbox. title and body are plain text that may hold anything."""
+
+    id: str
+    type: str
+    title: str
+    body: str
+    status: Annotated[str, Meta(extra_json_schema={"enum": ["READ", "UNREAD"]})]
+    created_at: Time
+
+
+class Notifications(Shape):
+    """A page of an inbox, newest first; success is false, and data empty, where it is not the caller's."""
+
+    success: bool
+    data: list[Notification]
+    message: str | UnsetType = UNSET
+
+
+class Unread(Shape):
+    """How many are unread."""
+
+    success: bool
+    unread: Annotated[int, Meta(ge=0)]
+    message: str | UnsetType = UNSET
+
+
+class Marked(Shape):
+    """success is false where there is no such notification of the caller's."""
+
+    success: bool
+    message: str | UnsetType = UNSET
+
+
+_EVENT = {
+    "eventType": "order.confirmed",
+    "channels": ["EMAIL", "PUSH"],
+    "payload": {"userId": "u1", "recipientEmail": "ada@example.com", "recipientPhone": "+254712345678"},
+    "variables": {"customerName": "Ada", "orderId": "A-1001"},
+}
+_NOTIFICATION = {
+    "id": "01a1fe7a-0000-7000-8000-000000000000",
+    "type": "order.confirmed",
+    "title": "Order confirmed",
+    "body": "Your order A-1001 is on its way.",
+    "status": "UNREAD",
+    "created_at": "2026-04-22T12:00:00.000Z",
+}
+_KEY = Parameter(
+    "X-Idempotency-Key",
+    Annotated[str, Meta(min_length=1, max_length=255, pattern="^[!-~]+$")],
+    "The same key within 24 hours is the same event, whatever the body.",
+    place="header",
+)
+_PAGING = (
+    Parameter("limit", _Whole, "Brought into 1 to 100.", default="50"),
+    Parameter("offset", _Whole, "Brought into 0 to 10,000.", default="0"),
+)
+_READERS = (TENANT_KEY, REALTIME_TOKEN)
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/v1/events/trigger",
+        "triggerEvent",
+        "Trigger an event",
+        _TAG,
+        {
+            200: Answer(
+                Triggered,
+                headers={"X-Event-Id": "The event's id."},
+                example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
+            ),
+            **orqestra_faults(401, 429, 503, body=True),
+        },
+        body=Trigger,
+        example=_EVENT,
+        parameters=(_KEY,),
+        security=(TENANT_KEY,),
+    ),
+    Operation(
+        "POST",
+        "/api/v1/auth/realtime-token",
+        "issueRealtimeToken",
+        "Get a realtime token for one user",
+        _TAG,
+        {200: Answer(RealtimeToken), **orqestra_faults(401, body=True)},
+        body=TokenRequest,
+        example={"userId": "u1"},
+        security=(TENANT_KEY,),
+    ),
+    Operation(
+        "GET",
+        _INBOX,
+        "listNotifications",
+        "List a user's notifications",
+        _TAG,
+        {
+            200: Answer(Notifications, example={"success": True, "data": [_NOTIFICATION]}),
+            **orqestra_faults(401, 422),
+        },
+        parameters=_PAGING,
+        security=_READERS,
+    ),
+    Operation(
+        "GET",
+        f"{_INBOX}/unread-count",
+        "countUnread",
+        "Count a user's unread notifications",
+        _TAG,
+        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(401, 422)},
+        security=_READERS,
+    ),
+    Operation(
+        "PUT",
+        f"{_INBOX}/{{notification_id}}/read",
+        "markRead",
+        "Mark a notification as read",
+        _TAG,
+        {200: Answer(Marked, example={"success": True}), **orqestra_faults(401, 422)},
+        security=_READERS,
+    ),
+)

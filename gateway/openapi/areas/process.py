@@ -1,0 +1,54 @@
+"""The gateway itself: its health, this description, and the way of browsers to the realtime hub."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.openapi.operations import HTML, Answer, Operation
+from gateway.openapi.values import AnyObject, OrqestraFault, Shape
+
+_TAG = "Gateway"
+
+
+class Health(Shape):
+    """What the gateway needs, and whether it is there."""
+
+    status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
+    dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
+
+
+def _health(path: str, name: str, summary: str) -> Operation:
+    answers = {200: Answer(Health), 503: Answer(Health)}
+    return Operation("GET", path, name, summary, _TAG, answers)
+
+
+OPERATIONS = (
+    _health("/healthz", "health", "Whether everything serves"),
+    _health("/readyz", "readiness", "Whether events can be taken"),
+    Operation(
+        "GET", "/openapi.json", "openapi", "This document", _TAG, {200: Answer(AnyObject), 500: Answer(OrqestraFault)}
+    ),
+    Operation("GET", "/docs", "docs", "This document as a page", _TAG, {200: Answer(str, content_type=HTML)}),
+    Operation(
+        "GET",
+        "/docs/style.css",
+        "docsStyle",
+        "How that page looks",
+        _TAG,
+        {200: Answer(str, content_type="text/css")},
+    ),
+    Operation(
+        "GET",
+        "/connection/websocket",
+        "connect",
+        "The realtime hub's WebSocket",
+        _TAG,
+        {
+            101: Answer(description="From here on the hub speaks; use its official client."),
+            403: Answer(OrqestraFault, "The page's origin is not allowed."),
+            426: Answer(OrqestraFault, headers={"Upgrade": "websocket"}),
+            502: Answer(OrqestraFault, "The hub is away."),
+            503: Answer(OrqestraFault, "Full, or draining."),
+        },
+    ),
+)

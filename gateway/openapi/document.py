@@ -1,0 +1,137 @@
+"""Puts the areas together into one OpenAPI 3.1 document."""
+
+import functools
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from gateway.openapi import areas
+from gateway.openapi.operations import JSON, Answer, Operation, Parameter
+
+_IN_PATH = re.compile(r"\{(\w+)\}")
+_SECURITY = {
+    "tenantKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A tenant's key."},
+    "realtimeToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A realtime token, for the inbox of the one user whom it was issued for.",
+    },
+    "operator": {"type": "http", "scheme": "bearer", "description": "An operator's admin token."},
+}
+_TRACE = {
+    "X-Trace-Id": {
+        "description": "The trace that this answer's log lines carry: the caller's, or a new one.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+}
+
+
+def operations() -> list[Operation]:
+    """Return every operation, area by area."""
+    found: list[Operation] = []
+    for module in pkgutil.iter_modules(areas.__path__):
+        found += importlib.import_module(f"{areas.__name__}.{module.name}").OPERATIONS
+    return found
+
+
+@functools.cache
+def document() -> Mapping[str, Any]:
+    """Return the document. Not to be changed."""
+    found = operations()
+    schemas = _Schemas(found)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in found:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Clarion",
+            "version": "1",
+            "description": "Every public route of the gateway: what it takes, and all that it answers.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in found)],
+        "paths": paths,
+        "components": {"schemas": schemas.components, "securitySchemes": _SECURITY},
+    }
+
+
+class _Schemas:
+    """The JSON Schema of each type that an operation names; structs become components."""
+
+    def __init__(self, found: Iterable[Operation]) -> None:
+        kinds = [kind for operation in found for kind in _kinds(operation)]
+        schemas, self.components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        # Not every type can be a key.
+        self._of = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        return self._of[id(kind)]
+
+
+def _kinds(operation: Operation) -> list[Any]:
+    answered = [answer.type for answer in operation.answers.values()]
+    asked = [operation.body, *(parameter.type for parameter in operation.parameters)]
+    return [kind for kind in (*answered, *asked) if kind is not None]
+
+
+def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "responses": {
+            str(status): _answer(status, answer, schemas) for status, answer in sorted(operation.answers.items())
+        },
+    }
+    if operation.description:
+        made["description"] = operation.description
+    if parameters := _parameters(operation, schemas):
+        made["parameters"] = parameters
+    if operation.body is not None:
+        content = _with_example({"schema": schemas.of(operation.body)}, operation.example)
+        made["requestBody"] = {"required": True, "content": {operation.body_type: content}}
+    if operation.security:
+        made["security"] = [{scheme: []} for scheme in operation.security]
+    return made
+
+
+def _parameters(operation: Operation, schemas: _Schemas) -> Sequence[dict[str, Any]]:
+    named = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _IN_PATH.findall(operation.path)
+    ]
+    return [*named, *(_parameter(parameter, schemas) for parameter in operation.parameters)]
+
+
+def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
+    schema = dict(schemas.of(parameter.type))
+    if parameter.default is not None:
+        schema["default"] = parameter.default
+    made = {"name": parameter.name, "in": parameter.place, "required": parameter.required, "schema": schema}
+    return {**made, "description": parameter.description} if parameter.description else made
+
+
+def _answer(status: int, answer: Answer, schemas: _Schemas) -> dict[str, Any]:
+    own = {
+        name: {"description": says, "required": True, "schema": {"type": "string"}}
+        for name, says in answer.headers.items()
+    }
+    made: dict[str, Any] = {
+        "description": answer.description or HTTPStatus(status).phrase,
+        "headers": {**_TRACE, **own} if status != HTTPStatus.SWITCHING_PROTOCOLS else own,
+    }
+    if answer.type is not None:
+        content = _with_example({"schema": schemas.of(answer.type)}, answer.example)
+        made["content"] = {answer.content_type or JSON: content}
+    return made
+
+
+def _with_example(content: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {**content, "example": example} if example is not None else content

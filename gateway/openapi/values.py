@@ -1,0 +1,68 @@
+"""The values that several areas' bodies are made of. Annotations describe; the handlers decide."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.admin import forms
+from gateway.channels import CHANNELS
+
+T = TypeVar("T")
+
+NO_NUL = r"^[^\u0000]*$"
+
+
+class Shape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An answer's body: it has these fields and no others."""
+
+
+class OpenShape(msgspec.Struct, kw_only=True):
+    """A request's body whose other fields are ignored."""
+
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-04-22T12:00:00.000000Z"])]
+Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])]
+Channel = Annotated[str, Meta(extra_json_schema={"enum": list(CHANNELS)})]
+Status = Annotated[str, Meta(extra_json_schema={"enum": list(forms.STATUSES)})]
+# Of a query: what the store can hold.
+Text = Annotated[str, Meta(max_length=1024, pattern=NO_NUL)]
+Moment = Annotated[str, Meta(description="ISO 8601", examples=["2026-04-22T12:00:00Z"])]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+
+
+class Page(msgspec.Struct, Generic[T], forbid_unknown_fields=True, kw_only=True):
+    """A page of a list; next_cursor is the ?cursor= of the next one, null on the last."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class FieldFault(Shape):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class Problem(Shape):
+    """A fault in the admin API, RFC 9457: tell cases apart by type."""
+
+    type: Annotated[str, Meta(pattern="^urn:clarion:problem:[a-z-]+$", examples=["urn:clarion:problem:not-found"])]
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    errors: list[FieldFault] | UnsetType = UNSET
+    retry_after: Annotated[int, Meta(ge=1, description="Seconds.")] | UnsetType = UNSET
+
+
+class OrqestraFault(Shape):
+    """A fault in Orqestra's API, and of the gateway itself."""
+
+    statusCode: Annotated[int, Meta(ge=400, le=599)]  # noqa: N815 - the dialect's name
+    error: Annotated[str, Meta(examples=["Validation Error"])]
+    message: Annotated[str, Meta(examples=["payload.userId is required"])]
+    retryAfter: Annotated[int, Meta(ge=1, description="Seconds.")] | UnsetType = UNSET  # noqa: N815 - likewise
+
+
+AnyObject = dict[str, Any]

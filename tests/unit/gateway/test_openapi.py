@@ -1,0 +1,140 @@
+"""The document and the application: the same routes; examples that are what they exemplify; a page that is safe."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from aiohttp import web
+
+from gateway.app import create_app
+from gateway.clients import Clients
+from gateway.openapi.document import document, operations
+from gateway.openapi.page import page
+from gateway.settings import Settings
+from runtime.settings import Secret
+
+# What only says that there is nothing.
+_CATCH_ALL = "/api/v1/admin/{rest}"
+
+
+@pytest.fixture
+async def app() -> web.Application:
+    """The application with all that can be switched on."""
+    nobody = "127.0.0.1:1"
+    settings = Settings(
+        service_token=Secret("t"),
+        http_address="",
+        admin_token=Secret("a"),
+        ingest_address=nobody,
+        router_address=nobody,
+        render_address=nobody,
+        senders_address=nobody,
+        realtime_address=nobody,
+        centrifugo_url=f"http://{nobody}",
+        demo_tenant_id="01a1fe7a-0000-7000-8000-000000000000",
+    )
+    clients = Clients(settings)
+    made = create_app(settings, clients)
+    await clients.close()
+    return made
+
+
+async def test_every_route_is_described_and_nothing_else(app: web.Application) -> None:
+    """Whoever adds a route adds its operation in gateway/openapi/areas/."""
+    served = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD" and route.resource.canonical != _CATCH_ALL
+    }
+    described = {(operation.method, operation.path) for operation in operations()}
+    assert served == described
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    """Generated clients call their methods by it."""
+    names = [operation.name for operation in operations()]
+    assert len(names) == len(set(names))
+
+
+def test_the_document_is_openapi_31() -> None:
+    """As far as its own shape goes, and each schema is one."""
+    made = document()
+    assert made["openapi"].startswith("3.1")
+    for schema in made["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema)
+    for _, operation in _operations():
+        assert "default" not in operation["responses"]
+        for answer in operation["responses"].values():
+            assert answer["description"]
+
+
+def test_the_admin_api_is_closed() -> None:
+    """No body of the admin API, asked or answered, takes a field that is not described."""
+    dialect = {"Trigger", "Payload", "TokenRequest"}
+    for name, schema in document()["components"]["schemas"].items():
+        assert schema.get("additionalProperties") is False or name in dialect, name
+
+
+def test_references_lead_somewhere() -> None:
+    """No schema names one that is not there."""
+    known = document()["components"]["schemas"]
+    for reference in _references(document()):
+        assert reference.removeprefix("#/components/schemas/") in known
+
+
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [
+        pytest.param(what, content, id=what)
+        for what, operation in (
+            (f"{method.upper()} {path}", operation)
+            for path, methods in document()["paths"].items()
+            for method, operation in methods.items()
+        )
+        for content in [
+            *operation.get("requestBody", {}).get("content", {}).values(),
+            *(each for answer in operation["responses"].values() for each in answer.get("content", {}).values()),
+        ]
+        if "example" in content
+    ],
+)
+def test_an_example_is_what_it_exemplifies(what: str, content: dict[str, Any]) -> None:
+    """An example that the schema refuses would mislead whoever copies it."""
+    schema = {**content["schema"], "components": document()["components"]}
+    jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(content["example"])
+
+
+def test_the_page_shows_every_operation_and_runs_nothing() -> None:
+    """No script, no style of its own, nothing from another host; all links within the page lead somewhere."""
+    html = page(document())
+    for _, operation in _operations():
+        assert f'id="{operation["operationId"]}"' in html
+    assert not re.search(r"<script|style=|\son\w+=|https?://", html)
+    targets = set(re.findall(r'id="?([\w-]+)', html))
+    assert set(re.findall(r'href="#([\w-]+)"', html)) <= targets
+
+
+def test_what_the_document_says_is_shown_as_text() -> None:
+    """Markup in a description stays a description."""
+    made = {**document(), "info": {**document()["info"], "title": "<b>&"}}
+    assert "<b>&<" not in page(made)
+    assert "&lt;b&gt;&amp;" in page(made)
+
+
+def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)

@@ -52,8 +52,9 @@ class DeliveryWorker:
     """One process's share of the deliveries of some channels.
 
     max_held bounds what one consumer hands out at a time; slot_limit, of that, what one slot
-    (Attempter.slot) may hold. refuse: says why a delivery is not sent after all, empty: nothing speaks against it; asked
-    before each attempt, so it must answer from memory. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
+    (Attempter.slot) may hold. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
+    refuse: says why a delivery is not sent after all, empty: nothing speaks against it; asked before
+    each attempt, so it must answer from memory.
     """
 
     def __init__(

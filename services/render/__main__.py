@@ -1,12 +1,17 @@
 """Wiring of the render service."""
 
-from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
 from runtime import configuration, grpc, nats, postgres, service
 from services.render import platform_templates, telemetry
+from services.render.applying import Applying
 from services.render.frames import Limits
+from services.render.part_store import PostgresParts
+from services.render.parts import Parts
 from services.render.pool import Pool
 from services.render.render import Renderer
-from services.render.servicer import RENDER_SERVICE, TEMPLATE_SERVICE, RenderServicer, TemplateServicer
+from services.render.servicer import RENDER_SERVICE, RenderServicer
+from services.render.servicer_parts import PART_SERVICE, PartServicer
+from services.render.servicer_templates import LOCALE_SERVICE, TEMPLATE_SERVICE, LocaleServicer, TemplateServicer
 from services.render.settings import Settings
 from services.render.sources import CachedSources
 from services.render.store import TemplateStore
@@ -34,14 +39,25 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     await workers.ready()
 
     server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
-    server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer), RENDER_SERVICE)
-    server.add(
-        templates_pb2_grpc.add_TemplateServiceServicer_to_server,
-        TemplateServicer(Templates(store, renderer), store),
-        TEMPLATE_SERVICE,
-    )
+    add_services(server, renderer, store, PostgresParts(pool))
     await server.start()
     return server
+
+
+def add_services(server: grpc.Server, renderer: Renderer, store: TemplateStore, kept: PostgresParts) -> None:
+    """Put the services' verbs together and behind the server."""
+    parts = Parts(kept, renderer)
+    templates = Templates(store, renderer, parts)
+    server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer, templates), RENDER_SERVICE)
+    server.add(
+        templates_pb2_grpc.add_TemplateServiceServicer_to_server, TemplateServicer(templates, store), TEMPLATE_SERVICE
+    )
+    server.add(
+        parts_pb2_grpc.add_PartServiceServicer_to_server,
+        PartServicer(parts, kept, Applying(kept, templates)),
+        PART_SERVICE,
+    )
+    server.add(locales_pb2_grpc.add_LocaleServiceServicer_to_server, LocaleServicer(store), LOCALE_SERVICE)
 
 
 if __name__ == "__main__":

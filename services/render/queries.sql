@@ -2,14 +2,17 @@
 SELECT pg_advisory_xact_lock(hashtext('render.templates'), hashtext($1 || '/' || $2));
 
 -- name: insert_template
-INSERT INTO render.templates (id, tenant_id, event_type, channel, version, subject, body, push_namespace)
-SELECT $1, $2, $3, $4::smallint, coalesce(max(version), 0) + 1, $5, $6, $7
+INSERT INTO render.templates (
+    id, tenant_id, event_type, channel, version, subject, body, push_namespace,
+    locale, preheader, layout, part_ids, subscribed
+)
+SELECT $1, $2, $3, $4::smallint, coalesce(max(version), 0) + 1, $5, $6, $7, $8, $9, $10, $11::text[], $12::boolean
   FROM render.templates
- WHERE tenant_id = $2 AND event_type = $3 AND channel = $4::smallint
-RETURNING id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at;
+ WHERE tenant_id = $2 AND event_type = $3 AND channel = $4::smallint;
 
 -- name: get_template
-SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at
+SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at,
+       locale, preheader, layout, part_ids, subscribed, activated_at
   FROM render.templates
  WHERE id = $1;
 
@@ -17,33 +20,106 @@ SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespac
 SELECT EXISTS (SELECT FROM render.templates WHERE tenant_id = $1 AND event_type = $2 AND channel = $3::smallint);
 
 -- name: find_sources
-SELECT id, channel, subject, body
+SELECT id, channel, subject, body, preheader, locale, part_ids
   FROM render.templates
+ WHERE id = ANY($1::text[]);
+
+-- name: find_parts
+SELECT id, kind, name, version, body
+  FROM render.parts
+ WHERE id = ANY($1::text[]);
+
+-- name: name_parts
+SELECT id, kind, name, version
+  FROM render.parts
  WHERE id = ANY($1::text[]);
 
 -- name: deactivate_others
 UPDATE render.templates
    SET active = false
- WHERE tenant_id = $1 AND event_type = $2 AND channel = $3::smallint AND active AND id <> $4;
+ WHERE tenant_id = $1 AND event_type = $2 AND channel = $3::smallint AND locale = $4 AND active AND id <> $5;
 
 -- name: set_active
 UPDATE render.templates
-   SET active = $2
- WHERE id = $1
-RETURNING id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at;
+   SET active = $2, activated_at = CASE WHEN $2 AND NOT active THEN now() ELSE activated_at END
+ WHERE id = $1;
 
 -- name: list_active
-SELECT tenant_id, channel, id, push_namespace
+SELECT tenant_id, channel, id, push_namespace, locale, subscribed
   FROM render.templates
  WHERE tenant_id = ANY($1::text[]) AND event_type = $2 AND active
- ORDER BY channel;
+ ORDER BY channel, locale;
 
 -- name: list_templates
-SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at
+SELECT id, tenant_id, event_type, channel, version, subject, body, push_namespace, active, created_at,
+       locale, preheader, layout, part_ids, subscribed, activated_at
   FROM render.templates
  WHERE ($1::text = '' OR tenant_id = $1)
    AND ($2::text = '' OR event_type = $2)
    AND (active OR NOT $3::boolean)
    AND ($4::text = '' OR id < $4)
+   AND ($5::smallint = 0 OR channel = $5)
+   AND ($6::text IS NULL OR locale = $6)
  ORDER BY id DESC
- LIMIT $5;
+ LIMIT $7;
+
+-- Layouts and partials.
+
+-- name: lock_part
+SELECT pg_advisory_xact_lock(hashtext('render.parts'), hashtext($1 || '/' || $2));
+
+-- name: insert_part
+INSERT INTO render.parts (id, tenant_id, kind, name, version, body)
+SELECT $1, $2, $3::smallint, $4, coalesce(max(version), 0) + 1, $5
+  FROM render.parts
+ WHERE tenant_id = $2 AND kind = $3::smallint AND name = $4
+RETURNING id, tenant_id, kind, name, version, body, created_at;
+
+-- name: get_part
+SELECT id, tenant_id, kind, name, version, body, created_at
+  FROM render.parts
+ WHERE id = $1;
+
+-- The tenant's own come before the platform's.
+-- name: newest_parts
+SELECT DISTINCT ON (name) id, tenant_id, kind, name, version, body, created_at
+  FROM render.parts
+ WHERE tenant_id IN ($1, '') AND kind = $2::smallint AND name = ANY($3::text[])
+ ORDER BY name, tenant_id DESC, version DESC;
+
+-- name: list_parts
+SELECT p.id, p.tenant_id, p.kind, p.name, p.version, p.body, p.created_at
+  FROM render.parts p
+ WHERE ($1::text = '' OR p.tenant_id = $1)
+   AND ($2::smallint = 0 OR p.kind = $2)
+   AND ($3::text = '' OR p.name = $3)
+   AND (NOT $4::boolean OR NOT EXISTS (
+        SELECT FROM render.parts n
+         WHERE n.tenant_id = p.tenant_id AND n.kind = p.kind AND n.name = p.name AND n.version > p.version))
+   AND ($5::text = '' OR p.id < $5)
+ ORDER BY p.id DESC
+ LIMIT $6;
+
+-- Active templates with a version of this part that is not its newest, or with the platform's in place of a tenant's.
+-- name: users_of_part
+SELECT DISTINCT t.id
+  FROM render.parts p
+  JOIN render.templates t ON t.active AND p.id = ANY(t.part_ids)
+ WHERE p.kind = $2::smallint AND p.name = $3
+   AND (
+        p.tenant_id = $1 AND EXISTS (
+            SELECT FROM render.parts n
+             WHERE n.tenant_id = p.tenant_id AND n.kind = p.kind AND n.name = p.name AND n.version > p.version)
+        OR p.tenant_id = '' AND t.tenant_id = $1 AND $1 <> ''
+   )
+ ORDER BY t.id
+ LIMIT $4;
+
+-- Locales.
+
+-- name: get_locale
+SELECT locale FROM render.locales WHERE tenant_id = $1;
+
+-- name: set_locale
+INSERT INTO render.locales (tenant_id, locale) VALUES ($1, $2)
+ON CONFLICT (tenant_id) DO UPDATE SET locale = EXCLUDED.locale;

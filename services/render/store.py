@@ -1,6 +1,6 @@
 """The templates' table. Each change is published in its own transaction: the list of the active, the bodies."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,11 +12,13 @@ from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services import topology
 from services.render.frames import Source
-from services.render.templates import ActiveTemplate, NewTemplate, TemplateVersion
+from services.render.parts import LAYOUT, PARTIAL
+from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+_Reader: TypeAlias = "asyncpg.Pool[asyncpg.Record] | _Connection"
 
 
 class TemplateStore:
@@ -26,14 +28,14 @@ class TemplateStore:
         self._pool = pool
         self._outbox = outbox
 
-    async def create(self, version_id: str, new: NewTemplate) -> TemplateVersion:
+    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
         """Store an inactive version and publish it."""
         with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
-                row = await self._insert(connection, version_id, new)
+                created = await self._insert(connection, version_id, new, source, part_ids)
         await self._outbox.flush()
-        return _version(row)
+        return created
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
         """Store, activate and publish a version where there is none yet of its kind; tell whether it was so."""
@@ -42,7 +44,7 @@ class TemplateStore:
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
                     return False
-                await self._insert(connection, version_id, new)
+                await self._insert(connection, version_id, new, Source(new.channel, new.subject, new.body), [])
                 await self._activate(connection, version_id, active=True)
         await self._outbox.flush()
         return True
@@ -51,37 +53,71 @@ class TemplateStore:
         """Make it the only active version of its kind, or no longer active; publish. Raises NOT_FOUND."""
         with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                row = await self._activate(connection, version_id, active=active)
+                changed = await self._activate(connection, version_id, active=active)
         await self._outbox.flush()
-        return _version(row)
+        return changed
 
     async def get(self, version_id: str) -> TemplateVersion:
         """Return a version. Raises NOT_FOUND."""
         with postgres.answering():
-            return _version(await self._pool.fetchrow(_SQL.get_template, version_id))
+            return await _one(self._pool, version_id)
 
     async def page(
-        self, *, tenant_id: str, event_type: str, active_only: bool, limit: int, cursor: str
+        self,
+        *,
+        tenant_id: str,
+        event_type: str,
+        channel: int,
+        locale: str | None,
+        active_only: bool,
+        limit: int,
+        cursor: str,
     ) -> list[TemplateVersion]:
-        """Return versions, newest first, that are older than the one whose id is cursor."""
+        """Return versions, newest first, that are older than the one whose id is cursor. Empty, 0 and None: any."""
         with postgres.answering():
-            rows = await self._pool.fetch(_SQL.list_templates, tenant_id, event_type, active_only, cursor, limit)
-        return [_version(row) for row in rows]
+            rows = await self._pool.fetch(
+                _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit
+            )
+            return await _versions(self._pool, rows)
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions of an event type, each with its tenant."""
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
-        return [(row["tenant_id"], ActiveTemplate(row["channel"], row["id"], row["push_namespace"])) for row in rows]
+        return [
+            (
+                row["tenant_id"],
+                ActiveTemplate(row["channel"], row["id"], row["push_namespace"], row["locale"], row["subscribed"]),
+            )
+            for row in rows
+        ]
 
     async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
-        """Return those of the versions that exist."""
+        """Return those of the versions that exist, with all they are made of."""
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
-        return {row["id"]: Source(row["channel"], row["subject"], row["body"]) for row in rows}
+            ids = {part_id for row in rows for part_id in row["part_ids"]}
+            parts = await self._pool.fetch(_SQL.find_parts, list(ids)) if ids else []
+        by_id = {part["id"]: part for part in parts}
+        return {row["id"]: _source(row, [by_id[part_id] for part_id in row["part_ids"]]) for row in rows}
 
-    async def _insert(self, connection: _Connection, version_id: str, new: NewTemplate) -> asyncpg.Record | None:
-        row = await connection.fetchrow(
+    async def default_locale(self, tenant_id: str) -> str:
+        """Return the tenant's; empty: none."""
+        with postgres.answering():
+            return await self._pool.fetchval(_SQL.get_locale, tenant_id) or ""
+
+    async def set_default_locale(self, tenant_id: str, locale: str) -> None:
+        """Keep and publish it."""
+        with postgres.answering():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.set_locale, tenant_id, locale)
+                await self._outbox.add(connection, topology.locale_key(tenant_id), locale.encode())
+        await self._outbox.flush()
+
+    async def _insert(
+        self, connection: _Connection, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]
+    ) -> TemplateVersion:
+        await connection.execute(
             _SQL.insert_template,
             version_id,
             new.tenant_id,
@@ -90,40 +126,87 @@ class TemplateStore:
             new.subject,
             new.body,
             new.push_namespace,
+            new.locale,
+            new.preheader,
+            new.layout,
+            part_ids,
+            new.subscribed,
         )
-        source = Source(new.channel, new.subject, new.body)
         await self._outbox.add(connection, topology.version_key(version_id), msgspec.json.encode(source))
-        return row
+        return await _one(connection, version_id)
 
-    async def _activate(self, connection: _Connection, version_id: str, *, active: bool) -> asyncpg.Record | None:
-        row = await connection.fetchrow(_SQL.get_template, version_id)
-        if row is None:
-            raise _unknown()
-        tenant_id, event_type = row["tenant_id"], row["event_type"]
+    async def _activate(self, connection: _Connection, version_id: str, *, active: bool) -> TemplateVersion:
+        template = (await _one(connection, version_id)).template
+        tenant_id, event_type = template.tenant_id, template.event_type
         await connection.execute(_SQL.lock_event_type, tenant_id, event_type)
         if active:
-            await connection.execute(_SQL.deactivate_others, tenant_id, event_type, row["channel"], version_id)
-        row = await connection.fetchrow(_SQL.set_active, version_id, active)
+            kind = (tenant_id, event_type, template.channel, template.locale)
+            await connection.execute(_SQL.deactivate_others, *kind, version_id)
+        await connection.execute(_SQL.set_active, version_id, active)
         listed = await connection.fetch(_SQL.list_active, [tenant_id], event_type)
         value = msgspec.json.encode([_published(one) for one in listed])
         await self._outbox.add(connection, topology.templates_key(tenant_id, event_type), value)
-        return row
+        return await _one(connection, version_id)
 
 
-def _published(row: asyncpg.Record) -> dict[str, str]:
-    channel = topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper()
-    return {"channel": channel, "template_version_id": row["id"], "push_namespace": row["push_namespace"]}
-
-
-def _version(row: asyncpg.Record | None) -> TemplateVersion:
+async def _one(reader: _Reader, version_id: str) -> TemplateVersion:
+    row = await reader.fetchrow(_SQL.get_template, version_id)
     if row is None:
-        raise _unknown()
+        raise ClarionError(Code.NOT_FOUND, "There is no such template version.")
+    (version,) = await _versions(reader, [row])
+    return version
+
+
+async def _versions(reader: _Reader, rows: Collection[asyncpg.Record]) -> list[TemplateVersion]:
+    ids = {part_id for row in rows for part_id in row["part_ids"]}
+    found = await reader.fetch(_SQL.name_parts, list(ids)) if ids else []
+    parts = {row["id"]: PinnedPart(row["id"], row["kind"], row["name"], row["version"]) for row in found}
+    return [_version(row, [parts[part_id] for part_id in row["part_ids"]]) for row in rows]
+
+
+def _version(row: asyncpg.Record, parts: Iterable[PinnedPart]) -> TemplateVersion:
     template = NewTemplate(
-        row["tenant_id"], row["event_type"], row["channel"], row["subject"], row["body"], row["push_namespace"]
+        row["tenant_id"],
+        row["event_type"],
+        row["channel"],
+        row["subject"],
+        row["body"],
+        row["push_namespace"],
+        row["locale"],
+        row["preheader"],
+        row["layout"],
+        row["subscribed"],
     )
-    created_at_us = clock.micros_of(row["created_at"])
-    return TemplateVersion(row["id"], row["version"], template, active=row["active"], created_at_us=created_at_us)
+    activated = row["activated_at"]
+    return TemplateVersion(
+        row["id"],
+        row["version"],
+        template,
+        active=row["active"],
+        created_at_us=clock.micros_of(row["created_at"]),
+        activated_at_us=0 if activated is None else clock.micros_of(activated),
+        parts=tuple(parts),
+    )
 
 
-def _unknown() -> ClarionError:
-    return ClarionError(Code.NOT_FOUND, "There is no such template version.")
+def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> Source:
+    return Source(
+        row["channel"],
+        row["subject"],
+        row["body"],
+        row["preheader"],
+        layout="".join(part["body"] for part in parts if part["kind"] == LAYOUT),
+        partials={part["name"]: part["body"] for part in parts if part["kind"] == PARTIAL},
+        locale=row["locale"],
+    )
+
+
+def _published(row: asyncpg.Record) -> dict[str, str | bool]:
+    channel = topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper()
+    published: dict[str, str | bool] = {
+        "channel": channel,
+        "template_version_id": row["id"],
+        "push_namespace": row["push_namespace"],
+        "locale": row["locale"],
+    }
+    return {**published, "subscribed": True} if row["subscribed"] else published

@@ -11,17 +11,24 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from clarion.render.v1 import render_pb2, render_pb2_grpc, templates_pb2, templates_pb2_grpc
+from clarion.render.v1 import (
+    locales_pb2_grpc,
+    parts_pb2_grpc,
+    render_pb2,
+    render_pb2_grpc,
+    templates_pb2,
+    templates_pb2_grpc,
+)
 from runtime import configuration, postgres
 from runtime.grpc import Caller, Server, channel
+from services.render.__main__ import add_services
 from services.render.frames import Limits
+from services.render.part_store import PostgresParts
 from services.render.pool import Pool
 from services.render.process import WORKER
 from services.render.render import Renderer
-from services.render.servicer import RENDER_SERVICE, TEMPLATE_SERVICE, RenderServicer, TemplateServicer
 from services.render.sources import CachedSources
 from services.render.store import TemplateStore
-from services.render.templates import Templates
 from tests.conftest import free_port
 
 LIMITS = Limits(cpu_s=0.3, output=256 * 1024, memory=64 * 1024 * 1024)
@@ -96,6 +103,8 @@ class Service:
     store: TemplateStore
     render: "render_pb2_grpc.RenderServiceAsyncStub"
     templates: "templates_pb2_grpc.TemplateServiceAsyncStub"
+    parts: "parts_pb2_grpc.PartServiceAsyncStub"
+    locales: "locales_pb2_grpc.LocaleServiceAsyncStub"
     caller: Caller
 
     async def call(self, method: Callable[..., Awaitable[Any]], request: Any, *, deadline: float = 10.0) -> Any:
@@ -126,17 +135,14 @@ class Service:
 
 
 @pytest.fixture
-async def service(store: TemplateStore, broker: Client, pool: Pool) -> AsyncIterator[Service]:
+async def service(
+    store: TemplateStore, broker: Client, pool: Pool, database: "asyncpg.Pool[asyncpg.Record]"
+) -> AsyncIterator[Service]:
     """The whole service on a port of its own."""
     renderer = Renderer(pool, CachedSources(store, broker))
     address = f"127.0.0.1:{free_port()}"
     server = Server(address, token=TOKEN)
-    server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer), RENDER_SERVICE)
-    server.add(
-        templates_pb2_grpc.add_TemplateServiceServicer_to_server,
-        TemplateServicer(Templates(store, renderer), store),
-        TEMPLATE_SERVICE,
-    )
+    add_services(server, renderer, store, PostgresParts(database))
     await server.start()
     async with channel(address) as connection:
         yield Service(
@@ -145,6 +151,8 @@ async def service(store: TemplateStore, broker: Client, pool: Pool) -> AsyncIter
             store,
             render_pb2_grpc.RenderServiceStub(connection),
             templates_pb2_grpc.TemplateServiceStub(connection),
+            parts_pb2_grpc.PartServiceStub(connection),
+            locales_pb2_grpc.LocaleServiceStub(connection),
             Caller(TOKEN),
         )
     await server.stop(0)

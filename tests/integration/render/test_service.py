@@ -56,7 +56,7 @@ async def test_renders_every_channel(service: Service) -> None:
     assert contents[0].subject == "Order of Tom & Ada"
     assert "Hi Tom &amp; Ada" in contents[0].html
     assert contents[0].text == "Hi Tom & Ada"
-    assert contents[1] == render_pb2.Content(text="Hi Tom & Ada Oslo")
+    assert contents[1] == render_pb2.Content(text="Hi Tom & Ada Oslo", sms_segments=1, sms_encoding="GSM-7")
     assert contents[2] == render_pb2.Content(title="<Tom & Ada>", body="For Tom & Ada")
 
 
@@ -92,8 +92,8 @@ async def test_preview(service: Service) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"body": "one\ntwo {{#if a}}"}, "body", "Line 2: the block {{#if}} is not closed"),
-    ({"body": "x", "subject": "{{a b}}"}, "subject", "Line 1: 'a' is not a helper"),
+    ({"body": "one\ntwo {{#if a}}"}, "body", "Line 2, column 5: the block {{#if}} is not closed"),
+    ({"body": "x", "subject": "{{a b}}"}, "subject", "Line 1, column 1: 'a' is not a helper"),
     ({"body": "x", "event_type": ""}, "event_type", "1 to 255"),
     ({"body": "x", "event_type": "e" * 256}, "event_type", "1 to 255"),
     ({"body": "x" * (256 * 1024 + 1)}, "body", "256 KiB"),
@@ -140,8 +140,8 @@ async def test_versions(service: Service, broker: Client) -> None:
     await activate(service, push.id)
     assert await resolve(service, "t1", "order.confirmed") == {SMS: second.id, PUSH: push.id}
     assert await published(broker, "t1", "order.confirmed") == [
-        {"channel": "SMS", "template_version_id": second.id, "push_namespace": ""},
-        {"channel": "PUSH", "template_version_id": push.id, "push_namespace": "orders"},
+        {"channel": "SMS", "template_version_id": second.id, "push_namespace": "", "locale": ""},
+        {"channel": "PUSH", "template_version_id": push.id, "push_namespace": "orders", "locale": ""},
     ]
 
     request = templates_pb2.DeactivateTemplateRequest(template_version_id=second.id)

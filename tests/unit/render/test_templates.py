@@ -33,9 +33,9 @@ TITLED = {"title": "A <title>", "message": "Some & more"}
     ],
     ids=lambda value: "" if isinstance(value, str) else None,
 )
-def test_content_violations(channel: int, subject: str, body: str, fields: list[str]) -> None:
+def test_content_faults(channel: int, subject: str, body: str, fields: list[str]) -> None:
     """Sizes are counted in bytes of the body and characters of the subject; every violation is told."""
-    assert [field for field, _ in templates.content_violations(channel, subject, body)] == fields
+    assert [fault.field for fault in templates.content_faults(NewTemplate("", "", channel, subject, body))] == fields
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_content_violations(channel: int, subject: str, body: str, fields: list[
 def test_violations_of_names(tenant_id: str, event_type: str, namespace: str, fields: list[str]) -> None:
     """Names that become keys and subjects elsewhere hold nothing special."""
     new = NewTemplate(tenant_id, event_type, SMS, "", "b", namespace)
-    assert [field for field, _ in templates._violations(new)] == fields
+    assert [fault.field for fault in templates._faults(new)] == fields
 
 
 def test_platform_templates_are_complete() -> None:
@@ -69,7 +69,7 @@ def test_platform_templates_are_complete() -> None:
     kinds = {(new.event_type, new.channel) for new in made}
     assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in templates.CHANNELS}
     assert len(made) == len(kinds)
-    assert [templates._violations(new) for new in made] == [[]] * len(made)
+    assert [templates._faults(new) for new in made] == [[]] * len(made)
     assert {new.tenant_id for new in made} == {""}
 
 

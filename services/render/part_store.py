@@ -1,0 +1,62 @@
+"""The table of layouts and partials. Nobody follows it: a template version brings its parts along."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import asyncpg
+
+from runtime import clock, postgres
+from runtime.errors import ClarionError, Code
+from services.render.parts import NewPart, PartVersion
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+
+class PostgresParts:
+    """See parts.PartStore."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def create(self, part_id: str, new: NewPart) -> PartVersion:
+        """Store a new version."""
+        with postgres.answering():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                await connection.execute(_SQL.lock_part, new.tenant_id, f"{new.kind}/{new.name}")
+                row = await connection.fetchrow(_SQL.insert_part, part_id, new.tenant_id, new.kind, new.name, new.body)
+        return _version(row)
+
+    async def get(self, part_id: str) -> PartVersion:
+        """Return it. Raises NOT_FOUND."""
+        with postgres.answering():
+            return _version(await self._pool.fetchrow(_SQL.get_part, part_id))
+
+    async def page(
+        self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
+    ) -> list[PartVersion]:
+        """Return versions, newest first, that are older than the one whose id is cursor. Empty and 0: any."""
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.list_parts, tenant_id, kind, name, newest_only, cursor, limit)
+        return [_version(row) for row in rows]
+
+    async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
+        """Return the newest of each name: the tenant's own, else the platform's."""
+        if not names:
+            return []
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.newest_parts, tenant_id, kind, list(names))
+        return [_version(row) for row in rows]
+
+    async def users(self, part: PartVersion, limit: int) -> list[str]:
+        """Return active template versions that use an older version of this part."""
+        new = part.part
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.users_of_part, new.tenant_id, new.kind, new.name, limit)
+        return [row["id"] for row in rows]
+
+
+def _version(row: asyncpg.Record | None) -> PartVersion:
+    if row is None:
+        raise ClarionError(Code.NOT_FOUND, "There is no such layout or partial.")
+    part = NewPart(row["tenant_id"], row["kind"], row["name"], row["body"])
+    return PartVersion(row["id"], row["version"], part, clock.micros_of(row["created_at"]))

@@ -1,0 +1,71 @@
+"""PartService: wire to domain and back, nothing else."""
+
+from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
+from runtime import logs
+from services.render.applying import Applying
+from services.render.parts import NewPart, Parts, PartStore, PartVersion
+from services.render.servicer import Context, budget
+from services.render.servicer_templates import page_limit, shown
+
+PART_SERVICE = "clarion.render.v1.PartService"
+
+log = logs.get(__name__)
+
+
+class PartServicer(parts_pb2_grpc.PartServiceServicer):
+    """See proto/clarion/render/v1/parts.proto."""
+
+    def __init__(self, parts: Parts, store: PartStore, applying: Applying) -> None:
+        self._parts = parts
+        self._store = store
+        self._applying = applying
+
+    async def CreatePart(self, request: parts_pb2.CreatePartRequest, context: Context) -> parts_pb2.CreatePartResponse:
+        """Create a new version."""
+        new = NewPart(request.tenant_id, request.kind, request.name, request.body)
+        created = await self._parts.create(new, budget(context))
+        log.info("part_created", part_version_id=created.id, tenant_id=new.tenant_id, kind=new.kind, name=new.name)
+        return parts_pb2.CreatePartResponse(part=_shown(created))
+
+    async def GetPart(self, request: parts_pb2.GetPartRequest, context: Context) -> parts_pb2.GetPartResponse:
+        """Show one version."""
+        return parts_pb2.GetPartResponse(part=_shown(await self._store.get(request.part_version_id)))
+
+    async def ListParts(self, request: parts_pb2.ListPartsRequest, context: Context) -> parts_pb2.ListPartsResponse:
+        """List versions, newest first."""
+        limit = page_limit(request.limit)
+        found = await self._store.page(
+            tenant_id=request.tenant_id,
+            kind=request.kind,
+            name=request.name,
+            newest_only=request.newest_only,
+            limit=limit,
+            cursor=request.cursor,
+        )
+        next_cursor = found[-1].id if len(found) == limit else ""
+        return parts_pb2.ListPartsResponse(parts=map(_shown, found), next_cursor=next_cursor)
+
+    async def ApplyPart(self, request: parts_pb2.ApplyPartRequest, context: Context) -> parts_pb2.ApplyPartResponse:
+        """Bring the active templates that use an older version up to date."""
+        applied = await self._applying.apply(request.part_version_id, budget(context))
+        log.info(
+            "part_applied",
+            part_version_id=request.part_version_id,
+            updated=len(applied.updated),
+            failed=len(applied.failed),
+        )
+        failed = [parts_pb2.ApplyFailure(template_version_id=one, detail=why) for one, why in applied.failed]
+        return parts_pb2.ApplyPartResponse(updated=map(shown, applied.updated), failed=failed, more=applied.more)
+
+
+def _shown(found: PartVersion) -> parts_pb2.PartVersion:
+    part = found.part
+    return parts_pb2.PartVersion(
+        id=found.id,
+        version=found.version,
+        tenant_id=part.tenant_id,
+        kind=templates_pb2.PartKind.ValueType(part.kind),
+        name=part.name,
+        body=part.body,
+        created_at_us=found.created_at_us,
+    )

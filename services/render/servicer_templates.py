@@ -1,0 +1,186 @@
+"""TemplateService and LocaleService: wire to domain and back, nothing else."""
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
+from runtime import logs
+from runtime.errors import ClarionError, Code
+from services import locales
+from services.render.faults import tenant_faults, violations
+from services.render.frames import Fault
+from services.render.servicer import Context, budget
+from services.render.store import TemplateStore
+from services.render.templates import NewTemplate, Templates, TemplateVersion
+
+TEMPLATE_SERVICE = "clarion.render.v1.TemplateService"
+LOCALE_SERVICE = "clarion.render.v1.LocaleService"
+
+log = logs.get(__name__)
+
+
+class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
+    """See proto/clarion/render/v1/templates.proto."""
+
+    def __init__(self, verbs: Templates, store: TemplateStore) -> None:
+        self._templates = verbs
+        self._store = store
+
+    async def CreateTemplate(
+        self, request: templates_pb2.CreateTemplateRequest, context: Context
+    ) -> templates_pb2.CreateTemplateResponse:
+        """Create a new version, inactive."""
+        new = NewTemplate(
+            request.tenant_id,
+            request.event_type,
+            request.channel,
+            request.subject,
+            request.body,
+            request.push_namespace,
+            request.locale,
+            request.preheader,
+            request.layout,
+            request.subscribed,
+        )
+        created = await self._templates.create(new, budget(context))
+        log.info("template_created", template_version_id=created.id, tenant_id=new.tenant_id, event_type=new.event_type)
+        return templates_pb2.CreateTemplateResponse(template=shown(created))
+
+    async def ActivateTemplate(
+        self, request: templates_pb2.ActivateTemplateRequest, context: Context
+    ) -> templates_pb2.ActivateTemplateResponse:
+        """Make this version the active one of its kind and locale."""
+        changed = await self._store.set_active(request.template_version_id, active=True)
+        log.info("template_activated", template_version_id=changed.id, tenant_id=changed.template.tenant_id)
+        return templates_pb2.ActivateTemplateResponse(template=shown(changed))
+
+    async def DeactivateTemplate(
+        self, request: templates_pb2.DeactivateTemplateRequest, context: Context
+    ) -> templates_pb2.DeactivateTemplateResponse:
+        """Leave its kind and locale without this version."""
+        changed = await self._store.set_active(request.template_version_id, active=False)
+        log.info("template_deactivated", template_version_id=changed.id, tenant_id=changed.template.tenant_id)
+        return templates_pb2.DeactivateTemplateResponse(template=shown(changed))
+
+    async def GetTemplate(
+        self, request: templates_pb2.GetTemplateRequest, context: Context
+    ) -> templates_pb2.GetTemplateResponse:
+        """Show one version."""
+        found = await self._store.get(request.template_version_id)
+        return templates_pb2.GetTemplateResponse(template=shown(found))
+
+    async def ListTemplates(
+        self, request: templates_pb2.ListTemplatesRequest, context: Context
+    ) -> templates_pb2.ListTemplatesResponse:
+        """List versions, newest first."""
+        limit = page_limit(request.limit)
+        versions = await self._store.page(
+            tenant_id=request.tenant_id,
+            event_type=request.event_type,
+            channel=request.channel,
+            locale=locales.normal(request.locale) if request.HasField("locale") else None,
+            active_only=request.active_only,
+            limit=limit,
+            cursor=request.cursor,
+        )
+        next_cursor = versions[-1].id if len(versions) == limit else ""
+        return templates_pb2.ListTemplatesResponse(templates=map(shown, versions), next_cursor=next_cursor)
+
+    async def DiffTemplates(
+        self, request: templates_pb2.DiffTemplatesRequest, context: Context
+    ) -> templates_pb2.DiffTemplatesResponse:
+        """Compare two versions."""
+        found = await self._templates.diff(request.from_version_id, request.to_version_id, budget(context))
+        answer = templates_pb2.DiffTemplatesResponse(
+            to=shown(found.after), changed=found.changed, unified=found.unified
+        )
+        getattr(answer, "from").CopyFrom(shown(found.before))  # a word of Python's own
+        return answer
+
+    async def RefreshTemplate(
+        self, request: templates_pb2.RefreshTemplateRequest, context: Context
+    ) -> templates_pb2.RefreshTemplateResponse:
+        """Give a template's content the layout and partials of today, as a new version."""
+        made = await self._templates.refresh(request.template_version_id, budget(context))
+        log.info("template_refreshed", template_version_id=made.id, tenant_id=made.template.tenant_id)
+        return templates_pb2.RefreshTemplateResponse(template=shown(made))
+
+    async def ResolveTemplates(
+        self, request: templates_pb2.ResolveTemplatesRequest, context: Context
+    ) -> templates_pb2.ResolveTemplatesResponse:
+        """Name the active versions of a tenant's event type."""
+        found = await self._templates.resolve(request.tenant_id, request.event_type)
+        active = [
+            templates_pb2.ActiveTemplate(
+                channel=event_pb2.Channel.ValueType(one.channel),
+                template_version_id=one.version_id,
+                push_namespace=one.push_namespace,
+                locale=one.locale,
+                subscribed=one.subscribed,
+            )
+            for one in found
+        ]
+        default = await self._store.default_locale(request.tenant_id)
+        return templates_pb2.ResolveTemplatesResponse(templates=active, default_locale=default)
+
+
+class LocaleServicer(locales_pb2_grpc.LocaleServiceServicer):
+    """See proto/clarion/render/v1/locales.proto."""
+
+    def __init__(self, store: TemplateStore) -> None:
+        self._store = store
+
+    async def GetDefaultLocale(
+        self, request: locales_pb2.GetDefaultLocaleRequest, context: Context
+    ) -> locales_pb2.GetDefaultLocaleResponse:
+        """Tell a tenant's."""
+        return locales_pb2.GetDefaultLocaleResponse(locale=await self._store.default_locale(request.tenant_id))
+
+    async def SetDefaultLocale(
+        self, request: locales_pb2.SetDefaultLocaleRequest, context: Context
+    ) -> locales_pb2.SetDefaultLocaleResponse:
+        """Set a tenant's; empty: none."""
+        faults = tenant_faults(request.tenant_id or "platform")
+        locale = locales.normal(request.locale)
+        if request.locale and not locale:
+            faults.append(Fault("locale", 0, 'A language such as "en" or "pt-BR".'))
+        violations(faults)
+        await self._store.set_default_locale(request.tenant_id, locale)
+        return locales_pb2.SetDefaultLocaleResponse(locale=locale)
+
+
+def page_limit(asked: int) -> int:
+    """Return how many are wanted of a list. Raises INVALID."""
+    limit = asked or 50
+    if not 1 <= limit <= 100:
+        raise ClarionError(Code.INVALID, "The limit is wrong.", fields=[("limit", "From 1 to 100.")])
+    return limit
+
+
+def shown(found: TemplateVersion) -> templates_pb2.TemplateVersion:
+    """Return a version as the wire has it."""
+    template = found.template
+    return templates_pb2.TemplateVersion(
+        id=found.id,
+        version=found.version,
+        tenant_id=template.tenant_id,
+        event_type=template.event_type,
+        channel=event_pb2.Channel.ValueType(template.channel),
+        subject=template.subject,
+        body=template.body,
+        push_namespace=template.push_namespace,
+        active=found.active,
+        created_at_us=found.created_at_us,
+        locale=template.locale,
+        preheader=template.preheader,
+        layout=template.layout,
+        subscribed=template.subscribed,
+        activated_at_us=found.activated_at_us,
+        parts=[
+            templates_pb2.PinnedPart(
+                part_version_id=part.id,
+                kind=templates_pb2.PartKind.ValueType(part.kind),
+                name=part.name,
+                version=part.version,
+            )
+            for part in found.parts
+        ],
+    )

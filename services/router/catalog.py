@@ -16,7 +16,7 @@ from services import topology
 from services.router.route import Circumstances, Template
 from services.suppressed import Suppressed
 
-PREFIXES = ("tenants", "templates", "providers", topology.SUPPRESSIONS)
+PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS)
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 
 _DEADLINE_S = 5.0
@@ -35,6 +35,7 @@ class _ActiveTemplate(msgspec.Struct):
     template_version_id: str
     push_namespace: str = ""
     subscribed: bool = False
+    locale: str = ""
 
 
 class _Provider(msgspec.Struct):
@@ -77,8 +78,9 @@ class Catalog:
             get(topology.templates_key(tenant_id, event_type)),
             get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None,
             get(topology.providers_key(tenant_id)),
+            get(topology.locale_key(tenant_id)),
         )
-        tenant, own, platform, providers = sources
+        tenant, own, platform, providers, locale = sources
         if tenant is None or (own is None and platform is None):
             return None
         memo = self._memo.get((tenant_id, event_type))
@@ -89,7 +91,7 @@ class Catalog:
         by_channel = {channel: _ids(providers, channel) for channel in wanted}
         if not templates or not all(by_channel.values()):
             return None
-        circumstances = Circumstances(_policy(tenant), templates, by_channel)
+        circumstances = _circumstances(_policy(tenant), templates, by_channel, _text(locale))
         if len(self._memo) >= _MAX_MEMOS:
             self._memo.clear()
         self._memo[tenant_id, event_type] = sources, circumstances
@@ -100,15 +102,24 @@ class Catalog:
         known = self.known(tenant_id, event_type)
         if known is not None:
             return known
-        templates = await self._active_templates(tenant_id, event_type)
-        if not templates:
-            return Circumstances()
+        templates, locale = await self._active_templates(tenant_id, event_type)
+        return await self._of_templates(tenant_id, templates, locale) if templates else Circumstances()
+
+    async def pinned(self, event: event_pb2.Event) -> Circumstances:
+        """Return what routing a test needs: its one template, whatever is active. Raises UNAVAILABLE."""
+        pin = event.pinned
+        template = Template(
+            pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale
+        )
+        return await self._of_templates(event.tenant_id, [template], pin.locale)
+
+    async def _of_templates(self, tenant_id: str, templates: Sequence[Template], locale: str) -> Circumstances:
         policy = await self._tenant_policy(tenant_id)
         providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
         for template in templates:
             if template.channel != event_pb2.CHANNEL_PUSH and template.channel not in providers:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
-        return Circumstances(policy, templates, providers)
+        return _circumstances(policy, templates, providers, locale)
 
     def suppression(self, event: event_pb2.Event, template: Template) -> str:
         """See route.Suppression: from memory alone."""
@@ -125,23 +136,28 @@ class Catalog:
         )
         return frozenset(answer.tenant.delivery_channels)
 
-    async def _active_templates(self, tenant_id: str, event_type: str) -> list[Template]:
+    async def _active_templates(self, tenant_id: str, event_type: str) -> tuple[list[Template], str]:
+        """Return them, and the tenant's default locale."""
         own = self._watch.get(topology.templates_key(tenant_id, event_type))
         platform = self._watch.get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None
         found = _merged(own, platform)
+        default = _text(self._watch.get(topology.locale_key(tenant_id)))
         if found:
-            return found
+            return found, default
 
         async def ask() -> bool:
+            nonlocal default
             request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
             answer = await self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
             found.extend(
-                Template(t.channel, t.template_version_id, t.push_namespace, t.subscribed) for t in answer.templates
+                Template(t.channel, t.template_version_id, t.push_namespace, t.subscribed, t.locale)
+                for t in answer.templates
             )
+            default = answer.default_locale
             return bool(found)
 
         await self._ask_once(topology.templates_key(tenant_id, event_type), ask)
-        return found
+        return found, default
 
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
@@ -168,15 +184,33 @@ class Catalog:
 
 
 def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
-    """Return a tenant's active templates, and the platform's for the channels where it has none."""
+    """Return a tenant's active templates, and the platform's for the channels and locales where it has none."""
     templates = _templates(own)
-    taken = {template.channel for template in templates}
-    return templates + [template for template in _templates(platform) if template.channel not in taken]
+    taken = {(template.channel, template.locale) for template in templates}
+    return templates + [
+        template for template in _templates(platform) if (template.channel, template.locale) not in taken
+    ]
 
 
 def _templates(value: bytes | None) -> list[Template]:
     decoded = _decode_templates(value) if value is not None else ()
-    return [Template(_channel(t.channel), t.template_version_id, t.push_namespace, t.subscribed) for t in decoded]
+    return [
+        Template(_channel(t.channel), t.template_version_id, t.push_namespace, t.subscribed, t.locale) for t in decoded
+    ]
+
+
+def _circumstances(
+    policy: frozenset[event_pb2.Channel.ValueType],
+    templates: Sequence[Template],
+    providers: dict[event_pb2.Channel.ValueType, Sequence[str]],
+    locale: str,
+) -> Circumstances:
+    is_localised = any(template.locale for template in templates)
+    return Circumstances(policy, templates, providers, locale, is_localised)
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode()
 
 
 def _policy(tenant: bytes) -> frozenset[event_pb2.Channel.ValueType]:

@@ -77,7 +77,7 @@ class RouterConsumer:
                 event = await _read(held)
                 if event is None:
                     continue
-                known = self._catalog.known(event.tenant_id, event.event_type)
+                known = None if event.HasField("pinned") else self._catalog.known(event.tenant_id, event.event_type)
                 if known is not None:
                     routed.append(_Routed(held, event, route(event, known, self._now(), self._catalog.suppression)))
                     continue
@@ -93,7 +93,10 @@ class RouterConsumer:
 
     async def _handle_unknown(self, held: nats.Held, event: event_pb2.Event, started: int) -> None:
         try:
-            circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
+            if event.HasField("pinned"):
+                circumstances = await self._catalog.pinned(event)
+            else:
+                circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
             plan = route(event, circumstances, self._now(), self._catalog.suppression)
         except ClarionError as error:
             if error.code not in _FOR_EVER:

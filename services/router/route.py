@@ -1,11 +1,13 @@
 """Decides: which channels, by which template and provider, and why not. Pure."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
+from services.router import languages
 
 # One address, no display name; the mail server has the last word.
 _EMAIL = re.compile(r"^[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,255}$")
@@ -24,6 +26,8 @@ class Template:
     push_namespace: str = ""
     # Mail that recipients may unsubscribe from.
     subscribed: bool = False
+    # Empty: for all that no other version is for.
+    locale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,14 @@ class Circumstances:
     """What the router knows of the tenant and the event type.
 
     policy: channels the tenant may use, empty: all. providers: per channel, best first; push needs none.
+    default_locale: of the tenant. is_localised: a channel may have several templates, of different locales.
     """
 
     policy: frozenset[event_pb2.Channel.ValueType] = frozenset()
     templates: Sequence[Template] = ()
     providers: Mapping[event_pb2.Channel.ValueType, Sequence[str]] = field(default_factory=dict)
+    default_locale: str = ""
+    is_localised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +70,10 @@ def route(
         routed.reason = "no_active_template"
         return Plan([], routed)
     deliveries = []
-    for template in sorted(circumstances.templates, key=lambda template: template.channel):
+    for template in _chosen(event, circumstances):
         channel = template.channel
         providers = circumstances.providers.get(channel, ())
-        reason = _refusal(event, channel, circumstances.policy, providers) or suppression(event, template)
+        reason = _refusal(event, template, circumstances.policy, providers) or suppression(event, template)
         planned = routed.deliveries.add(
             delivery_id=derived_id(event.id, event.recipient.user_id, str(channel)),
             channel=channel,
@@ -74,23 +81,40 @@ def route(
             reason=reason,
             template_version_id=template.version_id,
             provider_id=providers[0] if providers and not reason else "",
+            locale=template.locale,
         )
         if not reason:
             deliveries.append(_delivery(event, template, planned, now_us))
     return Plan(deliveries, routed)
 
 
+def _chosen(event: event_pb2.Event, circumstances: Circumstances) -> list[Template]:
+    """Return one template per channel, without a version where none is for this recipient."""
+    templates = sorted(circumstances.templates, key=lambda template: template.channel)
+    if not circumstances.is_localised:
+        return templates
+    wanted = languages.wanted(event)
+    chosen = []
+    for channel, group in itertools.groupby(templates, key=lambda template: template.channel):
+        found = [(template.locale, template) for template in group]
+        chosen.append(languages.best(found, wanted, circumstances.default_locale) or Template(channel, ""))
+    return chosen
+
+
 def _refusal(
     event: event_pb2.Event,
-    channel: event_pb2.Channel.ValueType,
+    template: Template,
     policy: frozenset[event_pb2.Channel.ValueType],
     providers: Sequence[str],
 ) -> str:
     """Return why this channel is not used; empty: it is. The request can narrow the policy, never widen it."""
+    channel = template.channel
     if policy and channel not in policy:
         return "tenant_policy"
     if event.channels and channel not in event.channels:
         return "not_requested"
+    if not template.version_id:
+        return "no_template_for_locale"
     return _fault_of_address(event.recipient, channel) or (
         "no_provider" if channel != event_pb2.CHANNEL_PUSH and not providers else ""
     )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import router_pb2, router_pb2_grpc
 from runtime import clock
@@ -29,6 +31,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
             event_type=request.event_type,
             recipient=request.recipient,
             channels=request.channels,
+            payload_extra=msgspec.json.encode({"locale": request.locale} if request.locale else {}),
         )
         circumstances = await self._catalog.circumstances(request.tenant_id, request.event_type)
         plan = route(event, circumstances, clock.now_us(), self._catalog.suppression)

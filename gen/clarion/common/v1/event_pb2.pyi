@@ -150,19 +150,27 @@ class PinnedTemplate(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     PUSH_NAMESPACE_FIELD_NUMBER: _builtins.int
+    SUBSCRIBED_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     channel: Global___Channel.ValueType
     template_version_id: _builtins.str
     push_namespace: _builtins.str
+    subscribed: _builtins.bool
+    """See Delivery.subscribed."""
+    locale: _builtins.str
+    """The template's; empty: it has none."""
     def __init__(
         self,
         *,
         channel: Global___Channel.ValueType = ...,
         template_version_id: _builtins.str = ...,
         push_namespace: _builtins.str = ...,
+        subscribed: _builtins.bool = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "push_namespace", b"push_namespace", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "locale", b"locale", "push_namespace", b"push_namespace", "subscribed", b"subscribed", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

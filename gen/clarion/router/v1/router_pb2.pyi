@@ -28,8 +28,11 @@ class ExplainRouteRequest(_message.Message):
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_type: _builtins.str
+    locale: _builtins.str
+    """The recipient's language, as an event's payload would say it."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient: ...
     @_builtins.property
@@ -41,10 +44,11 @@ class ExplainRouteRequest(_message.Message):
         event_type: _builtins.str = ...,
         recipient: _event_pb2.Recipient | None = ...,
         channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "event_type", b"event_type", "recipient", b"recipient", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "event_type", b"event_type", "locale", b"locale", "recipient", b"recipient", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

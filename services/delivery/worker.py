@@ -40,6 +40,8 @@ _LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 
+_NO_CONTENT = render_pb2.Content()
+
 # Our own faults are tried again this often, each after ACK_WAIT_S.
 _MAX_CRASHES = 10
 
@@ -168,9 +170,16 @@ class DeliveryWorker:
         if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
             await self._defer(delivery, result.reason, at_least_s=result.retry_after_s)
             return
-        await self._settle(delivery, result, started, rendered_at)
+        await self._settle(delivery, result, started, rendered_at, rendered.content)
 
-    async def _settle(self, delivery: event_pb2.Delivery, result: Result, started: int, rendered_at: int) -> None:
+    async def _settle(
+        self,
+        delivery: event_pb2.Delivery,
+        result: Result,
+        started: int,
+        rendered_at: int,
+        content: render_pb2.Content = _NO_CONTENT,
+    ) -> None:
         """Decide what follows, and leave it behind."""
         decision = retry.decide(result, delivery.attempt, self._delays_s)
         ended = self._now()
@@ -192,6 +201,8 @@ class DeliveryWorker:
                 wait_us=max(0, started - delivery.planned_at_us),
                 render_us=rendered_at - started,
                 send_us=ended - rendered_at,
+                sms_segments=content.sms_segments,
+                sms_encoding=content.sms_encoding,
             ),
         )
         await self._conclude(delivery, decision, [*_in_vain(delivery, result), record])

@@ -111,6 +111,7 @@ class Acceptor:
             trace_id=new.trace_id,
             accepted_at_us=accepted_at_us,
             dedupe_key=key,
+            pinned=new.pinned if new.HasField("pinned") else None,
         )
 
 

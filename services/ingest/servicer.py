@@ -36,6 +36,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.TriggerEventResponse:
         """Accept one event of an internal caller, who shows its API key."""
         identity = await self._authenticator.identify(metadata_value(context, KEY_METADATA))
+        if request.event.HasField("pinned"):
+            raise ClarionError(Code.FORBIDDEN, "Only an operator tests templates.")
         validate.normalise(request.event)
         if not request.event.trace_id:
             request.event.trace_id = current_trace()

@@ -5,7 +5,7 @@
 WITH written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
-    routed_at, route_us, route_reason, planned, finished_at, replay_of
+    routed_at, route_us, route_reason, planned, finished_at, replay_of, is_test
 )
 SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.user_id, t.email, t.phone, t.trace_id,
@@ -13,13 +13,13 @@ SELECT
     'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
     t.route_us, t.route_reason, t.planned,
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
-    t.replay_of
+    t.replay_of, t.is_test
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[]
+    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[], $16::boolean[]
 ) AS t (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_us,
-    routed_us, route_us, route_reason, planned, finished_us, replay_of
+    routed_us, route_us, route_reason, planned, finished_us, replay_of, is_test
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -35,7 +35,8 @@ ON CONFLICT (id) DO UPDATE SET
     route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
     finished_at = coalesce(e.finished_at, EXCLUDED.finished_at),
-    replay_of = coalesce(e.replay_of, EXCLUDED.replay_of)
+    replay_of = coalesce(e.replay_of, EXCLUDED.replay_of),
+    is_test = coalesce(e.is_test, EXCLUDED.is_test)
 RETURNING e.id, e.tenant_id, e.finished_at, e.xmax = 0 AS inserted
 )
 SELECT w.tenant_id, count(*) AS finished
@@ -86,18 +87,20 @@ ON CONFLICT (id) DO UPDATE SET
 -- name: insert_attempts
 INSERT INTO ingest.attempts (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_at, wait_us, render_us, send_us, next_attempt_at
+    ended_at, wait_us, render_us, send_us, next_attempt_at, sms_segments, sms_encoding
 )
 SELECT
     t.id, t.event_id, t.delivery_id, t.channel, t.attempt, t.replay, t.status, t.reason, t.detail, t.provider,
     t.provider_message_id, 'epoch'::timestamptz + t.ended_us * interval '1 microsecond',
-    t.wait_us, t.render_us, t.send_us, 'epoch'::timestamptz + nullif(t.next_us, 0) * interval '1 microsecond'
+    t.wait_us, t.render_us, t.send_us, 'epoch'::timestamptz + nullif(t.next_us, 0) * interval '1 microsecond',
+    t.sms_segments, t.sms_encoding
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::text[],
-    $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[]
+    $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+    $17::smallint[], $18::text[]
 ) AS t (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_us, wait_us, render_us, send_us, next_us
+    ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding
 )
 ON CONFLICT (id) DO NOTHING
 
@@ -131,21 +134,21 @@ WHERE e.id = ANY (ARRAY(
 
 -- name: event
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of
+    route_reason, planned, finished_at, replay_of, is_test
 FROM ingest.events WHERE id = $1
 
 -- name: deliveries
-SELECT id, event_id, channel, status, reason, provider, attempts, replay, updated_at
+SELECT id, event_id, channel, status, reason, provider, attempts, replay, updated_at, template_version_id
 FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id, channel
 
 -- name: attempts
 SELECT delivery_id, channel, attempt, replay, status, reason, detail, provider, ended_at, wait_us, render_us, send_us,
-    next_attempt_at
+    next_attempt_at, sms_segments, sms_encoding
 FROM ingest.attempts WHERE event_id = $1 ORDER BY ended_at, id LIMIT 1000
 
 -- name: events
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of
+    route_reason, planned, finished_at, replay_of, is_test
 FROM ingest.events e
 WHERE e.accepted_at IS NOT NULL
     AND ($1::uuid IS NULL OR e.tenant_id = $1)

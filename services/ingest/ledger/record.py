@@ -28,6 +28,7 @@ class EventRow:
     planned: int | None = None
     finished_us: int | None = None
     replay_of: str | None = None
+    is_test: bool | None = None
     # The event as it stood in EVENTS.
     payload: bytes | None = None
 
@@ -103,6 +104,7 @@ def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures) -> None:
     row.event_type = event.event_type
     row.accepted_us = event.accepted_at_us
     row.replay_of = event.replay_of or None
+    row.is_test = event.HasField("pinned")
     erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us)
     if erasure is None:
         row.caller_event_id = event.caller_event_id

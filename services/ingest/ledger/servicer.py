@@ -134,6 +134,7 @@ def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
         accepted_at_us=to_us(row["accepted_at"]),
         finished_at_us=to_us(row["finished_at"]),
         replay_of=str(row["replay_of"] or ""),
+        test=bool(row["is_test"]),
         deliveries=[
             ledger_pb2.DeliverySummary(
                 id=str(delivery["id"]),

@@ -18,6 +18,8 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
 _STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
 
+_MAX_SMALLINT = 32_767
+
 log = logs.get(__name__)
 
 
@@ -201,6 +203,7 @@ def _event_columns(group: Group) -> list[list[Any]]:
         [row.planned for row in rows],
         [row.finished_us for row in rows],
         [row.replay_of for row in rows],
+        [row.is_test for row in rows],
     ]
 
 
@@ -246,4 +249,6 @@ def _attempt_columns(group: Group) -> list[list[Any]]:
         [step.render_us for step in steps],
         [step.send_us for step in steps],
         [step.next_attempt_at_us for step in steps],
+        [min(step.sms_segments, _MAX_SMALLINT) for step in steps],
+        [step.sms_encoding for step in steps],
     ]

@@ -43,7 +43,13 @@ def timeline(
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
-            ledger_pb2.TimelineStep(step="accepted", at_us=to_us(event["accepted_at"]), outcome="ok", service="ingest")
+            ledger_pb2.TimelineStep(
+                step="accepted",
+                at_us=to_us(event["accepted_at"]),
+                outcome="ok",
+                detail="a test of one template version" if event["is_test"] else "",
+                service="ingest",
+            )
         )
     if event["routed_at"] is not None:
         steps += _routed(event, deliveries)
@@ -86,6 +92,7 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
                 outcome="skipped" if skipped else "ok",
                 reason=delivery["reason"] if skipped else "",
                 service="router",
+                template_version_id=delivery["template_version_id"] or "",
             )
         )
     return steps
@@ -123,6 +130,8 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
             provider=attempt["provider"],
             next_attempt_at_us=to_us(attempt["next_attempt_at"]),
             service=_SERVICES.get(attempt["channel"], "senders"),
+            sms_segments=attempt["sms_segments"],
+            sms_encoding=attempt["sms_encoding"],
             **common,
         )
     )

@@ -50,7 +50,8 @@ class Outbox:
             if request.query.get("event_id"):
                 messages = [await self._get(message.id) for message in messages]
         except ClarionError as error:
-            return json_reply({"message": error.detail}, status=404 if error.code is Code.NOT_FOUND else 503)
+            status = {Code.NOT_FOUND: 404, Code.INVALID: 422}.get(error.code, 503)
+            return json_reply({"message": error.detail}, status=status)
         shown = [_shown(message) for message in messages]
         return json_reply({"messages": shown, "next_cursor": answer.next_cursor or None})
 

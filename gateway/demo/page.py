@@ -9,7 +9,7 @@ from clarion.realtime.v1 import realtime_pb2
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
 
 _FOLDER = Path(__file__).parent
 # The official client, as `npm ci` put it beside this file (see install.py).
@@ -46,7 +46,8 @@ class Page:
         try:
             body = path.read_bytes()
         except FileNotFoundError:
-            return web.Response(status=404, text="The realtime client is not installed; `make run` installs it.\n")
+            message = "The realtime client is not installed; `make run` installs it."
+            return json_reply({"statusCode": 404, "error": "Not Found", "message": message}, status=404)
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
@@ -57,6 +58,8 @@ class Page:
         try:
             answer = await self._clients.call(self._clients.realtime.IssueToken, wire)
         except ClarionError as error:
+            if error.code in (Code.UNAUTHENTICATED, Code.NOT_FOUND):
+                return json_reply({"message": "The tenant of this demo is not there, or not active."}, status=404)
             return json_reply({"message": f"No session can be had now: {error.code.name.lower()}."}, status=503)
         return json_reply(
             {

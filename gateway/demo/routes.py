@@ -23,7 +23,7 @@ def add_routes(app: web.Application, clients: Clients, settings: Settings) -> No
     router.add_get("/demo/outbox.json", outbox.list_json)
     router.add_get("/demo/outbox/{id}", outbox.message_page)
     router.add_get("/demo/outbox/{id}/html", outbox.message_html)
-    router.add_get("/demo/{name}", page.static)
+    router.add_get(r"/demo/{name:[a-z]+\.[a-z]+}", page.static)
 
 
 async def _nothing(_request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import HTML, Answer, Operation, Parameter
-from gateway.openapi.values import Channel, Shape, Time
+from gateway.openapi.values import Channel, OrqestraFault, Shape, Time
 
 _TAG = "Demo"
 
@@ -51,7 +51,6 @@ class OutboxPage(Shape):
 
 
 _PAGE = Answer(str, content_type=HTML)
-_NONE = Answer(str, "There is no demo here, or nothing of this name.", content_type="text/plain")
 _QUERY = (
     Parameter("event_id", str),
     Parameter("limit", str, "Brought into 1 to 1,000; what is no number counts as absent.", default="50"),
@@ -66,7 +65,7 @@ OPERATIONS = (
         "demoSession",
         "A token of the demo user",
         _TAG,
-        {200: Answer(Session), 503: Answer(Sorry)},
+        {200: Answer(Session), 404: Answer(Sorry), 503: Answer(Sorry)},
     ),
     Operation(
         "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}, parameters=_QUERY
@@ -77,7 +76,7 @@ OPERATIONS = (
         "demoOutboxJson",
         "The outbox for programs",
         _TAG,
-        {200: Answer(OutboxPage), 404: Answer(Sorry), 503: Answer(Sorry)},
+        {200: Answer(OutboxPage), 404: Answer(Sorry), 422: Answer(Sorry), 503: Answer(Sorry)},
         parameters=_QUERY,
     ),
     Operation("GET", "/demo/outbox/{id}", "demoMessage", "One message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}),
@@ -95,6 +94,6 @@ OPERATIONS = (
         "demoFile",
         "A file of the demo page",
         _TAG,
-        {200: Answer(description="The file."), 404: _NONE},
+        {200: Answer(description="The file."), 404: Answer(OrqestraFault, "There is no file of this name.")},
     ),
 )

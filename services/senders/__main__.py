@@ -3,20 +3,29 @@
 import asyncio
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import senders_pb2_grpc
+from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, postgres, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
+from services import topology
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.senders import directory
+from services.senders import directory, send
+from services.senders.breaker import Policy
+from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
 from services.senders.ports import Resources
+from services.senders.reports.links import Links, check_public_url
+from services.senders.reports.servicer import REPORT_SERVICE
+from services.senders.reports.unsubscribe import Offer
+from services.senders.reports.wiring import make_servicer
 from services.senders.send import ProviderSender
+from services.senders.sent import SentLog
 from services.senders.servicer import OUTBOX_SERVICE, PROVIDER_SERVICE, OutboxServicer, ProviderServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
+from services.suppressed import Suppressed
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
@@ -24,7 +33,8 @@ _MAX_HELD = 512
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
-    box = SecretBox(_vault(settings))
+    vault = _vault(settings)
+    box, links = SecretBox(vault), _links(settings, vault)
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(pool.close)
@@ -34,16 +44,28 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     store = ProviderStore(pool, config_outbox, box)
     outbox = Outbox(pool)
     known = directory.ConfiguredDirectory(store)
-    sender = ProviderSender(known, Resources(recorder=outbox), box.open_record)
+    http, sent = HttpClient(), SentLog(pool)
+    sender = ProviderSender(
+        known,
+        Resources(recorder=outbox, http=http, urls=_urls(settings)),
+        box.open_record,
+        notes=sent,
+        policy=Policy(settings.breaker_failures, settings.breaker_rest_s),
+        offer=Offer(links),
+    )
+    process.on_close(http.close)
     known.follow(sender.forget)
-    watch = configuration.Watch(connection, directory.PREFIXES, known.on_change)
+    watch = configuration.Watch(connection, (*directory.PREFIXES, topology.SUPPRESSIONS), known.on_change)
     process.start(config_outbox.run(), name="config-outbox")
     process.start(outbox.purge(settings.outbox_keep_hours), name="outbox-purge")
+    process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
     await watch.ready()
 
     caller = grpc.Caller(settings.service_token.reveal())
     render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
+    router = grpc.channel(settings.router_address)
+    process.on_close(router.close)
     workers = []
     for channel, slots in (
         (event_pb2.CHANNEL_EMAIL, settings.email_slots),
@@ -58,6 +80,8 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             delays_s=settings.retry_delays_s,
             max_held=_MAX_HELD,
             slot_limit=slots,
+            attempt_deadline_s=send.DEADLINE_S,
+            refuse=Suppressed(watch.get).of_delivery,
         )
         process.start(worker.run(), name=f"deliveries-{channel}")
         workers.append(worker)
@@ -68,11 +92,23 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     process.on_drain(drain_workers)
     process.on_drain(outbox.drain)
+    process.on_drain(sent.drain)
     process.on_drain(sender.close)
 
     server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
     server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store), PROVIDER_SERVICE)
     server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(outbox), OUTBOX_SERVICE)
+    reports = make_servicer(
+        pool=pool,
+        connection=connection,
+        box=box,
+        directory=known,
+        sent=sent,
+        links=links,
+        router=router,
+        caller=caller,
+    )
+    server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
     await server.start()
     return server
 
@@ -82,6 +118,20 @@ def _vault(settings: Settings) -> Vault:
         return Vault(*settings.encryption_keys.reveal().split(","))
     except ValueError as error:
         raise ClarionError(Code.INVALID, f"CLARION_ENCRYPTION_KEYS: {error}") from error
+
+
+def _links(settings: Settings, vault: Vault) -> Links:
+    try:
+        return Links(vault, check_public_url(settings.public_url))
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, f"CLARION_PUBLIC_URL: {error}") from error
+
+
+def _urls(settings: Settings) -> dict[str, str]:
+    try:
+        return parse_urls(settings.provider_urls)
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: {error}") from error
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Compose(Protocol):
 
 def reference(delivery: event_pb2.Delivery) -> Reference:
     """Return the ids that go with a message."""
-    return Reference(delivery.tenant_id, delivery.event_id, delivery.id, delivery.trace_id)
+    return Reference(delivery.tenant_id, delivery.event_id, delivery.id, delivery.trace_id, delivery.replay)
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,6 @@
 """The configuration as this process follows it: tenants and their providers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -55,6 +55,10 @@ class ConfiguredDirectory:
         """See ports.Directory."""
         record = self.known(tenant_id, provider_id)
         return record if record is not None else await self._owner.find(tenant_id, provider_id)
+
+    def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
+        """See ports.Directory."""
+        return self._providers.get(tenant_id, {}).values()
 
     def known(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Return the provider as last published."""

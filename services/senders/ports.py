@@ -1,7 +1,7 @@
 """What sending needs: messages, providers, and where the configuration of both comes from."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,6 +21,13 @@ class Reference:
     event_id: str
     delivery_id: str
     trace_id: str = ""
+    # See Delivery.replay: a replay is another message, its retries are not.
+    replay: int = 0
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at one message."""
+        return f"{self.delivery_id}.{self.replay}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Email:
 
     text and html: lines end with "\n"; at least one of them is meant to be there.
     message_id: with its angle brackets, the same for every attempt at one delivery.
+    unsubscribe_url: where one POST ends mail such as this (RFC 8058); empty: it is not mail that one subscribes to.
     """
 
     reference: Reference
@@ -57,6 +65,7 @@ class Email:
     html: str
     message_id: str
     date: datetime
+    unsubscribe_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,40 @@ class Provider(Protocol[M_contra]):
         """Give back connections; messages under way are finished."""
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST to a provider's HTTP API. headers: all that the API wants, Content-Type among them."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. headers: names in lower case. body: at most 64 KiB of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Unanswered(Exception):
+    """No whole answer came. reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Http(Protocol):
+    """The process's HTTP client: one for all providers, so that connections are shared and bounded."""
+
+    async def post(self, request: Request, *, deadline_s: float) -> Answer:
+        """Send once; deadline_s covers everything, waiting for a connection included. Raises Unanswered."""
+
+
 class Recorder(Protocol):
     """Where the sandbox keeps what it is given. Raises UNAVAILABLE, OVERLOADED or INVALID (ClarionError)."""
 
@@ -91,9 +134,14 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a provider may use of the process it runs in."""
+    """What a provider may use of the process it runs in.
+
+    urls: where a kind's API is, in place of its public address; the operator's word for the whole process.
+    """
 
     recorder: Recorder
+    http: Http
+    urls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,11 +150,13 @@ class Kind(Generic[S]):
 
     settings: the operator's settings; fields of type Secret are encrypted at rest and never shown.
     open: makes a provider of them. check: faults that concern several fields, as (field, description).
+    reports: its provider tells later, by its own message id, what became of a message.
     """
 
     settings: type[S]
     open: Callable[[S, Resources], Provider[Any]]
     check: Callable[[S], Sequence[tuple[str, str]]] = lambda _: ()
+    reports: bool = False
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -136,3 +186,6 @@ class Directory(Protocol):
 
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Return a tenant's provider, asking its owner before saying there is none. Raises UNAVAILABLE."""
+
+    def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
+        """Return a tenant's providers as last published, best first."""

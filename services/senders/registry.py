@@ -68,6 +68,9 @@ def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
             values[name] = msgspec.convert(given[name], field.type, dec_hook=_secret)
         except msgspec.ValidationError as error:
             faults.append((name, f"{error}."))
+            continue
+        if field.required and field.type is Secret and not values[name].reveal():
+            faults.append((name, "This setting is needed."))
     if not faults:
         settings = kind.settings(**values)
         faults.extend(kind.check(settings))

@@ -1,23 +1,31 @@
-"""One attempt at one delivery: find the provider, make the message, hand it over."""
+"""One attempt at one delivery: its provider, and where that is in trouble the tenant's next one."""
 
-import asyncio
+import dataclasses
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from runtime import logs
-from runtime.errors import ClarionError, Code
+from runtime import clock
+from runtime.errors import ClarionError
 from runtime.telemetry import labelled
 from services import topology
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import Result, Try, Verdict
 from services.senders import registry
+from services.senders.breaker import Policy, Rest
 from services.senders.compose import Unsendable
-from services.senders.ports import Directory, Provider, ProviderRecord, Resources
+from services.senders.opened import Opened, OpenProviders, OpenSecrets
+from services.senders.ports import Directory, ProviderRecord, Resources
+from services.senders.sent import Sent
+
+# How many providers one attempt may ask, and after how long it asks no further one, seconds.
+MAX_ASKED = 5
+PATIENCE_S = 25.0
+# PATIENCE_S and the longest that a provider may take.
+DEADLINE_S = 42.0
 
 _SENDS = Counter("clarion_sends_total", "Calls to providers and their outcome.", ["channel", "provider", "outcome"])
 _SECONDS = Histogram(
@@ -26,32 +34,42 @@ _SECONDS = Histogram(
     ["channel", "provider"],
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20),
 )
+_FAILOVERS = Counter(
+    "clarion_failovers_total", "How often the next provider was asked, by the one in trouble.", ["channel", "provider"]
+)
 
-log = logs.get(__name__)
+# The delivery may fare better at another provider.
+_NEXT_MAY_DO = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
 
-OpenSecrets = Callable[[ProviderRecord], dict[str, str]]
+
+# Returns a subscribed e-mail with its way to unsubscribe.
+Offer = Callable[[event_pb2.Delivery, Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    record: ProviderRecord
-    settings: Any
-    provider: Provider[Any]
+class Notes(Protocol):
+    """Where the ids are kept by which providers will report; see services.senders.sent."""
+
+    def note(self, sent: Sent) -> None:
+        """Keep it soon."""
 
 
 class ProviderSender:
-    """The senders' Attempter (see services.delivery.ports).
+    """The senders' Attempter (see services.delivery.ports)."""
 
-    open_secrets: returns a provider's secrets; raises ValueError where no key opens them.
-    """
-
-    def __init__(self, directory: Directory, resources: Resources, open_secrets: OpenSecrets) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        resources: Resources,
+        open_secrets: OpenSecrets,
+        *,
+        notes: Notes | None = None,
+        policy: Policy | None = None,
+        offer: Offer | None = None,
+    ) -> None:
         self._directory = directory
-        self._resources = resources
-        self._open_secrets = open_secrets
-        # By tenant, then by provider id; as many as are configured.
-        self._opened: dict[str, dict[str, _Opened]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._notes = notes
+        self._offer = offer
+        self._opened = OpenProviders(resources, open_secrets, policy or Policy())
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """A provider that hangs holds up its own tenant's deliveries, and of those only its own."""
@@ -60,63 +78,141 @@ class ProviderSender:
     async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
         """Send once. See services.delivery.ports.Attempter."""
         try:
-            record = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
+            records = await self._candidates(delivery)
         except ClarionError as error:
             return Result(Verdict.TRANSIENT, provider="", reason="configuration_unavailable", detail=error.detail)
-        channel = topology.CHANNELS.get(delivery.channel, "")
-        if record is None or record.channel != channel.upper():
+        if not records:
             return Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
-        started = time.perf_counter()
-        result = await self._send(delivery, content, record)
-        labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
-        labelled(_SECONDS, channel, record.kind).observe(time.perf_counter() - started)
-        return result
+        return await self._ask_in_turn(delivery, content, records)
 
     def forget(self, tenant_id: str) -> None:
         """A tenant's providers have changed: close those that are open; what is under way is finished."""
-        for opened in self._opened.pop(tenant_id, {}).values():
-            self._close(opened)
+        self._opened.forget(tenant_id)
 
     async def close(self) -> None:
         """Close every provider."""
-        for tenant_id in list(self._opened):
-            self.forget(tenant_id)
-        if self._closing:
-            await asyncio.wait(set(self._closing))
+        await self._opened.close()
 
-    async def _send(self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord) -> Result:
+    async def _candidates(self, delivery: event_pb2.Delivery) -> list[ProviderRecord]:
+        """Return who may be asked: the one that routing chose, then the tenant's others of this channel, best first."""
+        channel = topology.CHANNELS.get(delivery.channel, "").upper()
+        others = [
+            record
+            for record in self._directory.providers(delivery.tenant_id)
+            if record.channel == channel and record.id != delivery.provider_id
+        ]
         try:
-            opened = self._open(delivery, record)
+            chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
+        except ClarionError:
+            if not others:
+                raise
+            chosen = None
+        return [*([chosen] if chosen is not None and chosen.channel == channel else []), *others]
+
+    async def _ask_in_turn(
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, records: Sequence[ProviderRecord]
+    ) -> Result:
+        started = time.monotonic()
+        tries: list[Try] = []
+        rests: list[tuple[ProviderRecord, Rest]] = []
+        for record in records:
+            if len(tries) >= MAX_ASKED or (tries and time.monotonic() - started > PATIENCE_S):
+                break
+            outcome = await self._ask(delivery, content, record)
+            if isinstance(outcome, Rest):
+                rests.append((record, outcome))
+                continue
+            tries.append(outcome)
+            if outcome.result.verdict not in _NEXT_MAY_DO or outcome.result.reason == "tenant_unknown":
+                break
+        for tried in tries[:-1]:
+            labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], tried.result.provider).inc()
+        return _concluded(tries) if tries else _all_rest(rests)
+
+    async def _ask(
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
+    ) -> Try | Rest:
+        """Ask one provider, unless it is to be left alone."""
+        started, started_us = time.perf_counter(), clock.now_us()
+        result = await self._send(delivery, content, record)
+        if isinstance(result, Rest):
+            return result
+        took = time.perf_counter() - started
+        channel = topology.CHANNELS[delivery.channel]
+        labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
+        labelled(_SECONDS, channel, record.kind).observe(took)
+        return Try(result, started_us + int(took * 1_000_000), int(took * 1_000_000))
+
+    async def _send(
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
+    ) -> Result | Rest:
+        try:
+            opened = self._opened.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return Result(Verdict.TRANSIENT, provider=record.kind, reason="provider_credentials", detail=str(error))
+            return Result(Verdict.CREDENTIALS, provider=record.kind, reason="provider_credentials", detail=str(error))
         except ClarionError as error:  # settings that another version took, and this one does not
             return Result(Verdict.TRANSIENT, provider=record.kind, reason="provider_settings", detail=error.detail)
+        if rest := opened.breaker.rest(time.monotonic()):
+            return rest
         tenant = self._directory.tenant(delivery.tenant_id)
         try:
             message = registry.composers()[delivery.channel](delivery, content, tenant, opened.settings)
         except Unsendable as error:
             return Result(error.verdict, provider=record.kind, reason=error.reason, detail=error.detail)
-        return await opened.provider.send(message)
+        if delivery.subscribed and self._offer is not None:
+            message = self._offer(delivery, message)
+        result = await self._hand_over(delivery, opened, message)
+        self._keep_id(delivery, opened, message, result)
+        return result
 
-    def _open(self, delivery: event_pb2.Delivery, record: ProviderRecord) -> _Opened:
-        """Return the open provider. Raises ValueError without its secrets, INVALID for its settings."""
-        of_tenant = self._opened.setdefault(delivery.tenant_id, {})
-        opened = of_tenant.get(record.id)
-        if opened is None or (opened.record is not record and opened.record != record):
-            if opened is not None:
-                self._close(opened)
-            opened = self._make(delivery.channel, record)
-            of_tenant[record.id] = opened
-        return opened
+    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> Result:
+        begun = opened.breaker.begin()
+        try:
+            result = await opened.provider.send(message)
+        except BaseException:
+            opened.breaker.leave(begun)
+            raise
+        self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
+        return result
 
-    def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> _Opened:
-        kind = registry.kinds().get((channel, record.kind))
-        if kind is None:
-            raise ClarionError(Code.INVALID, f"This version knows no provider of kind {record.kind}.")
-        settings = registry.read_settings(kind, {**record.settings, **self._open_secrets(record)})
-        return _Opened(record, settings, kind.open(settings, self._resources))
+    def _keep_id(self, delivery: event_pb2.Delivery, opened: Opened, message: Any, result: Result) -> None:
+        if self._notes is None or not (opened.reports and result.provider_message_id):
+            return
+        self._notes.note(
+            Sent(
+                provider_id=opened.record.id,
+                message_id=result.provider_message_id,
+                tenant_id=delivery.tenant_id,
+                event_id=delivery.event_id,
+                delivery_id=delivery.id,
+                channel=delivery.channel,
+                attempt=delivery.attempt,
+                replay=delivery.replay,
+                recipient=str(message.recipient),
+            )
+        )
 
-    def _close(self, opened: _Opened) -> None:
-        task = asyncio.create_task(opened.provider.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+
+def _concluded(tries: Sequence[Try]) -> Result:
+    """Return the last answer, and with it those before. All asked for time: the shortest of it counts."""
+    last = tries[-1].result
+    if len(tries) == 1:
+        return last
+    wait_s = min(tried.result.retry_after_s for tried in tries)
+    return dataclasses.replace(last, earlier=tries[:-1], retry_after_s=wait_s)
+
+
+def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
+    """Return what it means that nobody may be asked.
+
+    One that only asked for time will take the delivery when the time has come: that is waiting, not failing. Else it
+    is an attempt like any other in vain, so that there is an end to it.
+    """
+    throttled = [(rest.wait_s, record.kind) for record, rest in rests if rest.reason == "provider_throttled"]
+    if throttled:
+        wait_s, kind = min(throttled)
+        return Result(Verdict.POSTPONED, kind, "provider_throttled", retry_after_s=wait_s)
+    record, rest = rests[0]
+    detail = f"Not asked, as it failed before and rests for another {rest.wait_s:.0f} s. {rest.detail}"
+    verdict = Verdict.TRANSIENT if rest.reason == "provider_circuit_open" else Verdict.CREDENTIALS
+    return Result(verdict, record.kind, rest.reason, detail)

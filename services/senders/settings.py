@@ -19,6 +19,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     # Of the render service and of ingest (the ledger), host:port; several are comma-separated.
     render_address: str
     ingest_address: str
+    # The router's, which keeps the suppressions.
+    router_address: str
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
     # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter.
@@ -28,3 +30,12 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     sms_slots: Slots = 256
     # How long the sandbox remembers.
     outbox_keep_hours: Annotated[int, msgspec.Meta(ge=1)] = 168
+    # How long a provider's message id is known, and so how late its reports may come.
+    sent_keep_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 14
+    # Failures in a row after which a provider is left alone, and for how long at first, seconds.
+    breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    breaker_rest_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0
+    # Where providers' APIs are, in place of their public addresses, for all tenants: "twilio=http://127.0.0.1:8080".
+    provider_urls: tuple[str, ...] = ()
+    # Where the world reaches the gateway: "https://notify.example.com". Without it no mail offers to unsubscribe.
+    public_url: str = ""

@@ -1,7 +1,9 @@
 """The senders' parts on real PostgreSQL and NATS."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,6 +16,8 @@ from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.outbox import Outbox
 from services.senders.store import ProviderStore, SecretBox
+from tests.conftest import free_port
+from tests.integration.senders.processes import Senders, neighbours, variables_for
 from tests.unit.senders.builders import encryption_key
 
 OpenSmtp = Callable[..., Smtp]
@@ -64,3 +68,28 @@ async def open_smtp() -> AsyncIterator[OpenSmtp]:
     yield open_one
     for smtp in opened:
         await smtp.close()
+
+
+@pytest.fixture
+async def senders(postgres_url: str, nats_url: str, connection: Client, tmp_path: Path) -> AsyncIterator[Senders]:
+    """A running senders process, and a tenant whose configuration is published."""
+    async with AsyncExitStack() as stack:
+        others = await stack.enter_async_context(neighbours())
+        address = f"127.0.0.1:{free_port()}"
+        variables = variables_for(
+            CLARION_GRPC_ADDRESS=address,
+            CLARION_POSTGRES_URL=postgres_url,
+            CLARION_NATS_URL=nats_url,
+            CLARION_RENDER_ADDRESS=others,
+            CLARION_INGEST_ADDRESS=others,
+            CLARION_ROUTER_ADDRESS=others,
+            CLARION_RETRY_DELAYS_S="0.5,0.5",
+        )
+        running = Senders(variables, tmp_path / "senders.log", address, connection, stack)
+        await running.tenant()
+        await running.start()
+        try:
+            yield running
+        finally:
+            running.process.kill()
+            running.process.wait()

@@ -199,7 +199,7 @@ async def test_starttls_with_a_certificate_of_ones_own(open_smtp: OpenSmtp, tmp_
     assert _outcome(refused) == (Verdict.TRANSIENT, "provider_tls")
     assert "certificate" in refused.detail
     assert sent.verdict is Verdict.SENT
-    assert _outcome(without) == (Verdict.TRANSIENT, "provider_tls")
+    assert _outcome(without) == (Verdict.CREDENTIALS, "provider_tls")
     assert len(catcher.envelopes) == 1
 
 
@@ -222,10 +222,10 @@ async def test_login(open_smtp: OpenSmtp, tmp_path: Path) -> None:
         wrong = await _login(open_smtp, port, "battery-staple", pem)
         without = await open_smtp(port, tls="starttls", ca_certificate=pem).send(builders.email())
     assert sent.verdict is Verdict.SENT
-    assert _outcome(wrong) == (Verdict.TRANSIENT, "provider_credentials")
+    assert _outcome(wrong) == (Verdict.CREDENTIALS, "provider_credentials")
     assert "535" in wrong.detail
     assert "battery-staple" not in wrong.detail
-    assert _outcome(without) == (Verdict.TRANSIENT, "provider_credentials")
+    assert _outcome(without) == (Verdict.CREDENTIALS, "provider_credentials")
 
 
 async def test_addresses_in_another_script(open_smtp: OpenSmtp) -> None:

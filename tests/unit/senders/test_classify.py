@@ -19,7 +19,8 @@ from services.senders.channels.email.smtp.classify import Phase, classify
         (451, "4.3.0 Try again later", Phase.DATA, Verdict.TRANSIENT, "provider_deferred"),
         (450, "4.2.1 Mailbox busy", Phase.RECIPIENT, Verdict.TRANSIENT, "provider_deferred"),
         (421, "4.3.2 Shutting down", Phase.MAIL, Verdict.TRANSIENT, "provider_deferred"),
-        (450, "4.7.1 Greylisted", Phase.RECIPIENT, Verdict.THROTTLED, "provider_throttled"),
+        (450, "4.7.1 Greylisted", Phase.RECIPIENT, Verdict.TRANSIENT, "provider_deferred"),
+        (450, "4.7.0 Not now", Phase.MAIL, Verdict.THROTTLED, "provider_throttled"),
         (
             454,
             "Throttling failure: Maximum sending rate exceeded.",
@@ -28,10 +29,10 @@ from services.senders.channels.email.smtp.classify import Phase, classify
             "provider_throttled",
         ),
         (421, "Too many connections", Phase.CONNECT, Verdict.THROTTLED, "provider_throttled"),
-        (535, "5.7.8 Bad credentials", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
-        (534, "5.7.9 Use an application password", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
-        (504, "Unknown mechanism", Phase.LOGIN, Verdict.TRANSIENT, "provider_credentials"),
-        (530, "5.7.0 Authentication required", Phase.MAIL, Verdict.TRANSIENT, "provider_credentials"),
+        (535, "5.7.8 Bad credentials", Phase.LOGIN, Verdict.CREDENTIALS, "provider_credentials"),
+        (534, "5.7.9 Use an application password", Phase.LOGIN, Verdict.CREDENTIALS, "provider_credentials"),
+        (504, "Unknown mechanism", Phase.LOGIN, Verdict.CREDENTIALS, "provider_credentials"),
+        (530, "5.7.0 Authentication required", Phase.MAIL, Verdict.CREDENTIALS, "provider_credentials"),
         (454, "4.3.0 Temporary authentication failure", Phase.LOGIN, Verdict.TRANSIENT, "provider_deferred"),
         (554, "No SMTP service here", Phase.CONNECT, Verdict.TRANSIENT, "provider_error"),
         (-1, "Response too long", Phase.DATA, Verdict.TRANSIENT, "provider_error"),
@@ -56,13 +57,18 @@ def test_answers(code: int, words: str, phase: Phase, verdict: Verdict, reason: 
         (ConnectionResetError(), Phase.MAIL, "provider_unreachable"),
         (ssl.SSLCertVerificationError("self-signed"), Phase.TLS, "provider_tls"),
         (aiosmtplib.SMTPException("STARTTLS not supported"), Phase.TLS, "provider_tls"),
-        (aiosmtplib.SMTPException("AUTH not supported"), Phase.LOGIN, "provider_credentials"),
     ],
 )
 def test_connections(error: Exception, phase: Phase, reason: str) -> None:
     """Whatever happens to a connection is worth another try."""
     result = classify(error, phase)
     assert (result.verdict, result.reason) == (Verdict.TRANSIENT, reason)
+
+
+def test_a_login_that_cannot_be_tried() -> None:
+    """Is of the account: asking again is no use."""
+    result = classify(aiosmtplib.SMTPException("AUTH not supported"), Phase.LOGIN)
+    assert (result.verdict, result.reason) == (Verdict.CREDENTIALS, "provider_credentials")
 
 
 def test_tls_inside_a_connect_error() -> None:

@@ -34,8 +34,8 @@ def _faults(settings: object, **changes: Any) -> list[str]:
 
 def test_folders_are_the_kinds() -> None:
     """What stands in channels/ is what there is; push has none here."""
-    assert registry.kind_names(event_pb2.CHANNEL_EMAIL) == ["sandbox", "smtp"]
-    assert registry.kind_names(event_pb2.CHANNEL_SMS) == ["sandbox"]
+    assert registry.kind_names(event_pb2.CHANNEL_EMAIL) == ["resend", "sandbox", "sendgrid", "smtp"]
+    assert registry.kind_names(event_pb2.CHANNEL_SMS) == ["africastalking", "sandbox", "twilio"]
     assert registry.kind_names(event_pb2.CHANNEL_PUSH) == []
     assert registry.secret_fields(registry.kinds()[event_pb2.CHANNEL_EMAIL, "smtp"]) == {"password"}
 
@@ -100,7 +100,7 @@ def test_hosts(host: str) -> None:
         ({"tenant_id": "a.b*"}, ["tenant_id"]),
         ({"channel": event_pb2.CHANNEL_PUSH}, ["channel"]),
         ({"channel": event_pb2.CHANNEL_SMS}, ["kind"]),
-        ({"kind": "sendgrid"}, ["kind"]),
+        ({"kind": "twilio"}, ["kind"]),
         ({"name": "x" * 101, "priority": -1}, ["name", "priority"]),
     ],
 )

@@ -8,6 +8,7 @@ from clarion.render.v1 import render_pb2
 from runtime.errors import ClarionError, Code
 from services.delivery.ports import Verdict
 from services.senders.directory import ConfiguredDirectory
+from services.senders.http import HttpClient
 from services.senders.ports import Email, ProviderRecord, Resources, Sms
 from services.senders.send import ProviderSender
 from tests.unit.senders.builders import TENANT, delivery
@@ -51,7 +52,7 @@ class _Desk:
         self.memory = _Memory()
         self.owner = _Owner()
         self.directory = ConfiguredDirectory(self.owner)
-        self.sender = ProviderSender(self.directory, Resources(self.memory), _open)
+        self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient()), _open)
         self.directory.follow(self.sender.forget)
 
     def publish(self, *records: ProviderRecord, tenant_id: str = TENANT) -> None:
@@ -138,15 +139,12 @@ async def test_new_settings_are_used_at_once() -> None:
 
 async def test_what_cannot_be_opened_is_worth_another_try() -> None:
     """A missing key, settings of another version, a kind we do not know: the operator can mend it."""
-    desk = _Desk()
-    desk.publish(
-        _record(secrets="c2VjcmV0"), _record(id="p2", settings={"colour": 1}), _record(id="p3", kind="sendgrid")
-    )
-    results = [
-        await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, provider_id=one), _CONTENT)
-        for one in ("p1", "p2", "p3")
-    ]
-    assert {result.verdict for result in results} == {Verdict.TRANSIENT}
+    results = []
+    for record in (_record(secrets="c2VjcmV0"), _record(settings={"colour": 1}), _record(kind="pigeon")):
+        desk = _Desk()
+        desk.publish(record)
+        results.append(await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT))
+    assert [result.verdict for result in results] == [Verdict.CREDENTIALS, Verdict.TRANSIENT, Verdict.TRANSIENT]
     assert [result.reason for result in results] == ["provider_credentials", "provider_settings", "provider_settings"]
 
 

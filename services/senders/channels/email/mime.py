@@ -9,6 +9,7 @@ import binascii
 import email.utils
 import re
 
+from services.senders.channels.email.headers import own_headers
 from services.senders.ports import Address, Email
 
 # Every "=" in a quoted-printable body starts "=XX" or ends a line, so "=_" never stands in one.
@@ -17,10 +18,6 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_
 _LINE = 76
 _MAX_WORD = 900  # a line may have 998
 _CHUNK_BYTES = 39  # of an encoded word: 52 characters of base64, 64 in all
-
-EVENT_HEADER = "X-Clarion-Event"
-DELIVERY_HEADER = "X-Clarion-Delivery"
-TENANT_HEADER = "X-Clarion-Tenant"
 
 
 def to_bytes(message: Email) -> bytes:
@@ -32,11 +29,7 @@ def to_bytes(message: Email) -> bytes:
         f"Subject: {_unstructured(message.subject, len('Subject: '))}",
         f"Date: {email.utils.format_datetime(message.date)}",
         f"Message-ID: {message.message_id}",
-        # Out-of-office robots stay quiet (RFC 3834).
-        "Auto-Submitted: auto-generated",
-        f"{TENANT_HEADER}: {message.reference.tenant_id}",
-        f"{EVENT_HEADER}: {message.reference.event_id}",
-        f"{DELIVERY_HEADER}: {message.reference.delivery_id}",
+        *(f"{name}: {value}" for name, value in own_headers(message).items()),
         "MIME-Version: 1.0",
     ]
     return "\r\n".join([*headers, *_body(message)]).encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from runtime.ids import is_uuid
-from services.senders.channels.email.mime import DELIVERY_HEADER, EVENT_HEADER, TENANT_HEADER
+from services.senders.channels.email.headers import DELIVERY_HEADER, EVENT_HEADER, TENANT_HEADER
 from services.senders.compose import clean_lines, one_line
 
 _FOLD = re.compile(r"\r?\n(?=[ \t])")

@@ -39,7 +39,7 @@ _REFUSED = {
 def classify(error: Exception, phase: Phase) -> Result:
     """Return the result of an attempt that ended with error in phase.
 
-    Credentials and connections are the operator's to mend, so they are TRANSIENT: what fails for them ends
+    Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
     as a dead letter that can be replayed. PERMANENT is only what the server said about this very message.
     """
     if isinstance(error, TimeoutError):
@@ -52,16 +52,19 @@ def classify(error: Exception, phase: Phase) -> Result:
         return _result(Verdict.PERMANENT, "smtputf8_unsupported", str(error))
     if isinstance(error, OSError):
         return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
+    verdict = Verdict.CREDENTIALS if phase is Phase.LOGIN else Verdict.TRANSIENT
     reason = {Phase.TLS: "provider_tls", Phase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
-    return _result(Verdict.TRANSIENT, reason, str(error))
+    return _result(verdict, reason, str(error))
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
     detail = f"{error.code} {error.message}"
     if error.code in _CREDENTIAL_CODES or (phase is Phase.LOGIN and error.code >= 500):
-        return _result(Verdict.TRANSIENT, "provider_credentials", detail)
+        return _result(Verdict.CREDENTIALS, "provider_credentials", detail)
     if 400 <= error.code < 500:
-        if _ENHANCED_POLICY.search(error.message) or _SLOW_DOWN.search(error.message):
+        # What is deferred at the recipient is deferred for the recipient (greylisting): the others can go on.
+        of_policy = phase is not Phase.RECIPIENT and _ENHANCED_POLICY.search(error.message)
+        if of_policy or _SLOW_DOWN.search(error.message):
             return _result(Verdict.THROTTLED, "provider_throttled", detail)
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
     if error.code >= 500 and phase in _REFUSED:

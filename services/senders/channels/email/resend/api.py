@@ -1,0 +1,85 @@
+"""Resend's "send email" call, and what its answers mean.
+
+https://resend.com/docs/api-reference/emails/send-email and …/api-reference/errors
+"""
+
+import msgspec
+
+from services.delivery.ports import Result, Verdict
+from services.senders.channels import http_api
+from services.senders.channels.email.headers import mailbox, own_headers
+from services.senders.channels.email.resend.settings import ResendSettings
+from services.senders.ports import Answer, Email, Request, Resources
+
+KIND = "resend"
+_URL = "https://api.resend.com"
+
+# What an error's name means, where it says more than the status.
+_MEANING = {
+    "missing_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
+    "invalid_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
+    "restricted_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
+    "daily_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
+    "monthly_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
+    "concurrent_idempotent_requests": (Verdict.TRANSIENT, "provider_deferred"),
+    # An earlier attempt of ours got through, with other words in it: sending these too would make two of one.
+    "invalid_idempotent_request": (Verdict.PERMANENT, "sent_before"),
+}
+# Of a message, though their status is that of a wrong key.
+_OF_ADDRESSES = frozenset({"validation_error", "invalid_from_address", "invalid_to_address"})
+
+_encode = msgspec.json.encode
+
+
+def request(settings: ResendSettings, url: str, message: Email) -> Request:
+    """Return the call. The key is the same for every attempt: what Resend has seen within 24 h is not sent again."""
+    body = {
+        "from": mailbox(message.sender_name, message.sender),
+        "to": [str(message.recipient)],
+        "subject": message.subject,
+        "headers": own_headers(message),
+        **({"html": message.html} if message.html else {}),
+        **({"text": message.text} if message.text else {}),
+        **({"reply_to": str(message.reply_to)} if message.reply_to else {}),
+    }
+    headers = {
+        "Authorization": f"Bearer {settings.api_key.reveal()}",
+        "Content-Type": http_api.JSON,
+        "Idempotency-Key": message.reference.idempotency_key,
+    }
+    return Request(f"{url}/emails", headers, _encode(body))
+
+
+def read(answer: Answer) -> Result:
+    """Return what the answer means."""
+    said = http_api.decoded(answer)
+    if answer.status == 200:
+        return Result(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
+    name, words = str(said.get("name", "")), str(said.get("message", ""))
+    told = f"{name}: {words}" if name else http_api.text(answer)
+    if name in _MEANING:
+        verdict, reason = _MEANING[name]
+        return Result(verdict, KIND, reason, f"{answer.status} {told}")
+    if answer.status == 401 or (answer.status == 403 and name not in _OF_ADDRESSES):
+        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {told}")
+    of_message = Result(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {told}")
+    return http_api.refused(KIND, answer, told) or of_message
+
+
+def _refusal(status: int, words: str) -> str:
+    """Return which part of the message is refused. A 403 is about domains: theirs to verify, so the sender's."""
+    if "`to`" in words:
+        return "recipient_refused"
+    return "sender_refused" if status == 403 or "`from`" in words else "message_refused"
+
+
+def open_resend(settings: ResendSettings, resources: Resources) -> http_api.HttpApi[Email]:
+    """Make the provider."""
+    url = resources.urls.get(KIND, _URL)
+    return http_api.HttpApi(
+        resources.http,
+        KIND,
+        lambda message: request(settings, url, message),
+        read,
+        secrets=[settings.api_key],
+    )

@@ -1,0 +1,138 @@
+"""What providers with an HTTP API have in common: one POST, its answer read by the provider, no secret in sight."""
+
+import base64
+import dataclasses
+import email.utils
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from runtime.settings import Secret
+from services.delivery.ports import Result, Verdict
+from services.senders.ports import Answer, Http, Request, Unanswered
+
+DEADLINE_S = 10.0
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+_MAX_DETAIL = 500
+_MAX_MESSAGE_ID = 255
+_LONGEST_REST_S = 900.0
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+M = TypeVar("M")
+
+
+class HttpApi(Generic[M]):
+    """A provider (see services.senders.ports) of one kind. request: makes the call of a message; read: its result.
+
+    secrets: what must never stand in a result's detail, though the far side may repeat it.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        kind: str,
+        request: Callable[[M], Request],
+        read: Callable[[Answer], Result],
+        *,
+        secrets: Sequence[Secret] = (),
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._http = http
+        self._kind = kind
+        self._request = request
+        self._read = read
+        self._secrets = [secret.reveal() for secret in secrets if secret.reveal()]
+        self._deadline_s = deadline_s
+
+    async def send(self, message: M) -> Result:
+        """See services.senders.ports.Provider."""
+        try:
+            answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
+        except Unanswered as error:
+            result = Result(Verdict.TRANSIENT, provider=self._kind, reason=error.reason, detail=error.detail)
+        else:
+            result = self._read(answer)
+        return dataclasses.replace(
+            result,
+            detail=self._shown(result.detail),
+            provider_message_id=one_line(result.provider_message_id)[:_MAX_MESSAGE_ID],
+        )
+
+    async def close(self) -> None:
+        """Nothing of its own is held: the connections are the process's."""
+
+    def _shown(self, detail: str) -> str:
+        for secret in self._secrets:
+            detail = detail.replace(secret, "…")
+        return one_line(detail)[:_MAX_DETAIL]
+
+
+def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
+    """Return what is wrong with a key that travels in a header, as faults of the setting called name."""
+    value = key.reveal()
+    if value and value.isascii() and value.isprintable() and value == value.strip():
+        return []
+    return [(name, "This is not a key: printable ASCII, without blanks around it.")]
+
+
+def refused(kind: str, answer: Answer, detail: str) -> Result | None:
+    """Return what an answer means by its status alone, where all providers agree; None: its provider must say.
+
+    detail: the provider's own words.
+    """
+    said = f"{answer.status} {detail}"
+    if answer.status == 429:
+        return Result(Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers))
+    if answer.status == 413:
+        return Result(Verdict.PERMANENT, kind, "message_too_large", said)
+    if answer.status >= 500:
+        # Some say when they will be back.
+        return Result(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
+    if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
+        return Result(Verdict.TRANSIENT, kind, "provider_error", said)
+    return None
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float:
+    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0 where neither is said."""
+    now = now or datetime.now(UTC)
+    text = headers.get("retry-after") or headers.get("ratelimit-reset") or headers.get("x-ratelimit-reset") or ""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(text) - now).total_seconds()
+        except (TypeError, ValueError):
+            return 0.0
+    if seconds > 1_000_000_000:  # a moment in Unix time
+        seconds -= now.timestamp()
+    return min(max(seconds, 0.0), _LONGEST_REST_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
+
+
+def decoded(answer: Answer) -> dict[str, Any]:
+    """Return the answer's JSON object, empty where it is none."""
+    try:
+        value = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def text(answer: Answer) -> str:
+    """Return the answer's body as one line."""
+    return one_line(answer.body[: 4 * _MAX_DETAIL].decode(errors="replace"))
+
+
+def one_line(said: str) -> str:
+    """Return a provider's words as one line of valid Unicode."""
+    return _UNPRINTABLE.sub(" ", said).strip()
+
+
+def basic_auth(username: str, password: str) -> str:
+    """Return the value of an Authorization header."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()

@@ -1,0 +1,26 @@
+"""What Africa's Talking is told."""
+
+from runtime.settings import Secret
+from services.senders.channels.http_api import check_key
+from services.senders.channels.sms.settings import SmsSettings
+
+SANDBOX = "sandbox"
+
+
+class AfricasTalkingSettings(SmsSettings, frozen=True, kw_only=True):
+    """username: the application's; "sandbox" is their sandbox, which has a host of its own.
+
+    sender: a registered short code or name; empty: theirs. enqueue: let them take the message before they send it.
+    """
+
+    username: str
+    api_key: Secret
+    enqueue: bool = False
+
+
+def check(settings: AfricasTalkingSettings) -> list[tuple[str, str]]:
+    """Return what is wrong beyond types."""
+    faults = check_key("api_key", settings.api_key)
+    if not settings.username.strip():
+        faults.append(("username", "The application's user name is needed."))
+    return faults

@@ -1,0 +1,80 @@
+"""The process's HTTP client for providers' APIs: one session, bounded connections, a deadline on every call."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from services.senders.ports import Answer, Request, Unanswered
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_ANSWER_BYTES = 64 * 1024
+_MAX_CONNECTIONS = 512
+_KEEP_ALIVE_S = 30.0
+
+USER_AGENT = "Clarion/0.1"
+
+
+class HttpClient:
+    """See ports.Http. It follows no redirects and keeps no cookies; a proxy is taken from HTTPS_PROXY and NO_PROXY."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, request: Request, *, deadline_s: float) -> Answer:
+        """See ports.Http."""
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._post(request)
+        except TimeoutError as error:
+            raise Unanswered("provider_timeout", f"No answer within {deadline_s:g} s.") from error
+        except aiohttp.ClientSSLError as error:
+            raise Unanswered("provider_tls", str(error)) from error
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise Unanswered("provider_error", str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _post(self, request: Request) -> Answer:
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}
+        async with self._opened().post(
+            request.url, data=request.body, headers=headers, allow_redirects=False
+        ) as response:
+            body = b""
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) >= MAX_ANSWER_BYTES:
+                    break
+            lower = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, lower, body[:MAX_ANSWER_BYTES])
+
+    def _opened(self) -> "aiohttp.ClientSession":
+        if self._session is None:
+            import aiohttp  # a process whose tenants have no such provider never needs it
+
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S),
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=True,
+                skip_auto_headers=("Accept-Encoding",),
+            )
+        return self._session
+
+
+def parse_urls(entries: "tuple[str, ...]") -> dict[str, str]:
+    """Return the API's address by kind, of entries such as "resend=http://127.0.0.1:8080". Raises ValueError."""
+    urls = {}
+    for entry in entries:
+        kind, _, url = entry.partition("=")
+        if not kind.strip() or not url.strip().startswith(("http://", "https://")):
+            raise ValueError(f"{entry!r} is not of the form kind=https://host")
+        urls[kind.strip()] = url.strip().rstrip("/")
+    return urls

@@ -31,6 +31,11 @@ async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
     """Return the body as received, at most limit bytes, of a request that says it is JSON. Raises BodyError."""
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise BodyError(415, "Content-Type must be application/json.")
+    return await read_bytes(request, limit=limit)
+
+
+async def read_bytes(request: web.Request, *, limit: int) -> bytes:
+    """Return the body as received, at most limit bytes. Raises BodyError."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyError(415, "A compressed body is not accepted.")
     too_large = BodyError(413, f"The body must be at most {limit} bytes.")

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -15,14 +17,25 @@ class Vault:
     """Encrypts small secrets. keys: base64 of 32 bytes each; the first encrypts, all decrypt (rotation)."""
 
     def __init__(self, *keys: str) -> None:
-        self._ciphers = [AESGCM(_decode(key)) for key in keys]
-        if not self._ciphers:
+        raw = [_decode(key) for key in keys]
+        if not raw:
             raise ValueError("an encryption key is needed")
+        self._ciphers = [AESGCM(key) for key in raw]
+        # For what is only signed: what one key does twice, it does with two keys.
+        self._signers = [hmac.digest(key, b"clarion/signing", hashlib.sha256) for key in raw]
 
     def encrypt(self, secret: bytes, *, context: str) -> bytes:
         """Return the ciphertext; it opens only with the same context (such as the row's id)."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, secret, context.encode())
+        return self._sealed(os.urandom(_NONCE_BYTES), secret, context)
+
+    def encrypt_alike(self, secret: bytes, *, context: str) -> bytes:
+        """As encrypt, but the same of the same: for what is made again and must not differ. Opens by decrypt."""
+        nonce = hmac.digest(self._signers[0], f"{context}/".encode() + secret, hashlib.sha256)[:_NONCE_BYTES]
+        return self._sealed(nonce, secret, context)
+
+    def tags(self, text: str) -> list[bytes]:
+        """Return the 32 bytes by which each key vouches for text, the current key's first. Compare by hmac."""
+        return [hmac.digest(signer, text.encode(), hashlib.sha256) for signer in self._signers]
 
     def decrypt(self, ciphertext: bytes, *, context: str) -> bytes:
         """Return the secret. Raises ValueError where no key or another context made this ciphertext."""
@@ -33,6 +46,9 @@ class Vault:
             except InvalidTag:
                 continue
         raise ValueError("no encryption key opens this secret")
+
+    def _sealed(self, nonce: bytes, secret: bytes, context: str) -> bytes:
+        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, secret, context.encode())
 
 
 def _decode(key: str) -> bytes:

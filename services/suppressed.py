@@ -118,6 +118,10 @@ class Suppressed:
                 return word
         return _SKIP_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
 
+    def of_delivery(self, delivery: event_pb2.Delivery) -> str:
+        """As reason, of a delivery that was planned before: the last look before it is sent."""
+        return self.reason(delivery.tenant_id, delivery.channel, delivery.recipient, subscribed=delivery.subscribed)
+
 
 def _ascii_domain(address: str) -> str:
     local, _, domain = address.rpartition("@")

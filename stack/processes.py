@@ -62,7 +62,9 @@ ROLES = (
             "CLARION_NATS_URL",
             "CLARION_INGEST_ADDRESS",
             "CLARION_RENDER_ADDRESS",
+            "CLARION_ROUTER_ADDRESS",
             "CLARION_ENCRYPTION_KEYS",
+            "CLARION_PUBLIC_URL",
         ),
         yields=True,
     ),
@@ -164,6 +166,8 @@ class Plan:
             "CLARION_PRINCIPAL_SECRET": self.secrets.principal_secret,
             "CLARION_SMTP_ADDRESS": self.address("mail"),
             "CLARION_GATEWAY_URL": self.url,
+            # Unsubscribe links that work on this machine, unless the world reaches it some other way.
+            "CLARION_PUBLIC_URL": os.environ.get("CLARION_PUBLIC_URL") or self.url,
             "CLARION_DEMO_TENANT_ID": demo.tenant_id if demo else "",
             "CLARION_DEMO_USER_ID": demo.user_id if demo else DEMO_USER,
         }

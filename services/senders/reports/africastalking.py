@@ -1,0 +1,40 @@
+"""Africa's Talking's delivery reports: https://developers.africastalking.com/docs/sms/notifications.
+
+They are not signed and carry no time: the secret in the URL is all that proves them.
+"""
+
+from clarion.common.v1 import trace_pb2
+from services import suppressed
+from services.senders.reports.forms import read_form
+from services.senders.reports.ports import Callback, Credentials, Report, Reporter
+
+_DELIVERED = frozenset({"success"})
+# Final ones; "Sent", "Submitted" and "Buffered" are on their way.
+_BOUNCED = frozenset({"failed", "rejected", "absentsubscriber", "expired"})
+_NO_SUCH = frozenset({"userdoesnotexist"})
+_STOPPED = frozenset({"userinblacklist"})
+
+
+def verify(_callback: Callback, _credentials: Credentials, _now_us: int) -> None:
+    """There is nothing to check: whoever knows the URL was believed already."""
+
+
+def parse(callback: Callback, now_us: int) -> list[Report]:
+    """Return the one report, or none. Raises MalformedError."""
+    fields = {name: values[0] for name, values in read_form(callback).items()}
+    message_id, status = fields.get("id", ""), fields.get("status", "")
+    if not message_id or status.lower() not in _DELIVERED | _BOUNCED:
+        return []
+    if status.lower() in _DELIVERED:
+        return [Report([message_id], trace_pb2.DELIVERY_STATUS_DELIVERED, occurred_us=now_us)]
+    failure = fields.get("failureReason", "")
+    reason, suppression = "undelivered", suppressed.NONE
+    if failure.lower() in _NO_SUCH:
+        reason, suppression = "hard_bounce", suppressed.BOUNCED
+    elif failure.lower() in _STOPPED:
+        reason, suppression = "opted_out", suppressed.COMPLAINED
+    detail = " ".join(filter(None, (status, failure)))
+    return [Report([message_id], trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, now_us)]
+
+
+REPORTER = Reporter(verify, parse)

@@ -1,0 +1,20 @@
+"""Reports that come as a web form's fields."""
+
+import urllib.parse
+
+from services.senders.reports.ports import Callback, MalformedError
+
+_FORM = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 200
+
+
+def read_form(callback: Callback) -> dict[str, list[str]]:
+    """Return the fields, empty ones too. Raises MalformedError."""
+    if callback.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise MalformedError("the body is no form")
+    try:
+        return urllib.parse.parse_qs(
+            callback.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise MalformedError(str(error)) from error

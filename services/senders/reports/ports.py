@@ -1,0 +1,84 @@
+"""What a kind of provider tells about its delivery reports, and what receiving them needs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clarion.common.v1 import trace_pb2
+from clarion.router.v1 import suppressions_pb2
+from services.senders.sent import Sent
+
+MAX_REPORTS = 1000
+
+
+class RefusedError(Exception):
+    """The call is not proven to be the provider's; the text says why, for our log."""
+
+
+class MalformedError(Exception):
+    """The body is no report of this provider; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A call as it came. urls: the addresses it may have been made to. headers: names in lower case."""
+
+    urls: Sequence[str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says about one message.
+
+    message_ids: under which of its ids the message may be known. status: UNSPECIFIED where the delivery stays as it
+    is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us: Unix microseconds.
+    id: the provider's own of this report, the same when it repeats it; empty: it has none.
+    """
+
+    message_ids: Sequence[str]
+    status: trace_pb2.DeliveryStatus.ValueType
+    reason: str = ""
+    detail: str = ""
+    suppression: suppressions_pb2.SuppressionReason.ValueType = suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED
+    occurred_us: int = 0
+    id: str = ""
+
+
+# A provider's settings, secrets among them as plain text.
+Credentials = Mapping[str, Any]
+# Raises RefusedError. now_us: Unix microseconds.
+Verify = Callable[[Callback, Credentials, int], None]
+# Raises MalformedError. What says nothing about a message's fate is left out.
+Parse = Callable[[Callback, int], list[Report]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """A kind of provider's way to report. setting: what its signature is checked with; empty: it signs nothing."""
+
+    verify: Verify
+    parse: Parse
+    setting: str = ""
+
+
+class SentMessages(Protocol):
+    """Which delivery a provider's message id names."""
+
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+        """Return those that are known, of at most 1,000. Raises UNAVAILABLE."""
+
+
+class Suppressor(Protocol):
+    """Who keeps the suppressions."""
+
+    async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
+        """Return when they hold. Raises UNAVAILABLE."""
+
+
+class Trace(Protocol):
+    """Where steps are recorded; see services.trace."""
+
+    async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
+        """Return when they are stored. Raises UNAVAILABLE."""

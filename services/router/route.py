@@ -1,17 +1,12 @@
 """Decides: which channels, by which template and provider, and why not. Pure."""
 
 import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
-from services.router import languages
-
-# One address, no display name; the mail server has the last word.
-_EMAIL = re.compile(r"^[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,255}$")
-_E164 = re.compile(r"^\+[1-9][0-9]{6,14}$")
+from services.router import addresses, languages
 
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
 _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
@@ -121,9 +116,9 @@ def _refusal(
 
 
 def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
-    if channel == event_pb2.CHANNEL_EMAIL and not _EMAIL.match(recipient.email):
+    if channel == event_pb2.CHANNEL_EMAIL and not addresses.is_email(recipient.email):
         return "malformed_email" if recipient.email else "missing_email"
-    if channel == event_pb2.CHANNEL_SMS and not _E164.match(recipient.phone):
+    if channel == event_pb2.CHANNEL_SMS and not addresses.is_phone(recipient.phone):
         return "malformed_phone" if recipient.phone else "missing_phone"
     return ""
 

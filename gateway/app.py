@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, demo, health, openapi, websocket
+from gateway import admin, callbacks, demo, health, openapi, websocket
 from gateway.accepting import Acceptor
+from gateway.addresses import FailedAttempts, Proxies
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
 from gateway.dialects import orqestra
@@ -25,12 +26,14 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
         return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
 
-    authenticator = Authenticator(ask)
+    attempts = FailedAttempts(settings.auth_failures_per_minute, Proxies(settings.trusted_proxies))
+    authenticator = Authenticator(ask, attempts)
     acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
     orqestra.add_routes(app, clients, authenticator, acceptor)
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
+    callbacks.add_routes(app, clients)
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, limit=settings.max_websockets)
     return app

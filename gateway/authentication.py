@@ -6,10 +6,13 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from aiohttp import web
+
 from clarion.ingest.v1 import ingest_pb2
+from gateway.addresses import FailedAttempts
 from runtime.errors import ClarionError, Code
 
 # How long an answer is believed: a revoked key ends, and a revived one works, within this, seconds.
@@ -30,29 +33,46 @@ class Tenant:
     id: str
     name: str
     account_id: str
+    # With which of them its events may be signed; none: they need not be.
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Authenticator:
-    """Remembers tenants by the digest of their key; the key itself is kept nowhere."""
+    """Remembers tenants by the digest of their key; the key itself is kept nowhere.
 
-    def __init__(self, ask: Ask, *, now: Callable[[], float] = time.monotonic) -> None:
+    attempts: where failures are counted by address; whoever finds another failure reports it there.
+    """
+
+    def __init__(self, ask: Ask, attempts: FailedAttempts, *, now: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
+        self.attempts = attempts
         self._now = now
         self._known: OrderedDict[bytes, tuple[float, Tenant]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Tenant]] = {}
 
-    async def tenant(self, key: str) -> Tenant:
-        """Return the key's tenant. Raises UNAUTHENTICATED, without saying why, and UNAVAILABLE."""
+    async def tenant(self, request: web.Request) -> Tenant:
+        """Return the tenant whose key the request shows as x-api-key.
+
+        Raises UNAUTHENTICATED, without saying why; LIMITED where its address failed too often, but never
+        for a key that was good before; UNAVAILABLE.
+        """
+        key = request.headers.get("x-api-key", "")
         if not _KEY.fullmatch(key):
-            raise _refusal()
+            raise self.attempts.refusal(request, _refusal())
         digest = hashlib.sha256(key.encode()).digest()
         now = self._now()
-        if (known := self._known.get(digest)) is not None and now < known[0]:
+        known = self._known.get(digest)
+        if known is not None and now < known[0]:
             return known[1]
         if now < self._unknown.get(digest, 0.0):
-            raise _refusal()
-        return await self._ask_once(digest, key)
+            raise self.attempts.refusal(request, _refusal())
+        if known is None:
+            self.attempts.check(request)
+        try:
+            return await self._ask_once(digest, key)
+        except ClarionError as error:
+            raise self.attempts.refusal(request, error) from None
 
     def forget(self, tenant_id: str) -> None:
         """Ask anew for this tenant's keys: they were changed through this gateway."""
@@ -76,9 +96,10 @@ class Authenticator:
         except ClarionError as error:
             if error.code is not Code.UNAUTHENTICATED:
                 raise
+            self._known.pop(digest, None)
             _remember(self._unknown, digest, self._now() + TTL_S)
             raise _refusal() from None
-        tenant = Tenant(answer.tenant_id, answer.tenant_name, answer.account_id)
+        tenant = Tenant(answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets))
         _remember(self._known, digest, (self._now() + TTL_S, tenant))
         return tenant
 

@@ -1,8 +1,13 @@
 """What the gateway reads from its environment; the field http_address is CLARION_HTTP_ADDRESS."""
 
+from typing import Annotated
+
+import msgspec
+
 from gateway import operators
+from gateway.addresses import Proxies
 from runtime.service import CommonSettings
-from runtime.settings import Secret
+from runtime.settings import Secret, SettingsError
 
 
 class Settings(CommonSettings, frozen=True, kw_only=True):
@@ -29,7 +34,15 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     max_websockets: int = 10_000
     # Bytes of accepted but unanswered events at a time; past it: 503.
     max_waiting_bytes: int = 64 * 1024 * 1024
+    # How often one address may fail to show who it is, in any minute; past it: 429. 0: no limit.
+    auth_failures_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
+    # Addresses and networks of the proxies in front, whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could not be used. Raises SettingsError."""
         operators.check(self.admin_tokens)
+        try:
+            Proxies(self.trusted_proxies)
+        except ValueError as error:
+            raise SettingsError(f"CLARION_TRUSTED_PROXIES: {error}") from error

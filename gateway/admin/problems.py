@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.addresses import FailedAttempts
 from gateway.audit import Auditor
 from gateway.operators import Operators
 from gateway.replies import BodyError, json_reply
@@ -38,7 +39,7 @@ log = logs.get(__name__)
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guard(operators: Operators, auditor: Auditor) -> Callable[..., RequestHandler]:
+def guard(operators: Operators, auditor: Auditor, attempts: FailedAttempts) -> Callable[..., RequestHandler]:
     """Return what makes a handler the operators' alone, and its faults problem documents.
 
     It takes the handler, and whether it changes anything: then the audit log hears of it first.
@@ -54,7 +55,10 @@ def guard(operators: Operators, auditor: Auditor) -> Callable[..., RequestHandle
             return response
 
         async def protected(request: web.Request) -> web.StreamResponse:
-            actor = operators.identify(request.headers.get("Authorization", ""))
+            try:
+                actor = operators.identify(request.headers.get("Authorization", ""))
+            except ClarionError as error:
+                raise attempts.refusal(request, error) from None
             return await (recorded(request, actor) if writes else handler(request))
 
         return _answering(protected)

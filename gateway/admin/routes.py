@@ -6,6 +6,7 @@ from gateway.admin.audit import AuditLog
 from gateway.admin.events import Events
 from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import Providers
+from gateway.admin.suppressions import Suppressions
 from gateway.admin.templates import Templates
 from gateway.admin.tenants import Tenants
 from gateway.audit import Auditor
@@ -15,6 +16,8 @@ from gateway.operators import Operators
 from runtime.errors import ClarionError, Code
 
 _BASE = "/api/v1/admin"
+# The path of what is not there.
+_REST = _BASE + "/{rest}"
 _READING = frozenset({"GET", "HEAD"})
 # A POST only for its body: nothing is changed, so the audit log need not hear of it.
 _ASKING = frozenset({"/templates/preview"})
@@ -22,7 +25,7 @@ _ASKING = frozenset({"/templates/preview"})
 
 def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, operators: Operators) -> None:
     """Serve the operator's API."""
-    protect = guard(operators, Auditor(clients))
+    protect = guard(operators, Auditor(clients), authenticator.attempts)
     for method, path, handler in _routes(clients, authenticator):
         writes = method not in _READING and path not in _ASKING
         app.router.add_route(method, _BASE + path, protect(handler, writes=writes))
@@ -30,11 +33,7 @@ def add_routes(app: web.Application, clients: Clients, authenticator: Authentica
 
 
 async def _nothing(request: web.Request) -> web.StreamResponse:
-    allowed: set[str] = set()
-    for resource in request.app.router.resources():
-        _, methods = await resource.resolve(request)
-        allowed |= methods
-    allowed -= {"*"}  # that was this handler's own
+    allowed = await _allowed(request)
     if not allowed:
         raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
     named = ", ".join(sorted(allowed))
@@ -43,12 +42,24 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
     return answer
 
 
+async def _allowed(request: web.Request) -> set[str]:
+    """Return the methods of the first path that fits: /templates/preview is no template called preview."""
+    path, allowed = "", set[str]()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        if methods and resource.canonical != _REST and path in ("", resource.canonical):
+            path = resource.canonical
+            allowed |= methods
+    return allowed
+
+
 def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, str, RequestHandler]]:
     tenants = Tenants(clients, authenticator)
     providers = Providers(clients)
     templates = Templates(clients)
     events = Events(clients)
     audit = AuditLog(clients)
+    suppressions = Suppressions(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -56,10 +67,16 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("PATCH", "/tenants/{id}", tenants.change),
         ("DELETE", "/tenants/{id}", tenants.deactivate),
         ("POST", "/tenants/{id}/rotate-key", tenants.rotate_key),
+        ("POST", "/tenants/{id}/webhook-secret", tenants.rotate_webhook_secret),
+        ("DELETE", "/tenants/{id}/webhook-secret", tenants.delete_webhook_secrets),
         ("POST", "/tenants/{id}/revoke-tokens", tenants.revoke_tokens),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
         ("DELETE", "/providers/{id}", providers.delete),
+        ("GET", "/providers/{id}/callback", suppressions.callback),
+        ("POST", "/suppressions", suppressions.create),
+        ("GET", "/suppressions", suppressions.list_all),
+        ("DELETE", "/suppressions/{id}", suppressions.lift),
         ("POST", "/templates", templates.create),
         ("GET", "/templates", templates.list_all),
         ("POST", "/templates/preview", templates.preview),

@@ -1,9 +1,9 @@
 """Tenants and their keys."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from clarion.ingest.v1 import tenants_pb2
 from clarion.realtime.v1 import realtime_pb2
@@ -12,6 +12,16 @@ from gateway.authentication import Authenticator
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+
+# How many events; null: no limit.
+LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+ContentKey = Literal["full", "seed"]
+
+_CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
+    "full": tenants_pb2.CONTENT_KEY_FULL,
+    "seed": tenants_pb2.CONTENT_KEY_SEED,
+}
+_CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
 
 
 class NewTenant(forms.Body):
@@ -24,6 +34,9 @@ class NewTenant(forms.Body):
     sender_email: str = ""
     reply_to: str = ""
     max_unfinished_events: int = 0
+    rate_limit_per_minute: LimitValue | None = None
+    daily_cap: LimitValue | None = None
+    content_key: ContentKey = "full"
 
 
 class TenantChange(forms.Body):
@@ -36,6 +49,18 @@ class TenantChange(forms.Body):
     sender_email: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     max_unfinished_events: int | UnsetType = UNSET
+    rate_limit_per_minute: LimitValue | UnsetType | None = UNSET
+    daily_cap: LimitValue | UnsetType | None = UNSET
+    content_key: ContentKey | UnsetType = UNSET
+
+
+class NewWebhookSecret(forms.Body):
+    """POST /tenants/{id}/webhook-secret."""
+
+    # One that the tenant has already; empty: a new random one.
+    secret: Annotated[str, Meta(pattern="^([!-~]{16,256})?$")] = ""
+    # How long the secrets before it stay valid, seconds.
+    overlap_s: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
 
 
 class Revocation(forms.Body):
@@ -44,6 +69,7 @@ class Revocation(forms.Body):
     user_id: str = ""
 
 
+_LIMITS = ("rate_limit_per_minute", "daily_cap")
 _PLAIN_FIELDS = ("name", "active", "sender_name", "sender_email", "reply_to", "max_unfinished_events")
 
 
@@ -65,6 +91,9 @@ class Tenants:
             sender_email=body.sender_email,
             reply_to=body.reply_to,
             max_unfinished_events=_whole(body.max_unfinished_events),
+            rate_limit_per_minute=body.rate_limit_per_minute,
+            daily_cap=body.daily_cap,
+            content_key=_CONTENT_KEYS[body.content_key],
         )
         answer = await self._clients.call(self._clients.tenants.CreateTenant, wire)
         request[TENANT_ID] = answer.tenant.id
@@ -92,6 +121,11 @@ class Tenants:
         if body.delivery_channels is not UNSET:
             named = forms.channels(body.delivery_channels, "delivery_channels")
             wire.delivery_channels.CopyFrom(tenants_pb2.ChannelPolicy(channels=named))
+        for limit in _LIMITS:
+            if (value := getattr(body, limit)) is not UNSET:
+                getattr(wire, limit).CopyFrom(tenants_pb2.Limit(value=value))
+        if body.content_key is not UNSET:
+            wire.content_key = _CONTENT_KEYS[body.content_key]
         answer = await self._clients.call(self._clients.tenants.UpdateTenant, wire)
         self._authenticator.forget(answer.tenant.id)
         return json_reply(_shown(answer.tenant))
@@ -102,6 +136,23 @@ class Tenants:
         answer = await self._clients.call(self._clients.tenants.RotateKey, wire)
         self._authenticator.forget(answer.tenant.id)
         return json_reply({**_shown(answer.tenant), "api_key": answer.api_key})
+
+    async def rotate_webhook_secret(self, request: web.Request) -> web.Response:
+        """Give the tenant a webhook secret: from now on its events must be signed. It is in this answer alone."""
+        body = await forms.read(request, NewWebhookSecret)
+        wire = tenants_pb2.RotateWebhookSecretRequest(
+            tenant_id=_id(request), secret=body.secret, overlap_s=body.overlap_s
+        )
+        answer = await self._clients.call(self._clients.tenants.RotateWebhookSecret, wire)
+        self._authenticator.forget(answer.tenant.id)
+        return json_reply({**_shown(answer.tenant), "webhook_secret": answer.secret}, status=201)
+
+    async def delete_webhook_secrets(self, request: web.Request) -> web.Response:
+        """End the tenant's webhook secrets: its events need not be signed any more."""
+        wire = tenants_pb2.DeleteWebhookSecretsRequest(tenant_id=_id(request))
+        answer = await self._clients.call(self._clients.tenants.DeleteWebhookSecrets, wire)
+        self._authenticator.forget(answer.tenant.id)
+        return json_reply(_shown(answer.tenant))
 
     async def deactivate(self, request: web.Request) -> web.Response:
         """Make the tenant's keys stop working; nothing is deleted."""
@@ -142,5 +193,16 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
         "reply_to": tenant.reply_to,
         "key_last4": tenant.key_last4,
         "max_unfinished_events": tenant.max_unfinished_events,
+        "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
+        "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
+        "content_key": _CONTENT_KEY_NAMES[tenant.content_key],
+        "webhook_secrets": [
+            {
+                "last4": secret.last4,
+                "created_at": forms.iso(secret.created_at_us),
+                "valid_until": forms.iso(secret.valid_until_us),
+            }
+            for secret in tenant.webhook_secrets
+        ],
         "created_at": forms.iso(tenant.created_at_us),
     }

@@ -16,6 +16,7 @@ REALTIME_TOKEN = "realtimeToken"  # noqa: S105 - a name
 
 # What a body may be refused for before anybody reads its fields.
 _BODY_FAULTS = (400, 408, 413, 415, 422)
+_RETRY_AFTER = "Seconds until it is worth trying again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def admin(
     answers: the body's type by status, None for no body. faults: statuses beside those. shown: an example
     of the first answer.
     """
-    statuses = {401, 500, 503, *faults}
+    statuses = {401, 429, 500, 503, *faults}
     statuses |= {404} if "{" in path else set()
     statuses |= {422} if parameters else set()
     statuses |= set(_BODY_FAULTS) if body is not None else set()
@@ -118,11 +119,13 @@ def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, Answer]:
     return {
         status: Answer(
             OrqestraFault,
-            headers={"Retry-After": "Seconds until it is worth trying again."} if status in (429, 503) else {},
+            headers={"Retry-After": _RETRY_AFTER} if status in (429, 503) else {},
         )
         for status in sorted(wanted)
     }
 
 
 def _headers(status: int) -> Mapping[str, str]:
+    if status == 429:
+        return {"Retry-After": _RETRY_AFTER}
     return {"WWW-Authenticate": "Bearer"} if status == 401 else {}

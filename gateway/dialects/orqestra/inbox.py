@@ -34,7 +34,7 @@ class Inbox:
     @answers
     async def issue_token(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v1/auth/realtime-token: a connection token for one user, and the channels it opens."""
-        tenant = await self._authenticator.tenant(request.headers.get("x-api-key", ""))
+        tenant = await self._authenticator.tenant(request)
         request[TENANT_ID] = tenant.id
         user_id = bodies.parse_user_id(await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES))
         answer = await self._clients.call(
@@ -89,11 +89,14 @@ class Inbox:
         key = request.headers.get("x-api-key", "")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if key or scheme.lower() != "bearer":
-            tenant = await self._authenticator.tenant(key)
+            tenant = await self._authenticator.tenant(request)
             request[TENANT_ID] = tenant.id
             bodies.check_user_id(user_id)
             return tenant.id == tenant_id, tenant_id, user_id
-        await self._verify(token.strip(), tenant_id, user_id)
+        try:
+            await self._verify(token.strip(), tenant_id, user_id)
+        except ClarionError as error:
+            raise self._authenticator.attempts.refusal(request, error) from None
         request[TENANT_ID] = tenant_id
         return True, tenant_id, user_id
 

@@ -116,6 +116,12 @@ _KEY = Parameter(
     "The same key within 24 hours is the same event, whatever the body.",
     place="header",
 )
+_SIGNATURE = Parameter(
+    "X-Orqestra-Signature",
+    Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")],
+    "Hex HMAC-SHA256 over the body as sent. Needed where the tenant has a webhook secret.",
+    place="header",
+)
 _PAGING = (
     Parameter("limit", _Whole, "Brought into 1 to 100.", default="50"),
     Parameter("offset", _Whole, "Brought into 0 to 10,000.", default="0"),
@@ -139,7 +145,7 @@ OPERATIONS = (
         },
         body=Trigger,
         example=_EVENT,
-        parameters=(_KEY,),
+        parameters=(_KEY, _SIGNATURE),
         security=(TENANT_KEY,),
     ),
     Operation(
@@ -148,7 +154,7 @@ OPERATIONS = (
         "issueRealtimeToken",
         "Get a realtime token for one user",
         _TAG,
-        {200: Answer(RealtimeToken), **orqestra_faults(401, body=True)},
+        {200: Answer(RealtimeToken), **orqestra_faults(401, 429, body=True)},
         body=TokenRequest,
         example={"userId": "u1"},
         security=(TENANT_KEY,),
@@ -161,7 +167,7 @@ OPERATIONS = (
         _TAG,
         {
             200: Answer(Notifications, example={"success": True, "data": [_NOTIFICATION]}),
-            **orqestra_faults(401, 422),
+            **orqestra_faults(401, 422, 429),
         },
         parameters=_PAGING,
         security=_READERS,
@@ -172,7 +178,7 @@ OPERATIONS = (
         "countUnread",
         "Count a user's unread notifications",
         _TAG,
-        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(401, 422)},
+        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(401, 422, 429)},
         security=_READERS,
     ),
     Operation(
@@ -181,7 +187,7 @@ OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: Answer(Marked, example={"success": True}), **orqestra_faults(401, 422)},
+        {200: Answer(Marked, example={"success": True}), **orqestra_faults(401, 422, 429)},
         security=_READERS,
     ),
 )

@@ -4,11 +4,19 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.tenants import NewTenant, Revocation, TenantChange
+from gateway.admin.tenants import ContentKey, NewTenant, NewWebhookSecret, Revocation, TenantChange
 from gateway.openapi.operations import PAGING, Operation, admin
 from gateway.openapi.values import Channel, Id, Page, Shape, Time
 
 _TAG = "Tenants"
+
+
+class WebhookSecret(Shape):
+    """A secret that is valid. valid_until is null for the current one."""
+
+    last4: str
+    created_at: Time
+    valid_until: Time | None
 
 
 class Tenant(Shape):
@@ -24,6 +32,10 @@ class Tenant(Shape):
     reply_to: str
     key_last4: str
     max_unfinished_events: int
+    rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
+    daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
+    content_key: ContentKey
+    webhook_secrets: list[WebhookSecret]
     created_at: Time
 
 
@@ -31,6 +43,12 @@ class TenantWithKey(Tenant):
     """A tenant with its new key, which is in no other answer."""
 
     api_key: str
+
+
+class TenantWithSecret(Tenant):
+    """A tenant with its new webhook secret, which is in no other answer."""
+
+    webhook_secret: str
 
 
 _NEW = {"name": "Acorn Shop", "sender_name": "Acorn Shop", "sender_email": "orders@acorn.example"}
@@ -74,6 +92,26 @@ OPERATIONS: tuple[Operation, ...] = (
         "rotateKey",
         "Give a new key; the old one ends",
         {200: TenantWithKey},
+        tag=_TAG,
+        faults=(422,),
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/webhook-secret",
+        "rotateWebhookSecret",
+        "Give a webhook secret: from now on events must be signed",
+        {201: TenantWithSecret},
+        tag=_TAG,
+        faults=(409,),
+        body=NewWebhookSecret,
+        example={"overlap_s": 86400},
+    ),
+    admin(
+        "DELETE",
+        "/tenants/{id}/webhook-secret",
+        "deleteWebhookSecrets",
+        "End the webhook secrets: nothing need be signed any more",
+        {200: Tenant},
         tag=_TAG,
         faults=(422,),
     ),

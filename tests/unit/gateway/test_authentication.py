@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway import authentication
+from gateway.addresses import FailedAttempts, Proxies
 from gateway.authentication import TTL_S, Authenticator
 from runtime.errors import ClarionError, Code
 
@@ -42,30 +45,41 @@ class Clock:
         return self.now
 
 
+def request(key: str, address: str = "203.0.113.7") -> web.Request:
+    """Return a request that shows a key."""
+    made: web.Request = make_mocked_request("POST", "/", headers={"x-api-key": key}).clone(remote=address)
+    return made
+
+
+def unlimited() -> FailedAttempts:
+    """Return a count without a limit."""
+    return FailedAttempts(0, Proxies())
+
+
 async def refused(authenticator: Authenticator, key: str) -> Code:
     """Return why a key is not taken."""
     with pytest.raises(ClarionError) as caught:
-        await authenticator.tenant(key)
+        await authenticator.tenant(request(key))
     return caught.value.code
 
 
 async def test_a_key_is_asked_for_once_in_a_while() -> None:
     """Within the time to live the answer comes from memory, afterwards from ingest."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, now=clock)
-    assert (await authenticator.tenant("good")).id == "tenant-1"
-    assert (await authenticator.tenant("good")).name == "Acorn"
+    authenticator = Authenticator(ingest, unlimited(), now=clock)
+    assert (await authenticator.tenant(request("good"))).id == "tenant-1"
+    assert (await authenticator.tenant(request("good"))).name == "Acorn"
     assert len(ingest.asked) == 1
     clock.now += TTL_S
-    await authenticator.tenant("good")
+    await authenticator.tenant(request("good"))
     assert len(ingest.asked) == 2
 
 
 async def test_a_revoked_key_ends_within_the_time_to_live() -> None:
     """What ingest no longer knows is refused after the memory of it ends."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, now=clock)
-    await authenticator.tenant("good")
+    authenticator = Authenticator(ingest, unlimited(), now=clock)
+    await authenticator.tenant(request("good"))
     del ingest.tenants["good"]
     clock.now += TTL_S
     assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
@@ -74,7 +88,7 @@ async def test_a_revoked_key_ends_within_the_time_to_live() -> None:
 async def test_an_unknown_key_is_remembered_too() -> None:
     """Guessing costs ingest one question a key and a while."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, now=Clock())
+    authenticator = Authenticator(ingest, unlimited(), now=Clock())
     for _ in range(3):
         assert await refused(authenticator, "wrong") is Code.UNAUTHENTICATED
     assert ingest.asked == ["wrong"]
@@ -83,19 +97,19 @@ async def test_an_unknown_key_is_remembered_too() -> None:
 async def test_a_fault_is_not_remembered() -> None:
     """Ingest being away says nothing about a key."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, now=Clock())
+    authenticator = Authenticator(ingest, unlimited(), now=Clock())
     ingest.fault = ClarionError(Code.UNAVAILABLE, "away")
     assert await refused(authenticator, "good") is Code.UNAVAILABLE
     ingest.fault = None
-    assert (await authenticator.tenant("good")).id == "tenant-1"
+    assert (await authenticator.tenant(request("good"))).id == "tenant-1"
 
 
 async def test_many_at_once_ask_once() -> None:
     """A burst with a fresh key is one question; a caller that leaves does not take the answer with it."""
     ingest = Ingest()
     ingest.gate.clear()
-    authenticator = Authenticator(ingest, now=Clock())
-    waiting = [asyncio.create_task(authenticator.tenant("good")) for _ in range(100)]
+    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    waiting = [asyncio.create_task(authenticator.tenant(request("good"))) for _ in range(100)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     await asyncio.sleep(0)
@@ -110,7 +124,7 @@ async def test_many_at_once_ask_once() -> None:
 async def test_what_cannot_be_a_key_is_not_asked_for(key: str) -> None:
     """Missing and malformed keys cost nothing."""
     ingest = Ingest()
-    assert await refused(Authenticator(ingest), key) is Code.UNAUTHENTICATED
+    assert await refused(Authenticator(ingest, unlimited()), key) is Code.UNAUTHENTICATED
     assert ingest.asked == []
 
 
@@ -118,11 +132,11 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of guesses neither grows the memory nor pushes out known keys."""
     monkeypatch.setattr(authentication, "MAX_REMEMBERED", 10)
     ingest = Ingest()
-    authenticator = Authenticator(ingest, now=Clock())
-    await authenticator.tenant("good")
+    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    await authenticator.tenant(request("good"))
     for number in range(50):
         await refused(authenticator, f"guess-{number}")
-    await authenticator.tenant("good")
+    await authenticator.tenant(request("good"))
     assert ingest.asked.count("good") == 1
     assert len(authenticator._unknown) == 10
 
@@ -130,17 +144,45 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_changed_tenant_is_asked_for_anew() -> None:
     """After a change through this gateway, no old answer stands."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, now=Clock())
-    await authenticator.tenant("good")
+    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    await authenticator.tenant(request("good"))
     await refused(authenticator, "revived")
     ingest.tenants = {"revived": "tenant-1"}
     authenticator.forget("tenant-1")
     assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
-    assert (await authenticator.tenant("revived")).id == "tenant-1"
+    assert (await authenticator.tenant(request("revived"))).id == "tenant-1"
 
 
 async def test_keys_are_kept_nowhere() -> None:
     """Memory holds digests."""
-    authenticator = Authenticator(Ingest(), now=Clock())
-    await authenticator.tenant("good")
+    authenticator = Authenticator(Ingest(), unlimited(), now=Clock())
+    await authenticator.tenant(request("good"))
     assert "good" not in repr(vars(authenticator))
+
+
+async def test_an_address_that_fails_too_often() -> None:
+    """Nothing more is asked for it, except about keys that were good before; a minute later it may try again."""
+    ingest, clock = Ingest(), Clock()
+    authenticator = Authenticator(ingest, FailedAttempts(3, Proxies(), now=clock), now=clock)
+    await authenticator.tenant(request("good"))
+    codes = [await refused(authenticator, f"guess-{number}") for number in range(5)]
+    assert codes == [Code.UNAUTHENTICATED] * 3 + [Code.LIMITED] * 2
+    assert len(ingest.asked) == 4
+    clock.now += TTL_S
+    assert (await authenticator.tenant(request("good"))).id == "tenant-1"
+    ingest.tenants["new"] = "tenant-2"
+    assert await refused(authenticator, "new") is Code.LIMITED
+    assert (await authenticator.tenant(request("new", address="198.51.100.1"))).id == "tenant-2"
+    clock.now += 60
+    assert (await authenticator.tenant(request("new"))).id == "tenant-2"
+
+
+async def test_a_key_that_was_revoked_is_like_any_other() -> None:
+    """It was good before, but is no more: its failures count."""
+    ingest, clock = Ingest(), Clock()
+    authenticator = Authenticator(ingest, FailedAttempts(1, Proxies(), now=clock), now=clock)
+    await authenticator.tenant(request("good"))
+    ingest.tenants.clear()
+    clock.now += TTL_S
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+    assert await refused(authenticator, "good") is Code.LIMITED

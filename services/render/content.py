@@ -27,6 +27,8 @@ SLOT = "content"
 
 # What no channel can carry and PostgreSQL cannot store; tab and line ends stay.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Formatted numbers and times hold them; each would make the whole SMS UCS-2.
+_SMS_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TAG_BEGINS = re.compile(r"</?[a-zA-Z!]")
 _ANGLES = re.compile("[<>]")
@@ -152,7 +154,7 @@ def written(
 def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
     """Make of it what the channel sends. See render."""
     if compiled.channel == SMS:
-        text = parts.body.replace("\r\n", "\n").replace("\r", "\n")
+        text = parts.body.replace("\r\n", "\n").replace("\r", "\n").translate(_SMS_SPACES)
         measured = sms.size(text)
         return Content(text=text, sms_segments=measured.segments, sms_encoding=measured.encoding)
     if compiled.channel == PUSH:
@@ -230,7 +232,7 @@ def _faults_of_layout(source: Source) -> list[Fault]:
     except TemplateFaultError as fault:
         return [_fault("layout", fault)]
     return (
-        [] if slots == 1 else [Fault("layout", 0, f"it must hold {{{{{{{SLOT}}}}}}} once, and holds it {count} times")]
+        [] if count == 1 else [Fault("layout", 0, f"it must hold {{{{{{{SLOT}}}}}}} once, and holds it {count} times")]
     )
 
 

@@ -12,12 +12,16 @@ from services.render.helpers.locales import locale_of
 from services.render.helpers.values import count_of, number_of, text_option
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from decimal import Context
+
     from babel.numbers import NumberPattern
 
 _Arguments: TypeAlias = tuple[Any, ...]
 
 _CURRENCY = re.compile("[A-Z]{3}")
 _MOST_DIGITS = 20
+_PRECISION = 500
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 
 
@@ -27,7 +31,8 @@ def _format_number(arguments: _Arguments, options: Options, culture: Culture) ->
         return text_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
     patterns = locale.percent_formats if options.get("style") == "percent" else locale.decimal_formats
-    return str(_with_digits(patterns[None], options).apply(number, locale))
+    with _long_numbers():
+        return str(_with_digits(patterns[None], options).apply(number, locale))
 
 
 def _with_digits(pattern: "NumberPattern", options: Options) -> "NumberPattern":
@@ -54,15 +59,18 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
     if number is None:
         return text_of(arguments[0])
     if not _CURRENCY.fullmatch(currency):
-        return _format_number((number_text(number),), {**options, "minimumFractionDigits": 2}, culture)
+        return _format_number(arguments[:1], {**options, "minimumFractionDigits": 2}, culture)
     from babel.numbers import format_currency
 
-    return format_currency(number, currency, locale=locale_of(culture, options.get("locale")))
+    with _long_numbers():
+        return format_currency(number, currency, locale=locale_of(culture, options.get("locale")))
 
 
-def number_text(number: Any) -> str:
-    """Return a number as digits, without an exponent."""
-    return f"{number:f}"
+def _long_numbers() -> "AbstractContextManager[Context]":
+    """Round what number_of() gives exactly: its longest has some 330 digits, decimal's own limit is 28."""
+    from decimal import localcontext
+
+    return localcontext(prec=_PRECISION)
 
 
 def _pluralize(arguments: _Arguments, options: Options, culture: Culture) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.realtime.v1 import realtime_pb2_grpc
+from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, postgres, service
 from runtime.grpc import Caller, channel
+from services import erasures, retention
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -17,10 +18,14 @@ from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
 from services.realtime.principal import Principals
+from services.realtime.privacy import PrivacyStore
 from services.realtime.probe import probe
 from services.realtime.push import Push
+from services.realtime.revoke import Revoker
 from services.realtime.server import GuardedServer
 from services.realtime.servicer import NAME, RealtimeServicer
+from services.realtime.servicer_privacy import NAME as PRIVACY_NAME
+from services.realtime.servicer_privacy import RealtimePrivacyServicer
 from services.realtime.settings import Settings
 from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
@@ -39,15 +44,24 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
 
     outbox = configuration.Outbox(pool, "realtime", connection)
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
-    directory = EpochDirectory(Principals(settings.principal_secret.reveal()), epochs.find)
-    namespaces = Namespaces()
-    watch = configuration.Watch(connection, ["tenants", "templates", "epochs"], _followed_by(namespaces, directory))
+    principals = Principals(settings.principal_secret.reveal())
+    directory = EpochDirectory(principals, epochs.find)
+    namespaces, erased, policies = Namespaces(), erasures.Erasures(), retention.Policies()
+    watch = configuration.Watch(
+        connection,
+        ["tenants", "templates", "epochs", erasures.PREFIX, retention.PREFIX],
+        _followed_by(namespaces, directory, erased, policies),
+    )
 
     secret = settings.centrifugo_token_secret.reveal()
     guard = Guard(lambda: probe(settings.centrifugo_url, secret))
     hub = CentrifugoHub(settings.centrifugo_url, settings.centrifugo_api_key.reveal(), guard)
     process.on_close(hub.close)
 
+    privacy = PrivacyStore(pool)
+    revoker = Revoker(
+        epochs=epochs, directory=directory, principals=principals, namespaces=namespaces, hub=hub, privacy=privacy
+    )
     server = GuardedServer(
         settings.grpc_address, token=settings.service_token.reveal(), may_serve=lambda: guard.may_serve
     )
@@ -56,22 +70,27 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
         realtime_pb2_grpc.add_RealtimeServiceServicer_to_server,
         RealtimeServicer(
             inbox=inbox,
-            epochs=epochs,
             directory=directory,
-            tokens=Tokens(secret),
+            tokens=Tokens(secret, lifetime_s=settings.token_lifetime_s),
             namespaces=namespaces,
-            hub=hub,
+            revoker=revoker,
             guard=guard,
             configuration=watch.get,
         ),
         NAME,
+    )
+    server.add(
+        privacy_pb2_grpc.add_RealtimePrivacyServiceServicer_to_server,
+        RealtimePrivacyServicer(privacy, revoker),
+        PRIVACY_NAME,
     )
 
     process.start(outbox.run(), name="outbox")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
     process.start(guard.run(), name="guard")
-    worker = _worker(settings, process, connection, Push(inbox, directory, hub))
+    process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
+    worker = _worker(settings, process, connection, Push(inbox, directory, hub), erased)
     process.on_drain(worker.drain)
     process.on_drain(inbox.drain)
     process.start(worker.run(), name="worker")
@@ -79,7 +98,9 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     return server
 
 
-def _worker(settings: Settings, process: service.Process, connection: Client, push: Push) -> DeliveryWorker:
+def _worker(
+    settings: Settings, process: service.Process, connection: Client, push: Push, erased: erasures.Erasures
+) -> DeliveryWorker:
     caller = Caller(settings.service_token.reveal())
     render, ingest = channel(settings.render_address), channel(settings.ingest_address)
     process.on_close(render.close)
@@ -91,11 +112,16 @@ def _worker(settings: Settings, process: service.Process, connection: Client, pu
         Renderer(render, caller),
         LedgerStates(ingest, caller),
         delays_s=settings.retry_delays_s,
+        refuse=erased.refusal,
     )
 
 
-def _followed_by(namespaces: Namespaces, directory: EpochDirectory) -> Callable[[str, bytes | None], None]:
+def _followed_by(
+    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.Policies
+) -> Callable[[str, bytes | None], None]:
     def apply(key: str, value: bytes | None) -> None:
+        erased.on_change(key, value)
+        policies.on_change(key, value)
         if key.startswith("epochs."):
             directory.forget(key)
         elif key.startswith("templates."):

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
 from cent import (
     AsyncClient,
+    BatchRequest,
     CentApiResponseError,
     CentError,
     CentNetworkError,
     CentTransportError,
     CentUnauthorizedError,
+    ChannelsRequest,
     DisconnectRequest,
+    HistoryRemoveRequest,
     PublishRequest,
 )
 from cent.exceptions import CentTimeoutError  # not among the names cent shows
@@ -25,6 +29,9 @@ from services.realtime.ports import Outcome, Published
 # The hub answers within milliseconds; a hung one must not hold the workers.
 DEADLINE_S = 2.0
 MAX_CONNECTIONS = 64
+# What an operator asks for may take longer: it concerns a whole tenant.
+LIST_DEADLINE_S = 10.0
+MAX_BATCH = 500
 
 # What asking again cannot change: unknown channel, permission denied, bad request, not available.
 _FINAL_CODES = frozenset({102, 103, 107, 108})
@@ -66,12 +73,27 @@ class CentrifugoHub:
         _SECONDS.observe(time.perf_counter() - started)
         return Published(Outcome.DONE)
 
-    async def disconnect(self, principal: str) -> None:
-        """Close the connections of a principal, if the hub is there to do it."""
+    async def channels(self, prefix: str) -> list[str] | None:
+        """Return the channels, with a subscriber, of principals whose names begin so; None: the hub does not say."""
         try:
-            await self._client.disconnect(DisconnectRequest(user=principal))
+            found = await self._client.channels(ChannelsRequest(pattern=f"*#{prefix}*"), timeout=LIST_DEADLINE_S)
+        except CentError as error:
+            log.warning("channels_failed", error=str(error))
+            return None
+        return list(found.channels)
+
+    async def end(self, principals: Iterable[str], channels: Iterable[str]) -> bool:
+        """Close the connections of principals and forget what was published to channels; False: not all of it."""
+        requests: list[Any] = [DisconnectRequest(user=name) for name in principals]
+        requests += [HistoryRemoveRequest(channel=name) for name in channels]
+        try:
+            for start in range(0, len(requests), MAX_BATCH):
+                batch = BatchRequest(requests=requests[start : start + MAX_BATCH], parallel=True)
+                await self._client.batch(batch, timeout=LIST_DEADLINE_S)
         except CentError as error:
             log.warning("disconnect_failed", error=str(error))
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

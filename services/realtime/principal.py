@@ -15,8 +15,10 @@ GLOBAL_NAMESPACE = "global_system"
 # As many channels as the hub lets one connection subscribe to.
 MAX_CHANNELS = 128
 
-# Bytes of the keyed hash that make the name: 160 bits, 32 letters and digits, no padding.
-_BYTES = 20
+# Bytes of the keyed hashes that make the name: 40 bits of tag, 120 of the user, together 32 letters and digits
+# without padding. A tag that two tenants share (one pair in a million million) costs a reconnection, no more.
+_TAG_BYTES = 5
+_BYTES = 15
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -34,14 +36,22 @@ class Principals:
         self._secret = secret.encode()
 
     def of(self, tenant_id: str, user_id: str, epoch: Epoch) -> str:
-        """Return the 32 letters (a to z) and digits (2 to 7) for this user in this epoch.
+        """Return the 32 letters (a to z) and digits (2 to 7) for this user in this epoch; the tag comes first."""
+        digest = self._digest(tenant_id, user_id, str(epoch.tenant), str(epoch.user))
+        return self.tag(tenant_id, epoch.tenant) + _letters(digest[:_BYTES])
 
-        Each part goes in with its length in front, so no two different users give the same input.
-        """
-        parts = (tenant_id.encode(), user_id.encode(), str(epoch.tenant).encode(), str(epoch.user).encode())
-        message = b"".join(len(part).to_bytes(4) + part for part in parts)
-        digest = hmac.digest(self._secret, message, "sha256")
-        return base64.b32encode(digest[:_BYTES]).decode().lower()
+    def tag(self, tenant_id: str, epoch: int) -> str:
+        """Return how the names of all users of a tenant begin in this epoch of the tenant's."""
+        return _letters(self._digest(tenant_id, str(epoch))[:_TAG_BYTES])
+
+    def _digest(self, *parts: str) -> bytes:
+        # Each part goes in with its length in front, so no two different users give the same input.
+        encoded = [part.encode() for part in parts]
+        return hmac.digest(self._secret, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")
+
+
+def _letters(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().lower()
 
 
 def is_namespace(text: str) -> bool:

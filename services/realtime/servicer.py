@@ -14,10 +14,10 @@ from services import topology
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
-from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
 from services.realtime.push import MAX_USER_ID, is_user_id
-from services.realtime.store import EpochStore, InboxStore
+from services.realtime.revoke import Revoker
+from services.realtime.store import InboxStore
 from services.realtime.tokens import Tokens, refused
 
 NAME = "clarion.realtime.v1.RealtimeService"
@@ -55,26 +55,24 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self,
         *,
         inbox: InboxStore,
-        epochs: EpochStore,
         directory: EpochDirectory,
         tokens: Tokens,
         namespaces: Namespaces,
-        hub: CentrifugoHub,
+        revoker: Revoker,
         guard: Guard,
         configuration: Callable[[str], bytes | None],
     ) -> None:
         self._inbox = inbox
-        self._epochs = epochs
         self._directory = directory
         self._tokens = tokens
         self._namespaces = namespaces
-        self._hub = hub
+        self._revoker = revoker
         self._guard = guard
         self._configuration = configuration
 
     async def IssueToken(self, request: realtime_pb2.IssueTokenRequest, _: Any) -> realtime_pb2.IssueTokenResponse:
         """A connection token of two hours and the channels it opens."""
-        _check_user(request)
+        check_user(request)
         if not self._guard.may_serve:
             raise ClarionError(Code.UNAVAILABLE, "Realtime is closed: its hub is not safe to use.", retry_after=30)
         self._check_active(request.tenant_id)
@@ -97,25 +95,22 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     async def RevokeTokens(
         self, request: realtime_pb2.RevokeTokensRequest, _: Any
     ) -> realtime_pb2.RevokeTokensResponse:
-        """Raise the epoch of a user or of the whole tenant; a user's open connections are closed, too."""
+        """Raise the epoch of a user or of the whole tenant, and close the open connections."""
         tenant_id, user_id = request.tenant_id, request.user_id
         if user_id:
-            _check_user(request)
-            name = await self._directory.principal(tenant_id, user_id)
+            check_user(request)
+            disconnected = await self._revoker.user(tenant_id, user_id)
         else:
             _check_tenant(tenant_id)
-        await self._epochs.raise_epoch(tenant_id, user_id)
-        self._directory.forget(topology.epochs_key(tenant_id, user_id))
-        if user_id:
-            await self._hub.disconnect(name)
-        log.info("tokens_revoked", tenant_id=tenant_id, user_id=user_id)
-        return realtime_pb2.RevokeTokensResponse()
+            disconnected = await self._revoker.tenant(tenant_id)
+        log.info("tokens_revoked", tenant_id=tenant_id, user_id=user_id, disconnected=disconnected)
+        return realtime_pb2.RevokeTokensResponse(disconnected=disconnected)
 
     async def ListNotifications(
         self, request: realtime_pb2.ListNotificationsRequest, _: Any
     ) -> realtime_pb2.ListNotificationsResponse:
         """One page of a user's inbox, newest first, and how many are unread in all."""
-        _check_user(request)
+        check_user(request)
         if not 0 <= request.offset <= MAX_OFFSET:
             raise _invalid("offset", f"must be 0 to {MAX_OFFSET}")
         limit = min(max(request.limit or DEFAULT_LIMIT, 1), MAX_LIMIT)
@@ -137,14 +132,14 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
 
     async def MarkRead(self, request: realtime_pb2.MarkReadRequest, _: Any) -> realtime_pb2.MarkReadResponse:
         """Mark one as read; not found where it is somebody else's."""
-        _check_user(request)
+        check_user(request)
         found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
         log.info("marked_read", tenant_id=request.tenant_id, notification_id=request.notification_id[:64], found=found)
         return realtime_pb2.MarkReadResponse(found=found)
 
     async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:
         """How many are unread."""
-        _check_user(request)
+        check_user(request)
         return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))
 
     def _check_active(self, tenant_id: str) -> None:
@@ -154,7 +149,8 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             raise refused()
 
 
-def _check_user(request: OfUser) -> None:
+def check_user(request: OfUser) -> None:
+    """Raise INVALID, naming the field, for a tenant or user that cannot be."""
     _check_tenant(request.tenant_id)
     if not is_user_id(request.user_id):
         raise _invalid("user_id", f"must have 1 to {MAX_USER_ID} characters")

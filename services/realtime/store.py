@@ -105,16 +105,21 @@ class EpochStore:
         rows = await _guarded(lambda: self._pool.fetch(_sql.find_epochs, list(tenant_ids), list(user_ids)))
         return [Epoch(row["tenant_epoch"], row["user_epoch"]) for row in rows]
 
-    async def raise_epoch(self, tenant_id: str, user_id: str = "") -> None:
-        """Raise the epoch of a user or (no user_id) of a whole tenant, and tell every process. Raises UNAVAILABLE."""
-        await _guarded(lambda: self._raise(tenant_id, user_id))
-        await self._outbox.flush()
+    async def raise_epoch(self, tenant_id: str, user_id: str = "") -> int:
+        """Raise the epoch of a user or (no user_id) of a whole tenant, and tell every process; return the new one.
 
-    async def _raise(self, tenant_id: str, user_id: str) -> None:
+        Raises UNAVAILABLE.
+        """
+        epoch = await _guarded(lambda: self._raise(tenant_id, user_id))
+        await self._outbox.flush()
+        return epoch
+
+    async def _raise(self, tenant_id: str, user_id: str) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
-            epoch = await connection.fetchval(_sql.raise_epoch, tenant_id, user_id)
+            epoch: int = await connection.fetchval(_sql.raise_epoch, tenant_id, user_id)
             key = topology.epochs_key(tenant_id, user_id)
             await self._outbox.add(connection, key, str(epoch).encode())
+        return epoch
 
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:

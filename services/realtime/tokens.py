@@ -1,4 +1,4 @@
-"""Connection tokens for the hub: HS256, two hours, one claim that matters."""
+"""Connection tokens for the hub: HS256, two hours unless set otherwise, one claim that matters."""
 
 import jwt
 
@@ -13,8 +13,9 @@ _ALGORITHM = "HS256"
 class Tokens:
     """Signs and checks. secret: the hub's client.token.hmac_secret_key."""
 
-    def __init__(self, secret: str, *, now: Clock = now_us) -> None:
+    def __init__(self, secret: str, *, lifetime_s: int = LIFETIME_S, now: Clock = now_us) -> None:
         self._secret = secret.encode()
+        self._lifetime_s = lifetime_s
         self._now = now
 
     def issue(self, principal: str) -> str:
@@ -24,7 +25,7 @@ class Tokens:
         the page's own subscribe would then be refused as a second one.
         """
         issued = self._now() // 1_000_000
-        claims = {"sub": principal, "iat": issued, "exp": issued + LIFETIME_S}
+        claims = {"sub": principal, "iat": issued, "exp": issued + self._lifetime_s}
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def principal(self, token: str) -> str:

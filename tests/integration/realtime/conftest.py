@@ -17,7 +17,7 @@ import asyncpg
 import grpc.aio
 import pytest
 
-from clarion.realtime.v1 import realtime_pb2_grpc
+from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import postgres
 from runtime.grpc import Caller, channel, is_serving
 from services.realtime.centrifugo import configuration
@@ -97,11 +97,13 @@ class Service:
     address: str
     process: "subprocess.Popen[bytes]"
     stub: "realtime_pb2_grpc.RealtimeServiceAsyncStub"
+    privacy: Any
     log: Path
 
     async def call(self, method: str, request: Any) -> Any:
         """Call as the gateway does."""
-        return await Caller(SERVICE_TOKEN)(getattr(self.stub, method), request, deadline=10)
+        stub = self.stub if hasattr(self.stub, method) else self.privacy
+        return await Caller(SERVICE_TOKEN)(getattr(stub, method), request, deadline=10)
 
     async def is_serving(self) -> bool:
         """Ask its health."""
@@ -145,7 +147,9 @@ async def start_realtime(postgres_url: str, nats_server: NatsServer, tmp_path: P
             process = spawn("services.realtime", values, log)
             stack.callback(end, process)
             connection = await stack.enter_async_context(channel(address))
-            service = Service(address, process, _stub(connection), log)
+            service = Service(
+                address, process, _stub(connection), privacy_pb2_grpc.RealtimePrivacyServiceStub(connection), log
+            )
             await eventually(service.is_serving if serving else lambda: _answers(address), 60)
             return service
 

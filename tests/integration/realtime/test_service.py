@@ -162,10 +162,11 @@ async def test_revoked_tokens_are_useless_everywhere(
     neighbour = await _token(first, "t2", "u1")
     assert await _verifies(second, old.token, "t1", "u1")
     async with connected(session, hub, old.token) as wire:
+        await wire.ask({"id": 2, "subscribe": {"channel": old.channels[0]}})
         user_id = "" if whole_tenant else "u1"
-        await first.call("RevokeTokens", realtime_pb2.RevokeTokensRequest(tenant_id="t1", user_id=user_id))
-        if not whole_tenant:
-            assert isinstance(await wire.next(), Closed)
+        answer = await first.call("RevokeTokens", realtime_pb2.RevokeTokensRequest(tenant_id="t1", user_id=user_id))
+        assert isinstance(await wire.next(), Closed)
+        assert answer.disconnected == 1
     assert not await _verifies(first, old.token, "t1", "u1")
     await eventually(lambda: _refused(second, old.token))
     new = await _token(second, "t1", "u1")

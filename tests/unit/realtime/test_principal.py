@@ -76,3 +76,14 @@ def test_namespaces_hold_no_punctuation() -> None:
     """Each of these would make the hub read another channel than was meant."""
     assert is_namespace("order_updates-2")
     assert not any(is_namespace(bad) for bad in ("", "a:b", "a#b", "a,b", "$a", "a b", "ü", "a\n", "n" * 65))
+
+
+def test_a_tenants_names_begin_alike() -> None:
+    """With its tag of the epoch; another tenant's do not, nor do its own after a revocation, and users differ behind."""
+    tag = _PRINCIPALS.tag("t1", 0)
+    names = [_PRINCIPALS.of("t1", user, Epoch()) for user in ("u1", "u2")]
+    assert {name[: len(tag)] for name in names} == {tag}
+    assert len({name[len(tag) :] for name in names}) == 2
+    others = [_PRINCIPALS.of("t2", "u1", Epoch()), _PRINCIPALS.of("t1", "u1", Epoch(1, 0))]
+    assert not any(name.startswith(tag) for name in others)
+    assert _PRINCIPALS.of("t1", "u1", Epoch(0, 1)).startswith(tag)

@@ -1,0 +1,95 @@
+"""A recipient's inbox as a whole: shown, erased, and let go when its days are over."""
+
+import asyncio
+import base64
+import binascii
+import random
+from pathlib import Path
+
+import asyncpg
+
+from runtime import logs, postgres
+from runtime.errors import ClarionError, Code
+from services.retention import EXPIRED, Policies
+
+# Rows of one statement, and how many statements one call may take.
+BATCH = 1000
+MAX_BATCHES = 10
+# Between two looks, seconds; while there is more to do, between two batches.
+INTERVAL_S = 600.0
+PAUSE_S = 0.2
+# Users of a revoked tenant whose history at the hub is emptied.
+MAX_RECENT = 5000
+
+_SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
+_NAME = "The inbox's database"
+
+log = logs.get(__name__)
+
+
+class PrivacyStore:
+    """Reads and writes realtime.inbox across all of a recipient's rows."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def erase(self, tenant_id: str, user_id: str, until_us: int) -> tuple[int, bool]:
+        """Delete what was accepted until then; return how many, and whether there is more. Raises UNAVAILABLE."""
+        deleted = 0
+        for _ in range(MAX_BATCHES):
+            with postgres.answering(_NAME):
+                status = await self._pool.execute(_SQL.erase_inbox, tenant_id, user_id, until_us, BATCH)
+            count = _count(status)
+            deleted += count
+            if count < BATCH:
+                return deleted, False
+        return deleted, True
+
+    async def page(self, tenant_id: str, user_id: str, cursor: str, limit: int) -> "tuple[list[asyncpg.Record], str]":
+        """Return up to limit rows, newest first, and the next cursor; empty: that was all. Raises INVALID."""
+        created_us, event_id = _decoded(cursor)
+        with postgres.answering(_NAME):
+            rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, created_us, event_id, limit)
+        more = f"{rows[-1]['created_at_us']}/{rows[-1]['event_id']}" if len(rows) == limit else ""
+        return rows, base64.urlsafe_b64encode(more.encode()).decode()
+
+    async def recent_users(self, tenant_id: str) -> list[str]:
+        """Return who was sent a push lately, at most MAX_RECENT. Raises UNAVAILABLE."""
+        with postgres.answering(_NAME):
+            rows = await self._pool.fetch(_SQL.recent_users, tenant_id, MAX_RECENT)
+        return [row["user_id"] for row in rows]
+
+    async def expire(self, default_days: int, own_days: dict[str, int]) -> bool:
+        """Delete one batch of what is past its tenant's days; tell whether there may be more."""
+        status = await self._pool.execute(
+            _SQL.expire_inbox, default_days, list(own_days), list(own_days.values()), BATCH, timeout=30
+        )
+        EXPIRED.labels("inbox").inc(_count(status))
+        return _count(status) == BATCH
+
+    async def keep_expiring(self, default_days: int, policies: Policies) -> None:
+        """Delete what is past its days, for ever."""
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause or INTERVAL_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            try:
+                pause = PAUSE_S if await self.expire(default_days, policies.inbox_days()) else 0.0
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("retention_waits", error=repr(error))
+                pause = 0.0
+
+
+def _count(status: str) -> int:
+    return int(status.rpartition(" ")[2])
+
+
+def _decoded(cursor: str) -> tuple[int | None, str]:
+    if not cursor:
+        return None, ""
+    try:
+        created_us, _, event_id = base64.urlsafe_b64decode(cursor).decode().partition("/")
+        return int(created_us), event_id
+    except (ValueError, binascii.Error):
+        raise ClarionError(
+            Code.INVALID, "cursor is not one of ours", fields=[("cursor", "is not one of ours")]
+        ) from None

@@ -1,0 +1,80 @@
+"""Ends what a user, or all users of a tenant, could receive until now.
+
+The epoch first: from then on nothing is published where old tokens look. Then the open connections, and the hub's
+memory of what was published there.
+"""
+
+from collections.abc import Iterable
+
+from runtime import logs
+from services import topology
+from services.realtime import principal
+from services.realtime.directory import EpochDirectory
+from services.realtime.hub import CentrifugoHub
+from services.realtime.namespaces import Namespaces
+from services.realtime.principal import Epoch, Principals
+from services.realtime.privacy import PrivacyStore
+from services.realtime.store import EpochStore
+
+# Pages of so many epochs ago are looked for: a revocation that was cut off is made good by the next one.
+_EPOCHS_BACK = 3
+
+log = logs.get(__name__)
+
+
+class Revoker:
+    """Revokes."""
+
+    def __init__(
+        self,
+        *,
+        epochs: EpochStore,
+        directory: EpochDirectory,
+        principals: Principals,
+        namespaces: Namespaces,
+        hub: CentrifugoHub,
+        privacy: PrivacyStore,
+    ) -> None:
+        self._epochs = epochs
+        self._directory = directory
+        self._principals = principals
+        self._namespaces = namespaces
+        self._hub = hub
+        self._privacy = privacy
+
+    async def user(self, tenant_id: str, user_id: str) -> int:
+        """Return how many were disconnected (0 or 1), -1: the hub does not answer. Raises UNAVAILABLE."""
+        name = await self._directory.principal(tenant_id, user_id)
+        await self._epochs.raise_epoch(tenant_id, user_id)
+        self._directory.forget(topology.epochs_key(tenant_id, user_id))
+        return await self._close([name], self._channels(tenant_id, [name]), {name})
+
+    async def tenant(self, tenant_id: str) -> int:
+        """As user(), of all users of a tenant."""
+        users = await self._privacy.recent_users(tenant_id)
+        found = await self._epochs.find([(tenant_id, user) for user in users]) if users else []
+        raised = await self._epochs.raise_epoch(tenant_id)
+        self._directory.forget(topology.epochs_key(tenant_id))
+        old = [
+            self._principals.of(tenant_id, user, Epoch(raised - 1, epoch.user))
+            for user, epoch in zip(users, found, strict=True)
+        ]
+        tags = [self._principals.tag(tenant_id, epoch) for epoch in range(max(0, raised - _EPOCHS_BACK), raised)]
+        return await self._close(tags, self._channels(tenant_id, old), set())
+
+    async def _close(self, prefixes: list[str], channels: list[str], names: set[str]) -> int:
+        """Disconnect whoever listens under these prefixes, and names besides; empty their channels and these."""
+        listening: set[str] = set()
+        for prefix in prefixes:
+            open_channels = await self._hub.channels(prefix)
+            if open_channels is None:
+                log.warning("revocation_unfinished", reason="the hub does not answer")
+                return -1
+            listening |= {channel.rpartition("#")[2] for channel in open_channels}
+            channels += open_channels
+        done = await self._hub.end(listening | names, channels)
+        return len(listening) if done else -1
+
+    def _channels(self, tenant_id: str, names: Iterable[str]) -> list[str]:
+        namespaces = self._namespaces.of(tenant_id)
+        return [channel for name in names for channel in principal.channels(namespaces, name)]

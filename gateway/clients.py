@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
-from clarion.render.v1 import render_pb2_grpc, templates_pb2_grpc
+from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
 from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
@@ -42,6 +42,8 @@ class Clients:
         self.router = router_pb2_grpc.RouterServiceStub(self.channels["router"])
         self.render = render_pb2_grpc.RenderServiceStub(self.channels["render"])
         self.templates = templates_pb2_grpc.TemplateServiceStub(self.channels["render"])
+        self.parts = parts_pb2_grpc.PartServiceStub(self.channels["render"])
+        self.locales = locales_pb2_grpc.LocaleServiceStub(self.channels["render"])
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.channels["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.channels["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.channels["router"])

@@ -78,6 +78,7 @@ class Events:
                 phone=forms.text(request, "phone"),
             ),
             channels=forms.channels(named, "channels"),
+            locale=forms.text(request, "locale"),
         )
         answer = await self._clients.call(self._clients.router.ExplainRoute, wire)
         deliveries = [_planned(delivery) for delivery in answer.route.deliveries]
@@ -108,6 +109,7 @@ def _event(event: ledger_pb2.EventSummary) -> dict[str, Any]:
             "phone": recipient.phone or None,
         },
         "trace_id": event.trace_id,
+        "test": event.test,
         "accepted_at": forms.iso(event.accepted_at_us),
         "finished_at": forms.iso(event.finished_at_us),
         "deliveries": [_delivery(delivery) for delivery in event.deliveries],
@@ -139,6 +141,8 @@ def _step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "attempt": step.attempt or None,
         "provider": step.provider or None,
         "next_attempt_at": forms.iso(step.next_attempt_at_us),
+        "template_version_id": step.template_version_id or None,
+        "sms": {"segments": step.sms_segments, "encoding": step.sms_encoding} if step.sms_encoding else None,
     }
 
 
@@ -160,5 +164,6 @@ def _planned(delivery: trace_pb2.PlannedDelivery) -> dict[str, Any]:
         "status": forms.status_name(delivery.status),
         "reason": delivery.reason or None,
         "template_version_id": delivery.template_version_id or None,
+        "locale": delivery.locale or None,
         "provider_id": delivery.provider_id or None,
     }

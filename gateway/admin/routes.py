@@ -3,7 +3,9 @@
 from aiohttp import web
 
 from gateway.admin.audit import AuditLog
+from gateway.admin.drafts import Drafts
 from gateway.admin.events import Events
+from gateway.admin.parts import Parts
 from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import Providers
 from gateway.admin.suppressions import Suppressions
@@ -57,6 +59,8 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
     tenants = Tenants(clients, authenticator)
     providers = Providers(clients)
     templates = Templates(clients)
+    drafts = Drafts(clients)
+    parts = Parts(clients)
     events = Events(clients)
     audit = AuditLog(clients)
     suppressions = Suppressions(clients)
@@ -79,10 +83,19 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("DELETE", "/suppressions/{id}", suppressions.lift),
         ("POST", "/templates", templates.create),
         ("GET", "/templates", templates.list_all),
-        ("POST", "/templates/preview", templates.preview),
+        ("POST", "/templates/preview", drafts.preview),
         ("GET", "/templates/{id}", templates.get),
         ("POST", "/templates/{id}/activate", templates.activate),
         ("POST", "/templates/{id}/deactivate", templates.deactivate),
+        ("GET", "/templates/{id}/diff", templates.diff),
+        ("POST", "/templates/{id}/refresh", templates.refresh),
+        ("POST", "/templates/{id}/test", drafts.test),
+        ("POST", "/template-parts", parts.create),
+        ("GET", "/template-parts", parts.list_all),
+        ("GET", "/template-parts/{id}", parts.get),
+        ("POST", "/template-parts/{id}/apply", parts.apply),
+        ("GET", "/tenants/{id}/locale", templates.locale),
+        ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
         ("GET", "/dead-letters", events.dead_letters),

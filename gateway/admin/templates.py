@@ -1,18 +1,24 @@
-"""Templates and their versions."""
+"""Templates and their versions, and the language that a tenant's fall back to."""
 
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from clarion.render.v1 import render_pb2, templates_pb2
+from clarion.ingest.v1 import tenants_pb2
+from clarion.render.v1 import locales_pb2, templates_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
-# Rendering a hostile body runs into render's own limits first.
-PREVIEW_DEADLINE_S = 10.0
+# Trying a hostile body runs into render's own limits first.
+TRY_DEADLINE_S = 10.0
+
+PART_KINDS = {
+    "LAYOUT": templates_pb2.PART_KIND_LAYOUT,
+    "PARTIAL": templates_pb2.PART_KIND_PARTIAL,
+}
+_PART_NAMES = {number: name for name, number in PART_KINDS.items()}
 
 
 class NewTemplate(forms.Body):
@@ -23,17 +29,18 @@ class NewTemplate(forms.Body):
     body: str
     tenant_id: str = ""
     subject: str = ""
+    preheader: str = ""
+    layout: str = ""
+    locale: str = ""
     push_namespace: str = ""
+    subscribed: bool = False
     activate: bool = False
 
 
-class Draft(forms.Body):
-    """POST /templates/preview: a body that is not saved."""
+class NewLocale(forms.Body):
+    """PUT /tenants/{id}/locale. Empty: none."""
 
-    channel: str
-    body: str
-    subject: str = ""
-    variables: dict[str, Any] = msgspec.field(default_factory=dict)
+    locale: str
 
 
 class Templates:
@@ -53,71 +60,128 @@ class Templates:
             subject=body.subject,
             body=body.body,
             push_namespace=body.push_namespace,
+            locale=body.locale,
+            preheader=body.preheader,
+            layout=body.layout,
+            subscribed=body.subscribed,
         )
-        template = (await self._clients.call(self._clients.templates.CreateTemplate, wire)).template
+        answer = await self._clients.call(self._clients.templates.CreateTemplate, wire, deadline=TRY_DEADLINE_S)
+        template = answer.template
         if body.activate:
             template = await self._activate(template.id)
-        return json_reply(_shown(template), status=201)
+        return json_reply(shown(template), status=201)
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List versions, newest first."""
+        channel = forms.text(request, "channel")
         wire = templates_pb2.ListTemplatesRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
+            channel=forms.channel(channel) if channel else None,
+            locale=forms.text(request, "locale") if "locale" in request.query else None,
             active_only=request.query.get("active") == "true",
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.templates.ListTemplates, wire)
-        return json_reply(forms.page([_shown(template) for template in answer.templates], answer.next_cursor))
+        return json_reply(forms.page([shown(template) for template in answer.templates], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one version."""
         wire = templates_pb2.GetTemplateRequest(template_version_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.templates.GetTemplate, wire)
-        return json_reply(_shown(answer.template))
+        return json_reply(shown(answer.template))
 
     async def activate(self, request: web.Request) -> web.Response:
-        """Make this version the active one."""
-        return json_reply(_shown(await self._activate(forms.path_id(request))))
+        """Make this version the active one; of an earlier version: roll back."""
+        return json_reply(shown(await self._activate(forms.path_id(request))))
 
     async def deactivate(self, request: web.Request) -> web.Response:
         """Stop using this version."""
         wire = templates_pb2.DeactivateTemplateRequest(template_version_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.templates.DeactivateTemplate, wire)
-        return json_reply(_shown(answer.template))
+        return json_reply(shown(answer.template))
 
-    async def preview(self, request: web.Request) -> web.Response:
-        """Render a draft as production would: {"content"} or {"failure"}."""
-        body = await forms.read(request, Draft)
-        wire = render_pb2.PreviewRequest(
-            channel=forms.channel(body.channel),
-            subject=body.subject,
-            body=body.body,
-            variables=msgspec.json.encode(body.variables),
+    async def diff(self, request: web.Request) -> web.Response:
+        """Compare this version with ?against=, which is taken for the older one."""
+        against = forms.text(request, "against")
+        if not against:
+            raise forms.invalid("against", "is required: the id of another version")
+        wire = templates_pb2.DiffTemplatesRequest(from_version_id=against, to_version_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.templates.DiffTemplates, wire, deadline=TRY_DEADLINE_S)
+        before = getattr(answer, "from")  # a word of Python's own
+        return json_reply(
+            {
+                "from": {"id": before.id, "version": before.version},
+                "to": {"id": answer.to.id, "version": answer.to.version},
+                "changed": list(answer.changed),
+                "unified": answer.unified,
+            }
         )
-        answer = await self._clients.call(self._clients.render.Preview, wire, deadline=PREVIEW_DEADLINE_S)
-        if answer.HasField("failure"):
-            return json_reply({"failure": {"reason": answer.failure.reason, "detail": answer.failure.detail}})
-        content = answer.content
-        names = ("subject", "html", "text", "title", "body")
-        return json_reply({"content": {name: getattr(content, name) for name in names}})
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Add a version of the same content with the layout and partials of today."""
+        wire = templates_pb2.RefreshTemplateRequest(template_version_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.templates.RefreshTemplate, wire, deadline=TRY_DEADLINE_S)
+        return json_reply(shown(answer.template), status=201)
+
+    async def locale(self, request: web.Request) -> web.Response:
+        """Return the language that a tenant's templates fall back to."""
+        tenant_id = await self._tenant(request)
+        wire = locales_pb2.GetDefaultLocaleRequest(tenant_id=tenant_id)
+        answer = await self._clients.call(self._clients.locales.GetDefaultLocale, wire)
+        return json_reply({"locale": answer.locale or None})
+
+    async def set_locale(self, request: web.Request) -> web.Response:
+        """Change it."""
+        body = await forms.read(request, NewLocale)
+        tenant_id = await self._tenant(request)
+        wire = locales_pb2.SetDefaultLocaleRequest(tenant_id=tenant_id, locale=body.locale)
+        answer = await self._clients.call(self._clients.locales.SetDefaultLocale, wire)
+        return json_reply({"locale": answer.locale or None})
+
+    async def _tenant(self, request: web.Request) -> str:
+        """Return the path's tenant. Raises NOT_FOUND."""
+        wire = tenants_pb2.GetTenantRequest(tenant_id=forms.path_id(request))
+        tenant_id: str = (await self._clients.call(self._clients.tenants.GetTenant, wire)).tenant.id
+        request[TENANT_ID] = tenant_id
+        return tenant_id
 
     async def _activate(self, template_id: str) -> templates_pb2.TemplateVersion:
         wire = templates_pb2.ActivateTemplateRequest(template_version_id=template_id)
         return (await self._clients.call(self._clients.templates.ActivateTemplate, wire)).template
 
 
-def _shown(template: templates_pb2.TemplateVersion) -> dict[str, Any]:
+def shown(template: templates_pb2.TemplateVersion) -> dict[str, Any]:
+    """Return a version as the API has it."""
     return {
         "id": template.id,
         "version": template.version,
         "tenant_id": template.tenant_id or None,
         "event_type": template.event_type,
         "channel": forms.channel_name(template.channel),
+        "locale": template.locale or None,
         "subject": template.subject,
+        "preheader": template.preheader,
         "body": template.body,
+        "layout": template.layout or None,
+        "parts": [
+            {
+                "id": part.part_version_id,
+                "kind": part_kind_name(part.kind),
+                "name": part.name,
+                "version": part.version,
+            }
+            for part in template.parts
+        ],
         "push_namespace": template.push_namespace,
+        "subscribed": template.subscribed,
         "active": template.active,
         "created_at": forms.iso(template.created_at_us),
+        "activated_at": forms.iso(template.activated_at_us),
     }
+
+
+def part_kind_name(number: "templates_pb2.PartKind.ValueType") -> str | None:
+    """Return the name of a kind of part; None where there is none."""
+    return _PART_NAMES.get(number)

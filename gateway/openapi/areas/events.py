@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gateway.openapi.areas.templates import Sms
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, Parameter, admin, filters
 from gateway.openapi.values import Channel, Id, Page, Shape, Status, Text, Time
 
@@ -38,6 +39,7 @@ class Event(Shape):
     caller_event_id: str | None
     recipient: EventRecipient
     trace_id: str
+    test: Annotated[bool, Meta(description="Sent by an operator to try a template.")]
     accepted_at: Time | None
     finished_at: Annotated[Time | None, Meta(description="null while something is still to do.")]
     deliveries: list[Delivery]
@@ -58,6 +60,8 @@ class Step(Shape):
     attempt: int | None
     provider: str | None
     next_attempt_at: Time | None
+    template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
+    sms: Annotated[Sms | None, Meta(description="What it was billed as.")]
 
 
 class EventWithTimeline(Event):
@@ -92,6 +96,7 @@ class PlannedDelivery(Shape):
     status: Status | None
     reason: str | None
     template_version_id: str | None
+    locale: str | None
     provider_id: str | None
 
 
@@ -113,7 +118,7 @@ _SEARCH = (
 )
 _EXPLAIN = (
     Parameter("tenant_id", Text, required=True),
-    *filters("event_type", "user_id", "email", "phone"),
+    *filters("event_type", "user_id", "email", "phone", "locale"),
     Parameter("channels", Text, "EMAIL,SMS,PUSH or some of them."),
 )
 

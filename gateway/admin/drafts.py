@@ -1,0 +1,151 @@
+"""Trying a template: rendered with sample data before it is saved, or sent to one address."""
+
+import uuid
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from clarion.render.v1 import render_pb2, templates_pb2
+from gateway.admin import forms
+from gateway.admin.templates import TRY_DEADLINE_S
+from gateway.clients import Clients
+from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.replies import json_reply
+from runtime import telemetry
+from runtime.errors import ClarionError
+
+_CONTENT = ("subject", "preheader", "html", "text", "title", "body")
+# What a test's recipient is called where nobody says.
+_USER = "test"
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Draft(forms.Body):
+    """POST /templates/preview: a body that is not saved.
+
+    layout_body, partials: bodies of a layout and of partials (by name) that are not saved either.
+    """
+
+    channel: str
+    body: str
+    subject: str = ""
+    preheader: str = ""
+    tenant_id: str = ""
+    layout: str = ""
+    layout_body: str = ""
+    partials: dict[str, str] = msgspec.field(default_factory=dict)
+    locale: str = ""
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class TestRecipient(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who gets a test; the channel's address is needed."""
+
+    user_id: str = _USER
+    email: str = ""
+    phone: str = ""
+
+
+class TestSend(forms.Body):
+    """POST /templates/{id}/test. tenant_id: through whose provider; needed for a platform template only."""
+
+    recipient: TestRecipient
+    tenant_id: str = ""
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Drafts:
+    """Asks render for a preview, and sends tests the way of every event."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """Render a draft as production would: {"content", "report"} or {"failure"}."""
+        body = await forms.read(request, Draft)
+        request[TENANT_ID] = body.tenant_id
+        wire = render_pb2.PreviewRequest(
+            channel=forms.channel(body.channel),
+            subject=body.subject,
+            body=body.body,
+            variables=_encode(body.variables),
+            tenant_id=body.tenant_id,
+            preheader=body.preheader,
+            layout=body.layout,
+            locale=body.locale,
+            layout_body=body.layout_body,
+            partials=body.partials,
+        )
+        answer = await self._clients.call(self._clients.render.Preview, wire, deadline=TRY_DEADLINE_S)
+        if answer.HasField("failure"):
+            return json_reply({"failure": _failure(answer.failure)})
+        return json_reply({"content": _content(answer.content), "report": _report(answer.report)})
+
+    async def test(self, request: web.Request) -> web.Response:
+        """Send this version, active or not, to one address: an event of its own, marked as a test."""
+        body = await forms.read(request, TestSend)
+        wire = templates_pb2.GetTemplateRequest(template_version_id=forms.path_id(request))
+        template = (await self._clients.call(self._clients.templates.GetTemplate, wire)).template
+        tenant_id = _tenant(template, body)
+        request[TENANT_ID] = tenant_id
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=_event(template, body))
+        accept = ingest_pb2.AcceptEventsRequest(items=[item])
+        (result,) = (await self._clients.call(self._clients.ingest.AcceptEvents, accept)).results
+        if result.HasField("error"):
+            raise ClarionError.from_proto(result.error)
+        request[EVENT_ID] = result.accepted.event_id
+        return json_reply({"event_id": result.accepted.event_id, "template_version_id": template.id}, status=202)
+
+
+def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
+    if not template.tenant_id and not body.tenant_id:
+        raise forms.invalid("tenant_id", "is required: this is a platform template")
+    if template.tenant_id and body.tenant_id not in ("", template.tenant_id):
+        raise forms.invalid("tenant_id", "is not the tenant of this template")
+    return template.tenant_id or body.tenant_id
+
+
+def _event(template: templates_pb2.TemplateVersion, body: TestSend) -> ingest_pb2.NewEvent:
+    recipient = body.recipient
+    return ingest_pb2.NewEvent(
+        event_type=template.event_type,
+        recipient=event_pb2.Recipient(user_id=recipient.user_id or _USER, email=recipient.email, phone=recipient.phone),
+        variables=_encode(body.variables),
+        payload_extra=b"{}",
+        # The same test twice is two sends.
+        idempotency_key=f"test-{uuid.uuid4()}",
+        trace_id=telemetry.current_trace(),
+        pinned=event_pb2.PinnedTemplate(
+            channel=template.channel,
+            template_version_id=template.id,
+            push_namespace=template.push_namespace,
+            subscribed=template.subscribed,
+            locale=template.locale,
+        ),
+    )
+
+
+def _content(content: render_pb2.Content) -> dict[str, Any]:
+    shown: dict[str, Any] = {name: getattr(content, name) for name in _CONTENT}
+    is_sms = bool(content.sms_encoding)
+    shown["sms"] = {"segments": content.sms_segments, "encoding": content.sms_encoding} if is_sms else None
+    return shown
+
+
+def _report(report: render_pb2.PreviewReport) -> dict[str, Any]:
+    return {
+        "format": report.format,
+        "size_bytes": report.size,
+        "clipped_by_gmail": report.clipped,
+        "missing": [{"name": one.name, "field": one.field, "line": one.line or None} for one in report.missing],
+        "unused": list(report.unused),
+    }
+
+
+def _failure(failure: render_pb2.RenderFailure) -> dict[str, Any]:
+    errors = [{"field": one.field, "line": one.line or None, "detail": one.message} for one in failure.faults]
+    return {"reason": failure.reason, "detail": failure.detail, "errors": errors}

@@ -1,0 +1,88 @@
+"""Layouts and partials: what templates are made of beside their own body."""
+
+from typing import Any
+
+from aiohttp import web
+
+from clarion.render.v1 import parts_pb2, templates_pb2
+from gateway.admin import forms
+from gateway.admin.templates import PART_KINDS, TRY_DEADLINE_S, part_kind_name, shown
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+
+
+class NewPart(forms.Body):
+    """POST /template-parts. No tenant_id: the platform's, for every tenant that has none of this name."""
+
+    kind: str
+    name: str
+    body: str
+    tenant_id: str = ""
+
+
+class Parts:
+    """Answers from render."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Add a version. Templates saved from now on get it; others when it is applied."""
+        body = await forms.read(request, NewPart)
+        request[TENANT_ID] = body.tenant_id
+        wire = parts_pb2.CreatePartRequest(
+            tenant_id=body.tenant_id, kind=_kind(body.kind), name=body.name, body=body.body
+        )
+        answer = await self._clients.call(self._clients.parts.CreatePart, wire, deadline=TRY_DEADLINE_S)
+        return json_reply(_part(answer.part), status=201)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List versions, newest first."""
+        kind = forms.text(request, "kind")
+        wire = parts_pb2.ListPartsRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            kind=_kind(kind) if kind else None,
+            name=forms.text(request, "name"),
+            newest_only=request.query.get("newest") == "true",
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.parts.ListParts, wire)
+        return json_reply(forms.page([_part(part) for part in answer.parts], answer.next_cursor))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Return one version."""
+        wire = parts_pb2.GetPartRequest(part_version_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.parts.GetPart, wire)
+        return json_reply(_part(answer.part))
+
+    async def apply(self, request: web.Request) -> web.Response:
+        """Bring the active templates that use an older version up to date."""
+        wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.parts.ApplyPart, wire, deadline=TRY_DEADLINE_S)
+        return json_reply(
+            {
+                "updated": [shown(template) for template in answer.updated],
+                "failed": [{"id": one.template_version_id, "detail": one.detail} for one in answer.failed],
+                "more": answer.more,
+            }
+        )
+
+
+def _kind(name: str) -> "templates_pb2.PartKind.ValueType":
+    if name not in PART_KINDS:
+        raise forms.invalid("kind", f"must be one of {', '.join(PART_KINDS)}")
+    return PART_KINDS[name]
+
+
+def _part(part: parts_pb2.PartVersion) -> dict[str, Any]:
+    return {
+        "id": part.id,
+        "version": part.version,
+        "tenant_id": part.tenant_id or None,
+        "kind": part_kind_name(part.kind),
+        "name": part.name,
+        "body": part.body,
+        "created_at": forms.iso(part.created_at_us),
+    }

@@ -11,8 +11,15 @@ from stack.local import Options
 from tests.conftest import free_port
 from tests.exchanges import described
 
+# Where the shared stack takes the providers' APIs to be: whoever needs one serves it there.
+PROVIDER_PORT = free_port()
+_KINDS = ("resend", "sendgrid", "twilio", "africastalking")
 # Three attempts within about a second; all that is ever logged is logged.
-ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4", "CLARION_LOG_LEVEL": "debug"}
+ENVIRONMENT = {
+    "CLARION_RETRY_DELAYS_S": "0.2,0.4",
+    "CLARION_LOG_LEVEL": "debug",
+    "CLARION_PROVIDER_URLS": ",".join(f"{kind}=http://127.0.0.1:{PROVIDER_PORT}" for kind in _KINDS),
+}
 
 
 @pytest.fixture(scope="package")

@@ -5,6 +5,8 @@ from services.render.handlebars.tree import Call, Expression, Path
 
 MAX_DEPTH = 64
 
+_SEPARATORS = frozenset("./")
+
 
 class Reader:
     """Reads the expression inside one tag."""
@@ -99,6 +101,11 @@ class Reader:
 
     def _path(self) -> Path:
         first = self._next
+        token = self._tokens[first]
+        if token.kind == "name" and token.text != "this" and not self._goes_on(first + 1):
+            # Most paths: one plain name.
+            self._next += 1
+            return Path((token.text,), bare=True, text=token.text)
         data = self._skip("@")
         depth, scoped = 0, False
         while self._at("up") or self._at("here") or (self._at("name", "this") and not data):
@@ -128,6 +135,9 @@ class Reader:
         if self._at("name") or self._at("keyword"):
             return [self._take().text]
         raise self._fault("a name is expected")
+
+    def _goes_on(self, index: int) -> bool:
+        return index < len(self._tokens) and self._tokens[index].text in _SEPARATORS
 
     def _skip_separator(self) -> bool:
         return self._skip(".") or self._skip("/")

@@ -61,7 +61,7 @@ def _data(path: Path) -> Getter:
         if name == "root":
             return _down(scope.run.root, rest)
         if name == "partial-block":
-            return scope.around.block is not None
+            return True if scope.around.block is not None else None
         frame = scope.frame
         for _ in range(depth):
             frame = frame.parent if frame is not None else None

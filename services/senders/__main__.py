@@ -3,11 +3,11 @@
 import asyncio
 
 from clarion.common.v1 import event_pb2
-from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
+from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, postgres, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import topology
+from services import erasures, retention, topology
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -16,6 +16,7 @@ from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
 from services.senders.ports import Resources
+from services.senders.privacy import PrivacyStore
 from services.senders.reports.links import Links, check_public_url
 from services.senders.reports.servicer import REPORT_SERVICE
 from services.senders.reports.unsubscribe import Offer
@@ -23,6 +24,8 @@ from services.senders.reports.wiring import make_servicer
 from services.senders.send import ProviderSender
 from services.senders.sent import SentLog
 from services.senders.servicer import OUTBOX_SERVICE, PROVIDER_SERVICE, OutboxServicer, ProviderServicer
+from services.senders.servicer_privacy import NAME as PRIVACY_SERVICE
+from services.senders.servicer_privacy import SendersPrivacyServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
 from services.suppressed import Suppressed
@@ -55,17 +58,29 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     )
     process.on_close(http.close)
     known.follow(sender.forget)
-    watch = configuration.Watch(connection, (*directory.PREFIXES, topology.SUPPRESSIONS), known.on_change)
+    erased, policies, privacy = erasures.Erasures(), retention.Policies(), PrivacyStore(pool)
+
+    def on_change(key: str, value: bytes | None) -> None:
+        for follower in (known, erased, policies):
+            follower.on_change(key, value)
+
+    prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX)
+    watch = configuration.Watch(connection, prefixes, on_change)
     process.start(config_outbox.run(), name="config-outbox")
-    process.start(outbox.purge(settings.outbox_keep_hours), name="outbox-purge")
     process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
     await watch.ready()
+    process.start(privacy.keep_expiring(settings.outbox_keep_hours, policies), name="retention")
 
     caller = grpc.Caller(settings.service_token.reveal())
     render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
     router = grpc.channel(settings.router_address)
     process.on_close(router.close)
+    suppressed = Suppressed(watch.get)
+
+    def refuse(delivery: event_pb2.Delivery) -> str:
+        return erased.refusal(delivery) or suppressed.of_delivery(delivery)
+
     workers = []
     for channel, slots in (
         (event_pb2.CHANNEL_EMAIL, settings.email_slots),
@@ -81,7 +96,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             max_held=_MAX_HELD,
             slot_limit=slots,
             attempt_deadline_s=send.DEADLINE_S,
-            refuse=Suppressed(watch.get).of_delivery,
+            refuse=refuse,
         )
         process.start(worker.run(), name=f"deliveries-{channel}")
         workers.append(worker)
@@ -109,6 +124,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
         caller=caller,
     )
     server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
+    server.add(
+        privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server, SendersPrivacyServicer(privacy), PRIVACY_SERVICE
+    )
     await server.start()
     return server
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
-from runtime import clock, logs, postgres
+from runtime import clock, postgres
 from runtime.batching import Batcher
 from runtime.errors import ClarionError, Code
 from services.senders.ports import Email, Sms
@@ -19,11 +19,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _GROUP_BYTES = 4 * 1024 * 1024
 _MAX_WAITING = 20_000
-_PURGE_ROWS = 5_000
-_PURGE_EVERY_S = 600.0
 _NEWEST = 2**63 - 1
-
-log = logs.get(__name__)
 
 T = TypeVar("T")
 
@@ -94,7 +90,7 @@ class Outbox:
 
         cursor: the id of the last one seen. Raises INVALID for a cursor that is none.
         """
-        if cursor and not _is_id(cursor):
+        if cursor and not is_message_id(cursor):
             raise ClarionError(Code.INVALID, "The cursor is not one of ours.", fields=[("cursor", "Unknown.")])
         arguments: list[Any] = [int(cursor) if cursor else _NEWEST, channel, limit]
         query = _SQL.list_outbox
@@ -106,23 +102,10 @@ class Outbox:
 
     async def get(self, message_id: str) -> senders_pb2.OutboxMessage:
         """Return one message, whole. Raises NOT_FOUND."""
-        rows = await self._read(_SQL.get_outbox, int(message_id)) if _is_id(message_id) else []
+        rows = await self._read(_SQL.get_outbox, int(message_id)) if is_message_id(message_id) else []
         if not rows:
             raise ClarionError(Code.NOT_FOUND, "There is no such message in the outbox.")
-        message = _message(rows[0])
-        message.html = rows[0]["body_html"] or ""
-        return message
-
-    async def purge(self, keep_hours: int) -> None:
-        """Forget what is older than keep_hours, again and again, for ever."""
-        while True:
-            try:
-                status = await self._pool.execute(_SQL.purge_outbox, keep_hours, _PURGE_ROWS)
-            except postgres.CONNECTION_ERRORS as error:
-                log.warning("outbox_purge_waits", error=repr(error))
-                status = ""
-            if status != f"DELETE {_PURGE_ROWS}":
-                await asyncio.sleep(_PURGE_EVERY_S)
+        return whole_message(rows[0])
 
     async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         with postgres.answering():
@@ -202,8 +185,16 @@ def _batcher(
     )
 
 
-def _is_id(text: str) -> bool:
+def is_message_id(text: str) -> bool:
+    """Tell whether text can be a message's id."""
     return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def whole_message(row: asyncpg.Record) -> senders_pb2.OutboxMessage:
+    """Return a row with its HTML."""
+    message = _message(row)
+    message.html = row["body_html"] or ""
+    return message
 
 
 def _message(row: asyncpg.Record) -> senders_pb2.OutboxMessage:

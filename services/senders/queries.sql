@@ -78,13 +78,6 @@ SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id
 FROM senders.outbox
 WHERE id = $1
 
--- name: purge_outbox
-DELETE FROM senders.outbox
-WHERE id IN (
-    SELECT oldest.id FROM (SELECT id, recorded_at FROM senders.outbox ORDER BY id LIMIT $2) AS oldest
-    WHERE oldest.recorded_at < now() - make_interval(hours => $1)
-)
-
 -- A repeated call that the provider answered with the same id is the same message.
 -- name: insert_sent
 INSERT INTO senders.sent (

@@ -18,7 +18,6 @@ from tests.conftest import PostgresServer
 from tests.integration.senders.conftest import OpenSmtp
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.unit.senders import builders
-from tests.waiting import eventually
 
 CONTEXT: Any = None  # the servicers do not look at it
 
@@ -158,20 +157,6 @@ async def test_database_away(outbox: Outbox, postgres_server: PostgresServer) ->
     assert {caught.value.code, unread.value.code} == {Code.UNAVAILABLE}
     await outbox.record_sms(builders.sms())
     assert len((await _page(outbox)).messages) == 2
-
-
-async def test_old_messages_are_forgotten(outbox: Outbox, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Those past their time, and only those."""
-    for text in ("old", "new"):
-        await outbox.record_sms(builders.sms(text))
-    await pool.execute("UPDATE senders.outbox SET recorded_at = now() - interval '25 hours' WHERE body_text = 'old'")
-    purge = asyncio.ensure_future(outbox.purge(24))
-
-    async def only_the_new_one() -> bool:
-        return [one.text for one in (await _page(outbox)).messages] == ["new"]
-
-    await eventually(only_the_new_one)
-    purge.cancel()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""What the senders hold of a recipient's events: shown, erased, and let go when its days are over."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncpg
+
+from clarion.senders.v1 import senders_pb2
+from runtime import logs, postgres
+from runtime.errors import ClarionError, Code
+from services.retention import EXPIRED, Policies
+from services.senders.outbox import is_message_id, whole_message
+
+# Rows of one statement; between two looks, and between two statements while there is more to do, seconds.
+BATCH = 1000
+INTERVAL_S = 600.0
+PAUSE_S = 0.2
+# Of texts in one answer.
+_MAX_BYTES = 4 * 1024 * 1024
+
+_SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
+
+log = logs.get(__name__)
+
+
+class PrivacyStore:
+    """Reads and writes senders.outbox and senders.sent by the events that they are of."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def erase(self, tenant_id: str, event_ids: Sequence[str]) -> tuple[int, int]:
+        """Delete; return how many sandbox messages and how many notes of what providers took. Raises UNAVAILABLE."""
+        with postgres.answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                messages = await connection.execute(_SQL.erase_messages, tenant_id, event_ids)
+                notes = await connection.execute(_SQL.erase_sent, tenant_id, event_ids)
+        return _count(messages), _count(notes)
+
+    async def page(
+        self, tenant_id: str, event_ids: Sequence[str], after: str
+    ) -> tuple[list[senders_pb2.OutboxMessage], str]:
+        """Return messages, oldest first, and where to go on; empty: that was all. Raises INVALID, UNAVAILABLE."""
+        if after and not is_message_id(after):
+            raise ClarionError(Code.INVALID, "after is not one of ours", fields=[("after", "is not one of ours")])
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.export_messages, tenant_id, event_ids, int(after or 0), _MAX_BYTES)
+            last = rows[-1]["id"] if rows else 0
+            more = bool(rows) and await self._pool.fetchval(_SQL.are_more, tenant_id, event_ids, last)
+        return [whole_message(row) for row in rows], str(last) if more else ""
+
+    async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:
+        """Delete one batch of sandbox messages past their tenant's days; tell whether there may be more."""
+        status = await self._pool.execute(
+            _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH, timeout=30
+        )
+        EXPIRED.labels("outbox").inc(_count(status))
+        return _count(status) == BATCH
+
+    async def keep_expiring(self, default_hours: int, policies: Policies) -> None:
+        """Delete what is past its days, for ever."""
+        while True:
+            pause = INTERVAL_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+            try:
+                if await self.expire(default_hours, policies.outbox_days()):
+                    pause = PAUSE_S
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("retention_waits", error=repr(error))
+            await asyncio.sleep(pause)
+
+
+def _count(status: str) -> int:
+    return int(status.rpartition(" ")[2])

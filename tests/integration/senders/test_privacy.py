@@ -1,0 +1,98 @@
+"""What the senders hold of a recipient's events: shown whole, erased for good, let go when its days are over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from clarion.senders.v1 import senders_pb2
+from runtime import postgres
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.senders.outbox import KeptEmail, Outbox
+from services.senders.privacy import PrivacyStore
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    """Connections as the service has them."""
+    made = await postgres.connect(postgres_url, name="test", size=4)
+    yield made
+    await made.close()
+
+
+async def _keep(pool: Pool, tenant_id: str, event_id: str, text: str = "Thank you", html: str = "<p>") -> None:
+    await Outbox(pool).keep_email(
+        KeptEmail("sandbox", tenant_id, event_id, new_id(), "", "ada@example.org", "us", "", "Paid", text, html)
+    )
+
+
+async def _note(pool: Pool, tenant_id: str, event_id: str) -> None:
+    await pool.execute(
+        "INSERT INTO senders.sent VALUES ('p', $1, $2, $3, $4, 1, 1, 0, 'ada@example.org', now())",
+        new_id(),
+        tenant_id,
+        event_id,
+        new_id(),
+    )
+
+
+async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
+    """Messages and the notes of what providers took; other events' and another tenant's stay. Again: nothing left."""
+    store, mine, other = PrivacyStore(pool), new_id(), new_id()
+    for tenant_id, event_id in (("t1", mine), ("t1", mine), ("t1", other), ("t2", mine)):
+        await _keep(pool, tenant_id, event_id)
+        await _note(pool, tenant_id, event_id)
+    assert await store.erase("t1", [mine, new_id()]) == (2, 2)
+    assert await store.erase("t1", [mine]) == (0, 0)
+    for table in ("outbox", "sent"):
+        left = await pool.fetch(f"SELECT tenant_id, event_id FROM senders.{table} ORDER BY tenant_id")
+        assert [(row["tenant_id"], str(row["event_id"])) for row in left] == [("t1", other), ("t2", mine)]
+
+
+async def test_exported_whole_in_pages(pool: Pool) -> None:
+    """Each once, oldest first, with all of its text; a page ends at 20 messages, or at 4 MiB but for its first."""
+    store, event_ids = PrivacyStore(pool), [new_id() for _ in range(30)]
+    for event_id in event_ids:
+        await _keep(pool, "t1", event_id, text="long " * 1000)
+    huge = new_id()
+    for _ in range(3):
+        await _keep(pool, "t1", huge, html="x" * 3_000_000)
+    await _keep(pool, "t2", event_ids[0])
+    assert [len(page) for page in await _pages(store, event_ids)] == [20, 10]
+    assert [len(page) for page in await _pages(store, [huge])] == [1, 1, 1]
+    (first,) = (await _pages(store, event_ids[:1]))[0]
+    assert (first.text, first.html, first.recipient) == ("long " * 1000, "<p>", "ada@example.org")
+    with pytest.raises(ClarionError) as refusal:
+        await store.page("t1", event_ids, "x")
+    assert refusal.value.code is Code.INVALID
+
+
+async def _pages(store: PrivacyStore, event_ids: list[str]) -> list[list[senders_pb2.OutboxMessage]]:
+    pages, after = [], ""
+    while True:
+        messages, after = await store.page("t1", event_ids, after)
+        pages.append(messages)
+        if not after:
+            return pages
+
+
+async def test_each_tenants_sandbox_is_kept_for_its_own_days(pool: Pool) -> None:
+    """Default 24 hours; one tenant keeps 3 days. What is younger stays, however old its neighbours are."""
+    store = PrivacyStore(pool)
+    for tenant_id in ("t1", "t2"):
+        for hours in (100, 50, 1):
+            event_id = new_id()
+            await _keep(pool, tenant_id, event_id, text=f"{hours}")
+            await pool.execute(
+                "UPDATE senders.outbox SET recorded_at = now() - make_interval(hours => $2) WHERE event_id = $1",
+                event_id,
+                hours,
+            )
+    await asyncio.gather(*[store.expire(24, {"t2": 3}) for _ in range(2)])  # two processes at once
+    left = await pool.fetch("SELECT tenant_id, body_text FROM senders.outbox ORDER BY id")
+    assert [(row["tenant_id"], row["body_text"]) for row in left] == [("t1", "1"), ("t2", "50"), ("t2", "1")]

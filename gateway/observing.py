@@ -4,21 +4,21 @@ No dialect's rule lives here: only what no handler answered gets a body, in a ne
 """
 
 import time
-from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
 from gateway.life import LIFE
-from gateway.replies import json_reply
+from gateway.replies import neutral_reply
 from runtime import logs, telemetry
 
 # What a handler found out, for the log line.
 TENANT_ID = web.RequestKey("tenant_id", str)
 EVENT_ID = web.RequestKey("event_id", str)
 
-_HEADERS = {
+# On every answer, where it has none of its own.
+HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -56,7 +56,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not response.prepared:
         headers = response.headers
         headers[telemetry.TRACE_HEADER] = trace_id
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             headers.setdefault(name, value)
     _tell(request, response.status, time.perf_counter() - started)
     return response
@@ -66,19 +66,14 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as error:
-        reply = _neutral(error.status)
+        reply = neutral_reply(error.status)
         if (allowed := error.headers.get("Allow")) is not None:
             reply.headers["Allow"] = allowed
         return reply
     except Exception:
         # The last resort of the whole process: a fault of ours must not end the connection without a word.
         log.exception("request_failed", method=request.method, route=_route(request))
-        return _neutral(500)
-
-
-def _neutral(status: int) -> web.Response:
-    phrase = HTTPStatus(status).phrase
-    return json_reply({"statusCode": status, "error": phrase, "message": phrase}, status=status)
+        return neutral_reply(500)
 
 
 def _route(request: web.Request) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -25,6 +26,12 @@ def json_reply(
 ) -> web.Response:
     """Return body as JSON."""
     return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type=content_type)
+
+
+def neutral_reply(status: int) -> web.Response:
+    """Return what a status is answered with where no dialect's handler could: the shape that most clients read."""
+    phrase = HTTPStatus(status).phrase
+    return json_reply({"statusCode": status, "error": phrase, "message": phrase}, status=status)
 
 
 async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:

@@ -2,15 +2,24 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from aiohttp import web
 
 from gateway.life import LIFE
+from gateway.observing import HEADERS
+from gateway.replies import neutral_reply
+from runtime import logs
 
 # How long /healthz says no before the door closes, seconds: a load balancer's chance to look elsewhere.
 NOTICE_S = 0.5
 # What is still there after the grace may take so long to be ended, seconds.
 _LAST_S = 0.5
+
+# Compressed bodies are refused: nobody need unpack one. observing.py writes the line of each request.
+_OPTIONS: dict[str, Any] = {"auto_decompress": False, "access_log": None}
+
+log = logs.get(__name__)
 
 
 class HttpServer:
@@ -31,13 +40,7 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen. OSError: the address is taken."""
-        self._runner = web.AppRunner(
-            self._app,
-            access_log=None,
-            handler_cancellation=False,
-            shutdown_timeout=_LAST_S,
-            auto_decompress=False,  # compressed bodies are refused: nobody need unpack one
-        )
+        self._runner = _Runner(self._app, shutdown_timeout=_LAST_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
 
@@ -58,3 +61,37 @@ class HttpServer:
                 # aiohttp's own wait would no longer read: a body half arrived could not be answered.
                 await self._app[LIFE].idle()
         await self._runner.cleanup()
+
+
+class _Protocol(web.RequestHandler):
+    """One connection. What is no HTTP that can be read in one way only is answered in the dialects' common shape."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words may hold what the client sent
+    ) -> web.StreamResponse:
+        """Answer, then close. Only a fault of ours is worth a traceback."""
+        if status >= 500:
+            log.error("connection_failed", exc_info=exc)
+        else:
+            log.info("request_unreadable", status=status, kind=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("The answer has begun: it can only be cut off.")
+        reply = neutral_reply(status)
+        reply.headers.update(HEADERS)
+        reply.force_close()
+        return reply
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **_OPTIONS)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory, handler_cancellation=False)

@@ -14,9 +14,8 @@ from runtime.errors import ClarionError, Code
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
-# RFC 5321's longest address, and E.164 with room for punctuation: longer ones are mistakes.
-MAX_EMAIL_LENGTH = 320
-MAX_PHONE_LENGTH = 64
+# What is no address is accepted all the same, and skipped with that reason; what is longer is no attempt at one.
+MAX_ADDRESS_LENGTH = 1024
 # Deeper JSON is no data for a template, and would exhaust a parser further on.
 MAX_DEPTH = 64
 
@@ -39,8 +38,8 @@ def parse_trigger(raw: bytes) -> ingest_pb2.NewEvent:
     recipient = event_pb2.Recipient()
     if payload is not None:
         recipient.user_id = _text(payload, "userId", faults, "payload.", required=True)
-        recipient.email = _text(payload, "recipientEmail", faults, "payload.", shortest=0, longest=MAX_EMAIL_LENGTH)
-        recipient.phone = _text(payload, "recipientPhone", faults, "payload.", shortest=0, longest=MAX_PHONE_LENGTH)
+        recipient.email = _text(payload, "recipientEmail", faults, "payload.", shortest=0, longest=MAX_ADDRESS_LENGTH)
+        recipient.phone = _text(payload, "recipientPhone", faults, "payload.", shortest=0, longest=MAX_ADDRESS_LENGTH)
     if faults:
         raise _invalid(faults)
     extra = {name: value for name, value in (payload or {}).items() if name not in _PAYLOAD_KEYS}
@@ -94,14 +93,24 @@ def check_user_id(user_id: str) -> None:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise MalformedError("The body is not valid JSON.") from error
+    except msgspec.ValidationError as error:  # of the values of JSON only numbers know bounds
+        raise _invalid([("body", "holds a number that is out of range")]) from error
+    except RecursionError as error:
+        raise MalformedError("The body is nested too deeply to be read as JSON.") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MalformedError(f"The body is not valid JSON{_where(error)}.") from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
     # The walk is for the few bodies that could be too deep at all.
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise _invalid([("body", f"must be nested at most {MAX_DEPTH} levels deep")])
     return body
+
+
+def _where(error: Exception) -> str:
+    """Return what the parser says of the place; nothing where its words would mislead."""
+    _, found, place = str(error).partition("JSON is malformed: ")
+    return f": {place}" if found else ""
 
 
 def _depth(value: Any) -> int:

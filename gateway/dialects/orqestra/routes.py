@@ -1,23 +1,54 @@
 """Orqestra's paths, and who answers them."""
 
+import functools
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
+from gateway.dialects.orqestra.errors import error_reply
 from gateway.dialects.orqestra.inbox import Inbox
 from gateway.dialects.orqestra.trigger import Trigger
 
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
+# These decide whose request it is and what it means.
+_ONCE = (
+    "x-api-key",
+    "Authorization",
+    "Content-Type",
+    "Content-Encoding",
+    "X-Idempotency-Key",
+    "X-Orqestra-Signature",
+)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, acceptor: Acceptor) -> None:
     """Serve the dialect."""
     trigger = Trigger(authenticator, acceptor)
     inbox = Inbox(clients, authenticator)
-    router = app.router
-    router.add_post("/api/v1/events/trigger", trigger.trigger)
-    router.add_post("/api/v1/auth/realtime-token", inbox.issue_token)
-    router.add_get(_INBOX, inbox.list_notifications, allow_head=False)
-    router.add_get(_INBOX + "/unread-count", inbox.count_unread, allow_head=False)
-    router.add_put(_INBOX + "/{notification_id}/read", inbox.mark_read)
+    for method, path, handler in (
+        ("POST", "/api/v1/events/trigger", trigger.trigger),
+        ("POST", "/api/v1/auth/realtime-token", inbox.issue_token),
+        ("GET", _INBOX, inbox.list_notifications),
+        ("GET", _INBOX + "/unread-count", inbox.count_unread),
+        ("PUT", _INBOX + "/{notification_id}/read", inbox.mark_read),
+    ):
+        app.router.add_route(method, path, _unambiguous(handler))
+
+
+def _unambiguous(handler: _Handler) -> _Handler:
+    """Refuse a header that stands twice: what is in front of us may have read the other one."""
+
+    @functools.wraps(handler)
+    async def handling(request: web.Request) -> web.StreamResponse:
+        headers = request.headers
+        for name in _ONCE:
+            if len(headers.getall(name, ())) > 1:
+                return error_reply(400, "Bad Request", f"The header {name} must not be given more than once.")
+        return await handler(request)
+
+    return handling

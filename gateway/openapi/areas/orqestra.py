@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.dialects.orqestra.bodies import MAX_EMAIL_LENGTH, MAX_ID_LENGTH, MAX_PHONE_LENGTH
+from gateway.dialects.orqestra.bodies import MAX_ADDRESS_LENGTH, MAX_ID_LENGTH
 from gateway.openapi.operations import (
     REALTIME_TOKEN,
     TENANT_KEY,
@@ -19,8 +19,8 @@ _TAG = "Orqestra"
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
 
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
-_Email = Annotated[str, Meta(max_length=MAX_EMAIL_LENGTH, pattern=NO_NUL, examples=["ada@example.com"])]
-_Phone = Annotated[str, Meta(max_length=MAX_PHONE_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
+_Email = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["ada@example.com"])]
+_Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
 _Whole = Annotated[str, Meta(pattern="^-?[0-9]{1,18}$")]
 
 
@@ -124,7 +124,7 @@ _SIGNATURE = Parameter(
 )
 _PAGING = (
     Parameter("limit", _Whole, "Brought into 1 to 100.", default="50"),
-    Parameter("offset", _Whole, "Brought into 0 to 10,000.", default="0"),
+    Parameter("offset", _Whole, "0 to 10,000; below it, 0.", default="0"),
 )
 _READERS = (TENANT_KEY, REALTIME_TOKEN)
 
@@ -167,7 +167,7 @@ OPERATIONS = (
         _TAG,
         {
             200: Answer(Notifications, example={"success": True, "data": [_NOTIFICATION]}),
-            **orqestra_faults(401, 422, 429),
+            **orqestra_faults(400, 401, 422, 429),
         },
         parameters=_PAGING,
         security=_READERS,
@@ -178,7 +178,7 @@ OPERATIONS = (
         "countUnread",
         "Count a user's unread notifications",
         _TAG,
-        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(401, 422, 429)},
+        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(400, 401, 422, 429)},
         security=_READERS,
     ),
     Operation(
@@ -187,7 +187,7 @@ OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: Answer(Marked, example={"success": True}), **orqestra_faults(401, 422, 429)},
+        {200: Answer(Marked, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
         security=_READERS,
     ),
 )

@@ -13,6 +13,7 @@ import pytest
 
 from checks.client import Answer, Client, Operator, Tenant, connect
 from checks.waiting import until
+from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.grpc import Caller, channel
 from stack import client as stack_client
@@ -105,11 +106,7 @@ class Outbox:
                 whole = await self._call(
                     stub.GetMessage, senders_pb2.GetMessageRequest(message_id=message.id), deadline=10
                 )
-                name = (
-                    senders_pb2.OutboxMessage.DESCRIPTOR.fields_by_name["channel"]
-                    .enum_type.values_by_number[message.channel]
-                    .name.removeprefix("CHANNEL_")
-                )
+                name = event_pb2.Channel.Name(message.channel).removeprefix("CHANNEL_")
                 assert name not in found, f"two messages by {name}"
                 found[name] = whole.message
             return found
@@ -149,6 +146,22 @@ async def bare_shop(orqestra_stack: Running, client: Client) -> Shop:
     return Shop(tenant, client.operator, Outbox(orqestra_stack.variables))
 
 
+@pytest.fixture(scope="package")
+def kept() -> dict[str, str]:
+    """The id and key of the tenant that `common` makes."""
+    return {}
+
+
+@pytest.fixture
+async def common(orqestra_stack: Running, client: Client, kept: dict[str, str]) -> Shop:
+    """One tenant with nothing at all for every row that is refused anyway."""
+    if not kept:
+        made = await client.operator.must("POST", "/tenants", json={"name": "Common shop"})
+        kept |= {"id": made["id"], "key": made["api_key"]}
+    tenant = Tenant(client.http, kept["id"], kept["key"], "Common shop")
+    return Shop(tenant, client.operator, Outbox(orqestra_stack.variables))
+
+
 @asynccontextmanager
 async def later(running: Running, interval: str) -> AsyncIterator[None]:
     """Set admission's one clock ahead, by an interval of PostgreSQL's, for the whole stack."""
@@ -160,6 +173,15 @@ async def later(running: Running, interval: str) -> AsyncIterator[None]:
     finally:
         await connection.execute(clock.format(""))
         await connection.close()
+
+
+async def well(client: Client) -> None:
+    """Wait until every part of the stack serves again."""
+
+    async def is_well() -> bool:
+        return (await client.operator.health()).status == 200
+
+    await until(is_well, "the stack's recovery", deadline=60, every=0.1)
 
 
 def event(event_type: str = "order.confirmed", **fields: Any) -> dict[str, Any]:

@@ -55,7 +55,8 @@ async def test_event_type(shop: Shop) -> None:
     assert await shop.decisions(await shop.tenant.trigger(event("order.confirmed"))) == {"SMS": "sent"}
     for other in ("Order.Confirmed", "order.confirmed ", "order", "order.*", "*"):
         assert await shop.decisions(await shop.tenant.trigger(event(other))) == {}
-    for wrong in (None, "", 7, ["order.confirmed"], {}):
+    refused: list[Any] = [None, "", 7, ["order.confirmed"], {}]
+    for wrong in refused:
         answer = await shop.tenant.trigger(event(eventType=wrong))
         assert_refused(answer, 422, "Validation Error", "eventType")
 
@@ -88,7 +89,8 @@ async def test_channels(shop: Shop, name: str) -> None:
 
 async def test_channels_invalid(shop: Shop) -> None:
     """Anything else is a validation error that names the field."""
-    for wrong in (["email"], ["FAX"], ["EMAIL", "WEBHOOK"], "EMAIL", [1], [None], {"EMAIL": True}):
+    refused: list[Any] = [["email"], ["FAX"], ["EMAIL", "WEBHOOK"], "EMAIL", [1], [None], {"EMAIL": True}]
+    for wrong in refused:
         answer = await shop.tenant.trigger(event(channels=wrong))
         assert_refused(answer, 422, "Validation Error", "channels")
 
@@ -96,7 +98,8 @@ async def test_channels_invalid(shop: Shop) -> None:
 async def test_channels_optional(shop: Shop) -> None:
     """Absent, null and empty: no restriction; twice the same: once."""
     await shop.template("order.confirmed", "SMS")
-    for fields in ({}, {"channels": None}, {"channels": []}, {"channels": ["SMS", "SMS"]}):
+    accepted: list[Any] = [{}, {"channels": None}, {"channels": []}, {"channels": ["SMS", "SMS"]}]
+    for fields in accepted:
         answer = await shop.tenant.trigger(event(**fields))
         assert list(await shop.messages(answer)) == ["SMS"]
 
@@ -107,7 +110,8 @@ async def test_user_id(shop: Shop) -> None:
     answer = await shop.tenant.trigger(event(payload={"userId": "b5dae3e8-2d5d-6f3c-cd3c-3c4d5e6f7a8b"}))
     await shop.end(answer)
     assert len(await shop.inbox("b5dae3e8-2d5d-6f3c-cd3c-3c4d5e6f7a8b")) == 1
-    for wrong in (None, "", 7, ["u"], {}):
+    refused: list[Any] = [None, "", 7, ["u"], {}]
+    for wrong in refused:
         answer = await shop.tenant.trigger(event(payload={"userId": wrong}))
         assert_refused(answer, 422, "Validation Error", "payload.userId")
 
@@ -153,10 +157,12 @@ async def test_variables(shop: Shop) -> None:
 async def test_variables_optional(shop: Shop) -> None:
     """Absent, null and empty are the same: a template without variables is sent."""
     await shop.template("plain", "SMS", "Hello{{name}}")
-    for fields in ({}, {"variables": None}, {"variables": {}}):
+    accepted: list[Any] = [{}, {"variables": None}, {"variables": {}}]
+    for fields in accepted:
         body = {"eventType": "plain", "payload": {"userId": f"u{len(fields)}", "recipientPhone": PHONE}, **fields}
         assert (await shop.messages(await shop.tenant.trigger(body)))["SMS"].text == "Hello"
-    for wrong in ([], "text", 7, True):
+    refused: list[Any] = [[], "text", 7, True]
+    for wrong in refused:
         assert_refused(await shop.tenant.trigger(event(variables=wrong)), 422, "Validation Error", "variables")
 
 

@@ -1,5 +1,6 @@
 """API Reference, "Fetch notification history" and "Mark notification as read"."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -14,9 +15,16 @@ DENIED = {"success": False, "message": "Notification not found or access denied.
 async def filled(shop: Shop, count: int = 1, user_id: str = "u") -> list[dict[str, Any]]:
     """Give a user so many notifications; return them as listed, newest first."""
     await shop.template("order.confirmed", "PUSH", "Your order {{orderNumber}} has been confirmed.", subject="No {{n}}")
-    for number in range(count):
+
+    async def one(number: int) -> None:
         variables = {"n": number, "orderNumber": "ORD-2026-1234"}
         await shop.end(await shop.tenant.trigger(event(payload={"userId": user_id}, variables=variables)))
+
+    if count > 10:  # nobody asks for their order
+        await asyncio.gather(*[one(number) for number in range(count)])
+    else:
+        for number in range(count):
+            await one(number)
     return await shop.inbox(user_id)
 
 

@@ -42,7 +42,8 @@ async def test_x_api_key(shop: Shop) -> None:
 async def test_request_body(shop: Shop) -> None:
     """{"userId"}: as printed it is answered, without one it is a validation error."""
     assert (await ask(shop, {"userId": "uuid-of-logged-in-user"})).status == 200
-    for wrong in ({}, {"userId": ""}, {"userId": None}, {"userId": 7}, []):
+    wrongs: list[Any] = [{}, {"userId": ""}, {"userId": None}, {"userId": 7}, []]
+    for wrong in wrongs:
         assert_refused(await ask(shop, wrong), 422, "Validation Error")
 
 

@@ -18,63 +18,72 @@ def with_variable(text: str) -> bytes:
     return f'{{{KNOWN},"variables":{{"a":{text}}}}}'.encode("utf-8", "surrogatepass")
 
 
-@pytest.mark.parametrize(
-    ("address", "decision"),
-    [
-        ("a@example.com", "sent"),
-        ("A.b+c@Mail.Example.co.uk", "sent"),
-        ("o'neil@example.com", "sent"),
-        ("jürgen@example.com", "sent"),
-        ("a@müller.example", "sent"),
-        ("a", "malformed_email"),
-        ("@example.com", "malformed_email"),
-        ("a@", "malformed_email"),
-        ("a@b@example.com", "malformed_email"),
-        ("a b@example.com", "malformed_email"),
-        ("a@example..com", "malformed_email"),
-        (".a@example.com", "malformed_email"),
-        ("a@-example.com", "malformed_email"),
-        ("a@[192.0.2.1]", "malformed_email"),
-        ("Ada <a@example.com>", "malformed_email"),
-        ("a@example.com,b@example.com", "malformed_email"),
-        ("a@example.com\n", "malformed_email"),
-        ("a@example.com\r\nBcc: b@example.com", "malformed_email"),
-        ("a@example.com\u2028", "malformed_email"),
-        ("l" * 65 + "@example.com", "malformed_email"),
-        ("a@" + "d" * 64 + ".com", "malformed_email"),
-        ("a@" + "long." * 80 + "com", "malformed_email"),
-        (" ", "malformed_email"),
-    ],
-)
-async def test_email_address(shop: Shop, address: str, decision: str) -> None:
+EMAIL_ADDRESSES = {
+    "a@example.com": "sent",
+    "A.b+c@Mail.Example.co.uk": "sent",
+    "o'neil@example.com": "sent",
+    "jürgen@example.com": "sent",
+    "a@müller.example": "sent",
+    "a": "malformed_email",
+    "@example.com": "malformed_email",
+    "a@": "malformed_email",
+    "a@b@example.com": "malformed_email",
+    "a b@example.com": "malformed_email",
+    "a@example..com": "malformed_email",
+    ".a@example.com": "malformed_email",
+    "a@-example.com": "malformed_email",
+    "a@[192.0.2.1]": "malformed_email",
+    "Ada <a@example.com>": "malformed_email",
+    "a@example.com,b@example.com": "malformed_email",
+    "a@example.com\n": "malformed_email",
+    "a@example.com\r\nBcc: b@example.com": "malformed_email",
+    "a@example.com\u2028": "malformed_email",
+    "a\u200b@example.com": "malformed_email",
+    "l" * 65 + "@example.com": "malformed_email",
+    "a@" + "d" * 64 + ".com": "malformed_email",
+    "a@" + "long." * 80 + "com": "malformed_email",
+    " ": "malformed_email",
+}
+
+
+async def test_email_address(shop: Shop) -> None:
     """Accepted whatever it is; a malformed one is skipped with that reason."""
     await shop.template("order.confirmed", "EMAIL")
-    answer = await shop.tenant.trigger(event(payload={"userId": "u", "recipientEmail": address}))
-    assert await shop.decisions(answer) == {"EMAIL": decision}
+
+    async def decision(address: str) -> str | None:
+        answer = await shop.tenant.trigger(event(payload={"userId": "u", "recipientEmail": address}))
+        return (await shop.decisions(answer))["EMAIL"]
+
+    decisions = await asyncio.gather(*[decision(address) for address in EMAIL_ADDRESSES])
+    assert dict(zip(EMAIL_ADDRESSES, decisions, strict=True)) == EMAIL_ADDRESSES
 
 
-@pytest.mark.parametrize(
-    ("number", "decision"),
-    [
-        ("+254712345678", "sent"),
-        ("+123456789012345", "sent"),
-        ("254712345678", "malformed_phone"),
-        ("0712345678", "malformed_phone"),
-        ("+0712345678", "malformed_phone"),
-        ("+254 712 345 678", "malformed_phone"),
-        ("+1234567890123456", "malformed_phone"),
-        ("+12345", "malformed_phone"),
-        ("+254712345678\n", "malformed_phone"),
-        ("+٢٥٤٧١٢٣٤٥٦٧٨", "malformed_phone"),
-        ("+254712345678,+254712345679", "malformed_phone"),
-        ("tel:+254712345678", "malformed_phone"),
-    ],
-)
-async def test_phone_number(shop: Shop, number: str, decision: str) -> None:
+PHONE_NUMBERS = {
+    "+254712345678": "sent",
+    "+123456789012345": "sent",
+    "254712345678": "malformed_phone",
+    "0712345678": "malformed_phone",
+    "+0712345678": "malformed_phone",
+    "+254 712 345 678": "malformed_phone",
+    "+1234567890123456": "malformed_phone",
+    "+12345": "malformed_phone",
+    "+254712345678\n": "malformed_phone",
+    "+\u0662\u0665\u0664\u0667\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668": "malformed_phone",
+    "+254712345678,+254712345679": "malformed_phone",
+    "tel:+254712345678": "malformed_phone",
+}
+
+
+async def test_phone_number(shop: Shop) -> None:
     """Accepted whatever it is; what is not E.164 is skipped with that reason."""
     await shop.template("order.confirmed", "SMS")
-    answer = await shop.tenant.trigger(event(payload={"userId": "u", "recipientPhone": number}))
-    assert await shop.decisions(answer) == {"SMS": decision}
+
+    async def decision(number: str) -> str | None:
+        answer = await shop.tenant.trigger(event(payload={"userId": "u", "recipientPhone": number}))
+        return (await shop.decisions(answer))["SMS"]
+
+    decisions = await asyncio.gather(*[decision(number) for number in PHONE_NUMBERS])
+    assert dict(zip(PHONE_NUMBERS, decisions, strict=True)) == PHONE_NUMBERS
 
 
 @pytest.mark.parametrize("event_id", ["order-1", "ord/1 ü😀", "01990000-0000-7000-8000-000000000000", "x" * 255])
@@ -120,12 +129,13 @@ def urlencoded(query: Mapping[str, str]) -> str:
         b"[" * 100_000,
         b'{"a":' * 40_000,
         with_variable("[" * 5_000 + "]" * 4_999),
+        with_variable("[" * 5_000 + "]" * 5_000),
     ],
     ids=lambda raw: repr(raw[:24]),
 )
-async def test_no_json(shop: Shop, raw: bytes) -> None:
+async def test_no_json(common: Shop, raw: bytes) -> None:
     """400."""
-    assert_refused(await shop.tenant.trigger(raw=raw or b" "), 400, "Bad Request", "JSON")
+    assert_refused(await common.tenant.trigger(raw=raw or b" "), 400, "Bad Request", "JSON")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +150,6 @@ async def test_no_json(shop: Shop, raw: bytes) -> None:
         (with_variable("9" * 5_000), "number"),
         (with_variable("[" * 65 + "]" * 65), "levels"),
         (with_variable("[" * 900 + "]" * 900), "levels"),
-        (with_variable("[" * 5_000 + "]" * 5_000), "levels"),
         (b'{"eventType":"a\\u0000","payload":{"userId":"u"}}', "eventType"),
         (b'{"eventType":"x","payload":{"userId":"\\u0000"}}', "payload.userId"),
         (b'{"eventType":"x","eventId":"\\u0000","payload":{"userId":"u"}}', "eventId"),
@@ -159,9 +168,9 @@ async def test_no_json(shop: Shop, raw: bytes) -> None:
     ],
     ids=lambda value: repr(value[:32]),
 )
-async def test_not_valid(shop: Shop, raw: bytes, word: str) -> None:
+async def test_not_valid(common: Shop, raw: bytes, word: str) -> None:
     """422, naming what is wrong."""
-    assert_refused(await shop.tenant.trigger(raw=raw), 422, "Validation Error", word)
+    assert_refused(await common.tenant.trigger(raw=raw), 422, "Validation Error", word)
 
 
 @pytest.mark.parametrize(
@@ -190,38 +199,38 @@ async def test_odd_but_valid(shop: Shop, text: str, shown: str | None) -> None:
         assert sent == f"[{shown}]" or text.lstrip("-").isdigit(), sent
 
 
-async def test_deep_as_allowed(shop: Shop) -> None:
+async def test_deep_as_allowed(common: Shop) -> None:
     """64 levels in all are accepted."""
-    assert (await shop.tenant.trigger(raw=with_variable("[" * 62 + "]" * 62))).status == 200
+    assert (await common.tenant.trigger(raw=with_variable("[" * 62 + "]" * 62))).status == 200
 
 
-async def test_large_as_allowed(shop: Shop) -> None:
+async def test_large_as_allowed(common: Shop) -> None:
     """256 KiB are accepted, a byte more is 413."""
     head = f'{{{KNOWN},"x":"'.encode()
     raw = head + b"x" * (256 * 1024 - len(head) - 2) + b'"}'
-    assert (await shop.tenant.trigger(raw=raw)).status == 200
-    assert_refused(await shop.tenant.trigger(raw=raw + b" "), 413, "Payload Too Large")
+    assert (await common.tenant.trigger(raw=raw)).status == 200
+    assert_refused(await common.tenant.trigger(raw=raw + b" "), 413, "Payload Too Large")
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256, "tab\tbed"])
-async def test_odd_idempotency_key(shop: Shop, key: str) -> None:
+async def test_odd_idempotency_key(common: Shop, key: str) -> None:
     """422: visible ASCII, 1 to 255 of it; nothing is sent under a key that was not meant."""
-    answer = await shop.tenant.trigger(event(), headers={"X-Idempotency-Key": key})
+    answer = await common.tenant.trigger(event(), headers={"X-Idempotency-Key": key})
     assert_refused(answer, 422, "Validation Error", "X-Idempotency-Key")
 
 
 @pytest.mark.parametrize("trace", ["", "é\u200b", "t" * 5_000, "a b", "<script>"])
-async def test_odd_trace_id(shop: Shop, trace: str) -> None:
+async def test_odd_trace_id(common: Shop, trace: str) -> None:
     """Accepted: what cannot be kept of it is left out; there always is one."""
-    answer = await shop.tenant.trigger(event(), headers={"X-Trace-Id": trace})
+    answer = await common.tenant.trigger(event(), headers={"X-Trace-Id": trace})
     assert answer.status == 200
     assert 0 < len(answer.headers["X-Trace-Id"]) <= 128
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
-async def test_content_encoding(shop: Shop, encoding: str) -> None:
+async def test_content_encoding(common: Shop, encoding: str) -> None:
     """415: bodies come as they are."""
-    answer = await shop.tenant.trigger(event(), headers={"Content-Encoding": encoding})
+    answer = await common.tenant.trigger(event(), headers={"Content-Encoding": encoding})
     assert_refused(answer, 415, "Unsupported Media Type", "compressed")
 
 
@@ -240,22 +249,22 @@ async def raw_exchange(shop: Shop, lines: list[str], body: bytes) -> tuple[int, 
 @pytest.mark.parametrize(
     ("name", "first", "second", "status"),
     [
-        ("x-api-key", None, "0" * 64, 401),
-        ("x-api-key", "0" * 64, None, 401),
-        ("X-Idempotency-Key", "one", "two", 422),
-        ("Content-Type", "application/json", "text/plain", 415),
-        ("X-Orqestra-Signature", "0", "1", 200),
+        ("x-api-key", "right", "wrong", 400),
+        ("x-api-key", "wrong", "right", 400),
+        ("X-Idempotency-Key", "one", "two", 400),
+        ("Content-Type", "application/json", "text/plain", 400),
+        ("X-Orqestra-Signature", "0", "1", 400),
         ("X-Trace-Id", "one", "two", 200),
     ],
 )
-async def test_a_header_twice(shop: Shop, name: str, first: str | None, second: str | None, status: int) -> None:
+async def test_a_header_twice(common: Shop, name: str, first: str, second: str, status: int) -> None:
     """With two values, nobody can tell which was meant: refused where it decides something."""
     body = json.dumps(event()).encode()
-    pairs = {"x-api-key": [shop.tenant.api_key], "Content-Type": ["application/json"]}
-    pairs[name] = [shop.tenant.api_key if value is None else value for value in (first, second)]
+    pairs = {"x-api-key": [common.tenant.api_key], "Content-Type": ["application/json"]}
+    pairs[name] = [common.tenant.api_key if value == "right" else value for value in (first, second)]
     lines = [f"POST {TRIGGER} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     lines += [f"{header}: {value}" for header, values in pairs.items() for value in values]
-    answered, shown = await raw_exchange(shop, lines, body)
+    answered, shown = await raw_exchange(common, lines, body)
     assert answered == status, shown
     if status != 200:
         assert (shown["statusCode"], set(shown)) == (status, {"statusCode", "error", "message"})
@@ -273,13 +282,13 @@ async def test_a_header_twice(shop: Shop, name: str, first: str | None, second: 
     ],
     ids=["two lengths", "length and chunks", "negative", "endless", "unknown encoding", "blank in a name"],
 )
-async def test_smuggling(shop: Shop, lines: list[str], statuses: set[int]) -> None:
+async def test_smuggling(common: Shop, lines: list[str], statuses: set[int]) -> None:
     """What two parsers could read in two ways is refused, and the next request is a fresh one."""
-    head = [f"POST {TRIGGER} HTTP/1.1", "Host: localhost", f"x-api-key: {shop.tenant.api_key}"]
-    status, shown = await raw_exchange(shop, [*head, "Content-Type: application/json", *lines], b"{}")
+    head = [f"POST {TRIGGER} HTTP/1.1", "Host: localhost", f"x-api-key: {common.tenant.api_key}"]
+    status, shown = await raw_exchange(common, [*head, "Content-Type: application/json", *lines], b"{}")
     assert status in statuses
     assert shown["statusCode"] == status
-    assert (await shop.tenant.trigger(event())).status == 200
+    assert (await common.tenant.trigger(event())).status == 200
 
 
 @pytest.mark.parametrize(
@@ -298,9 +307,9 @@ async def test_smuggling(shop: Shop, lines: list[str], statuses: set[int]) -> No
         ("POST", "/api/v1/events/trigger%00", 404),
     ],
 )
-async def test_no_such_route(shop: Shop, method: str, path: str, status: int) -> None:
+async def test_no_such_route(common: Shop, method: str, path: str, status: int) -> None:
     """404 and 405 in the same shape."""
-    answer = await shop.tenant.http.call(method, path, headers={"x-api-key": shop.tenant.api_key})
+    answer = await common.tenant.http.call(method, path, headers={"x-api-key": common.tenant.api_key})
     assert answer.status == status
     assert set(answer.body) == {"statusCode", "error", "message"}
     assert answer.body["statusCode"] == status
@@ -314,17 +323,17 @@ async def test_unknown_fields_are_ignored(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=-5", "limit=101", "limit=999999999999999999", "limit=2&limit=x"])
-async def test_limit_is_brought_into_range(shop: Shop, query: str) -> None:
+async def test_limit_is_brought_into_range(common: Shop, query: str) -> None:
     """1 to 100; of two the first counts."""
-    key = {"x-api-key": shop.tenant.api_key}
-    answer = await shop.tenant.http.call("GET", f"{shop.tenant.inbox_path('u')}?{query}", headers=key)
+    key = {"x-api-key": common.tenant.api_key}
+    answer = await common.tenant.http.call("GET", f"{common.tenant.inbox_path('u')}?{query}", headers=key)
     assert (answer.status, answer.body) == (200, {"success": True, "data": []})
 
 
 @pytest.mark.parametrize("offset", ["-1", "10001", "99999999999", "999999999999999999"])
-async def test_offset_out_of_range(shop: Shop, offset: str) -> None:
+async def test_offset_out_of_range(common: Shop, offset: str) -> None:
     """Below 0 is 0; past the end of what can be asked for it is a validation error, not a fault."""
-    key = {"x-api-key": shop.tenant.api_key}
-    answer = await shop.tenant.http.call("GET", f"{shop.tenant.inbox_path('u')}?offset={offset}", headers=key)
+    key = {"x-api-key": common.tenant.api_key}
+    answer = await common.tenant.http.call("GET", f"{common.tenant.inbox_path('u')}?offset={offset}", headers=key)
     assert answer.status in {200, 422}
     assert answer.status == 200 or "offset" in answer.body["message"]

@@ -11,7 +11,7 @@ import pytest
 from checks.client import Client
 from checks.waiting import until
 from stack.client import Running
-from tests.conformance.orqestra.conftest import Shop, assert_refused, event
+from tests.conformance.orqestra.conftest import Shop, assert_refused, event, well
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -34,11 +34,7 @@ async def away(running: Running, client: Client, name: str) -> AsyncIterator[Non
         for one in pids:
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGCONT)
-
-        async def is_well() -> bool:
-            return (await client.operator.health()).status == 200
-
-        await until(is_well, "the stack's recovery", deadline=60, every=0.2)
+        await well(client)
 
 
 async def test_broker(orqestra_stack: Running, client: Client, shop: Shop) -> None:

@@ -93,7 +93,7 @@ def test_what_is_not_given_is_empty() -> None:
         ({"payload": {"userId": ""}}, "payload.userId"),
         ({"payload": {"userId": "x" * 256}}, "payload.userId"),
         ({"payload": {"userId": "u", "recipientEmail": 7}}, "payload.recipientEmail"),
-        ({"payload": {"userId": "u", "recipientEmail": "x" * 321}}, "payload.recipientEmail"),
+        ({"payload": {"userId": "u", "recipientEmail": "x" * 1025}}, "payload.recipientEmail"),
         ({"payload": {"userId": "u", "recipientPhone": ["+1"]}}, "payload.recipientPhone"),
         ({"variables": []}, "variables"),
         ({"variables": "x"}, "variables"),

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,17 @@ STATUSES = {
 }
 _STATUS_NAMES = {number: name for name, number in STATUSES.items()}
 _NAMED = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
+
+# What a field takes, for the description of the API; whoever reads the field decides.
+Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHANNELS)})]
+Id = Annotated[
+    str, msgspec.Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])
+]
+# An id that may be left out, or empty.
+OptionalId = Annotated[
+    str,
+    msgspec.Meta(extra_json_schema={"anyOf": [{"format": "uuid"}, {"const": ""}]}),
+]
 
 B = TypeVar("B", bound="Body")
 

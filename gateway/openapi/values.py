@@ -6,7 +6,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.admin import forms
-from gateway.channels import CHANNELS
 
 T = TypeVar("T")
 
@@ -22,8 +21,8 @@ class OpenShape(msgspec.Struct, kw_only=True):
 
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-04-22T12:00:00.000000Z"])]
-Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])]
-Channel = Annotated[str, Meta(extra_json_schema={"enum": list(CHANNELS)})]
+Id = forms.Id
+Channel = forms.Channel
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(forms.STATUSES)})]
 # Of a query: what the store can hold.
 Text = Annotated[str, Meta(max_length=1024, pattern=NO_NUL)]

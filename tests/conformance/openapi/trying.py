@@ -1,0 +1,70 @@
+"""Runs schemathesis over a running stack's document: right data and wrong, in every phase it knows."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.state import State
+
+# What a dialect's customers, browsers and providers call, and what operators call: the second would shut out the
+# tenant whose key the first one shows.
+PUBLIC = ("Orqestra", "Gateway", "Demo", "Callbacks")
+
+_CONFIG = """
+color = false
+continue-on-failure = true
+workers = 1
+[cache]
+enabled = false
+[generation]
+mode = "all"
+deterministic = true
+database = "none"
+[auth.openapi.tenantKey]
+api_key = "{api_key}"
+[auth.openapi.operator]
+bearer = "{admin_token}"
+[auth.openapi.realtimeToken]
+bearer = "not-a-token"
+[checks]
+# What a schema cannot say (a template that compiles, an address that is one) is refused with 422.
+positive_data_acceptance.enabled = false
+
+# Not HTTP after its first answer.
+[[operations]]
+include-path = "/connection/websocket"
+enabled = false
+# Deactivates: nothing is deleted, and the tenant can still be read.
+[[operations]]
+include-operation-id = "deactivateTenant"
+checks.use_after_free.enabled = false
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of it. output: all that schemathesis printed."""
+
+    passed: bool
+    output: str
+
+    @property
+    def summary(self) -> str:
+        """The end of it."""
+        return self.output[self.output.rfind("SUMMARY") :].partition("\n")[2].strip()
+
+
+def run(state: State, folder: Path, *, examples: int, deadline: float, admin: bool) -> Tried:
+    """Try the admin API, or all else, with so many generated calls for each operation. Blocking."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "schemathesis.toml").write_text(_CONFIG.format(api_key=state.api_key, admin_token=state.admin_token))
+    option = "--exclude-tag" if admin else "--include-tag"
+    chosen = [part for tag in PUBLIC for part in (option, tag)]
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{state.url}/openapi.json"),
+        *("--max-examples", str(examples), "--request-timeout", "20"),
+        *chosen,
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=deadline, check=False)
+    return Tried(done.returncode == 0, done.stdout + done.stderr)

@@ -24,9 +24,9 @@ class Events:
     async def search(self, request: web.Request) -> web.Response:
         """Search events, newest first."""
         event_id = forms.text(request, "event_id")
-        if ids.is_uuid(event_id):
-            # Our own id names one event; what else is called an event id is the caller's own.
-            return json_reply(forms.page(await self._only(event_id), ""))
+        # Our own id names one event; any other is the caller's own, which may look like ours.
+        if ids.is_uuid(event_id) and (found := await self._only(event_id, forms.text(request, "tenant_id"))):
+            return json_reply(forms.page(found, ""))
         wire = ledger_pb2.ListEventsRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
@@ -84,7 +84,7 @@ class Events:
         deliveries = [_planned(delivery) for delivery in answer.route.deliveries]
         return json_reply({"deliveries": deliveries, "reason": answer.route.reason or None})
 
-    async def _only(self, event_id: str) -> list[dict[str, Any]]:
+    async def _only(self, event_id: str, tenant_id: str) -> list[dict[str, Any]]:
         try:
             answer = await self._clients.call(
                 self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=event_id)
@@ -93,7 +93,7 @@ class Events:
             if error.code is Code.NOT_FOUND:
                 return []
             raise
-        return [_event(answer.event)]
+        return [_event(answer.event)] if tenant_id in ("", answer.event.tenant_id) else []
 
 
 def _event(event: ledger_pb2.EventSummary) -> dict[str, Any]:

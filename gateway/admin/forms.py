@@ -8,8 +8,11 @@ import msgspec
 from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import tenants_pb2
 from gateway.audit import FIELDS
 from gateway.channels import CHANNELS, NAMES
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, read_json_bytes
 from runtime.errors import ClarionError, Code
 
@@ -50,6 +53,12 @@ async def read(request: web.Request, body_type: type[B]) -> B:
         raise BodyError(400, str(error)) from error
     request[FIELDS] = tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
     return body
+
+
+async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> None:
+    """Refuse a tenant that is not there: what would belong to it could be found by nobody. Raises ClarionError."""
+    await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
+    request[TENANT_ID] = tenant_id
 
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":

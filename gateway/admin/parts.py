@@ -8,7 +8,6 @@ from clarion.render.v1 import parts_pb2, templates_pb2
 from gateway.admin import forms
 from gateway.admin.templates import PART_KINDS, TRY_DEADLINE_S, part_kind_name, shown
 from gateway.clients import Clients
-from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
 
@@ -30,10 +29,10 @@ class Parts:
     async def create(self, request: web.Request) -> web.Response:
         """Add a version. Templates saved from now on get it; others when it is applied."""
         body = await forms.read(request, NewPart)
-        request[TENANT_ID] = body.tenant_id
-        wire = parts_pb2.CreatePartRequest(
-            tenant_id=body.tenant_id, kind=_kind(body.kind), name=body.name, body=body.body
-        )
+        kind = _kind(body.kind)
+        if body.tenant_id:
+            await forms.check_tenant(request, self._clients, body.tenant_id)
+        wire = parts_pb2.CreatePartRequest(tenant_id=body.tenant_id, kind=kind, name=body.name, body=body.body)
         answer = await self._clients.call(self._clients.parts.CreatePart, wire, deadline=TRY_DEADLINE_S)
         return json_reply(_part(answer.part), status=201)
 

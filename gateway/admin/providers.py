@@ -8,7 +8,6 @@ from aiohttp import web
 from clarion.senders.v1 import senders_pb2
 from gateway.admin import forms
 from gateway.clients import Clients
-from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
 
@@ -32,12 +31,13 @@ class Providers:
     async def create(self, request: web.Request) -> web.Response:
         """Add a provider to a tenant's channel."""
         body = await forms.read(request, NewProvider)
-        request[TENANT_ID] = body.tenant_id
         if not -(2**31) <= body.priority < 2**31:
             raise forms.invalid("priority", "must fit 32 bits")
+        channel = forms.channel(body.channel)
+        await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
             tenant_id=body.tenant_id,
-            channel=forms.channel(body.channel),
+            channel=channel,
             kind=body.kind,
             name=body.name,
             priority=body.priority,

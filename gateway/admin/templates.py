@@ -52,11 +52,13 @@ class Templates:
     async def create(self, request: web.Request) -> web.Response:
         """Add a version: inactive, unless the body says activate."""
         body = await forms.read(request, NewTemplate)
-        request[TENANT_ID] = body.tenant_id
+        channel = forms.channel(body.channel)
+        if body.tenant_id:
+            await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = templates_pb2.CreateTemplateRequest(
             tenant_id=body.tenant_id,
             event_type=body.event_type,
-            channel=forms.channel(body.channel),
+            channel=channel,
             subject=body.subject,
             body=body.body,
             push_namespace=body.push_namespace,

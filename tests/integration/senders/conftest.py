@@ -87,8 +87,8 @@ async def senders(postgres_url: str, nats_url: str, connection: Client, tmp_path
         )
         running = Senders(variables, tmp_path / "senders.log", address, connection, stack)
         await running.tenant()
-        await running.start()
         try:
+            await running.start()
             yield running
         finally:
             running.process.kill()

@@ -144,7 +144,7 @@ def variables_for(**given: str) -> dict[str, str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("CLARION_")}
     return {
         **others,
-        "CLARION_SERVICETOKEN": TOKEN,
+        "CLARION_SERVICE_TOKEN": TOKEN,
         "CLARION_ENCRYPTION_KEYS": builders.encryption_key(),
         **dict.fromkeys(_ADDRESSES, "127.0.0.1:1"),
         **dict.fromkeys(("CLARION_POSTGRES_URL", "CLARION_NATS_URL"), "nowhere://127.0.0.1:1"),

@@ -25,7 +25,7 @@ from services.render.content import (
     deadline_after,
     render,
 )
-from services.render.frames import Answer, Limits, Progress, Source, Task, Work
+from services.render.frames import Answer, Content, Limits, Progress, Report, Source, Task, Work
 from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
 
@@ -82,7 +82,7 @@ class Renderer:
         # Ends the process where no exception can: inside the converter, a pattern, one long copy.
         signal.setitimer(signal.ITIMER_PROF, self._limits.cpu_s * 2)
         try:
-            outcome, values = self._attempt(task)
+            outcome, values, report = self._attempt(task)
         except RenderTimeoutError:
             raise _Exhausted(_failed("render_timeout", f"more than {self._limits.cpu_s} s", started)) from None
         except MemoryError:
@@ -100,22 +100,30 @@ class Renderer:
             return _failed("template_error", f"cannot be rendered: {error!r}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        return Answer(outcome, values, duration_us=_since(started))
+        return Answer(outcome, values, duration_us=_since(started), report=report)
 
-    def _attempt(self, task: Task) -> tuple[str, Any]:
+    def _attempt(self, task: Task) -> tuple[str, Content, Report | None]:
         if task.kind == frames.CHECK:
             check(task.source or _NO_SOURCE)
-            return frames.OK, frames.Content()
+            return frames.OK, frames.Content(), None
+        if task.kind == frames.DIFF:
+            return _difference(task)
         compiled = self._compiled(task)
         if compiled is None:
-            return frames.NEEDS_SOURCE, frames.Content()
+            return frames.NEEDS_SOURCE, frames.Content(), None
         data = _object(task.variables, "variables")
         fallback = _object(task.fallback, "fallback")
         culture = _culture(compiled, data, fallback)
         if fallback:
             data = {**fallback, **data}
-        deadline = deadline_after(self._limits.cpu_s)
-        return frames.OK, render(compiled, data, limit=self._limits.output, deadline=deadline, culture=culture)
+        deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
+        if task.kind == frames.PREVIEW:
+            # Only who writes templates needs it.
+            from services.render.preview import preview
+
+            content, report = preview(compiled, data, list(data), limit=limit, deadline=deadline, culture=culture)
+            return frames.OK, content, report
+        return frames.OK, render(compiled, data, limit=limit, deadline=deadline, culture=culture), None
 
     def _compiled(self, task: Task) -> Compiled | None:
         compiled = self._cache.get(task.version_id) if task.version_id else None
@@ -125,6 +133,14 @@ class Renderer:
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
         return compiled
+
+
+def _difference(task: Task) -> tuple[str, Content, None]:
+    # Only who writes templates needs it.
+    from services.render import difference
+
+    before, after = _object(task.variables, "before"), _object(task.fallback, "after")
+    return frames.OK, Content(text=difference.unified(before, after)), None
 
 
 def _culture(compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any]) -> Culture:

@@ -8,10 +8,19 @@ import aiohttp
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import (
+    audit_pb2_grpc,
+    ingest_pb2_grpc,
+    ledger_pb2_grpc,
+    privacy_pb2_grpc,
+    replays_pb2_grpc,
+    tenants_pb2_grpc,
+)
+from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
 from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
 from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
+from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
 from runtime import grpc as rpc
@@ -49,6 +58,10 @@ class Clients:
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.channels["router"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.channels["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.channels["realtime"])
+        self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.channels["ingest"])
+        self.replays = replays_pb2_grpc.ReplayServiceStub(self.channels["ingest"])
+        self.senders_privacy = senders_privacy_pb2_grpc.SendersPrivacyServiceStub(self.channels["senders"])
+        self.realtime_privacy = realtime_privacy_pb2_grpc.RealtimePrivacyServiceStub(self.channels["realtime"])
         # One connection per browser, so the pool's usual bound of 100 does not fit.
         self.hub = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 

@@ -39,7 +39,7 @@ class Events:
             cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
-        return json_reply(forms.page([_event(event) for event in answer.events], answer.next_cursor))
+        return json_reply(forms.page([shown(event) for event in answer.events], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one event with its timeline."""
@@ -47,7 +47,7 @@ class Events:
         request[EVENT_ID] = event_id
         answer = await self._clients.call(self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=event_id))
         request[TENANT_ID] = answer.event.tenant_id
-        return json_reply({**_event(answer.event), "timeline": [_step(step) for step in answer.steps]})
+        return json_reply({**shown(answer.event), "timeline": [shown_step(step) for step in answer.steps]})
 
     async def dead_letters(self, request: web.Request) -> web.Response:
         """List dead letters, newest first."""
@@ -57,7 +57,7 @@ class Events:
             cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.ledger.ListDeadLetters, wire)
-        return json_reply(forms.page([_dead_letter(letter) for letter in answer.dead_letters], answer.next_cursor))
+        return json_reply(forms.page([shown_letter(letter) for letter in answer.dead_letters], answer.next_cursor))
 
     async def replay(self, request: web.Request) -> web.Response:
         """Send a dead letter again, from its first attempt."""
@@ -93,10 +93,11 @@ class Events:
             if error.code is Code.NOT_FOUND:
                 return []
             raise
-        return [_event(answer.event)] if tenant_id in ("", answer.event.tenant_id) else []
+        return [shown(answer.event)] if tenant_id in ("", answer.event.tenant_id) else []
 
 
-def _event(event: ledger_pb2.EventSummary) -> dict[str, Any]:
+def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
+    """Return an event as the API shows it."""
     recipient = event.recipient
     return {
         "id": event.id,
@@ -110,6 +111,7 @@ def _event(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         },
         "trace_id": event.trace_id,
         "test": event.test,
+        "replay_of": event.replay_of or None,
         "accepted_at": forms.iso(event.accepted_at_us),
         "finished_at": forms.iso(event.finished_at_us),
         "deliveries": [_delivery(delivery) for delivery in event.deliveries],
@@ -127,7 +129,8 @@ def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
     }
 
 
-def _step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
+def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
+    """Return a step of a timeline as the API shows it."""
     return {
         "step": step.step,
         "time": forms.iso(step.at_us),
@@ -146,7 +149,8 @@ def _step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
     }
 
 
-def _dead_letter(letter: ledger_pb2.DeadLetter) -> dict[str, Any]:
+def shown_letter(letter: ledger_pb2.DeadLetter) -> dict[str, Any]:
+    """Return a dead letter as the API shows it."""
     return {
         "delivery_id": letter.delivery_id,
         "event_id": letter.event_id,

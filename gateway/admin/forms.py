@@ -110,15 +110,18 @@ def text(request: web.Request, name: str) -> str:
 def micros(request: web.Request, name: str) -> int:
     """Return a query parameter in ISO 8601 as Unix microseconds, 0 where it is absent. Raises INVALID."""
     value = request.query.get(name)
-    if not value:
-        return 0
+    return moment(value, name) if value else 0
+
+
+def moment(value: str, name: str) -> int:
+    """Return a time in ISO 8601, without a zone in UTC, as Unix microseconds. Raises INVALID."""
     try:
-        moment = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(value)
     except ValueError:
         raise invalid(name, "must be a time such as 2026-04-22T12:00:00Z") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    since_epoch = found - datetime(1970, 1, 1, tzinfo=UTC)
     return max((since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds, 0)
 
 

@@ -6,8 +6,10 @@ from gateway.admin.audit import AuditLog
 from gateway.admin.drafts import Drafts
 from gateway.admin.events import Events
 from gateway.admin.parts import Parts
+from gateway.admin.privacy import Privacy
 from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import Providers
+from gateway.admin.replay import Replays
 from gateway.admin.suppressions import Suppressions
 from gateway.admin.templates import Templates
 from gateway.admin.tenants import Tenants
@@ -64,6 +66,8 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
     events = Events(clients)
     audit = AuditLog(clients)
     suppressions = Suppressions(clients)
+    privacy = Privacy(clients)
+    replays = Replays(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -74,8 +78,15 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("POST", "/tenants/{id}/webhook-secret", tenants.rotate_webhook_secret),
         ("DELETE", "/tenants/{id}/webhook-secret", tenants.delete_webhook_secrets),
         ("POST", "/tenants/{id}/revoke-tokens", tenants.revoke_tokens),
+        ("GET", "/tenants/{id}/retention", privacy.retention),
+        ("PUT", "/tenants/{id}/retention", privacy.set_retention),
+        ("POST", "/tenants/{id}/recipients/erase", privacy.erase),
+        ("POST", "/tenants/{id}/recipients/export", privacy.export),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
+        ("POST", "/providers/renew-secrets", providers.renew_secrets),
+        ("GET", "/providers/{id}", providers.get),
+        ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),
         ("GET", "/providers/{id}/callback", suppressions.callback),
         ("POST", "/suppressions", suppressions.create),
@@ -98,6 +109,11 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
+        ("POST", "/events/{id}/replay", replays.replay_event),
+        ("POST", "/replays", replays.start),
+        ("GET", "/replays", replays.list_all),
+        ("GET", "/replays/{id}", replays.get),
+        ("POST", "/replays/{id}/cancel", replays.cancel),
         ("GET", "/dead-letters", events.dead_letters),
         ("POST", "/dead-letters/{id}/replay", events.replay),
         ("GET", "/route-explain", events.explain),

@@ -69,6 +69,9 @@ class Revocation(forms.Body):
     user_id: str = ""
 
 
+# A tenant may have many pages open.
+REVOKE_DEADLINE_S = 12.0
+
 _LIMITS = ("rate_limit_per_minute", "daily_cap")
 _PLAIN_FIELDS = ("name", "active", "sender_name", "sender_email", "reply_to", "max_unfinished_events")
 
@@ -128,6 +131,8 @@ class Tenants:
             wire.content_key = _CONTENT_KEYS[body.content_key]
         answer = await self._clients.call(self._clients.tenants.UpdateTenant, wire)
         self._authenticator.forget(answer.tenant.id)
+        if body.active is False:
+            await self._end_tokens(answer.tenant.id)
         return json_reply(_shown(answer.tenant))
 
     async def rotate_key(self, request: web.Request) -> web.Response:
@@ -155,18 +160,24 @@ class Tenants:
         return json_reply(_shown(answer.tenant))
 
     async def deactivate(self, request: web.Request) -> web.Response:
-        """Make the tenant's keys stop working; nothing is deleted."""
+        """Make the tenant's keys and tokens stop working, and close its pages; nothing is deleted."""
         wire = tenants_pb2.DeactivateTenantRequest(tenant_id=_id(request))
         answer = await self._clients.call(self._clients.tenants.DeactivateTenant, wire)
         self._authenticator.forget(answer.tenant.id)
+        await self._end_tokens(answer.tenant.id)
         return json_reply(_shown(answer.tenant))
 
     async def revoke_tokens(self, request: web.Request) -> web.Response:
         """Make the realtime tokens of a user, or of all users, open nothing any more."""
         body = await forms.read(request, Revocation)
         wire = realtime_pb2.RevokeTokensRequest(tenant_id=_id(request), user_id=body.user_id)
-        await self._clients.call(self._clients.realtime.RevokeTokens, wire)
+        await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)
         return web.Response(status=204)
+
+    async def _end_tokens(self, tenant_id: str) -> None:
+        """Should this fail the tenant is shut out all the same: whoever hears so asks again."""
+        wire = realtime_pb2.RevokeTokensRequest(tenant_id=tenant_id)
+        await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)
 
 
 def _id(request: web.Request) -> str:

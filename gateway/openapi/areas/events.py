@@ -40,6 +40,7 @@ class Event(Shape):
     recipient: EventRecipient
     trace_id: str
     test: Annotated[bool, Meta(description="Sent by an operator to try a template.")]
+    replay_of: Annotated[Id | None, Meta(description="The event that this one is a replay of.")]
     accepted_at: Time | None
     finished_at: Annotated[Time | None, Meta(description="null while something is still to do.")]
     deliveries: list[Delivery]

@@ -1,0 +1,291 @@
+"""How long a tenant's data is kept, and what is known of one recipient: shown, and erased.
+
+The gateway asks the owners one after the other: it has a way to each of them already, holds no state that a crash
+could lose, and no service comes to depend on another. An erasure that was cut off is asked for again.
+"""
+
+import base64
+import binascii
+import time
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from clarion.ingest.v1 import privacy_pb2
+from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
+from clarion.senders.v1 import privacy_pb2 as senders_pb2
+from clarion.senders.v1 import senders_pb2 as outbox_pb2
+from gateway.admin import events, forms
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+
+# One request erases for this long, seconds; what is left then is for the next one.
+ERASE_S = 15.0
+# One page may delete a thousand rows in each of several tables.
+PAGE_DEADLINE_S = 8.0
+EXPORT_EVENTS = 20
+EXPORT_NOTIFICATIONS = 100
+
+Days = Annotated[int, Meta(ge=1, le=3650)] | None
+UserId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
+
+
+class Retention(forms.Body):
+    """PUT /tenants/{id}/retention: the whole policy, in days; null, or absent: the installation's default."""
+
+    events_days: Days = None
+    payload_days: Days = None
+    inbox_days: Days = None
+    outbox_days: Days = None
+
+
+class Recipient(forms.Body):
+    """POST /tenants/{id}/recipients/erase. In a body, not in the path: paths are logged."""
+
+    user_id: UserId
+
+
+class ExportRequest(Recipient):
+    """POST /tenants/{id}/recipients/export."""
+
+    cursor: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class _Cursor(msgspec.Struct):
+    """Where each part of an export goes on; empty: at its start, None: it is over."""
+
+    events: str | None = ""
+    inbox: str | None = ""
+
+
+class Privacy:
+    """Answers from ingest, realtime and senders."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def retention(self, request: web.Request) -> web.Response:
+        """Return a tenant's own policy."""
+        wire = privacy_pb2.GetRetentionRequest(tenant_id=_tenant(request))
+        answer = await self._clients.call(self._clients.privacy.GetRetention, wire)
+        return json_reply(_policy(answer.retention))
+
+    async def set_retention(self, request: web.Request) -> web.Response:
+        """Replace it."""
+        tenant_id = _tenant(request)
+        body = await forms.read(request, Retention)
+        days = {name: value or 0 for name, value in msgspec.structs.asdict(body).items()}
+        wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=privacy_pb2.Retention(**days))
+        answer = await self._clients.call(self._clients.privacy.SetRetention, wire)
+        return json_reply(_policy(answer.retention))
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Erase one recipient, everywhere; complete is false where there is more, for the next request."""
+        tenant_id = _tenant(request)
+        user_id = (await forms.read(request, Recipient)).user_id
+        wire = privacy_pb2.BeginErasureRequest(tenant_id=tenant_id, user_id=user_id)
+        begun = await self._clients.call(self._clients.privacy.BeginErasure, wire)
+        erasure = _Erasure(self._clients, tenant_id, user_id, begun.erasure_id, begun.at_us)
+        complete = await erasure.run()
+        return json_reply(
+            {
+                "erasure_id": begun.erasure_id,
+                "erased_until": forms.iso(begun.at_us),
+                "complete": complete,
+                "erased": erasure.counts,
+            }
+        )
+
+    async def export(self, request: web.Request) -> web.Response:
+        """Return one page of all that is known of a recipient."""
+        tenant_id = _tenant(request)
+        body = await forms.read(request, ExportRequest)
+        cursor = _decoded(body.cursor)
+        following = _Cursor(events=None, inbox=None)
+        exported: list[dict[str, Any]] = []
+        inbox: list[dict[str, Any]] = []
+        if cursor.events is not None:
+            exported, following.events = await self._events(tenant_id, body.user_id, cursor.events)
+        if cursor.inbox is not None:
+            inbox, following.inbox = await self._inbox(tenant_id, body.user_id, cursor.inbox)
+        return json_reply(
+            {
+                "tenant_id": tenant_id,
+                "user_id": body.user_id,
+                "events": exported,
+                "inbox": inbox,
+                "next_cursor": _encoded(following),
+            }
+        )
+
+    async def _events(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        wire = privacy_pb2.ExportEventsRequest(tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_EVENTS)
+        answer = await self._clients.call(self._clients.privacy.ExportEvents, wire, deadline=PAGE_DEADLINE_S)
+        messages = await self._messages(tenant_id, [one.event.id for one in answer.events])
+        found = [{**_event(one), "messages": messages.get(one.event.id, [])} for one in answer.events]
+        return found, answer.next_cursor or None
+
+    async def _messages(self, tenant_id: str, event_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the sandbox messages of these events."""
+        by_event: dict[str, list[dict[str, Any]]] = {}
+        after = "" if event_ids else None
+        while after is not None:
+            wire = senders_pb2.ExportMessagesRequest(tenant_id=tenant_id, event_ids=event_ids, after=after)
+            answer = await self._clients.call(self._clients.senders_privacy.ExportMessages, wire)
+            for message in answer.messages:
+                by_event.setdefault(message.event_id, []).append(_message(message))
+            after = answer.next_after or None
+        return by_event
+
+    async def _inbox(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        wire = realtime_pb2.ExportNotificationsRequest(
+            tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_NOTIFICATIONS
+        )
+        answer = await self._clients.call(self._clients.realtime_privacy.ExportNotifications, wire)
+        return [_notification(one) for one in answer.notifications], answer.next_cursor or None
+
+
+class _Erasure:
+    """One request's share of an erasure. counts: rows by store."""
+
+    def __init__(self, clients: Clients, tenant_id: str, user_id: str, erasure_id: str, at_us: int) -> None:
+        self._clients = clients
+        self._tenant_id = tenant_id
+        self._user_id = user_id
+        self._erasure_id = erasure_id
+        self._at_us = at_us
+        self._until = time.monotonic() + ERASE_S
+        self.counts = dict.fromkeys(
+            ("notifications", "messages", "provider_records", "events", "payloads", "attempts", "dead_letters"), 0
+        )
+
+    async def run(self) -> bool:
+        """Erase until all is erased, or the time is over; tell which."""
+        return await self._inbox() and await self._events(late=False) and await self._events(late=True)
+
+    async def _inbox(self) -> bool:
+        more, inbox_only = True, False
+        while more:
+            if self._is_over():
+                return False
+            wire = realtime_pb2.EraseRecipientRequest(
+                tenant_id=self._tenant_id, user_id=self._user_id, until_us=self._at_us, inbox_only=inbox_only
+            )
+            answer = await self._call(self._clients.realtime_privacy.EraseRecipient, wire)
+            self.counts["notifications"] += answer.notifications
+            more, inbox_only = answer.more, True
+        return True
+
+    async def _events(self, *, late: bool) -> bool:
+        """late: what an attempt under way left behind of events that were done with."""
+        after = ""
+        while True:
+            if self._is_over():
+                return False
+            wire = privacy_pb2.ListErasureEventsRequest(
+                tenant_id=self._tenant_id,
+                user_id="" if late else self._user_id,
+                erasure_id=self._erasure_id,
+                late=late,
+                after=after,
+            )
+            event_ids = list((await self._call(self._clients.privacy.ListErasureEvents, wire)).event_ids)
+            if not event_ids:
+                return True
+            await self._page(event_ids, late=late)
+            after = event_ids[-1] if late else ""
+
+    async def _page(self, event_ids: list[str], *, late: bool) -> None:
+        # The ledger last: only it knows whose events these are.
+        messages = await self._call(
+            self._clients.senders_privacy.EraseMessages,
+            senders_pb2.EraseMessagesRequest(tenant_id=self._tenant_id, event_ids=event_ids),
+        )
+        ledger = await self._call(
+            self._clients.privacy.EraseEvents,
+            privacy_pb2.EraseEventsRequest(tenant_id=self._tenant_id, erasure_id=self._erasure_id, event_ids=event_ids),
+        )
+        for answer, names in (
+            (messages, ("messages", "provider_records")),
+            (ledger, ("payloads", "attempts", "dead_letters")),
+        ):
+            for name in names:
+                self.counts[name] += getattr(answer, name)
+        if not late:  # these were counted before
+            self.counts["events"] += ledger.events
+
+    async def _call(self, method: Any, wire: Any) -> Any:
+        return await self._clients.call(method, wire, deadline=PAGE_DEADLINE_S)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._until
+
+
+def _tenant(request: web.Request) -> str:
+    tenant_id = forms.path_id(request)
+    request[TENANT_ID] = tenant_id
+    return tenant_id
+
+
+def _policy(retention: privacy_pb2.Retention) -> dict[str, Any]:
+    names = ("events_days", "payload_days", "inbox_days", "outbox_days")
+    return {name: getattr(retention, name) or None for name in names}
+
+
+def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
+    payload = one.payload if one.HasField("payload") else None
+    return {
+        **events.shown(one.event),
+        "variables": _json(payload.variables) if payload else None,
+        "payload": _json(payload.payload_extra) if payload else None,
+        "timeline": [events.shown_step(step) for step in one.steps],
+        "dead_letters": [events.shown_letter(letter) for letter in one.dead_letters],
+    }
+
+
+def _json(raw: bytes) -> Any:
+    return msgspec.json.decode(raw or b"{}")
+
+
+def _message(message: outbox_pb2.OutboxMessage) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "channel": forms.channel_name(message.channel),
+        "recipient": message.recipient,
+        "sender": message.sender,
+        "reply_to": message.reply_to or None,
+        "subject": message.subject or None,
+        "text": message.text,
+        "html": message.html or None,
+        "recorded_at": forms.iso(message.recorded_at_us),
+    }
+
+
+def _notification(one: realtime_pb2.ExportedNotification) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "event_id": one.event_id,
+        "event_type": one.event_type,
+        "title": one.title,
+        "body": one.body,
+        "created_at": forms.iso(one.created_at_us),
+        "read_at": forms.iso(one.read_at_us),
+    }
+
+
+def _encoded(cursor: _Cursor) -> str | None:
+    if cursor.events is None and cursor.inbox is None:
+        return None
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+
+
+def _decoded(text: str) -> _Cursor:
+    if not text:
+        return _Cursor()
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(text), type=_Cursor)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise forms.invalid("cursor", "is not one of ours") from None

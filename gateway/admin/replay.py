@@ -1,0 +1,118 @@
+"""Events sent again: one of them, or all of a tenant since a time."""
+
+from typing import Annotated, Any
+
+from aiohttp import web
+from msgspec import Meta, field
+
+from clarion.common.v1 import trace_pb2
+from clarion.ingest.v1 import replays_pb2
+from gateway.admin import forms
+from gateway.clients import Clients
+from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.replies import json_reply
+
+ALL = "all"
+STATES = {
+    replays_pb2.REPLAY_STATE_RUNNING: "running",
+    replays_pb2.REPLAY_STATE_DONE: "done",
+    replays_pb2.REPLAY_STATE_CANCELLED: "cancelled",
+}
+STATUSES = {
+    ALL: trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
+    "failed": trace_pb2.DELIVERY_STATUS_FAILED,
+    "dead": trace_pb2.DELIVERY_STATUS_DEAD,
+    "skipped": trace_pb2.DELIVERY_STATUS_SKIPPED,
+}
+_NAMES = {number: name for name, number in STATUSES.items()}
+
+Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
+
+
+class EventReplay(forms.Body):
+    """POST /events/{id}/replay. channels: some of those that the caller asked for; none: all of them."""
+
+    channels: list[forms.Channel] = field(default_factory=list)
+
+
+class NewReplay(forms.Body):
+    """POST /replays. until: now where it is absent."""
+
+    tenant_id: forms.Id
+    since: Moment
+    until: Moment | None = None
+    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] = ALL
+    per_second: Annotated[int, Meta(ge=1, le=1000)] = 50
+
+
+class Replays:
+    """Answers from ingest."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def replay_event(self, request: web.Request) -> web.Response:
+        """Send one event again, as a new one."""
+        event_id = forms.path_id(request)
+        body = await forms.read(request, EventReplay)
+        wire = replays_pb2.ReplayEventRequest(event_id=event_id, channels=forms.channels(body.channels, "channels"))
+        answer = await self._clients.call(self._clients.replays.ReplayEvent, wire)
+        request[EVENT_ID], request[TENANT_ID] = answer.event_id, answer.tenant_id
+        return json_reply({"event_id": answer.event_id, "replay_of": event_id}, status=202)
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Send everything since a time again, in the background."""
+        body = await forms.read(request, NewReplay)
+        request[TENANT_ID] = body.tenant_id
+        if body.status not in STATUSES:
+            raise forms.invalid("status", f"must be one of {', '.join(STATUSES)}")
+        wire = replays_pb2.StartReplayRequest(
+            tenant_id=body.tenant_id,
+            since_us=forms.moment(body.since, "since"),
+            until_us=forms.moment(body.until, "until") if body.until is not None else 0,
+            status=STATUSES[body.status],
+            per_second=body.per_second,
+        )
+        answer = await self._clients.call(self._clients.replays.StartReplay, wire)
+        return json_reply(_shown(answer.replay), status=202)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List replays, newest first."""
+        wire = replays_pb2.ListReplaysRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.replays.ListReplays, wire)
+        return json_reply(forms.page([_shown(replay) for replay in answer.replays], answer.next_cursor))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Tell how far one has come."""
+        wire = replays_pb2.GetReplayRequest(replay_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.replays.GetReplay, wire)
+        return json_reply(_shown(answer.replay))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Stop one; what was sent stays sent."""
+        wire = replays_pb2.CancelReplayRequest(replay_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.replays.CancelReplay, wire)
+        request[TENANT_ID] = answer.replay.tenant_id
+        return json_reply(_shown(answer.replay))
+
+
+def _shown(replay: replays_pb2.Replay) -> dict[str, Any]:
+    return {
+        "id": replay.id,
+        "tenant_id": replay.tenant_id,
+        "since": forms.iso(replay.since_us),
+        "until": forms.iso(replay.until_us),
+        "status": _NAMES.get(replay.status, ALL),
+        "per_second": replay.per_second,
+        "state": STATES.get(replay.state, "running"),
+        "waiting": replay.waiting or None,
+        "replayed": replay.replayed,
+        "unplayable": replay.unplayable,
+        "position": forms.iso(replay.position_us),
+        "created_at": forms.iso(replay.created_at_us),
+        "finished_at": forms.iso(replay.finished_at_us),
+    }

@@ -38,14 +38,28 @@ class Vault:
         return [hmac.digest(signer, text.encode(), hashlib.sha256) for signer in self._signers]
 
     def decrypt(self, ciphertext: bytes, *, context: str) -> bytes:
-        """Return the secret. Raises ValueError where no key or another context made this ciphertext."""
-        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        """Return the secret. Raises ValueError where no key, or another context, made this ciphertext."""
+        if ciphertext[:1] != _VERSION:
+            raise ValueError("this is no ciphertext of ours")
         for cipher in self._ciphers:
             try:
-                return cipher.decrypt(nonce, body, context.encode())
+                return self._opened(cipher, ciphertext, context)
             except InvalidTag:
                 continue
         raise ValueError("no encryption key opens this secret")
+
+    def renewed(self, ciphertext: bytes, *, context: str) -> bytes | None:
+        """Return the secret closed anew with the first key; None: that is how it is. Raises ValueError as decrypt."""
+        try:
+            self._opened(self._ciphers[0], ciphertext, context)
+        except InvalidTag:
+            return self.encrypt(self.decrypt(ciphertext, context=context), context=context)
+        return None
+
+    @staticmethod
+    def _opened(cipher: AESGCM, ciphertext: bytes, context: str) -> bytes:
+        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        return cipher.decrypt(nonce, body, context.encode())
 
     def _sealed(self, nonce: bytes, secret: bytes, context: str) -> bytes:
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, secret, context.encode())

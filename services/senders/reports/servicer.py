@@ -73,7 +73,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         subscription = self._unsubscriber.read(request.token)
         tenant = self._directory.tenant(subscription.tenant_id)
         return reports_pb2.GetUnsubscriptionResponse(
-            recipient=suppressed.masked(subscription.address),
+            recipient=suppressed.masked(suppressed.normalised(event_pb2.CHANNEL_EMAIL, subscription.address)),
             sender=tenant.sender_name if tenant else "",
             channel=event_pb2.CHANNEL_EMAIL,
         )

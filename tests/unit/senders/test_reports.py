@@ -1,0 +1,289 @@
+"""What providers' reports mean, which of them are ours, and what follows."""
+
+import json
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.router.v1 import suppressions_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services import suppressed
+from services.senders.reports import africastalking, resend, sendgrid, twilio
+from services.senders.reports.accounts import Account
+from services.senders.reports.ports import MAX_REPORTS, Callback, MalformedError, RefusedError, Report, Reporter
+from services.senders.reports.receive import Received, Receiver
+from services.senders.sent import Sent
+
+NOW = 1_800_000_000_000_000
+DELIVERED, BOUNCED = trace_pb2.DELIVERY_STATUS_DELIVERED, trace_pb2.DELIVERY_STATUS_BOUNCED
+COMPLAINED, NONE = trace_pb2.DELIVERY_STATUS_COMPLAINED, trace_pb2.DELIVERY_STATUS_UNSPECIFIED
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def _json(value: Any) -> Callback:
+    return Callback([], {"svix-id": "msg_1"}, json.dumps(value).encode())
+
+
+def _form(**fields: str) -> Callback:
+    return Callback([], FORM, urllib.parse.urlencode(fields).encode())
+
+
+def _resend(kind: str, **data: Any) -> Callback:
+    return _json({"type": kind, "created_at": "2027-01-15T08:00:00Z", "data": {"email_id": "m1", **data}})
+
+
+def _sendgrid(**event: Any) -> Callback:
+    return _json([{"sg_message_id": "m1.recvd-x-1.0", "sg_event_id": "e1", "timestamp": 1_800_000_000, **event}])
+
+
+def _twilio(status: str, **more: str) -> Callback:
+    return _form(MessageSid="m1", MessageStatus=status, **more)
+
+
+def _africa(status: str, **more: str) -> Callback:
+    return _form(id="m1", status=status, phoneNumber="+254712345678", **more)
+
+
+R, S, T, A = resend.REPORTER, sendgrid.REPORTER, twilio.REPORTER, africastalking.REPORTER
+
+
+@pytest.mark.parametrize(
+    ("reporter", "callback", "status", "reason", "suppression"),
+    [
+        pytest.param(R, _resend("email.delivered"), DELIVERED, "", 0, id="resend-delivered"),
+        pytest.param(
+            R, _resend("email.bounced", bounce={"type": "Permanent"}), BOUNCED, "hard_bounce", 1, id="resend-hard"
+        ),
+        pytest.param(
+            R, _resend("email.bounced", bounce={"type": "Transient"}), BOUNCED, "soft_bounce", 0, id="resend-soft"
+        ),
+        pytest.param(R, _resend("email.bounced"), BOUNCED, "hard_bounce", 1, id="resend-bounced-without-a-type"),
+        pytest.param(R, _resend("email.suppressed"), BOUNCED, "suppressed_by_provider", 1, id="resend-suppressed"),
+        pytest.param(
+            R, _resend("email.failed", failed={"reason": "quota"}), BOUNCED, "provider_failed", 0, id="resend-failed"
+        ),
+        pytest.param(R, _resend("email.complained"), COMPLAINED, "spam_complaint", 2, id="resend-complained"),
+        pytest.param(S, _sendgrid(event="delivered"), DELIVERED, "", 0, id="sendgrid-delivered"),
+        pytest.param(S, _sendgrid(event="bounce", type="bounce"), BOUNCED, "hard_bounce", 1, id="sendgrid-bounce"),
+        pytest.param(S, _sendgrid(event="bounce", type="blocked"), BOUNCED, "blocked", 0, id="sendgrid-blocked"),
+        pytest.param(
+            S, _sendgrid(event="dropped", reason="Bounced Address"), BOUNCED, "dropped", 1, id="sendgrid-dropped"
+        ),
+        pytest.param(
+            S, _sendgrid(event="dropped", reason="Invalid SMTPAPI header"), BOUNCED, "dropped", 0, id="sendgrid-invalid"
+        ),
+        pytest.param(S, _sendgrid(event="spamreport"), COMPLAINED, "spam_complaint", 2, id="sendgrid-spam"),
+        pytest.param(S, _sendgrid(event="group_unsubscribe"), NONE, "unsubscribed", 3, id="sendgrid-unsubscribed"),
+        pytest.param(T, _twilio("delivered"), DELIVERED, "", 0, id="twilio-delivered"),
+        pytest.param(T, _twilio("read"), DELIVERED, "", 0, id="twilio-read"),
+        pytest.param(T, _twilio("undelivered", ErrorCode="30005"), BOUNCED, "hard_bounce", 1, id="twilio-unknown"),
+        pytest.param(T, _twilio("undelivered", ErrorCode="30003"), BOUNCED, "undelivered", 0, id="twilio-off"),
+        pytest.param(T, _twilio("failed", ErrorCode="21610"), BOUNCED, "opted_out", 2, id="twilio-stop"),
+        pytest.param(A, _africa("Success"), DELIVERED, "", 0, id="africastalking-delivered"),
+        pytest.param(
+            A,
+            _africa("Failed", failureReason="UserDoesNotExist"),
+            BOUNCED,
+            "hard_bounce",
+            1,
+            id="africastalking-nobody",
+        ),
+        pytest.param(
+            A, _africa("Rejected", failureReason="UserInBlackList"), BOUNCED, "opted_out", 2, id="africastalking-stop"
+        ),
+        pytest.param(A, _africa("AbsentSubscriber"), BOUNCED, "undelivered", 0, id="africastalking-absent"),
+    ],
+)
+def test_what_a_report_means(
+    reporter: Reporter, callback: Callback, status: int, reason: str, suppression: int
+) -> None:
+    """Its status, its reason in a word, and whether the address gets nothing more."""
+    (report,) = reporter.parse(callback, NOW)
+    assert (report.status, report.reason, report.suppression) == (status, reason, suppression)
+    assert "m1" in report.message_ids
+    assert report.occurred_us == (1_800_000_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("reporter", "callback"),
+    [
+        pytest.param(R, _resend("email.opened"), id="resend-opened"),
+        pytest.param(R, _json({"type": "contact.created", "data": {"id": "c1"}}), id="resend-about-a-contact"),
+        pytest.param(S, _sendgrid(event="processed"), id="sendgrid-processed"),
+        pytest.param(S, _json([{"event": "delivered"}]), id="sendgrid-without-a-message"),
+        pytest.param(S, _json([]), id="sendgrid-nothing"),
+        pytest.param(T, _twilio("sent"), id="twilio-on-its-way"),
+        pytest.param(T, _form(MessageStatus="delivered"), id="twilio-without-a-message"),
+        pytest.param(A, _africa("Submitted"), id="africastalking-on-its-way"),
+    ],
+)
+def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: Reporter, callback: Callback) -> None:
+    """Understood, and no news."""
+    assert reporter.parse(callback, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("reporter", "callback"),
+    [
+        pytest.param(R, Callback([], {}, b"{"), id="resend-no-json"),
+        pytest.param(R, _json([]), id="resend-a-list"),
+        pytest.param(R, Callback([], {}, b"[" * 100_000), id="resend-nested"),
+        pytest.param(S, _json({}), id="sendgrid-no-list"),
+        pytest.param(S, _json([1]), id="sendgrid-a-number"),
+        pytest.param(S, _json([{"event": "delivered"}] * (MAX_REPORTS + 1)), id="sendgrid-too-many"),
+        pytest.param(T, Callback([], {"content-type": "application/json"}, b"{}"), id="twilio-no-form"),
+        pytest.param(T, Callback([], FORM, b"a=%ff"), id="twilio-no-text"),
+        pytest.param(A, Callback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
+    ],
+)
+def test_what_is_no_report_is_refused(reporter: Reporter, callback: Callback) -> None:
+    """Whatever else it is."""
+    with pytest.raises(MalformedError):
+        reporter.parse(callback, NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        pytest.param("Wp3yPs.recvd-5c8-1-6-0.0", ["Wp3yPs"], id="today"),
+        pytest.param("14c5.dfd.64b469.filter0001.16648.551.0", ["14c5.dfd.64b469", "14c5"], id="once"),
+        pytest.param("qNwBLg.filterdrecv-canary-1-6089EA4A-56.0", ["qNwBLg"], id="filter"),
+        pytest.param("plain", ["plain"], id="plain"),
+    ],
+)
+def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]) -> None:
+    """Several forms of it were seen over the years."""
+    assert sendgrid.message_ids(given) == ids
+
+
+# From here on: what is done with reports.
+
+TENANT, EVENT, DELIVERY, PROVIDER = new_id(), new_id(), new_id(), new_id()
+
+
+def _sent(message_id: str, recipient: str = "ada@example.com") -> Sent:
+    return Sent(PROVIDER, message_id, TENANT, EVENT, DELIVERY, event_pb2.CHANNEL_EMAIL, 2, 1, recipient)
+
+
+@dataclass
+class World:
+    """Who is asked and told: known messages, those that become known by the second look, what was written."""
+
+    known: dict[str, Sent] = field(default_factory=dict)
+    later: dict[str, Sent] = field(default_factory=dict)
+    looks: int = 0
+    suppressions: list[suppressions_pb2.NewSuppression] = field(default_factory=list)
+    records: list[trace_pb2.TraceRecord] = field(default_factory=list)
+    away: bool = False
+
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+        """As senders.sent."""
+        assert provider_id == PROVIDER
+        assert len(message_ids) <= MAX_REPORTS
+        self.looks += 1
+        if self.looks == 2:
+            self.known.update(self.later)
+        return {one: self.known[one] for one in message_ids if one in self.known}
+
+    async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
+        """As the router."""
+        if self.away:
+            raise ClarionError(Code.UNAVAILABLE, "away")
+        self.suppressions += wanted
+
+    async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
+        """As TRACE."""
+        self.records += records
+
+
+def _reporter(*reports: Report) -> Reporter:
+    return Reporter(lambda *_: None, lambda *_: list(reports))
+
+
+async def _receive(world: World, reporter: Reporter) -> Received:
+    account = Account(TENANT, PROVIDER, "resend", reporter, {})
+    receiver = Receiver(world, world, world, waits_s=(0.0, 0.0), now=lambda: NOW)
+    return await receiver.receive(account, Callback([], {}, b""))
+
+
+async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
+    """With the delivery that the message was, and the provider's words in one line of 500 characters."""
+    world = World({"m1": _sent("m1")})
+    bounce = Report(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5, "r1")
+    assert await _receive(world, _reporter(bounce)) == Received(1, 0)
+    (record,) = world.records
+    step = record.reported
+    assert (record.event_id, record.tenant_id, step.delivery_id) == (EVENT, TENANT, DELIVERY)
+    assert (step.status, step.attempt, step.replay, step.provider) == (BOUNCED, 2, 1, "resend")
+    assert (len(step.detail), step.detail[:7]) == (500, "550 no ")
+    (wanted,) = world.suppressions
+    assert (wanted.address, wanted.reason, wanted.source) == ("ada@example.com", suppressed.BOUNCED, "resend")
+    assert wanted.found_at_us == NOW - 5
+
+
+async def test_what_is_said_twice_has_one_id() -> None:
+    """By the provider's own id of the report, else by what it says."""
+    world = World({"m1": _sent("m1")})
+    for name in ("r1", ""):
+        for _ in range(2):
+            await _receive(world, _reporter(Report(["m1"], DELIVERED, id=name)))
+    ids = [record.id for record in world.records]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+
+
+async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:
+    """Ids are stored a moment after the send."""
+    world = World(later={"m1": _sent("m1")})
+    assert await _receive(world, _reporter(Report(["m1"], DELIVERED, occurred_us=NOW))) == Received(1, 0)
+    assert world.looks == 2
+
+
+async def test_old_news_of_strangers_waits_for_nothing() -> None:
+    """An account may be shared with others: what they send is counted, and that is all."""
+    world = World(later={"m1": _sent("m1")})
+    report = Report(["m1"], DELIVERED, occurred_us=NOW - 120_000_000)
+    assert await _receive(world, _reporter(report)) == Received(0, 1)
+    assert (world.looks, world.records, world.suppressions) == (1, [], [])
+
+
+async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
+    """The provider says it again, and then both are done."""
+    world = World({"m1": _sent("m1")}, away=True)
+    complaint = Report(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
+    with pytest.raises(ClarionError) as fault:
+        await _receive(world, _reporter(complaint))
+    assert (fault.value.code, world.records) == (Code.UNAVAILABLE, [])
+
+
+async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
+    """There is no address any more, and no fault."""
+    world = World({"m1": _sent("m1", "")})
+    bounce = Report(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
+    assert await _receive(world, _reporter(bounce)) == Received(1, 0)
+    assert world.suppressions == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(RefusedError("no such header"), Code.FORBIDDEN, id="not-proven"),
+        pytest.param(MalformedError("odd"), Code.INVALID, id="no-report"),
+    ],
+)
+async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) -> None:
+    """And the caller is not told why."""
+
+    def refuse(*_: Any) -> None:
+        raise error
+
+    world = World({"m1": _sent("m1")})
+    with pytest.raises(ClarionError) as fault:
+        await _receive(world, Reporter(refuse, lambda *_: []))
+    assert fault.value.code is code
+    assert str(error) not in fault.value.detail
+    assert world.looks == 0

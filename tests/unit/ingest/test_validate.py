@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
-from services.ingest.validate import check, dedupe_key, normalise
+from services.ingest.validate import caller_key, check, content_key, normalise, seed_key
 
 
 def _event(**fields: object) -> ingest_pb2.NewEvent:
@@ -54,31 +54,41 @@ def test_the_order_of_keys_does_not_matter() -> None:
     one, other = _event(variables=b'{"a":1,"b":{"c":2,"d":3}}'), _event(variables=b'{ "b":{"d":3,"c":2}, "a":1 }')
     normalise(one)
     normalise(other)
-    assert dedupe_key("t", one) == dedupe_key("t", other)
+    assert content_key("t", one) == content_key("t", other)
+    assert seed_key("t", one) == seed_key("t", other)
+
+
+_BY_PAYLOAD = [
+    _event(),
+    _event(event_type="a.c"),
+    _event(recipient=event_pb2.Recipient(user_id="u", email="e")),
+    _event(recipient=event_pb2.Recipient(user_id="u", phone="e")),
+    _event(payload_extra=b'{"a":1}'),
+]
+_BY_THE_REST = [
+    _event(caller_event_id="1"),
+    _event(variables=b'{"a":1}'),
+    _event(channels=[event_pb2.CHANNEL_EMAIL]),
+]
 
 
 def test_what_makes_events_differ() -> None:
-    """Tenant, type, ids, addresses, data, channels and the caller's key all count."""
-    events = [
-        _event(),
-        _event(event_type="a.c"),
-        _event(caller_event_id="1"),
-        _event(recipient=event_pb2.Recipient(user_id="u", email="e")),
-        _event(recipient=event_pb2.Recipient(user_id="u", phone="e")),
-        _event(variables=b'{"a":1}'),
-        _event(payload_extra=b'{"a":1}'),
-        _event(channels=[event_pb2.CHANNEL_EMAIL]),
-        _event(idempotency_key="k"),
-        _event(idempotency_key="l"),
-    ]
-    keys = {dedupe_key(tenant, event) for event in events for tenant in ("t", "s")}
-    assert len(keys) == 2 * len(events)
+    """Tenant, type, ids, addresses, data and channels all count; to the contract's letter type and payload alone."""
+    events = [*_BY_PAYLOAD, *_BY_THE_REST]
+    assert len({content_key(tenant, event) for event in events for tenant in ("t", "s")}) == 2 * len(events)
+    assert len({seed_key(tenant, event) for event in events for tenant in ("t", "s")}) == 2 * len(_BY_PAYLOAD)
+    assert {seed_key("t", event) for event in _BY_THE_REST} == {seed_key("t", _event())}
 
 
-def test_a_caller_s_key_hides_the_content() -> None:
-    """With a key, other content is still the same event."""
-    one, other = _event(idempotency_key="k"), _event(idempotency_key="k", variables=b'{"a":1}')
-    assert dedupe_key("t", one) == dedupe_key("t", other)
+def test_kinds_of_keys_never_collide() -> None:
+    """No caller's key, whatever it spells, is another event's content; nor is one form of content the other."""
+    events = [*_BY_PAYLOAD, *_BY_THE_REST]
+    contents = {content_key("t", event) for event in events} | {seed_key("t", event) for event in events}
+    assert len(contents) == len(events) + len(_BY_PAYLOAD)
+    spelled = ["k", "content", "seed", "content\0t\0a.b", *(key.hex() for key in contents)]
+    callers = {caller_key(tenant, text) for text in spelled for tenant in ("t", "s")}
+    assert len(callers) == 2 * len(spelled)
+    assert not callers & contents
 
 
 @given(st.text(), st.text(), st.text(), st.text())
@@ -86,4 +96,4 @@ def test_neighbouring_fields_do_not_run_together(a: str, b: str, c: str, d: str)
     """Moving a character from one field to the next gives another key."""
     one = _event(event_type=a, caller_event_id=b)
     other = _event(event_type=c, caller_event_id=d)
-    assert (dedupe_key("t", one) == dedupe_key("t", other)) is ((a, b) == (c, d))
+    assert (content_key("t", one) == content_key("t", other)) is ((a, b) == (c, d))

@@ -1,0 +1,252 @@
+"""Rate limits and daily caps, as PostgreSQL counts them: a sliding window log, and midnight UTC."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from runtime.ids import new_id
+from services.ingest.admission import PostgresAdmission
+from services.ingest.ports import Admitted, LimitKind, Reached, TenantSettings, Verdict
+from tests.conftest import PostgresServer
+from tests.integration.ingest.clock import stopped
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+NEW, LIMITED, PENDING = Verdict.NEW, Verdict.LIMITED, Verdict.PENDING
+NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
+
+
+class Door:
+    """One tenant's way through admission."""
+
+    def __init__(self, pool: Pool, tenant_id: str) -> None:
+        self.pool = pool
+        self.tenant_id = tenant_id
+        self.admission = PostgresAdmission(pool, lambda _: TenantSettings())
+
+    async def ask(self, key: str = "") -> Admitted:
+        """Ask for one event; without a key for one that nobody asked for before."""
+        return await self.admission.admit(self.tenant_id, (key or new_id()).encode(), new_id())
+
+    async def many(self, number: int) -> list[Admitted]:
+        """Ask for so many at once."""
+        return await asyncio.gather(*[self.ask() for _ in range(number)])
+
+    async def let_in(self, number: int) -> int:
+        """Return how many of so many are let in."""
+        return sum(admitted.verdict is NEW for admitted in await self.many(number))
+
+    async def refused(self) -> Reached | None:
+        """Return which limit refuses one."""
+        admitted = await self.ask()
+        assert admitted.verdict is LIMITED
+        return admitted.reached
+
+    async def log(self) -> tuple[list[datetime], list[int]]:
+        """Return what PostgreSQL remembers."""
+        row = await self.pool.fetchrow("SELECT * FROM ingest.rates WHERE tenant_id = $1", self.tenant_id)
+        assert row is not None
+        return row["granted_at"], row["granted"]
+
+
+async def door(
+    pool: Pool, *, per_minute: int | None = None, per_day: int | None = None, unfinished: int = 1_000_000
+) -> Door:
+    """Make a tenant with these limits."""
+    tenant_id, account_id = new_id(), new_id()
+    await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
+    await pool.execute(
+        "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, rate_limit_per_minute, daily_cap)"
+        " VALUES ($1, $2, 'A', $3, $4, $5)",
+        tenant_id,
+        account_id,
+        unfinished,
+        per_minute,
+        per_day,
+    )
+    await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
+    await pool.execute("INSERT INTO ingest.rates (tenant_id) VALUES ($1)", tenant_id)
+    return Door(pool, tenant_id)
+
+
+async def test_the_minute_slides(pool: Pool) -> None:
+    """What was let in at 0 and 30 s makes room at 60 and 90 s, to the microsecond; until then one hears how long."""
+    clock = await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=10)
+    assert await tenant.let_in(4) == 4
+    await clock.forward(seconds=30)
+    assert await tenant.let_in(20) == 6
+    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    await clock.forward(seconds=29, microseconds=999_999)
+    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 1)
+    await clock.forward(microseconds=1)
+    assert await tenant.let_in(20) == 4
+    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    await clock.forward(seconds=30)
+    assert await tenant.let_in(20) == 6
+
+
+async def test_the_day_ends_at_midnight_utc(pool: Pool) -> None:
+    """A cap is full until then, whatever the zone of the session; then it is empty."""
+    clock = await stopped(pool, datetime(2026, 4, 22, 23, 59, 15, 500_000, tzinfo=UTC))
+    tenant = await door(pool, per_day=3, per_minute=1000)
+    assert await tenant.let_in(5) == 3
+    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 45)
+    await clock.set(datetime(2026, 4, 22, 23, 59, 59, 999_999, tzinfo=UTC))
+    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 1)
+    await clock.set(datetime(2026, 4, 23, 0, 0, 0, tzinfo=UTC))
+    assert await tenant.let_in(5) == 3
+    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 86_400)
+    await clock.forward(hours=12)
+    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 43_200)
+
+
+@pytest.mark.parametrize("limit", ["rate_limit_per_minute", "daily_cap"])
+async def test_a_limit_of_zero_and_one_changed_while_running(pool: Pool, limit: str) -> None:
+    """Zero lets nothing in; more, less and none count from the next event on; what was let in before counts."""
+    await stopped(pool, NOON)
+    tenant = await door(pool, **{{"rate_limit_per_minute": "per_minute", "daily_cap": "per_day"}[limit]: 0})
+
+    async def change(value: int | None) -> None:
+        await pool.execute(f"UPDATE ingest.tenants SET {limit} = $2 WHERE id = $1", tenant.tenant_id, value)
+
+    refused = await tenant.refused()
+    assert refused is not None
+    assert (refused.bound, refused.retry_after) == (0, 60 if limit == "rate_limit_per_minute" else 43_200)
+    await change(5)
+    assert await tenant.let_in(9) == 5
+    await change(8)
+    assert await tenant.let_in(9) == 3
+    await change(2)
+    assert await tenant.let_in(9) == 0
+    await change(None)
+    assert await tenant.let_in(9) == 9
+
+
+async def test_a_limit_lowered_tells_when_there_is_room(pool: Pool) -> None:
+    """Not when the first entry goes, but when enough of them are gone."""
+    clock = await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=30)
+    for _ in range(3):
+        assert await tenant.let_in(10) == 10
+        await clock.forward(seconds=10)
+    await pool.execute("UPDATE ingest.tenants SET rate_limit_per_minute = 5")
+    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 50)
+
+
+async def test_duplicates_and_the_refused_burn_nothing(pool: Pool) -> None:
+    """A repeat is answered as before though the limit is reached; a refused event's key is free."""
+    clock = await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=3, per_day=5)
+    first = await tenant.ask("k")
+    for _ in range(5):
+        again = await tenant.ask("k")
+        assert (again.verdict, again.event_id) == (PENDING, first.event_id)
+    assert await tenant.let_in(9) == 2
+    assert (await tenant.ask("late")).verdict is LIMITED
+    assert (await tenant.ask("k")).event_id == first.event_id
+    assert await pool.fetchval("SELECT count(*) FROM ingest.admission") == 3
+    assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 3
+    await clock.forward(minutes=1)
+    assert (await tenant.ask("late")).verdict is NEW
+    assert await tenant.let_in(9) == 1  # the day's: 5
+    assert await pool.fetchval("SELECT granted_today FROM ingest.rates") == 5
+
+
+async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
+    """An event past the quota of unfinished ones burns no rate, and one past the rate no quota."""
+    await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=5, unfinished=2)
+    assert await tenant.let_in(9) == 2
+    assert await tenant.refused() == Reached(LimitKind.UNFINISHED)
+    await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
+    assert await tenant.let_in(9) == 2
+    await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
+    assert await tenant.let_in(9) == 1
+    assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 1
+    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 60)
+
+
+async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
+    """One without, one with room, one without room, one that nobody knows: each its own answer, in order."""
+    await stopped(pool, NOON)
+    free, some, none = [await door(pool, per_minute=limit) for limit in (None, 2, 0)]
+    tenants = [free.tenant_id, some.tenant_id, none.tenant_id, new_id()] * 4
+    answers = await asyncio.gather(*[free.admission.admit(tenant, new_id().encode(), new_id()) for tenant in tenants])
+    found = Counter(
+        (tenants.index(tenant), answer.verdict, answer.reached) for tenant, answer in zip(tenants, answers, strict=True)
+    )
+    assert found == {
+        (0, NEW, None): 4,
+        (1, NEW, None): 2,
+        (1, LIMITED, Reached(LimitKind.MINUTE, 2, 60)): 2,
+        (2, LIMITED, Reached(LimitKind.MINUTE, 0, 60)): 4,
+        (3, LIMITED, None): 4,
+    }
+
+
+async def test_exact_over_many_connections(pool: Pool) -> None:
+    """Eight askers with connections of their own, the real clock: of 400 exactly 100 are let in."""
+    tenant = await door(pool, per_minute=100)
+    doors = [Door(pool, tenant.tenant_id) for _ in range(8)]
+    assert sum(await asyncio.gather(*[one.let_in(50) for one in doors])) == 100
+
+
+@pytest.mark.parametrize("limit", [1, 7, 240])
+async def test_as_a_log_of_every_event_would_say(pool: Pool, limit: int) -> None:
+    """Random steps beside a plain list of times: the same number is let in each time."""
+    chance = random.Random(limit)
+    clock = await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=limit)
+    times: list[datetime] = []
+    for _ in range(60):
+        await clock.forward(seconds=chance.choice([0, 0.000001, 0.3, 5, 29.999999, 30, 61]))
+        wanted = chance.randint(1, limit + 3)
+        times = [time for time in times if time > clock.now - timedelta(minutes=1)]
+        expected = min(wanted, limit - len(times))
+        assert await tenant.let_in(wanted) == expected
+        times += [clock.now] * expected
+        assert len((await tenant.log())[0]) <= limit
+
+
+async def test_a_high_limit_has_a_short_log(pool: Pool) -> None:
+    """Past 240 a quarter of a second is one entry: never more than the limit in any minute, and room 0.25 s late."""
+    clock = await stopped(pool, NOON)
+    tenant = await door(pool, per_minute=2000)
+    counted = 0
+    for _ in range(700):
+        counted += await tenant.let_in(2)
+        await clock.forward(seconds=0.1)
+    assert counted == 1400  # 20 a second: 1200 in any minute
+    entries, numbers = await tenant.log()
+    assert 236 <= len(entries) <= 241
+    assert 1200 - 10 <= sum(numbers) <= 1200 + 10
+    await pool.execute("UPDATE ingest.tenants SET rate_limit_per_minute = 1210")
+    let_in = await tenant.let_in(100)
+    assert 0 <= let_in <= 12
+    await clock.forward(seconds=0.25)
+    assert let_in + await tenant.let_in(100) >= 10
+
+
+async def test_without_postgres_each_process_counts_for_itself(pool: Pool, postgres_server: PostgresServer) -> None:
+    """The same limits, counted from the outage's start; with PostgreSQL back it counts on where it was."""
+    tenant = await door(pool, per_minute=3)
+    tenant.admission = PostgresAdmission(pool, lambda _: TenantSettings(rate_limit_per_minute=3))
+    assert await tenant.let_in(2) == 2
+    postgres_server.kill()
+    try:
+        answers = await tenant.many(5)
+        assert [answer.verdict for answer in answers].count(NEW) == 3
+        refused = await tenant.refused()
+    finally:
+        postgres_server.start()
+    assert refused is not None
+    assert (refused.kind, refused.bound) == (LimitKind.MINUTE, 3)
+    assert 55 <= refused.retry_after <= 60
+    fresh = Door(pool, tenant.tenant_id)
+    assert await fresh.let_in(5) == 1

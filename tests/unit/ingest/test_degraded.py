@@ -1,0 +1,68 @@
+"""Limits without PostgreSQL."""
+
+from services.ingest.degraded import OutageLimits
+from services.ingest.ports import LimitKind, Reached, TenantSettings
+
+# A midnight of UTC.
+MIDNIGHT_US = 1_776_816_000_000_000
+SECOND_US = 1_000_000
+
+
+class Process:
+    """One process during an outage, and its clock."""
+
+    def __init__(self, **settings: int | None) -> None:
+        self.now_us = MIDNIGHT_US + 3600 * SECOND_US
+        self.settings = TenantSettings(**settings)  # type: ignore[arg-type]
+        self.limits = OutageLimits(lambda _: self.settings, now=lambda: self.now_us)
+
+    def let_in(self, number: int, tenant_id: str = "t") -> int:
+        """Return how many of so many are let in."""
+        return sum(self.limits.take(tenant_id) is None for _ in range(number))
+
+
+def test_the_quota_counts_once_for_each_outage() -> None:
+    """Nothing is finished meanwhile; each tenant has its own; the end of the outage begins anew."""
+    process = Process(max_unfinished_events=3)
+    assert (process.let_in(5), process.let_in(5, "other")) == (3, 3)
+    assert process.limits.take("t") == Reached(LimitKind.UNFINISHED)
+    process.limits.reset()
+    assert process.let_in(5) == 3
+
+
+def test_the_minute_slides() -> None:
+    """As with PostgreSQL."""
+    process = Process(rate_limit_per_minute=10)
+    assert process.let_in(4) == 4
+    process.now_us += 30 * SECOND_US
+    assert process.let_in(20) == 6
+    assert process.limits.take("t") == Reached(LimitKind.MINUTE, 10, 30)
+    process.now_us += 30 * SECOND_US
+    assert process.let_in(20) == 4
+
+
+def test_the_day_ends_at_midnight() -> None:
+    """And is told before the minute, which ends sooner."""
+    process = Process(rate_limit_per_minute=5, daily_cap=5)
+    process.now_us = MIDNIGHT_US - 10 * SECOND_US
+    assert process.let_in(9) == 5
+    assert process.limits.take("t") == Reached(LimitKind.DAY, 5, 10)
+    process.now_us = MIDNIGHT_US
+    assert process.limits.take("t") == Reached(LimitKind.MINUTE, 5, 50)
+    process.now_us += 60 * SECOND_US
+    assert process.let_in(9) == 5
+
+
+def test_zero_lets_nothing_in() -> None:
+    """Of either limit."""
+    assert Process(rate_limit_per_minute=0).limits.take("t") == Reached(LimitKind.MINUTE, 0, 60)
+    assert Process(daily_cap=0).let_in(3) == 0
+
+
+def test_a_log_stays_short() -> None:
+    """However many are let in."""
+    process = Process(rate_limit_per_minute=1_000_000)
+    for _ in range(3000):
+        process.let_in(3)
+        process.now_us += SECOND_US // 20
+    assert len(process.limits._minutes["t"]._log) <= 241

@@ -30,9 +30,9 @@ test: ## Run all tests
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .PHONY: conformance
-conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification
+conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification, and our own by schemathesis
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/handlebars)
+	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/handlebars tests/conformance/openapi)
 
 .PHONY: check
 check: ## Format, lint, types, imports, proto, unit tests: before each commit

@@ -92,7 +92,7 @@ def admin(
     of the first answer.
     """
     statuses = {401, 429, 500, 503, *faults}
-    statuses |= {404} if "{" in path else set()
+    statuses |= {404, 422} if "{" in path else set()  # there is no such thing, or nothing could be called so
     statuses |= {422} if parameters else set()
     statuses |= set(_BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))

@@ -11,6 +11,9 @@ from stack.state import State
 # tenant whose key the first one shows.
 PUBLIC = ("Orqestra", "Gateway", "Demo", "Callbacks")
 
+# Wrong credentials are tried by the hundred, from one address.
+ENVIRONMENT = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0"}
+
 _CONFIG = """
 color = false
 continue-on-failure = true

@@ -20,6 +20,7 @@ from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
+from tests.exchanges import described
 
 TRIGGER = "/api/v1/events/trigger"
 EMAIL = "customer@example.com"
@@ -126,7 +127,7 @@ def orqestra_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 @pytest.fixture
 async def client(orqestra_stack: Running) -> AsyncIterator[Client]:
     """The operator of the stack, and HTTP."""
-    async with connect(orqestra_stack.state) as connected:
+    async with connect(orqestra_stack.state, middlewares=(described,)) as connected:
         yield connected
 
 

@@ -10,6 +10,9 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
 
+# All of them are read, and those written that another key closed.
+_RENEW_DEADLINE_S = 15.0
+
 
 class NewProvider(forms.Body):
     """POST /providers. settings: of the kind's own shape, secrets among them."""
@@ -22,6 +25,14 @@ class NewProvider(forms.Body):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class ChangedProvider(forms.Body):
+    """PATCH /providers/{id}. settings: those to change; null takes one back to its default."""
+
+    name: str | None = None
+    priority: int | None = None
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class Providers:
     """Answers from senders' ProviderService."""
 
@@ -31,8 +42,7 @@ class Providers:
     async def create(self, request: web.Request) -> web.Response:
         """Add a provider to a tenant's channel."""
         body = await forms.read(request, NewProvider)
-        if not -(2**31) <= body.priority < 2**31:
-            raise forms.invalid("priority", "must fit 32 bits")
+        _check_priority(body.priority)
         channel = forms.channel(body.channel)
         await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
@@ -55,11 +65,41 @@ class Providers:
         answer = await self._clients.call(self._clients.providers.ListProviders, wire)
         return json_reply(forms.page([_shown(provider) for provider in answer.providers], ""))
 
+    async def get(self, request: web.Request) -> web.Response:
+        """Return a provider."""
+        wire = senders_pb2.GetProviderRequest(provider_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.providers.GetProvider, wire)
+        return json_reply(_shown(answer.provider))
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change a provider's name, priority or settings, credentials among them."""
+        body = await forms.read(request, ChangedProvider)
+        _check_priority(body.priority or 0)
+        wire = senders_pb2.UpdateProviderRequest(
+            provider_id=forms.path_id(request),
+            name=body.name,
+            priority=body.priority,
+            settings_json=msgspec.json.encode(body.settings).decode(),
+        )
+        answer = await self._clients.call(self._clients.providers.UpdateProvider, wire)
+        return json_reply(_shown(answer.provider))
+
+    async def renew_secrets(self, _: web.Request) -> web.Response:
+        """Encrypt every provider's credentials with the first of the keys."""
+        wire = senders_pb2.RenewSecretsRequest()
+        answer = await self._clients.call(self._clients.providers.RenewSecrets, wire, deadline=_RENEW_DEADLINE_S)
+        return json_reply({"renewed": answer.renewed, "unreadable": list(answer.unreadable_provider_ids)})
+
     async def delete(self, request: web.Request) -> web.Response:
         """Take a provider away."""
         wire = senders_pb2.DeleteProviderRequest(provider_id=forms.path_id(request))
         await self._clients.call(self._clients.providers.DeleteProvider, wire)
         return web.Response(status=204)
+
+
+def _check_priority(priority: int) -> None:
+    if not -(2**31) <= priority < 2**31:
+        raise forms.invalid("priority", "must fit 32 bits")
 
 
 def _shown(provider: senders_pb2.Provider) -> dict[str, Any]:
@@ -72,4 +112,5 @@ def _shown(provider: senders_pb2.Provider) -> dict[str, Any]:
         "priority": provider.priority,
         "settings": msgspec.json.decode(provider.settings_json or "{}"),
         "created_at": forms.iso(provider.created_at_us),
+        "updated_at": forms.iso(provider.updated_at_us),
     }

@@ -1,8 +1,8 @@
 """Providers as an operator manages them: checked by their kind, secrets apart from the rest."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -39,11 +39,12 @@ class NewProvider:
 
 @dataclass(frozen=True, slots=True)
 class StoredProvider:
-    """A provider as it stands. created_at_us: Unix time in microseconds."""
+    """A provider as it stands. Unix times in microseconds."""
 
     provider: NewProvider
     secrets: Mapping[str, str] = field(repr=False)
     created_at_us: int
+    updated_at_us: int
 
     def settings_json(self) -> str:
         """Return the settings as JSON, of each secret only its end."""
@@ -58,6 +59,15 @@ class Store(Protocol):
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT, UNAVAILABLE."""
 
+    async def get(self, provider_id: str) -> StoredProvider:
+        """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
+
+    async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
+        """Store and publish what change makes of it. Raises what change raises, NOT_FOUND, UNAVAILABLE."""
+
+    async def renew_secrets(self) -> tuple[int, Sequence[str]]:
+        """Close all secrets with the first key; return how many, and the ids of those that no key opens."""
+
     async def delete(self, provider_id: str) -> None:
         """Delete and publish. Raises NOT_FOUND, UNAVAILABLE."""
 
@@ -69,18 +79,45 @@ def check(
     *, tenant_id: str, channel: event_pb2.Channel.ValueType, kind: str, name: str, priority: int, settings_json: str
 ) -> NewProvider:
     """Return the provider with a new id. Raises INVALID naming every wrong field."""
-    faults: list[tuple[str, str]] = []
-    if not _TENANT_ID.fullmatch(tenant_id):
-        faults.append(("tenant_id", "This is not a tenant's id."))
-    if len(name) > _MAX_NAME:
-        faults.append(("name", f"At most {_MAX_NAME} characters."))
-    if not 0 <= priority <= _MAX_PRIORITY:
-        faults.append(("priority", f"From 0 to {_MAX_PRIORITY:,}."))
+    faults = [] if _TENANT_ID.fullmatch(tenant_id) else [("tenant_id", "This is not a tenant's id.")]
     settings, secrets, wrong = _settings(channel, kind, settings_json)
-    faults.extend(wrong)
+    faults += [*_check_order(name, priority), *wrong]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
     return NewProvider(new_id(), tenant_id, channel, kind, name or kind, priority, settings, secrets)
+
+
+def changed(old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str) -> NewProvider:
+    """Return the provider with what is given in place of what was: null takes a setting back to its default.
+
+    A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field.
+    """
+    was = old.provider
+    new_name, new_priority = was.name if name is None else name, was.priority if priority is None else priority
+    try:
+        given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        fault = ("settings", "This is not a JSON object.")
+        raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=[fault]) from error
+    shown = {secret: _end(value) for secret, value in old.secrets.items()}
+    merged: dict[str, Any] = {**was.settings, **old.secrets}
+    for setting, value in given.items():
+        if value is None:
+            merged.pop(setting, None)
+        elif shown.get(setting) != value:
+            merged[setting] = value
+    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode())
+    faults = [*_check_order(new_name, new_priority), *faults]
+    if faults:
+        raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
+    return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
+
+
+def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
+    faults = [("name", f"At most {_MAX_NAME} characters.")] if len(name) > _MAX_NAME else []
+    if not 0 <= priority <= _MAX_PRIORITY:
+        faults.append(("priority", f"From 0 to {_MAX_PRIORITY:,}."))
+    return faults
 
 
 def _settings(

@@ -10,16 +10,30 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING created_at
 
 -- name: list_providers
-SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at
+SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at, updated_at
 FROM senders.providers
 WHERE tenant_id = $1 AND deleted_at IS NULL
 ORDER BY priority, id
 LIMIT 100
 
 -- name: find_providers
-SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at
+SELECT id, tenant_id, channel, kind, name, priority, settings, secrets, created_at, updated_at
 FROM senders.providers
 WHERE id = ANY($1::text[]) AND deleted_at IS NULL
+
+-- name: update_provider
+UPDATE senders.providers SET name = $2, priority = $3, settings = $4, secrets = $5, updated_at = now()
+WHERE id = $1 AND deleted_at IS NULL
+RETURNING id, tenant_id, channel, kind, name, priority, settings, secrets, created_at, updated_at
+
+-- name: tenants_with_providers
+SELECT DISTINCT tenant_id FROM senders.providers
+WHERE deleted_at IS NULL AND tenant_id > $1
+ORDER BY tenant_id
+LIMIT 100
+
+-- name: renew_secrets
+UPDATE senders.providers SET secrets = $2 WHERE id = $1 AND deleted_at IS NULL
 
 -- name: tenant_of_provider
 SELECT tenant_id FROM senders.providers WHERE id = $1 AND deleted_at IS NULL

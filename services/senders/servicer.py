@@ -47,6 +47,32 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
         stored = await self._store.of_tenant(request.tenant_id)
         return senders_pb2.ListProvidersResponse(providers=[_provider(one) for one in stored])
 
+    async def GetProvider(self, request: senders_pb2.GetProviderRequest, _: Context) -> senders_pb2.GetProviderResponse:
+        """Return a provider."""
+        return senders_pb2.GetProviderResponse(provider=_provider(await self._store.get(request.provider_id)))
+
+    async def UpdateProvider(
+        self, request: senders_pb2.UpdateProviderRequest, _: Context
+    ) -> senders_pb2.UpdateProviderResponse:
+        """Change a provider."""
+        stored = await self._store.change(
+            request.provider_id,
+            lambda old: providers.changed(
+                old,
+                name=request.name if request.HasField("name") else None,
+                priority=request.priority if request.HasField("priority") else None,
+                settings_json=request.settings_json,
+            ),
+        )
+        return senders_pb2.UpdateProviderResponse(provider=_provider(stored))
+
+    async def RenewSecrets(
+        self, _request: senders_pb2.RenewSecretsRequest, _: Context
+    ) -> senders_pb2.RenewSecretsResponse:
+        """Encrypt all secrets with the first key."""
+        renewed, unreadable = await self._store.renew_secrets()
+        return senders_pb2.RenewSecretsResponse(renewed=renewed, unreadable_provider_ids=unreadable)
+
     async def DeleteProvider(
         self, request: senders_pb2.DeleteProviderRequest, _: Context
     ) -> senders_pb2.DeleteProviderResponse:
@@ -118,6 +144,7 @@ def _provider(stored: providers.StoredProvider) -> senders_pb2.Provider:
         priority=provider.priority,
         settings_json=stored.settings_json(),
         created_at_us=stored.created_at_us,
+        updated_at_us=stored.updated_at_us,
     )
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -36,6 +36,10 @@ class SecretBox:
     def open(self, provider_id: str, ciphertext: bytes) -> dict[str, str]:
         """Return the secrets. Raises ValueError where no key opens them."""
         return msgspec.json.decode(self._vault.decrypt(ciphertext, context=provider_id), type=dict[str, str])
+
+    def renewed(self, provider_id: str, ciphertext: bytes) -> bytes | None:
+        """Return the ciphertext made anew with the first key; None: it is. Raises ValueError where no key opens it."""
+        return self._vault.renewed(ciphertext, context=provider_id)
 
     def open_record(self, record: ProviderRecord) -> dict[str, str]:
         """Return the secrets of a published provider. Raises ValueError where no key opens them."""
@@ -77,7 +81,73 @@ class ProviderStore:
                 )
                 await self._publish(connection, new.tenant_id)
         await self._outbox.flush()
-        return StoredProvider(new, dict(new.secrets), clock.micros_of(created_at))
+        created_us = clock.micros_of(created_at)
+        return StoredProvider(new, dict(new.secrets), created_us, created_us)
+
+    async def get(self, provider_id: str) -> StoredProvider:
+        """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.find_providers, [provider_id])
+        if not rows:
+            raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+        return self._stored(rows[0])
+
+    async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
+        """Store and publish what change makes of a provider. Raises as change does, NOT_FOUND, UNAVAILABLE."""
+        with postgres.answering():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
+                await connection.execute(_SQL.lock_tenant, tenant_id or "")
+                rows = await connection.fetch(_SQL.find_providers, [provider_id])
+                if not rows:
+                    raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+                new = change(self._stored(rows[0]))
+                row = await connection.fetchrow(
+                    _SQL.update_provider,
+                    provider_id,
+                    new.name,
+                    new.priority,
+                    _encode(new.settings).decode(),
+                    self._box.close(provider_id, new.secrets),
+                )
+                await self._publish(connection, tenant_id)
+        await self._outbox.flush()
+        return self._stored(row)
+
+    async def renew_secrets(self) -> tuple[int, Sequence[str]]:
+        """Close with the first key what another one closed, a tenant at a time; safe to run again at any time.
+
+        Return how many, and the ids of those that no key opens. Raises UNAVAILABLE.
+        """
+        renewed, unreadable, last = 0, [], ""
+        while True:
+            with postgres.answering():
+                rows = await self._pool.fetch(_SQL.tenants_with_providers, last)
+                for row in rows:
+                    last = row["tenant_id"]
+                    count, lost = await self._renew_of(last)
+                    renewed += count
+                    unreadable += lost
+            if not rows:
+                await self._outbox.flush()
+                return renewed, unreadable
+
+    async def _renew_of(self, tenant_id: str) -> tuple[int, list[str]]:
+        renewed, unreadable = 0, []
+        async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+            await connection.execute(_SQL.lock_tenant, tenant_id)
+            for row in await connection.fetch(_SQL.list_providers, tenant_id):
+                try:
+                    ciphertext = self._box.renewed(row["id"], row["secrets"])
+                except ValueError:
+                    unreadable.append(row["id"])
+                    continue
+                if ciphertext is not None:
+                    await connection.execute(_SQL.renew_secrets, row["id"], ciphertext)
+                    renewed += 1
+            if renewed:
+                await self._publish(connection, tenant_id)
+        return renewed, unreadable
 
     async def delete(self, provider_id: str) -> None:
         """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
@@ -126,7 +196,7 @@ class ProviderStore:
             settings=msgspec.json.decode(row["settings"]),
             secrets={},
         )
-        return StoredProvider(provider, secrets, clock.micros_of(row["created_at"]))
+        return StoredProvider(provider, secrets, clock.micros_of(row["created_at"]), clock.micros_of(row["updated_at"]))
 
 
 def _record(row: asyncpg.Record) -> ProviderRecord:

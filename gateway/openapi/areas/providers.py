@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.admin.providers import NewProvider
+from gateway.admin.providers import ChangedProvider, NewProvider
 from gateway.openapi.operations import Operation, Parameter, admin
 from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
 
@@ -22,6 +22,14 @@ class Provider(Shape):
     priority: Annotated[int, Meta(description="Lower is asked first.")]
     settings: Annotated[dict[str, Any], Meta(description="Of each secret only its last four characters.")]
     created_at: Time
+    updated_at: Time
+
+
+class Renewed(Shape):
+    """What came of encrypting credentials anew."""
+
+    renewed: Annotated[int, Meta(ge=0)]
+    unreadable: Annotated[list[Id], Meta(description="Providers whose credentials no key opens.")]
 
 
 _NEW = {
@@ -52,6 +60,26 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: Page[Provider]},
         tag=_TAG,
         parameters=(_TENANT,),
+    ),
+    admin(
+        "POST",
+        "/providers/renew-secrets",
+        "renewProviderSecrets",
+        "Encrypt all providers' credentials with the first key",
+        {200: Renewed},
+        tag=_TAG,
+    ),
+    admin("GET", "/providers/{id}", "getProvider", "Read a provider", {200: Provider}, tag=_TAG, faults=(404,)),
+    admin(
+        "PATCH",
+        "/providers/{id}",
+        "changeProvider",
+        "Change a provider, its credentials among them",
+        {200: Provider},
+        tag=_TAG,
+        faults=(404, 422),
+        body=ChangedProvider,
+        example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
     admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG, faults=(422,)),
 )

@@ -47,7 +47,7 @@ async def test_a_hung_mail_server_holds_nobody_up_and_is_tried_again(senders: Se
     """Mail of another provider and text messages go on; the refused one is retried, then dead."""
     catcher = Catcher()
     async with hanging() as dead, serving(catcher) as alive, serving(Catcher(rcpt="451 later")) as later:
-        smtp = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
+        smtp: dict[str, Any] = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
         hung = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", port=dead, **smtp)
         good = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", port=alive, **smtp)
         other = await senders.tenant(new_id())
@@ -100,7 +100,7 @@ async def test_drains_on_sigterm(senders: Senders, pool: "asyncpg.Pool[asyncpg.R
 async def test_a_hung_mail_server_does_not_keep_the_rest_from_draining(senders: Senders) -> None:
     """Asked to stop, it takes no text message any more, though a mail is still under way."""
     async with hanging() as dead:
-        smtp = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
+        smtp: dict[str, Any] = {"host": "127.0.0.1", "tls": "none", "from_email": "noreply@relay.example"}
         hung = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", port=dead, **smtp)
         sms = await senders.provider(event_pb2.CHANNEL_SMS, "sandbox")
         before = builders.delivery(event_pb2.CHANNEL_SMS, provider_id=sms)

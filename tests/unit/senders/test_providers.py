@@ -55,7 +55,7 @@ def test_secrets_are_kept_apart() -> None:
 )
 def test_only_the_end_of_a_secret_is_shown(secret: str, shown: str) -> None:
     """And of a short one, nothing."""
-    stored = providers.StoredProvider(_check(_SMTP), {"password": secret}, 0)
+    stored = providers.StoredProvider(_check(_SMTP), {"password": secret}, 0, 0)
     assert json.loads(stored.settings_json())["password"] == shown
 
 

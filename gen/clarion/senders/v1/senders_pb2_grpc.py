@@ -45,6 +45,21 @@ class ProviderServiceStub:
                 request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersResponse.FromString,
                 _registered_method=True)
+        self.GetProvider = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/GetProvider',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderResponse.FromString,
+                _registered_method=True)
+        self.UpdateProvider = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/UpdateProvider',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderResponse.FromString,
+                _registered_method=True)
+        self.RenewSecrets = channel.unary_unary(
+                '/clarion.senders.v1.ProviderService/RenewSecrets',
+                request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsRequest.SerializeToString,
+                response_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsResponse.FromString,
+                _registered_method=True)
         self.DeleteProvider = channel.unary_unary(
                 '/clarion.senders.v1.ProviderService/DeleteProvider',
                 request_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.DeleteProviderRequest.SerializeToString,
@@ -69,6 +84,26 @@ class ProviderServiceServicer:
 
     def ListProviders(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProvider(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateProvider(self, request, context):
+        """Changes what is given; a secret that is given replaces the one before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewSecrets(self, request, context):
+        """Encrypts again, with the first of the keys, what another one closed; until then no key may be taken away.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -98,6 +133,21 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersRequest.FromString,
                     response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'GetProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProvider,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderResponse.SerializeToString,
+            ),
+            'UpdateProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProvider,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderResponse.SerializeToString,
+            ),
+            'RenewSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewSecrets,
+                    request_deserializer=clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsRequest.FromString,
+                    response_serializer=clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsResponse.SerializeToString,
             ),
             'DeleteProvider': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteProvider,
@@ -165,6 +215,87 @@ class ProviderService:
             '/clarion.senders.v1.ProviderService/ListProviders',
             clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersRequest.SerializeToString,
             clarion_dot_senders_dot_v1_dot_senders__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/GetProvider',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.GetProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/UpdateProvider',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.UpdateProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.senders.v1.ProviderService/RenewSecrets',
+            clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsRequest.SerializeToString,
+            clarion_dot_senders_dot_v1_dot_senders__pb2.RenewSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,

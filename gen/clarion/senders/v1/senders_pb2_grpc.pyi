@@ -35,6 +35,11 @@ class ProviderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     CreateProvider: _grpc.UnaryUnaryMultiCallable[_senders_pb2.CreateProviderRequest, _senders_pb2.CreateProviderResponse]
     ListProviders: _grpc.UnaryUnaryMultiCallable[_senders_pb2.ListProvidersRequest, _senders_pb2.ListProvidersResponse]
+    GetProvider: _grpc.UnaryUnaryMultiCallable[_senders_pb2.GetProviderRequest, _senders_pb2.GetProviderResponse]
+    UpdateProvider: _grpc.UnaryUnaryMultiCallable[_senders_pb2.UpdateProviderRequest, _senders_pb2.UpdateProviderResponse]
+    """Changes what is given; a secret that is given replaces the one before."""
+    RenewSecrets: _grpc.UnaryUnaryMultiCallable[_senders_pb2.RenewSecretsRequest, _senders_pb2.RenewSecretsResponse]
+    """Encrypts again, with the first of the keys, what another one closed; until then no key may be taken away."""
     DeleteProvider: _grpc.UnaryUnaryMultiCallable[_senders_pb2.DeleteProviderRequest, _senders_pb2.DeleteProviderResponse]
     ResolveProviders: _grpc.UnaryUnaryMultiCallable[_senders_pb2.ResolveProvidersRequest, _senders_pb2.ResolveProvidersResponse]
     """The active providers of a tenant's channel, best first: the owner's own word."""
@@ -46,6 +51,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProvider: _aio.UnaryUnaryMultiCallable[_senders_pb2.CreateProviderRequest, _senders_pb2.CreateProviderResponse]  # type: ignore[assignment]
     ListProviders: _aio.UnaryUnaryMultiCallable[_senders_pb2.ListProvidersRequest, _senders_pb2.ListProvidersResponse]  # type: ignore[assignment]
+    GetProvider: _aio.UnaryUnaryMultiCallable[_senders_pb2.GetProviderRequest, _senders_pb2.GetProviderResponse]  # type: ignore[assignment]
+    UpdateProvider: _aio.UnaryUnaryMultiCallable[_senders_pb2.UpdateProviderRequest, _senders_pb2.UpdateProviderResponse]  # type: ignore[assignment]
+    """Changes what is given; a secret that is given replaces the one before."""
+    RenewSecrets: _aio.UnaryUnaryMultiCallable[_senders_pb2.RenewSecretsRequest, _senders_pb2.RenewSecretsResponse]  # type: ignore[assignment]
+    """Encrypts again, with the first of the keys, what another one closed; until then no key may be taken away."""
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_senders_pb2.DeleteProviderRequest, _senders_pb2.DeleteProviderResponse]  # type: ignore[assignment]
     ResolveProviders: _aio.UnaryUnaryMultiCallable[_senders_pb2.ResolveProvidersRequest, _senders_pb2.ResolveProvidersResponse]  # type: ignore[assignment]
     """The active providers of a tenant's channel, best first: the owner's own word."""
@@ -66,6 +76,29 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _senders_pb2.ListProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_senders_pb2.ListProvidersResponse, _abc.Awaitable[_senders_pb2.ListProvidersResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetProvider(
+        self,
+        request: _senders_pb2.GetProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.GetProviderResponse, _abc.Awaitable[_senders_pb2.GetProviderResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def UpdateProvider(
+        self,
+        request: _senders_pb2.UpdateProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.UpdateProviderResponse, _abc.Awaitable[_senders_pb2.UpdateProviderResponse]]:
+        """Changes what is given; a secret that is given replaces the one before."""
+
+    @_abc_1.abstractmethod
+    def RenewSecrets(
+        self,
+        request: _senders_pb2.RenewSecretsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_senders_pb2.RenewSecretsResponse, _abc.Awaitable[_senders_pb2.RenewSecretsResponse]]:
+        """Encrypts again, with the first of the keys, what another one closed; until then no key may be taken away."""
 
     @_abc_1.abstractmethod
     def DeleteProvider(

@@ -8,12 +8,13 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from services import topology
 
-Reason = suppressions_pb2.SuppressionReason.ValueType
+Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
 
 NONE = suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED
 BOUNCED = suppressions_pb2.SUPPRESSION_REASON_BOUNCED

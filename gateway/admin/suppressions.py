@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.router.v1 import suppressions_pb2
 from clarion.senders.v1 import reports_pb2
@@ -63,7 +64,7 @@ class Suppressions:
         named, reason = forms.text(request, "channel"), forms.text(request, "reason")
         wire = suppressions_pb2.ListSuppressionsRequest(
             tenant_id=forms.text(request, "tenant_id"),
-            channel=forms.channel(named) if named else 0,
+            channel=forms.channel(named) if named else event_pb2.CHANNEL_UNSPECIFIED,
             reason=_reason(reason) if reason else suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED,
             address=forms.text(request, "address"),
             limit=forms.limit(request),

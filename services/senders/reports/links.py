@@ -63,8 +63,8 @@ class Links:
             payload = self._vault.decrypt(sealed, context=_CONTEXT)
         except (ValueError, binascii.Error) as error:
             raise ClarionError(Code.NOT_FOUND, "This is not an unsubscribe link of ours.") from error
-        ids = [str(uuid.UUID(bytes=payload[at : at + 16])) for at in range(0, _IDS_BYTES, 16)]
-        return Subscription(*ids, address=payload[_IDS_BYTES:].decode())
+        tenant_id, event_id, delivery_id = (str(uuid.UUID(bytes=payload[at : at + 16])) for at in (0, 16, 32))
+        return Subscription(tenant_id, event_id, delivery_id, payload[_IDS_BYTES:].decode())
 
     def _secrets(self, provider_id: str) -> list[str]:
         return [_encoded(tag[:_SECRET_BYTES]) for tag in self._vault.tags(f"callback/{provider_id}")]

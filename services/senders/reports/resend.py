@@ -93,7 +93,7 @@ def parse(callback: Callback, now_us: int) -> list[Report]:
 
 def _meaning(
     event: _Event,
-) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, "suppressed.Reason"]:
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason]:
     data = event.data
     match event.type:
         case "email.delivered":

@@ -112,7 +112,7 @@ def _report(event: _Event, now_us: int) -> Report | None:
 
 def _meaning(
     event: _Event,
-) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, "suppressed.Reason"] | None:
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason] | None:
     known = _MEANINGS.get(event.event)
     if known is None:
         return None

@@ -10,7 +10,7 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import suppressed
+from services import suppressed, topology
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -85,7 +85,7 @@ async def test_an_unsubscribed_address_gets_transactional_mail(
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, EMAIL="v1")
     news = [{"channel": "EMAIL", "template_version_id": "v2", "subscribed": True}]
-    await bucket.put(suppressed.topology.templates_key(TENANT, "news"), news)
+    await bucket.put(topology.templates_key(TENANT, "news"), news)
     router = await start("services.router")
     first = builders.event(TENANT, event_type="news", email="ada@example.org")
     await streams.publish(builders.accepted(first))
@@ -166,7 +166,8 @@ async def test_lists_page_filter_and_search(start: StartService, bucket: Bucket)
     await _suppress(router, *[_new(f"user{number}@example.org") for number in range(5)])
     await _suppress(router, _new("+254712345678", suppressed.MANUAL, channel=SMS))
     await _suppress(router, _new("eve@example.org", tenant_id=OTHER))
-    pages, cursor = [], ""
+    pages: list[int] = []
+    cursor = ""
     while not pages or cursor:
         request = suppressions_pb2.ListSuppressionsRequest(tenant_id=TENANT, limit=4, cursor=cursor)
         answer = await router.call("SuppressionService.ListSuppressions", request)

@@ -81,9 +81,9 @@ def _knows(**addresses: int) -> Callable[[str], bytes | None]:
         pytest.param([UNSUBSCRIBED, MANUAL], "suppressed_manual", "suppressed_manual", id="unsubscribed-and-manual"),
     ],
 )
-def test_which_mail_is_stopped(reasons: list[int], transactional: str, subscribed: str) -> None:
+def test_which_mail_is_stopped(reasons: list[suppressed.Reason], transactional: str, subscribed: str) -> None:
     """Whoever unsubscribed still gets the receipt of an order."""
-    flags = sum(suppressed.flag(suppressed.suppressions_pb2.SuppressionReason.ValueType(one)) for one in reasons)
+    flags = sum([suppressed.flag(one) for one in reasons])
     known = Suppressed(_knows(ada=flags))
     ada = event_pb2.Recipient(user_id="u", email="ADA@example.com")
     assert known.reason(TENANT, EMAIL, ada, subscribed=False) == transactional

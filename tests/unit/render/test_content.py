@@ -1,5 +1,6 @@
 """What a version becomes on its channel."""
 
+import time
 from typing import Any
 
 import pytest
@@ -105,6 +106,10 @@ def test_subjects_are_bounded() -> None:
         ("<scr<b>ipt>x", "x"),
         ("a<!-- x -->b", "ab"),
         ("<" * 5 + "i>" * 5, ""),
+        ("<" * 50 + "i>" * 50, ""),
+        ("<i" * 3 + ">", "<i<i"),
+        ("1 < 2 > <b>0</b>", "1 < 2 > 0"),
+        ("<b> > </b>", " > "),
     ],
 )
 def test_without_markup(text: str, expected: str) -> None:
@@ -178,3 +183,95 @@ def test_cost() -> None:
 def test_faults_read_well(fault: Fault, expected: str) -> None:
     """The line is told where it is known."""
     assert str(fault) == expected
+
+
+def test_removing_markup_takes_linear_time() -> None:
+    """However deep tags are made of others."""
+    started = time.process_time()
+    assert content.without_markup("<" * 200_000 + "i>" * 200_000) == ""
+    assert content.without_markup("<i" * 200_000) == "<i" * 200_000
+    assert time.process_time() - started < 5
+
+
+LAYOUT = """<mjml>
+<mj-body>
+{{{content}}}
+<mj-section><mj-column><mj-text>{{shop}} {{> footer}}</mj-text></mj-column></mj-section>
+</mj-body>
+</mjml>"""
+SECTION = "<mj-section>\n<mj-column><mj-text>{{x}}</mj-text></mj-column></mj-section>"
+
+
+def laid_out(body: str = SECTION, **parts: Any) -> Source:
+    """A mail in a layout."""
+    return Source(EMAIL, "S", body, **{"layout": LAYOUT, "partials": {"footer": "bye {{x}}"}, **parts})
+
+
+def test_layout_and_partials() -> None:
+    """The body stands in the layout, both call partials, and all see the data."""
+    source = laid_out()
+    content.check(source)
+    data = {"x": "a & b", "shop": "Acorn", "content": "not this"}
+    made = content.render(content.compile_source(source), data, limit=100_000, deadline=content.deadline_after(60))
+    assert "a &amp; b" in made.html
+    assert made.text == "a & b\n\nAcorn bye a & b"
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "line", "says"),
+    [
+        pytest.param(laid_out(layout="<mjml></mjml>"), "layout", 0, "{{{content}}} once, and holds it 0", id="no-slot"),
+        pytest.param(laid_out(layout=LAYOUT + "{{{content}}}"), "layout", 0, "holds it 2 times", id="two-slots"),
+        pytest.param(laid_out(layout="{{content}}"), "layout", 0, "0 times", id="escaped-slot"),
+        pytest.param(laid_out(layout=LAYOUT.replace("{{shop}}", "{{#if}}")), "layout", 4, "if", id="layout"),
+        pytest.param(laid_out(partials={}), "layout", 4, "footer", id="no-such-partial"),
+        pytest.param(laid_out(partials={"footer": "a\n{{/if}}"}), "partials.footer", 2, "closing tag", id="partial"),
+        pytest.param(
+            laid_out(body=SECTION.replace("</mj-text>", "</b>")), "body", 2, "<mj-text> is", id="mjml-in-body"
+        ),
+        pytest.param(
+            laid_out(layout=LAYOUT.replace("</mj-column>", "")), "layout", 4, "<mj-column> is", id="in-layout"
+        ),
+        pytest.param(laid_out(partials={"footer": "\n<b>"}), "partials.footer", 2, "<b> is not", id="in-partial"),
+        pytest.param(Source(SMS, "", "x", layout=LAYOUT), "layout", 0, "only e-mails", id="sms"),
+        pytest.param(Source(EMAIL, "", "x", preheader="a\n{{/b}}"), "preheader", 2, "b", id="preheader"),
+    ],
+)
+def test_faults_of_parts(source: Source, field: str, line: int, says: str) -> None:
+    """A fault is told where it is: in the body, its layout, a partial, the preheader."""
+    with pytest.raises(FaultyTemplateError) as refused:
+        content.check(source)
+    (fault, *_) = refused.value.faults
+    assert (fault.field, fault.line) == (field, line)
+    assert says in fault.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(MAIL, id="mjml"),
+        pytest.param("<html><body class='a'><p>{{x}}</p></body></html>", id="html"),
+        pytest.param("<p>{{x}}</p>", id="fragment"),
+        pytest.param(MAIL.replace("<mj-body>", "<mj-head><mj-preview>P</mj-preview></mj-head><mj-body>"), id="its-own"),
+    ],
+)
+def test_preheader(body: str) -> None:
+    """The preheader is hidden text before all others, escaped; it replaces MJML's own; the text part has none."""
+    source = Source(EMAIL, "S", body, preheader="Hi <b>{{x}}</b>\n!")
+    content.check(source)
+    compiled = content.compile_source(source)
+    made = content.render(compiled, {"x": "Tom & <i>"}, limit=100_000, deadline=content.deadline_after(60))
+    assert made.preheader == "Hi Tom & !"
+    assert made.html.count("Hi Tom &amp; !&#847;") == 1
+    visible = made.html.partition("<body")[2] or made.html
+    assert visible.index("Hi Tom") < visible.index("Tom &amp; &lt;i&gt;")
+    assert made.text == "Tom & <i>"
+    assert ">P<" not in made.html
+
+
+def test_conditions_and_their_opposites_are_taken_together() -> None:
+    """If and unless are two branches of one thing: markup that is right in both is right."""
+    opening = "{{#if x}}<mj-section css-class='x'>{{/if}}{{#unless x}}<mj-section>{{/unless}}"
+    content.check(Source(EMAIL, "", MAIL.replace("<mj-section>", opening)))
+    with pytest.raises(FaultyTemplateError):
+        content.check(Source(EMAIL, "", MAIL.replace("<mj-section>", "{{#if x}}<mj-section>{{/if}}")))

@@ -165,3 +165,44 @@ def test_hostile_markup_is_refused(inside: str) -> None:
     started = time.process_time()
     assert fault(f"<mjml><mj-body>{inside}</mj-body></mjml>").message
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("markup", "says", "offset"),
+    [
+        pytest.param("<p>a<mj-text>b</mj-text>", "outside of <mjml>", 4, id="no-root"),
+        pytest.param(HEAD + "<mj-text>a</mj-test>" + TAIL, "<mj-test>", None, id="misspelt-end"),
+        pytest.param(HEAD + "<mj-txt>a</mj-txt>" + TAIL, "there is no element <mj-txt>", None, id="misspelt"),
+        pytest.param(HEAD + "<mj-text><b>a</i></mj-text>" + TAIL, "<b> is not closed before </i>", None, id="crossed"),
+        pytest.param(HEAD + "<mj-text>a</mj-text></div>" + TAIL, "</div>", None, id="closes-nothing"),
+    ],
+)
+def test_check_refuses_what_the_converter_takes(markup: str, says: str, offset: int | None) -> None:
+    """Tags that do not match, elements that there are not, MJML without its root."""
+    with pytest.raises(MjmlError) as refused:
+        mjml.check(markup)
+    assert says in refused.value.message
+    assert offset is None or refused.value.offset == offset
+    assert refused.value.offset >= 0
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        pytest.param("<p>one<p>two<br>", id="html"),
+        pytest.param(HEAD + "<mj-text>a<br>b<img src='x'> &amp;</mj-text>" + TAIL, id="void"),
+        pytest.param(HEAD + "<mj-raw><div></div></mj-raw>" + TAIL, id="raw"),
+        pytest.param("<!-- <mj-x> --><p>", id="comment"),
+    ],
+)
+def test_check_takes(markup: str) -> None:
+    """HTML has no rules here but MJML's elements."""
+    mjml.check(markup)
+
+
+def test_preview() -> None:
+    """MJML's own hidden text can be read and left out."""
+    markup = "<mjml><mj-head><mj-preview>a b</mj-preview></mj-head></mjml>"
+    assert mjml.preview(markup) == "a b"
+    assert mjml.without_preview(markup) == "<mjml><mj-head></mj-head></mjml>"
+    assert (mjml.preview("<mj-preview>a"), mjml.without_preview("<mj-preview>a")) == ("", "<mj-preview>a")

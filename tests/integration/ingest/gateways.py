@@ -68,7 +68,8 @@ class Door:
 
     async def kill_all(self) -> None:
         """Kill -9 every process, ours, the broker and the database; start all again."""
-        for process in (*self.gateways, *self.ingests, self.nats, self.postgres):
+        processes: list[Gateway | Service | NatsServer | PostgresServer] = [*self.gateways, *self.ingests]
+        for process in (*processes, self.nats, self.postgres):
             process.kill()
         self.postgres.start()  # in this thread: the server ends with the thread that starts it
         await asyncio.to_thread(self.nats.start)

@@ -2,18 +2,23 @@
 
 import asyncio
 import hashlib
+from base64 import b64encode
 from typing import TypeAlias
 
 import asyncpg
 import grpc.aio
 import pytest
+from nats.aio.client import Client
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2
+from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, from_rpc_error
 from runtime.ids import new_id
+from services import topology
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.conftest import Ingest, Streams, new_event
+from tests.integration.ingest.processes import ENCRYPTION_KEY, StartService
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -68,6 +73,48 @@ async def test_a_key_is_nowhere_at_rest(ingest: Ingest, pool: Pool) -> None:
         rows = await pool.fetch(f"SELECT t::text AS line FROM ingest.{table} t")
         assert not [one for one in rows if created.api_key in one["line"]]
     assert created.api_key not in ingest.service.log.read_text()
+
+
+async def test_a_webhook_secret_is_nowhere_at_rest(start: StartService, pool: Pool, connection: Client) -> None:
+    """Encrypted in the table and in the configuration; without its key nothing passes as unsigned."""
+    ingest = Ingest(await start("services.ingest"))
+    created = await ingest.tenant()
+    rotate = tenants_pb2.RotateWebhookSecretRequest(tenant_id=created.tenant.id, secret="a-secret-to-look-for")
+    rotated = await ingest.call("TenantService.RotateWebhookSecret", rotate)
+    assert [secret.last4 for secret in rotated.tenant.webhook_secrets] == ["-for"]
+    assert await _signs_with(ingest, created.api_key) == ["a-secret-to-look-for"]
+    row = await pool.fetchrow("SELECT ciphertext, last4 FROM ingest.webhook_secrets")
+    assert row is not None
+    assert b"look" not in row["ciphertext"]
+    bucket = await connection.jetstream().key_value(BUCKET)
+    configuration = (await bucket.get(topology.tenant_key(created.tenant.id))).value or b""
+    assert b"webhook_secrets" in configuration
+    assert b"look" not in configuration
+    assert "look-for" not in ingest.service.log.read_text()
+
+    lost = Ingest(await start("services.ingest", CLARION_ENCRYPTION_KEYS=b64encode(bytes(32)).decode()))
+    with pytest.raises(ClarionError) as refused:
+        await _signs_with(lost, created.api_key)
+    assert refused.value.code is Code.INTERNAL
+    both = f"{b64encode(bytes(32)).decode()},{ENCRYPTION_KEY}"
+    turned = Ingest(await start("services.ingest", CLARION_ENCRYPTION_KEYS=both))
+    assert await _signs_with(turned, created.api_key) == ["a-secret-to-look-for"]
+
+
+async def test_a_webhook_secret_reaches_every_process(pair: list[Ingest]) -> None:
+    """And ends in every process."""
+    one, other = pair
+    created = await one.tenant()
+    rotate = tenants_pb2.RotateWebhookSecretRequest(tenant_id=created.tenant.id)
+    secret = (await one.call("TenantService.RotateWebhookSecret", rotate)).secret
+
+    async def signs_with(expected: list[str]) -> bool:
+        return await _signs_with(other, created.api_key) == expected
+
+    await eventually(lambda: signs_with([secret]))
+    delete = tenants_pb2.DeleteWebhookSecretsRequest(tenant_id=created.tenant.id)
+    await one.call("TenantService.DeleteWebhookSecrets", delete)
+    await eventually(lambda: signs_with([]))
 
 
 async def test_without_postgres(ingest: Ingest, postgres_server: PostgresServer) -> None:
@@ -156,6 +203,11 @@ async def test_tenants_in_pages(ingest: Ingest) -> None:
     rest = await ingest.call("TenantService.ListTenants", request)
     assert [tenant.id for tenant in (*first.tenants, *rest.tenants)] == ids[::-1]
     assert rest.next_cursor == ""
+
+
+async def _signs_with(ingest: Ingest, key: str) -> list[str]:
+    answer = await ingest.call("IngestService.Authenticate", ingest_pb2.AuthenticateRequest(api_key=key))
+    return list(answer.webhook_secrets)
 
 
 async def _whose(ingest: Ingest, key: str) -> str:

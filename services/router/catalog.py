@@ -1,7 +1,6 @@
 """What the router knows of tenants, templates and providers: a copy in memory, and the owners behind it."""
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc.aio
 import msgspec
@@ -13,6 +12,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.configuration import Watch
 from runtime.grpc import Caller
 from services import topology
+from services.router.asking import Asking
 from services.router.route import Circumstances, Template
 from services.suppressed import Suppressed
 
@@ -20,9 +20,6 @@ PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSION
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 
 _DEADLINE_S = 5.0
-# How long an owner's "there is none" is believed, unless the copy learns better.
-_ABSENCE_S = 0.2
-_MAX_ABSENCES = 10_000
 _MAX_MEMOS = 10_000
 
 
@@ -66,7 +63,8 @@ class Catalog:
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
         self._suppressed = Suppressed(watch.get)
-        self._absent_until: dict[str, float] = {}
+        self._asking_templates: Asking[tuple[list[Template], str]] = Asking()
+        self._asking_providers: Asking[list[str]] = Asking()
         # What was made of the copy's bytes, as long as they are the same.
         self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
 
@@ -108,9 +106,7 @@ class Catalog:
     async def pinned(self, event: event_pb2.Event) -> Circumstances:
         """Return what routing a test needs: its one template, whatever is active. Raises UNAVAILABLE."""
         pin = event.pinned
-        template = Template(
-            pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale
-        )
+        template = Template(pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale)
         return await self._of_templates(event.tenant_id, [template], pin.locale)
 
     async def _of_templates(self, tenant_id: str, templates: Sequence[Template], locale: str) -> Circumstances:
@@ -141,46 +137,30 @@ class Catalog:
         own = self._watch.get(topology.templates_key(tenant_id, event_type))
         platform = self._watch.get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None
         found = _merged(own, platform)
-        default = _text(self._watch.get(topology.locale_key(tenant_id)))
         if found:
-            return found, default
+            return found, _text(self._watch.get(topology.locale_key(tenant_id)))
 
-        async def ask() -> bool:
-            nonlocal default
+        async def question() -> tuple[list[Template], str]:
             request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
             answer = await self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
-            found.extend(
+            return [
                 Template(t.channel, t.template_version_id, t.push_namespace, t.subscribed, t.locale)
                 for t in answer.templates
-            )
-            default = answer.default_locale
-            return bool(found)
+            ], answer.default_locale
 
-        await self._ask_once(topology.templates_key(tenant_id, event_type), ask)
-        return found, default
+        return await self._asking_templates.ask(topology.templates_key(tenant_id, event_type), question)
 
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
         if found:
             return found
 
-        async def ask() -> bool:
+        async def question() -> list[str]:
             request = senders_pb2.ResolveProvidersRequest(tenant_id=tenant_id, channel=channel)
             answer = await self._caller(self._providers.ResolveProviders, request, deadline=_DEADLINE_S)
-            found.extend(answer.provider_ids)
-            return bool(found)
+            return list(answer.provider_ids)
 
-        await self._ask_once(f"{topology.providers_key(tenant_id)}/{channel}", ask)
-        return found
-
-    async def _ask_once(self, key: str, ask: Callable[[], Awaitable[bool]]) -> None:
-        """Ask, unless the answer was "none" a moment ago."""
-        if time.monotonic() < self._absent_until.get(key, 0.0):
-            return
-        if not await ask():
-            if len(self._absent_until) >= _MAX_ABSENCES:
-                self._absent_until.clear()
-            self._absent_until[key] = time.monotonic() + _ABSENCE_S
+        return await self._asking_providers.ask(f"{topology.providers_key(tenant_id)}/{channel}", question)
 
 
 def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
@@ -202,7 +182,7 @@ def _templates(value: bytes | None) -> list[Template]:
 def _circumstances(
     policy: frozenset[event_pb2.Channel.ValueType],
     templates: Sequence[Template],
-    providers: dict[event_pb2.Channel.ValueType, Sequence[str]],
+    providers: Mapping[event_pb2.Channel.ValueType, Sequence[str]],
     locale: str,
 ) -> Circumstances:
     is_localised = any(template.locale for template in templates)

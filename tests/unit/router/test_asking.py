@@ -1,0 +1,81 @@
+"""Shared questions: few of them, and no answer older than its asker."""
+
+import asyncio
+import time
+
+import pytest
+
+from services.router.asking import Asking
+
+
+async def test_no_answer_is_older_than_its_asker() -> None:
+    """What was made after a "there is none" is found by whoever asks from then on."""
+    there: list[str] = []
+    asking: Asking[list[str]] = Asking(spacing_s=0.05)
+
+    async def question() -> list[str]:
+        return list(there)
+
+    assert await asking.ask("k", question) == []
+    there.append("made")
+    assert await asking.ask("k", question) == ["made"]
+
+
+async def test_a_flood_shares_questions() -> None:
+    """A thousand askers within the spacing: the first one's question, and one more for all the others."""
+    put: list[float] = []
+    asking: Asking[int] = Asking(spacing_s=0.1)
+
+    async def question() -> int:
+        put.append(time.monotonic())
+        await asyncio.sleep(0.02)
+        return len(put)
+
+    first = asyncio.create_task(asking.ask("k", question))
+    await asyncio.sleep(0.01)
+    answers = await asyncio.gather(*[asking.ask("k", question) for _ in range(1000)])
+    assert (await first, set(answers)) == (1, {2})
+    assert put[1] - put[0] >= 0.09
+
+
+async def test_other_keys_do_not_wait() -> None:
+    """The spacing is for the same thing only."""
+    asking: Asking[str] = Asking(spacing_s=30)
+
+    async def question() -> str:
+        return "answer"
+
+    async with asyncio.timeout(5):
+        assert await asking.ask("a", question) == await asking.ask("b", question) == "answer"
+
+
+async def test_a_fault_reaches_everyone_and_is_not_kept() -> None:
+    """All that share it; the next question is a new one."""
+    asking: Asking[str] = Asking(spacing_s=0.01)
+    faults = [ConnectionError("away")]
+
+    async def question() -> str:
+        if faults:
+            raise faults.pop()
+        return "back"
+
+    outcomes = await asyncio.gather(*[asking.ask("k", question) for _ in range(3)], return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 3
+    assert await asking.ask("k", question) == "back"
+
+
+async def test_one_that_gives_up_takes_nothing_from_the_others() -> None:
+    """A cancelled asker leaves the question going."""
+    asking: Asking[str] = Asking(spacing_s=0.05)
+
+    async def question() -> str:
+        await asyncio.sleep(0.05)
+        return "answer"
+
+    impatient = asyncio.create_task(asking.ask("k", question))
+    patient = asyncio.create_task(asking.ask("k", question))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    assert await patient == "answer"

@@ -53,7 +53,7 @@ async def _main(arguments: argparse.Namespace) -> int:
     if arguments.only != "idempotency":
         await _with_stack(report, {}, lambda running: run(running, report, targets, arguments.events))
     if arguments.only == "idempotency" or arguments.also == "idempotency":
-        replicas = {"gateway": 2, "ingest": 2}
+        replicas = {"gateway": 2, "ingest": 4}
         await _with_stack(report, replicas, lambda running: idempotency.run(running, report))
     return report.end()
 
@@ -74,7 +74,7 @@ async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m checks.chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=(*TARGETS, "idempotency"), help="this one alone")
-    parser.add_argument("--also", choices=("idempotency",), help="a hundred calls with one key, before and after kills")
+    parser.add_argument("--also", choices=("idempotency",), help="a hundred calls of one event, before and after kills")
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "2000")), help="in a burst (2000)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""A hundred calls at once with one key, over every gateway and ingest process, before and after all were killed."""
+"""A hundred calls at once of one event, over every gateway and ingest process, before and after all were killed."""
 
 import asyncio
 import secrets
@@ -18,10 +18,11 @@ _BACK_S = 30.0
 
 
 class Hundred:
-    """One event, asked for a hundred times at once, again and again."""
+    """One event, asked for a hundred times at once, again and again; by a key of ours, or by its content alone."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, keyed: bool = True) -> None:
         self._client = client
+        self._keyed = keyed
         self._key = f"H-{secrets.token_hex(4)}"
         self._user = f"user-{self._key}"
         self._event = order(self._key, self._user)
@@ -36,7 +37,7 @@ class Hundred:
         event_id = answers[0].event_id
         expect(self._event_id in ("", event_id), f"it was {self._event_id}, now it is {event_id}")
         self._event_id = event_id
-        return f"{CALLS} answers, all of event {event_id}"
+        return f"{len(answers)} answers, 1 event: {event_id}"
 
     async def is_one(self) -> str:
         """One event, one delivery per channel. A later event's end tells that nothing more is coming."""
@@ -51,10 +52,11 @@ class Hundred:
         expect(channels == ["EMAIL", "SMS"], f"the outbox has {channels}")
         kept = [kept["title"] for kept in await self._client.tenant.whole_inbox(self._user)]
         expect(kept.count(f"Order {self._key} confirmed") == 1, f"the inbox has {kept}")
-        return "one e-mail, one SMS, one notification"
+        return f"1 event, {channels.count('EMAIL')} e-mail, {channels.count('SMS')} SMS, 1 notification"
 
     async def _one(self) -> Answer:
-        return await self._client.tenant.trigger(self._event, headers={"X-Idempotency-Key": self._key})
+        headers = {"X-Idempotency-Key": self._key} if self._keyed else None
+        return await self._client.tenant.trigger(self._event, headers=headers)
 
 
 async def kill_all(running: Running, client: Client) -> str:
@@ -78,11 +80,14 @@ async def kill_all(running: Running, client: Client) -> str:
 async def run(running: Running, report: Report) -> None:
     """Check it: at once, and after everything was killed."""
     state = running.state
+    ingests = sum(name.split("-")[0] == "ingest" and "metrics" not in name for name in state.processes)
+    over = f"over {len(state.urls)} gateways and {ingests} ingest processes"
     async with connect(state, connections=2 * CALLS) as client:
-        hundred = Hundred(client)
-        several = f"{len(state.urls)} gateways"
-        await report.check(f"{CALLS} calls at once with one key over {several}: one answer", hundred.call)
-        await report.check("one event, one delivery per channel", hundred.is_one)
+        kinds = {"one key": Hundred(client), "one content": Hundred(client, keyed=False)}
+        for name, hundred in kinds.items():
+            await report.check(f"{CALLS} calls at once with {name} {over}: one answer", hundred.call)
+            await report.check("one event, one delivery per channel", hundred.is_one)
         await report.check("kill -9 of NATS and every service", lambda: kill_all(running, client))
-        await report.check(f"{CALLS} calls again: the same answer", hundred.call)
-        await report.check("still one event, one delivery per channel", hundred.is_one)
+        for name, hundred in kinds.items():
+            await report.check(f"{CALLS} calls again with {name}: the same answer", hundred.call)
+            await report.check("still one event, one delivery per channel", hundred.is_one)

@@ -36,11 +36,11 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="package")
 def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The stack whose parts are stopped and killed, with two gateways and two ingest processes.
+    """The stack whose parts are stopped and killed, with two gateways and four ingest processes.
 
     Each test leaves it running; whoever needs all of it well waits for that first.
     """
-    options = Options(data=tmp_path_factory.mktemp("mortal"), port=free_port(), replicas={"gateway": 2, "ingest": 2})
+    options = Options(data=tmp_path_factory.mktemp("mortal"), port=free_port(), replicas={"gateway": 2, "ingest": 4})
     running = stack_client.start(options)
     try:
         yield running

@@ -40,19 +40,22 @@ async def test_the_same_call_twice_is_one_event(mortal_stack: Running) -> None:
         assert sorted(titles) == ["Order T-1 confirmed", "Order T-2 confirmed"]
 
 
-async def test_a_hundred_at_once_are_one_before_and_after_everything_was_killed(mortal_stack: Running) -> None:
-    """One X-Idempotency-Key over two gateways and two ingest processes; then again after kill -9 of all of them."""
+async def test_a_hundred_at_once_are_one_before_and_after_everything_was_killed(
+    mortal_stack: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By key and by content, over two gateways and four ingest processes; then again after kill -9 of all of them."""
     state = mortal_stack.state
     assert len(state.urls) == 2
-    assert "ingest-2" in state.processes
+    assert "ingest-4" in state.processes
     async with connect(state, connections=200) as client:
-        hundred = Hundred(client)
-        await hundred.call()
-        await hundred.is_one()
+        kinds = [Hundred(client), Hundred(client, keyed=False)]
+        said = [f"{await hundred.call()}; {await hundred.is_one()}" for hundred in kinds]
         killed = await kill_all(mortal_stack, client)
-        assert {"nats", "gateway", "gateway-2", "ingest", "ingest-2"} <= set(killed.split(", "))
-        await hundred.call()
-        await hundred.is_one()
+        assert {"nats", "gateway", "gateway-2", *(f"ingest-{n}" for n in (2, 3, 4))} <= set(killed.split(", "))
+        said.append(f"killed: {killed}")
+        said += [f"{await hundred.call()}; {await hundred.is_one()}" for hundred in kinds]
+    with capsys.disabled():
+        print("", *said, sep="\n  ", end="", flush=True)
 
 
 async def test_the_key_counts_not_the_content(mortal_stack: Running) -> None:

@@ -135,7 +135,7 @@ async def metrics(running: Running, role: str) -> dict[str, float]:
     """Return the sum of a role's /metrics over its processes and over labels, by name."""
     ports = msgspec.json.decode((running.data / "ports.json").read_bytes(), type=dict[str, int])
     found: dict[str, float] = {}
-    for name in instances(role, {"gateway": 2, "ingest": 2}):
+    for name in instances(role, {"gateway": 2, "ingest": 4}):
         async with aiohttp.request("GET", f"http://127.0.0.1:{ports[f'{name}-metrics']}/metrics") as answer:
             text = await answer.text()
         for line in text.splitlines():

@@ -1,0 +1,140 @@
+"""docs/realtime.md's page and server, taken from the page as they stand, in a real browser on a running stack."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from checks.client import Client, Tenant
+from stack.client import Running
+from stack.launch import command_for
+from tests.e2e.browser import open_page
+from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
+from tests.e2e.recipients.test_official_client import push
+
+ROOT = Path(__file__).parents[3]
+BACK_MS = 20_000
+_BLOCK = re.compile(r"^`(?P<name>[\w.]+)`:\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> dict[str, str]:
+    """Return the files that the page shows, by name."""
+    page = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
+    return {found["name"]: found["text"] for found in _BLOCK.finditer(page)}
+
+
+@pytest.fixture
+async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -> AsyncIterator[Page]:
+    """The page, opened; its WebSocket comes through the cable."""
+    node = shutil.which("node")
+    if node is None:
+        reason = "node is not on PATH: the page of docs/realtime.md is not tried"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    for name, text in blocks().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    # What `npm install centrifuge` makes.
+    (tmp_path / "node_modules").symlink_to(ROOT / "gateway" / "demo" / "node_modules")
+    variables = {
+        "CLARION_URL": running.url,
+        "CLARION_TENANT": tenant.id,
+        "CLARION_KEY": tenant.api_key,
+        "CLARION_WEBSOCKET": f"ws://127.0.0.1:{cable.port}/connection/websocket",
+        "PORT": str(PAGE_PORT),
+    }
+    command = command_for([node, "server.mjs"], death_signal=signal.SIGKILL)
+    server = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env={**os.environ, **variables})
+    try:
+        async with open_page() as opened:
+            yield opened
+    finally:
+        server.kill()
+        await server.wait()
+
+
+async def _open(page: Page) -> list[str]:
+    """Open it; return the list of states it goes through from then on."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    url = f"http://127.0.0.1:{PAGE_PORT}/"
+    for _ in range(100):
+        try:
+            await page.goto(url)
+            break
+        except Exception as error:
+            if "ERR_CONNECTION_REFUSED" not in str(error):
+                raise
+            await page.wait_for_timeout(100)
+    await _is(page, "connected")
+    return said
+
+
+async def _is(page: Page, state: str) -> None:
+    await expect(page.locator("#state")).to_have_text(state, timeout=BACK_MS)
+
+
+async def _has(page: Page, text: str) -> None:
+    await expect(page.get_by_text(f"Note: {text}", exact=True)).to_have_count(1, timeout=BACK_MS)
+
+
+async def test_live_and_over_the_end_of_a_token(page: Page, tenant: Tenant) -> None:
+    """What was there before, what comes; a token is replaced without a break; markup is text."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    await push(tenant, "u1", "before")
+    await _open(page)
+    await _has(page, "before")
+    await page.evaluate("""() => {
+        window.states = [];
+        new MutationObserver(() => window.states.push(document.getElementById("state").textContent))
+            .observe(document.getElementById("state"), { childList: true });
+    }""")
+    first = asked.count("session")
+    async with page.expect_request("**/session", timeout=2000 * TOKEN_LIFETIME_S):
+        await push(tenant, "u1", "<img src=x onerror=alert(1)>")
+        await _has(page, "<img src=x onerror=alert(1)>")
+    await push(tenant, "u1", "after")
+    await _has(page, "after")
+    assert asked.count("session") > first
+    assert await page.evaluate("window.states") == []
+    assert await page.locator("#list img").count() == 0
+
+
+async def test_nothing_is_missed_when_the_cable_is_cut(page: Page, tenant: Tenant, cable: Cable) -> None:
+    """What came meanwhile is there, once."""
+    await _open(page)
+    await push(tenant, "u1", "one")
+    await _has(page, "one")
+    cable.cut()
+    await _is(page, "connecting")
+    await push(tenant, "u1", "two", "three")
+    cable.mend()
+    await _is(page, "connected")
+    for text in ("one", "two", "three"):
+        await _has(page, text)
+
+
+async def test_a_revoked_page_starts_anew_with_what_its_server_gives_it(
+    page: Page, tenant: Tenant, client: Client
+) -> None:
+    """Cut off, then back on new channels."""
+    await _open(page)
+    await client.operator.must("POST", f"/tenants/{tenant.id}/revoke-tokens", json={"user_id": "u1"})
+    await _is(page, "disconnected")
+    await _is(page, "connected")
+    await push(tenant, "u1", "again")
+    await _has(page, "again")
+
+
+def test_the_page_shows_both_files() -> None:
+    """And names no other host than the example's."""
+    assert set(blocks()) == {"page.html", "server.mjs"}
+    assert "innerHTML" not in blocks()["page.html"]
+    assert not re.search(r"https?://(?!notify\.example\.com|localhost)", "".join(blocks().values()))

@@ -108,9 +108,10 @@ FROM unnest(
 ON CONFLICT (provider_id, message_id) DO NOTHING
 
 -- name: find_sent
-SELECT provider_id, message_id, tenant_id, event_id, delivery_id, channel, attempt, replay, recipient
-FROM senders.sent
-WHERE provider_id = $1 AND message_id = ANY($2::text[])
+SELECT s.provider_id, s.message_id, s.tenant_id, s.event_id, s.delivery_id, s.channel, s.attempt, s.replay, s.recipient
+FROM senders.sent s
+JOIN unnest($1::text[], $2::text[]) AS item (provider_id, message_id)
+    ON s.provider_id = item.provider_id AND s.message_id = item.message_id
 
 -- name: purge_sent
 DELETE FROM senders.sent

@@ -56,6 +56,10 @@ class SentLog:
         self._writer: Batcher[Sent, None] = Batcher(
             self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
         )
+        # Most reports come one by one: those that wait are looked up together.
+        self._finder: Batcher[tuple[str, str], Sent | None] = Batcher(
+            self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
+        )
 
     def note(self, sent: Sent) -> None:
         """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
@@ -67,13 +71,13 @@ class SentLog:
     async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
         """Return the messages of this provider by its own id, those that are known. At most MAX_FOUND ids.
 
-        Raises UNAVAILABLE.
+        Raises UNAVAILABLE, OVERLOADED.
         """
         if len(message_ids) > MAX_FOUND:
             raise ValueError(f"at most {MAX_FOUND} ids at a time")
-        with postgres.answering():
-            rows = await self._pool.fetch(_SQL.find_sent, provider_id, list(message_ids))
-        return {row["message_id"]: _sent(row) for row in rows}
+        ids = list(dict.fromkeys(message_ids))
+        found = await self._finder.submit_all([(provider_id, message_id) for message_id in ids])
+        return {message_id: sent for message_id, sent in zip(ids, found, strict=True) if sent is not None}
 
     async def drain(self) -> None:
         """Wait until all is written."""
@@ -89,6 +93,12 @@ class SentLog:
                 status = ""
             if status != f"DELETE {_PURGE_ROWS}":
                 await asyncio.sleep(_PURGE_EVERY_S)
+
+    async def _find_all(self, keys: list[tuple[str, str]]) -> list[Sent | None]:
+        with postgres.answering():
+            rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
+        found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
+        return [found.get(key) for key in keys]
 
     async def _insert(self, items: list[Sent]) -> list[None]:
         columns = list(zip(*map(dataclasses.astuple, items), strict=True))

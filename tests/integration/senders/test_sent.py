@@ -1,5 +1,6 @@
 """The log of what providers took, on real PostgreSQL."""
 
+import asyncio
 import dataclasses
 
 import asyncpg
@@ -42,3 +43,14 @@ async def test_a_message_noted_twice_is_one(pool: "asyncpg.Pool[asyncpg.Record]"
     log.note(dataclasses.replace(first, attempt=3))
     await log.drain()
     assert await log.find("p1", ["m1"]) == {"m1": first}
+
+
+async def test_many_who_ask_at_once_each_get_their_own(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Reports that come one by one are looked up together."""
+    log = SentLog(pool)
+    sent = [_sent(f"m{number}", provider_id=f"p{number % 2}") for number in range(40)]
+    for one in sent:
+        log.note(one)
+    await log.drain()
+    found = await asyncio.gather(*[log.find(one.provider_id, [one.message_id, "never"]) for one in sent])
+    assert found == [{one.message_id: one} for one in sent]

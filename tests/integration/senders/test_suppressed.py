@@ -1,0 +1,70 @@
+"""The last look before a send: what was suppressed after it was routed is not sent either."""
+
+import asyncpg
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime import configuration
+from services import suppressed, topology
+from tests.integration.senders.mail_servers import Catcher, serving
+from tests.integration.senders.processes import Senders
+from tests.unit.senders import builders
+from tests.unit.senders.builders import TENANT
+from tests.waiting import eventually
+
+SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
+
+
+async def _suppress(
+    senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppressed.Reason
+) -> None:
+    """Publish it as the router does."""
+    full = suppressed.digest(TENANT, channel, address)
+    bucket = await senders.connection.jetstream().key_value(configuration.BUCKET)
+    key = topology.suppressions_key(TENANT, suppressed.shard(full))
+    await bucket.put(key, suppressed.pack([(full, suppressed.flag(reason))]))
+
+
+async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) -> None:
+    """Routed and tried before its address bounced: the next attempt is none."""
+    catcher = Catcher(rcpt="451 later")
+    async with serving(catcher) as port:
+        smtp = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example"}
+        provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", **smtp)
+        delivery = builders.delivery(provider_id=provider_id)
+        await senders.deliver(delivery)
+        await eventually(senders.attempts)
+        await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.BOUNCED)
+
+        async def skipped() -> trace_pb2.Attempted | None:
+            last = (await senders.attempts())[-1]
+            return last if last.status == SKIPPED else None
+
+        last = await eventually(skipped)
+    assert last is not None
+    assert (last.delivery_id, last.reason, last.provider) == (delivery.id, "suppressed_bounced", "")
+    assert catcher.envelopes == []
+
+
+async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Of two mails to the same person the one that is subscribed to is skipped."""
+    await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.UNSUBSCRIBED)
+    provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
+    receipt, news = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)
+    news.subscribed = True
+    await senders.deliver(receipt, news)
+
+    async def both() -> dict[str, tuple[int, str]] | None:
+        told = {one.delivery_id: (one.status, one.reason) for one in await senders.attempts()}
+        return told if len(told) == 2 else None
+
+    told = await eventually(both)
+    assert told == {
+        receipt.id: (trace_pb2.DELIVERY_STATUS_SENT, ""),
+        news.id: (SKIPPED, "suppressed_unsubscribed"),
+    }
+
+    async def kept() -> bool:
+        rows = await pool.fetch("SELECT delivery_id FROM senders.outbox")
+        return [str(row["delivery_id"]) for row in rows] == [receipt.id]
+
+    await eventually(kept)

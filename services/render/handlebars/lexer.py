@@ -30,6 +30,7 @@ _TOKEN = re.compile(
 )
 _OPENING = re.compile(r"\{\{(?P<trim>~)?(?P<sigil>\{\{|\{|!--|[#][>*]|[#^/&!>*])?")
 _COMMENT_END = {"!": re.compile(r"(?P<trim>~)?\}\}"), "!--": re.compile(r"--(?P<trim>~)?\}\}")}
+_MAX_TOKENS = 2000
 _KEYWORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "undefined": None}
 
 
@@ -189,6 +190,8 @@ def _tokens(source: str, position: int) -> tuple[list[Token], int]:
         position = match.end()
         if kind != "space":
             found.append(Token(kind, text, _literal(kind, text)))
+            if len(found) > _MAX_TOKENS:
+                raise ValueError(f"more than {_MAX_TOKENS} words and signs in a tag")
         if kind == "close":
             return found, position
     if position >= len(source):

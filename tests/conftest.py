@@ -30,6 +30,8 @@ from stack.postgres import Postgres
 
 # The property of a test that tells which realtime engine it ran against.
 ENGINE = "realtime engine"
+# The property of a test that found out something worth a line at the end of the run.
+REPORT = "report"
 
 _ROOT = Path(__file__).parents[1]
 _TEMPLATE = "template_migrated"
@@ -241,8 +243,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFolder:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which engines the hub's contract was held against."""
+    """Say which engines the hub's contract was held against, and what tests found out."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    for line in sorted(
+        {str(dict(getattr(report, "user_properties", ())).get(REPORT, "")) for report in reports} - {""}
+    ):
+        terminalreporter.write_line(line)
     ran = sorted({dict(getattr(report, "user_properties", ())).get(ENGINE, "") for report in reports} - {""})
     if ran:
         real = "" if any(engine.startswith("Centrifugo") for engine in ran) else "; real Centrifugo: none found"

@@ -1,6 +1,7 @@
 """The process's HTTP client for providers' APIs: one session, bounded connections, a deadline on every call."""
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING
 
 from services.senders.ports import Answer, Request, Unanswered
@@ -60,7 +61,10 @@ class HttpClient:
             import aiohttp  # a process whose tenants have no such provider never needs it
 
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S),
+                # A context of our own: the library's is as old as its import, and knows no SSL_CERT_FILE set since.
+                connector=aiohttp.TCPConnector(
+                    limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl.create_default_context()
+                ),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=True,

@@ -102,7 +102,7 @@ class ProviderStore:
                 if not rows:
                     raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
                 new = change(self._stored(rows[0]))
-                row = await connection.fetchrow(
+                (row,) = await connection.fetch(
                     _SQL.update_provider,
                     provider_id,
                     new.name,

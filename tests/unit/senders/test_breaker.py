@@ -1,0 +1,123 @@
+"""When a provider is left alone, and how it comes back."""
+
+import pytest
+
+from services.delivery.ports import Result, Verdict
+from services.senders.breaker import Breaker, Policy
+
+_POLICY = Policy(failures=3, rest_s=10, uniform=lambda low, _: low)
+_DOWN = Result(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
+_SENT = Result(Verdict.SENT, "resend")
+
+
+def _ask(breaker: Breaker, result: Result, now: float) -> None:
+    breaker.end(breaker.begin(), result, now)
+
+
+def _open(now: float = 0.0) -> Breaker:
+    breaker = Breaker(_POLICY)
+    for _ in range(3):
+        _ask(breaker, _DOWN, now)
+    return breaker
+
+
+def _wait(breaker: Breaker, now: float) -> float:
+    rest = breaker.rest(now)
+    return rest.wait_s if rest else 0.0
+
+
+def test_failures_in_a_row_open_it() -> None:
+    """Two and a success are none; three are."""
+    breaker = Breaker(_POLICY)
+    for result in (_DOWN, _DOWN, _SENT, _DOWN, _DOWN):
+        _ask(breaker, result, 0)
+        assert breaker.rest(0) is None
+    _ask(breaker, _DOWN, 0)
+    rest = breaker.rest(4)
+    assert rest is not None
+    assert (rest.reason, rest.detail, rest.wait_s) == ("provider_circuit_open", "provider_unreachable: refused", 6)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(Verdict.PERMANENT, "resend", "recipient_refused"),
+        Result(Verdict.TRANSIENT, "smtp", "provider_deferred"),
+        Result(Verdict.TRANSIENT, "twilio", "provider_no_route"),
+    ],
+    ids=lambda result: result.reason,
+)
+def test_a_no_shows_that_it_works(result: Result) -> None:
+    """What is said of a message is no trouble of the provider."""
+    breaker = Breaker(_POLICY)
+    for _ in range(2):
+        _ask(breaker, _DOWN, 0)
+    _ask(breaker, result, 0)
+    _ask(breaker, _DOWN, 0)
+    assert breaker.rest(0) is None
+
+
+def test_one_asks_after_the_rest_and_decides_for_all() -> None:
+    """While the probe is under way nobody else asks; its success closes the circuit."""
+    breaker = _open()
+    assert _wait(breaker, 9.9) == pytest.approx(0.1)
+    assert breaker.rest(10) is None
+    probe = breaker.begin()
+    assert _wait(breaker, 10) == 1
+    breaker.end(probe, _SENT, 11)
+    assert breaker.rest(11) is None
+    assert not breaker.reason
+
+
+def test_a_probe_in_vain_doubles_the_rest() -> None:
+    """Up to five minutes; a success begins anew."""
+    breaker, now, waits = _open(), 10.0, []
+    for _ in range(6):
+        _ask(breaker, _DOWN, now)
+        waits.append(_wait(breaker, now))
+        now += waits[-1]
+    assert waits == [20, 40, 80, 160, 300, 300]
+    _ask(breaker, _SENT, now)
+    for _ in range(3):
+        _ask(breaker, _DOWN, now)
+    assert _wait(breaker, now) == 10
+
+
+def test_a_probe_that_was_given_up() -> None:
+    """The next one probes."""
+    breaker = _open()
+    breaker.leave(breaker.begin())
+    assert breaker.rest(10) is None
+
+
+def test_answers_to_earlier_questions_change_nothing() -> None:
+    """Those under way when it opened: neither a longer rest nor an early end."""
+    breaker = Breaker(_POLICY)
+    begun = [breaker.begin() for _ in range(10)]
+    for one in begun[:9]:
+        breaker.end(one, _DOWN, 0)
+    breaker.end(begun[9], _SENT, 1)
+    assert _wait(breaker, 0) == 10
+
+
+def test_who_asks_for_time_gets_it() -> None:
+    """As long as it said, or a second."""
+    for said, wait in ((30.0, 30.0), (0.0, 1.0)):
+        breaker = Breaker(_POLICY)
+        _ask(breaker, Result(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
+        assert breaker.reason == "provider_throttled"
+        assert _wait(breaker, 0) == wait
+
+
+def test_a_refused_account_is_not_asked_again_soon() -> None:
+    """Once is enough."""
+    breaker = Breaker(_POLICY)
+    _ask(breaker, Result(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
+    assert (breaker.reason, _wait(breaker, 0)) == ("provider_credentials", 300)
+
+
+def test_many_do_not_come_back_together() -> None:
+    """The rest is stretched by up to a fifth."""
+    breaker = Breaker(Policy(failures=1, rest_s=10, uniform=lambda _, high: high))
+    _ask(breaker, _DOWN, 0)
+    assert _wait(breaker, 0) == 12

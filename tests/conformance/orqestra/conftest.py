@@ -37,7 +37,8 @@ RENDERED = "Order ORD-2026-1234 for Alice: $49.99"
 
 # How soon what was accepted is at its end, seconds: generous, for machines that are busy.
 END_S = 30.0
-_ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4"}
+# Retries soon, and enough of them for a crowded machine.
+_ENVIRONMENT = {"CLARION_RETRY_DELAYS_S": "0.2,0.4,1,2,4,8"}
 _HERE = Path(__file__).parent
 _ROW = "orqestra row"
 # Tests of the table itself.
@@ -67,6 +68,22 @@ class Shop:
     async def change(self, **fields: Any) -> None:
         """Change the tenant as its operator does."""
         await self.operator.must("PATCH", f"/tenants/{self.tenant.id}", json=fields)
+
+    async def explained(self, event_type: str) -> dict[str, str]:
+        """Return what the router would do with a full event now: for each channel the reason of its skip, or ""."""
+        query = (
+            f"tenant_id={self.tenant.id}&event_type={event_type}&user_id=u&email=a@example.com&phone=%2B254712345678"
+        )
+        told = await self.operator.must("GET", f"/route-explain?{query}")
+        return {item["channel"]: item["reason"] or "" for item in told["deliveries"]}
+
+    async def until_routed(self, event_type: str, wanted: Mapping[str, str]) -> None:
+        """Wait until the router knows of a change: what is taken away is known to it within moments."""
+
+        async def is_so() -> bool:
+            return await self.explained(event_type) == wanted
+
+        await until(is_so, f"{event_type} routed as {wanted}", deadline=END_S)
 
     async def end(self, answer: Answer) -> dict[str, Any]:
         """Return the timeline of what an answer accepted, once nothing more will happen."""

@@ -41,7 +41,7 @@ async def test_x_api_key(shop: Shop) -> None:
 
 async def webhook_secret(shop: Shop) -> str:
     """Give the tenant a webhook secret and return it."""
-    made = await shop.operator.must("POST", f"/tenants/{shop.tenant.id}/webhook-secret")
+    made = await shop.operator.must("POST", f"/tenants/{shop.tenant.id}/webhook-secret", json={})
     return str(made["webhook_secret"])
 
 

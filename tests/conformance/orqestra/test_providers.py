@@ -16,7 +16,7 @@ SECRETS = {
 IDENTITY: dict[str, dict[str, Any]] = {
     "resend": {"from_email": "us@tenant.example"},
     "sendgrid": {"from_email": "us@tenant.example"},
-    "twilio": {"from_number": "+254700000000"},
+    "twilio": {"sender": "+254700000000"},
     "africastalking": {"username": "sandbox"},
 }
 

@@ -101,6 +101,9 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
     is_report = attempt["status"] in _REPORTS
     step, outcome = (_REPORTS if is_report else _OUTCOMES).get(attempt["status"], ("sent", "ok"))
+    if attempt["status"] == trace_pb2.DELIVERY_STATUS_RETRYING and attempt["next_attempt_at"] is None:
+        # No other try was planned, because the next provider was asked at once, with the same content.
+        step, outcome = "failed_over", "failed"
     ended_us = to_us(attempt["ended_at"])
     common = {
         "delivery_id": str(attempt["delivery_id"]),
@@ -108,7 +111,8 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    if not is_report and (attempt["provider"] or outcome == "ok"):  # otherwise it was rendering that failed
+    # Without a provider it was rendering that failed.
+    if not is_report and step != "failed_over" and (attempt["provider"] or outcome == "ok"):
         steps.append(
             ledger_pb2.TimelineStep(
                 step="rendered",

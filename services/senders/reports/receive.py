@@ -1,6 +1,7 @@
 """A provider's callback, from the URL's secret to the delivery's new status."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -143,7 +144,7 @@ class Receiver:
                 address=sent.recipient,
                 reason=report.suppression,
                 source=account.kind,
-                detail=_shown(report.detail),
+                detail=_shown(_masked(report.detail, sent.recipient)),
                 found_at_us=report.occurred_us,
             )
             for report, sent in matched
@@ -179,6 +180,11 @@ def _outcome(report: Report) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
     return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
+
+
+def _masked(detail: str, address: str) -> str:
+    """Servers repeat the address in their no; what is kept of a suppressed one is its digest."""
+    return re.sub(re.escape(address), suppressed.masked(address), detail, flags=re.IGNORECASE)
 
 
 def _shown(detail: str) -> str:

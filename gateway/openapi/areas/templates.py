@@ -279,7 +279,15 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         faults=(409, 422),
     ),
-    admin("GET", "/tenants/{id}/locale", "getLocale", "Get the default language", {200: DefaultLocale}, tag=_TAG),
+    admin(
+        "GET",
+        "/tenants/{id}/locale",
+        "getLocale",
+        "Get the default language",
+        {200: DefaultLocale},
+        tag=_TAG,
+        faults=(422,),
+    ),
     admin(
         "PUT",
         "/tenants/{id}/locale",

@@ -242,7 +242,7 @@ async def raw_exchange(shop: Shop, lines: list[str], body: bytes) -> tuple[int, 
     async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
-    head, _, rest = answer.partition(b"\r\n\r\n")
+    head, _, rest = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(rest)
 
 
@@ -289,6 +289,30 @@ async def test_smuggling(common: Shop, lines: list[str], statuses: set[int]) -> 
     assert status in statuses
     assert shown["statusCode"] == status
     assert (await common.tenant.trigger(event())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("start", "header", "status"),
+    [
+        (f"POST {TRIGGER} HTTP/1.1", "Expect: 100-continue", 200),
+        (f"POST {TRIGGER} HTTP/1.1", "Expect: a miracle", 417),
+        (f"POST {TRIGGER} HTTP/1.1", "X-Odd: " + "x" * 20_000, 400),
+        (f"POST {TRIGGER}?{'x' * 20_000} HTTP/1.1", "X-Odd: x", 400),
+        (f"POST http://localhost{TRIGGER} HTTP/1.1", "X-Odd: x", 200),
+        (f"POST {TRIGGER} HTTP/1.0", "X-Odd: x", 200),
+        (f"POST {TRIGGER} HTTP/9.9", "X-Odd: x", 400),
+        (f"PO ST {TRIGGER} HTTP/1.1", "X-Odd: x", 400),
+        ("\x16\x03\x01\x02", "X-Odd: x", 400),
+    ],
+    ids=["continue", "expect", "long header", "long path", "absolute", "1.0", "9.9", "method", "TLS"],
+)
+async def test_odd_http(common: Shop, start: str, header: str, status: int) -> None:
+    """Understood, or a 4xx in the common shape."""
+    body = json.dumps(event()).encode()
+    lines = [start, "Host: localhost", f"x-api-key: {common.tenant.api_key}", "Content-Type: application/json"]
+    answered, shown = await raw_exchange(common, [*lines, header, f"Content-Length: {len(body)}"], body)
+    assert answered == status, shown
+    assert shown["success"] if status == 200 else set(shown) == {"statusCode", "error", "message"}
 
 
 @pytest.mark.parametrize(

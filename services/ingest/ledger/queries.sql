@@ -137,6 +137,13 @@ SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_
     route_reason, planned, finished_at, replay_of, is_test
 FROM ingest.events WHERE id = $1
 
+-- name: events_of_recipient
+SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
+    route_reason, planned, finished_at, replay_of, is_test
+FROM ingest.events WHERE user_id = $2 AND tenant_id = $1 AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC
+LIMIT $4
+
 -- name: deliveries
 SELECT id, event_id, channel, status, reason, provider, attempts, replay, updated_at, template_version_id
 FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id, channel

@@ -138,6 +138,12 @@ class LedgerStore:
             limit,
         )
 
+    async def of_recipient(
+        self, tenant_id: str, user_id: str, before: str | None, limit: int
+    ) -> "list[asyncpg.Record]":
+        """Return up to limit events of one recipient, newest first; before: an event's id."""
+        return await self._durable.fetch(_QUERIES.events_of_recipient, tenant_id, user_id, before, limit)
+
     async def deliveries(self, event_ids: Sequence[str]) -> "dict[str, list[asyncpg.Record]]":
         """Return the deliveries of each event."""
         by_event: dict[str, list[asyncpg.Record]] = {}

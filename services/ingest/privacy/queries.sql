@@ -56,14 +56,6 @@ WHERE e.id = ANY ($2::uuid[]) AND e.tenant_id = $1 AND a.event_id = e.id
 -- name: erase_dead_letters
 DELETE FROM ingest.dead_letters WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
--- name: events_of_recipient
-SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of
-FROM ingest.events
-WHERE user_id = $2 AND tenant_id = $1 AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC
-LIMIT $4
-
 -- name: payloads
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 

@@ -87,7 +87,7 @@ class PrivacyStore:
     async def export(self, tenant_id: str, user_id: str, before: str, limit: int) -> list[privacy_pb2.ExportedEvent]:
         """Return up to limit events of a recipient with all that is known of them, newest first."""
         await self._check_tenant(tenant_id)
-        rows = await self._pool.fetch(_QUERIES.events_of_recipient, tenant_id, user_id, before or None, limit)
+        rows = await self._ledger.of_recipient(tenant_id, user_id, before or None, limit)
         ids = [str(row["id"]) for row in rows]
         deliveries = await self._ledger.deliveries(ids)
         payloads = {

@@ -16,6 +16,7 @@ from typing import Any
 from checks import listener
 from checks.client import CHANNELS, Answer, Client, connect, order, steps
 from checks.report import Report
+from checks.rules import Rules
 from checks.waiting import CheckError, expect, until
 from runtime.ids import is_uuid
 from stack.client import Running
@@ -227,6 +228,7 @@ async def run(running: Running, write: Callable[[str], None] | None = None) -> R
     report = Report(write)
     async with connect(running.state) as client:
         await Smoke(client).run(report)
+        await Rules(client, await client.operator.create_tenant("Smoke Test")).run(report)
     return report
 
 

@@ -30,11 +30,11 @@ class Draft(forms.Body):
     layout_body, partials: bodies of a layout and of partials (by name) that are not saved either.
     """
 
-    channel: str
+    channel: forms.Channel
     body: str
     subject: str = ""
     preheader: str = ""
-    tenant_id: str = ""
+    tenant_id: forms.OptionalId = ""
     layout: str = ""
     layout_body: str = ""
     partials: dict[str, str] = msgspec.field(default_factory=dict)
@@ -54,7 +54,7 @@ class TestSend(forms.Body):
     """POST /templates/{id}/test. tenant_id: through whose provider; needed for a platform template only."""
 
     recipient: TestRecipient
-    tenant_id: str = ""
+    tenant_id: forms.OptionalId = ""
     variables: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

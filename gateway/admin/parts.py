@@ -17,7 +17,7 @@ class NewPart(forms.Body):
     kind: str
     name: str
     body: str
-    tenant_id: str = ""
+    tenant_id: forms.OptionalId = ""
 
 
 class Parts:
@@ -41,7 +41,7 @@ class Parts:
         kind = forms.text(request, "kind")
         wire = parts_pb2.ListPartsRequest(
             tenant_id=forms.text(request, "tenant_id"),
-            kind=_kind(kind) if kind else None,
+            kind=_kind(kind) if kind else templates_pb2.PART_KIND_UNSPECIFIED,
             name=forms.text(request, "name"),
             newest_only=request.query.get("newest") == "true",
             limit=forms.limit(request),

@@ -17,8 +17,8 @@ _RENEW_DEADLINE_S = 15.0
 class NewProvider(forms.Body):
     """POST /providers. settings: of the kind's own shape, secrets among them."""
 
-    tenant_id: str
-    channel: str
+    tenant_id: forms.Id
+    channel: forms.Channel
     kind: str
     name: str = ""
     priority: int = 0

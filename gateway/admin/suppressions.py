@@ -27,8 +27,8 @@ _REASON_NAMES = {number: name for name, number in REASONS.items()}
 class NewSuppression(forms.Body):
     """POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
 
-    tenant_id: str
-    channel: str
+    tenant_id: forms.Id
+    channel: forms.Channel
     address: str
     reason: str = "manual"
     detail: str = ""

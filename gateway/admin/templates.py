@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.render.v1 import locales_pb2, templates_pb2
 from gateway.admin import forms
@@ -25,9 +26,9 @@ class NewTemplate(forms.Body):
     """POST /templates. No tenant_id: a platform template, for every tenant."""
 
     event_type: str
-    channel: str
+    channel: forms.Channel
     body: str
-    tenant_id: str = ""
+    tenant_id: forms.OptionalId = ""
     subject: str = ""
     preheader: str = ""
     layout: str = ""
@@ -79,7 +80,7 @@ class Templates:
         wire = templates_pb2.ListTemplatesRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
-            channel=forms.channel(channel) if channel else None,
+            channel=forms.channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             locale=forms.text(request, "locale") if "locale" in request.query else None,
             active_only=request.query.get("active") == "true",
             limit=forms.limit(request),

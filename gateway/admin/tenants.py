@@ -28,8 +28,8 @@ class NewTenant(forms.Body):
     """POST /tenants."""
 
     name: str
-    account_id: str = ""
-    delivery_channels: list[str] = field(default_factory=list)
+    account_id: forms.OptionalId = ""
+    delivery_channels: list[forms.Channel] = field(default_factory=list)
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
@@ -44,7 +44,7 @@ class TenantChange(forms.Body):
 
     name: str | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    delivery_channels: list[str] | UnsetType = UNSET
+    delivery_channels: list[forms.Channel] | UnsetType = UNSET
     sender_name: str | UnsetType = UNSET
     sender_email: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET

@@ -23,6 +23,8 @@ _SECURITY = {
     },
     "operator": {"type": "http", "scheme": "bearer", "description": "An operator's admin token."},
 }
+_ANY_ID = {"type": "string", "minLength": 1}
+_OUR_ID = {"type": "string", "format": "uuid"}
 _TRACE = {
     "X-Trace-Id": {
         "description": "The trace that this answer's log lines carry: the caller's, or a new one.",
@@ -103,8 +105,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation, schemas: _Schemas) -> Sequence[dict[str, Any]]:
+    is_ours = operation.path.startswith("/api/v1/admin/")  # there every {id} is one that we gave
     named = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": _OUR_ID if is_ours and name == "id" else _ANY_ID}
         for name in _IN_PATH.findall(operation.path)
     ]
     return [*named, *(_parameter(parameter, schemas) for parameter in operation.parameters)]

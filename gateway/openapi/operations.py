@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.openapi.values import Limit, Moment, OrqestraFault, Problem, Text
+from gateway.openapi.values import Limit, Moment, OptionalId, OrqestraFault, Problem, Text
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -68,7 +68,7 @@ UNTIL = Parameter("until", Moment, "Before.")
 
 def filters(*names: str) -> tuple[Parameter, ...]:
     """Return optional text parameters of a query."""
-    return tuple(Parameter(name, Text) for name in names)
+    return tuple(Parameter(name, OptionalId if name == "tenant_id" else Text) for name in names)
 
 
 def admin(

@@ -22,11 +22,19 @@ class OpenShape(msgspec.Struct, kw_only=True):
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-04-22T12:00:00.000000Z"])]
 Id = forms.Id
+OptionalId = forms.OptionalId
 Channel = forms.Channel
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(forms.STATUSES)})]
 # Of a query: what the store can hold.
 Text = Annotated[str, Meta(max_length=1024, pattern=NO_NUL)]
-Moment = Annotated[str, Meta(description="ISO 8601", examples=["2026-04-22T12:00:00Z"])]
+Moment = Annotated[
+    str,
+    Meta(
+        description="ISO 8601",
+        examples=["2026-04-22T12:00:00Z"],
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"const": ""}]},
+    ),
+]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 

@@ -1,0 +1,281 @@
+"""Retention, erasure and export on real PostgreSQL: each tenant's days, a person taken out and kept out."""
+
+import asyncio
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+import pytest
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import privacy_pb2
+from runtime import clock, configuration
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services import erasures, retention
+from services.erasures import Erasures
+from services.ingest.ledger.record import group
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.privacy.keeping import Keeper
+from services.ingest.privacy.servicer import PrivacyServicer
+from services.ingest.privacy.store import PrivacyStore
+from tests.integration.ingest import builders
+from tests.integration.ingest.builders import DEAD, QUEUED, SENT
+from tests.waiting import eventually
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+TABLES = ("events", "event_payloads", "deliveries", "attempts", "dead_letters")
+
+
+@dataclass
+class Privacy:
+    """Store, keeper and servicer in this process, as ingest wires them."""
+
+    pool: Pool
+    outbox: configuration.Outbox
+    ledger: LedgerStore
+    servicer: PrivacyServicer
+    keeper: Keeper
+
+    async def call(self, method: str, **fields: Any) -> Any:
+        """Call "BeginErasure" or its like."""
+        request = getattr(privacy_pb2, f"{method}Request")(**fields)
+        return await getattr(self.servicer, method)(request, None)
+
+    async def tenant(self) -> str:
+        """Make one."""
+        tenant_id = new_id()
+        await builders.insert_tenant(self.pool, tenant_id, unfinished=0)
+        return tenant_id
+
+    async def know(self, tenant_id: str, user_id: str = "ada", *, age_days: float = 0, dead: bool = False) -> str:
+        """Make the ledger know an event that is over, with a delivery and an attempt; return its id."""
+        event = builders.event(tenant_id, user_id=user_id, email="ada@example.org", phone="+254712345678")
+        if age_days:
+            then = dt.datetime.now(dt.UTC) - dt.timedelta(days=age_days)
+            event.id = str(uuid.UUID(bytes=int(then.timestamp() * 1000).to_bytes(6) + uuid.UUID(event.id).bytes[6:]))
+        id_ = builders.delivery_id(event)
+        attempt = builders.attempted(event, id_, DEAD if dead else SENT)
+        attempt.attempted.detail = "550 no ada@example.org here"
+        attempt.attempted.dead_letter.recipient.CopyFrom(event.recipient)
+        await self.ledger.write(group([event, builders.routed(event, {id_: QUEUED}), attempt]))
+        return event.id
+
+    async def count(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        return {table: await self.pool.fetchval(f"SELECT count(*) FROM ingest.{table}") for table in TABLES}
+
+    async def erase(self, tenant_id: str, user_id: str = "ada") -> privacy_pb2.EraseEventsResponse:
+        """Erase as the gateway does, the ledger's part only; return the last page's counts."""
+        begun = await self.call("BeginErasure", tenant_id=tenant_id, user_id=user_id)
+        counts = privacy_pb2.EraseEventsResponse()
+        common = {"tenant_id": tenant_id, "erasure_id": begun.erasure_id}
+        while ids := (await self.call("ListErasureEvents", **common, user_id=user_id)).event_ids:
+            counts = await self.call("EraseEvents", **common, event_ids=ids)
+        return counts
+
+
+@pytest.fixture
+async def privacy(pool: Pool, connection: Client) -> Privacy:
+    """The parts."""
+    outbox, ledger = configuration.Outbox(pool, "ingest", connection), LedgerStore(pool, pool)
+    servicer = PrivacyServicer(PrivacyStore(pool, outbox, ledger))
+    keeper = Keeper(pool, outbox, events_days=90, payload_days=30)
+    return Privacy(pool, outbox, ledger, servicer, keeper)
+
+
+async def test_no_table_holds_the_person_any_more(privacy: Privacy) -> None:
+    """The rows still count; no column has the name, the address, the number, the caller's words or the provider's."""
+    tenant = await privacy.tenant()
+    await privacy.know(tenant)
+    await privacy.know(tenant, dead=True)
+    kept = await privacy.know(tenant, "bob")
+    counts = await privacy.erase(tenant)
+    assert (counts.events, counts.payloads, counts.attempts, counts.dead_letters) == (2, 2, 2, 1)
+    for table in TABLES:
+        where = f"WHERE {'id' if table == 'events' else 'event_id'} <> $1"
+        rows = await privacy.pool.fetch(f"SELECT * FROM ingest.{table} {where}", kept)
+        text = repr([dict(row) for row in rows])
+        assert not any(trace in text for trace in ("ada@", "'ada'", "25471", "trace-1"))
+    assert await privacy.count() == {
+        "events": 3,
+        "event_payloads": 1,
+        "deliveries": 3,
+        "attempts": 3,
+        "dead_letters": 0,
+    }
+
+
+async def test_an_erasure_cut_off_is_finished_by_the_next_one(privacy: Privacy) -> None:
+    """Of 250 events one page was done with; asked again it is the same erasure, and does the rest."""
+    tenant = await privacy.tenant()
+    for _ in range(250):
+        await privacy.know(tenant)
+    first = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+    common = {"tenant_id": tenant, "erasure_id": first.erasure_id}
+    page = (await privacy.call("ListErasureEvents", **common, user_id="ada")).event_ids
+    assert len(page) == 100
+    await privacy.call("EraseEvents", **common, event_ids=page)
+    await privacy.erase(tenant)
+    pseudonyms = await privacy.pool.fetch("SELECT DISTINCT user_id FROM ingest.events")
+    assert [row["user_id"] for row in pseudonyms] == [f"erased:{first.erasure_id}"]
+
+
+async def test_what_the_ledger_reads_afterwards_is_erased_as_it_comes(privacy: Privacy) -> None:
+    """Accepted before, read after: a row without the person, no payload, no letter. Read twice: nothing comes back.
+
+    What is accepted later is a new matter.
+    """
+    tenant = await privacy.tenant()
+    before = builders.event(tenant, user_id="ada", email="ada@example.org")
+    await privacy.ledger.write(group([before]))
+    begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+    await privacy.erase(tenant)
+    marker = erasures.Erasure(begun.erasure_id, clock.now_us())
+    known = Erasures()
+    digest = erasures.digest_of(tenant, "ada")
+    known.on_change(erasures.key(tenant, digest), msgspec.json.encode(marker))
+    late = builders.event(tenant, user_id="ada", email="ada@example.org")
+    dead = builders.attempted(late, builders.delivery_id(late), DEAD)
+    dead.attempted.dead_letter.recipient.CopyFrom(late.recipient)
+    dead.attempted.dead_letter.accepted_at_us = late.accepted_at_us
+    anew = builders.event(tenant, user_id="ada", email="ada@example.org")
+    anew.accepted_at_us = clock.now_us() + 1_000_000
+    for _ in range(2):
+        await privacy.ledger.write(group([before, late, dead, anew], known))
+    rows = {str(row["id"]): row for row in await privacy.pool.fetch("SELECT * FROM ingest.events")}
+    for event in (before, late):
+        assert (rows[event.id]["user_id"], rows[event.id]["email"]) == (marker.pseudonym, "")
+    assert (rows[anew.id]["user_id"], rows[anew.id]["email"]) == ("ada", "ada@example.org")
+    count = await privacy.count()
+    assert (count["event_payloads"], count["dead_letters"]) == (1, 0)
+
+
+async def test_what_an_attempt_under_way_left_behind_is_found(privacy: Privacy) -> None:
+    """Recorded after the erasure, of an event that was erased: listed as late; an old one is not."""
+    tenant = await privacy.tenant()
+    old, recent = await privacy.know(tenant), await privacy.know(tenant)
+    begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+    common = {"tenant_id": tenant, "erasure_id": begun.erasure_id}
+    await privacy.erase(tenant)
+    await privacy.pool.execute("UPDATE ingest.deliveries SET updated_at = now() WHERE event_id = $1", recent)
+    await privacy.pool.execute(
+        "UPDATE ingest.deliveries SET updated_at = now() - interval '1 hour' WHERE event_id = $1", old
+    )
+    late = (await privacy.call("ListErasureEvents", **common, late=True)).event_ids
+    assert list(late) == [recent]
+    assert not (await privacy.call("ListErasureEvents", **common, late=True, after=recent)).event_ids
+
+
+async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Privacy, connection: Client) -> None:
+    """Every process hears of it; then nothing connects the person with the rows any more."""
+    tenant = await privacy.tenant()
+    known = Erasures()
+    watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
+    watching = asyncio.create_task(watch.run())
+    now = clock.now_us()
+    await privacy.erase(tenant)
+    await eventually(lambda: known.find(tenant, "ada", now))
+    assert known.find(tenant, "bob", now) is None
+    await privacy.pool.execute("UPDATE ingest.erasures SET erased_at = now() - interval '6 days'")
+    await privacy.keeper.forget()
+    assert known.find(tenant, "ada", now) is not None
+    await privacy.pool.execute("UPDATE ingest.erasures SET erased_at = now() - interval '8 days'")
+    await privacy.keeper.forget()
+    await eventually(lambda: known.find(tenant, "ada", now) is None)
+    assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.erasures") == 0
+    watching.cancel()
+
+
+async def test_each_tenants_ledger_is_kept_for_its_own_days(privacy: Privacy, pool: Pool) -> None:
+    """Default 90 days of events and 30 of payloads; one tenant keeps 10 and 5. What is not over stays."""
+    usual, brief = await privacy.tenant(), await privacy.tenant()
+    await privacy.call("SetRetention", tenant_id=brief, retention=privacy_pb2.Retention(events_days=10, payload_days=5))
+    ids = {
+        (name, age): await privacy.know(tenant, age_days=age, dead=True)
+        for name, tenant in (("usual", usual), ("brief", brief))
+        for age in (1, 7, 20, 60, 100)
+    }
+    await pool.execute("UPDATE ingest.events SET finished_at = NULL WHERE id = $1", ids["usual", 100])
+    await privacy.keeper.expire_all()
+    left = {str(row["id"]) for row in await pool.fetch("SELECT id FROM ingest.events")}
+    wanted = {*(("usual", age) for age in (1, 7, 20, 60, 100)), ("brief", 1), ("brief", 7)}
+    assert left == {ids[one] for one in wanted}
+    payloads = {str(row["event_id"]) for row in await pool.fetch("SELECT event_id FROM ingest.event_payloads")}
+    assert payloads == {ids[one] for one in (("usual", 1), ("usual", 7), ("usual", 20), ("brief", 1))}
+    for table in ("deliveries", "attempts", "dead_letters"):
+        assert await pool.fetchval(f"SELECT count(*) FROM ingest.{table}") == len(wanted)
+
+
+async def test_batches_are_bounded_and_all_goes_in_the_end(privacy: Privacy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten at a time; two keepers at once do no harm."""
+    monkeypatch.setattr("services.ingest.privacy.keeping.BATCH", 10)
+    monkeypatch.setattr("services.ingest.privacy.keeping.PAUSE_S", 0.001)
+    tenant = await privacy.tenant()
+    for _ in range(25):
+        await privacy.know(tenant, age_days=200)
+    assert await privacy.keeper.expire()
+    assert (await privacy.count())["events"] == 15
+    await privacy.keeper.expire_all()
+    assert not any((await privacy.count()).values())
+
+
+async def test_the_policy_is_published(privacy: Privacy, connection: Client) -> None:
+    """For those who keep the inbox and the sandbox."""
+    tenant = await privacy.tenant()
+    await privacy.call("SetRetention", tenant_id=tenant, retention=privacy_pb2.Retention(inbox_days=7))
+    bucket = await connection.jetstream().key_value("CONFIG")
+    value = (await bucket.get(retention.key(tenant))).value
+    policies = retention.Policies()
+    policies.on_change(retention.key(tenant), value)
+    assert (policies.inbox_days(), policies.outbox_days()) == ({tenant: 7}, {})
+    policies.on_change(retention.key(tenant), b"{}")
+    assert policies.inbox_days() == {}
+
+
+async def test_an_export_goes_on_where_it_ended(privacy: Privacy) -> None:
+    """Every event once, newest first, with what it carried, its steps and its dead letter."""
+    tenant = await privacy.tenant()
+    ids = [await privacy.know(tenant, dead=number == 0) for number in range(5)]
+    await privacy.know(tenant, "bob")
+    found: list[privacy_pb2.ExportedEvent] = []
+    cursor = ""
+    while True:
+        answer = await privacy.call("ExportEvents", tenant_id=tenant, user_id="ada", cursor=cursor, limit=2)
+        found += answer.events
+        cursor = answer.next_cursor
+        if not cursor:
+            break
+    assert [one.event.id for one in found] == ids[::-1]
+    last = found[-1]
+    assert last.payload.recipient == event_pb2.Recipient(user_id="ada", email="ada@example.org", phone="+254712345678")
+    assert [step.step for step in last.steps][-1] == "dead"
+    assert len(last.dead_letters) == 1
+    assert not found[0].dead_letters
+
+
+async def test_nonsense_is_refused(privacy: Privacy) -> None:
+    """By its field, or as not found."""
+    tenant = await privacy.tenant()
+    cases: list[tuple[str, Code, dict[str, Any]]] = [
+        ("GetRetention", Code.NOT_FOUND, {"tenant_id": new_id()}),
+        ("GetRetention", Code.INVALID, {"tenant_id": "x"}),
+        (
+            "SetRetention",
+            Code.INVALID,
+            {"tenant_id": tenant, "retention": privacy_pb2.Retention(events_days=4000)},
+        ),
+        ("BeginErasure", Code.INVALID, {"tenant_id": tenant, "user_id": "a\x00"}),
+        ("BeginErasure", Code.NOT_FOUND, {"tenant_id": new_id(), "user_id": "a"}),
+        ("EraseEvents", Code.NOT_FOUND, {"tenant_id": tenant, "erasure_id": new_id()}),
+        ("EraseEvents", Code.INVALID, {"tenant_id": tenant, "erasure_id": new_id(), "event_ids": ["x"]}),
+        ("ExportEvents", Code.INVALID, {"tenant_id": tenant, "user_id": "a", "cursor": "x"}),
+    ]
+    for method, code, fields in cases:
+        with pytest.raises(ClarionError) as refusal:
+            await privacy.call(method, **fields)
+        assert refusal.value.code is code

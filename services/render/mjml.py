@@ -131,7 +131,24 @@ def _explained(message: str, markup: str) -> MjmlError:
         # Counted in bytes of UTF-8.
         offset = len(markup.encode()[: int(position[1])].decode(errors="ignore"))
         return MjmlError(message[: position.start()].replace(" in root template", ""), offset)
-    return _first_fault(markup) or MjmlError(message.replace(" in root template", ""))
+    return _first_fault(markup) or _stray(markup) or MjmlError(message.replace(" in root template", ""))
+
+
+def _stray(markup: str) -> MjmlError | None:
+    """Find the first "<" that begins no tag, or what stands behind the document."""
+    position = 0
+    while (start := markup.find("<", position)) >= 0:
+        if markup.startswith("<!--", start):
+            end = markup.find("-->", start)
+            position = len(markup) if end < 0 else end + 3
+            continue
+        tag = _TAG.match(markup, start)
+        if tag is None:
+            return MjmlError('"<" begins no tag here: write &lt;', start)
+        position = tag.end()
+        if tag["end"] and tag["name"] == "mjml" and markup[position:].strip():
+            return MjmlError("nothing may follow </mjml>", position)
+    return None
 
 
 def _first_fault(markup: str) -> MjmlError | None:

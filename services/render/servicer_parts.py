@@ -5,7 +5,7 @@ from runtime import logs
 from services.render.applying import Applying
 from services.render.parts import NewPart, Parts, PartStore, PartVersion
 from services.render.servicer import Context, budget
-from services.render.servicer_templates import page_limit, shown
+from services.render.servicer_templates import fitting, page_limit, shown
 
 PART_SERVICE = "clarion.render.v1.PartService"
 
@@ -42,8 +42,9 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
             limit=limit,
             cursor=request.cursor,
         )
-        next_cursor = found[-1].id if len(found) == limit else ""
-        return parts_pb2.ListPartsResponse(parts=map(_shown, found), next_cursor=next_cursor)
+        page = fitting([_shown(version) for version in found])
+        next_cursor = page[-1].id if len(page) == limit or len(page) < len(found) else ""
+        return parts_pb2.ListPartsResponse(parts=page, next_cursor=next_cursor)
 
     async def ApplyPart(self, request: parts_pb2.ApplyPartRequest, context: Context) -> parts_pb2.ApplyPartResponse:
         """Bring the active templates that use an older version up to date."""

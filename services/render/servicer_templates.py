@@ -1,5 +1,10 @@
 """TemplateService and LocaleService: wire to domain and back, nothing else."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
@@ -13,6 +18,11 @@ from services.render.templates import NewTemplate, Templates, TemplateVersion
 
 TEMPLATE_SERVICE = "clarion.render.v1.TemplateService"
 LOCALE_SERVICE = "clarion.render.v1.LocaleService"
+
+# gRPC carries 16 MiB.
+_MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+M = TypeVar("M", bound=Message)
 
 log = logs.get(__name__)
 
@@ -81,8 +91,9 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             limit=limit,
             cursor=request.cursor,
         )
-        next_cursor = versions[-1].id if len(versions) == limit else ""
-        return templates_pb2.ListTemplatesResponse(templates=map(shown, versions), next_cursor=next_cursor)
+        page = fitting([shown(version) for version in versions])
+        next_cursor = page[-1].id if len(page) == limit or len(page) < len(versions) else ""
+        return templates_pb2.ListTemplatesResponse(templates=page, next_cursor=next_cursor)
 
     async def DiffTemplates(
         self, request: templates_pb2.DiffTemplatesRequest, context: Context
@@ -153,6 +164,16 @@ def page_limit(asked: int) -> int:
     if not 1 <= limit <= 100:
         raise ClarionError(Code.INVALID, "The limit is wrong.", fields=[("limit", "From 1 to 100.")])
     return limit
+
+
+def fitting(items: Sequence[M]) -> Sequence[M]:
+    """Return as many of a page's items, from the first, as one answer can carry; at least one of them."""
+    size = 0
+    for count, item in enumerate(items):
+        size += item.ByteSize()
+        if size > _MAX_PAGE_BYTES and count:
+            return items[:count]
+    return items
 
 
 def shown(found: TemplateVersion) -> templates_pb2.TemplateVersion:

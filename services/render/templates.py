@@ -194,11 +194,11 @@ class Templates:
         changed = [name for name in texts[0] if texts[0][name] != texts[1][name]]
         if not changed:
             return Difference(before, after, [], "")
-        shown = [
+        old, new = [
             {f"{name} v{version.version}": text[name] for name in changed}
             for version, text in zip((before, after), texts, strict=True)
         ]
-        return Difference(before, after, changed, await self._workshop.diff(*shown, budget))
+        return Difference(before, after, changed, await self._workshop.diff(old, new, budget))
 
     async def resolve(self, tenant_id: str, event_type: str) -> list[ActiveTemplate]:
         """Return the active version of each channel and locale: the tenant's own, else (global types) the platform."""

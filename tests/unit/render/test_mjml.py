@@ -175,6 +175,10 @@ def test_hostile_markup_is_refused(inside: str) -> None:
         pytest.param(HEAD + "<mj-txt>a</mj-txt>" + TAIL, "there is no element <mj-txt>", None, id="misspelt"),
         pytest.param(HEAD + "<mj-text><b>a</i></mj-text>" + TAIL, "<b> is not closed before </i>", None, id="crossed"),
         pytest.param(HEAD + "<mj-text>a</mj-text></div>" + TAIL, "</div>", None, id="closes-nothing"),
+        pytest.param(HEAD + "<mj-text>a < b</mj-text>" + TAIL, "write &lt;", len(HEAD) + 11, id="less-than"),
+        pytest.param(HEAD + "<!-- < --><b x='1>" + TAIL, "write &lt;", len(HEAD) + 10, id="open-quote"),
+        pytest.param(HEAD + TAIL + " x", "nothing may follow", len(HEAD + TAIL), id="trailing"),
+        pytest.param(HEAD + TAIL + HEAD + TAIL, "nothing may follow", len(HEAD + TAIL), id="two-documents"),
     ],
 )
 def test_check_refuses_what_the_converter_takes(markup: str, says: str, offset: int | None) -> None:

@@ -18,13 +18,13 @@ BODY = "<mjml><mj-body><mj-section><mj-column><mj-text>No {{n}}</mj-text></mj-co
 FROM = {"from_email": "us@tenant.example"}
 ONE_AFTER_THE_OTHER = [("EMAIL", "resend", 1, RESEND), ("EMAIL", "sendgrid", 2, SENDGRID)]
 
-_DOWN = (503, {"name": "application_error", "message": "We are down for maintenance"}, {})
-_WRONG_KEY = (403, {"name": "invalid_api_key", "message": "API key is invalid"}, {})
-_TOO_FAST = (429, {"name": "rate_limit_exceeded", "message": "Too many requests"}, {"Retry-After": "1"})
-_TOO_BIG = (413, {"name": "payload_too_large", "message": "Too large"}, {})
-_RESEND_YES = (200, {"id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}, {})
-_SENDGRID_YES = (202, {}, {"X-Message-Id": "14c5d75ce93"})
 Said = tuple[int, dict[str, Any], dict[str, str]]
+_DOWN: Said = (503, {"name": "application_error", "message": "We are down for maintenance"}, {})
+_WRONG_KEY: Said = (403, {"name": "invalid_api_key", "message": "API key is invalid"}, {})
+_TOO_FAST: Said = (429, {"name": "rate_limit_exceeded", "message": "Too many requests"}, {"Retry-After": "1"})
+_TOO_BIG: Said = (413, {"name": "payload_too_large", "message": "Too large"}, {})
+_RESEND_YES: Said = (200, {"id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}, {})
+_SENDGRID_YES: Said = (202, {}, {"X-Message-Id": "14c5d75ce93"})
 
 
 @dataclass

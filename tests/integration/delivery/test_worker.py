@@ -16,7 +16,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
 from services.delivery import worker as worker_module
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import Result, Try, Verdict
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
@@ -142,6 +142,42 @@ async def test_render_away_is_no_attempt(
     [step] = await trace.steps(other.id)
     assert (step.reason, step.detail, step.provider) == ("template_error", "line 3", "")
     assert far_side.attempted == [one.id]
+
+
+async def test_providers_in_vain_are_recorded_before_the_one_that_sent(
+    create_worker: CreateWorker, streams: Streams, trace: Trace
+) -> None:
+    """One attempt, three records: those in vain with no time for another try, in their order."""
+    down = Result(Verdict.TRANSIENT, "resend", "provider_error", "503")
+    wrong = Result(Verdict.CREDENTIALS, "sendgrid", "provider_credentials", "401")
+    earlier = [Try(down, ended_us=1_000, took_us=400), Try(wrong, ended_us=2_000, took_us=500)]
+    create_worker(FarSide([Result(Verdict.SENT, "smtp", provider_message_id="m1", earlier=earlier)]))
+    one = delivery()
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, trace_pb2.DELIVERY_STATUS_SENT))
+    steps = await trace.steps(one.id)
+    assert [(step.status, step.attempt, step.provider, step.reason) for step in steps] == [
+        (trace_pb2.DELIVERY_STATUS_RETRYING, 1, "resend", "provider_error"),
+        (trace_pb2.DELIVERY_STATUS_RETRYING, 1, "sendgrid", "provider_credentials"),
+        (trace_pb2.DELIVERY_STATUS_SENT, 1, "smtp", ""),
+    ]
+    assert [step.next_attempt_at_us for step in steps] == [0, 0, 0]
+    assert [step.send_us for step in steps[:2]] == [400, 500]
+
+
+async def test_who_asks_for_time_is_waited_for_without_an_attempt(
+    create_worker: CreateWorker, streams: Streams, trace: Trace
+) -> None:
+    """It comes again after the time that was asked for, as the same attempt, and leaves no record of the waiting."""
+    far_side = FarSide([Result(Verdict.POSTPONED, "resend", "provider_throttled", retry_after_s=0.5), YES])
+    create_worker(far_side)
+    one = delivery()
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, trace_pb2.DELIVERY_STATUS_SENT))
+    assert [attempt for _, attempt, _ in far_side.calls] == [1, 1]
+    assert far_side.calls[1][2] - far_side.calls[0][2] >= 0.5
+    [step] = await trace.steps(one.id)
+    assert step.attempt == 1
 
 
 async def test_a_hung_far_side_holds_its_own_slots_only(

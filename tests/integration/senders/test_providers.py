@@ -38,18 +38,20 @@ async def _create(
     return (await ProviderServicer(shop.store).CreateProvider(request, CONTEXT)).provider
 
 
-async def _create_smtp(shop: Shop) -> senders_pb2.Provider:
+async def create_smtp(shop: Shop) -> senders_pb2.Provider:
+    """Make a provider with a password."""
     return await _create(shop, event_pb2.CHANNEL_EMAIL, "smtp", _SMTP)
 
 
-async def _published(shop: Shop) -> list[dict[str, Any]]:
+async def published(shop: Shop) -> list[dict[str, Any]]:
+    """The tenant's providers as every process sees them."""
     bucket = await shop.connection.jetstream().key_value(configuration.BUCKET)
     entry = await bucket.get(topology.providers_key(TENANT))
     records: list[dict[str, Any]] = json.loads(entry.value or b"")
     return records
 
 
-async def _dump(shop: Shop) -> str:
+async def dump(shop: Shop) -> str:
     """All that the schema's tables hold, as values and as text."""
     rows = await shop.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'senders'")
     dump = ""
@@ -62,8 +64,8 @@ async def _dump(shop: Shop) -> str:
 async def test_created_is_published_at_once(shop: Shop) -> None:
     """When the answer is here, the configuration is out: best first, secrets as ciphertext that opens."""
     last = await _create(shop, priority=5, name="last")
-    first = await _create_smtp(shop)
-    records = await _published(shop)
+    first = await create_smtp(shop)
+    records = await published(shop)
     assert [(one["id"], one["channel"], one["kind"]) for one in records] == [
         (first.id, "EMAIL", "smtp"),
         (last.id, "SMS", "sandbox"),
@@ -81,23 +83,23 @@ async def test_created_is_published_at_once(shop: Shop) -> None:
 
 async def test_credentials_go_in_and_never_come_out(shop: Shop) -> None:
     """Answers show the end of the secret; neither table nor bucket holds it in any form."""
-    made = await _create_smtp(shop)
+    made = await create_smtp(shop)
     listed = await ProviderServicer(shop.store).ListProviders(
         senders_pb2.ListProvidersRequest(tenant_id=TENANT), CONTEXT
     )
     for shown in (made, *listed.providers):
         assert json.loads(shown.settings_json) == {**_SMTP, "password": "…tery"}
     assert list(listed.providers) == [made]
-    dump = await _dump(shop)
-    assert made.id in dump
+    everything = await dump(shop)
+    assert made.id in everything
     for form in (_SECRET, _SECRET.encode().hex()):
-        assert form not in dump
-        assert form not in json.dumps(await _published(shop))
+        assert form not in everything
+        assert form not in json.dumps(await published(shop))
 
 
 async def test_ciphertext_of_another_provider_is_worthless(shop: Shop) -> None:
     """Copying one row's secrets to another opens nothing; nor does another key."""
-    made = await _create_smtp(shop)
+    made = await create_smtp(shop)
     (record,) = [await shop.store.find(TENANT, made.id)]
     assert record is not None
     ciphertext = await shop.pool.fetchval("SELECT secrets FROM senders.providers WHERE id = $1", made.id)
@@ -110,10 +112,10 @@ async def test_ciphertext_of_another_provider_is_worthless(shop: Shop) -> None:
 async def test_deleted_is_gone_everywhere(shop: Shop) -> None:
     """From the list, the bucket and the owner's word; its secrets from the table. A second time: NOT_FOUND."""
     servicer = ProviderServicer(shop.store)
-    made = await _create_smtp(shop)
+    made = await create_smtp(shop)
     request = senders_pb2.DeleteProviderRequest(provider_id=made.id)
     await servicer.DeleteProvider(request, CONTEXT)
-    assert await _published(shop) == []
+    assert await published(shop) == []
     assert await shop.store.find(TENANT, made.id) is None
     assert await shop.pool.fetchval("SELECT secrets FROM senders.providers WHERE id = $1", made.id) == b""
     for provider_id in (made.id, "", "never"):
@@ -128,7 +130,7 @@ async def test_resolved_by_channel_and_priority(shop: Shop) -> None:
     third = await _create(shop, priority=2)
     first = await _create(shop, priority=1)
     second = await _create(shop, priority=1)
-    await _create_smtp(shop)
+    await create_smtp(shop)
     request = senders_pb2.ResolveProvidersRequest(tenant_id=TENANT, channel=event_pb2.CHANNEL_SMS)
     assert list((await servicer.ResolveProviders(request, CONTEXT)).provider_ids) == [first.id, second.id, third.id]
     nobody = senders_pb2.ResolveProvidersRequest(tenant_id="nobody", channel=event_pb2.CHANNEL_SMS)
@@ -141,7 +143,7 @@ async def test_a_tenant_has_at_most_so_many(shop: Shop) -> None:
     refused = [one for one in results if isinstance(one, ClarionError)]
     assert {one.code for one in refused} == {Code.CONFLICT}
     assert len(refused) == 10
-    assert len(await _published(shop)) == MAX_PROVIDERS
+    assert len(await published(shop)) == MAX_PROVIDERS
 
 
 async def test_found_only_by_its_tenant(shop: Shop) -> None:
@@ -162,7 +164,7 @@ async def test_made_while_nats_is_away(shop: Shop, nats_server: NatsServer) -> N
 
     async def is_published() -> bool:
         try:
-            return [one["id"] for one in await _published(shop)] == [made.id]
+            return [one["id"] for one in await published(shop)] == [made.id]
         except Exception:
             return False
 

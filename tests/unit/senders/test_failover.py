@@ -1,0 +1,154 @@
+"""Which provider is asked, in what order, and what is said when none may be."""
+
+import json
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import render_pb2
+from services.delivery.ports import Result, Verdict
+from services.senders import registry
+from services.senders.breaker import Policy
+from services.senders.channels.sms.settings import SmsSettings
+from services.senders.directory import ConfiguredDirectory
+from services.senders.http import HttpClient
+from services.senders.ports import Kind, ProviderRecord, Resources, Sms
+from services.senders.send import MAX_ASKED, ProviderSender
+from services.senders.sent import Sent
+from tests.unit.senders.builders import TENANT, delivery
+
+_SMS = event_pb2.CHANNEL_SMS
+_SENT = Result(Verdict.SENT, "scripted", provider_message_id="m1")
+_DOWN = Result(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
+_SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
+_WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
+_NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
+
+
+class _Desk:
+    """A sender whose providers answer by their ids, and what it did."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        self.noted: list[Sent] = []
+        kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
+        monkeypatch.setattr(registry, "kinds", lambda: {(_SMS, "scripted"): kind})
+        self.directory = ConfiguredDirectory(self)
+        no_sandbox: Any = None
+        self.sender = ProviderSender(
+            self.directory,
+            Resources(no_sandbox, HttpClient()),
+            lambda _: {},
+            notes=self,
+            policy=Policy(failures=2, rest_s=10),
+        )
+        self.directory.follow(self.sender.forget)
+        self.publish()
+
+    def publish(self, **settings: str) -> None:
+        """Publish a provider for each answer, in their order; its sender is its id."""
+        records = [
+            {"id": name, "channel": "SMS", "kind": "scripted", "settings": {"sender": name, **settings}, "secrets": ""}
+            for name in self.answers
+        ]
+        self.directory.on_change(f"providers.{TENANT}", json.dumps(records).encode())
+
+    async def attempt(self, provider_id: str = "a") -> Result:
+        """Attempt a delivery for which routing chose this provider."""
+        content = render_pb2.Content(text="Hello")
+        return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
+
+    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
+        """Nothing is known but what was published."""
+
+    def note(self, sent: Sent) -> None:
+        """Keep what would be written."""
+        self.noted.append(sent)
+
+    def _provider(self, settings: SmsSettings, _: Resources) -> "_Scripted":
+        return _Scripted(self, settings.sender)
+
+
+class _Scripted:
+    def __init__(self, desk: _Desk, name: str) -> None:
+        self._desk, self._name = desk, name
+
+    async def send(self, message: Sms) -> Result:
+        """Answer as told."""
+        self._desk.asked.append(self._name)
+        return self._desk.answers[self._name]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize("trouble", [_DOWN, _SLOW_DOWN, _WRONG_KEY], ids=lambda result: result.reason)
+async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: Result) -> None:
+    """Whatever is the trouble; the one in vain is told of, and the id kept is of the one that sent."""
+    desk = _Desk(monkeypatch, a=trouble, b=_SENT, c=_SENT)
+    result = await desk.attempt()
+    assert desk.asked == ["a", "b"]
+    assert (result.verdict, [tried.result for tried in result.earlier]) == (Verdict.SENT, [trouble])
+    assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.noted] == [
+        ("b", "m1", "+254712345678")
+    ]
+
+
+async def test_what_is_said_of_the_message_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other provider is bothered with it."""
+    desk = _Desk(monkeypatch, a=_DOWN, b=_NO, c=_SENT)
+    assert (await desk.attempt()).reason == "recipient_refused"
+    assert desk.asked == ["a", "b"]
+
+
+async def test_the_one_that_was_chosen_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the others by priority; one that was deleted meanwhile is no reason not to send."""
+    desk = _Desk(monkeypatch, a=_DOWN, b=_DOWN, c=_DOWN)
+    await desk.attempt("b")
+    assert desk.asked == ["b", "a", "c"]
+    desk = _Desk(monkeypatch, a=_SENT)
+    assert (await desk.attempt("gone")).verdict is Verdict.SENT
+
+
+async def test_not_more_than_five_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are."""
+    desk = _Desk(monkeypatch, **dict.fromkeys("abcdefgh", _DOWN))
+    result = await desk.attempt()
+    assert len(desk.asked) == len(result.earlier) + 1 == MAX_ASKED
+
+
+async def test_an_open_circuit_is_an_attempt_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there is an end to it; nobody is asked, and new settings close it."""
+    desk = _Desk(monkeypatch, a=_DOWN)
+    for _ in range(2):
+        await desk.attempt()
+    result = await desk.attempt()
+    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "provider_circuit_open")
+    assert "provider_unreachable: refused" in result.detail
+    assert desk.asked == ["a", "a"]
+    desk.answers["a"] = _SENT
+    desk.publish(sender="a ")
+    desk.answers["a "] = _SENT
+    assert (await desk.attempt()).verdict is Verdict.SENT
+
+
+async def test_one_that_asked_for_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not counted as an attempt, even where another one's circuit is open."""
+    desk = _Desk(monkeypatch, a=_WRONG_KEY, b=_SLOW_DOWN)
+    refused = await desk.attempt()
+    assert (refused.verdict, refused.retry_after_s) == (Verdict.THROTTLED, 0)
+    waits = await desk.attempt()
+    assert (waits.verdict, waits.reason) == (Verdict.POSTPONED, "provider_throttled")
+    assert 29 < waits.retry_after_s <= 36
+    assert desk.asked == ["a", "b"]
+
+
+async def test_a_refused_account_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempts go on, so that it becomes a dead letter that can be replayed once the key is mended."""
+    desk = _Desk(monkeypatch, a=_WRONG_KEY)
+    first, second = await desk.attempt(), await desk.attempt()
+    assert [first.reason, second.reason] == ["provider_credentials", "provider_credentials"]
+    assert second.verdict is Verdict.CREDENTIALS
+    assert desk.asked == ["a"]

@@ -17,6 +17,9 @@ WORKER = "services.render.worker"
 _BOOT = "import sys; sys.path[:] = sys.argv[2:-1]; __import__(sys.argv[1], fromlist=['main']).main()"
 _ROOT = str(Path(__file__).parents[2])
 _START_S = 15.0
+# A worker that would run, if the machine let it, is not hung: the kernel ends it by its processor time.
+_STARVED_S = 30.0
+_WAITS_FOR_THE_MACHINE = frozenset("RD")
 _BUFFER = 1024 * 1024
 
 _decode = msgspec.msgpack.Decoder(Progress).decode
@@ -34,11 +37,13 @@ class WorkerDiedError(Exception):
 
 
 class WorkerProcess:
-    """A started worker. silence: seconds after which a worker that says nothing is killed."""
+    """A started worker. silence: seconds after which a worker that says nothing, and waits for nothing, is killed."""
 
     def __init__(self, process: Process, silence: float) -> None:
         self._process = process
         self._silence = silence
+        self._is_silent = False
+        self._timer: asyncio.TimerHandle
         # The versions that it was told.
         self.known: set[str] = set()
 
@@ -77,15 +82,29 @@ class WorkerProcess:
         stream = self._process.stdout
         if stream is None:
             raise WorkerDiedError("render_crashed", "the worker has no output")
+        self._listen(0.0)
         try:
-            async with asyncio.timeout(self._silence):
-                head = await stream.readexactly(frames.LENGTH_BYTES)
-                return _decode(await stream.readexactly(int.from_bytes(head, "big")))
-        except TimeoutError:
-            await self.end(grace=0)
-            raise WorkerDiedError("render_timeout", "the worker did not answer and was ended") from None
+            head = await stream.readexactly(frames.LENGTH_BYTES)
+            return _decode(await stream.readexactly(int.from_bytes(head, "big")))
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
-            raise _cause(await self.end()) from None
+            status = await self.end()
+            if self._is_silent:
+                raise WorkerDiedError("render_timeout", "the worker did not answer and was ended") from None
+            raise _cause(status) from None
+        finally:
+            self._timer.cancel()
+
+    def _listen(self, waited: float) -> None:
+        """Kill it if it goes on saying nothing: later where the machine is too busy to let it."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._silence, self._judge, waited + self._silence)
+
+    def _judge(self, waited: float) -> None:
+        if waited < _STARVED_S and _state(self.pid) in _WAITS_FOR_THE_MACHINE:
+            self._listen(waited)
+        elif self._process.returncode is None:
+            self._is_silent = True
+            self._process.kill()
 
     async def end(self, grace: float = 0.2) -> int:
         """End it, if it has not ended within grace seconds; return its exit status."""
@@ -97,6 +116,14 @@ class WorkerProcess:
         except TimeoutError:
             self._process.kill()
             return await self._process.wait()
+
+
+def _state(pid: int) -> str:
+    """Return a process's state as the kernel names it, such as R for one that runs or would."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def _cause(status: int) -> WorkerDiedError:

@@ -12,7 +12,7 @@ from clarion.render.v1 import render_pb2, templates_pb2
 from gateway.admin import forms
 from gateway.admin.templates import TRY_DEADLINE_S
 from gateway.clients import Clients
-from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.observing import EVENT_ID
 from gateway.replies import json_reply
 from runtime import telemetry
 from runtime.errors import ClarionError
@@ -67,9 +67,11 @@ class Drafts:
     async def preview(self, request: web.Request) -> web.Response:
         """Render a draft as production would: {"content", "report"} or {"failure"}."""
         body = await forms.read(request, Draft)
-        request[TENANT_ID] = body.tenant_id
+        channel = forms.channel(body.channel)
+        if body.tenant_id:
+            await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = render_pb2.PreviewRequest(
-            channel=forms.channel(body.channel),
+            channel=channel,
             subject=body.subject,
             body=body.body,
             variables=_encode(body.variables),
@@ -91,7 +93,7 @@ class Drafts:
         wire = templates_pb2.GetTemplateRequest(template_version_id=forms.path_id(request))
         template = (await self._clients.call(self._clients.templates.GetTemplate, wire)).template
         tenant_id = _tenant(template, body)
-        request[TENANT_ID] = tenant_id
+        await forms.check_tenant(request, self._clients, tenant_id)
         item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=_event(template, body))
         accept = ingest_pb2.AcceptEventsRequest(items=[item])
         (result,) = (await self._clients.call(self._clients.ingest.AcceptEvents, accept)).results

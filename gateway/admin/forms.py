@@ -14,6 +14,7 @@ from gateway.channels import CHANNELS, NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, read_json_bytes
+from runtime import ids
 from runtime.errors import ClarionError, Code
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -104,6 +105,8 @@ def text(request: web.Request, name: str) -> str:
     value = request.query.get(name, "")
     if len(value) > 1024 or "\0" in value:
         raise invalid(name, "must be at most 1024 characters, none of them NUL")
+    if name == "tenant_id" and value and not ids.is_uuid(value):
+        raise invalid(name, "must be a UUID")
     return value
 
 

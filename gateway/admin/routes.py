@@ -20,41 +20,36 @@ from gateway.operators import Operators
 from runtime.errors import ClarionError, Code
 
 _BASE = "/api/v1/admin"
-# The path of what is not there.
-_REST = _BASE + "/{rest}"
 _READING = frozenset({"GET", "HEAD"})
 # A POST only for its body: nothing is changed, so the audit log need not hear of it.
-_ASKING = frozenset({"/templates/preview"})
+_ASKING = frozenset({_BASE + "/templates/preview"})
 
 
 def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, operators: Operators) -> None:
     """Serve the operator's API."""
     protect = guard(operators, Auditor(clients), authenticator.attempts)
+    paths: dict[str, list[tuple[str, RequestHandler]]] = {}
     for method, path, handler in _routes(clients, authenticator):
-        writes = method not in _READING and path not in _ASKING
-        app.router.add_route(method, _BASE + path, protect(handler, writes=writes))
+        paths.setdefault(_BASE + path, []).append((method, handler))
+    for path, methods in paths.items():
+        for method, handler in methods:
+            writes = method not in _READING and path not in _ASKING
+            app.router.add_route(method, path, protect(handler, writes=writes))
+        # So that another method of /templates/preview is not one of a template called preview.
+        app.router.add_route("*", path, protect(_not_allowed, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing, writes=False))
 
 
-async def _nothing(request: web.Request) -> web.StreamResponse:
-    allowed = await _allowed(request)
-    if not allowed:
-        raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
-    named = ", ".join(sorted(allowed))
+async def _nothing(_request: web.Request) -> web.StreamResponse:
+    raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
+
+
+async def _not_allowed(request: web.Request) -> web.StreamResponse:
+    routes = request.match_info.route.resource or ()
+    named = ", ".join(sorted({route.method for route in routes} - {"*"}))
     answer = problem(405, "method-not-allowed", "Another method is needed", f"This path takes {named}.")
     answer.headers["Allow"] = named
     return answer
-
-
-async def _allowed(request: web.Request) -> set[str]:
-    """Return the methods of the first path that fits: /templates/preview is no template called preview."""
-    path, allowed = "", set[str]()
-    for resource in request.app.router.resources():
-        _, methods = await resource.resolve(request)
-        if methods and resource.canonical != _REST and path in ("", resource.canonical):
-            path = resource.canonical
-            allowed |= methods
-    return allowed
 
 
 def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, str, RequestHandler]]:

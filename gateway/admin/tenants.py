@@ -170,6 +170,7 @@ class Tenants:
     async def revoke_tokens(self, request: web.Request) -> web.Response:
         """Make the realtime tokens of a user, or of all users, open nothing any more."""
         body = await forms.read(request, Revocation)
+        await forms.check_tenant(request, self._clients, _id(request))
         wire = realtime_pb2.RevokeTokensRequest(tenant_id=_id(request), user_id=body.user_id)
         await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)
         return web.Response(status=204)

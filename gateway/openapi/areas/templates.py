@@ -256,7 +256,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Add a version of a layout or partial",
         {201: Part},
         tag=_TAG,
-        faults=(409,),
+        faults=(404, 409),
         body=NewPart,
         example=_PART,
     ),

@@ -9,7 +9,7 @@ from stack.client import Running
 from tests.conformance.openapi import trying
 
 # Of each operation, beside those that its schema's bounds ask for.
-EXAMPLES = 5
+EXAMPLES = 3
 DEADLINE_S = 200.0
 
 

@@ -143,6 +143,8 @@ def shown_step(step: ledger_pb2.TimelineStep) -> dict[str, Any]:
         "channel": forms.channel_name(step.channel),
         "attempt": step.attempt or None,
         "provider": step.provider or None,
+        "provider_id": step.provider_id or None,
+        "provider_message_id": step.provider_message_id or None,
         "next_attempt_at": forms.iso(step.next_attempt_at_us),
         "template_version_id": step.template_version_id or None,
         "sms": {"segments": step.sms_segments, "encoding": step.sms_encoding} if step.sms_encoding else None,

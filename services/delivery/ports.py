@@ -32,7 +32,8 @@ class Result:
     """An attempt's answer. A provider's no is a Result, not an exception.
 
     reason: a word such as "provider_timeout". detail: the provider's own words, at most 500 characters,
-    never with credentials in them. provider: its kind. earlier: who was asked in vain before, within this attempt.
+    never with credentials in them. provider: its kind. provider_id: which of the tenant's it was.
+    earlier: who was asked in vain before, within this attempt.
     """
 
     verdict: Verdict
@@ -40,6 +41,7 @@ class Result:
     reason: str = ""
     detail: str = ""
     provider_message_id: str = ""
+    provider_id: str = ""
     retry_after_s: float = 0.0
     earlier: "Sequence[Try]" = ()
 

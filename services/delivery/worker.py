@@ -198,6 +198,7 @@ class DeliveryWorker:
                 detail=result.detail[:500],
                 provider=result.provider,
                 provider_message_id=result.provider_message_id,
+                provider_id=result.provider_id,
                 wait_us=max(0, started - delivery.planned_at_us),
                 render_us=rendered_at - started,
                 send_us=ended - rendered_at,
@@ -325,6 +326,7 @@ def _in_vain(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.Tra
                 reason=tried.result.reason,
                 detail=tried.result.detail[:500],
                 provider=tried.result.provider,
+                provider_id=tried.result.provider_id,
                 send_us=tried.took_us,
             ),
         )

@@ -141,6 +141,7 @@ class ProviderSender:
         channel = topology.CHANNELS[delivery.channel]
         labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
         labelled(_SECONDS, channel, record.kind).observe(took)
+        result = dataclasses.replace(result, provider_id=record.id)
         return Try(result, started_us + int(took * 1_000_000), int(took * 1_000_000))
 
     async def _send(

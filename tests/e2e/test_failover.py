@@ -126,6 +126,10 @@ async def test_the_first_provider_is_down_and_the_next_one_sends(
     [delivery] = event["deliveries"]
     assert (delivery["status"], delivery["provider"], delivery["attempts"]) == ("sent", "sendgrid", 1)
     assert providers.asked() == ["resend", "sendgrid"]
+    listed = (await client.operator.must("GET", f"/providers?tenant_id={tenant.id}"))["data"]
+    ids = {provider["kind"]: provider["id"] for provider in listed}
+    asked = [(one["provider_id"], one["provider_message_id"]) for one in event["timeline"] if one["provider"]]
+    assert asked == [(ids["resend"], None), (ids["sendgrid"], "14c5d75ce93")]
     assert [step["step"] for step in event["timeline"]].count("rendered") == 1
 
 

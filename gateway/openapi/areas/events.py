@@ -60,6 +60,8 @@ class Step(Shape):
     channel: Channel | None
     attempt: int | None
     provider: str | None
+    provider_id: Annotated[str | None, Meta(description="Which of the tenant's providers was asked.")]
+    provider_message_id: Annotated[str | None, Meta(description="The provider's own id of the message.")]
     next_attempt_at: Time | None
     template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
     sms: Annotated[Sms | None, Meta(description="What it was billed as.")]

@@ -87,20 +87,20 @@ ON CONFLICT (id) DO UPDATE SET
 -- name: insert_attempts
 INSERT INTO ingest.attempts (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_at, wait_us, render_us, send_us, next_attempt_at, sms_segments, sms_encoding
+    ended_at, wait_us, render_us, send_us, next_attempt_at, sms_segments, sms_encoding, provider_id
 )
 SELECT
     t.id, t.event_id, t.delivery_id, t.channel, t.attempt, t.replay, t.status, t.reason, t.detail, t.provider,
     t.provider_message_id, 'epoch'::timestamptz + t.ended_us * interval '1 microsecond',
     t.wait_us, t.render_us, t.send_us, 'epoch'::timestamptz + nullif(t.next_us, 0) * interval '1 microsecond',
-    t.sms_segments, t.sms_encoding
+    t.sms_segments, t.sms_encoding, t.provider_id
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::smallint[], $7::smallint[], $8::text[],
     $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-    $17::smallint[], $18::text[]
+    $17::smallint[], $18::text[], $19::text[]
 ) AS t (
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
-    ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding
+    ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding, provider_id
 )
 ON CONFLICT (id) DO NOTHING
 
@@ -150,7 +150,7 @@ FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id, chan
 
 -- name: attempts
 SELECT delivery_id, channel, attempt, replay, status, reason, detail, provider, ended_at, wait_us, render_us, send_us,
-    next_attempt_at, sms_segments, sms_encoding
+    next_attempt_at, sms_segments, sms_encoding, provider_id, provider_message_id
 FROM ingest.attempts WHERE event_id = $1 ORDER BY ended_at, id LIMIT 1000
 
 -- name: events

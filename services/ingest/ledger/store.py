@@ -257,4 +257,5 @@ def _attempt_columns(group: Group) -> list[list[Any]]:
         [step.next_attempt_at_us for step in steps],
         [min(step.sms_segments, _MAX_SMALLINT) for step in steps],
         [step.sms_encoding for step in steps],
+        [step.provider_id for step in steps],
     ]

@@ -132,6 +132,8 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
             reason=attempt["reason"],
             detail=attempt["detail"],
             provider=attempt["provider"],
+            provider_id=attempt["provider_id"],
+            provider_message_id=attempt["provider_message_id"],
             next_attempt_at_us=to_us(attempt["next_attempt_at"]),
             service=_SERVICES.get(attempt["channel"], "senders"),
             sms_segments=attempt["sms_segments"],

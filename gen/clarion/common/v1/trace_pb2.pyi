@@ -227,6 +227,7 @@ class Attempted(_message.Message):
     NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
@@ -248,6 +249,8 @@ class Attempted(_message.Message):
     """When the next try is due, Unix microseconds; 0: none."""
     replay: _builtins.int
     """0 as routed; see Delivery.replay."""
+    provider_id: _builtins.str
+    """Which of the tenant's providers was asked."""
     sms_segments: _builtins.int
     """See render's Content: how many messages an SMS is billed as, and its alphabet."""
     sms_encoding: _builtins.str
@@ -272,12 +275,13 @@ class Attempted(_message.Message):
         next_attempt_at_us: _builtins.int = ...,
         dead_letter: _event_pb2.Delivery | None = ...,
         replay: _builtins.int = ...,
+        provider_id: _builtins.str = ...,
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dead_letter", b"dead_letter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "channel", b"channel", "dead_letter", b"dead_letter", "delivery_id", b"delivery_id", "detail", b"detail", "next_attempt_at_us", b"next_attempt_at_us", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "render_us", b"render_us", "replay", b"replay", "send_us", b"send_us", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "status", b"status", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

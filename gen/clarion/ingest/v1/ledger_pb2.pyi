@@ -242,11 +242,15 @@ class TimelineStep(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_US_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """"accepted", "routed", "skipped", "queued", "rendered", "sent", "retrying", "failed", "dead"."""
+    """"accepted", "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was asked at once),
+    "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed".
+    """
     at_us: _builtins.int
     """Unix microseconds when it ended, and how long it took."""
     duration_us: _builtins.int
@@ -263,6 +267,9 @@ class TimelineStep(_message.Message):
     """When the next try is due, Unix microseconds; 0: none."""
     service: _builtins.str
     """The service that did it."""
+    provider_id: _builtins.str
+    """Which of the tenant's providers was asked, and its own id of the message, where it gave one."""
+    provider_message_id: _builtins.str
     template_version_id: _builtins.str
     """Which template version was chosen, of "queued" and "skipped"."""
     sms_segments: _builtins.int
@@ -283,13 +290,15 @@ class TimelineStep(_message.Message):
         provider: _builtins.str = ...,
         next_attempt_at_us: _builtins.int = ...,
         service: _builtins.str = ...,
+        provider_id: _builtins.str = ...,
+        provider_message_id: _builtins.str = ...,
         template_version_id: _builtins.str = ...,
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempt", b"attempt", "channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "duration_us", b"duration_us", "next_attempt_at_us", b"next_attempt_at_us", "outcome", b"outcome", "provider", b"provider", "provider_id", b"provider_id", "provider_message_id", b"provider_message_id", "reason", b"reason", "service", b"service", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -51,10 +51,12 @@ def check(markup: str) -> None:
     """
     is_html = not is_mjml(markup)
     for tag in _tags(markup):
-        name = tag["name"].lower()
-        if is_html and name.startswith("mj-"):
+        name = tag["name"]
+        if not name.lower().startswith("mj-"):
+            continue
+        if is_html:
             raise MjmlError(f"<{name}> outside of <mjml>: the root of the document is missing", tag.start())
-        if name.startswith("mj-") and name not in _ELEMENTS and name != "mj-include":
+        if name not in _ELEMENTS and name != "mj-include":
             raise MjmlError(f"there is no element <{name}>", tag.start())
     if is_html:
         return

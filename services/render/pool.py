@@ -74,10 +74,10 @@ class Job:
         source = None if self.version_id in known else self.source
         return Task(self.kind, self.version_id, source, self.variables, self.fallback)
 
-    @property
-    def size(self) -> int:
-        """Bytes, roughly."""
-        return len(self.variables) + len(self.fallback)
+    def size(self, known: set[str]) -> int:
+        """Bytes, roughly, as sent to a worker that knows these versions."""
+        source = 0 if self.version_id in known else self.source.size
+        return len(self.variables) + len(self.fallback) + source
 
     def settle(self, answer: Answer) -> None:
         """Hand the answer to whoever waits."""
@@ -180,13 +180,13 @@ class Pool:
 
     async def _feed(self, worker: WorkerProcess) -> None:
         while True:
-            while not (jobs := self._take()):
+            while not (jobs := self._take(worker.known)):
                 self._wake.clear()
                 await self._wake.wait()
             await self._exchange(worker, jobs)
 
-    def _take(self) -> list[Job]:
-        """Return the jobs of the next frame: all careful, or none."""
+    def _take(self, known: set[str]) -> list[Job]:
+        """Return the jobs of the next frame, for a worker that knows these versions: all careful, or none."""
         self._frames += 1
         if self._suspect and (not self._normal or self._frames % _SUSPECT_TURN == 0):
             job = self._suspect.popleft()
@@ -204,7 +204,7 @@ class Pool:
                 self._suspect.append(job)
                 continue
             taken.append(job)
-            size += job.size
+            size += job.size(known)
         return taken
 
     async def _exchange(self, worker: WorkerProcess, jobs: list[Job]) -> None:

@@ -86,7 +86,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
             tenant_id=request.tenant_id,
             event_type=request.event_type,
             channel=request.channel,
-            locale=locales.normal(request.locale) if request.HasField("locale") else None,
+            locale=_locale(request.locale) if request.HasField("locale") else None,
             active_only=request.active_only,
             limit=limit,
             cursor=request.cursor,
@@ -149,13 +149,18 @@ class LocaleServicer(locales_pb2_grpc.LocaleServiceServicer):
         self, request: locales_pb2.SetDefaultLocaleRequest, context: Context
     ) -> locales_pb2.SetDefaultLocaleResponse:
         """Set a tenant's; empty: none."""
-        faults = tenant_faults(request.tenant_id or "platform")
-        locale = locales.normal(request.locale)
-        if request.locale and not locale:
-            faults.append(Fault("locale", 0, 'A language such as "en" or "pt-BR".'))
-        violations(faults)
+        violations(tenant_faults(request.tenant_id or "platform"))
+        locale = _locale(request.locale)
         await self._store.set_default_locale(request.tenant_id, locale)
         return locales_pb2.SetDefaultLocaleResponse(locale=locale)
+
+
+def _locale(asked: str) -> str:
+    """Return it as it is kept; empty: none. Raises INVALID."""
+    locale = locales.normal(asked)
+    if asked and not locale:
+        violations([Fault("locale", 0, 'A language such as "en" or "pt-BR".')])
+    return locale
 
 
 def page_limit(asked: int) -> int:

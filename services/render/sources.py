@@ -94,4 +94,4 @@ class CachedSources:
 
 
 def _size(source: Source) -> int:
-    return len(source.subject) + len(source.body) + _OVERHEAD
+    return source.size + _OVERHEAD

@@ -57,6 +57,19 @@ class TemplateStore:
         await self._outbox.flush()
         return changed
 
+    async def supersede(self, old_id: str, new_id: str) -> TemplateVersion:
+        """Make the new one active in the old one's place, if that is still active; return the new one."""
+        with postgres.answering():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                template = (await _one(connection, new_id)).template
+                await connection.execute(_SQL.lock_event_type, template.tenant_id, template.event_type)
+                # Somebody may have activated a third one meanwhile.
+                new = await _one(connection, new_id)
+                if (await _one(connection, old_id)).active:
+                    new = await self._activate(connection, new_id, active=True)
+        await self._outbox.flush()
+        return new
+
     async def get(self, version_id: str) -> TemplateVersion:
         """Return a version. Raises NOT_FOUND."""
         with postgres.answering():

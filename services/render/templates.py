@@ -105,6 +105,9 @@ class Store(Protocol):
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
         """Make it the only active one of its kind, or no longer. Raises NOT_FOUND."""
 
+    async def supersede(self, old_id: str, new_id: str) -> TemplateVersion:
+        """Make the new one active in the old one's place, if that is still active; return the new one."""
+
     async def get(self, version_id: str) -> TemplateVersion:
         """Return it. Raises NOT_FOUND."""
 
@@ -182,7 +185,7 @@ class Templates:
         if set(part_ids) == {part.id for part in old.parts}:
             raise ClarionError(Code.CONFLICT, "It already has the newest layout and partials.")
         new = await self.create(old.template, budget)
-        return await self._store.set_active(new.id, active=True) if old.active else new
+        return await self._store.supersede(old.id, new.id) if old.active else new
 
     async def diff(self, before_id: str, after_id: str, budget: float) -> Difference:
         """Compare two versions of one kind. Raises NOT_FOUND, INVALID where they are of two."""

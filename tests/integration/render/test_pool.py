@@ -32,7 +32,7 @@ def job(body: str, variables: bytes = b"{}", version_id: str = "bad") -> Job:
     return Job(Source(2, "", body), version_id=version_id, variables=variables)
 
 
-async def run(pool: Pool, jobs: Sequence[Job], budget: float = 20.0) -> list[Answer]:
+async def run(pool: Pool, jobs: Sequence[Job], budget: float = 60.0) -> list[Answer]:
     """Run them; every one must be answered."""
     answers = await pool.run(jobs, budget)
     assert None not in answers

@@ -150,6 +150,7 @@ async def test_no_json(common: Shop, raw: bytes) -> None:
         (with_variable("9" * 5_000), "number"),
         (with_variable("[" * 65 + "]" * 65), "levels"),
         (with_variable("[" * 900 + "]" * 900), "levels"),
+        (with_variable("[" + "1e15," * 45_000 + "1]"), "KiB"),
         (b'{"eventType":"a\\u0000","payload":{"userId":"u"}}', "eventType"),
         (b'{"eventType":"x","payload":{"userId":"\\u0000"}}', "payload.userId"),
         (b'{"eventType":"x","eventId":"\\u0000","payload":{"userId":"u"}}', "eventId"),
@@ -206,8 +207,8 @@ async def test_deep_as_allowed(common: Shop) -> None:
 
 async def test_large_as_allowed(common: Shop) -> None:
     """256 KiB are accepted, a byte more is 413."""
-    head = f'{{{KNOWN},"x":"'.encode()
-    raw = head + b"x" * (256 * 1024 - len(head) - 2) + b'"}'
+    head = f'{{{KNOWN},"variables":{{"a":"'.encode()
+    raw = head + b"x" * (256 * 1024 - len(head) - 3) + b'"}}'
     assert (await common.tenant.trigger(raw=raw)).status == 200
     assert_refused(await common.tenant.trigger(raw=raw + b" "), 413, "Payload Too Large")
 

@@ -8,11 +8,14 @@ from clarion.senders.v1 import reports_pb2
 from gateway.admin.problems import from_error, problem
 from gateway.clients import Clients
 from gateway.replies import BodyError, read_bytes
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
 
 MAX_BODY_BYTES = 1024 * 1024
 # A report may wait for the row of a message that was sent a moment ago, seconds.
 DEADLINE_S = 9.0
+
+# Callbacks under way at a time: so much memory can their bodies take, whoever sends them.
+MAX_UNDER_WAY = 128
 
 # Nobody's business but ours and a proxy's.
 _KEPT_BACK = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -24,9 +27,19 @@ class Reports:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
+        self._under_way = 0
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take in a callback. 403 and 404 say nothing about which part was wrong."""
+        if self._under_way >= MAX_UNDER_WAY:
+            return from_error(ClarionError(Code.OVERLOADED, "Too many callbacks are under way.", retry_after=1))
+        self._under_way += 1
+        try:
+            return await self._hand_on(request)
+        finally:
+            self._under_way -= 1
+
+    async def _hand_on(self, request: web.Request) -> web.Response:
         try:
             body = await read_bytes(request, limit=MAX_BODY_BYTES)
             wire = reports_pb2.ReceiveReportRequest(

@@ -32,7 +32,7 @@ from services.senders.sent import Sent
 # about something recent, and not too many wait.
 _WAITS_S = (0.2, 0.5, 1.0, 1.5)
 _RECENT_US = 60_000_000
-_MAX_WAITING = 64
+_MAX_WAITING = 32
 _MAX_DETAIL = 500
 
 _REPORTS = Counter("clarion_reports_total", "Providers' reports, and what they said.", ["provider", "outcome"])

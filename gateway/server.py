@@ -16,8 +16,10 @@ NOTICE_S = 0.5
 # What is still there after the grace may take so long to be ended, seconds.
 _LAST_S = 0.5
 
+# How long a connection may be without a whole request's head, seconds: longer than load balancers keep theirs.
+IDLE_S = 75.0
 # Compressed bodies are refused: nobody need unpack one. observing.py writes the line of each request.
-_OPTIONS: dict[str, Any] = {"auto_decompress": False, "access_log": None}
+_OPTIONS: dict[str, Any] = {"auto_decompress": False, "access_log": None, "keepalive_timeout": IDLE_S}
 
 log = logs.get(__name__)
 

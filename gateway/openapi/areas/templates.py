@@ -198,6 +198,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Render what is not saved",
         {200: Preview},
         tag=_TAG,
+        faults=(404,),
         body=Draft,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),

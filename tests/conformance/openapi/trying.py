@@ -14,6 +14,9 @@ PUBLIC = ("Orqestra", "Gateway", "Demo", "Callbacks")
 # Wrong credentials are tried by the hundred, from one address.
 ENVIRONMENT = {"CLARION_AUTH_FAILURES_PER_MINUTE": "0"}
 
+# Of calls after one another, where each uses what the one before it made.
+MIN_SCENARIOS = 15
+
 _CONFIG = """
 color = false
 continue-on-failure = true
@@ -24,6 +27,8 @@ enabled = false
 mode = "all"
 deterministic = true
 database = "none"
+[phases.stateful.generation]
+max-examples = {scenarios}
 [auth.openapi.tenantKey]
 api_key = "{api_key}"
 [auth.openapi.operator]
@@ -61,7 +66,10 @@ class Tried:
 def run(state: State, folder: Path, *, examples: int, deadline: float, admin: bool) -> Tried:
     """Try the admin API, or all else, with so many generated calls for each operation. Blocking."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "schemathesis.toml").write_text(_CONFIG.format(api_key=state.api_key, admin_token=state.admin_token))
+    config = _CONFIG.format(
+        api_key=state.api_key, admin_token=state.admin_token, scenarios=max(examples, MIN_SCENARIOS)
+    )
+    (folder / "schemathesis.toml").write_text(config)
     option = "--exclude-tag" if admin else "--include-tag"
     chosen = [part for tag in PUBLIC for part in (option, tag)]
     command = [

@@ -1,5 +1,7 @@
 """The last look before a send: what was suppressed after it was routed is not sent either."""
 
+from typing import Any
+
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -28,7 +30,7 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
     """Routed and tried before its address bounced: the next attempt is none."""
     catcher = Catcher(rcpt="451 later")
     async with serving(catcher) as port:
-        smtp = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example"}
+        smtp: dict[str, Any] = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example"}
         provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", **smtp)
         delivery = builders.delivery(provider_id=provider_id)
         await senders.deliver(delivery)
@@ -53,7 +55,7 @@ async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "a
     news.subscribed = True
     await senders.deliver(receipt, news)
 
-    async def both() -> dict[str, tuple[int, str]] | None:
+    async def both() -> dict[str, tuple[trace_pb2.DeliveryStatus.ValueType, str]] | None:
         told = {one.delivery_id: (one.status, one.reason) for one in await senders.attempts()}
         return told if len(told) == 2 else None
 

@@ -32,7 +32,7 @@ Moment = Annotated[
     Meta(
         description="ISO 8601",
         examples=["2026-04-22T12:00:00Z"],
-        extra_json_schema={"anyOf": [{"format": "date-time"}, {"const": ""}]},
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"format": "date"}, {"const": ""}]},
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100)]

@@ -79,7 +79,7 @@ def test_namespaces_hold_no_punctuation() -> None:
 
 
 def test_a_tenants_names_begin_alike() -> None:
-    """With its tag of the epoch; another tenant's do not, nor do its own after a revocation, and users differ behind."""
+    """With its tag of the epoch; another tenant's do not, nor do its own after a revocation; users differ behind it."""
     tag = _PRINCIPALS.tag("t1", 0)
     names = [_PRINCIPALS.of("t1", user, Epoch()) for user in ("u1", "u2")]
     assert {name[: len(tag)] for name in names} == {tag}

@@ -78,10 +78,13 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
     """The end is read first, each message twice: the timeline is in order, and each step stands once."""
     event = builders.event(TENANT)
     sms = builders.delivery_id(event)
+    in_vain = builders.attempted(event, sms, RETRYING, 1)
     retried = builders.attempted(event, sms, RETRYING, 1)
+    retried.attempted.next_attempt_at_us = retried.at_us + 1_000_000
     sent = builders.attempted(event, sms, SENT, 2)
     routed = builders.routed(event, {sms: QUEUED})
-    for record in (sent, retried, routed):
+    in_vain.at_us = retried.at_us - 1
+    for record in (sent, retried, in_vain, routed):
         for _ in range(2):
             await streams.publish(builders.trace(record))
             await asyncio.sleep(0.03)  # so that most are groups of their own
@@ -91,6 +94,7 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
         ("accepted", 0),
         ("routed", 0),
         ("queued", 0),
+        ("failed_over", 1),
         ("rendered", 1),
         ("retrying", 1),
         ("rendered", 2),

@@ -81,6 +81,8 @@ def test_a_report_is_one_step_of_the_timeline(status: int, step: str, outcome: s
         "reason": "mailbox_gone",
         "detail": "550 no such user",
         "provider": "resend",
+        "provider_id": "",
+        "provider_message_id": "m1",
         "ended_at": datetime.now(UTC),
         "wait_us": 0,
         "render_us": 0,

@@ -1,5 +1,6 @@
 """Which provider is asked, in what order, and what is said when none may be."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -90,7 +91,8 @@ async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: R
     desk = _Desk(monkeypatch, a=trouble, b=_SENT, c=_SENT)
     result = await desk.attempt()
     assert desk.asked == ["a", "b"]
-    assert (result.verdict, [tried.result for tried in result.earlier]) == (Verdict.SENT, [trouble])
+    assert (result.verdict, result.provider_id) == (Verdict.SENT, "b")
+    assert [tried.result for tried in result.earlier] == [dataclasses.replace(trouble, provider_id="a")]
     assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.noted] == [
         ("b", "m1", "+254712345678")
     ]

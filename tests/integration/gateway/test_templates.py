@@ -185,3 +185,61 @@ async def test_the_default_locale(
     assert await call(http, "PUT", path, admin, {"locale": ""}) == (200, {"locale": None})
     status, problem = await call(http, "PUT", path, admin, {"locale": "klingon!"})
     assert (status, problem["errors"][0]["field"]) == (422, "locale")
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "statuses"),
+    [
+        pytest.param(
+            "/templates/preview", {"channel": "SMS", "body": "x", "variables": _nested(900)}, {200, 422}, id="deep"
+        ),
+        pytest.param("/templates/preview", {"channel": "SMS", "body": "x\0"}, {422}, id="nul"),
+        pytest.param(
+            "/templates/preview",
+            {"channel": "SMS", "body": "{{> a}}", "partials": {"a": "{{> a}}"}},
+            {200},
+            id="endless",
+        ),
+        pytest.param(
+            "/templates/preview", {"channel": "SMS", "body": "x", "partials": {"\0": "y"}}, {200}, id="odd-name"
+        ),
+        pytest.param("/templates/preview", {"channel": "EMAIL", "body": "x", "layout": "\n\0"}, {422}, id="odd-layout"),
+        pytest.param("/templates/preview", {"channel": "SMS", "body": "x", "tenant_id": "a.b"}, {422}, id="odd-tenant"),
+        pytest.param("/template-parts", {"kind": "PARTIAL", "name": "a", "body": "x\0"}, {422}, id="part-nul"),
+        pytest.param(
+            "/template-parts", {"kind": "PARTIAL", "name": "a", "body": "{{> a}}"}, {201}, id="part-calls-itself"
+        ),
+        pytest.param(
+            "/templates", {"event_type": "e", "channel": "EMAIL", "body": "x", "layout": "\0"}, {422}, id="layout-nul"
+        ),
+        pytest.param("/templates/{id}/test", {"recipient": {"phone": "\0"}}, {422}, id="test-nul"),
+        pytest.param("/templates/{id}/test", {"recipient": {"user_id": "u" * 300}}, {422}, id="test-long"),
+        pytest.param(
+            "/templates/{id}/test", {"recipient": {}, "variables": {"a": "x" * 300_000}}, {413, 422}, id="test-large"
+        ),
+        pytest.param("/templates/{id}/test", {"recipient": {}, "variables": _nested(900)}, {202, 422}, id="test-deep"),
+        pytest.param("/templates/{id}/test", {"recipient": {}, "tenant_id": "a.b"}, {422}, id="test-tenant"),
+    ],
+)
+async def test_hostile_bodies_are_answered(
+    http: aiohttp.ClientSession,
+    admin: dict[str, str],
+    create_tenant: CreateTenant,
+    path: str,
+    body: dict[str, Any],
+    statuses: set[int],
+) -> None:
+    """Whatever the body holds, it is the caller's to mend or it works."""
+    if "{id}" in path:
+        new = {"tenant_id": (await create_tenant()).id, "event_type": "a", "channel": "SMS", "body": "b"}
+        _, template = await call(http, "POST", "/templates", admin, new)
+        path = path.replace("{id}", template["id"])
+    status, answer = await call(http, "POST", path, admin, body)
+    assert status in statuses, answer

@@ -23,6 +23,8 @@ class Template:
     subscribed: bool = False
     # Empty: for all that no other version is for.
     locale: str = ""
+    # There is none: it stands for a channel that was asked for by name.
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,17 @@ def route(
     return Plan(deliveries, routed)
 
 
+def _missing(event: event_pb2.Event, templates: Sequence[Template]) -> list[Template]:
+    """Return stand-ins for the channels that were asked for by name and have no active template."""
+    present = {template.channel for template in templates}
+    return [Template(channel, "", is_missing=True) for channel in sorted(set(event.channels) - present)]
+
+
 def _chosen(event: event_pb2.Event, circumstances: Circumstances) -> list[Template]:
-    """Return one template per channel, without a version where none is for this recipient."""
+    """Return one template per channel, without a version where none is for this recipient or none is active."""
     templates = sorted(circumstances.templates, key=lambda template: template.channel)
+    if event.channels:
+        templates += _missing(event, templates)
     if not circumstances.is_localised:
         return templates
     wanted = languages.wanted(event)
@@ -109,7 +119,7 @@ def _refusal(
     if event.channels and channel not in event.channels:
         return "not_requested"
     if not template.version_id:
-        return "no_template_for_locale"
+        return "no_active_template" if template.is_missing else "no_template_for_locale"
     return _fault_of_address(event.recipient, channel) or (
         "no_provider" if channel != event_pb2.CHANNEL_PUSH and not providers else ""
     )

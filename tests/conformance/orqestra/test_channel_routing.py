@@ -117,7 +117,7 @@ async def test_no_provider(bare_shop: Shop) -> None:
 
 
 async def test_inactive_template(shop: Shop) -> None:
-    """Of two templates, the inactive one is ignored."""
+    """Of two templates the inactive one is ignored; whoever asks for its channel by name finds the reason."""
     await shop.template("order.confirmed", "PUSH")
     draft: dict[str, Any] = {
         "tenant_id": shop.tenant.id,
@@ -127,3 +127,6 @@ async def test_inactive_template(shop: Shop) -> None:
     }
     await shop.operator.must("POST", "/templates", json=draft)
     assert await shop.decisions(await shop.tenant.trigger(event())) == {"PUSH": "sent"}
+    answer = await shop.tenant.trigger(event(channels=["SMS"]))
+    assert (answer.status, answer.body["success"]) == (200, True)
+    assert await shop.decisions(answer) == {"SMS": "no_active_template", "PUSH": "not_requested"}

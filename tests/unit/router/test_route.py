@@ -50,6 +50,17 @@ def test_no_template() -> None:
     assert plan.routed.reason == "no_active_template"
 
 
+def test_a_channel_asked_for_by_name_without_a_template() -> None:
+    """Says so, after the policy has spoken; channels that nobody named are not wanted and not told."""
+    only_push = Circumstances(frozenset({PUSH, SMS}), [Template(PUSH, "t-push")], PROVIDERS)
+    plan = route(_event(channels=[EMAIL, SMS]), only_push, 0)
+    assert _decisions(plan) == {EMAIL: "tenant_policy", SMS: "no_active_template", PUSH: "not_requested"}
+    assert plan.deliveries == []
+    assert _decisions(route(_event(), only_push, 0)) == {PUSH: ""}
+    localised = Circumstances(frozenset(), [Template(PUSH, "t-push", locale="pt")], PROVIDERS, "pt", is_localised=True)
+    assert _decisions(route(_event(channels=[SMS, PUSH]), localised, 0)) == {SMS: "no_active_template", PUSH: ""}
+
+
 def test_policy_and_override() -> None:
     """The request narrows the tenant's policy and never widens it."""
     policy = frozenset({EMAIL, PUSH})

@@ -10,9 +10,6 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
 
-# All of them are read, and those written that another key closed.
-_RENEW_DEADLINE_S = 15.0
-
 
 class NewProvider(forms.Body):
     """POST /providers. settings: of the kind's own shape, secrets among them."""
@@ -83,12 +80,6 @@ class Providers:
         )
         answer = await self._clients.call(self._clients.providers.UpdateProvider, wire)
         return json_reply(_shown(answer.provider))
-
-    async def renew_secrets(self, _: web.Request) -> web.Response:
-        """Encrypt every provider's credentials with the first of the keys."""
-        wire = senders_pb2.RenewSecretsRequest()
-        answer = await self._clients.call(self._clients.providers.RenewSecrets, wire, deadline=_RENEW_DEADLINE_S)
-        return json_reply({"renewed": answer.renewed, "unreadable": list(answer.unreadable_provider_ids)})
 
     async def delete(self, request: web.Request) -> web.Response:
         """Take a provider away."""

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.admin.audit import AuditLog
 from gateway.admin.drafts import Drafts
+from gateway.admin.encryption import Encryption
 from gateway.admin.events import Events
 from gateway.admin.parts import Parts
 from gateway.admin.privacy import Privacy
@@ -79,7 +80,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("POST", "/tenants/{id}/recipients/export", privacy.export),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
-        ("POST", "/providers/renew-secrets", providers.renew_secrets),
+        ("POST", "/encryption/renew", Encryption(clients).renew),
         ("GET", "/providers/{id}", providers.get),
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),

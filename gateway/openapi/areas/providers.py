@@ -25,11 +25,18 @@ class Provider(Shape):
     updated_at: Time
 
 
-class Renewed(Shape):
-    """What came of encrypting credentials anew."""
+class Closed(Shape):
+    """What came of encrypting one sort of secrets anew."""
 
     renewed: Annotated[int, Meta(ge=0)]
-    unreadable: Annotated[list[Id], Meta(description="Providers whose credentials no key opens.")]
+    unreadable: Annotated[list[Id], Meta(description="Whose secrets no key opens: providers, or tenants.")]
+
+
+class Renewed(Shape):
+    """What came of encrypting all secrets anew."""
+
+    providers: Closed
+    webhook_secrets: Closed
 
 
 _NEW = {
@@ -63,9 +70,9 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     admin(
         "POST",
-        "/providers/renew-secrets",
-        "renewProviderSecrets",
-        "Encrypt all providers' credentials with the first key",
+        "/encryption/renew",
+        "renewEncryption",
+        "Encrypt all credentials and webhook secrets with the first key",
         {200: Renewed},
         tag=_TAG,
     ),

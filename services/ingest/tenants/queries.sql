@@ -77,6 +77,15 @@ DELETE FROM ingest.webhook_secrets WHERE tenant_id = $1 AND expires_at <= now()
 -- name: delete_webhook_secrets
 DELETE FROM ingest.webhook_secrets WHERE tenant_id = $1
 
+-- name: tenants_with_webhook_secrets
+SELECT DISTINCT tenant_id FROM ingest.webhook_secrets
+WHERE tenant_id > $1 AND (expires_at IS NULL OR expires_at > now())
+ORDER BY tenant_id
+LIMIT 100
+
+-- name: renew_webhook_secret
+UPDATE ingest.webhook_secrets SET ciphertext = $2 WHERE id = $1
+
 -- Those that are valid, the current one first.
 -- name: webhook_secrets
 SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at

@@ -24,6 +24,10 @@ class SealedSecret(msgspec.Struct, frozen=True):
     ciphertext: bytes
     until_us: int = 0
 
+    def renewed(self, vault: Vault, tenant_id: str) -> bytes | None:
+        """Return the ciphertext made anew with the vault's first key; None: it is. Raises ValueError as open."""
+        return vault.renewed(self.ciphertext, context=_context(tenant_id, self.id))
+
     def open(self, vault: Vault, tenant_id: str) -> str:
         """Return the secret. Raises ValueError where no key of the vault opens it."""
         return vault.decrypt(self.ciphertext, context=_context(tenant_id, self.id)).decode()

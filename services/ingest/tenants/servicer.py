@@ -139,6 +139,14 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant = await self._store.delete_webhook_secrets(request.tenant_id)
         return tenants_pb2.DeleteWebhookSecretsResponse(tenant=tenant)
 
+    @typed
+    async def RenewWebhookSecrets(
+        self, request: tenants_pb2.RenewWebhookSecretsRequest, context: Any
+    ) -> tenants_pb2.RenewWebhookSecretsResponse:
+        """Encrypt all webhook secrets with the first key."""
+        renewed, unreadable = await self._store.renew_webhook_secrets()
+        return tenants_pb2.RenewWebhookSecretsResponse(renewed=renewed, unreadable_tenant_ids=unreadable)
+
 
 def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
     if new is None:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from services import topology
 from services.ingest.ports import DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
 
+# Smaller than any id.
+_BEFORE_ALL = str(uuid.UUID(int=0))
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 CONTENT_KEYS = {
@@ -171,6 +174,39 @@ class TenantStore:
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
         return tenant
+
+    async def renew_webhook_secrets(self) -> tuple[int, Sequence[str]]:
+        """Close with the first key what another one closed, a tenant at a time; safe to run again at any time.
+
+        Return how many, and the tenants of those that no key opens.
+        """
+        renewed, unreadable, last = 0, [], _BEFORE_ALL
+        while rows := await self._pool.fetch(_QUERIES.tenants_with_webhook_secrets, last):
+            for row in rows:
+                last = str(row["tenant_id"])
+                count, is_readable = await self._renew_of(last)
+                renewed += count
+                unreadable += [] if is_readable else [last]
+        await self._outbox.flush()
+        return renewed, unreadable
+
+    async def _renew_of(self, tenant_id: str) -> tuple[int, bool]:
+        renewed, is_readable = 0, True
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, tenant_id)
+            signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
+            for secret in webhook_secrets.sealed(signing):
+                try:
+                    ciphertext = secret.renewed(self._vault, tenant_id)
+                except ValueError:
+                    is_readable = False
+                    continue
+                if ciphertext is not None:
+                    await connection.execute(_QUERIES.renew_webhook_secret, secret.id, ciphertext)
+                    renewed += 1
+            if renewed:
+                await self._publish(connection, tenant_id)
+        return renewed, is_readable
 
     async def tenant_of_key(self, digest: bytes) -> str | None:
         """Return the id of the tenant whose key this is."""

@@ -647,3 +647,42 @@ class DeleteWebhookSecretsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteWebhookSecretsResponse: _TypeAlias = DeleteWebhookSecretsResponse  # noqa: Y015
+
+@_typing.final
+class RenewWebhookSecretsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewWebhookSecretsRequest: _TypeAlias = RenewWebhookSecretsRequest  # noqa: Y015
+
+@_typing.final
+class RenewWebhookSecretsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RENEWED_FIELD_NUMBER: _builtins.int
+    UNREADABLE_TENANT_IDS_FIELD_NUMBER: _builtins.int
+    renewed: _builtins.int
+    """Secrets that were closed anew, and the tenants of those that no key opens."""
+    @_builtins.property
+    def unreadable_tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        renewed: _builtins.int = ...,
+        unreadable_tenant_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["renewed", b"renewed", "unreadable_tenant_ids", b"unreadable_tenant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewWebhookSecretsResponse: _TypeAlias = RenewWebhookSecretsResponse  # noqa: Y015

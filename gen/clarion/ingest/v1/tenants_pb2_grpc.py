@@ -75,6 +75,11 @@ class TenantServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.FromString,
                 _registered_method=True)
+        self.RenewWebhookSecrets = channel.unary_unary(
+                '/clarion.ingest.v1.TenantService/RenewWebhookSecrets',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -137,6 +142,13 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewWebhookSecrets(self, request, context):
+        """Encrypts again, with the first of the keys, the webhook secrets that another one closed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +191,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.DeleteWebhookSecrets,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.SerializeToString,
+            ),
+            'RenewWebhookSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewWebhookSecrets,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +415,33 @@ class TenantService:
             '/clarion.ingest.v1.TenantService/DeleteWebhookSecrets',
             clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_tenants__pb2.DeleteWebhookSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewWebhookSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.TenantService/RenewWebhookSecrets',
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_tenants__pb2.RenewWebhookSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,

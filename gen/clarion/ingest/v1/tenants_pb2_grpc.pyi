@@ -50,6 +50,8 @@ class TenantServiceStub:
     """
     DeleteWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]
     """All of the tenant's webhook secrets end; nothing need be signed any more."""
+    RenewWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.RenewWebhookSecretsRequest, _tenants_pb2.RenewWebhookSecretsResponse]
+    """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
@@ -73,6 +75,8 @@ class TenantServiceAsyncStub(TenantServiceStub):
     """
     DeleteWebhookSecrets: _aio.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]  # type: ignore[assignment]
     """All of the tenant's webhook secrets end; nothing need be signed any more."""
+    RenewWebhookSecrets: _aio.UnaryUnaryMultiCallable[_tenants_pb2.RenewWebhookSecretsRequest, _tenants_pb2.RenewWebhookSecretsResponse]  # type: ignore[assignment]
+    """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tenants and their keys, for operators."""
@@ -141,5 +145,13 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.DeleteWebhookSecretsResponse, _abc.Awaitable[_tenants_pb2.DeleteWebhookSecretsResponse]]:
         """All of the tenant's webhook secrets end; nothing need be signed any more."""
+
+    @_abc_1.abstractmethod
+    def RenewWebhookSecrets(
+        self,
+        request: _tenants_pb2.RenewWebhookSecretsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenants_pb2.RenewWebhookSecretsResponse, _abc.Awaitable[_tenants_pb2.RenewWebhookSecretsResponse]]:
+        """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

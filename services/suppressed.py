@@ -25,6 +25,8 @@ MANUAL = suppressions_pb2.SUPPRESSION_REASON_MANUAL
 _SKIPS = ((COMPLAINED, "suppressed_complained"), (BOUNCED, "suppressed_bounced"), (MANUAL, "suppressed_manual"))
 _SKIP_UNSUBSCRIBED = "suppressed_unsubscribed"
 
+SHARDS = 256
+
 _DIGEST_BYTES = 8
 _RECORD_BYTES = _DIGEST_BYTES + 1
 # What people put between digits to read them.

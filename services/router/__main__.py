@@ -8,6 +8,7 @@ from services.router.catalog import PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
+from services.router.suppressions.mending import mend
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 
@@ -26,6 +27,8 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
+    suppressions = SuppressionStore(pool, outbox)
+    process.start(mend(suppressions, watch.get), name="suppressions")
 
     token = settings.service_token.reveal()
     channels = {
@@ -52,7 +55,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     )
     server.add(
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
-        SuppressionServicer(SuppressionStore(pool, outbox)),
+        SuppressionServicer(suppressions),
         SUPPRESSION_SERVICE,
     )
     await server.start()

@@ -4,13 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from runtime import clock
+from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import suppressed, topology
+from services.router.suppressions.store import SuppressionStore
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -180,3 +182,49 @@ async def test_lists_page_filter_and_search(start: StartService, bucket: Bucket)
         "u…@example.org"
     ]
     assert await _list(router, tenant_id=OTHER, address="user3@example.org") == []
+
+
+async def test_what_the_broker_has_forgotten_is_published_again(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed, connection: Client
+) -> None:
+    """A bucket from before: an address is missing there, another one was lifted since; a start puts both right."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    router = await start("services.router")
+    held, lifted = await _suppress(router, _new("ada@example.org"), _new("bob@example.org"))
+    await _lift(router, lifted.id)
+    router.stop()
+    config = await connection.jetstream().key_value(configuration.BUCKET)
+    ada, bob = (suppressed.digest(TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
+    await config.purge(topology.suppressions_key(TENANT, suppressed.shard(ada)))
+    await config.put(topology.suppressions_key(TENANT, suppressed.shard(bob)), suppressed.pack([(bob, 1)]))
+    router = await start("services.router")
+
+    async def mended() -> bool:
+        reasons = [await _decision(streams, routed, f"{name}@example.org") for name in ("ada", "bob")]
+        return reasons == ["suppressed_bounced", ""]
+
+    await eventually(mended)
+    assert [one.id for one in await _list(router, tenant_id=TENANT)] == [held.id]
+
+
+async def test_what_is_published_already_is_left_alone(
+    start: StartService, bucket: Bucket, postgres_url: str, connection: Client
+) -> None:
+    """The tables and the bucket are compared by sums that both sides make alike, several reasons of one included."""
+    router = await start("services.router")
+    names = [f"user{number}@example.org" for number in range(50)]
+    await _suppress(router, *map(_new, names), *[_new(name, suppressed.UNSUBSCRIBED) for name in names[:25]])
+    pool = await postgres.connect(postgres_url, name="test", size=2)
+    watch = configuration.Watch(connection, [topology.SUPPRESSIONS])
+    following = asyncio.create_task(watch.run())
+    try:
+        await watch.ready()
+        store = SuppressionStore(pool, configuration.Outbox(pool, "router", connection))
+        assert await store.publish_missing(watch.get) == 0
+        assert await store.publish_missing(lambda _: None) == len(
+            {suppressed.digest(TENANT, EMAIL, one)[0] for one in names}
+        )
+    finally:
+        following.cancel()
+        await pool.close()

@@ -1,0 +1,73 @@
+"""The audit log's table, by the service that owns it."""
+
+import asyncpg
+import pytest
+
+from clarion.ingest.v1 import audit_pb2
+from runtime.errors import ClarionError, Code
+from services.ingest.audit.store import AuditStore
+from tests.integration.ingest.conftest import Ingest
+
+
+async def begin(ingest: Ingest, actor: str = "ada", resource: str = "") -> str:
+    """Begin an entry; return its id."""
+    request = audit_pb2.BeginAuditEntryRequest(
+        actor=actor, method="POST", route="/api/v1/admin/tenants", resource=resource, trace_id="t"
+    )
+    entry_id: str = (await ingest.call("AuditService.BeginAuditEntry", request)).audit_entry_id
+    return entry_id
+
+
+async def entries(ingest: Ingest, **filters: str) -> list[audit_pb2.AuditEntry]:
+    """Return a page."""
+    answer = await ingest.call("AuditService.ListAuditEntries", audit_pb2.ListAuditEntriesRequest(**filters))
+    return list(answer.entries)
+
+
+async def test_an_entry_is_there_before_its_write_is_done(ingest: Ingest) -> None:
+    """A gateway that ends in between leaves an entry of unknown outcome, not none."""
+    entry_id = await begin(ingest)
+    (unknown,) = await entries(ingest)
+    assert (unknown.id, unknown.status, unknown.finished_at_us) == (entry_id, 0, 0)
+
+
+async def test_an_entry_is_finished_once(ingest: Ingest) -> None:
+    """What was answered first stays."""
+    entry_id = await begin(ingest)
+    for status in (201, 500):
+        finish = audit_pb2.FinishAuditEntryRequest(
+            audit_entry_id=entry_id, status=status, resource="r1", tenant_id="t1", fields=["name"]
+        )
+        await ingest.call("AuditService.FinishAuditEntry", finish)
+    (entry,) = await entries(ingest, resource="r1", tenant_id="t1", actor="ada", method="POST")
+    assert entry.status == 201
+    assert list(entry.fields) == ["name"]
+    assert entry.begun_at_us <= entry.finished_at_us
+    assert await entries(ingest, actor="grace") == []
+
+
+async def test_entries_end_with_their_retention(ingest: Ingest, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Days are counted from the write; 0 keeps everything."""
+    old, new = await begin(ingest), await begin(ingest)
+    await pool.execute("UPDATE ingest.audit SET begun_at = now() - interval '31 days' WHERE id = $1", old)
+    assert await AuditStore(pool, retention_days=0).sweep() == 0
+    assert await AuditStore(pool, retention_days=32).sweep() == 0
+    assert await AuditStore(pool, retention_days=30).sweep() == 1
+    assert [entry.id for entry in await entries(ingest)] == [new]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        audit_pb2.BeginAuditEntryRequest(actor="", method="POST", route="/x"),
+        audit_pb2.BeginAuditEntryRequest(actor="a" * 513, method="POST", route="/x"),
+        audit_pb2.BeginAuditEntryRequest(actor="a\0", method="POST", route="/x"),
+    ],
+    ids=["nobody", "too long", "NUL"],
+)
+async def test_what_no_table_takes_is_refused(ingest: Ingest, request_: audit_pb2.BeginAuditEntryRequest) -> None:
+    """With the field that is wrong."""
+    with pytest.raises(ClarionError) as refused:
+        await ingest.call("AuditService.BeginAuditEntry", request_)
+    assert refused.value.code is Code.INVALID
+    assert [field for field, _ in refused.value.fields] == ["actor"]

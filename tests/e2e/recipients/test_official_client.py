@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import centrifuge  # type: ignore[import-untyped]
+import jwt
 
 from checks.client import Client, Tenant
 from tests.e2e.recipients.conftest import TOKEN_LIFETIME_S, Cable
@@ -123,6 +124,18 @@ async def test_a_token_that_ends_is_replaced_and_nothing_else_happens(tenant: Te
         assert page.asked >= 1
     assert page.diary.bodies == [f"{number + 1}" for number in range(sent)]
     assert (page.diary.connecting, len(page.diary.subscribed)) == (1, 1)
+
+
+async def test_a_token_that_has_ended_is_replaced_at_the_door(tenant: Tenant, cable: Cable) -> None:
+    """Kept for too long, it is refused as expired; the client asks for another one and is let in."""
+    session = await tenant.token("u1")
+    ends = jwt.decode(session["token"], options={"verify_signature": False})["exp"]
+    await eventually(lambda: time.time() > ends + 0.1)
+    async with opened(tenant, "u1", cable.port, session=session) as page:
+        assert page.asked == 1
+        await push(tenant, "u1", "hello")
+        await eventually(lambda: page.diary.bodies == ["hello"])
+        assert page.diary.ended == []
 
 
 async def test_nothing_is_missed_when_the_cable_is_cut(tenant: Tenant, cable: Cable) -> None:

@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 from checks.client import Client, Tenant, steps
-from checks.waiting import until
+from checks.waiting import expect, until
+from stack.client import Running
 from tests.e2e.recipients.test_erasure import finished, notify
 
 
@@ -13,8 +14,9 @@ async def ended(client: Client, replay: dict[str, Any]) -> dict[str, Any]:
     """Wait until a replay no longer runs."""
 
     async def over() -> dict[str, Any] | None:
-        found: dict[str, Any] = await client.operator.must("GET", f"/replays/{replay['id']}")
-        return found if found["state"] != "running" else None
+        answer = await client.operator.call("GET", f"/replays/{replay['id']}")
+        expect(answer.status == 200, f"the replay answered {answer.status}")  # not while ingest is away
+        return answer.body if answer.body["state"] != "running" else None
 
     return await until(over, "the replay's end", deadline=30)
 
@@ -63,6 +65,46 @@ async def test_all_that_was_skipped_since_a_time(client: Client, tenant: Tenant)
     assert (await ended(client, await client.operator.must("POST", "/replays", json=body)))["replayed"] == 0
     listed = (await client.operator.must("GET", f"/replays?tenant_id={tenant.id}&limit=1"))["data"]
     assert len(listed) == 1
+
+
+async def test_a_replay_goes_on_where_a_killed_ingest_left_it(client: Client, tenant: Tenant, running: Running) -> None:
+    """70 events in two pages, ingest killed between them: each event once, and told so. The counts are printed."""
+    first = [await notify(tenant, "ada", number) for number in range(70)]
+    for event_id in first:
+        await finished(client, event_id)
+    body = {"tenant_id": tenant.id, "since": "2026-01-01T00:00:00Z", "per_second": 20}
+    replay = await client.operator.must("POST", "/replays", json=body)
+
+    async def under_way() -> bool:
+        found = await client.operator.call("GET", f"/replays/{replay['id']}")
+        return found.status == 200 and 0 < found.body["replayed"] < 70
+
+    await until(under_way, "the first page", deadline=30)
+    await running.wait_restarted("ingest", running.kill("ingest"))
+    done = await ended(client, replay)
+    assert (done["state"], done["replayed"], done["unplayable"]) == ("done", 70, 0)
+
+    async def all_over() -> list[str] | None:
+        found = await _all_events(client, tenant)
+        again = [one["replay_of"] for one in found if one["replay_of"] and one["finished_at"]]
+        return again if len(again) >= 70 else None
+
+    again = await until(all_over, "the replayed events", deadline=60)
+    assert sorted(again) == sorted(first)
+    texts = await client.operator.must("POST", f"/tenants/{tenant.id}/recipients/export", json={"user_id": "ada"})
+    assert all(len(event["messages"]) == 1 for event in texts["events"])
+    print(f"replayed {done['replayed']} of {len(first)}, ingest killed once: {len(again)} events, each once")
+
+
+async def _all_events(client: Client, tenant: Tenant) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while cursor is not None:
+        answer = await client.operator.call("GET", f"/events?tenant_id={tenant.id}&limit=100&cursor={cursor}")
+        expect(answer.status == 200, f"the events answered {answer.status}")
+        found += answer.body["data"]
+        cursor = answer.body["next_cursor"]
+    return found
 
 
 async def test_cancelled(client: Client, tenant: Tenant) -> None:

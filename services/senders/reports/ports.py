@@ -8,7 +8,10 @@ from clarion.common.v1 import trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from services.senders.sent import Sent
 
-MAX_REPORTS = 1000
+# Of one body. SendGrid posts up to 768 KB at a time.
+MAX_REPORTS = 5000
+# Of what is asked of others at a time.
+MAX_ASKED = 1000
 
 
 class RefusedError(Exception):

@@ -17,7 +17,7 @@ from services import suppressed
 from services.senders.compose import one_line
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
-    MAX_REPORTS,
+    MAX_ASKED,
     Callback,
     MalformedError,
     RefusedError,
@@ -127,8 +127,8 @@ class Receiver:
         """Return the messages of those reports that are about one of ours, by the report's place."""
         ids = list(dict.fromkeys(one for report in reports for one in report.message_ids))
         messages: dict[str, Sent] = {}
-        for at in range(0, len(ids), MAX_REPORTS):
-            messages.update(await self._sent.find(account.provider_id, ids[at : at + MAX_REPORTS]))
+        for at in range(0, len(ids), MAX_ASKED):
+            messages.update(await self._sent.find(account.provider_id, ids[at : at + MAX_ASKED]))
         found = {}
         for index, report in enumerate(reports):
             sent = next((messages[one] for one in report.message_ids if one in messages), None)
@@ -151,8 +151,8 @@ class Receiver:
             # Of a person who was forgotten meanwhile there is no address.
             if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
         ]
-        if wanted:
-            await self._suppressor.suppress(wanted)
+        for at in range(0, len(wanted), MAX_ASKED):
+            await self._suppressor.suppress(wanted[at : at + MAX_ASKED])
 
     def _record(self, account: Account, report: Report, sent: Sent) -> trace_pb2.TraceRecord:
         name = report.id or f"{sent.message_id}/{report.status}/{report.reason}"

@@ -15,7 +15,15 @@ from runtime.ids import new_id
 from services import suppressed
 from services.senders.reports import africastalking, resend, sendgrid, twilio
 from services.senders.reports.accounts import Account
-from services.senders.reports.ports import MAX_REPORTS, Callback, MalformedError, RefusedError, Report, Reporter
+from services.senders.reports.ports import (
+    MAX_ASKED,
+    MAX_REPORTS,
+    Callback,
+    MalformedError,
+    RefusedError,
+    Report,
+    Reporter,
+)
 from services.senders.reports.receive import Received, Receiver
 from services.senders.sent import Sent
 
@@ -184,7 +192,7 @@ class World:
     async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
         """As senders.sent."""
         assert provider_id == PROVIDER
-        assert len(message_ids) <= MAX_REPORTS
+        assert len(message_ids) <= MAX_ASKED
         self.looks += 1
         if self.looks == 2:
             self.known.update(self.later)
@@ -192,6 +200,7 @@ class World:
 
     async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
         """As the router."""
+        assert 1 <= len(wanted) <= MAX_ASKED
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "away")
         self.suppressions += wanted
@@ -232,6 +241,15 @@ async def test_the_address_in_a_servers_words_is_not_kept_with_the_suppression()
     bounce = Report(["m1"], BOUNCED, "hard_bounce", "550 <ADA@example.com> unknown", suppressed.BOUNCED)
     await _receive(world, _reporter(bounce))
     assert world.suppressions[0].detail == "550 <a…@example.com> unknown"
+
+
+async def test_a_large_batch_is_asked_about_in_parts() -> None:
+    """SendGrid posts more at a time than others take at a time."""
+    names = [f"m{number}" for number in range(2 * MAX_ASKED + 1)]
+    world = World({name: _sent(name, f"{name}@example.com") for name in names})
+    bounces = [Report([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
+    assert await _receive(world, _reporter(*bounces)) == Received(len(names), 0)
+    assert (len(world.records), len(world.suppressions)) == (len(names), len(names))
 
 
 async def test_what_is_said_twice_has_one_id() -> None:

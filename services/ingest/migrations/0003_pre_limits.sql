@@ -28,9 +28,7 @@ CREATE TABLE ingest.rates (
     -- Of UTC, and how many were granted on it.
     day date NOT NULL DEFAULT 'epoch',
     granted_today bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 10, toast_tuple_target = 8160);
--- In the row itself and as it is: to compress a log anew for each group costs more than all the rest.
-ALTER TABLE ingest.rates ALTER COLUMN granted_at SET STORAGE MAIN, ALTER COLUMN granted SET STORAGE MAIN;
+) WITH (fillfactor = 10);
 
 -- The one clock of admission, so that all ingest processes agree; a test puts another in its place.
 CREATE FUNCTION ingest.clock() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()';
@@ -117,11 +115,11 @@ BEGIN
         FROM timed t
         CROSS JOIN LATERAL (
             SELECT
-                t.granted_at[g.gone + 1 :] AS granted_at,
-                t.granted[g.gone + 1 :] AS granted,
-                (SELECT coalesce(sum(u.n), 0) FROM unnest(t.granted[g.gone + 1 :]) AS u (n)) AS in_minute
-            -- How many entries are a minute old or older: the log is in order.
-            FROM (SELECT width_bucket(t.at - interval '1 minute', t.granted_at) AS gone) AS g
+                coalesce(array_agg(u.at ORDER BY u.place), '{}') AS granted_at,
+                coalesce(array_agg(u.n ORDER BY u.place), '{}') AS granted,
+                coalesce(sum(u.n), 0) AS in_minute
+            FROM unnest(t.granted_at, t.granted) WITH ORDINALITY AS u (at, n, place)
+            WHERE u.at > t.at - interval '1 minute'
         ) AS w
     ),
     allowed AS MATERIALIZED (
@@ -146,9 +144,7 @@ BEGIN
         UPDATE ingest.rates r SET
             granted_at = CASE
                 WHEN a.rate_limit_per_minute IS NULL THEN '{}'
-                -- Never before the last entry, though the machine's clock was put back: the log stays in order.
-                ELSE c.granted_at[: cardinality(c.granted_at) - m.same]
-                    || greatest(c.at, c.granted_at[cardinality(c.granted_at)])
+                ELSE c.granted_at[: cardinality(c.granted_at) - m.same] || c.at
             END,
             granted = CASE
                 WHEN a.rate_limit_per_minute IS NULL THEN '{}'

@@ -11,7 +11,7 @@ from services import erasures, retention, topology
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.senders import directory, send
+from services.senders import directory, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
@@ -37,7 +37,7 @@ _MAX_HELD = 512
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
     vault = _vault(settings)
-    box, links = SecretBox(vault), _links(settings, vault)
+    box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings)
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(pool.close)
@@ -50,7 +50,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     http, sent = HttpClient(), SentLog(pool)
     sender = ProviderSender(
         known,
-        Resources(recorder=outbox, http=http, urls=_urls(settings)),
+        Resources(recorder=outbox, http=http, urls=urls),
         box.open_record,
         notes=sent,
         policy=Policy(settings.breaker_failures, settings.breaker_rest_s),
@@ -147,9 +147,13 @@ def _links(settings: Settings, vault: Vault) -> Links:
 
 def _urls(settings: Settings) -> dict[str, str]:
     try:
-        return parse_urls(settings.provider_urls)
+        urls = parse_urls(settings.provider_urls)
     except ValueError as error:
         raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: {error}") from error
+    # A misspelt one would leave its provider's messages to go where they were not meant to.
+    if urls and (unknown := urls.keys() - {kind for _, kind in registry.kinds()}):
+        raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: there is no kind {', '.join(sorted(unknown))}")
+    return urls
 
 
 if __name__ == "__main__":

@@ -192,6 +192,8 @@ async def test_no_secret_in_the_log(senders: Senders) -> None:
         ({"CLARION_ENCRYPTION_KEYS": "c2hvcnQ="}, "CLARION_ENCRYPTION_KEYS: an encryption key is base64 of 32 bytes"),
         ({"CLARION_POSTGRES_URL": ""}, "CLARION_POSTGRES_URL is not set"),
         ({"CLARION_EMAIL_SLOTS": "0"}, "CLARION_EMAIL_SLOTS"),
+        ({"CLARION_PROVIDER_URLS": "resend"}, "CLARION_PROVIDER_URLS: 'resend' is not of the form kind=https://host"),
+        ({"CLARION_PROVIDER_URLS": "pigeon=http://a.b"}, "CLARION_PROVIDER_URLS: there is no kind pigeon"),
     ],
 )
 async def test_wrong_settings(changes: dict[str, str], sentence: str) -> None:

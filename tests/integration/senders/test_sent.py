@@ -9,6 +9,7 @@ from clarion.common.v1 import event_pb2
 from runtime.ids import new_id
 from services.senders.sent import Sent, SentLog
 from tests.unit.senders.builders import TENANT
+from tests.waiting import eventually
 
 
 def _sent(message_id: str, *, provider_id: str = "p1") -> Sent:
@@ -33,6 +34,24 @@ async def test_what_was_sent_is_found_by_the_providers_own_id(pool: "asyncpg.Poo
     log.note(theirs)
     await log.drain()
     assert await log.find("p1", ["m1", "m2", "never"]) == {"m1": mine}
+
+
+async def test_what_is_too_old_is_forgotten(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """And nothing else."""
+    log = SentLog(pool)
+    for message_id in ("old", "new"):
+        log.note(_sent(message_id))
+    await log.drain()
+    await pool.execute("UPDATE senders.sent SET sent_at = now() - interval '15 days' WHERE message_id = 'old'")
+    purging = asyncio.create_task(log.purge(14))
+    try:
+
+        async def forgotten() -> bool:
+            return list(await log.find("p1", ["old", "new"])) == ["new"]
+
+        await eventually(forgotten)
+    finally:
+        purging.cancel()
 
 
 async def test_a_message_noted_twice_is_one(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

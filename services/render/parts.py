@@ -17,7 +17,8 @@ LAYOUT, PARTIAL = 1, 2
 MAX_PARTIALS = 50
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CALL = re.compile(r"""\{\{~?#?>\s*(?:"([^"]+)"|'([^']+)'|\[([^\]]+)\]|([A-Za-z0-9_-]+))""")
+# Bounded, for the texts are hostile and this runs in the service itself.
+_CALL = re.compile(r"""\{\{~?#?>\s*+(?:"([^"{}]{1,64})"|'([^'{}]{1,64})'|\[([^\]{}]{1,64})\]|([A-Za-z0-9_-]{1,64}))""")
 
 
 @dataclass(frozen=True, slots=True)

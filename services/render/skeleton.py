@@ -10,7 +10,7 @@ _SLOT = "content"
 _PARTIAL_BLOCK = "@partial-block"
 
 # Far beyond any template's; what partials multiply is not followed further.
-_MAX_PIECES = 20_000
+_MAX_NODES = 50_000
 _MAX_DEPTH = 32
 
 
@@ -37,6 +37,7 @@ class Skeleton:
         self._body = _Part(body.program, "body")
         self._is_inverse = is_inverse
         self.pieces: list[Piece] = []
+        self._nodes = 0
         trees = {**body.partials, **({} if layout is None else layout.partials)}
         known = {name: _Part(program, f"partials.{name}") for name, program in trees.items()}
         self._walk(self._body if layout is None else _Part(layout.program, "layout"), known, 0)
@@ -60,7 +61,8 @@ class Skeleton:
         inline = {node.name: _Part(node.program, part.field) for node in part.program.nodes if isinstance(node, Inline)}
         partials = {**partials, **inline} if inline else partials
         for node in part.program.nodes:
-            if len(self.pieces) > _MAX_PIECES or depth > _MAX_DEPTH:
+            self._nodes += 1
+            if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
                 return
             if isinstance(node, Text):
                 self.pieces.append(Piece(node.value, part.field, node.line))

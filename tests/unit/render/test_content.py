@@ -275,3 +275,11 @@ def test_conditions_and_their_opposites_are_taken_together() -> None:
     content.check(Source(EMAIL, "", MAIL.replace("<mj-section>", opening)))
     with pytest.raises(FaultyTemplateError):
         content.check(Source(EMAIL, "", MAIL.replace("<mj-section>", "{{#if x}}<mj-section>{{/if}}")))
+
+
+def test_partials_that_multiply_are_checked_in_bounded_time() -> None:
+    """Even where they hold no text at all."""
+    partials = {f"p{number}": f"{{{{> p{number + 1}}}}}" * 4 for number in range(30)} | {"p30": ""}
+    started = time.process_time()
+    content.check(Source(EMAIL, "", "{{> p0}}", partials=partials))
+    assert time.process_time() - started < 5

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import pytest
 from nats.aio.client import Client
 
-from services.render import content, platform_templates, sources, templates
+from services.render import content, parts, platform_templates, sources, templates
 from services.render.frames import EMAIL, PUSH, SMS, Source
 from services.render.sources import CachedSources
 from services.render.templates import NewTemplate
@@ -130,3 +130,24 @@ async def test_a_version_larger_than_the_memory_is_kept_alone() -> None:
     for name in ("a", "a", "b", "b"):
         await found.find([name])
     assert store.asked == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("{{> a}}{{>b}}{{~#> c}}{{/c}}", {"a", "b", "c"}, id="plain"),
+        pytest.param("""{{> "d e"}}{{> 'f'}}{{> [g]}}""", {"d e", "f", "g"}, id="quoted"),
+        pytest.param("{{> (lookup this 'x')}}{{a}}{{#if b}}{{/if}}", set(), id="none"),
+    ],
+)
+def test_calls_of_partials_are_found(text: str, names: set[str]) -> None:
+    """By name; what only data say is not there to be found."""
+    assert parts.called(text) == names
+
+
+@pytest.mark.parametrize("text", ["{{>[", "{{>'", '{{>"', "{{> ", "{{>a"])
+def test_calls_are_found_in_linear_time(text: str) -> None:
+    """In the service itself, whatever the text."""
+    started = time.process_time()
+    parts.called(text * 50_000, "{{>" + " " * 200_000)
+    assert time.process_time() - started < 5

@@ -57,9 +57,9 @@ def _with(parts: Parts) -> Emit:
         if not is_true(value) and type(value) not in (int, float):
             inverse(scope, out)
             return
-        inside = Scope(value, scope)
+        inside = scope.entered(value)
         if name:
-            inside.names = {name: value}
+            inside.names = {**(inside.names or {}), name: value}
         program(inside, out)
 
     return run
@@ -109,7 +109,7 @@ def section(argument: Getter, program: Emit, inverse: Emit) -> Emit:
         elif type(value) is list:
             _rounds(value, scope, out, program)
         else:
-            program(Scope(value, scope), out)
+            program(scope.entered(value), out)
 
     return run
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from services.render.handlebars.culture import Culture
-from services.render.handlebars.values import child, text_of
+from services.render.handlebars.values import child, is_true, text_of
 
 Options: TypeAlias = Mapping[str, Any]
 
@@ -32,7 +32,9 @@ class Helper:
 
 
 def _lookup(arguments: tuple[Any, ...], _options: Options, _culture: Culture) -> Any:
-    return child(arguments[0], text_of(arguments[1]))
+    value, key = arguments
+    # As everywhere in Handlebars, what is not true has nothing inside, and is itself what is found.
+    return child(value, text_of(key)) if is_true(value) or type(value) is list else value
 
 
 def _log(_arguments: tuple[Any, ...], _options: Options, _culture: Culture) -> str:

@@ -69,6 +69,13 @@ class Scope:
         scope.frame, scope.around, scope.names = None, _NOTHING, None
         return scope
 
+    def entered(self, value: Any) -> "Scope":
+        """Return a scope for a block over value. One over the same value again is no step for ``../``."""
+        scope = Scope(value, self)
+        if value is self.value:
+            scope.parent, scope.names = self.parent, self.names
+        return scope
+
     def alone(self, value: Any, around: Around) -> "Scope":
         """Return a scope for another text called from here: nothing is above it, ``@`` names go on."""
         scope = Scope(value, self)
@@ -77,8 +84,6 @@ class Scope:
 
     def again(self, value: Any, caller: "Scope", around: Around) -> "Scope":
         """Return a scope for a piece of the text that this scope is of, called from elsewhere."""
-        scope = Scope(value, self)
-        if value is self.value:
-            scope.parent, scope.names = self.parent, self.names
+        scope = self.entered(value)
         scope.frame, scope.around = caller.frame, around
         return scope

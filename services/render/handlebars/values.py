@@ -67,13 +67,13 @@ def is_true(value: Any) -> bool:
 
 
 def child(value: Any, key: str) -> Any:
-    """Return what lies under key, None where there is nothing. Lists have numbers and ``length``."""
+    """Return what lies under key, None where there is nothing. Lists and texts have numbers and ``length``."""
     kind = type(value)
     if kind is dict:
         return value.get(key)
-    if kind is list:
+    if kind is list or kind is str:
         if key.isascii() and key.isdigit() and len(key) < 10:
             index = int(key)
             return value[index] if index < len(value) else None
         return len(value) if key == "length" else None
-    return len(value) if kind is str and key == "length" else None
+    return None

@@ -149,6 +149,7 @@ def test_segment_literals(key: str) -> None:
         ("{{lookup a.list 1}}{{lookup a.list (lookup zero 'z')}}", "yx"),
         ("{{lookup (lookup (lookup this 'a') 'b') \"c\"}}", "deep"),
         ("{{lookup none 'x'}}{{lookup a none}}{{lookup a.list 7}}{{lookup a.list -1}}", ""),
+        ("{{lookup zero.z 'x'}}{{lookup '' 0}}{{lookup 'ab' 1}}{{lookup 'ab' 2}}{{lookup 'ab' 'length'}}", "0b2"),
         ("{{#each a.list}}{{lookup ../names @index}} {{/each}}", "one two "),
         (r"{{lookup quoted 'it\'s'}}{{lookup quoted '}}'}}", "12"),
     ],
@@ -227,6 +228,12 @@ def test_each(source: str, expected: str) -> None:
         ("{{#with zero}}<{{this}}>{{else}}nothing{{/with}}", "<0>"),
         ("{{#with no}}x{{else}}nothing{{/with}}", "nothing"),
         ("{{#with a}}{{top}}{{/with}}", ""),
+        (
+            "{{#with a}}{{#with this}}{{../top}}{{#with @root.a as |b|}}{{b.b.c}}{{../top}}{{/with}}{{/with}}{{/with}}",
+            "TdeepT",
+        ),
+        ("{{#with a as |b|}}{{#with . as |d|}}{{b.b.c}}{{d.b.c}}{{../top}}{{/with}}{{/with}}", "deepdeepT"),
+        ("{{#a}}{{#.}}{{../top}}{{/.}}{{/a}}", "T"),
     ],
 )
 def test_with(source: str, expected: str) -> None:

@@ -92,11 +92,6 @@ def compile_source(source: Source) -> Compiled:
     return compiled
 
 
-def compile_version(channel: int, subject: str, body: str) -> Compiled:
-    """As compile_source, of a version without layout and partials."""
-    return compile_source(Source(channel, subject, body))
-
-
 def check(source: Source) -> None:
     """Raise FaultyTemplateError where a version cannot be right with any data."""
     faults = _faults_of_layout(source)

@@ -307,6 +307,10 @@ async def test_an_item_without_a_turn_is_put_off_by_its_asker() -> None:
 class _Busy(render_pb2_grpc.RenderServiceServicer):
     """Has time for what is called "done" only."""
 
+    async def Preview(self, request: render_pb2.PreviewRequest, context: Any) -> render_pb2.PreviewResponse:  # noqa: N802 - gRPC's
+        """Nobody asks."""
+        raise NotImplementedError
+
     async def RenderBatch(self, request: render_pb2.RenderBatchRequest, context: Any) -> render_pb2.RenderBatchResponse:  # noqa: N802 - gRPC's
         """Answer each item by its name."""
         assert request.partial

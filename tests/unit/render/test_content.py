@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.render import content
-from services.render.content import FaultyTemplateError, compile_version
+from services.render.content import FaultyTemplateError, compile_source
 from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import OutputTooLargeError
 from services.render.mjml import MjmlError
@@ -16,7 +16,7 @@ MAIL = "<mjml><mj-body><mj-section><mj-column><mj-text>{{x}}</mj-text></mj-colum
 
 def render(channel: int, subject: str, body: str, data: dict[str, Any], limit: int = 100_000) -> Content:
     """The content of a version over data."""
-    compiled = compile_version(channel, subject, body)
+    compiled = compile_source(Source(channel, subject, body))
     return content.render(compiled, data, limit=limit, deadline=content.deadline_after(60))
 
 
@@ -171,7 +171,7 @@ def test_good_versions_pass(channel: int, body: str) -> None:
 
 def test_cost() -> None:
     """What is kept counts for more the more tags it has."""
-    costs = [compile_version(SMS, "", "{{x}}" * tags).cost for tags in (1, 10, 1000)]
+    costs = [compile_source(Source(SMS, "", "{{x}}" * tags)).cost for tags in (1, 10, 1000)]
     assert costs[0] < costs[1] < costs[2]
     assert costs[2] > 1000 * len("{{x}}")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.render import content
-from services.render.content import compile_version
-from services.render.frames import SMS
+from services.render.content import compile_source
+from services.render.frames import SMS, Source
 from services.render.handlebars import Culture, Output, OutputTooLargeError, TemplateFaultError, compile_template
 from services.render.helpers import HELPERS, locales
 
@@ -226,6 +226,8 @@ def test_languages_do_not_pile_up() -> None:
 
 def test_an_sms_has_plain_spaces() -> None:
     """The narrow space before PM would make it twice as long."""
-    compiled = compile_version(SMS, "", "At {{formatDate 0 'none' time='short'}}: {{formatNumber 12345 locale='fr'}}")
+    compiled = compile_source(
+        Source(SMS, "", "At {{formatDate 0 'none' time='short'}}: {{formatNumber 12345 locale='fr'}}")
+    )
     made = content.render(compiled, {}, limit=1000, deadline=content.deadline_after(60))
     assert (made.text, made.sms_encoding) == ("At 12:00 AM: 12 345", "GSM-7")

@@ -76,7 +76,7 @@ def test_platform_templates_are_complete() -> None:
 @pytest.mark.parametrize("new", platform_templates.templates(), ids=lambda new: f"{new.event_type}-{new.channel}")
 def test_platform_templates_render(new: NewTemplate) -> None:
     """Title and message are shown and escaped; a missing title is the kind's heading."""
-    compiled = content.compile_version(new.channel, new.subject, new.body)
+    compiled = content.compile_source(Source(new.channel, new.subject, new.body))
     content.check(Source(new.channel, new.subject, new.body))
     rendered, bare = (
         content.render(compiled, data, limit=100_000, deadline=time.process_time() + 60)

@@ -71,6 +71,11 @@ class Breaker:
         if begun == self._age:
             self._probing = False
 
+    def retire(self) -> None:
+        """Note that the provider is no longer this one: answers still to come are of no interest."""
+        self.reason = ""
+        self._age += 1
+
     def end(self, begun: int, result: Result, now: float) -> None:
         """Take in the answer."""
         if begun != self._age:

@@ -105,7 +105,7 @@ class OpenProviders:
 
     def _close(self, opened: Opened) -> None:
         self._count(opened, opened.breaker.reason, -1)
-        opened.breaker.reason = ""
+        opened.breaker.retire()
         task = asyncio.create_task(opened.provider.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

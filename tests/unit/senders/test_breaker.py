@@ -100,6 +100,15 @@ def test_answers_to_earlier_questions_change_nothing() -> None:
     assert _wait(breaker, 0) == 10
 
 
+def test_a_provider_that_was_changed_meanwhile() -> None:
+    """What is said of it as it was, opens nothing."""
+    breaker = Breaker(Policy(failures=1))
+    begun = breaker.begin()
+    breaker.retire()
+    breaker.end(begun, _DOWN, 0)
+    assert not breaker.reason
+
+
 def test_who_asks_for_time_gets_it() -> None:
     """As long as it said, or a second."""
     for said, wait in ((30.0, 30.0), (0.0, 1.0)):

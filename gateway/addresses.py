@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 from prometheus_client import Counter
 
+from runtime import logs
 from runtime.errors import ClarionError, Code
 
 WINDOW_S = 60.0
@@ -15,6 +16,8 @@ WINDOW_S = 60.0
 MAX_ADDRESSES = 4096
 
 _failures = Counter("clarion_authentication_failures_total", "Requests that did not show who sent them.", ["outcome"])
+
+log = logs.get(__name__)
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,6 +29,7 @@ class Proxies:
     def __init__(self, trusted: Sequence[str] = ()) -> None:
         """Take addresses and networks. Raises ValueError for what is neither."""
         self._trusted: list[_Network] = [ipaddress.ip_network(text) for text in trusted]
+        self._warned = False
 
     def client_of(self, request: web.Request) -> str:
         """Return the address that called: of IPv6 its network of 64 bits, which one customer has whole.
@@ -36,8 +40,11 @@ class Proxies:
         caller = _parsed(request.remote or "")
         if caller is None:
             return ""
-        if self._is_trusted(caller):
-            for text in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        if forwarded and not self._is_trusted(caller):
+            self._warn(caller)
+        elif forwarded:
+            for text in reversed(",".join(forwarded).split(",")):
                 earlier = _parsed(text.strip())
                 if earlier is None:
                     break
@@ -45,6 +52,12 @@ class Proxies:
                 if not self._is_trusted(caller):
                     break
         return _name(caller)
+
+    def _warn(self, caller: _Address) -> None:
+        """Once: a proxy that nobody named makes all callers one address, and the failures of one the limit of all."""
+        if not self._warned:
+            self._warned = True
+            log.warning("forwarded_for_ignored", address=str(caller), setting="CLARION_TRUSTED_PROXIES")
 
     def _is_trusted(self, address: _Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -44,10 +44,14 @@ class Revoker:
 
     async def user(self, tenant_id: str, user_id: str) -> int:
         """Return how many were disconnected (0 or 1), -1: the hub does not answer. Raises UNAVAILABLE."""
-        name = await self._directory.principal(tenant_id, user_id)
-        await self._epochs.raise_epoch(tenant_id, user_id)
+        (epoch,) = await self._epochs.find([(tenant_id, user_id)])
+        raised = await self._epochs.raise_epoch(tenant_id, user_id)
         self._directory.forget(topology.epochs_key(tenant_id, user_id))
-        return await self._close([name], self._channels(tenant_id, [name]), {name})
+        names = [
+            self._principals.of(tenant_id, user_id, Epoch(epoch.tenant, number))
+            for number in range(max(0, raised - _EPOCHS_BACK), raised)
+        ]
+        return await self._close(names, self._channels(tenant_id, names), set(names))
 
     async def tenant(self, tenant_id: str) -> int:
         """As user(), of all users of a tenant."""

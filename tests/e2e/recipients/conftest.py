@@ -11,6 +11,7 @@ from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
 from tests.conftest import free_port
+from tests.exchanges import described
 
 TOKEN_LIFETIME_S = 6
 PAGE_PORT = free_port()
@@ -35,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 async def client(running: Running) -> AsyncIterator[Client]:
     """The demo tenant and the operator."""
-    async with connect(running.state) as connected:
+    async with connect(running.state, middlewares=(described,)) as connected:
         yield connected
 
 

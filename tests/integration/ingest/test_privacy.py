@@ -110,6 +110,22 @@ async def test_no_table_holds_the_person_any_more(privacy: Privacy) -> None:
     }
 
 
+async def test_a_namesake_at_another_tenant_is_somebody_else(privacy: Privacy) -> None:
+    """The same user id there: rows, payload and what is read later stay as they are."""
+    tenant, other = await privacy.tenant(), await privacy.tenant()
+    await privacy.know(tenant)
+    kept = await privacy.know(other)
+    await privacy.erase(tenant)
+    assert await privacy.pool.fetchval("SELECT user_id FROM ingest.events WHERE id = $1", kept) == "ada"
+    assert (await privacy.count())["event_payloads"] == 1
+    shown = (await privacy.call("ExportEvents", tenant_id=other, user_id="ada")).events
+    assert [one.event.id for one in shown] == [kept]
+    begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+    with pytest.raises(ClarionError) as refusal:
+        await privacy.call("EraseEvents", tenant_id=other, erasure_id=begun.erasure_id, event_ids=[kept])
+    assert refusal.value.code is Code.NOT_FOUND
+
+
 async def test_an_erasure_cut_off_is_finished_by_the_next_one(privacy: Privacy) -> None:
     """Of 250 events one page was done with; asked again it is the same erasure, and does the rest."""
     tenant = await privacy.tenant()

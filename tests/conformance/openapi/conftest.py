@@ -26,6 +26,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print each run's summary: also of one that found nothing."""
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, text in getattr(report, "user_properties", ()):
+            if getattr(report, "when", "") != "call":
+                continue
+            for name, text in report.user_properties:
                 if name.startswith("schemathesis"):
                     terminalreporter.write_line(f"{name}\n{text}\n")

@@ -1,8 +1,11 @@
 """What is accepted as a template, the platform's own, and what is remembered of versions."""
 
+import re
 import time
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
+import msgspec
 import pytest
 from nats.aio.client import Client
 
@@ -151,3 +154,19 @@ def test_calls_are_found_in_linear_time(text: str) -> None:
     started = time.process_time()
     parts.called(text * 50_000, "{{>" + " " * 200_000)
     assert time.process_time() - started < 5
+
+
+def test_the_pages_examples_fit_together() -> None:
+    """docs/templates.md: the partial, the layout and the template that it saves are a mail."""
+    page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+    footer, layout, mail = (
+        msgspec.json.decode(body.replace("\n", ""))
+        for body in re.findall(r"^admin /\S+ '(\{.*?\})'$", page, re.DOTALL | re.MULTILINE)
+    )
+    partials = {footer["name"]: footer["body"]}
+    source = Source(EMAIL, mail["subject"], mail["body"], mail["preheader"], layout["body"], partials)
+    content.check(source)
+    data = {"orderId": 7, "name": "Ada", "arrives": "2026-11-23"}
+    made = content.render(content.compile_source(source), data, limit=100_000, deadline=content.deadline_after(60))
+    assert (made.subject, made.preheader) == ("Order 7", "It arrives on Nov 23, 2026")
+    assert made.text == "Thank you, Ada.\n\nAcorn Shop, 1 High Street"

@@ -29,6 +29,7 @@ class Asking(Generic[T]):
         task = self._planned.get(key)
         if task is None:
             task = self._planned[key] = asyncio.create_task(self._put(key, question))
+            task.add_done_callback(_look)
         return await asyncio.shield(task)  # one that gives up must not take the answer from the others
 
     async def _put(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
@@ -40,3 +41,9 @@ class Asking(Generic[T]):
             self._begun.clear()
         self._begun[key] = time.monotonic()
         return await question()
+
+
+def _look(task: "asyncio.Task[T]") -> None:
+    """Take note of a fault: all who asked may have given up, and then nobody else does."""
+    if not task.cancelled():
+        task.exception()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SEEDS = ("sending-events", "api-reference")
-# What a sentence can be when nothing on a server could hold it.
-NOT_HELD = frozenset({"heading", "introduction", "example", "reader", "console"})
+# What a sentence is when nothing on a server could hold it: it names or announces what follows, tells readers how to
+# keep their own house, or where to click.
+NOT_HELD = frozenset({"heading", "introduction", "reader", "console"})
 
 # Not inside JSON, whose lines begin with a quote.
 _SENTENCE_END = re.compile(r"(?<=[\w)}\"][.!?]) +(?=[A-Z]|variables )")

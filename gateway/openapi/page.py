@@ -137,6 +137,8 @@ def _kind(schema: Node) -> str:
         return " or ".join(_kind(option) for option in schema["anyOf"])
     if "enum" in schema:
         return " ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+    if "const" in schema:
+        return f"<code>{escape(str(schema['const']))}</code>" if schema["const"] != "" else "empty"
     if schema.get("type") == "array":
         return f"list of {_kind(schema.get('items', {}))}"
     words = [schema.get("format") or schema.get("type", "anything"), *_bounds(schema)]

@@ -46,7 +46,7 @@ class Service:
     async def start(self) -> None:
         """Start it and wait until it serves."""
         self.process = spawn(self.module, self.variables, self.log)
-        await eventually(lambda: is_serving(self.address), 30)
+        await eventually(lambda: is_serving(self.address), 60)
 
     async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 15) -> Any:
         """Call "TenantService.CreateTenant" or its like."""

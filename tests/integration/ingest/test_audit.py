@@ -1,5 +1,7 @@
 """The audit log's table, by the service that owns it."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
@@ -18,7 +20,7 @@ async def begin(ingest: Ingest, actor: str = "ada", resource: str = "") -> str:
     return entry_id
 
 
-async def entries(ingest: Ingest, **filters: str) -> list[audit_pb2.AuditEntry]:
+async def entries(ingest: Ingest, **filters: Any) -> list[audit_pb2.AuditEntry]:
     """Return a page."""
     answer = await ingest.call("AuditService.ListAuditEntries", audit_pb2.ListAuditEntriesRequest(**filters))
     return list(answer.entries)

@@ -131,7 +131,7 @@ async def hanging(*, says: bytes = b"") -> AsyncIterator[int]:
 
 async def _end(transports: list[asyncio.BaseTransport]) -> None:
     """Close connections, those too that were just being taken, and see them closed."""
-    for _ in range(3):
+    for _ in range(20):
         await asyncio.sleep(0)
         for transport in transports:
             cast(asyncio.Transport, transport).abort()

@@ -7,6 +7,8 @@ makes them. `nats_server` and `postgres_server` can be killed and started again.
 import asyncio
 import random
 import secrets
+import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -103,6 +105,11 @@ class NatsServer:
             self.kill()
             raise
 
+    def stop(self) -> None:
+        """End it in good order: all of its state is in its store."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
     def kill(self) -> None:
         """End it as kill -9 does."""
         self.process.kill()
@@ -137,15 +144,27 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
-    """A NATS server of this test's own, with the streams."""
-    folder = tmp_path / "nats"
-    server = NatsServer(Nats(folder, free_port(), free_port(), secrets.token_hex(16)), tmp_path / "nats.log")
-    server.local.prepare()
+@pytest.fixture(scope="session")
+def nats_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a server leaves behind in which all streams and consumers were made: each test gets a copy."""
+    folder = tmp_path_factory.mktemp("nats")
+    server = _nats(folder)
     server.start()
     try:
         in_thread(_apply(server.url))
+        server.stop()
+    finally:
+        server.kill()
+    return server.local.folder / "store"
+
+
+@pytest.fixture
+def nats_server(nats_store: Path, tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server of this test's own, with the streams."""
+    server = _nats(tmp_path)
+    shutil.copytree(nats_store, server.local.folder / "store")
+    server.start()
+    try:
         yield server
     finally:
         server.kill()
@@ -222,6 +241,12 @@ async def _apply(url: str) -> None:
         await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
     finally:
         await connection.close()
+
+
+def _nats(folder: Path) -> NatsServer:
+    server = NatsServer(Nats(folder / "nats", free_port(), free_port(), secrets.token_hex(16)), folder / "nats.log")
+    server.local.prepare()
+    return server
 
 
 def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":

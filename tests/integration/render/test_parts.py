@@ -309,7 +309,7 @@ class _Busy(render_pb2_grpc.RenderServiceServicer):
 
     async def Preview(self, request: render_pb2.PreviewRequest, context: Any) -> render_pb2.PreviewResponse:  # noqa: N802 - gRPC's
         """Nobody asks."""
-        raise NotImplementedError
+        raise AssertionError("nobody asks for a preview")
 
     async def RenderBatch(self, request: render_pb2.RenderBatchRequest, context: Any) -> render_pb2.RenderBatchResponse:  # noqa: N802 - gRPC's
         """Answer each item by its name."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench import broker, chains, figures, ground, helper, load, tenant, usage
+from bench import broker, chains, figures, helper, load, tenant, usage
 from bench.figures import Bare, Baselines, Stored
 from stack.client import Running
 
@@ -55,17 +55,7 @@ async def _bare(seconds: float, connections: int, latency_rate: float) -> Bare:
 
 
 async def _post(port: int, rate: float, seconds: float, connections: int) -> load.Answer:
-    order = load.Order(
-        host="127.0.0.1",
-        port=port,
-        path="/",
-        headers={"x-api-key": "baseline"},
-        body=tenant.event_body(),
-        run=ground.new_run(),
-        rate=rate,
-        seconds=seconds,
-        connections=connections,
-    )
+    order = tenant.bare_order(port, rate=rate, seconds=seconds, connections=connections)
     return await helper.ask("bench.load", order, load.Answer, deadline=seconds + _GRACE_S)
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import msgspec
 
-from bench import chain, figures, ground, helper, load, tenant, usage
+from bench import chain, figures, helper, load, tenant, usage
 from bench.figures import Chain, ChainLoad
 from checks.ports import free_port
 from stack.client import Running
@@ -73,17 +73,7 @@ async def _load(
     order: chain.Order, port: int, pids: dict[str, int], *, rate: float, seconds: float, connections: int
 ) -> ChainLoad:
     """Offer rate events/s (0: closed loop) and wait until all are recorded."""
-    sent = load.Order(
-        host="127.0.0.1",
-        port=port,
-        path="/",
-        headers={"x-api-key": "baseline"},
-        body=tenant.event_body(),
-        run=ground.new_run(),
-        rate=rate,
-        seconds=seconds,
-        connections=connections,
-    )
+    sent = tenant.bare_order(port, rate=rate, seconds=seconds, connections=connections)
     before = usage.cpu(pids)
     answer = await helper.ask("bench.load", sent, load.Answer, deadline=seconds + _GRACE_S)
     recorded = await _recorded(order, sum(status == 200 for status in answer.status))

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from bench import ground, load
 from bench.load import PLACEHOLDER
 from stack.client import Running
 
@@ -42,6 +43,21 @@ def event_body() -> str:
         "variables": {"customerName": "Ada", "orderId": PLACEHOLDER, "total": "KES 4,200"},
     }
     return msgspec.json.encode(event).decode()
+
+
+def bare_order(port: int, *, rate: float, seconds: float, connections: int) -> load.Order:
+    """Return the order for the same load on a baseline's server, which knows no tenant."""
+    return load.Order(
+        host="127.0.0.1",
+        port=port,
+        path="/",
+        headers={"x-api-key": "baseline"},
+        body=event_body(),
+        run=ground.new_run(),
+        rate=rate,
+        seconds=seconds,
+        connections=connections,
+    )
 
 
 async def create(stack: Running) -> Tenant:

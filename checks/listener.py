@@ -54,7 +54,8 @@ class Connection:
         self._waiting[self._last] = future
         await self.socket.send_str(json.dumps({"id": self._last, command: body}))
         try:
-            return await asyncio.wait_for(future, _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                return await future
         except TimeoutError:
             raise CheckError(f"the hub did not answer {command} within {_ANSWER_S:g} s") from None
 

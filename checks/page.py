@@ -40,7 +40,8 @@ class Page:
         granted = await self._client.tenant.token(self._user_id)
         following = asyncio.create_task(self._follow(granted["token"], granted["channels"]))
         try:
-            await asyncio.wait_for(self._subscribed.wait(), 10)
+            async with asyncio.timeout(10):
+                await self._subscribed.wait()
             yield self
         finally:
             following.cancel()

@@ -114,7 +114,8 @@ class Smoke:
         """Return the publication of this order; others may arrive on a page that is in use."""
         while True:
             try:
-                publication = await asyncio.wait_for(page.on_push.get(), max(end - time.monotonic(), 0.001))
+                async with asyncio.timeout(max(end - time.monotonic(), 0.001)):
+                    publication = await page.on_push.get()
             except TimeoutError:
                 raise CheckError("nothing arrived") from None
             if self._order in str(publication.data.get("title")):

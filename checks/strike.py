@@ -102,7 +102,8 @@ class Striker:
                 starts, killed_at, killed_wall = await self._kill_in_time(target, burst, mark, undelivered, outcome)
                 burst.enough()
                 outcome.healthy_s = await self._healthy(target, starts) - killed_at
-                await asyncio.wait_for(sending, _DELIVERED_S)
+                async with asyncio.timeout(_DELIVERED_S):
+                    await sending
             finally:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)

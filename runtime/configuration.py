@@ -7,6 +7,7 @@ asked once more at the owner before anyone acts on it.
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable, Sequence
 
 import asyncpg
@@ -61,11 +62,10 @@ class Outbox:
         while True:
             await self.flush()
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), 5.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5.0):
+                    await self._wake.wait()
                 await asyncio.sleep(0.5)
-            except TimeoutError:
-                pass
 
     async def _send_all(self) -> None:
         async with self._lock, self._pool.acquire() as connection:
@@ -119,7 +119,8 @@ class Watch:
     async def ready(self, deadline: float = 10.0) -> None:
         """Wait until everything stored so far has been read. Raises UNAVAILABLE."""
         try:
-            await asyncio.wait_for(self._ready.wait(), deadline)
+            async with asyncio.timeout(deadline):
+                await self._ready.wait()
         except TimeoutError:
             raise ClarionError(Code.UNAVAILABLE, f"The configuration bucket {BUCKET} does not answer.") from None
 

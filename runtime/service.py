@@ -103,9 +103,11 @@ class Process:
                 await server.stop(grace=DRAIN_S / 2)
                 for callback in self._drain:
                     await _tried(callback)
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if tasks:  # one that does not end must not hold the rest up
+            await asyncio.wait(tasks, timeout=0.5)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.5):
                 await self._close.aclose()

@@ -80,7 +80,8 @@ async def serve(settings: Settings) -> None:
         server.close()
         # Python 3.12 waits here for every open session too.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.wait_closed(), 2)
+            async with asyncio.timeout(2):
+                await server.wait_closed()
 
 
 def main() -> None:

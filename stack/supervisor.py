@@ -142,9 +142,8 @@ class Supervisor:
                 if self._starting and child.failures >= _HOPELESS_AFTER and not self._hopeless.done():
                     self._hopeless.set_result(f"{child.spec.name} cannot start: {last_words(child.log)}.")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        child.stopping.wait(), _BACK_OFF_S[min(child.failures, len(_BACK_OFF_S) - 1)]
-                    )
+                    async with asyncio.timeout(_BACK_OFF_S[min(child.failures, len(_BACK_OFF_S) - 1)]):
+                        await child.stopping.wait()
         finally:
             child.ended.set()
 

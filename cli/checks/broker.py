@@ -43,9 +43,10 @@ async def check(expected: Expected) -> AsyncIterator[Finding]:
         yield fail(_SUBJECT, "CLARION_NATS_URL is not set")
         return
     try:
-        connection = await asyncio.wait_for(
-            nats.connect(expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_say_nothing), 5
-        )
+        async with asyncio.timeout(5):
+            connection = await nats.connect(
+                expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_say_nothing
+            )
     except _ERRORS as error:
         yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}")
         return

@@ -78,7 +78,8 @@ class Guard:
         while True:
             wait = CALM_S if self.state is State.SAFE else ALERT_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doubt.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._doubt.wait()
             self._doubt.clear()
             await self.check()
             await asyncio.sleep(ALERT_S / 2)  # many doubts at a time are one

@@ -1,6 +1,7 @@
 """Works replays off, page by page, each page a transaction: any process goes on where another one ended."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
 
@@ -64,11 +65,10 @@ class ReplayRunner:
             except (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("replay_waits", error=repr(error))
                 pause = random.uniform(1.0, 3.0)  # noqa: S311 - jitter, not a secret
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
                 self._wake.clear()
-            except TimeoutError:
-                pass
 
     async def _next(self) -> float:
         """Do what is due; return the seconds to wait after it."""

@@ -27,7 +27,7 @@ smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
 .PHONY: test
 test: ## Run all tests
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadscope
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 .PHONY: conformance
 conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification, and our own by schemathesis

@@ -41,6 +41,22 @@ _STREAM_MAX_BYTES = 64 * 1024**2
 # Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
 _PORTS = range(10_000, 20_000)
 _GIVEN: set[int] = set()
+# In seconds they are far apart: from five minutes down to one.
+_LONGEST = (
+    "tests/integration/ingest",
+    "tests/e2e",
+    "tests/integration/senders",
+    "tests/integration/realtime",
+    "tests/integration/router",
+    "tests/conformance/orqestra",
+    "tests/integration/compose",
+    "tests/integration/stack",
+    "tests/e2e/recipients",
+    "tests/conformance/openapi",
+    "tests/integration/render",
+    "tests/unit/render",
+    "tests/contract/hub",
+)
 
 
 @dataclass
@@ -252,6 +268,12 @@ def _nats(folder: Path) -> NatsServer:
 def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders that take longest come first, so that at the end no process waits for another."""
+    ranks = {folder: rank for rank, folder in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0].rpartition("/")[0], len(ranks)))
 
 
 class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not typed

@@ -18,6 +18,8 @@ JITTER = 0.2
 MAX_POSTPONEMENTS = 1_000
 
 _MAX_DEFERRAL_S = 60.0
+# Two to the power of this is longer than that; deferrals have no end, and a float has.
+_MAX_DOUBLINGS = 6
 
 Uniform = Callable[[float, float], float]
 
@@ -49,4 +51,4 @@ def decide(
 
 def deferral_s(deferrals: int, uniform: Uniform = random.uniform) -> float:
     """Return how long to put off a delivery that found no slot, or no renderer, for the deferrals-th time (from 0)."""
-    return float(min(2.0**deferrals, _MAX_DEFERRAL_S) * uniform(0.8, 1.2))
+    return float(min(2.0 ** min(deferrals, _MAX_DOUBLINGS), _MAX_DEFERRAL_S) * uniform(0.8, 1.2))

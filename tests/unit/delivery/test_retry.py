@@ -54,3 +54,9 @@ def test_a_provider_s_wish_is_heard() -> None:
 def test_deferrals_grow_to_a_minute() -> None:
     """What finds no slot comes back ever later."""
     assert [deferral_s(count, lambda low, high: 1.0) for count in (0, 1, 5, 6, 40)] == [1, 2, 32, 60, 60]
+
+
+@pytest.mark.parametrize("deferrals", [1_023, 1_024, 2**31 - 1])
+def test_deferrals_have_no_last_one(deferrals: int) -> None:
+    """A slot that is taken, or a renderer that is away, for days: 2.0**1024 is no number any more."""
+    assert deferral_s(deferrals, _no_jitter) == pytest.approx(48)

@@ -67,7 +67,7 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
 
 
 def _long_numbers() -> "AbstractContextManager[Context]":
-    """Round what number_of() gives exactly: its longest has some 330 digits, decimal's own limit is 28."""
+    """Calculate with what number_of() gives exactly: its longest has some 330 digits, decimal's own limit is 28."""
     from decimal import localcontext
 
     return localcontext(prec=_PRECISION)
@@ -76,7 +76,8 @@ def _long_numbers() -> "AbstractContextManager[Context]":
 def _pluralize(arguments: _Arguments, options: Options, culture: Culture) -> str:
     number = number_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
-    form = "other" if number is None else locale.plural_form(number)
+    with _long_numbers():
+        form = "other" if number is None else locale.plural_form(number)
     if form in options:
         return text_of(options[form])
     words = [text_of(word) for word in arguments[1:]]

@@ -224,6 +224,24 @@ def test_languages_do_not_pile_up() -> None:
     assert len(localedata._cache) <= 12 * 4
 
 
+@pytest.mark.parametrize(
+    ("number", "locale", "expected"),
+    [
+        pytest.param(10**30 + 1, "lt", "one", id="lithuanian-one"),
+        pytest.param(10**30 + 2, "lt", "few", id="lithuanian-few"),
+        pytest.param("-" + "9" * 39 + "1", "lt", "one", id="as-text"),
+        pytest.param(10**300, "lv", "zero", id="latvian-zero"),
+        pytest.param(1.7976931348623157e308, "ar", "other", id="the-largest-float"),
+        pytest.param(2**1024 - 2**1024 % 100 + 3, "mt", "few", id="the-longest-integer"),
+        pytest.param(2**1024, "mt", "other", id="no-longer-a-number"),
+    ],
+)
+def test_long_numbers_are_counted(number: object, locale: str, expected: str) -> None:
+    """To their last digit, in languages that look at it."""
+    forms = " ".join(f"{form}='{form}'" for form in ("zero", "one", "two", "few", "many", "other"))
+    assert render(f"{{{{pluralize n {forms}}}}}", {"n": number}, locale=locale) == expected
+
+
 def test_an_sms_has_plain_spaces() -> None:
     """The narrow space before PM would make it twice as long."""
     compiled = compile_source(

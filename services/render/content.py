@@ -32,7 +32,8 @@ _SMS_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TAG_BEGINS = re.compile(r"</?[a-zA-Z!]")
 _ANGLES = re.compile("[<>]")
-_BODY = re.compile(r"<body(?:\s[^<>]*+)?>", re.IGNORECASE)
+# Comments are matched to be passed over, one without an end to the document's.
+_COMMENT_OR_BODY = re.compile(r"<!--(?:-?>|.*?--!?>|.*)|(?P<body><body(?:\s[^<>]*+)?>)", re.IGNORECASE | re.DOTALL)
 
 # Seen by nobody in the mail itself. What follows the text keeps an inbox from showing the mail's first words, too.
 _PREHEADER = (
@@ -212,8 +213,8 @@ def _with_preheader(markup: str, preheader: str) -> str:
     if not preheader:
         return markup
     hidden = _PREHEADER.format(html.escape(preheader))
-    start = _BODY.search(markup)
-    place = start.end() if start is not None else 0
+    found = _COMMENT_OR_BODY.finditer(markup)
+    place = next((one.end() for one in found if one["body"]), 0)
     return markup[:place] + hidden + markup[place:]
 
 

@@ -269,6 +269,45 @@ def test_preheader(body: str) -> None:
     assert ">P<" not in made.html
 
 
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        pytest.param(
+            '<!--[if mso]><body class="m"><![endif]--><!--[if !mso]><!--><body>', "<!--<![endif]--><p>", id="outlook"
+        ),
+        pytest.param("<!doctype html><!-- <body> --><BODY\nclass='a'>", "<p><body>", id="comment"),
+        pytest.param("<!--><body>", "<!-- --><body>", id="empty-comment"),
+        pytest.param("<!-- <body> --!><!---><body>", "<body>-->", id="odd-comments"),
+        pytest.param("", "<p><!-- <body> -->", id="only-in-a-comment"),
+        pytest.param("", "<p><!-- <body>", id="only-in-an-open-comment"),
+    ],
+)
+def test_preheader_is_in_no_comment(before: str, behind: str) -> None:
+    """Outlook's conditions are comments to everybody else: a body in one is not the mail's."""
+    compiled = compile_source(Source(EMAIL, "S", before + behind, preheader="Look"))
+    made = content.render(compiled, {}, limit=100_000, deadline=content.deadline_after(60))
+    assert made.html.startswith(before + "<div")
+    assert made.html.endswith("</div>" + behind)
+    assert ">Look&#847;" in made.html
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        pytest.param("<!--" * 100_000, id="comments-without-end"),
+        pytest.param("<!---" * 80_000 + "-->" * 10, id="dashes"),
+        pytest.param("<body " * 80_000, id="bodies-without-end"),
+        pytest.param("<body" + " " * 400_000, id="one-endless-body"),
+    ],
+)
+def test_a_body_is_looked_for_in_linear_time(markup: str) -> None:
+    """Whatever the mail is made of."""
+    started = time.process_time()
+    made = content._with_preheader(markup, "Look")
+    assert time.process_time() - started < 5
+    assert made.endswith(markup)
+
+
 def test_conditions_and_their_opposites_are_taken_together() -> None:
     """If and unless are two branches of one thing: markup that is right in both is right."""
     opening = "{{#if x}}<mj-section css-class='x'>{{/if}}{{#unless x}}<mj-section>{{/unless}}"

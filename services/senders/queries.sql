@@ -108,7 +108,8 @@ FROM unnest(
 ON CONFLICT (provider_id, message_id) DO NOTHING
 
 -- name: find_sent
-SELECT s.provider_id, s.message_id, s.tenant_id, s.event_id, s.delivery_id, s.channel, s.attempt, s.replay, s.recipient
+SELECT s.provider_id, s.message_id, s.tenant_id, s.event_id, s.delivery_id, s.channel, s.attempt, s.replay, s.recipient,
+    s.sent_at
 FROM senders.sent s
 JOIN unnest($1::text[], $2::text[]) AS item (provider_id, message_id)
     ON s.provider_id = item.provider_id AND s.message_id = item.message_id

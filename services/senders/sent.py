@@ -1,11 +1,11 @@
 """Which delivery a provider's message id names: written in groups behind the sends, read when reports arrive."""
 
 import asyncio
-import dataclasses
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from prometheus_client import Counter
@@ -35,7 +35,11 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number."""
+    """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number.
+
+    sent_at_us: when its row was written, by the database's clock, which also says when a suppression was lifted; Unix
+    microseconds, 0 before it is written.
+    """
 
     provider_id: str
     message_id: str
@@ -46,6 +50,7 @@ class Sent:
     attempt: int
     replay: int
     recipient: str
+    sent_at_us: int = field(default=0, compare=False)
 
 
 class SentLog:
@@ -101,7 +106,7 @@ class SentLog:
         return [found.get(key) for key in keys]
 
     async def _insert(self, items: list[Sent]) -> list[None]:
-        columns = list(zip(*map(dataclasses.astuple, items), strict=True))
+        columns = list(zip(*map(_columns, items), strict=True))
         for attempt in range(_TRIES):
             try:
                 async with self._pool.acquire(timeout=5.0) as connection:
@@ -119,6 +124,20 @@ def _count_loss(written: "asyncio.Future[None]") -> None:
         _LOST.inc()
 
 
+def _columns(sent: Sent) -> tuple[Any, ...]:
+    return (
+        sent.provider_id,
+        sent.message_id,
+        sent.tenant_id,
+        sent.event_id,
+        sent.delivery_id,
+        sent.channel,
+        sent.attempt,
+        sent.replay,
+        sent.recipient,
+    )
+
+
 def _sent(row: asyncpg.Record) -> Sent:
     return Sent(
         provider_id=row["provider_id"],
@@ -130,4 +149,5 @@ def _sent(row: asyncpg.Record) -> Sent:
         attempt=row["attempt"],
         replay=row["replay"],
         recipient=row["recipient"],
+        sent_at_us=round(row["sent_at"].timestamp() * 1_000_000),
     )

@@ -140,6 +140,13 @@ async def test_text_messages_are_reported_too(client: Client) -> None:
         await _is_suppressed(client, tenant, "suppressed_bounced")
         _show("reported by Africa's Talking", event)
 
+        suppressions = f"/suppressions?tenant_id={tenant.id}"
+        [held] = (await client.operator.must("GET", suppressions))["data"]
+        assert (await client.operator.call("DELETE", f"/suppressions/{held['id']}")).status == 204
+        # It carries no time, but the message is from before.
+        assert await provider_apis.africastalking_says(client, path, **fields) == 204
+        assert (await client.operator.must("GET", suppressions))["data"] == []
+
 
 async def _subscribed(client: Client, kind: str, settings: dict[str, Any]) -> Tenant:
     tenant = await _tenant(client, "EMAIL", kind, settings)

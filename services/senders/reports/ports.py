@@ -36,8 +36,8 @@ class Report:
     """What a provider says about one message.
 
     message_ids: under which of its ids the message may be known. status: UNSPECIFIED where the delivery stays as it
-    is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us: Unix microseconds.
-    id: the provider's own of this report, the same when it repeats it; empty: it has none.
+    is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us: Unix microseconds;
+    0: it does not say. id: the provider's own of this report, the same when it repeats it; empty: it has none.
     """
 
     message_ids: Sequence[str]
@@ -54,7 +54,7 @@ Credentials = Mapping[str, Any]
 # Raises RefusedError. now_us: Unix microseconds.
 Verify = Callable[[Callback, Credentials, int], None]
 # Raises MalformedError. What says nothing about a message's fate is left out.
-Parse = Callable[[Callback, int], list[Report]]
+Parse = Callable[[Callback], list[Report]]
 
 
 @dataclass(frozen=True, slots=True)

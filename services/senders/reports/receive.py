@@ -93,7 +93,7 @@ class Receiver:
     def _read(self, account: Account, callback: Callback) -> list[Report]:
         try:
             account.reporter.verify(callback, account.credentials, self._now())
-            return account.reporter.parse(callback, self._now())
+            return account.reporter.parse(callback)
         except RefusedError as error:
             labelled(_REPORTS, account.kind, "refused").inc()
             log.warning("report_refused", provider=account.kind, provider_id=account.provider_id, error=str(error))
@@ -115,8 +115,9 @@ class Receiver:
 
     async def _await_rows(self, account: Account, reports: Sequence[Report], known: dict[int, Sent]) -> None:
         for wait_s in self._waits_s:
-            recent = self._now() - _RECENT_US
-            missing = [n for n, one in enumerate(reports) if n not in known and one.occurred_us > recent]
+            now = self._now()
+            recent = now - _RECENT_US
+            missing = [n for n, one in enumerate(reports) if n not in known and (one.occurred_us or now) > recent]
             if not missing:
                 return
             await asyncio.sleep(wait_s)
@@ -145,7 +146,8 @@ class Receiver:
                 reason=report.suppression,
                 source=account.kind,
                 detail=_shown(_masked(report.detail, sent.recipient)),
-                found_at_us=report.occurred_us,
+                # Of what happened at some time after the send: what an operator lifted since then stays lifted.
+                found_at_us=report.occurred_us or sent.sent_at_us,
             )
             for report, sent in matched
             # Of a person who was forgotten meanwhile there is no address.

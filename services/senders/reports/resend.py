@@ -69,7 +69,7 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
     raise RefusedError("svix-signature is missing or wrong")
 
 
-def parse(callback: Callback, now_us: int) -> list[Report]:
+def parse(callback: Callback) -> list[Report]:
     """Return the one report, or none. Raises MalformedError."""
     try:
         event = _decode(callback.body)
@@ -85,7 +85,7 @@ def parse(callback: Callback, now_us: int) -> list[Report]:
             reason=reason,
             detail=detail,
             suppression=suppression,
-            occurred_us=_micros(event.created_at) or now_us,
+            occurred_us=_micros(event.created_at),
             id=callback.headers.get("svix-id", ""),
         )
     ]

@@ -81,7 +81,7 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
         raise RefusedError("the signature is missing or wrong") from error
 
 
-def parse(callback: Callback, now_us: int) -> list[Report]:
+def parse(callback: Callback) -> list[Report]:
     """Return the reports among the events. Raises MalformedError."""
     try:
         events = _decode(callback.body)
@@ -89,11 +89,11 @@ def parse(callback: Callback, now_us: int) -> list[Report]:
         raise MalformedError(str(error)) from error
     if len(events) > MAX_REPORTS:
         raise MalformedError(f"more than {MAX_REPORTS} events")
-    reports = [_report(event, now_us) for event in events if event.sg_message_id]
+    reports = [_report(event) for event in events if event.sg_message_id]
     return [report for report in reports if report is not None]
 
 
-def _report(event: _Event, now_us: int) -> Report | None:
+def _report(event: _Event) -> Report | None:
     meaning = _meaning(event)
     if meaning is None:
         return None
@@ -105,7 +105,7 @@ def _report(event: _Event, now_us: int) -> Report | None:
         reason=reason,
         detail=detail,
         suppression=suppression,
-        occurred_us=int(seconds * 1_000_000) if math.isfinite(seconds) and 0 < seconds < 2**33 else now_us,
+        occurred_us=int(seconds * 1_000_000) if math.isfinite(seconds) and 0 < seconds < 2**33 else 0,
         id=event.sg_event_id,
     )
 

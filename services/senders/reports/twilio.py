@@ -37,7 +37,7 @@ def verify(callback: Callback, credentials: Credentials, _now_us: int) -> None:
     raise RefusedError("X-Twilio-Signature is missing or wrong, or was made for another URL")
 
 
-def parse(callback: Callback, now_us: int) -> list[Report]:
+def parse(callback: Callback) -> list[Report]:
     """Return the one report, or none: a message on its way is no news. Raises MalformedError."""
     fields = {name: values[0] for name, values in read_form(callback).items()}
     message_id = fields.get("MessageSid") or fields.get("SmsSid", "")
@@ -45,11 +45,11 @@ def parse(callback: Callback, now_us: int) -> list[Report]:
     if not message_id or status not in _DELIVERED | _BOUNCED:
         return []
     if status in _DELIVERED:
-        return [Report([message_id], trace_pb2.DELIVERY_STATUS_DELIVERED, occurred_us=now_us)]
-    return [_bounce(message_id, status, fields, now_us)]
+        return [Report([message_id], trace_pb2.DELIVERY_STATUS_DELIVERED)]
+    return [_bounce(message_id, status, fields)]
 
 
-def _bounce(message_id: str, status: str, fields: Mapping[str, str], now_us: int) -> Report:
+def _bounce(message_id: str, status: str, fields: Mapping[str, str]) -> Report:
     code = fields.get("ErrorCode", "")
     reason, suppression = "undelivered", suppressed.NONE
     if code in _NO_SUCH:
@@ -57,7 +57,7 @@ def _bounce(message_id: str, status: str, fields: Mapping[str, str], now_us: int
     elif code in _STOPPED:
         reason, suppression = "opted_out", suppressed.COMPLAINED
     detail = " ".join(filter(None, (status, code, fields.get("ErrorMessage", ""))))
-    return Report([message_id], trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, now_us)
+    return Report([message_id], trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)
 
 
 REPORTER = Reporter(verify, parse, SETTING)

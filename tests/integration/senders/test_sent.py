@@ -33,7 +33,10 @@ async def test_what_was_sent_is_found_by_the_providers_own_id(pool: "asyncpg.Poo
     log.note(mine)
     log.note(theirs)
     await log.drain()
-    assert await log.find("p1", ["m1", "m2", "never"]) == {"m1": mine}
+    found = await log.find("p1", ["m1", "m2", "never"])
+    assert found == {"m1": mine}
+    sent_at_us = await pool.fetchval("SELECT (extract(epoch FROM sent_at) * 1000000)::bigint FROM senders.sent LIMIT 1")
+    assert found["m1"].sent_at_us == sent_at_us
 
 
 async def test_what_is_too_old_is_forgotten(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -49,11 +49,11 @@ class Outbox:
         await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)
 
     async def flush(self, deadline: float = 2.0) -> None:
-        """Send what is waiting; when NATS is away, run() sends it later."""
+        """Send what is waiting; when NATS or PostgreSQL is away or refuses, run() sends it later."""
         try:
             async with asyncio.timeout(deadline):
                 await self._send_all()
-        except (*postgres.CONNECTION_ERRORS, nats.errors.Error, nats.js.errors.Error) as error:
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError, nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("config_outbox_waits", error=repr(error))
             self._wake.set()
 

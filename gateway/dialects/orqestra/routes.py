@@ -13,7 +13,8 @@ from gateway.dialects.orqestra.inbox import Inbox
 from gateway.dialects.orqestra.trigger import Trigger
 from gateway.observing import HEADERS
 
-_INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
+# A caller's own id may hold braces, which {user_id} alone would not match.
+_INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
 # These decide whose request it is and what it means.
 _ONCE = (
     "x-api-key",

@@ -235,6 +235,17 @@ async def test_content_encoding(common: Shop, encoding: str) -> None:
     assert_refused(answer, 415, "Unsupported Media Type", "compressed")
 
 
+@pytest.mark.parametrize("user_id", ["{}", "a{b}c", "{user_id}"])
+async def test_braces_in_a_user_id(shop: Shop, user_id: str) -> None:
+    """An id that events take is one in a path as well: all of an inbox works for it."""
+    await shop.template("order.confirmed", "PUSH")
+    await shop.end(await shop.tenant.trigger(event(payload={"userId": user_id})))
+    (entry,) = await shop.inbox(user_id)
+    assert await shop.tenant.unread(user_id) == 1
+    assert (await shop.tenant.mark_read(user_id, entry["id"])).body == {"success": True}
+    assert (await shop.inbox(user_id))[0]["status"] == "READ"
+
+
 async def raw_exchange(shop: Shop, lines: list[str], body: bytes) -> tuple[int, dict[str, Any]]:
     """Send a request byte by byte as given; return the answer's status and body."""
     url = urlsplit(shop.tenant.http.url)

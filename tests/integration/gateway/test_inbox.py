@@ -10,7 +10,24 @@ from yarl import URL
 from tests.integration.gateway.conftest import CreateTenant, Tenant
 from tests.waiting import eventually
 
-ODD_IDS = ["x,victim", "a#b", "a:b", "..", "../..", "a/b", "a?b", "%2F", "100%", "a+b c", "ü😀", "*", "a;b=c", "a&b"]
+ODD_IDS = [
+    "x,victim",
+    "a#b",
+    "a:b",
+    "..",
+    "../..",
+    "a/b",
+    "a?b",
+    "%2F",
+    "100%",
+    "a+b c",
+    "ü😀",
+    "*",
+    "a;b=c",
+    "a&b",
+    "a{b}",
+    "{user_id}",
+]
 DENIED = {"success": False, "message": "Notification not found or access denied."}
 
 

@@ -22,6 +22,8 @@ _SUSPICION_S = 60.0
 _MAX_SUSPECTS = 1000
 # So that suspects move on a busy day too, one of so many frames is theirs.
 _SUSPECT_TURN = 16
+# So long, seconds, suspects keep their batch waiting; only the first of all has a turn for certain, however late.
+_PATIENCE_S = 1.0
 _KILLERS = frozenset(("render_timeout", "render_memory", "render_crashed"))
 # An item whose worker was killed from outside is tried this often.
 _CHANCES = 3
@@ -48,7 +50,18 @@ class _Batch:
 class Job:
     """One item on its way."""
 
-    __slots__ = ("batch", "careful", "deaths", "fallback", "index", "kind", "source", "variables", "version_id")
+    __slots__ = (
+        "batch",
+        "careful",
+        "deaths",
+        "fallback",
+        "index",
+        "kind",
+        "put_behind_at",
+        "source",
+        "variables",
+        "version_id",
+    )
 
     def __init__(
         self,
@@ -67,7 +80,13 @@ class Job:
         self.careful = False
         self.deaths = 0
         self.index = 0
+        self.put_behind_at = 0.0
         self.batch: _Batch | None = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.batch is None or self.batch.abandoned
 
     def task(self, known: set[str]) -> Task:
         """Return it as sent to a worker that knows these versions."""
@@ -79,8 +98,8 @@ class Job:
         source = 0 if self.version_id in known else self.source.size
         return len(self.variables) + len(self.fallback) + source
 
-    def settle(self, answer: Answer) -> None:
-        """Hand the answer to whoever waits."""
+    def settle(self, answer: Answer | None) -> None:
+        """Hand the answer to whoever waits; None: it had no turn."""
         batch = self.batch
         if batch is None or batch.answers[self.index] is not None:
             return
@@ -114,8 +133,9 @@ class Pool:
         return [worker.pid for worker in self._workers.values()]
 
     async def run(self, jobs: Sequence[Job], budget: float) -> list[Answer | None]:
-        """Return an answer per job, in order; None for one that budget seconds did not suffice for.
+        """Return an answer per job, in order; None for one that had no turn within budget seconds.
 
+        A suspect version's jobs may be without a turn sooner, so that the others need not wait for them.
         Raises BusyError.
         """
         if not jobs:
@@ -186,11 +206,14 @@ class Pool:
             await self._exchange(worker, jobs)
 
     def _take(self, known: set[str]) -> list[Job]:
-        """Return the jobs of the next frame, for a worker that knows these versions: all careful, or none."""
+        """Return the jobs of the next frame, for a worker that knows these versions: all careful, or none.
+
+        Nothing only where nothing waits: whoever gets nothing sleeps until something new comes.
+        """
         self._frames += 1
-        if self._suspect and (not self._normal or self._frames % _SUSPECT_TURN == 0):
-            job = self._suspect.popleft()
-            return [] if job.batch is None or job.batch.abandoned else [job]
+        self._thin_out_suspects()
+        if self._suspect and self._frames % _SUSPECT_TURN == 0:
+            return [self._suspect.popleft()]
         taken: list[Job] = []
         size = 0
         while self._normal and len(taken) < _FRAME_ITEMS and size < _FRAME_BYTES:
@@ -198,14 +221,30 @@ class Pool:
             if taken and taken[0].careful != job.careful:
                 break
             self._normal.popleft()
-            if job.batch is None or job.batch.abandoned:
+            if job.is_abandoned:
                 continue
             if self._suspicion and self.is_suspect(job.version_id):
+                job.put_behind_at = asyncio.get_running_loop().time()
                 self._suspect.append(job)
                 continue
             taken.append(job)
             size += job.size(known)
+        if not taken and self._suspect:
+            return [self._suspect.popleft()]
         return taken
+
+    def _thin_out_suspects(self) -> None:
+        """Let go of suspects that nobody waits for, and of those that wait too long behind the first."""
+        suspects = self._suspect
+        while suspects and suspects[0].is_abandoned:
+            suspects.popleft()
+        if len(suspects) <= 1:
+            return
+        first = suspects.popleft()
+        late = asyncio.get_running_loop().time() - _PATIENCE_S
+        while suspects and suspects[0].put_behind_at < late:
+            suspects.popleft().settle(None)
+        suspects.appendleft(first)
 
     async def _exchange(self, worker: WorkerProcess, jobs: list[Job]) -> None:
         careful = jobs[0].careful

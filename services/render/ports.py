@@ -11,10 +11,7 @@ class Workers(Protocol):
     """Runs jobs where they can do no harm."""
 
     async def run(self, jobs: Sequence[Job], budget: float) -> list[Answer | None]:
-        """Return an answer per job; None where budget seconds did not suffice. Raises BusyError."""
-
-    def is_suspect(self, version_id: str) -> bool:
-        """Tell whether the version lately exhausted or killed a worker."""
+        """Return an answer per job; None where it had no turn in time. Raises BusyError."""
 
 
 class Sources(Protocol):

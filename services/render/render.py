@@ -18,6 +18,8 @@ MAX_ANSWER = 12 * 1024 * 1024
 ANSWER_FULL = "answer_full"
 # Of what had no turn in time: nothing is wrong with it.
 NO_TURN = "no_turn"
+# Also where its template's other items used up the time: another one's weight is no failure of this one.
+_LATE = Answer(NO_TURN, detail="there was no time for it; try again shortly")
 
 # What a job that needs no template has as one.
 _NOTHING = Source(frames.SMS, "", "")
@@ -68,7 +70,7 @@ class Renderer:
             )
             for _, item in found
         ]
-        answers = [_or_late(self._workers, job, answer) for job, answer in await self._run(jobs, budget)]
+        answers = [answer or _LATE for answer in await self._run(jobs, budget)]
         missing = Rendered(0, "template_not_found", Content(), "There is no such template version.")
         results = [missing] * len(items)
         for (index, item), answer in zip(found, answers, strict=True):
@@ -96,26 +98,17 @@ class Renderer:
             raise ClarionError(Code.INVALID, f"The two cannot be compared: {answer.detail or answer.outcome}.")
         return answer.content.text
 
-    async def _run(self, jobs: list[Job], budget: float) -> list[tuple[Job, Answer | None]]:
+    async def _run(self, jobs: list[Job], budget: float) -> list[Answer | None]:
         try:
-            return list(zip(jobs, await self._workers.run(jobs, budget), strict=True))
+            return await self._workers.run(jobs, budget)
         except BusyError:
             raise overloaded() from None
 
     async def _run_one(self, job: Job, budget: float) -> Answer:
-        ((_, answer),) = await self._run([job], budget)
+        (answer,) = await self._run([job], budget)
         if answer is None:
             raise overloaded()
         return answer
-
-
-def _or_late(workers: Workers, job: Job, answer: Answer | None) -> Answer:
-    """An item that had no turn is no failure of its own, unless its template is what took the time."""
-    if answer is not None:
-        return answer
-    if job.version_id and workers.is_suspect(job.version_id):
-        return Answer("render_timeout", detail="this template's other items used up the time")
-    return Answer(NO_TURN, detail="there was no time for it; try again shortly")
 
 
 def overloaded() -> ClarionError:

@@ -275,6 +275,18 @@ async def test_what_had_no_turn_is_put_off_alone(service: Service) -> None:
         assert (await renderer.render(delivery)).content.text == "quick"
 
 
+async def test_what_waits_behind_its_templates_heavy_items_is_no_failure(service: Service) -> None:
+    """Who had a turn and used it up has failed; who had none is put off, of the same template or not."""
+    body = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}Hi {{name}}"
+    version_id = (await service.create(SMS, body)).id
+    heavy = render_pb2.RenderItem(template_version_id=version_id, variables=b'{"a":[%s0]}' % (b"0," * 400))
+    request = render_pb2.RenderBatchRequest(items=[heavy] * 100, partial=True)
+    answer = await service.call(service.render.RenderBatch, request, deadline=30)
+    assert {result.failure.reason for result in answer.results} == {"render_timeout", "no_turn"}
+    (result,) = await service.batch((version_id, b'{"name":"Ada"}'), deadline=30)
+    assert result.content.text == "Hi Ada"
+
+
 async def test_a_large_version_with_its_parts(service: Service, store: TemplateStore, broker: Client) -> None:
     """Up to the limit it is stored, published and rendered; past it, refused."""
     await part(service, PARTIAL, "big", "{{!" + "x" * 250 * 1024 + "}}")

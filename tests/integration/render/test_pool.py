@@ -93,6 +93,26 @@ async def test_neighbours_of_a_slow_template_do_not_wait_for_all_of_it(pool: Poo
     assert pool.is_suspect("bad")
 
 
+async def test_a_heavy_items_siblings_are_rendered(pool: Pool) -> None:
+    """Other events of its template wait behind everybody else, and are rendered where nobody else is there."""
+    body = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}Hi {{name}}"
+    assert outcomes(await run(pool, [job(body, BIG)])) == ["render_timeout"]
+    await pool.run([job(body, BIG) for _ in range(20)], 0.5)  # leaves some behind that nobody waits for
+    for name in ("Ada", "Grace"):
+        (answer,) = await run(pool, [job(body, b'{"name":"%s"}' % name.encode())], 30)
+        assert answer.content.text == f"Hi {name}"
+
+
+async def test_suspects_do_not_hold_their_batch(pool: Pool) -> None:
+    """A few of many heavy items have their turn; the others are let go long before the budget's end."""
+    loop = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}"
+    answers = await pool.run([job(loop, BIG) for _ in range(100)], 30)
+    answered = [answer.outcome for answer in answers if answer]
+    assert set(answered) == {"render_timeout"}
+    assert 2 <= len(answered) < 50
+    assert outcomes(await run(pool, [sms()])) == ["ok"]
+
+
 async def test_memory_bomb(pool: Pool) -> None:
     """A list of lists of texts grows until the worker's limit, not until the machine's."""
     nested = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{../../../b}}{{/each}}{{/each}}{{/each}}"

@@ -80,7 +80,9 @@ def preview(markup: str) -> str:
 
 
 def _preview(markup: str) -> tuple[int, int]:
-    start = markup.find("<mj-preview")
+    if _PREVIEW_END not in markup:
+        return 0, 0
+    start = next((tag.start() for tag in _tags(markup) if tag["name"] == "mj-preview"), -1)
     end = markup.find(_PREVIEW_END, start) if start >= 0 else -1
     return (0, 0) if end < 0 else (start, end + len(_PREVIEW_END))
 

@@ -253,6 +253,10 @@ def test_faults_of_parts(source: Source, field: str, line: int, says: str) -> No
         pytest.param("<html><body class='a'><p>{{x}}</p></body></html>", id="html"),
         pytest.param("<p>{{x}}</p>", id="fragment"),
         pytest.param(MAIL.replace("<mj-body>", "<mj-head><mj-preview>P</mj-preview></mj-head><mj-body>"), id="its-own"),
+        pytest.param(
+            MAIL.replace("<mj-body>", "<mj-head><!-- <mj-preview> --><mj-preview>P</mj-preview></mj-head><mj-body>"),
+            id="its-own-behind-a-comment",
+        ),
     ],
 )
 def test_preheader(body: str) -> None:

@@ -49,6 +49,11 @@ class Report:
     id: str = ""
 
 
+def unreadable(why: str) -> Report:
+    """Return what stands for one of several events in a body that cannot be read: about no message, to be counted."""
+    return Report((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unreadable", why)
+
+
 # A provider's settings, secrets among them as plain text.
 Credentials = Mapping[str, Any]
 # Raises RefusedError. now_us: Unix microseconds.

@@ -76,7 +76,8 @@ class Receiver:
         await self._suppress(account, matched)
         await self._trace.write_all([self._record(account, report, sent) for report, sent in matched])
         for report, sent in found:
-            labelled(_REPORTS, account.kind, _outcome(report) if sent else "unknown").inc()
+            outcome = _outcome(report) if sent or not report.message_ids else "unknown"
+            labelled(_REPORTS, account.kind, outcome).inc()
         received = Received(len(matched), len(found) - len(matched))
         log.info(
             "reports_received",
@@ -93,7 +94,7 @@ class Receiver:
     def _read(self, account: Account, callback: Callback) -> list[Report]:
         try:
             account.reporter.verify(callback, account.credentials, self._now())
-            return account.reporter.parse(callback)
+            reports = account.reporter.parse(callback)
         except RefusedError as error:
             labelled(_REPORTS, account.kind, "refused").inc()
             log.warning("report_refused", provider=account.kind, provider_id=account.provider_id, error=str(error))
@@ -102,6 +103,15 @@ class Receiver:
             labelled(_REPORTS, account.kind, "malformed").inc()
             log.warning("report_malformed", provider=account.kind, provider_id=account.provider_id, error=str(error))
             raise ClarionError(Code.INVALID, "The body is not a report of this provider.") from error
+        if odd := [report for report in reports if not report.message_ids]:
+            log.warning(
+                "report_unreadable",
+                provider=account.kind,
+                provider_id=account.provider_id,
+                events=len(odd),
+                error=odd[0].detail,
+            )
+        return reports
 
     async def _match(self, account: Account, reports: Sequence[Report]) -> list[tuple[Report, Sent | None]]:
         known = await self._find(account, reports)
@@ -117,7 +127,11 @@ class Receiver:
         for wait_s in self._waits_s:
             now = self._now()
             recent = now - _RECENT_US
-            missing = [n for n, one in enumerate(reports) if n not in known and (one.occurred_us or now) > recent]
+            missing = [
+                index
+                for index, one in enumerate(reports)
+                if index not in known and one.message_ids and (one.occurred_us or now) > recent
+            ]
             if not missing:
                 return
             await asyncio.sleep(wait_s)
@@ -146,7 +160,7 @@ class Receiver:
                 reason=report.suppression,
                 source=account.kind,
                 detail=_shown(_masked(report.detail, sent.recipient)),
-                # Of what happened at some time after the send: what an operator lifted since then stays lifted.
+                # Without a time it counts as old as its message: what an operator lifted since then stays lifted.
                 found_at_us=report.occurred_us or sent.sent_at_us,
             )
             for report, sent in matched

@@ -6,7 +6,6 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-star
 import base64
 import binascii
 import functools
-import math
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from services.senders.reports.ports import (
     RefusedError,
     Report,
     Reporter,
+    unreadable,
 )
 
 SETTING = "webhook_public_key"
@@ -49,15 +49,17 @@ _DROPPED = {
 class _Event(msgspec.Struct):
     event: str = ""
     sg_message_id: str = ""
-    sg_event_id: str = ""
-    timestamp: float = 0.0
-    type: str = ""
-    reason: str = ""
-    response: str = ""
-    status: str = ""
+    # What is said besides: whatever its form, it must not cost the report.
+    sg_event_id: Any = ""
+    timestamp: Any = 0
+    type: Any = ""
+    reason: Any = ""
+    response: Any = ""
+    status: Any = ""
 
 
-_decode = msgspec.json.Decoder(list[_Event], strict=False).decode
+_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
 
 
 def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
@@ -82,31 +84,34 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
 
 
 def parse(callback: Callback) -> list[Report]:
-    """Return the reports among the events. Raises MalformedError."""
+    """Return the reports among the events; one that cannot be read does not cost the others. Raises MalformedError."""
     try:
         events = _decode(callback.body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise MalformedError(str(error)) from error
     if len(events) > MAX_REPORTS:
         raise MalformedError(f"more than {MAX_REPORTS} events")
-    reports = [_report(event) for event in events if event.sg_message_id]
+    reports = [_report(event) for event in events]
     return [report for report in reports if report is not None]
 
 
-def _report(event: _Event) -> Report | None:
+def _report(raw: msgspec.Raw) -> Report | None:
+    try:
+        event = _decode_event(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return unreadable(str(error))
     meaning = _meaning(event)
-    if meaning is None:
+    if meaning is None or not event.sg_message_id:
         return None
     status, reason, detail, suppression = meaning
-    seconds = event.timestamp
     return Report(
         message_ids=message_ids(event.sg_message_id),
         status=status,
         reason=reason,
         detail=detail,
         suppression=suppression,
-        occurred_us=int(seconds * 1_000_000) if math.isfinite(seconds) and 0 < seconds < 2**33 else 0,
-        id=event.sg_event_id,
+        occurred_us=_micros(event.timestamp),
+        id=_text(event.sg_event_id),
     )
 
 
@@ -120,8 +125,22 @@ def _meaning(
     if event.event == "bounce" and event.type == "blocked":  # by the server, for now: not for want of the mailbox
         reason, suppression = "blocked", suppressed.NONE
     elif event.event == "dropped":
-        suppression = _DROPPED.get(event.reason.strip().lower(), suppressed.NONE)
-    return status, reason, " ".join(filter(None, (event.status, event.reason or event.response))), suppression
+        suppression = _DROPPED.get(_text(event.reason).strip().lower(), suppressed.NONE)
+    words = _text(event.status), _text(event.reason) or _text(event.response)
+    return status, reason, " ".join(filter(None, words)), suppression
+
+
+def _text(word: Any) -> str:
+    return str(word) if isinstance(word, str | int | float) else ""
+
+
+def _micros(word: Any) -> int:
+    """Return Unix seconds as microseconds; 0: they are none."""
+    try:
+        seconds = float(word or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(seconds * 1_000_000) if 0 < seconds < 2**33 else 0  # NaN is neither
 
 
 def message_ids(sg_message_id: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
@@ -142,7 +143,8 @@ def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: Reporter, ca
         pytest.param(R, _json([]), id="resend-a-list"),
         pytest.param(R, Callback([], {}, b"[" * 100_000), id="resend-nested"),
         pytest.param(S, _json({}), id="sendgrid-no-list"),
-        pytest.param(S, _json([1]), id="sendgrid-a-number"),
+        pytest.param(S, Callback([], {}, b'[{"event": "delivered"}'), id="sendgrid-half-a-list"),
+        pytest.param(S, Callback([], {}, b"[" * 100_000), id="sendgrid-nested"),
         pytest.param(S, _json([{"event": "delivered"}] * (MAX_REPORTS + 1)), id="sendgrid-too-many"),
         pytest.param(T, Callback([], {"content-type": "application/json"}, b"{}"), id="twilio-no-form"),
         pytest.param(T, Callback([], FORM, b"a=%ff"), id="twilio-no-text"),
@@ -167,6 +169,54 @@ def test_what_is_no_report_is_refused(reporter: Reporter, callback: Callback) ->
 def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]) -> None:
     """Several forms of it were seen over the years."""
     assert sendgrid.message_ids(given) == ids
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(b"1", id="number"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"event": ["bounce"], "sg_message_id": "m1"}', id="event-as-a-list"),
+        pytest.param(b'{"event": "bounce", "sg_message_id": {}}', id="id-as-an-object"),
+        pytest.param(b'{"event": "bounce", "reason": "\xff"}', id="no-text"),
+    ],
+)
+async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd: bytes) -> None:
+    """SendGrid would post the same body again for a day."""
+    good = b'{"event": "bounce", "type": "bounce", "sg_message_id": "m1"}'
+    reports = sendgrid.parse(Callback([], {}, b"[" + good + b"," + odd + b"," + good + b"]"))
+    assert [report.reason for report in reports] == ["hard_bounce", "unreadable", "hard_bounce"]
+    world, before = World({"m1": _sent("m1")}), _count("unreadable")
+    assert await _receive(world, _reporter(*reports)) == Received(2, 1)
+    assert (world.looks, len(world.records), _count("unreadable") - before) == (1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "detail"),
+    [
+        pytest.param("reason", None, "5.1.1", id="no-reason"),
+        pytest.param("reason", 7, "5.1.1 7", id="reason-as-a-number"),
+        pytest.param("response", None, "5.1.1", id="no-response"),
+        pytest.param("reason", {"en": "no"}, "5.1.1", id="reason-as-an-object"),
+        pytest.param("status", 5, "5", id="status-as-a-number"),
+        pytest.param("status", None, "", id="no-status"),
+        pytest.param("type", 3, "5.1.1", id="type-as-a-number"),
+        pytest.param("sg_event_id", None, "5.1.1", id="no-id-of-its-own"),
+        pytest.param("timestamp", "soon", "5.1.1", id="time-in-words"),
+        pytest.param("timestamp", "1800000000", "5.1.1", id="time-as-text"),
+        pytest.param("timestamp", 10**400, "5.1.1", id="time-out-of-range"),
+        pytest.param("timestamp", None, "5.1.1", id="no-time"),
+    ],
+)
+def test_a_bounce_with_an_odd_field_is_a_bounce(field: str, value: Any, detail: str) -> None:
+    """What matters is which message, and what became of it."""
+    (report,) = sendgrid.parse(_sendgrid(**{"event": "bounce", "status": "5.1.1", field: value}))
+    assert (report.status, report.suppression, report.detail) == (BOUNCED, suppressed.BOUNCED, detail)
+    assert report.occurred_us == (0 if field == "timestamp" and value != "1800000000" else NOW)
+
+
+def _count(outcome: str) -> float:
+    return REGISTRY.get_sample_value("clarion_reports_total", {"provider": "resend", "outcome": outcome}) or 0.0
 
 
 # From here on: what is done with reports.

@@ -80,7 +80,8 @@ class OpenProviders:
             provider=kind,
             provider_id=opened.record.id,
             reason=after or before,
-            detail=result.detail,
+            # Not its words: they may name a recipient. They stand on the timeline of whoever's attempt it was.
+            cause=result.reason,
         )
 
     def forget(self, tenant_id: str) -> None:

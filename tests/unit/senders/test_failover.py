@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
@@ -145,6 +146,24 @@ async def test_one_that_asked_for_time_is_waited_for(monkeypatch: pytest.MonkeyP
     assert (waits.verdict, waits.reason) == (Verdict.POSTPONED, "provider_throttled")
     assert 29 < waits.retry_after_s <= 36
     assert desk.asked == ["a", "b"]
+
+
+async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers repeat the recipient's address in their words; those are for the timeline."""
+    words = "450 4.7.1 <ada@example.org>: too many messages"
+    desk = _Desk(
+        monkeypatch, a=dataclasses.replace(_DOWN, detail=words), b=dataclasses.replace(_SLOW_DOWN, detail=words)
+    )
+    with capture_logs() as lines:
+        for _ in range(2):
+            result = await desk.attempt()
+    assert result.detail.endswith(words)
+    told = [(line["event"], line["provider_id"], line["reason"], line["cause"]) for line in lines]
+    assert told == [
+        ("provider_rests", "b", "provider_throttled", "provider_throttled"),
+        ("provider_rests", "a", "provider_circuit_open", "provider_unreachable"),
+    ]
+    assert "ada" not in repr(lines)
 
 
 async def test_a_refused_account_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, read_json_bytes
 from runtime import ids
 from runtime.errors import ClarionError, Code
+from runtime.nesting import MAX_DEPTH, is_too_deep
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -48,11 +49,14 @@ async def read(request: web.Request, body_type: type[B]) -> B:
     raw = await read_json_bytes(request, limit=MAX_BODY_BYTES)
     try:
         body = msgspec.json.decode(raw, type=body_type)
+        fields = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BodyError(400, str(error)) from error
-    request[FIELDS] = tuple(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
+    if is_too_deep(raw, fields):
+        raise invalid("body", f"must be nested at most {MAX_DEPTH} levels deep")
+    request[FIELDS] = tuple(fields)
     return body
 
 
@@ -106,7 +110,7 @@ def text(request: web.Request, name: str) -> str:
     if len(value) > 1024 or "\0" in value:
         raise invalid(name, "must be at most 1024 characters, none of them NUL")
     if name == "tenant_id" and value and not ids.is_uuid(value):
-        raise invalid(name, "must be a UUID")
+        raise invalid(name, "must be a UUID in lower case")
     return value
 
 

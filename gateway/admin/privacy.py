@@ -10,6 +10,7 @@ import time
 from typing import Annotated, Any
 
 import msgspec
+import orjson
 from aiohttp import web
 from msgspec import Meta
 
@@ -246,8 +247,9 @@ def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
     }
 
 
-def _json(raw: bytes) -> Any:
-    return msgspec.json.decode(raw or b"{}")
+def _json(raw: bytes) -> orjson.Fragment:
+    """Return stored JSON as it stands: it may hold numbers, or a depth, that orjson would not write."""
+    return orjson.Fragment(raw or b"{}")
 
 
 def _message(message: outbox_pb2.OutboxMessage) -> dict[str, Any]:

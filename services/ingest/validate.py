@@ -8,6 +8,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
+from runtime.nesting import MAX_DEPTH, is_too_deep
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_NAME = 255
@@ -101,11 +102,16 @@ def _canonical(field: str, text: bytes) -> bytes:
     if not text:
         return _EMPTY
     try:
-        return _encode(_decode_object(text))
+        value = _decode_object(text)
     except (msgspec.DecodeError, RecursionError):
-        raise ClarionError(
-            Code.INVALID, f"{field} must be a JSON object", fields=[(field, "must be a JSON object")]
-        ) from None
+        raise _invalid(field, "must be a JSON object") from None
+    if is_too_deep(text, value):
+        raise _invalid(field, f"must be nested at most {MAX_DEPTH} levels deep")
+    return _encode(value)
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
 
 
 def _digest(*parts: bytes) -> bytes:

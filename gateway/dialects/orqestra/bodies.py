@@ -11,13 +11,12 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.channels import CHANNELS
 from gateway.dialects.orqestra.errors import MalformedError
 from runtime.errors import ClarionError, Code
+from runtime.nesting import MAX_DEPTH, is_too_deep
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
 # What is no address is accepted all the same, and skipped with that reason; what is longer is no attempt at one.
 MAX_ADDRESS_LENGTH = 1024
-# Deeper JSON is no data for a template, and would exhaust a parser further on.
-MAX_DEPTH = 64
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")
@@ -101,8 +100,7 @@ def _object(raw: bytes) -> dict[str, Any]:
         raise MalformedError(f"The body is not valid JSON{_where(error)}.") from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
-    # The walk is for the few bodies that could be too deep at all.
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if is_too_deep(raw, body):
         raise _invalid([("body", f"must be nested at most {MAX_DEPTH} levels deep")])
     return body
 
@@ -111,20 +109,6 @@ def _where(error: Exception) -> str:
     """Return what the parser says of the place; nothing where its words would mislead."""
     _, found, place = str(error).partition("JSON is malformed: ")
     return f": {place}" if found else ""
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        containers = (item for item in level if isinstance(item, dict | list))
-        level = [
-            child
-            for container in containers
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, dict | list)
-        ]
-    return depth
 
 
 def _text(

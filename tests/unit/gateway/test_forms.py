@@ -9,7 +9,7 @@ from aiohttp import streams, web
 from aiohttp.test_utils import make_mocked_request
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from gateway.admin import forms
+from gateway.admin import drafts, forms
 from gateway.admin.tenants import NewTenant, TenantChange
 from gateway.replies import BodyError
 from runtime.errors import ClarionError, Code
@@ -64,6 +64,18 @@ async def test_a_body_that_cannot_be_taken_has_its_status(raw: bytes, content_ty
     with pytest.raises(BodyError) as caught:
         await forms.read(post(raw, content_type), NewTenant)
     assert caught.value.status == status
+
+
+async def test_a_body_that_is_too_deep_is_refused() -> None:
+    """64 levels with the body's own: what is stored of it must be readable, and writable, to all."""
+    for depth in (62, 63, 900):
+        body = post(b'{"recipient":{},"variables":{"a":' + b"[" * depth + b"]" * depth + b"}}")
+        if depth == 62:
+            assert (await forms.read(body, drafts.TestSend)).variables
+            continue
+        with pytest.raises(ClarionError, match="64 levels") as caught:
+            await forms.read(body, drafts.TestSend)
+        assert caught.value.fields[0][0] == "body"
 
 
 async def test_a_change_tells_absent_from_empty() -> None:

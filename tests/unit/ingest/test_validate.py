@@ -49,6 +49,26 @@ def test_variables_are_an_object(text: bytes) -> None:
     assert refused.value.code is Code.INVALID
 
 
+def _nested(depth: int) -> bytes:
+    return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def test_variables_are_not_too_deep() -> None:
+    """64 levels, as the HTTP edge has it; brackets in text are no levels."""
+    for kept in (_nested(64), b'{"a":"' + b"[{" * 100 + b'"}'):
+        event = _event(variables=kept)
+        normalise(event)
+        assert event.variables == kept
+    for field, event in (
+        ("variables", _event(variables=_nested(65))),
+        ("payload", _event(payload_extra=_nested(300))),
+    ):
+        with pytest.raises(ClarionError, match="64 levels") as refused:
+            normalise(event)
+        assert refused.value.code is Code.INVALID
+        assert [name for name, _ in refused.value.fields] == [field]
+
+
 def test_the_order_of_keys_does_not_matter() -> None:
     """The same content in another order is the same event."""
     one, other = _event(variables=b'{"a":1,"b":{"c":2,"d":3}}'), _event(variables=b'{ "b":{"d":3,"c":2}, "a":1 }')

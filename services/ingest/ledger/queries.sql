@@ -102,6 +102,7 @@ FROM unnest(
     id, event_id, delivery_id, channel, attempt, replay, status, reason, detail, provider, provider_message_id,
     ended_us, wait_us, render_us, send_us, next_us, sms_segments, sms_encoding, provider_id
 )
+ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
 
 -- Not one that an operator has replayed already: an attempt made twice tells of its death twice.
@@ -115,20 +116,51 @@ ON CONFLICT (delivery_id) DO UPDATE SET
     delivery = EXCLUDED.delivery, replayed_at = NULL
 WHERE EXCLUDED.died_at > l.died_at
 
+-- What writes events locks them in the order of their ids, so that two processes never wait for each other.
+-- Takes what it finishes off the quota as well.
 -- name: finish_events
-UPDATE ingest.events e SET finished_at = now()
-WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL AND e.planned IS NOT NULL
-    AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
-RETURNING e.tenant_id
+WITH ended AS (
+    SELECT e.id FROM ingest.events e
+    WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+    ORDER BY e.id
+    FOR UPDATE
+),
+finished AS (
+    UPDATE ingest.events e SET finished_at = now()
+    FROM ended o WHERE e.id = o.id AND e.finished_at IS NULL
+    RETURNING e.tenant_id
+),
+counted AS (
+    SELECT f.tenant_id, count(*) AS n FROM finished f GROUP BY f.tenant_id
+),
+locked AS (
+    SELECT b.tenant_id FROM ingest.backlog b
+    WHERE b.tenant_id IN (SELECT c.tenant_id FROM counted c)
+    ORDER BY b.tenant_id FOR UPDATE
+)
+UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished - c.n)
+FROM counted c JOIN locked l ON l.tenant_id = c.tenant_id
+WHERE b.tenant_id = c.tenant_id
 
--- What two ledger processes finished between them without either seeing it.
+-- What a crash left unfinished: of the next 5000 after $1. Answers where to go on; null: from the beginning.
 -- name: finish_forgotten
-UPDATE ingest.events e SET finished_at = now()
-WHERE e.id = ANY (ARRAY(
-        SELECT u.id FROM ingest.events u
-        WHERE u.finished_at IS NULL AND u.routed_at < now() - interval '5 seconds' LIMIT 5000
-    ))
-    AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+WITH page AS MATERIALIZED (
+    SELECT u.id FROM ingest.events u
+    WHERE u.finished_at IS NULL AND u.id > $1
+    ORDER BY u.id
+    LIMIT 5000
+),
+ended AS (
+    SELECT e.id FROM ingest.events e
+    WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND e.routed_at < now() - interval '5 seconds'
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+    FOR UPDATE SKIP LOCKED
+),
+finished AS (
+    UPDATE ingest.events e SET finished_at = now() FROM ended o WHERE e.id = o.id
+)
+SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 
 -- Reading.
 

@@ -19,6 +19,8 @@ _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
 _STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
 
 _MAX_SMALLINT = 32_767
+# Below every id.
+_FIRST = uuid.UUID(int=0)
 
 log = logs.get(__name__)
 
@@ -43,18 +45,19 @@ class LedgerStore:
     def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._durable = durable
         self._fast = fast
+        self._looked_until = _FIRST
 
     async def write(self, group: Group) -> None:
-        """Store the group for good, then tell admission which keys are stored."""
+        """Store the group for good, finish what it was the end of, and tell admission which keys are stored."""
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT
             finished = await self._write_rows(connection, group)
-            if unsure := group.unsure():
-                _STATEMENTS.inc()
-                rows = await connection.fetch(_QUERIES.finish_events, unsure)
-                finished.update(str(row["tenant_id"]) for row in rows)
             # In this transaction, so that a crash or a redelivery makes no room twice, or never; last, as it locks.
             await self._release(connection, finished)
+        if unsure := group.unsure():
+            # Not in that transaction: it holds locks on this group's events, and these are others, which another
+            # process may hold that waits for one of ours. What a crash leaves unfinished here, tidy() finishes.
+            await self._execute(self._durable, _QUERIES.finish_events, [unsure])
         await self._mark_stored(group)
 
     async def _write_rows(self, connection: Any, group: Group) -> "collections.Counter[str]":
@@ -70,7 +73,7 @@ class LedgerStore:
             await self._execute(connection, _QUERIES.upsert_deliveries, _delivery_columns(group))
         if group.attempts:
             await self._execute(connection, _QUERIES.insert_attempts, _attempt_columns(group))
-        for record in group.dead:
+        for record in sorted(group.dead, key=lambda record: record.attempted.delivery_id):
             step = record.attempted
             await self._execute(
                 connection,
@@ -113,7 +116,9 @@ class LedgerStore:
 
     async def tidy(self, *, recount: bool) -> None:
         """Finish what was forgotten, forget keys past their 24 hours; recount: count the backlog anew."""
-        await self._durable.execute(_QUERIES.finish_forgotten, timeout=30)
+        # A part of them each time: whoever looks at the oldest only never gets past those that rightly wait.
+        last = await self._durable.fetchval(_QUERIES.finish_forgotten, self._looked_until, timeout=30)
+        self._looked_until = last or _FIRST
         while await self._fast.execute(_ADMISSION_QUERIES.sweep_admission, timeout=30) != "DELETE 0":
             pass
         if recount:
@@ -168,7 +173,7 @@ class LedgerStore:
         self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, uuid.UUID(int=0))
+        died_us, delivery_id = before or (None, _FIRST)
         return await self._durable.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
 
     async def replay(self, delivery_id: str, publish: Any) -> bool:

@@ -38,6 +38,10 @@ WHERE e.user_id = $2 AND e.tenant_id = $1 AND e.id > $4
 ORDER BY e.id
 LIMIT 100
 
+-- First, and in the order in which the ledger locks what it writes, so that neither waits for the other.
+-- name: lock_events
+SELECT id FROM ingest.events WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
+
 -- Empty, not null: what is read once more from the stream fills in only what is null.
 -- name: erase_events
 UPDATE ingest.events SET user_id = $3, email = '', phone = '', caller_event_id = '', trace_id = ''

@@ -77,6 +77,7 @@ class PrivacyStore:
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
         ids = list(event_ids)
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_QUERIES.lock_events, tenant_id, ids)
             return Erased(
                 payloads=_count(await connection.execute(_QUERIES.erase_payloads, tenant_id, ids)),
                 attempts=_count(await connection.execute(_QUERIES.erase_attempts, tenant_id, ids)),

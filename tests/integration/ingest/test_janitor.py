@@ -15,7 +15,7 @@ from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore
 from tests.integration.ingest import builders
-from tests.integration.ingest.builders import SKIPPED
+from tests.integration.ingest.builders import QUEUED, SENT, SKIPPED
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 
@@ -83,6 +83,27 @@ async def test_keys_past_their_day_go(janitor: Janitor, pool: Pool) -> None:
     await pool.execute(add, OTHER, 3, dt.timedelta(hours=24, minutes=30))
     await janitor.tidy()
     assert await pool.fetchval("SELECT count(*) FROM ingest.admission") == 3
+
+
+async def test_what_a_crash_left_unfinished_is_found_behind_all_that_waits(janitor: Janitor, pool: Pool) -> None:
+    """12,000 older events wait for their retries, rightly; of the one behind them only its end was forgotten."""
+    add = """
+        INSERT INTO ingest.events (id, tenant_id, accepted_at, routed_at, planned)
+        SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, now() - interval '1 minute',
+            now() - interval '1 minute', 1
+        FROM generate_series(1, 12000) AS n
+    """
+    await pool.execute(add, TENANT)
+    forgotten = builders.event(TENANT)
+    id_ = builders.delivery_id(forgotten)
+    ended = [forgotten, builders.routed(forgotten, {id_: QUEUED}), builders.attempted(forgotten, id_, SENT)]
+    await LedgerStore(pool, pool).write(group(ended))
+    for _ in range(2):  # and once more from the beginning
+        await pool.execute("UPDATE ingest.events SET finished_at = NULL WHERE id = $1", forgotten.id)
+        for _ in range(3):
+            await janitor.tidy()
+        finished = await pool.fetch("SELECT id FROM ingest.events WHERE finished_at IS NOT NULL")
+        assert [str(row["id"]) for row in finished] == [forgotten.id]
 
 
 async def test_a_count_that_drifted_is_put_right(

@@ -117,6 +117,23 @@ async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Poo
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog WHERE tenant_id = $1", TENANT) == 8
 
 
+async def test_processes_that_finish_each_other_s_events_do_not_wait_for_each_other(ledger: Ledger, pool: Pool) -> None:
+    """Each writes an event, and the end of the one that the other writes: nobody is a deadlock's victim."""
+    await builders.insert_tenant(pool, TENANT, unfinished=32)
+    for _ in range(16):
+        pair = [builders.event(TENANT) for _ in range(2)]
+        ids = [builders.delivery_id(event) for event in pair]
+        await ledger.store.write(
+            group(builders.routed(event, {id_: QUEUED}) for event, id_ in zip(pair, ids, strict=True))
+        )
+        await asyncio.gather(
+            ledger.store.write(group([pair[0], builders.attempted(pair[1], ids[1], SENT)])),
+            ledger.store.write(group([pair[1], builders.attempted(pair[0], ids[0], SENT)])),
+        )
+    assert await pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NOT NULL") == 32
+    assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 0
+
+
 async def test_a_repeat_s_row_is_put_right(ledger: Ledger, pool: Pool) -> None:
     """A row that a repeat made while the first event was still unread names the first one; a younger key is let be."""
     event = builders.event(TENANT)

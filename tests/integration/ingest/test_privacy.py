@@ -187,6 +187,22 @@ async def test_what_an_attempt_under_way_left_behind_is_found(privacy: Privacy) 
     assert not (await privacy.call("ListErasureEvents", **common, late=True, after=recent)).event_ids
 
 
+async def test_an_erasure_waits_for_the_ledger_with_nothing_in_its_hands(privacy: Privacy) -> None:
+    """An event that is being read once more: its payload can be written while an erasure of it waits."""
+    tenant = await privacy.tenant()
+    event_id = await privacy.know(tenant)
+    begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+    fields = {"tenant_id": tenant, "erasure_id": begun.erasure_id, "event_ids": [event_id]}
+    async with privacy.pool.acquire() as ledger, ledger.transaction():
+        await ledger.execute("UPDATE ingest.events SET routed_at = now() WHERE id = $1", event_id)
+        erasing = asyncio.create_task(privacy.call("EraseEvents", **fields))
+        await eventually(lambda: privacy.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        await ledger.execute(
+            "INSERT INTO ingest.event_payloads VALUES ($1, $2, '') ON CONFLICT DO NOTHING", tenant, event_id
+        )
+    assert (await erasing).payloads == 1
+
+
 async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Privacy, connection: Client) -> None:
     """Every process hears of it; then nothing connects the person with the rows any more."""
     tenant = await privacy.tenant()
@@ -280,6 +296,8 @@ async def test_nonsense_is_refused(privacy: Privacy) -> None:
     cases: list[tuple[str, Code, dict[str, Any]]] = [
         ("GetRetention", Code.NOT_FOUND, {"tenant_id": new_id()}),
         ("GetRetention", Code.INVALID, {"tenant_id": "x"}),
+        ("SetRetention", Code.INVALID, {"tenant_id": tenant.upper()}),
+        ("BeginErasure", Code.INVALID, {"tenant_id": tenant.upper(), "user_id": "a"}),
         (
             "SetRetention",
             Code.INVALID,

@@ -118,4 +118,6 @@ def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: floa
     )
     failed = [(item, result) for item, result in zip(items, results, strict=True) if result.reason]
     for item, result in failed[:_LOGGED_FAILURES]:
-        log.warning("render_failed", template_version_id=item.version_id, reason=result.reason, detail=result.detail)
+        # No detail: it may quote the recipient's data. Whoever asked records it.
+        faults = [f"{fault.field}:{fault.line}" for fault in result.faults]
+        log.warning("render_failed", template_version_id=item.version_id, reason=result.reason, faults=faults)

@@ -151,3 +151,18 @@ async def test_no_secret_is_in_any_log(client: Client, shared_stack: Running, tm
     rotated = (await client.operator.must("POST", f"/tenants/{tenant.id}/rotate-key", json={}))["api_key"]
     more = (wrong_key, password, token, forged, tenant.api_key, rotated)
     assert secrets_in_logs(shared_stack, more) == []
+
+
+async def test_a_failed_rendering_tells_the_log_nothing_of_whom(client: Client, shared_stack: Running) -> None:
+    """Its detail may quote what was to be written to whom: it is on the timeline, which erasure reaches."""
+    private = f"ada.{secrets.token_hex(8)}@example.com"
+    tenant = await client.operator.create_tenant("Discreet")
+    version_id = await client.operator.create_template(tenant, "failing", "SMS", "Hi {{> (lookup this 'name')}}")
+    payload = {"userId": "u", "recipientPhone": "+254712345678"}
+    event_id = await tenant.accept({"eventType": "failing", "payload": payload, "variables": {"name": private}})
+    event = await until(lambda: client.operator.finished(event_id), "the event's end", deadline=30)
+    assert event["timeline"][-1]["reason"] == "template_error"
+    assert private in event["timeline"][-1]["detail"]
+    failed = [line for line in lines(shared_stack, "render") if line["event"] == "render_failed"]
+    assert {line["reason"] for line in failed if line["template_version_id"] == version_id} == {"template_error"}
+    assert secrets_in_logs(shared_stack, [private]) == []

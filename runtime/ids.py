@@ -6,7 +6,7 @@ import uuid
 
 import uuid_utils
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
@@ -29,5 +29,9 @@ def derived_id(*parts: str) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether text is a UUID in its usual 36 characters."""
+    """Tell whether text is a UUID in its usual 36 characters, in lower case.
+
+    Configuration keys, digests and encryption contexts hold ids as they are written, and PostgreSQL does not tell
+    cases apart: with two spellings of one id, half of a change would miss.
+    """
     return _UUID.fullmatch(text) is not None

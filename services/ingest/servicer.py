@@ -68,7 +68,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
         try:
             if not is_uuid(item.tenant_id):
-                raise ClarionError(Code.INVALID, "tenant_id must be a UUID", fields=[("tenant_id", "must be a UUID")])
+                raise ClarionError(
+                    Code.INVALID,
+                    "tenant_id must be a UUID in lower case",
+                    fields=[("tenant_id", "must be a UUID in lower case")],
+                )
             accepted = await self._accept(item.tenant_id, item.event)
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())

@@ -26,8 +26,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
 
-# What a tenant's id may be made of: it becomes part of a configuration key.
-_TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What a tenant's id may be made of: it becomes part of a configuration key, in one spelling.
+_TENANT_ID = re.compile(r"[a-z0-9_-]{1,64}")
 
 _TOKENS = Counter("clarion_realtime_tokens_total", "Connection tokens issued.")
 

@@ -8,7 +8,7 @@ from services.render.frames import Fault
 
 MAX_BODY_BYTES = 256 * 1024
 
-_TENANT = re.compile(r"[A-Za-z0-9_-]{0,64}")
+_TENANT = re.compile(r"[a-z0-9_-]{0,64}")
 # The name under which the platform's own are published.
 _RESERVED_TENANT = "platform"
 

@@ -24,7 +24,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     ) -> router_pb2.ExplainRouteResponse:
         """Say what would become of an event."""
         if not is_uuid(request.tenant_id) or not request.event_type:
-            raise ClarionError(Code.INVALID, "tenant_id must be a UUID and event_type must not be empty.")
+            raise ClarionError(Code.INVALID, "tenant_id must be a UUID in lower case and event_type must not be empty.")
         event = event_pb2.Event(
             id=new_id(),
             tenant_id=request.tenant_id,

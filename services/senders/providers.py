@@ -15,8 +15,8 @@ from services.senders import registry
 MAX_SETTINGS_BYTES = 6 * 1024
 _MAX_NAME = 100
 _MAX_PRIORITY = 10_000
-# The tenant's id becomes part of a configuration key.
-_TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# The tenant's id becomes part of a configuration key, in one spelling.
+_TENANT_ID = re.compile(r"[a-z0-9_-]{1,64}")
 # Of a shorter secret, four characters would give too much away.
 _SHOW_FROM = 12
 

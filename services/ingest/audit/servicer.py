@@ -74,7 +74,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
 def _check_id(field: str, value: str) -> None:
     if not is_uuid(value):
-        raise _invalid(field, "must be a UUID")
+        raise _invalid(field, "must be a UUID in lower case")
 
 
 def _check_text(field: str, value: str) -> None:

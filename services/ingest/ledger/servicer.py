@@ -157,7 +157,9 @@ def _limit(asked: int) -> int:
 
 def _check_id(field: str, value: str, *, required: bool = True) -> None:
     if (value or required) and not is_uuid(value):
-        raise ClarionError(Code.INVALID, f"{field} must be a UUID", fields=[(field, "must be a UUID")])
+        raise ClarionError(
+            Code.INVALID, f"{field} must be a UUID in lower case", fields=[(field, "must be a UUID in lower case")]
+        )
 
 
 def _encode_cursor(letter: ledger_pb2.DeadLetter) -> str:

@@ -125,7 +125,7 @@ def _check_user(user_id: str) -> None:
 def _check_ids(**ids: str) -> None:
     for field, value in ids.items():
         if not is_uuid(value):
-            raise _invalid(field, "must be a UUID")
+            raise _invalid(field, "must be a UUID in lower case")
 
 
 def _invalid(field: str, description: str) -> ClarionError:

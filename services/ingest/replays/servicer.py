@@ -117,7 +117,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
 
 def _check_id(field: str, value: str) -> None:
     if not is_uuid(value):
-        raise _invalid(field, "must be a UUID")
+        raise _invalid(field, "must be a UUID in lower case")
 
 
 def _invalid(field: str, description: str) -> ClarionError:

@@ -156,7 +156,9 @@ def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
 
 def _check_id(field: str, value: str) -> None:
     if not is_uuid(value):
-        raise ClarionError(Code.INVALID, f"{field} must be a UUID", fields=[(field, "must be a UUID")])
+        raise ClarionError(
+            Code.INVALID, f"{field} must be a UUID in lower case", fields=[(field, "must be a UUID in lower case")]
+        )
 
 
 def _check(

@@ -54,7 +54,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             raise _invalid("limit", f"must be from 1 to {_MAX_LIMIT}")
         for field in ("tenant_id", "cursor"):
             if getattr(request, field) and not is_uuid(getattr(request, field)):
-                raise _invalid(field, "must be a UUID")
+                raise _invalid(field, "must be a UUID in lower case")
         search = Search(
             tenant_id=request.tenant_id or None,
             channel=request.channel,
@@ -83,9 +83,8 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest) -> list[bytes]:
     """Return the digests that the address may have: as an e-mail address, or as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is needed to look for an address")
-    tenant_id = request.tenant_id.lower()
     forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
-    return [suppressed.digest(tenant_id, channel, address) for channel, address in forms if address]
+    return [suppressed.digest(request.tenant_id, channel, address) for channel, address in forms if address]
 
 
 def _wire(stored: Stored) -> suppressions_pb2.Suppression:

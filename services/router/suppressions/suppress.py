@@ -51,9 +51,9 @@ def checked(wanted: Sequence[suppressions_pb2.NewSuppression], now: clock.Clock 
         found.append(
             New(
                 id=new_id(),
-                tenant_id=one.tenant_id.lower(),
+                tenant_id=one.tenant_id,
                 channel=one.channel,
-                digest=suppressed.digest(one.tenant_id.lower(), one.channel, address),
+                digest=suppressed.digest(one.tenant_id, one.channel, address),
                 reason=one.reason,
                 source=one.source,
                 detail=one.detail[:MAX_DETAIL].replace("\0", ""),
@@ -69,7 +69,7 @@ def checked(wanted: Sequence[suppressions_pb2.NewSuppression], now: clock.Clock 
 def _faults(one: suppressions_pb2.NewSuppression, address: str) -> list[tuple[str, str]]:
     faults = []
     if not is_uuid(one.tenant_id):
-        faults.append(("tenant_id", "must be a UUID"))
+        faults.append(("tenant_id", "must be a UUID in lower case"))
     if one.channel not in CHANNELS:
         faults.append(("channel", "must be EMAIL or SMS"))
     elif not address:

@@ -195,6 +195,31 @@ async def test_operators_nonsense(ingest: Ingest) -> None:
         assert refused.value.code is code, method
 
 
+async def test_a_tenant_has_one_spelling(ingest: Ingest) -> None:
+    """Its id in upper case is refused: PostgreSQL would write for the tenant what no configuration key has."""
+    created = await ingest.tenant()
+    tenant_id = created.tenant.id.upper()
+    calls = [
+        ("GetTenant", tenants_pb2.GetTenantRequest(tenant_id=tenant_id)),
+        ("UpdateTenant", tenants_pb2.UpdateTenantRequest(tenant_id=tenant_id, active=False)),
+        ("RotateKey", tenants_pb2.RotateKeyRequest(tenant_id=tenant_id)),
+        ("DeactivateTenant", tenants_pb2.DeactivateTenantRequest(tenant_id=tenant_id)),
+        ("RotateWebhookSecret", tenants_pb2.RotateWebhookSecretRequest(tenant_id=tenant_id)),
+        ("DeleteWebhookSecrets", tenants_pb2.DeleteWebhookSecretsRequest(tenant_id=tenant_id)),
+    ]
+    refusals = set()
+    for method, request in calls:
+        try:
+            await ingest.call(f"TenantService.{method}", request)
+        except ClarionError as refused:
+            refusals.add((method, refused.code, refused.fields[0][0]))
+    assert refusals == {(method, Code.INVALID, "tenant_id") for method, _ in calls}
+    (result,) = await ingest.accept(tenant_id, new_event())
+    assert result.error.fields[0].field == "tenant_id"
+    same = await ingest.call("TenantService.GetTenant", tenants_pb2.GetTenantRequest(tenant_id=created.tenant.id))
+    assert same.tenant == created.tenant
+
+
 async def test_tenants_in_pages(ingest: Ingest) -> None:
     """Newest first, each once."""
     ids = [(await ingest.tenant()).tenant.id for _ in range(5)]

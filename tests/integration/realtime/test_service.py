@@ -125,6 +125,7 @@ async def test_nonsense_is_invalid(start_realtime: StartRealtime, hub: Server) -
         ("IssueToken", "user_id", realtime_pb2.IssueTokenRequest(tenant_id="t1", user_id="u" * 256)),
         ("IssueToken", "user_id", realtime_pb2.IssueTokenRequest(tenant_id="t1", user_id="a\x00b")),
         ("RevokeTokens", "tenant_id", realtime_pb2.RevokeTokensRequest(tenant_id="t1.*")),
+        ("RevokeTokens", "tenant_id", realtime_pb2.RevokeTokensRequest(tenant_id="T1")),
         ("ListNotifications", "offset", _listing(offset=-1)),
         ("ListNotifications", "offset", _listing(offset=10_001)),
     ]

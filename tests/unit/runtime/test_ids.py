@@ -22,8 +22,9 @@ def test_derived_ids_are_the_same_only_for_the_same_parts(one: list[str], other:
 
 
 def test_other_texts_are_no_uuids() -> None:
-    """Only the usual 36 characters count."""
-    assert not any(is_uuid(text) for text in ("", "x" * 36, new_id().replace("-", ""), f"{{{new_id()}}}"))
+    """Only the usual 36 characters count, in lower case: PostgreSQL takes both, and would make two ids one."""
+    others = ("", "x" * 36, new_id().replace("-", ""), f"{{{new_id()}}}", "0197A0B4-0000-7000-8000-00000000000A")
+    assert not any(is_uuid(text) for text in others)
 
 
 def test_an_id_knows_its_time() -> None:

@@ -98,6 +98,7 @@ def test_hosts(host: str) -> None:
     [
         ({"tenant_id": ""}, ["tenant_id"]),
         ({"tenant_id": "a.b*"}, ["tenant_id"]),
+        ({"tenant_id": "T1"}, ["tenant_id"]),
         ({"channel": event_pb2.CHANNEL_PUSH}, ["channel"]),
         ({"channel": event_pb2.CHANNEL_SMS}, ["kind"]),
         ({"kind": "twilio"}, ["kind"]),

@@ -82,7 +82,10 @@ class Provider(Protocol[M_contra]):
     """One tenant's account with one provider."""
 
     async def send(self, message: M_contra) -> Result:
-        """Hand the message over once, within a bounded time. A no is a Result, not an exception."""
+        """Hand the message over once, within a bounded time. A no is a Result, not an exception.
+
+        POSTPONED ("provider_busy"): it was not asked, for all connections to it were in use.
+        """
 
     async def close(self) -> None:
         """Give back connections; messages under way are finished."""

@@ -24,8 +24,8 @@ from services.senders.sent import Sent
 # How many providers one attempt may ask, and for how long it asks the others after the first, seconds.
 MAX_ASKED = 5
 PATIENCE_S = 10.0
-# The first and the last of them may take 15 s each.
-DEADLINE_S = 42.0
+# The first and the last of them may take 15 s each, and wait for a connection for 5 s before that.
+DEADLINE_S = 52.0
 
 _SENDS = Counter("clarion_sends_total", "Calls to providers and their outcome.", ["channel", "provider", "outcome"])
 _SECONDS = Histogram(
@@ -40,6 +40,9 @@ _FAILOVERS = Counter(
 
 # The delivery may fare better at another provider.
 _NEXT_MAY_DO = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
+
+# What passes by itself: the provider takes the delivery another time.
+_PASSES = frozenset({"provider_throttled", "provider_busy"})
 
 
 # Returns a subscribed e-mail with its way to unsubscribe.
@@ -122,7 +125,7 @@ class ProviderSender:
             return None
         until = time.monotonic() + PATIENCE_S
         for record in others:
-            if len(tries) >= MAX_ASKED or (tries and time.monotonic() > until):
+            if len(tries) >= MAX_ASKED or time.monotonic() > until:
                 break
             outcome = await self._ask(delivery, content, record)
             if isinstance(outcome, Rest):
@@ -168,16 +171,20 @@ class ProviderSender:
         if delivery.subscribed and self._offer is not None:
             message = self._offer(delivery, message)
         result = await self._hand_over(delivery, opened, message)
-        self._keep_id(delivery, opened, message, result)
+        if isinstance(result, Result):
+            self._keep_id(delivery, opened, message, result)
         return result
 
-    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> Result:
+    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> Result | Rest:
         begun = opened.breaker.begin()
         try:
             result = await opened.provider.send(message)
         except BaseException:
             opened.breaker.leave(begun)
             raise
+        if result.verdict is Verdict.POSTPONED:  # it was not asked after all
+            opened.breaker.leave(begun)
+            return Rest(result.reason, result.detail, result.retry_after_s)
         self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
         return result
 
@@ -224,13 +231,13 @@ def _concluded(tries: Sequence[Try]) -> Result:
 def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
     """Return what it means that nobody may be asked.
 
-    One that only asked for time will take the delivery when the time has come: that is waiting, not failing. Else it
-    is an attempt like any other in vain, so that there is an end to it.
+    One that only asked for time, or is busy, will take the delivery when the time has come: that is waiting, not
+    failing. Else it is an attempt like any other in vain, so that there is an end to it.
     """
-    throttled = [(rest.wait_s, record.kind) for record, rest in rests if rest.reason == "provider_throttled"]
-    if throttled:
-        wait_s, kind = min(throttled)
-        return Result(Verdict.POSTPONED, kind, "provider_throttled", retry_after_s=wait_s)
+    passing = [(rest.wait_s, record.kind, rest.reason) for record, rest in rests if rest.reason in _PASSES]
+    if passing:
+        wait_s, kind, reason = min(passing)
+        return Result(Verdict.POSTPONED, kind, reason, retry_after_s=wait_s)
     record, rest = rests[0]
     detail = f"Not asked, as it failed before and rests for another {rest.wait_s:.0f} s. {rest.detail}"
     verdict = Verdict.TRANSIENT if rest.reason == "provider_circuit_open" else Verdict.CREDENTIALS

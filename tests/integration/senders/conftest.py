@@ -59,9 +59,9 @@ async def open_smtp() -> AsyncIterator[OpenSmtp]:
     """Opens providers at a port of 127.0.0.1 and closes them in the end."""
     opened: list[Smtp] = []
 
-    def open_one(port: int, *, deadline_s: float = 5.0, **settings: Any) -> Smtp:
+    def open_one(port: int, *, deadline_s: float = 5.0, wait_s: float = 30.0, **settings: Any) -> Smtp:
         given = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
-        smtp = Smtp(SmtpSettings(**given), deadline_s=deadline_s)
+        smtp = Smtp(SmtpSettings(**given), deadline_s=deadline_s, wait_s=wait_s)
         opened.append(smtp)
         return smtp
 

@@ -49,7 +49,7 @@ def test_answers(code: int, words: str, phase: Phase, verdict: Verdict, reason: 
 @pytest.mark.parametrize(
     ("error", "phase", "reason"),
     [
-        (TimeoutError(), Phase.WAIT, "provider_timeout"),
+        (TimeoutError(), Phase.CONNECT, "provider_timeout"),
         (aiosmtplib.SMTPReadTimeoutError("x"), Phase.DATA, "provider_timeout"),
         (aiosmtplib.SMTPConnectTimeoutError("x"), Phase.CONNECT, "provider_timeout"),
         (aiosmtplib.SMTPConnectError("refused"), Phase.CONNECT, "provider_unreachable"),

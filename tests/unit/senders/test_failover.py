@@ -25,6 +25,7 @@ _SENT = Result(Verdict.SENT, "scripted", provider_message_id="m1")
 _DOWN = Result(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
 _SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
 _WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
+_BUSY = Result(Verdict.POSTPONED, "scripted", "provider_busy")
 _NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
 
 
@@ -146,6 +147,19 @@ async def test_one_that_asked_for_time_is_waited_for(monkeypatch: pytest.MonkeyP
     assert (waits.verdict, waits.reason) == (Verdict.POSTPONED, "provider_throttled")
     assert 29 < waits.retry_after_s <= 36
     assert desk.asked == ["a", "b"]
+
+
+async def test_a_busy_one_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is, where there is one; else it is waiting: no attempt, and nothing that opens a circuit."""
+    desk = _Desk(monkeypatch, a=_BUSY)
+    results = [await desk.attempt() for _ in range(3)]
+    assert {(result.verdict, result.reason) for result in results} == {(Verdict.POSTPONED, "provider_busy")}
+    desk.answers["a"] = _SENT
+    assert (await desk.attempt()).verdict is Verdict.SENT
+
+    desk = _Desk(monkeypatch, a=_BUSY, b=_SENT)
+    result = await desk.attempt()
+    assert (result.verdict, result.provider_id, result.earlier) == (Verdict.SENT, "b", ())
 
 
 async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

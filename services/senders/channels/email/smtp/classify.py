@@ -20,7 +20,6 @@ _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
 class Phase(Enum):
     """How far an attempt got."""
 
-    WAIT = "waiting for a free connection"
     CONNECT = "connecting"
     TLS = "starting TLS"
     LOGIN = "logging in"

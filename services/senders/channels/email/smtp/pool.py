@@ -12,6 +12,7 @@ import aiosmtplib
 
 from services.senders.channels.email.smtp.classify import Phase
 from services.senders.channels.email.smtp.settings import SmtpSettings
+from services.senders.turns import Turns
 
 # Servers hang up on idle clients after 5 minutes (Postfix) or much less (relays).
 IDLE_S = 20.0
@@ -35,16 +36,16 @@ class Progress:
     """How far an attempt got, for the one who has to explain its end."""
 
     def __init__(self) -> None:
-        self.phase = Phase.WAIT
+        self.phase = Phase.CONNECT
 
 
 class Pool:
-    """The connections of one provider. Every take() is followed by one give_back()."""
+    """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
 
     def __init__(self, settings: SmtpSettings, *, command_s: float) -> None:
         self._settings = settings
         self._command_s = command_s
-        self._permits = asyncio.Semaphore(settings.max_connections)
+        self.turns = Turns(settings.max_connections)
         self._idle: deque[Connection] = deque()
         self._context: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -57,20 +58,14 @@ class Pool:
 
     async def take(self, progress: Progress) -> Connection:
         """Return a connection that is logged in. Raises what aiosmtplib raises, OSError, ssl.SSLError."""
-        await self._permits.acquire()
-        try:
-            while self._idle:
-                connection = self._idle.pop()  # the one used last: the others may grow old and be closed
-                if connection.client.is_connected:
-                    return connection
-            return await self._open(progress)
-        except BaseException:
-            self._permits.release()
-            raise
+        while self._idle:
+            connection = self._idle.pop()  # the one used last: the others may grow old and be closed
+            if connection.client.is_connected:
+                return connection
+        return await self._open(progress)
 
     def give_back(self, connection: Connection, *, reusable: bool) -> None:
         """Return a connection for others to use, or close it."""
-        self._permits.release()
         connection.uses += 1
         if not reusable or self._closed or connection.uses >= _MAX_USES or not connection.client.is_connected:
             connection.client.close()

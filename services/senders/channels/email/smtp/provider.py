@@ -13,6 +13,7 @@ from services.senders.channels.email.smtp.classify import PROVIDER, Phase, class
 from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.ports import Email, Resources
+from services.senders.turns import WAIT_S
 
 DEADLINE_S = 15.0
 _RESET_S = 2.0
@@ -20,23 +21,34 @@ _RESET_S = 2.0
 # "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
+_BUSY = Result(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
+
 
 class Smtp:
-    """Sends over a bounded set of connections; at most deadline_s seconds each, waiting included."""
+    """Sends over a bounded set of connections: at most wait_s seconds for one of them, then at most deadline_s.
 
-    def __init__(self, settings: SmtpSettings, *, deadline_s: float = DEADLINE_S) -> None:
+    Waiting must not use up the time of the sending: who is cut off while handing over has often been heard already,
+    and would be sent a second time.
+    """
+
+    def __init__(self, settings: SmtpSettings, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S) -> None:
         self._pool = Pool(settings, command_s=deadline_s)
         self._deadline_s = deadline_s
+        self._wait_s = wait_s
         self._secrets = _forms(settings.username, settings.password.reveal())
 
     async def send(self, message: Email) -> Result:
         """See services.senders.ports.Provider."""
+        if not await self._pool.turns.enter(self._wait_s):
+            return _BUSY
         progress = Progress()
         try:
             async with asyncio.timeout(self._deadline_s):
                 answer = await self._send(message, progress)
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
+        finally:
+            self._pool.turns.leave()
         match = _QUEUED_AS.search(answer)
         return Result(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
 

@@ -3,24 +3,40 @@
 import asyncio
 import time
 import uuid
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
 import asyncpg
 import jwt
+import pytest
 from cent import AsyncClient, PublishRequest
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
+from services.realtime.guard import Guard
+from services.realtime.hub import MAX_BATCH, CentrifugoHub
 from services.realtime.ports import Entry
 from services.realtime.privacy import PrivacyStore
+from services.realtime.probe import probe
 from services.realtime.store import InboxStore
+from services.realtime.tokens import Tokens
 from tests.contract.hub.servers import Server
 from tests.contract.hub.wire import Closed, Wire, connected
-from tests.integration.realtime.conftest import API_KEY, Service, StartRealtime
+from tests.integration.realtime.conftest import API_KEY, TOKEN_SECRET, CreateHub, Service, StartRealtime
 
 DAY_US = 86_400 * 1_000_000
 FORCE_DISCONNECT = 3503
+
+
+@asynccontextmanager
+async def closing_hub(hub: Server, api_key: str = API_KEY) -> AsyncIterator[CentrifugoHub]:
+    """The service's way to the hub, without the service."""
+    client = CentrifugoHub(hub.http_url, api_key, Guard(lambda: probe(hub.http_url, TOKEN_SECRET)))
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def _token(service: Service, tenant_id: str, user_id: str) -> realtime_pb2.IssueTokenResponse:
@@ -117,6 +133,58 @@ async def test_revoked_while_the_hub_is_away(start_realtime: StartRealtime, hub:
     answer = await service.call("RevokeTokens", realtime_pb2.RevokeTokensRequest(tenant_id="t1"))
     assert answer.disconnected == -1
     assert set((await _token(service, "t1", "u1")).channels).isdisjoint(old.channels)
+
+
+@pytest.mark.parametrize(("refused", "done"), [("nosuch:orders#p1", True), ("", False)], ids=["nothing-there", "bad"])
+async def test_one_refused_command_stops_no_other(
+    hub: Server, session: aiohttp.ClientSession, refused: str, *, done: bool
+) -> None:
+    """Neither in its own batch nor in the next; False only where something is left to do."""
+    tokens = Tokens(TOKEN_SECRET)
+    async with closing_hub(hub) as client, connected(session, hub, tokens.issue("p1")) as wire:
+        epoch = (await _subscribe(wire, "orders#p1"))["subscribe"]["epoch"]
+        await _publish(hub, "orders#p1", "secret")
+        await wire.next(30)
+        assert await client.end(["p1"], [refused] * (MAX_BATCH + 1) + ["orders#p1"]) is done
+        closed = await wire.next(30)
+        assert isinstance(closed, Closed)
+        assert closed.code == FORCE_DISCONNECT
+    async with connected(session, hub, tokens.issue("p1")) as wire:
+        after = await _subscribe(wire, "orders#p1", recover=True, epoch=epoch, offset=0)
+    assert not after["subscribe"].get("publications")
+
+
+async def test_a_hub_that_refuses_all_or_is_away_is_told_apart_from_success(hub: Server) -> None:
+    """A wrong key, and nobody there: not done, and no exception."""
+    async with closing_hub(hub, "another-key") as client:
+        assert not await client.end(["p1"], ["orders#p1"])
+    hub.kill()
+    async with closing_hub(hub) as client:
+        assert not await client.end(["p1"], ["orders#p1"])
+
+
+async def test_a_hub_without_history_prevents_no_erasure(
+    start_realtime: StartRealtime,
+    create_hub: CreateHub,
+    session: aiohttp.ClientSession,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """It answers history_remove with 108: the pages are closed, and the inbox is emptied."""
+    hub = create_hub(
+        channel={"without_namespace": {"history_size": 0, "history_ttl": "0s", "force_recovery": False}},
+    )
+    hub.start()
+    service = await start_realtime(hub)
+    issued = await _token(service, "t1", "u1")
+    entry = _entry("t1", "u1")
+    await InboxStore(pool).keep(entry)
+    async with connected(session, hub, issued.token) as wire:
+        await _subscribe(wire, issued.channels[0])
+        answer = await service.call("RevokeTokens", realtime_pb2.RevokeTokensRequest(tenant_id="t1", user_id="u1"))
+        assert answer.disconnected == 1
+        assert isinstance(await wire.next(30), Closed)
+    request = privacy_pb2.EraseRecipientRequest(tenant_id="t1", user_id="u1", until_us=entry.created_at_us)
+    assert (await service.call("EraseRecipient", request)).notifications == 1
 
 
 async def test_a_token_lasts_as_long_as_it_is_told(start_realtime: StartRealtime, hub: Server) -> None:

@@ -34,7 +34,9 @@ ON CONFLICT (id) DO UPDATE SET
     route_us = coalesce(e.route_us, EXCLUDED.route_us),
     route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
-    finished_at = coalesce(e.finished_at, EXCLUDED.finished_at),
+    -- What is finished without a plan was taken for deleted (finish_late).
+    finished_at = CASE WHEN e.planned IS NULL AND EXCLUDED.planned IS NOT NULL
+        THEN EXCLUDED.finished_at ELSE coalesce(e.finished_at, EXCLUDED.finished_at) END,
     replay_of = coalesce(e.replay_of, EXCLUDED.replay_of),
     is_test = coalesce(e.is_test, EXCLUDED.is_test)
 RETURNING e.id, e.tenant_id, e.finished_at, e.xmax = 0 AS inserted
@@ -45,6 +47,11 @@ WHERE w.finished_at IS NOT NULL
     -- The table here is as it was before this statement.
     AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
 GROUP BY w.tenant_id
+
+-- Rows that had to be made for what came so late that retention had deleted theirs: it finds them by this.
+-- name: finish_late
+UPDATE ingest.events SET finished_at = now()
+WHERE id = ANY ($1::uuid[]) AND finished_at IS NULL AND accepted_at IS NULL AND routed_at IS NULL
 
 -- What an event carried; not of one that is erased by now.
 -- name: insert_payloads
@@ -218,11 +225,28 @@ WHERE l.replayed_at IS NULL
 ORDER BY l.died_at DESC, l.delivery_id DESC
 LIMIT $4
 
+-- Before anything else, as the ledger does; retention passes over what is locked.
+-- name: lock_event_of_dead_letter
+SELECT e.id FROM ingest.events e
+WHERE e.id = (SELECT l.event_id FROM ingest.dead_letters l WHERE l.delivery_id = $1)
+FOR UPDATE
+
 -- name: dead_letter_for_update
 SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at IS NULL FOR UPDATE
 
 -- name: mark_replayed
 UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
 
+-- Its event has something to do again. Answers whose it is, if it was finished.
 -- name: requeue_delivery
-UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now() WHERE id = $1
+WITH queued AS (
+    UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now()
+    WHERE id = $1 AND replay < $2
+    RETURNING event_id
+)
+UPDATE ingest.events e SET finished_at = NULL
+FROM queued q WHERE e.id = q.event_id AND e.finished_at IS NOT NULL AND e.planned IS NOT NULL
+RETURNING e.tenant_id
+
+-- name: count_again
+UPDATE ingest.backlog SET unfinished = unfinished + 1 WHERE tenant_id = $1

@@ -66,6 +66,18 @@ class Group:
         """Return the events that this group alone shows to be finished."""
         return [row for row in self.events.values() if row.finished_us is not None]
 
+    def add_late(self, before: str) -> list[str]:
+        """Give rows to events with ids below this one of which only deliveries or attempts came; return their ids.
+
+        Retention may have deleted theirs, and what has no event is never found again.
+        """
+        tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
+        tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
+        late = sorted(tenants.keys() - self.events.keys())
+        for event_id in late:
+            _event(self, event_id, tenants[event_id])
+        return late
+
     def unsure(self) -> list[str]:
         """Return the events of which something ended here, and whose rest only the tables know."""
         touched = {row.event_id for row in self.deliveries.values() if row.status >= _TERMINAL}

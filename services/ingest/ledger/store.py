@@ -11,14 +11,17 @@ import asyncpg
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import logs, postgres
+from runtime import clock, logs, postgres
 from services.ingest.ledger.record import EventRow, Group
+from services.ingest.replays.again import first_id
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
 _STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
 
 _MAX_SMALLINT = 32_767
+# Retention keeps an event for a day at least; a little less, for clocks differ.
+_LATE_US = 23 * 3600 * 1_000_000
 # Below every id.
 _FIRST = uuid.UUID(int=0)
 
@@ -42,16 +45,26 @@ class Search:
 class LedgerStore:
     """durable: the pool whose commits reach the disk; fast: one whose commits need not."""
 
-    def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(
+        self,
+        durable: "asyncpg.Pool[asyncpg.Record]",
+        fast: "asyncpg.Pool[asyncpg.Record]",
+        *,
+        now: clock.Clock = clock.now_us,
+    ) -> None:
         self._durable = durable
         self._fast = fast
+        self._now = now
         self._looked_until = _FIRST
 
     async def write(self, group: Group) -> None:
         """Store the group for good, finish what it was the end of, and tell admission which keys are stored."""
+        late = group.add_late(first_id(self._now() - _LATE_US))
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT
             finished = await self._write_rows(connection, group)
+            if late:
+                await self._execute(connection, _QUERIES.finish_late, [late])
             # In this transaction, so that a crash or a redelivery makes no room twice, or never; last, as it locks.
             await self._release(connection, finished)
         if unsure := group.unsure():
@@ -183,6 +196,7 @@ class LedgerStore:
         the commit fails after it, a second replay carries the same message id.
         """
         async with self._durable.acquire() as connection, connection.transaction():
+            await connection.execute(_QUERIES.lock_event_of_dead_letter, delivery_id)
             raw = await connection.fetchval(_QUERIES.dead_letter_for_update, delivery_id)
             if raw is None:
                 return False
@@ -191,9 +205,19 @@ class LedgerStore:
             delivery.attempt = 1
             delivery.deferrals = 0
             await connection.execute(_QUERIES.mark_replayed, delivery_id)
-            await connection.execute(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+            tenant_id = await connection.fetchval(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
             await publish(delivery)
+        if tenant_id is not None:
+            await self._count_again(tenant_id)
         return True
+
+    async def _count_again(self, tenant_id: uuid.UUID) -> None:
+        """Count an event as unfinished once more; if that fails, tidy() does."""
+        # Not in the transaction: the row it locks is on every admission's way.
+        try:
+            await self._fast.execute(_QUERIES.count_again, tenant_id)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("replay_not_counted", tenant_id=str(tenant_id), error=repr(error))
 
 
 def _event_columns(group: Group) -> list[list[Any]]:

@@ -73,7 +73,8 @@ WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[]) AND replayed_at IS NULL
 -- name: lock_retention
 SELECT pg_try_advisory_xact_lock(hashtext('ingest.retention'))
 
--- What is over and past its days: up to $2 of each tenant, $3 in all. $1: the default in days.
+-- What is over and past its days: up to $2 of each tenant, $3 in all. $1: the default in days. Not what somebody holds
+-- just now: that may not be over any more, or get another row.
 -- name: expired_events
 SELECT e.id
 FROM ingest.tenants t
@@ -85,6 +86,7 @@ CROSS JOIN LATERAL (
             - 86400000::bigint * coalesce(nullif(r.events_days, 0), $1)), 12, '0') || repeat('0', 20))::uuid
     ORDER BY o.id
     LIMIT $2
+    FOR UPDATE SKIP LOCKED
 ) AS e
 LIMIT $3
 

@@ -1,8 +1,6 @@
 """Retention, erasure and export on real PostgreSQL: each tenant's days, a person taken out and kept out."""
 
 import asyncio
-import datetime as dt
-import uuid
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +9,7 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import privacy_pb2
 from runtime import clock, configuration
 from runtime.errors import ClarionError, Code
@@ -56,8 +54,7 @@ class Privacy:
         """Make the ledger know an event that is over, with a delivery and an attempt; return its id."""
         event = builders.event(tenant_id, user_id=user_id, email="ada@example.org", phone="+254712345678")
         if age_days:
-            then = dt.datetime.now(dt.UTC) - dt.timedelta(days=age_days)
-            event.id = str(uuid.UUID(bytes=int(then.timestamp() * 1000).to_bytes(6) + uuid.UUID(event.id).bytes[6:]))
+            builders.age(event, age_days)
         id_ = builders.delivery_id(event)
         attempt = builders.attempted(event, id_, DEAD if dead else SENT)
         attempt.attempted.detail = "550 no ada@example.org here"
@@ -241,6 +238,70 @@ async def test_each_tenants_ledger_is_kept_for_its_own_days(privacy: Privacy, po
     assert payloads == {ids[one] for one in (("usual", 1), ("usual", 7), ("usual", 20), ("brief", 1))}
     for table in ("deliveries", "attempts", "dead_letters"):
         assert await pool.fetchval(f"SELECT count(*) FROM ingest.{table}") == len(wanted)
+
+
+async def test_a_dead_letter_sent_again_keeps_its_event_until_it_is_over(privacy: Privacy, pool: Pool) -> None:
+    """Long past its days: not a row goes while the replay is queued, nor while it is being made; all when it died."""
+    tenant = await privacy.tenant()
+    event = builders.event(tenant, user_id="ada", email="ada@example.org")
+    builders.age(event, 100)
+    id_ = builders.delivery_id(event)
+    await privacy.ledger.write(
+        group([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)])
+    )
+
+    async def publish(_: event_pb2.Delivery) -> None:
+        await privacy.keeper.expire_all()
+
+    assert await privacy.ledger.replay(id_, publish)
+    await privacy.keeper.expire_all()
+    assert {name: count for name, count in (await privacy.count()).items() if name != "event_payloads"} == {
+        "events": 1,
+        "deliveries": 1,
+        "attempts": 1,
+        "dead_letters": 1,
+    }
+    assert await _unfinished(pool) == (1, 1)
+    await privacy.ledger.write(group([builders.attempted(event, id_, DEAD, replay=1)]))
+    assert await _unfinished(pool) == (0, 0)
+    await privacy.keeper.expire_all()
+    assert not any((await privacy.count()).values())
+
+
+async def _unfinished(pool: Pool) -> tuple[int, int]:
+    """Events that are not over, and what the quota says."""
+    events = await pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NULL")
+    return events, await pool.fetchval("SELECT unfinished FROM ingest.backlog")
+
+
+async def test_what_comes_when_its_event_is_gone_goes_too(privacy: Privacy, pool: Pool) -> None:
+    """A bounce with the address in it, a complaint that moves nothing, a second death: the next look takes them."""
+    tenant = await privacy.tenant()
+    event = builders.event(tenant, user_id="ada")
+    builders.age(event, 100)
+    id_ = builders.delivery_id(event)
+    bounced = builders.attempted(event, id_, trace_pb2.DELIVERY_STATUS_BOUNCED)
+    bounced.attempted.detail = "550 no ada@example.org here"
+    told = trace_pb2.Reported(delivery_id=new_id(), channel=builders.SMS, detail="ada@example.org")
+    seen = trace_pb2.TraceRecord(id=new_id(), event_id=event.id, tenant_id=tenant, at_us=1, reported=told)
+    for record in (bounced, seen, builders.attempted(event, id_, DEAD)):
+        await privacy.ledger.write(group([record]))
+        assert (await privacy.count())["attempts"] == 1
+        await privacy.keeper.expire_all()
+        assert not any((await privacy.count()).values())
+
+
+async def test_an_old_event_that_is_read_backwards_is_not_over_early(privacy: Privacy, pool: Pool) -> None:
+    """After a long outage its first end is read before its plan: it is finished by its last one."""
+    tenant = await privacy.tenant()
+    event = builders.event(tenant)
+    builders.age(event, 2)
+    first, second = builders.delivery_id(event), new_id()
+    await privacy.ledger.write(group([builders.attempted(event, first, SENT)]))
+    await privacy.ledger.write(group([event, builders.routed(event, {first: QUEUED, second: QUEUED})]))
+    assert (await _unfinished(pool))[0] == 1
+    await privacy.ledger.write(group([builders.attempted(event, second, SENT)]))
+    assert (await _unfinished(pool))[0] == 0
 
 
 async def test_batches_are_bounded_and_all_goes_in_the_end(privacy: Privacy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,13 @@
 """Takes deliveries from DELIVERIES and TIMERS and sees each through one attempt.
 
 Everything an attempt leaves behind (its record, its retry, its dead letter) is stored before the
-message is acknowledged; a crash in between repeats the attempt.
+message is acknowledged, and the message stays in hand until it is; a crash in between repeats the attempt.
 """
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
@@ -17,6 +18,7 @@ from clarion.render.v1 import render_pb2
 from runtime import clock, logs, nats, telemetry
 from runtime.errors import ClarionError
 from runtime.ids import is_uuid
+from runtime.insisting import Insister
 from services import topology
 from services.delivery import retry
 from services.delivery.ports import Attempter, Result, Verdict
@@ -79,6 +81,7 @@ class DeliveryWorker:
         self._states = states
         self._trace = TraceWriter(nats.Publisher(connection))
         self._timers = nats.Publisher(connection)
+        self._insister = Insister()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
@@ -98,9 +101,10 @@ class DeliveryWorker:
                 group.create_task(self._consume(puller))
 
     async def drain(self) -> None:
-        """Take no more, and see to the end what is in hand."""
+        """Take no more, and see to the end what is in hand; what the broker does not take now comes again."""
         for puller in self._pullers:
             puller.stop()
+        self._insister.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -127,7 +131,7 @@ class DeliveryWorker:
                 await self._in_slot(delivery)
             await held.ack()
         except ClarionError as error:
-            # The broker is away: what was not stored is not acked, and comes again.
+            # The ledger is away, or the broker while we are to end: what was not stored is not acked, and comes again.
             log.warning("delivery_left", error=error.detail, code=error.code.name)
             held.release()
         except Exception as error:
@@ -150,27 +154,28 @@ class DeliveryWorker:
             await self._defer(delivery, "no_slot")
             return
         try:
-            await self._attempt(delivery)
+            conclude = await self._attempt(delivery)
         finally:
             self._slots.leave(slot)
+        # Without the slot: while the broker takes nothing, all who find none would move to TIMERS, which has no bound.
+        await conclude()
 
-    async def _attempt(self, delivery: event_pb2.Delivery) -> None:
+    async def _attempt(self, delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
+        """Make the attempt; return what is left to do, which needs no slot."""
         started = self._now()
         if self._refuse is not None and (reason := self._refuse(delivery)):
-            await self._settle(delivery, Result(Verdict.SKIPPED, provider="", reason=reason), started, started)
-            return
+            skipped = Result(Verdict.SKIPPED, provider="", reason=reason)
+            return partial(self._settle, delivery, skipped, started, started)
         try:
             rendered = await self._renderer.render(delivery)
         except ClarionError as error:
             log.warning("render_away", delivery_id=delivery.id, error=error.detail)
-            await self._defer(delivery, "render_away")
-            return
+            return partial(self._defer, delivery, "render_away")
         rendered_at = self._now()
         result = await self._ask(delivery, rendered)
         if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
-            await self._defer(delivery, result.reason, at_least_s=result.retry_after_s)
-            return
-        await self._settle(delivery, result, started, rendered_at, rendered.content)
+            return partial(self._defer, delivery, result.reason, at_least_s=result.retry_after_s)
+        return partial(self._settle, delivery, result, started, rendered_at, rendered.content)
 
     async def _settle(
         self,
@@ -230,7 +235,7 @@ class DeliveryWorker:
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
             record.attempted.dead_letter.CopyFrom(delivery)
         if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
-            await self._trace.write_all(records)
+            await self._store(delivery, lambda: self._trace.write_all(records))
             return
         due_us = self._now() + int(decision.delay_s * 1_000_000)
         record.attempted.next_attempt_at_us = due_us
@@ -240,7 +245,14 @@ class DeliveryWorker:
         again.planned_at_us = due_us
         # In this order: a record without its timer would read, after a long outage, as if all were well.
         await self._schedule(again, due_us)
-        await self._trace.write_all(records)
+        await self._store(delivery, lambda: self._trace.write_all(records))
+
+    async def _store(self, delivery: event_pb2.Delivery, store: Callable[[], Awaitable[object]]) -> None:
+        """Return when it is stored: let go, the delivery would be attempted again every time it came back.
+
+        What is held meanwhile is bounded by max_held: then no more is taken. Raises ClarionError on drain().
+        """
+        await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
     async def _bury(self, delivery: event_pb2.Delivery, held: nats.Held, error: Exception) -> None:
         """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
@@ -258,7 +270,7 @@ class DeliveryWorker:
             event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=self._now(), attempted=step
         )
         try:
-            await self._trace.write(record)
+            await self._store(delivery, lambda: self._trace.write(record))
         except ClarionError:
             held.release()
             return
@@ -274,17 +286,16 @@ class DeliveryWorker:
     async def _schedule(self, delivery: event_pb2.Delivery, due_us: int) -> None:
         revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
         due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
-        await self._timers.publish(
-            nats.Outgoing(
-                topology.timer_subject(delivery.id, revision),
-                delivery.SerializeToString(),
-                msg_id=f"{delivery.id}.{revision}",
-                headers={
-                    _SCHEDULE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
-                    _SCHEDULE_TARGET: topology.due_subject(delivery.channel, delivery.tenant_id),
-                },
-            )
+        timer = nats.Outgoing(
+            topology.timer_subject(delivery.id, revision),
+            delivery.SerializeToString(),
+            msg_id=f"{delivery.id}.{revision}",
+            headers={
+                _SCHEDULE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
+                _SCHEDULE_TARGET: topology.due_subject(delivery.channel, delivery.tenant_id),
+            },
         )
+        await self._store(delivery, lambda: self._timers.publish(timer))
 
     def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
         channel = topology.CHANNELS[delivery.channel]

@@ -1,7 +1,10 @@
 """Takes events from EVENTS, and leaves deliveries and the record of the decision behind before it acks."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
@@ -11,6 +14,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from runtime.insisting import Insister, failure_of
 from services import topology
 from services.router.catalog import Catalog
 from services.router.route import Plan, route
@@ -37,6 +41,16 @@ class _Routed:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Unstored:
+    """What is not known to be stored of a decision, and why."""
+
+    routed: _Routed
+    deliveries: list[nats.Outgoing]
+    records: list[trace_pb2.TraceRecord]
+    failure: ClarionError
+
+
 class RouterConsumer:
     """One process's share of the events. Routing twice is harmless: the deliveries have the same ids."""
 
@@ -44,6 +58,7 @@ class RouterConsumer:
         self._catalog = catalog
         self._deliveries = nats.Publisher(connection)
         self._trace = TraceWriter(nats.Publisher(connection))
+        self._insister = Insister()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
@@ -58,15 +73,19 @@ class RouterConsumer:
                 group.create_task(self._consume(puller))
 
     async def drain(self) -> None:
-        """Take no more; run() ends when what is in hand has been routed."""
+        """Take no more; run() ends when what is in hand has been routed, or let go if the broker does not take it."""
         for puller in self._pullers:
             puller.stop()
+        self._insister.stop()
 
     async def _consume(self, puller: nats.Puller) -> None:
         async for batch in puller.batches():
-            task = asyncio.create_task(self._handle(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._handle(batch))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, batch: list[nats.Held]) -> None:
         """Route together what memory can answer; an owner that is slow to answer must not hold up the rest."""
@@ -85,9 +104,7 @@ class RouterConsumer:
                 log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
-            task = asyncio.create_task(self._handle_unknown(held, event, started))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._handle_unknown(held, event, started))
         if routed:
             await self._conclude(routed, started)
 
@@ -113,41 +130,59 @@ class RouterConsumer:
     async def _conclude(self, routed: list[_Routed], started: int) -> None:
         """Store what was decided, then ack."""
         try:
-            await self._store(routed, started)
-            for one in routed:
-                await one.held.ack()
-                self._report(one, started)
-        except ClarionError as error:
-            # The broker is away: what was not stored is not acked, and comes again.
-            for one in routed:
-                _leave(one.held, one.event, error)
+            if unstored := await self._store(routed, started):
+                # One by one, so that what the broker never takes holds up nothing else.
+                for one in unstored:
+                    self._start(self._insist(one, started))
+                return
+            for done in routed:
+                await self._finish(done, started)
         except Exception:  # a fault of ours: whatever it was, nothing stays in hand
             log.exception("routing_crashed", events=len(routed))
-            for one in routed:
-                one.held.release()
+            for left in routed:
+                left.held.release()
 
-    async def _store(self, routed: list[_Routed], started: int) -> None:
+    async def _store(self, routed: list[_Routed], started: int) -> list[_Unstored]:
+        """Return what the broker did not take: all deliveries, or all records, even if it took some of them."""
         ended = self._now()
-        records = [
-            trace_pb2.TraceRecord(
-                event_id=one.event.id,
-                tenant_id=one.event.tenant_id,
-                at_us=ended,
-                duration_us=ended - started,
-                routed=one.plan.routed,
-            )
-            for one in routed
+        records = [_record(one, started, ended) for one in routed]
+        deliveries = [[_outgoing(delivery) for delivery in one.plan.deliveries] for one in routed]
+        of_deliveries, of_records = await asyncio.gather(
+            failure_of(partial(self._deliveries.publish_all, [one for some in deliveries for one in some])),
+            failure_of(partial(self._trace.write_all, records)),
+        )
+        failure = of_deliveries or of_records
+        if failure is None:
+            return []
+        return [
+            _Unstored(one, some if of_deliveries else [], [record] if of_records else [], failure)
+            for one, some, record in zip(routed, deliveries, records, strict=True)
         ]
-        messages = [
-            nats.Outgoing(
-                topology.delivery_subject(delivery.channel, delivery.tenant_id),
-                delivery.SerializeToString(),
-                msg_id=delivery.id,
-            )
-            for one in routed
-            for delivery in one.plan.deliveries
+
+    async def _insist(self, unstored: _Unstored, started: int) -> None:
+        """Keep the event in hand until all is stored.
+
+        Routed again, it would publish again what is stored, and after the duplicate window that is stored twice.
+        """
+        held, event = unstored.routed.held, unstored.routed.event
+        works: list[Callable[[], Awaitable[object]]] = [
+            *[partial(self._deliveries.publish, one) for one in unstored.deliveries],
+            *[partial(self._trace.write, one) for one in unstored.records],
         ]
-        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write_all(records))
+        try:
+            await asyncio.gather(
+                *[self._insister.until_done(work, unstored.failure, event_id=event.id) for work in works]
+            )
+            await self._finish(unstored.routed, started)
+        except ClarionError as error:  # we are to end
+            _leave(held, event, error)
+        except Exception:  # as in _conclude
+            log.exception("routing_crashed", event_id=event.id)
+            held.release()
+
+    async def _finish(self, one: _Routed, started: int) -> None:
+        await one.held.ack()
+        self._report(one, started)
 
     def _report(self, one: _Routed, started: int) -> None:
         event, routed = one.event, one.plan.routed
@@ -165,6 +200,21 @@ class RouterConsumer:
             ms=(self._now() - started) / 1000,
             **decisions,
         )
+
+
+def _record(one: _Routed, started: int, ended: int) -> trace_pb2.TraceRecord:
+    return trace_pb2.TraceRecord(
+        event_id=one.event.id,
+        tenant_id=one.event.tenant_id,
+        at_us=ended,
+        duration_us=ended - started,
+        routed=one.plan.routed,
+    )
+
+
+def _outgoing(delivery: event_pb2.Delivery) -> nats.Outgoing:
+    subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
+    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
 
 
 async def _read(held: nats.Held) -> event_pb2.Event | None:

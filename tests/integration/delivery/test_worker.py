@@ -225,7 +225,7 @@ async def test_past_the_window_the_ledger_is_asked(
 async def test_a_retry_without_its_timer_is_not_recorded(
     create_worker: CreateWorker, streams: Streams, trace: Trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker refuses the schedule: no record says that a retry is planned; the message comes again."""
+    """The broker refuses the schedule: no record says that a retry is planned before one is, and no attempt is lost."""
     far_side = FarSide([BUSY, YES])
     worker = create_worker(far_side, delays_s=(0.1,))
     asked = asyncio.Event()
@@ -238,9 +238,11 @@ async def test_a_retry_without_its_timer_is_not_recorded(
     one = delivery()
     await streams.publish(queued(one))
     await eventually(asked.is_set)
+    assert await trace.steps() == []
     monkeypatch.undo()
-    await eventually(lambda: trace.is_over(one.id, SENT), topology.ACK_WAIT_S * 2)
-    assert [(step.attempt, step.status) for step in await trace.steps()] == [(1, SENT)]
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    assert [attempt for _, attempt, _ in far_side.calls] == [1, 2]
+    assert [(step.attempt, step.status) for step in await trace.steps()] == [(1, RETRYING), (2, SENT)]
 
 
 async def test_what_is_no_delivery_poisons_nothing(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:

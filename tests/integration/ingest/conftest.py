@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 from nats import errors
 from nats.aio.client import Client
-from nats.js.api import RawStreamMsg
+from nats.aio.msg import Msg
+from nats.js.api import RawStreamMsg, StreamConfig
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
@@ -85,12 +86,45 @@ class Streams:
         except (TimeoutError, errors.Error):
             return 0
 
+    async def refuse(self, stream: str) -> None:
+        """Have a stream take nothing more, as a full one does."""
+        await self._limit(stream, 1)
+
+    async def relent(self, stream: str) -> None:
+        """Make room in it again."""
+        await self._limit(stream, topology.GIB)
+
+    async def remember_nothing(self, stream: str) -> None:
+        """Have a stream forget message ids at once, as it does after its duplicate window."""
+        config = self._config(stream, topology.GIB)
+        config.duplicate_window = 0.1  # the least there is
+        await self._jetstream.update_stream(config)
+
+    async def in_hand(self, stream: str) -> set[int]:
+        """The sequences that are reported as in progress from now on: consumers still have them after two seconds."""
+        found: set[int] = set()
+
+        async def note(msg: Msg) -> None:
+            if msg.data == b"+WPI":
+                found.add(int(msg.subject.split(".")[-4]))
+
+        await self._connection.subscribe(f"$JS.ACK.{stream}.>", cb=note)
+        await self._connection.flush()
+        return found
+
     async def forget(self) -> None:
         """Empty EVENTS and make the broker forget its ids, as ten minutes and the janitor do."""
         await self._jetstream.purge_stream(topology.EVENTS)
         self._server.kill()  # a server knows the ids of stored messages when it starts, and no others
         await asyncio.to_thread(self._server.start)
         await eventually(lambda: self._connection.is_connected)
+
+    async def _limit(self, stream: str, max_bytes: int) -> None:
+        await self._jetstream.update_stream(self._config(stream, max_bytes))
+
+    @staticmethod
+    def _config(stream: str, max_bytes: int) -> StreamConfig:
+        return next(one for one in topology.streams(replicas=1, max_bytes=max_bytes) if one.name == stream)
 
     async def _raw(self, stream: str) -> list[RawStreamMsg]:
         state = (await self._jetstream.stream_info(stream)).state

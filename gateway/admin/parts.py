@@ -58,13 +58,14 @@ class Parts:
 
     async def apply(self, request: web.Request) -> web.Response:
         """Bring the active templates that use an older version up to date."""
-        wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request))
+        wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request), cursor=forms.text(request, "cursor"))
         answer = await self._clients.call(self._clients.parts.ApplyPart, wire, deadline=TRY_DEADLINE_S)
         return json_reply(
             {
                 "updated": [shown(template) for template in answer.updated],
                 "failed": [{"id": one.template_version_id, "detail": one.detail} for one in answer.failed],
                 "more": answer.more,
+                "next_cursor": answer.next_cursor or None,
             }
         )
 

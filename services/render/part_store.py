@@ -47,11 +47,11 @@ class PostgresParts:
             rows = await self._pool.fetch(_SQL.newest_parts, tenant_id, kind, list(names))
         return [_version(row) for row in rows]
 
-    async def users(self, part: PartVersion, limit: int) -> list[str]:
-        """Return active template versions that use an older version of this part."""
+    async def users(self, part: PartVersion, after: str, limit: int) -> list[str]:
+        """Return active template versions that use an older version of this part, by id, behind the id after."""
         new = part.part
         with postgres.answering():
-            rows = await self._pool.fetch(_SQL.users_of_part, new.tenant_id, new.kind, new.name, limit)
+            rows = await self._pool.fetch(_SQL.users_of_part, new.tenant_id, new.kind, new.name, after, limit)
         return [row["id"] for row in rows]
 
 

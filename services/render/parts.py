@@ -69,8 +69,8 @@ class PartStore(Protocol):
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
         """Return the newest of each name: the tenant's own, else the platform's."""
 
-    async def users(self, part: PartVersion, limit: int) -> list[str]:
-        """Return active template versions that use an older version of this part."""
+    async def users(self, part: PartVersion, after: str, limit: int) -> list[str]:
+        """Return active template versions that use an older version of this part, by id, behind the id after."""
 
 
 class Checker(Protocol):

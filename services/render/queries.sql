@@ -105,7 +105,7 @@ SELECT p.id, p.tenant_id, p.kind, p.name, p.version, p.body, p.created_at
 SELECT DISTINCT t.id
   FROM render.parts p
   JOIN render.templates t ON t.active AND p.id = ANY(t.part_ids)
- WHERE p.kind = $2::smallint AND p.name = $3
+ WHERE p.kind = $2::smallint AND p.name = $3 AND t.id > $4
    AND (
         p.tenant_id = $1 AND EXISTS (
             SELECT FROM render.parts n
@@ -113,7 +113,7 @@ SELECT DISTINCT t.id
         OR p.tenant_id = '' AND t.tenant_id = $1 AND $1 <> ''
    )
  ORDER BY t.id
- LIMIT $4;
+ LIMIT $5;
 
 -- Locales.
 

@@ -48,7 +48,7 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
 
     async def ApplyPart(self, request: parts_pb2.ApplyPartRequest, context: Context) -> parts_pb2.ApplyPartResponse:
         """Bring the active templates that use an older version up to date."""
-        applied = await self._applying.apply(request.part_version_id, budget(context))
+        applied = await self._applying.apply(request.part_version_id, budget(context), request.cursor)
         log.info(
             "part_applied",
             part_version_id=request.part_version_id,
@@ -56,7 +56,12 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
             failed=len(applied.failed),
         )
         failed = [parts_pb2.ApplyFailure(template_version_id=one, detail=why) for one, why in applied.failed]
-        return parts_pb2.ApplyPartResponse(updated=map(shown, applied.updated), failed=failed, more=applied.more)
+        return parts_pb2.ApplyPartResponse(
+            updated=map(shown, applied.updated),
+            failed=failed,
+            more=bool(applied.next_cursor),
+            next_cursor=applied.next_cursor,
+        )
 
 
 def _shown(found: PartVersion) -> parts_pb2.PartVersion:

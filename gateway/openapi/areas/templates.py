@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.admin.drafts import Draft, TestSend
 from gateway.admin.parts import NewPart
 from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
-from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
+from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
 
 _TAG = "Templates"
@@ -154,7 +154,8 @@ class Applied(Shape):
 
     updated: list[Template]
     failed: list[ApplyFailure]
-    more: Annotated[bool, Meta(description="There are others: call again.")]
+    more: Annotated[bool, Meta(description="There are others: call again with next_cursor.")]
+    next_cursor: Annotated[str | None, Meta(description="The ?cursor= of the next call, behind those that failed.")]
 
 
 class DefaultLocale(Shape):
@@ -278,6 +279,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Bring the active templates that use it up to date",
         {200: Applied},
         tag=_TAG,
+        parameters=(CURSOR,),
         faults=(409, 422),
     ),
     admin(

@@ -50,9 +50,12 @@ async def test_a_mail_from_its_parts(
     assert (await call(http, "GET", f"/template-parts/{sign['id']}", admin))[1] == sign
 
     newer = await part("PARTIAL", "sign", "Oak")
-    _, applied = await call(http, "POST", f"/template-parts/{newer['id']}/apply", admin)
+    apply = f"/template-parts/{newer['id']}/apply"
+    nothing = {"updated": [], "failed": [], "more": False, "next_cursor": None}
+    assert await call(http, "POST", f"{apply}?cursor={first['id']}", admin) == (200, nothing)
+    _, applied = await call(http, "POST", apply, admin)
     (second,) = applied["updated"]
-    assert (second["version"], second["active"], applied["failed"], applied["more"]) == (2, True, [], False)
+    assert (second["version"], second["active"], applied) == (2, True, {**nothing, "updated": [second]})
     _, diff = await call(http, "GET", f"/templates/{second['id']}/diff?against={first['id']}", admin)
     assert (diff["from"]["version"], diff["to"]["version"], diff["changed"]) == (1, 2, ["parts"])
     assert "-partial sign v1\n+partial sign v2" in diff["unified"]

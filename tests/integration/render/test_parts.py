@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 from nats.aio.client import Client
 
@@ -13,9 +14,15 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, Server, channel
 from services import topology
 from services.delivery.renderer import Renderer
+from services.render import render
+from services.render.applying import Applying
+from services.render.part_store import PostgresParts
+from services.render.parts import Parts
+from services.render.pool import Pool
 from services.render.servicer import RENDER_SERVICE
 from services.render.sources import CachedSources
 from services.render.store import TemplateStore
+from services.render.templates import Templates
 from tests.conftest import free_port
 from tests.integration.render.conftest import TOKEN, Service
 
@@ -108,6 +115,60 @@ async def test_refresh_and_apply(service: Service) -> None:
         service.templates.RefreshTemplate, templates_pb2.RefreshTemplateRequest(template_version_id=used[2].id)
     )
     assert (refreshed.template.version, refreshed.template.active) == (2, False)
+
+
+_FIFTY_OF_IT = """
+INSERT INTO render.templates (
+    id, tenant_id, event_type, channel, version, subject, body, push_namespace, part_ids, active
+)
+SELECT id || number, tenant_id, event_type || number, channel, version, subject, body, push_namespace, part_ids, true
+  FROM render.templates, generate_series(1, 50) AS number
+ WHERE id = $1
+"""
+
+
+async def test_apply_goes_on_behind_what_fails(service: Service, database: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """However many would not compile: they are named, and the next call gets on to those behind them."""
+    await part(service, PARTIAL, "sign", "one")
+    await database.execute(_FIFTY_OF_IT, (await service.create(EMAIL, "{{> sign}}", event_type="e")).id)
+    behind = await service.create(SMS, "{{> sign}}")
+    await activate(service, behind.id)
+    newer = await part(service, PARTIAL, "sign", "<mj-unknown>")
+    applied = await service.call(
+        service.parts.ApplyPart, parts_pb2.ApplyPartRequest(part_version_id=newer.id), deadline=30
+    )
+    assert applied.more
+    failed, updated = [*applied.failed], [*applied.updated]
+    while applied.more:
+        request = parts_pb2.ApplyPartRequest(part_version_id=newer.id, cursor=applied.next_cursor)
+        applied = await service.call(service.parts.ApplyPart, request, deadline=30)
+        failed += applied.failed
+        updated += applied.updated
+    assert len({one.template_version_id for one in failed}) == len(failed) == 50
+    assert all("mj-unknown" in one.detail for one in failed)
+    assert [(one.event_type, one.version) for one in updated] == [(behind.event_type, 2)]
+    assert applied.next_cursor == ""
+
+
+async def test_apply_ends_in_time(
+    service: Service, pool: Pool, broker: Client, database: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """With what it has done so far, and where to go on: the next template would be too late."""
+    await part(service, PARTIAL, "sign", "one")
+    used = [await service.create(SMS, "{{> sign}}", event_type=f"e{number}") for number in range(2)]
+    for one in used:
+        await activate(service, one.id)
+    newer = await part(service, PARTIAL, "sign", "two")
+    renderer, kept = render.Renderer(pool, CachedSources(service.store, broker)), PostgresParts(database)
+    templates = Templates(service.store, renderer, Parts(kept, renderer))
+    # It begins, has thirty seconds for the first, and none for the second.
+    applying = Applying(kept, templates, now=iter((0.0, 0.0, 30.0)).__next__)
+    applied = await applying.apply(newer.id, 30.0)
+    assert [one.template.event_type for one in applied.updated] == ["e0"]
+    assert (applied.failed, applied.next_cursor) == ([], used[0].id)
+    rest = await Applying(kept, templates).apply(newer.id, 30.0, applied.next_cursor)
+    assert [one.template.event_type for one in rest.updated] == ["e1"]
+    assert rest.next_cursor == ""
 
 
 async def test_parts_are_checked(service: Service) -> None:

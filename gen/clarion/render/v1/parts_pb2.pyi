@@ -216,15 +216,19 @@ class ApplyPartRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PART_VERSION_ID_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     part_version_id: _builtins.str
+    cursor: _builtins.str
+    """The next_cursor of the call before; empty: from the first template."""
     def __init__(
         self,
         *,
         part_version_id: _builtins.str = ...,
+        cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_version_id", b"part_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "part_version_id", b"part_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,11 +241,14 @@ class ApplyPartResponse(_message.Message):
     UPDATED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
-    """There are more: call again."""
+    """There are more: call again with next_cursor, for those that failed would come first again."""
+    next_cursor: _builtins.str
+    """Empty where there are no more."""
     @_builtins.property
     def updated(self) -> _containers.RepeatedCompositeFieldContainer[_templates_pb2.TemplateVersion]:
-        """The new versions; at most 50 a call."""
+        """The new versions; with those that failed at most 50 a call, fewer where time runs out."""
 
     @_builtins.property
     def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApplyFailure]: ...
@@ -251,10 +258,11 @@ class ApplyPartResponse(_message.Message):
         updated: _abc.Iterable[_templates_pb2.TemplateVersion] | None = ...,
         failed: _abc.Iterable[Global___ApplyFailure] | None = ...,
         more: _builtins.bool = ...,
+        next_cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "more", b"more", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "more", b"more", "next_cursor", b"next_cursor", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

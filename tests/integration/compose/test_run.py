@@ -37,7 +37,8 @@ def test_everything_is_up(deployment: Engine) -> None:
     """Migration and Centrifugo's configuration have ended well; all the others run and are healthy."""
     assert set(deployment.completed) == {"migrate", "centrifugo-config"}
     assert set(deployment.running) == {*OURS, "nats", "centrifugo"}
-    assert all(deployment.is_healthy(name) for name in (*deployment.running, "postgres"))
+    for name in (*deployment.running, "postgres"):
+        deployment.wait_healthy(name)
 
 
 def test_the_code_is_the_images(deployment: Engine) -> None:

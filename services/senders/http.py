@@ -1,16 +1,19 @@
-"""The process's HTTP client for providers' APIs: one session, bounded connections, a deadline on every call."""
+"""The process's HTTP client for providers' APIs: one session, connections bounded in all and for each host."""
 
 import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
 from services.senders.ports import Answer, Request, Unanswered
+from services.senders.turns import WAIT_S, Turns
 
 if TYPE_CHECKING:
     import aiohttp
 
 MAX_ANSWER_BYTES = 64 * 1024
 _MAX_CONNECTIONS = 512
+# So that one API that hangs leaves enough for the others.
+_MAX_PER_HOST = 128
 _KEEP_ALIVE_S = 30.0
 
 USER_AGENT = "Clarion/0.1"
@@ -19,11 +22,40 @@ USER_AGENT = "Clarion/0.1"
 class HttpClient:
     """See ports.Http. It follows no redirects and keeps no cookies; a proxy is taken from HTTPS_PROXY and NO_PROXY."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: int = _MAX_CONNECTIONS, per_host: int = _MAX_PER_HOST, wait_s: float = WAIT_S) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._limit = limit
+        self._per_host = per_host
+        self._wait_s = wait_s
+        self._turns = Turns(limit)
+        # By host and port: as many as operators have configured.
+        self._hosts: dict[str, Turns] = {}
 
     async def post(self, request: Request, *, deadline_s: float) -> Answer:
         """See ports.Http."""
+        host = request.url.split("/", 3)[2]
+        of_host = self._hosts.get(host)
+        if of_host is None:
+            of_host = self._hosts[host] = Turns(self._per_host)
+        # In this order: who waits for a host that hangs holds nothing that the others need.
+        if not await of_host.enter(self._wait_s):
+            raise Unanswered("provider_busy", f"All {self._per_host} connections to {host} were in use.")
+        try:
+            if not await self._turns.enter(self._wait_s):
+                raise Unanswered("provider_busy", f"All {self._limit} connections were in use.")
+            try:
+                return await self._exchange(request, deadline_s)
+            finally:
+                self._turns.leave()
+        finally:
+            of_host.leave()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _exchange(self, request: Request, deadline_s: float) -> Answer:
         import aiohttp
 
         try:
@@ -37,11 +69,6 @@ class HttpClient:
             raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise Unanswered("provider_error", str(error) or type(error).__name__) from error
-
-    async def close(self) -> None:
-        """Close what is open."""
-        if self._session is not None:
-            await self._session.close()
 
     async def _post(self, request: Request) -> Answer:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}
@@ -63,7 +90,7 @@ class HttpClient:
             self._session = aiohttp.ClientSession(
                 # A context of our own: the library's is as old as its import, and knows no SSL_CERT_FILE set since.
                 connector=aiohttp.TCPConnector(
-                    limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl.create_default_context()
+                    limit=self._limit, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl.create_default_context()
                 ),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -110,7 +110,11 @@ class Answer:
 
 
 class Unanswered(Exception):
-    """No whole answer came. reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"."""
+    """No whole answer came.
+
+    reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"; "provider_busy": nothing was
+    sent, for all connections were in use.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason)
@@ -122,7 +126,7 @@ class Http(Protocol):
     """The process's HTTP client: one for all providers, so that connections are shared and bounded."""
 
     async def post(self, request: Request, *, deadline_s: float) -> Answer:
-        """Send once; deadline_s covers everything, waiting for a connection included. Raises Unanswered."""
+        """Send once; deadline_s covers everything but a bounded wait while all are in use. Raises Unanswered."""
 
 
 class Recorder(Protocol):

@@ -53,9 +53,10 @@ class PrivacyStore:
 
     async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:
         """Delete one batch of sandbox messages past their tenant's days; tell whether there may be more."""
-        status = await self._pool.execute(
-            _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH, timeout=30
-        )
+        async with postgres.patiently(self._pool) as connection:
+            status = await connection.execute(
+                _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH
+            )
         EXPIRED.labels("outbox").inc(_count(status))
         return _count(status) == BATCH
 

@@ -54,7 +54,8 @@ class HttpApi(Generic[M]):
         try:
             answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
         except Unanswered as error:
-            result = Result(Verdict.TRANSIENT, provider=self._kind, reason=error.reason, detail=error.detail)
+            verdict = Verdict.POSTPONED if error.reason == "provider_busy" else Verdict.TRANSIENT
+            result = Result(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
         else:
             result = self._read(answer)
         return dataclasses.replace(

@@ -28,10 +28,10 @@ def json_reply(
     return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type=content_type)
 
 
-def neutral_reply(status: int) -> web.Response:
+def neutral_reply(status: int, message: str = "") -> web.Response:
     """Return what a status is answered with where no dialect's handler could: the shape that most clients read."""
     phrase = HTTPStatus(status).phrase
-    return json_reply({"statusCode": status, "error": phrase, "message": phrase}, status=status)
+    return json_reply({"statusCode": status, "error": phrase, "message": message or phrase}, status=status)
 
 
 async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:

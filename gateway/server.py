@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from gateway.life import LIFE
 from gateway.observing import HEADERS
 from gateway.replies import neutral_reply
-from runtime import logs
+from runtime import logs, telemetry
 
 # How long /healthz says no before the door closes, seconds: a load balancer's chance to look elsewhere.
 NOTICE_S = 0.5
@@ -22,6 +23,8 @@ IDLE_S = 75.0
 _OPTIONS: dict[str, Any] = {"auto_decompress": False, "access_log": None, "keepalive_timeout": IDLE_S}
 
 log = logs.get(__name__)
+
+_Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
@@ -93,7 +96,28 @@ class _Server(web.Server):
         return _Protocol(self, loop=asyncio.get_running_loop(), **_OPTIONS)
 
 
+def _expecting(handle: _Handle) -> _Handle:
+    """Refuse expectations but 100-continue, in the shape that other refusals have: aiohttp's own is plain text."""
+
+    def handling(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        if request.headers.get("Expect", "100-continue").lower() == "100-continue":
+            return handle(request)
+        return _refuse_expectation(request)
+
+    return handling
+
+
+async def _refuse_expectation(request: web.BaseRequest) -> web.StreamResponse:
+    log.info("expectation_refused")
+    reply = neutral_reply(417, "Of expectations only 100-continue is met.")
+    reply.headers.update(HEADERS)
+    reply.headers[telemetry.TRACE_HEADER] = telemetry.trace_id_from(request.headers)
+    return reply
+
+
 class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made.request_handler, request_factory=made.request_factory, handler_cancellation=False)
+        return _Server(
+            _expecting(made.request_handler), request_factory=made.request_factory, handler_cancellation=False
+        )

@@ -24,6 +24,9 @@ class Code(Enum):
     INTERNAL = error_pb2.ERROR_CODE_INTERNAL
 
 
+_CODES: dict[int, Code] = {code.value: code for code in Code}
+
+
 class ClarionError(Exception):
     """A fault that a caller can act on.
 
@@ -50,6 +53,6 @@ class ClarionError(Exception):
     @classmethod
     def from_proto(cls, error: error_pb2.Error) -> "ClarionError":
         """Return the error that crossed the wire; an unknown code is INTERNAL."""
-        code = Code(error.code) if error.code else Code.INTERNAL
+        code = _CODES.get(error.code, Code.INTERNAL)
         fields = [(violation.field, violation.description) for violation in error.fields]
         return cls(code, error.detail, fields=fields, retry_after=error.retry_after_s)

@@ -1,5 +1,6 @@
 """What the sandbox of the demo tenant holds: mails and SMS, for people and for `make smoke`."""
 
+import re
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -74,11 +75,10 @@ class Outbox:
 
     async def _list(self, request: web.Request) -> senders_pb2.ListMessagesResponse:
         request[TENANT_ID] = self._tenant_id
-        limit = request.query.get("limit", "")
         wire = senders_pb2.ListMessagesRequest(
             tenant_id=self._tenant_id,
             event_id=request.query.get("event_id", "").replace("\0", ""),
-            limit=min(max(int(limit), 1), 1000) if limit.isdecimal() and limit.isascii() else _PAGE_SIZE,
+            limit=_limit(request.query.get("limit", "")),
             cursor=request.query.get("cursor", "").replace("\0", ""),
         )
         return await self._clients.call(self._clients.outbox.ListMessages, wire)
@@ -89,6 +89,11 @@ class Outbox:
         if answer.message.tenant_id != self._tenant_id:
             raise ClarionError(Code.NOT_FOUND, "There is no such message.")
         return answer.message
+
+
+def _limit(text: str) -> int:
+    """Return ?limit=, brought into its bounds; what is no number is not there."""
+    return min(max(int(text), 1), 1000) if re.fullmatch(r"[0-9]{1,18}", text) else _PAGE_SIZE
 
 
 _HEAD = (

@@ -1,5 +1,6 @@
 """Puts the areas together into one OpenAPI 3.1 document."""
 
+import dataclasses
 import functools
 import importlib
 import pkgutil
@@ -12,6 +13,7 @@ import msgspec
 
 from gateway.openapi import areas
 from gateway.openapi.operations import JSON, Answer, Operation, Parameter
+from gateway.openapi.values import OrqestraFault
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _SECURITY = {
@@ -34,6 +36,10 @@ _TRACE = {
 }
 
 
+# Whatever the route: nobody's handler sees such a request.
+_ALWAYS = {417: Answer(OrqestraFault, "Of expectations only `100-continue` is met.")}
+
+
 def operations() -> list[Operation]:
     """Return every operation, area by area: what customers call before all else."""
     names = sorted(
@@ -42,7 +48,7 @@ def operations() -> list[Operation]:
     found: list[Operation] = []
     for name in names:
         found += importlib.import_module(f"{areas.__name__}.{name}").OPERATIONS
-    return found
+    return [dataclasses.replace(one, answers={**one.answers, **_ALWAYS}) for one in found]
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def _canonical(field: str, text: bytes) -> bytes:
         return _EMPTY
     try:
         value = _decode_object(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # msgspec's own are ValueErrors; text that is no UTF-8 is a plain one
         raise _invalid(field, "must be a JSON object") from None
     if is_too_deep(text, value):
         raise _invalid(field, f"must be nested at most {MAX_DEPTH} levels deep")

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator
@@ -11,7 +11,6 @@ from gateway.clients import Clients
 from gateway.dialects.orqestra.errors import error_reply
 from gateway.dialects.orqestra.inbox import Inbox
 from gateway.dialects.orqestra.trigger import Trigger
-from gateway.observing import HEADERS
 
 # A caller's own id may hold braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
@@ -39,7 +38,7 @@ def add_routes(app: web.Application, clients: Clients, authenticator: Authentica
         ("GET", _INBOX + "/unread-count", inbox.count_unread),
         ("PUT", _INBOX + "/{notification_id}/read", inbox.mark_read),
     ):
-        app.router.add_route(method, path, _unambiguous(handler), expect_handler=_expect)
+        app.router.add_route(method, path, _unambiguous(handler))
 
 
 def _unambiguous(handler: _Handler) -> _Handler:
@@ -54,16 +53,3 @@ def _unambiguous(handler: _Handler) -> _Handler:
         return await handler(request)
 
     return handling
-
-
-async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Tell a client that waits for it to go on; aiohttp's own handler refuses other expectations in plain text."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        reply = error_reply(417, "Expectation Failed", "Of expectations only 100-continue is met.")
-        reply.headers.update(HEADERS)
-        return reply
-    if request.version >= HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # What was written counts as the beginning of the answer otherwise.
-        request.writer.output_size = 0
-    return None

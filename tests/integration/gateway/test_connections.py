@@ -14,9 +14,8 @@ from gateway.server import HttpServer
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    """A server with one path, which keeps nobody waiting for long."""
-    monkeypatch.setitem(server._OPTIONS, "keepalive_timeout", 0.3)
+async def patient_port() -> AsyncIterator[int]:
+    """A server with one path."""
 
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
@@ -28,6 +27,18 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     await http.start()
     yield http.port
     await http.stop(0.1)
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are kept for a moment only: long enough for a crowded machine to read what was sent."""
+    monkeypatch.setitem(server._OPTIONS, "keepalive_timeout", 1.0)
+
+
+@pytest.fixture
+def port(impatience: None, patient_port: int) -> int:
+    """A server with one path, which keeps nobody waiting for long."""
+    return patient_port
 
 
 async def told(port: int, *pieces: bytes) -> bytes:
@@ -65,3 +76,17 @@ async def test_nonsense_gets_the_common_shape(port: int) -> None:
     assert json.loads(body) == {"statusCode": 400, "error": "Bad Request", "message": "Bad Request"}
     assert b"Server: clarion" in head
     assert b"X-Content-Type-Options: nosniff" in head
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing"], ids=["a route", "none"])
+async def test_an_expectation_that_is_not_met_gets_the_common_shape(patient_port: int, path: str) -> None:
+    """417 as JSON with the headers of every answer, whatever the path; 100-continue is met."""
+    sent = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: {{}}\r\n\r\n"
+    head, _, body = (await told(patient_port, sent.format("foo").encode())).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 417")
+    shown = json.loads(body)
+    assert (shown["statusCode"], shown["error"]) == (417, "Expectation Failed")
+    assert "100-continue" in shown["message"]
+    assert b"Server: clarion" in head
+    assert b"X-Trace-Id: " in head
+    assert (await told(patient_port, sent.format("100-Continue").encode())).startswith(b"HTTP/1.1 100")

@@ -41,7 +41,7 @@ def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None
     assert [name for name, _ in refused.value.fields] == [field]
 
 
-@pytest.mark.parametrize("text", [b"[1]", b"{", b"nonsense", b"1", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("text", [b"[1]", b"{", b"nonsense", b"1", b"\xff\xfe", b'{"a":"\xff"}', b"[" * 100_000])
 def test_variables_are_an_object(text: bytes) -> None:
     """Anything else from an untrusted caller is INVALID."""
     with pytest.raises(ClarionError) as refused:

@@ -1,0 +1,22 @@
+"""The typed error across the wire."""
+
+import pytest
+
+from clarion.common.v1 import error_pb2
+from runtime.errors import ClarionError, Code
+
+
+@pytest.mark.parametrize("code", Code, ids=lambda code: code.name)
+def test_there_and_back(code: Code) -> None:
+    """All of it arrives."""
+    came = ClarionError.from_proto(ClarionError(code, "No.", fields=[("a", "is wrong")], retry_after=3).to_proto())
+    assert (came.code, came.detail, came.fields, came.retry_after) == (code, "No.", (("a", "is wrong"),), 3)
+
+
+@pytest.mark.parametrize("number", [0, 99], ids=["none", "a later version's"])
+def test_an_unknown_code_is_internal(number: int) -> None:
+    """A newer service may know more; what it says of one item is no fault of the others."""
+    wire = error_pb2.Error(detail="Something new.")
+    wire.MergeFromString(b"\x08" + bytes([number]))
+    came = ClarionError.from_proto(wire)
+    assert (came.code, came.detail) == (Code.INTERNAL, "Something new.")

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,39 @@ async def connect(
 
 async def _leave(_: object) -> None:
     """Do nothing to a connection that comes back to the pool."""
+
+
+class Patient:
+    """A transaction whose statements may each take as long as patiently() was told."""
+
+    def __init__(self, connection: Any, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        """Return the statement's status."""
+        status: str = await self._connection.execute(query, *arguments, timeout=self._timeout)
+        return status
+
+    async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
+        """Return all rows."""
+        rows: list[asyncpg.Record] = await self._connection.fetch(query, *arguments, timeout=self._timeout)
+        return rows
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """Return the first row's first value; None: there is no row."""
+        return await self._connection.fetchval(query, *arguments, timeout=self._timeout)
+
+
+@contextlib.asynccontextmanager
+async def patiently(pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0) -> AsyncIterator[Patient]:
+    """Hold a transaction for what nobody waits for: deadline seconds for each statement, whatever the pool gives them.
+
+    The driver's own timeout cannot do it: the server cancels at the pool's. Raises QueryCanceledError past deadline.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL statement_timeout = {int(deadline * 1000)}")
+        yield Patient(connection, deadline + 5.0)  # the server speaks first, so that what happened is known
 
 
 @contextlib.contextmanager

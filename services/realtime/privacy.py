@@ -61,9 +61,10 @@ class PrivacyStore:
 
     async def expire(self, default_days: int, own_days: dict[str, int]) -> bool:
         """Delete one batch of what is past its tenant's days; tell whether there may be more."""
-        status = await self._pool.execute(
-            _SQL.expire_inbox, default_days, list(own_days), list(own_days.values()), BATCH, timeout=30
-        )
+        async with postgres.patiently(self._pool) as connection:
+            status = await connection.execute(
+                _SQL.expire_inbox, default_days, list(own_days), list(own_days.values()), BATCH
+            )
         EXPIRED.labels("inbox").inc(_count(status))
         return _count(status) == BATCH
 

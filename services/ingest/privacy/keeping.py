@@ -31,6 +31,7 @@ class Keeper:
         self._outbox = outbox
         self._events_days = events_days
         self._payload_days = payload_days
+        self._parts = 1
 
     async def run(self) -> None:
         """Tidy up for ever."""
@@ -44,28 +45,41 @@ class Keeper:
 
     async def expire_all(self) -> None:
         """Delete all that is over its days, resting between batches."""
-        more = True
+        more, self._parts = True, 1
         while more:
             more = await self.expire()
             await asyncio.sleep(PAUSE_S)
 
     async def expire(self) -> bool:
-        """Delete one batch of events and one of payloads; tell whether there may be more."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(_QUERIES.lock_retention):
-                return False
-            rows = await connection.fetch(_QUERIES.expired_events, self._events_days, BATCH, BATCH, timeout=30)
-            if rows:
-                await connection.execute(_QUERIES.delete_events, [row["id"] for row in rows], timeout=30)
-            status = await connection.execute(
-                _QUERIES.delete_expired_payloads, self._payload_days, BATCH, BATCH, timeout=30
-            )
-        payloads = int(status.rpartition(" ")[2])
-        EXPIRED.labels("events").inc(len(rows))
+        """Delete one batch of events and one of payloads; tell whether there may be more.
+
+        One that takes too long is tried again with half as many: what events carried may be 256 KiB each.
+        """
+        batch = max(1, BATCH // self._parts)
+        try:
+            events, payloads = await self._expire(batch)
+        except asyncpg.QueryCanceledError:
+            if batch == 1:
+                raise
+            self._parts *= 2
+            log.warning("retention_batch_halved", rows=batch)
+            return True
+        EXPIRED.labels("events").inc(events)
         EXPIRED.labels("payloads").inc(payloads)
-        if rows or payloads:
-            log.info("expired", events=len(rows), payloads=payloads)
-        return len(rows) == BATCH or payloads == BATCH
+        if events or payloads:
+            log.info("expired", events=events, payloads=payloads)
+        return batch in (events, payloads)
+
+    async def _expire(self, batch: int) -> tuple[int, int]:
+        """Return how many events and payloads of the next so many went; none: another process is at it."""
+        async with postgres.patiently(self._pool) as connection:
+            if not await connection.fetchval(_QUERIES.lock_retention):
+                return 0, 0
+            rows = await connection.fetch(_QUERIES.expired_events, self._events_days, batch, batch)
+            if rows:
+                await connection.execute(_QUERIES.delete_events, [row["id"] for row in rows])
+            status = await connection.execute(_QUERIES.delete_expired_payloads, self._payload_days, batch, batch)
+        return len(rows), int(status.rpartition(" ")[2])
 
     async def forget(self) -> None:
         """Forget erasures after a week, and replays after their time."""

@@ -22,6 +22,7 @@ from services.ingest.ledger.record import group
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
+from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
 from tests.integration.ingest.conftest import Streams
@@ -345,6 +346,12 @@ async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, connect
         await ledger.store.replay(id_, fail)
     assert len((await ledger.call("ListDeadLetters")).dead_letters) == 1
     assert (await ledger.call("GetEvent", event_id=event.id)).event.deliveries[0].status == DEAD
+
+
+async def test_the_janitor_s_statements_are_given_time(ledger: Ledger, pool: Pool) -> None:
+    """Half a minute each, though the pool gives them five seconds, and admission's two."""
+    await refuse_hurry(pool, "ingest.events", "ingest.admission", "ingest.backlog")
+    await ledger.store.tidy(recount=True)
 
 
 async def test_states(ledger: Ledger) -> None:

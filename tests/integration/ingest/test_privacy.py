@@ -21,6 +21,7 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.keeping import Keeper
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import PrivacyStore
+from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
 from tests.waiting import eventually
@@ -313,6 +314,34 @@ async def test_batches_are_bounded_and_all_goes_in_the_end(privacy: Privacy, mon
         await privacy.know(tenant, age_days=200)
     assert await privacy.keeper.expire()
     assert (await privacy.count())["events"] == 15
+    await privacy.keeper.expire_all()
+    assert not any((await privacy.count()).values())
+
+
+async def test_what_takes_long_is_given_time_or_done_in_parts(
+    privacy: Privacy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a minute for a statement, though the pool gives five seconds; a batch too large even for that is halved."""
+    monkeypatch.setattr("services.ingest.privacy.keeping.BATCH", 40)
+    monkeypatch.setattr("services.ingest.privacy.keeping.PAUSE_S", 0.001)
+    await privacy.pool.execute("""
+        CREATE FUNCTION public.refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT count(*) FROM gone) > 10 THEN
+                RAISE query_canceled USING MESSAGE = 'this takes even longer';
+            END IF;
+            RETURN NULL;
+        END
+        $$
+    """)
+    await privacy.pool.execute("""
+        CREATE TRIGGER refuse_many AFTER DELETE ON ingest.event_payloads
+        REFERENCING OLD TABLE AS gone EXECUTE FUNCTION public.refuse_many()
+    """)
+    tenant = await privacy.tenant()
+    for _ in range(25):
+        await privacy.know(tenant, age_days=200)
+    await refuse_hurry(privacy.pool, "ingest.events", "ingest.event_payloads")
     await privacy.keeper.expire_all()
     assert not any((await privacy.count()).values())
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-import nats
 import nats.errors
 import nats.js.errors
+from nats.aio.client import Client
 
 from checks.waiting import CheckError, expect
 from services import topology
@@ -126,14 +126,10 @@ class Sink:
 
         Raises CheckError naming what waits.
         """
+        connection = Client()
         try:
-            connection = await nats.connect(
-                self._nats_url, connect_timeout=1, allow_reconnect=False, error_cb=_say_nothing
-            )
-        except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise CheckError(f"NATS: {error!r}") from error
-        try:
-            jetstream = connection.jetstream(timeout=2)
+            await connection.connect(self._nats_url, connect_timeout=5, allow_reconnect=False, error_cb=_say_nothing)
+            jetstream = connection.jetstream(timeout=5)
             for consumer in topology.consumers():
                 info = await jetstream.consumer_info(consumer.stream, consumer.name)
                 waits = f"{consumer.name}: {info.num_pending} pending, {info.num_ack_pending} not acknowledged"

@@ -101,15 +101,16 @@ class Nats:
                 return
 
     async def _ask(self) -> None:
-        import nats
+        from nats.aio.client import Client
 
         # The client sleeps two seconds after a refused connection: see first whether anyone listens.
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.close()
-        connection = await nats.connect(self.url, connect_timeout=1, allow_reconnect=False, error_cb=_say_nothing)
+        connection = Client()
         try:
-            await connection.jetstream(timeout=1).account_info()
-        finally:
+            await connection.connect(self.url, connect_timeout=5, allow_reconnect=False, error_cb=_say_nothing)
+            await connection.jetstream(timeout=5).account_info()
+        finally:  # an attempt that failed leaves a socket open too
             await connection.close()
 
     @functools.cached_property

@@ -5,6 +5,8 @@ makes them. `nats_server` and `postgres_server` can be killed and started again.
 """
 
 import asyncio
+import contextlib
+import os
 import random
 import secrets
 import shutil
@@ -41,6 +43,9 @@ _STREAM_MAX_BYTES = 64 * 1024**2
 # Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
 _PORTS = range(10_000, 20_000)
 _GIVEN: set[int] = set()
+# Which of how many test processes this is: each has ports of its own.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # In seconds they are far apart: from five minutes down to one.
 _LONGEST = (
     "tests/integration/ingest",
@@ -77,7 +82,7 @@ class PostgresServer:
 
     def _wait(self) -> None:
         try:
-            in_thread(self.local.wait())
+            in_thread(self.local.wait(90))
         except BaseException:
             self.kill()
             raise
@@ -89,14 +94,17 @@ class PostgresServer:
         self.process.kill()
         self.process.wait()
         until = time.monotonic() + 10
-        while any(_runs(one) for one in backends):
-            assert time.monotonic() < until, "backends outlive their server"
+        while left := [one for one in backends if _runs(one)]:
+            if time.monotonic() > until:  # their time came, they just did not get any
+                for one in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(one.name), signal.SIGKILL)
             time.sleep(0.002)
 
     def stop(self) -> None:
         """End it in good order."""
         self.process.send_signal(local_postgres.STOP_SIGNAL)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @dataclass
@@ -195,7 +203,7 @@ def nats_url(nats_server: NatsServer) -> str:
 def free_port() -> int:
     """Return a port of 127.0.0.1 on which nobody listens; each only once, and no outgoing connection takes it."""
     while True:
-        port = random.choice(_PORTS)
+        port = random.choice(_PORTS[_PROCESS::_PROCESSES])
         if port not in _GIVEN and is_free(port):
             _GIVEN.add(port)
             return port

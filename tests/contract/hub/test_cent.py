@@ -32,8 +32,6 @@ from tests.waiting import eventually
 from .servers import API_KEY, Server
 from .wire import Closed, connected, token_for
 
-pytestmark = pytest.mark.timeout(60)
-
 UNKNOWN_CHANNEL = 102
 BAD_REQUEST = 107
 NOT_AVAILABLE = 108

@@ -17,8 +17,6 @@ from .servers import Server
 from .test_python_client import commanding
 from .wire import Closed, Wire, connected, token_for
 
-pytestmark = pytest.mark.timeout(120)
-
 CROWD = 1000
 
 

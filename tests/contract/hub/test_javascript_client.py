@@ -18,8 +18,6 @@ from .servers import HERE, Server
 from .test_python_client import PERMISSION_DENIED, commanding
 from .wire import token_for
 
-pytestmark = pytest.mark.timeout(120)
-
 _JS = HERE / "js"
 
 

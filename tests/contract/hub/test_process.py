@@ -16,8 +16,6 @@ import pytest
 from .servers import API_KEY, SECRET, Engine, Server, config_with, running
 from .wire import Closed, Wire, connected, token_for
 
-pytestmark = pytest.mark.timeout(60)
-
 INVALID_TOKEN = Closed(3500, "invalid token")
 
 

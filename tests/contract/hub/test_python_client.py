@@ -8,15 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import centrifuge  # type: ignore[import-untyped]
-import pytest
 from cent import AsyncClient, Disconnect, DisconnectRequest, PublishRequest
 
 from tests.waiting import eventually
 
 from .servers import API_KEY, Server
 from .wire import token_for
-
-pytestmark = pytest.mark.timeout(60)
 
 PERMISSION_DENIED = 103
 

@@ -11,8 +11,6 @@ from .servers import Engine, running
 
 _CASES = recorded()
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.fixture(scope="module")
 def replay(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Replay:

@@ -99,7 +99,7 @@ async def test_one_event_for_24_hours_whatever_is_killed(
 
     await eventually(lambda: _all_stored(pool, 4), 30)
     # Marks reach the disk a little later; one lost in a crash costs a repeat nothing but its way to the broker.
-    await pool.execute("CHECKPOINT")
+    await pool.execute("SELECT pg_logical_emit_message(true, 'test', '')")  # a commit that waits for all before it
     await door.kill_all()
     assert await _twice_fifty(door, tenant, other) == first
     assert len(await streams.events()) == 4

@@ -48,14 +48,16 @@ class Outbox:
         """Record a change within the caller's transaction; None removes the key. Call flush() after it."""
         await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)
 
-    async def flush(self, deadline: float = 2.0) -> None:
-        """Send what is waiting; when NATS or PostgreSQL is away or refuses, run() sends it later."""
+    async def flush(self, deadline: float = 2.0) -> bool:
+        """Send what is waiting; when NATS or PostgreSQL is away or refuses, run() sends it later. True: all is sent."""
         try:
             async with asyncio.timeout(deadline):
                 await self._send_all()
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError, nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("config_outbox_waits", error=repr(error))
             self._wake.set()
+            return False
+        return True
 
     async def run(self) -> None:
         """Send what other processes or earlier failures left behind, for ever."""

@@ -20,6 +20,9 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.ledger.timeline import timeline, to_us
 from services.ingest.privacy.ports import Erased
 
+# Less than the caller waits.
+_ANNOUNCE_S = 3.0
+
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
@@ -47,14 +50,18 @@ class PrivacyStore:
         await self._outbox.flush()
 
     async def begin(self, tenant_id: str, user_id: str, at_us: int) -> erasures.Erasure:
-        """Erase what was accepted until at_us, or as well until then. Raises NOT_FOUND: no such tenant."""
+        """Erase what was accepted until at_us, or as well until then.
+
+        Raises NOT_FOUND: no such tenant; UNAVAILABLE: workers could not be told, and may still send. Call it again.
+        """
         await self._check_tenant(tenant_id)
         digest = erasures.digest_of(tenant_id, user_id)
         async with self._pool.acquire() as connection, connection.transaction():
             id_ = await connection.fetchval(_QUERIES.begin_erasure, new_id(), tenant_id, digest, at_us)
             erasure = erasures.Erasure(str(id_), at_us)
             await self._outbox.add(connection, erasures.key(tenant_id, digest), msgspec.json.encode(erasure))
-        await self._outbox.flush()
+        if not await self._outbox.flush(_ANNOUNCE_S):
+            raise ClarionError(Code.UNAVAILABLE, "The erasure could not be announced yet; ask again.", retry_after=1)
         return erasure
 
     async def to_erase(self, tenant_id: str, user_id: str, erasure_id: str) -> list[str]:

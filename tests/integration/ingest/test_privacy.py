@@ -21,6 +21,7 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.keeping import Keeper
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import PrivacyStore
+from tests.conftest import NatsServer
 from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
@@ -219,6 +220,33 @@ async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Priva
     await eventually(lambda: known.find(tenant, "ada", now) is None)
     assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.erasures") == 0
     watching.cancel()
+
+
+async def test_an_erasure_of_which_nobody_could_be_told_has_not_begun(
+    privacy: Privacy, nats_server: NatsServer, connection: Client
+) -> None:
+    """While NATS is away the answer is UNAVAILABLE, for workers would still send; asked again it is the same one."""
+    tenant = await privacy.tenant()
+    nats_server.kill()
+    try:
+        with pytest.raises(ClarionError) as refusal:
+            await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+        assert refusal.value.code is Code.UNAVAILABLE
+        written = await privacy.pool.fetchval("SELECT id FROM ingest.erasures")
+    finally:
+        await asyncio.to_thread(nats_server.start)
+    await eventually(lambda: connection.is_connected)
+
+    async def begin() -> str:
+        try:
+            answer = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
+        except ClarionError as error:
+            raise AssertionError(error.detail) from error
+        return str(answer.erasure_id)
+
+    assert await eventually(begin) == str(written)
+    bucket = await connection.jetstream().key_value(configuration.BUCKET)
+    assert await bucket.get(erasures.key(tenant, erasures.digest_of(tenant, "ada")))
 
 
 async def test_each_tenants_ledger_is_kept_for_its_own_days(privacy: Privacy, pool: Pool) -> None:

@@ -1,11 +1,14 @@
 """ReplayService: wire to store."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
-from runtime import clock, logs
+from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services import topology
@@ -18,6 +21,8 @@ NAME = "clarion.ingest.v1.ReplayService"
 
 DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
+# With the rest of the call it stays within what the gateway waits for.
+_CONCLUDE_S = 2.0
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 100
 _STATUSES = (
@@ -111,8 +116,13 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         return replays_pb2.CancelReplayResponse(replay=replay)
 
     async def _conclude(self, event: event_pb2.Event, channels: Sequence[int]) -> None:
-        await self._store.mark_dead_letters([event.replay_of], list(channels))
-        await self._store.count_backlog(event.tenant_id, 1)
+        """Note what was sent. It was, whatever happens here: an error would have it sent a second time."""
+        try:
+            async with asyncio.timeout(_CONCLUDE_S):
+                await self._store.mark_dead_letters([event.replay_of], list(channels))
+                await self._store.count_backlog(event.tenant_id, 1)  # the janitor's next count would do it as well
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))
 
 
 def _check_id(field: str, value: str) -> None:

@@ -21,6 +21,7 @@ from services.ingest.replays import again
 from services.ingest.replays.runner import Publisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
+from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
 from tests.integration.ingest.conftest import Streams
@@ -113,6 +114,14 @@ async def test_one_event_again(replays: Replays, streams: Streams) -> None:
         assert not event.dedupe_key
         assert event.accepted_at_us > first.accepted_at_us
     assert await replays.pool.fetchval("SELECT unfinished FROM ingest.backlog") == 2
+
+
+async def test_what_was_sent_again_is_answered_so(replays: Replays, streams: Streams, pool: Pool) -> None:
+    """Whatever happens behind the publishing: after an error the operator would send it a second time."""
+    (first,) = await replays.know(DEAD)
+    await refuse_hurry(pool, "ingest.dead_letters", "ingest.backlog")
+    answer = await replays.call("ReplayEvent", event_id=first.id)
+    assert [event.id for event in await streams.events()] == [answer.event_id]
 
 
 async def test_what_cannot_be_replayed_is_told(replays: Replays, streams: Streams) -> None:

@@ -164,6 +164,12 @@ class Operator:
         event = await self.event(event_id)
         return event if event and event["finished_at"] else None
 
+    async def planned(self, tenant: Tenant, event_type: str) -> dict[str, dict[str, Any]]:
+        """Return what the router would do with an event now whose recipient has everything, by channel."""
+        recipient = "user_id=u&email=a@example.com&phone=%2B254712345678"
+        told = await self.must("GET", f"/route-explain?tenant_id={tenant.id}&event_type={event_type}&{recipient}")
+        return {item["channel"]: item for item in told["deliveries"]}
+
     async def outbox(self, event_id: str) -> list[dict[str, Any]]:
         """Return what the outbox page of the demo tenant shows of an event, with HTML."""
         answer = await self.http.call("GET", f"/demo/outbox.json?event_id={event_id}")

@@ -71,11 +71,8 @@ class Shop:
 
     async def explained(self, event_type: str) -> dict[str, str]:
         """Return what the router would do with a full event now: for each channel the reason of its skip, or ""."""
-        query = (
-            f"tenant_id={self.tenant.id}&event_type={event_type}&user_id=u&email=a@example.com&phone=%2B254712345678"
-        )
-        told = await self.operator.must("GET", f"/route-explain?{query}")
-        return {item["channel"]: item["reason"] or "" for item in told["deliveries"]}
+        planned = await self.operator.planned(self.tenant, event_type)
+        return {name: item["reason"] or "" for name, item in planned.items()}
 
     async def until_routed(self, event_type: str, wanted: Mapping[str, str]) -> None:
         """Wait until the router knows of a change: what is taken away is known to it within moments."""
@@ -84,6 +81,15 @@ class Shop:
             return await self.explained(event_type) == wanted
 
         await until(is_so, f"{event_type} routed as {wanted}", deadline=END_S)
+
+    async def until_chosen(self, event_type: str, channel: str, template_id: str) -> None:
+        """Wait until the router takes that template where it took another before."""
+
+        async def is_so() -> bool:
+            planned = await self.operator.planned(self.tenant, event_type)
+            return bool(planned[channel]["template_version_id"] == template_id)
+
+        await until(is_so, f"the {channel} template of {event_type}", deadline=END_S)
 
     async def end(self, answer: Answer) -> dict[str, Any]:
         """Return the timeline of what an answer accepted, once nothing more will happen."""

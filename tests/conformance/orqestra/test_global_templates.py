@@ -52,7 +52,8 @@ async def test_title_and_message_are_enough(shop: Shop) -> None:
 
 async def test_platform_wide(bare_shop: Shop) -> None:
     """They resolve for every tenant; one of a tenant's own goes first on its channel, for that tenant alone."""
-    await bare_shop.template("global.info", "PUSH", "Ours: {{message}}", subject="{{title}}")
+    ours = await bare_shop.template("global.info", "PUSH", "Ours: {{message}}", subject="{{title}}")
+    await bare_shop.until_chosen("global.info", "PUSH", ours)
     body = event("global.info", variables=VARIABLES, payload={"userId": "u", "recipientEmail": EMAIL})
     decisions = await bare_shop.decisions(await bare_shop.tenant.trigger(body))
     assert decisions == {"EMAIL": "no_provider", "SMS": "missing_phone", "PUSH": "sent"}

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from checks.client import Answer
-from tests.conformance.orqestra.conftest import TRIGGER, Shop, assert_refused, event
+from checks.waiting import until
+from tests.conformance.orqestra.conftest import END_S, TRIGGER, Shop, assert_refused, event
 
 
 async def post(shop: Shop, raw: bytes, headers: dict[str, str]) -> Answer:
@@ -40,8 +41,13 @@ async def test_x_api_key(shop: Shop) -> None:
 
 
 async def webhook_secret(shop: Shop) -> str:
-    """Give the tenant a webhook secret and return it."""
+    """Give the tenant a webhook secret and return it, once it is needed."""
     made = await shop.operator.must("POST", f"/tenants/{shop.tenant.id}/webhook-secret", json={})
+
+    async def is_needed() -> bool:
+        return (await shop.tenant.trigger(event())).status != 200
+
+    await until(is_needed, "the secret's beginning", deadline=END_S)
     return str(made["webhook_secret"])
 
 

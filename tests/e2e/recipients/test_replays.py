@@ -25,7 +25,13 @@ async def test_one_event_by_the_templates_of_today(client: Client, tenant: Tenan
     """Another event with its own timeline, marked; the first one's timeline tells of it. Both are printed."""
     first = await notify(tenant, "ada", 1)
     await finished(client, first)
-    await client.operator.create_template(tenant, "note.info", "SMS", "Mended note {{n}}")
+    mended = await client.operator.create_template(tenant, "note.info", "SMS", "Mended note {{n}}")
+
+    async def is_known() -> bool:
+        planned = await client.operator.planned(tenant, "note.info")
+        return bool(planned["SMS"]["template_version_id"] == mended)
+
+    await until(is_known, "the mended template at the router", deadline=30)
     answer = await client.operator.must("POST", f"/events/{first}/replay", json={"channels": ["SMS"]})
     assert answer["replay_of"] == first
     second = await finished(client, answer["event_id"])

@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from runtime import nats
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
 from services.ingest.janitor import Janitor
@@ -55,6 +56,26 @@ async def test_the_window_s_messages_stay(streams: Streams, connection: Client, 
     await _ack_all(connection, [*topology.router_consumers(), *topology.ledger_consumers()[:1]])
     await _tidy(Janitor(connection, LedgerStore(pool, pool)))
     assert await streams.count(topology.EVENTS) == 1
+
+
+async def test_a_stream_that_fills_is_emptied_before_the_window_is_over(
+    streams: Streams, connection: Client, pool: Pool
+) -> None:
+    """Of a full stream what all have done with makes room, or one tenant within its limits would shut out all."""
+    janitor = Janitor(connection, LedgerStore(pool, pool))
+    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    await connection.jetstream().update_stream(config)
+    with pytest.raises(ClarionError) as full:
+        await _flood(streams)
+    assert full.value.code is Code.OVERLOADED
+    stored = await streams.count(topology.EVENTS)
+    await _ack_all(connection, topology.router_consumers())
+    await _tidy(janitor)
+    assert await streams.count(topology.EVENTS) == stored  # the ledger has read nothing
+    await _ack_all(connection, topology.ledger_consumers()[:1])
+    await _tidy(janitor)
+    assert await streams.count(topology.EVENTS) < stored
+    await streams.publish(builders.accepted(builders.event(OTHER)))
 
 
 async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connection: Client) -> None:
@@ -136,6 +157,11 @@ async def test_a_recount_loses_nothing_that_happens_meanwhile(janitor: Janitor, 
         await eventually(lambda: pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
     await tidying
     assert await _backlog(pool) == 3
+
+
+async def _flood(streams: Streams) -> None:
+    for _ in range(10):
+        await streams.publish(builders.accepted(builders.event(TENANT, payload_extra=bytes(200_000))))
 
 
 async def _backlog(pool: Pool) -> int:

@@ -18,6 +18,8 @@ from runtime import telemetry
 from runtime.errors import ClarionError
 
 _CONTENT = ("subject", "preheader", "html", "text", "title", "body")
+# Of a test's variables: what an event may bring.
+MAX_VARIABLES_BYTES = 256 * 1024
 # What a test's recipient is called where nobody says.
 _USER = "test"
 
@@ -112,11 +114,13 @@ def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
 
 
 def _event(template: templates_pb2.TemplateVersion, body: TestSend) -> ingest_pb2.NewEvent:
-    recipient = body.recipient
+    recipient, variables = body.recipient, _encode(body.variables)
+    if len(variables) > MAX_VARIABLES_BYTES:
+        raise forms.invalid("variables", f"must be at most {MAX_VARIABLES_BYTES // 1024} KiB")
     return ingest_pb2.NewEvent(
         event_type=template.event_type,
         recipient=event_pb2.Recipient(user_id=recipient.user_id or _USER, email=recipient.email, phone=recipient.phone),
-        variables=_encode(body.variables),
+        variables=variables,
         payload_extra=b"{}",
         # The same test twice is two sends.
         idempotency_key=f"test-{uuid.uuid4()}",

@@ -10,7 +10,10 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 
-MAX_EVENT_BYTES = 256 * 1024
+# As a caller sends it: the HTTP edge has the same bound for bodies.
+MAX_SENT_BYTES = 256 * 1024
+# As it is stored: written anew a number may be almost four times as long (1e15), and key and trace id come on top.
+MAX_EVENT_BYTES = 4 * MAX_SENT_BYTES + 4096
 MAX_NAME = 255
 MAX_ADDRESS = 1024
 
@@ -36,7 +39,7 @@ def check(event: ingest_pb2.NewEvent) -> None:
     if any(channel not in _CHANNELS for channel in event.channels):
         faults.append(("channels", "must be EMAIL, SMS or PUSH"))
     if event.ByteSize() > MAX_EVENT_BYTES:
-        faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB"))
+        faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB as it is stored"))
     if faults:
         detail = "; ".join(f"{field} {description}" for field, description in faults)
         raise ClarionError(Code.INVALID, detail, fields=faults)
@@ -45,8 +48,10 @@ def check(event: ingest_pb2.NewEvent) -> None:
 def normalise(event: ingest_pb2.NewEvent) -> None:
     """Bring the JSON parts of an event from an untrusted caller into their canonical form (keys sorted).
 
-    Raises INVALID where they are not JSON objects.
+    Raises INVALID where they are not JSON objects, or too large or deep.
     """
+    if event.ByteSize() > MAX_SENT_BYTES:
+        raise _invalid("event", f"is larger than {MAX_SENT_BYTES // 1024} KiB")
     event.variables = _canonical("variables", event.variables)
     event.payload_extra = _canonical("payload", event.payload_extra)
 

@@ -22,7 +22,7 @@ from services.ingest.ledger.store import LedgerStore
 INTERVAL_S = 0.15
 # Rows of one transaction, more or less: a message of TRACE brings up to 500. A transaction has five seconds.
 _MAX_GROUP = 2000
-# An event may be 256 KiB, and its row holds it whole.
+# An event may be 1 MiB as it is stored, and its row holds it whole.
 _MAX_GROUP_BYTES = 8 * 1024 * 1024
 # What PostgreSQL will never take, however often it is asked.
 _UNWRITABLE = (

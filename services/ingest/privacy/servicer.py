@@ -18,6 +18,8 @@ MAX_DAYS = 3650
 MAX_EVENTS = 100
 _MAX_USER_ID = 255
 _MAX_EXPORT = 20
+# Of one page, well below gRPC's bound: an event may be 1 MiB as it is stored.
+_MAX_EXPORT_BYTES = 8 * 1024 * 1024
 
 log = logs.get(__name__)
 
@@ -102,9 +104,20 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         if request.cursor:
             _check_ids(cursor=request.cursor)
         limit = min(max(request.limit or _MAX_EXPORT, 1), _MAX_EXPORT)
-        events = await self._store.export(request.tenant_id, request.user_id, request.cursor, limit)
-        more = events[-1].event.id if len(events) == limit else ""
+        found = await self._store.export(request.tenant_id, request.user_id, request.cursor, limit)
+        events = _fitting(found)
+        more = events[-1].event.id if len(found) == limit or len(events) < len(found) else ""
         return privacy_pb2.ExportEventsResponse(events=events, next_cursor=more)
+
+
+def _fitting(found: list[privacy_pb2.ExportedEvent]) -> list[privacy_pb2.ExportedEvent]:
+    """Return as many from the first on as fit one page, at least one."""
+    size = 0
+    for count, one in enumerate(found):
+        size += one.ByteSize()
+        if count and size > _MAX_EXPORT_BYTES:
+            return found[:count]
+    return found
 
 
 def _wire(policy: Policy) -> privacy_pb2.Retention:

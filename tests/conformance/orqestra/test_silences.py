@@ -150,7 +150,6 @@ async def test_no_json(common: Shop, raw: bytes) -> None:
         (with_variable("9" * 5_000), "number"),
         (with_variable("[" * 65 + "]" * 65), "levels"),
         (with_variable("[" * 900 + "]" * 900), "levels"),
-        (with_variable("[" + "1e15," * 45_000 + "1]"), "KiB"),
         (b'{"eventType":"a\\u0000","payload":{"userId":"u"}}', "eventType"),
         (b'{"eventType":"x","payload":{"userId":"\\u0000"}}', "payload.userId"),
         (b'{"eventType":"x","eventId":"\\u0000","payload":{"userId":"u"}}', "eventId"),
@@ -211,6 +210,13 @@ async def test_large_as_allowed(common: Shop) -> None:
     raw = head + b"x" * (256 * 1024 - len(head) - 3) + b'"}}'
     assert (await common.tenant.trigger(raw=raw)).status == 200
     assert_refused(await common.tenant.trigger(raw=raw + b" "), 413, "Payload Too Large")
+
+
+async def test_large_numbers_as_allowed(common: Shop) -> None:
+    """256 KiB are accepted also where they are longer once they are written anew."""
+    head, tail = f'{{{KNOWN},"variables":{{"a":['.encode(), b"0]}}"
+    numbers = b"1e15," * ((256 * 1024 - len(head) - len(tail)) // 5)
+    assert (await common.tenant.trigger(raw=head + numbers + tail)).status == 200
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256, "tab\tbed"])

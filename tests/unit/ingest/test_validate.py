@@ -30,7 +30,7 @@ def test_the_least_event() -> None:
         (_event(caller_event_id="x" * 256), "eventId"),
         (_event(idempotency_key="x" * 256), "idempotencyKey"),
         (_event(channels=[0]), "channels"),
-        (_event(variables=b"x" * 300_000), "event"),
+        (_event(variables=b"x" * 1_100_000), "event"),
     ],
 )
 def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None:
@@ -47,6 +47,27 @@ def test_variables_are_an_object(text: bytes) -> None:
     with pytest.raises(ClarionError) as refused:
         normalise(_event(variables=text))
     assert refused.value.code is Code.INVALID
+
+
+def test_what_may_be_sent_may_be_stored() -> None:
+    """256 KiB of numbers that grow as they are written anew, the longest key, trace id and addresses beside them."""
+    numbers = ",".join(["1e15"] * ((256 * 1024 - 6_000) // 5))
+    event = _event(
+        variables=f'{{"a":[{numbers}]}}'.encode(),
+        recipient=event_pb2.Recipient(user_id="u" * 255, email="€" * 1024, phone="1" * 1024),
+        idempotency_key="k" * 255,
+        trace_id="t" * 128,
+    )
+    normalise(event)
+    assert len(event.variables) > 900_000
+    check(event)
+
+
+def test_more_than_256_kib_may_not_be_sent() -> None:
+    """Over gRPC as over HTTP, where the edge counts the body's bytes."""
+    with pytest.raises(ClarionError, match="256 KiB") as refused:
+        normalise(_event(variables=b'{"a":"' + b"x" * (256 * 1024) + b'"}'))
+    assert [name for name, _ in refused.value.fields] == ["event"]
 
 
 def _nested(depth: int) -> bytes:

@@ -20,9 +20,9 @@ _MAX_WAITING = 20_000
 # How long a version that failed by time, memory or crash waits behind all others, seconds.
 _SUSPICION_S = 60.0
 _MAX_SUSPECTS = 1000
-# So that suspects move on a busy day too, one of so many frames is theirs.
-_SUSPECT_TURN = 16
-# So long, seconds, suspects keep their batch waiting; only the first of all has a turn for certain, however late.
+# So that suspects move on a busy day too, one has a turn each so many seconds: a worker's quarter, if it is as heavy.
+_SUSPECT_TURN_S = 2.0
+# So long, seconds, suspects keep their batch waiting; only the first of all waits for its turn.
 _PATIENCE_S = 1.0
 _KILLERS = frozenset(("render_timeout", "render_memory", "render_crashed"))
 # An item whose worker was killed from outside is tried this often.
@@ -122,7 +122,7 @@ class Pool:
         self._normal: deque[Job] = deque()
         self._suspect: deque[Job] = deque()
         self._suspicion: dict[str, float] = {}
-        self._frames = 0
+        self._suspect_turn_at = 0.0
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._workers: dict[int, WorkerProcess] = {}
@@ -210,10 +210,10 @@ class Pool:
 
         Nothing only where nothing waits: whoever gets nothing sleeps until something new comes.
         """
-        self._frames += 1
-        self._thin_out_suspects()
-        if self._suspect and self._frames % _SUSPECT_TURN == 0:
-            return [self._suspect.popleft()]
+        if self._suspect:
+            self._thin_out_suspects()
+            if asyncio.get_running_loop().time() >= self._suspect_turn_at and self._suspect:
+                return self._take_suspect()
         taken: list[Job] = []
         size = 0
         while self._normal and len(taken) < _FRAME_ITEMS and size < _FRAME_BYTES:
@@ -229,9 +229,13 @@ class Pool:
                 continue
             taken.append(job)
             size += job.size(known)
-        if not taken and self._suspect:
-            return [self._suspect.popleft()]
-        return taken
+        return taken or self._take_suspect()
+
+    def _take_suspect(self) -> list[Job]:
+        if not self._suspect:
+            return []
+        self._suspect_turn_at = asyncio.get_running_loop().time() + _SUSPECT_TURN_S
+        return [self._suspect.popleft()]
 
     def _thin_out_suspects(self) -> None:
         """Let go of suspects that nobody waits for, and of those that wait too long behind the first."""

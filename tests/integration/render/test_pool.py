@@ -75,21 +75,26 @@ async def test_endless_loop_times_out(pool: Pool) -> None:
     started = time.perf_counter()
     answers = await run(pool, [sms(), job(loop, BIG), sms(), job(loop, BIG), sms()])
     assert outcomes(answers) == ["ok", "render_timeout", "ok", "render_timeout", "ok"]
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 async def test_neighbours_of_a_slow_template_do_not_wait_for_all_of_it(pool: Pool) -> None:
     """Once a version took its time away, its other items come after everybody else's."""
     loop = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}"
+    ended: list[str] = []
 
-    async def quick() -> float:
-        started = time.perf_counter()
+    async def slow() -> set[str]:
+        answers = await pool.run([job(loop, BIG) for _ in range(40)], 30)
+        ended.append("slow")
+        return {answer.outcome for answer in answers if answer}
+
+    async def quick() -> None:
         await run(pool, [sms() for _ in range(20)])
-        return time.perf_counter() - started
+        ended.append("quick")
 
-    answers, seconds = await asyncio.gather(pool.run([job(loop, BIG) for _ in range(40)], 3.0), quick())
-    assert seconds < 2
-    assert {answer.outcome for answer in answers if answer} == {"render_timeout"}
+    found, _ = await asyncio.gather(slow(), quick())
+    assert ended == ["quick", "slow"]
+    assert found == {"render_timeout"}
     assert pool.is_suspect("bad")
 
 
@@ -111,6 +116,26 @@ async def test_suspects_do_not_hold_their_batch(pool: Pool) -> None:
     assert set(answered) == {"render_timeout"}
     assert 2 <= len(answered) < 50
     assert outcomes(await run(pool, [sms()])) == ["ok"]
+
+
+async def test_suspects_have_turns_where_others_never_cease(pool: Pool) -> None:
+    """A queue that is never empty before them keeps them waiting, not for ever."""
+    body = "{{#each a}}{{#each ../a}}{{#each ../../a}}{{/each}}{{/each}}{{/each}}Hi"
+    assert outcomes(await run(pool, [job(body, BIG)])) == ["render_timeout"]
+
+    async def others() -> None:
+        while True:
+            await run(pool, [sms() for _ in range(200)])
+
+    crowd = [asyncio.create_task(others()) for _ in range(4)]
+    try:
+        await eventually(lambda: len(pool._normal) > 200)
+        for _ in range(2):
+            assert outcomes(await run(pool, [job(body)], 30)) == ["ok"]
+    finally:
+        for task in crowd:
+            task.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
 
 
 async def test_memory_bomb(pool: Pool) -> None:
@@ -144,7 +169,7 @@ async def test_worker_killed_in_a_batch(pool: Pool, number: signal.Signals) -> N
     variables = b'{"a":[' + b",".join([b"1"] * 300) + b"]}"
 
     async def kill() -> None:
-        await eventually(lambda: pool._frames > 1)
+        await eventually(lambda: not pool._normal)  # the last frame is under way
         os.kill(pid, number)
 
     answers, _ = await asyncio.gather(run(pool, [job(work, variables, "steady") for _ in range(100)]), kill())

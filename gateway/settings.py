@@ -7,7 +7,7 @@ import msgspec
 from gateway import operators
 from gateway.addresses import Proxies
 from runtime.service import CommonSettings
-from runtime.settings import Secret, SettingsError
+from runtime.settings import Secret, Servers, SettingsError
 
 
 class Settings(CommonSettings, frozen=True, kw_only=True):
@@ -19,12 +19,12 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     admin_token: Secret
     # Further ones, each with the name that the audit log knows it by: name:token, by commas.
     admin_tokens: Secret = Secret("")
-    # gRPC, each "host:port" or several separated by commas.
-    ingest_address: str
-    router_address: str
-    render_address: str
-    senders_address: str
-    realtime_address: str
+    # Of the services.
+    ingest_address: Servers
+    router_address: Servers
+    render_address: Servers
+    senders_address: Servers
+    realtime_address: Servers
     # The realtime hub, http://host:port.
     centrifugo_url: str
     # Whose inbox the demo page shows; empty: there is no demo page.

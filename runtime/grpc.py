@@ -72,7 +72,7 @@ Res = TypeVar("Res")
 
 
 def channel(address: str) -> grpc.aio.Channel:
-    """Return a channel to one or several servers ("host:port,host:port"), used in turn."""
+    """Return a channel to the servers of one name, "host:port", or of a list of IPv4 addresses, used in turn."""
     return grpc.aio.insecure_channel(f"ipv4:{address}" if "," in address else address, options=_CHANNEL_OPTIONS)
 
 

@@ -3,14 +3,18 @@
 A service declares a frozen ``msgspec.Struct``; field ``nats_url`` is read from ``CLARION_NATS_URL``.
 """
 
+import ipaddress
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 PREFIX = "CLARION_"
+
+# Where a service's gRPC servers are: one host:port, or several IPv4 addresses with their ports, by commas.
+Servers = Annotated[str, "gRPC servers"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -72,7 +76,31 @@ def load_or_exit(settings: type[S]) -> S:
 def _convert(text: str, wanted: Any) -> Any:
     if wanted is Secret:
         return Secret(text)
+    if wanted == Servers:
+        return _servers(text)
     if getattr(wanted, "__origin__", None) is tuple:
         parts = [part.strip() for part in text.split(",") if part.strip()]
         return msgspec.convert(parts, wanted, strict=False)
     return msgspec.convert(text, wanted, strict=False)
+
+
+def _servers(text: str) -> str:
+    """Return the list as gRPC takes it. Raises ValueError: it resolves one name, never several."""
+    servers = [part.strip() for part in text.split(",") if part.strip()]
+    if len(servers) > 1:
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            if not (_is_ipv4(host) and port.isascii() and port.isdecimal()):
+                raise ValueError(
+                    f"{server} cannot stand in a list, which takes IPv4 addresses with ports only: give all servers "
+                    "one name in DNS and set that name alone"
+                )
+    return ",".join(servers)
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from runtime.service import ProcessSettings
-from runtime.settings import Secret, SettingsError
+from runtime.settings import Secret, Servers, SettingsError
 from services.delivery.retry import DEFAULT_DELAYS_S
 from services.realtime.centrifugo import MIN_SECRET_BYTES
 from services.realtime.tokens import LIFETIME_S
@@ -16,9 +16,9 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # host:port, or several.
-    render_address: str
-    ingest_address: str
+    # Of render and of ingest.
+    render_address: Servers
+    ingest_address: Servers
     # Of the realtime hub, http://host:port, reachable from here only.
     centrifugo_url: str
     centrifugo_api_key: Secret

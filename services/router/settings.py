@@ -1,7 +1,7 @@
 """What the router reads from the environment."""
 
 from runtime.service import ProcessSettings
-from runtime.settings import Secret
+from runtime.settings import Secret, Servers
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
@@ -9,6 +9,6 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    ingest_address: str
-    render_address: str
-    senders_address: str
+    ingest_address: Servers
+    render_address: Servers
+    senders_address: Servers

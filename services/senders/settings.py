@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from runtime.service import ProcessSettings
-from runtime.settings import Secret
+from runtime.settings import Secret, Servers
 from services.delivery import retry
 
 Slots = Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -16,11 +16,11 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # Of the render service and of ingest (the ledger), host:port; several are comma-separated.
-    render_address: str
-    ingest_address: str
+    # Of the render service and of ingest (the ledger).
+    render_address: Servers
+    ingest_address: Servers
     # The router's, which keeps the suppressions.
-    router_address: str
+    router_address: Servers
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
     # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter.

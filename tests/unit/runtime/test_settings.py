@@ -1,9 +1,11 @@
 """Settings from the environment."""
 
+import importlib
+
 import msgspec
 import pytest
 
-from runtime.settings import Secret, SettingsError, load
+from runtime.settings import Secret, Servers, SettingsError, load
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +39,49 @@ def test_a_secret_does_not_show() -> None:
     settings = load(_Settings, {"CLARION_ADDRESS": "a", "CLARION_TOKEN": "hidden"})
     assert "hidden" not in repr(settings)
     assert "hidden" not in str(settings.token)
+
+
+class _Caller(msgspec.Struct, frozen=True, kw_only=True):
+    ingest_address: Servers
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("ingest:7000", "ingest:7000"),
+        ("10.0.0.1:7000", "10.0.0.1:7000"),
+        ("10.0.0.1:7000, 10.0.0.2:7000,", "10.0.0.1:7000,10.0.0.2:7000"),
+        ("[::1]:7000", "[::1]:7000"),
+    ],
+)
+def test_servers_are_one_name_or_addresses(given: str, kept: str) -> None:
+    """What gRPC can reach all of."""
+    assert load(_Caller, {"CLARION_INGEST_ADDRESS": given}).ingest_address == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("ingest-1:7000,ingest-2:7000", "ingest-1:7000"),
+        ("10.0.0.1:7000,ingest:7000", "ingest:7000"),
+        ("10.0.0.1:7000,10.0.0.2", "10.0.0.2"),
+        ("[::1]:7000,[::2]:7000", "[::1]:7000"),
+        ("10.0.0.1:7000,10.0.0.2:x", "10.0.0.2:x"),
+    ],
+)
+def test_a_list_of_names_is_refused(given: str, named: str) -> None:
+    """At the start, by one sentence that says what to do: with it every call would fail."""
+    with pytest.raises(SettingsError) as error:
+        load(_Caller, {"CLARION_INGEST_ADDRESS": given})
+    assert str(error.value).startswith(f"CLARION_INGEST_ADDRESS: {named} cannot stand in a list")
+    assert "DNS" in str(error.value)
+
+
+@pytest.mark.parametrize("settings", ["gateway", "services.realtime", "services.router", "services.senders"])
+def test_who_calls_services_checks_where_they_are(settings: str) -> None:
+    """Every address of a service that a process reads."""
+    read = importlib.import_module(f"{settings}.settings").Settings
+    own = {"http_address", "grpc_address", "metrics_address"}
+    addresses = {field.name: field.type for field in msgspec.structs.fields(read) if field.name.endswith("_address")}
+    assert {name for name, kind in addresses.items() if kind != Servers} <= own
+    assert len(addresses.keys() - own) >= 2

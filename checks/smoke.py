@@ -4,6 +4,7 @@ One event in over HTTP; an e-mail, an SMS and an in-app push out; an inbox that 
 tells all of it; and the refusals that clients rely on.
 """
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -23,17 +24,18 @@ from stack.client import Running
 from stack.faults import StackError
 from stack.local import Options
 
-# How soon an open page must have the push, seconds after the trigger was sent.
+# How soon an open page must have the push, seconds after the trigger was sent; a crowded machine may be given more.
 PUSH_WITHIN_S = 1.0
-DELIVERED_WITHIN_S = 10.0
+DELIVERED_WITHIN_S = 30.0
 _REFUSAL_KEYS = {"statusCode", "error", "message"}
 
 
 class Smoke:
     """The checks, in the order of an event's life; each one may lean on those before it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, push_within_s: float = PUSH_WITHIN_S) -> None:
         self._client = client
+        self._push_within_s = push_within_s
         self._tenant = client.tenant
         self._operator = client.operator
         self._user = client.user_id
@@ -56,7 +58,7 @@ class Smoke:
         async with contextlib.AsyncExitStack() as pages:
             await report.check("a page connects and subscribes to its channels", lambda: self.open_page(pages))
             await report.check("the trigger answers 200 with the literal body and X-Event-Id", self.trigger)
-            await report.check(f"the push is in the open page within {PUSH_WITHIN_S:g} s", self.push)
+            await report.check(f"the push is in the open page within {self._push_within_s:g} s", self.push)
         await report.check("the e-mail is in the outbox, with HTML made of MJML and a text part", self.email)
         await report.check("the SMS is in the outbox", self.sms)
         await report.check("the inbox lists it as UNREAD", self.inbox)
@@ -102,7 +104,7 @@ class Smoke:
         """The push arrives over the WebSocket."""
         if self._page is None:
             raise CheckError("there is no open page")
-        publication = await self._next(self._page, self._sent_at + PUSH_WITHIN_S)
+        publication = await self._next(self._page, self._sent_at + self._push_within_s)
         after_ms = (publication.at - self._sent_at) * 1000
         expect(publication.channel.startswith("orders#"), f"it came on {publication.channel}")
         data = publication.data
@@ -224,19 +226,25 @@ def _expect_refusal(answer: Answer, status: int, error: str) -> None:
     expect(answer.body["error"] == error, f"{answer.body}")
 
 
-async def run(running: Running, write: Callable[[str], None] | None = None) -> Report:
-    """Make all checks against a running stack."""
+async def run(
+    running: Running, write: Callable[[str], None] | None = None, *, push_within_s: float = PUSH_WITHIN_S
+) -> Report:
+    """Make all checks against a running stack. push_within_s: how soon a push must be in an open page."""
     report = Report(write)
     async with connect(running.state) as client:
-        await Smoke(client).run(report)
+        await Smoke(client, push_within_s=push_within_s).run(report)
         await Rules(client, await client.operator.create_tenant("Smoke Test")).run(report)
     return report
 
 
 def main() -> None:
     """Find the running stack and check it; status 1 where a check fails."""
+    parser = argparse.ArgumentParser(prog="checks.smoke", description="Check a running stack.")
+    parser.add_argument("--push-within", type=float, default=PUSH_WITHIN_S, metavar="SECONDS")
+    push_within_s = parser.parse_args().push_within
     try:
-        report = asyncio.run(run(Running(Options.from_environment(os.environ).data)))
+        running = Running(Options.from_environment(os.environ).data)
+        report = asyncio.run(run(running, push_within_s=push_within_s))
     except StackError as error:
         print(f"make smoke: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -12,12 +12,12 @@ from stack.client import Running
 
 def _smoke(data: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "checks.smoke"],
+        [sys.executable, "-m", "checks.smoke", "--push-within", "30"],
         cwd=processes.ROOT,
         env={**os.environ, "CLARION_DATA": str(data)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
 

@@ -46,7 +46,7 @@ def test_content_faults(channel: int, subject: str, body: str, fields: list[str]
     [
         ("t1", "order.confirmed", "", []),
         ("", "global.info", "", []),
-        ("T_-9", "é", "orders-1_A", []),
+        ("t_-9", "é", "orders-1_A", []),
         ("t" * 64, "e" * 255, "n" * 64, []),
         ("platform", "e", "", ["tenant_id"]),
         ("a.b", "e", "", ["tenant_id"]),

@@ -80,7 +80,7 @@ class Running:
         os.kill(process.pid, number)
         return process.starts
 
-    async def wait_restarted(self, name: str, starts: int, deadline: float = 10.0) -> None:
+    async def wait_restarted(self, name: str, starts: int, deadline: float = 30.0) -> None:
         """Wait until a process was started more often than that. Raises StackError after deadline seconds."""
         until = time.monotonic() + deadline
         while (process := self.process(name)).starts <= starts or not process.pid:

@@ -10,7 +10,7 @@ from stack.client import Running
 from tests.e2e.recipients.test_erasure import finished, notify
 
 
-async def ended(client: Client, replay: dict[str, Any]) -> dict[str, Any]:
+async def ended(client: Client, replay: dict[str, Any], deadline: float = 90) -> dict[str, Any]:
     """Wait until a replay no longer runs."""
 
     async def over() -> dict[str, Any] | None:
@@ -18,7 +18,7 @@ async def ended(client: Client, replay: dict[str, Any]) -> dict[str, Any]:
         expect(answer.status == 200, f"the replay answered {answer.status}")  # not while ingest is away
         return answer.body if answer.body["state"] != "running" else None
 
-    return await until(over, "the replay's end", deadline=30)
+    return await until(over, "the replay's end", deadline=deadline)
 
 
 async def test_one_event_by_the_templates_of_today(client: Client, tenant: Tenant) -> None:
@@ -78,7 +78,7 @@ async def test_a_replay_goes_on_where_a_killed_ingest_left_it(client: Client, te
     first = [await notify(tenant, "ada", number) for number in range(70)]
     for event_id in first:
         await finished(client, event_id)
-    body = {"tenant_id": tenant.id, "since": "2026-01-01T00:00:00Z", "per_second": 20}
+    body = {"tenant_id": tenant.id, "since": "2026-01-01T00:00:00Z", "per_second": 5}
     replay = await client.operator.must("POST", "/replays", json=body)
 
     async def under_way() -> bool:

@@ -26,14 +26,15 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
         return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
 
-    attempts = FailedAttempts(settings.auth_failures_per_minute, Proxies(settings.trusted_proxies))
+    proxies = Proxies(settings.trusted_proxies)
+    attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = Authenticator(ask, attempts)
     acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
     orqestra.add_routes(app, clients, authenticator, acceptor)
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
-    callbacks.add_routes(app, clients)
+    callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, limit=settings.max_websockets)
     return app

@@ -1,10 +1,13 @@
 """POST /callbacks/{provider}/{secret}: a provider's delivery reports, handed on as they came."""
 
-from collections.abc import Mapping
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 
 from clarion.senders.v1 import reports_pb2
+from gateway.addresses import Proxies
 from gateway.admin.problems import from_error, problem
 from gateway.clients import Clients
 from gateway.replies import BodyError, read_bytes
@@ -14,8 +17,14 @@ MAX_BODY_BYTES = 1024 * 1024
 # A report may wait for the row of a message that was sent a moment ago, seconds.
 DEADLINE_S = 9.0
 
-# Callbacks under way at a time: so much memory can their bodies take, whoever sends them.
+# Whole callbacks that senders are asked about, at a time. Nobody waits here for a body, so nobody holds a place by
+# sending one slowly.
 MAX_UNDER_WAY = 128
+# A body of this many bytes waits in its connection's own buffers, and costs no more than any connection.
+SMALL_BYTES = 64 * 1024
+# Larger bodies on their way at a time, of one address and of all: so many MiB can they take.
+MAX_ARRIVING_OF_ONE = 8
+MAX_ARRIVING = 128
 
 # Nobody's business but ours and a proxy's.
 _KEPT_BACK = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -25,36 +34,67 @@ _FAULTS = {408: "too-slow", 413: "too-large", 415: "unsupported-media-type"}
 class Reports:
     """Answers from senders' ReportService: 204 for whatever was understood, also about unknown messages."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, proxies: Proxies) -> None:
         self._clients = clients
+        self._arriving = _Arriving(proxies)
         self._under_way = 0
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take in a callback. 403 and 404 say nothing about which part was wrong."""
-        if self._under_way >= MAX_UNDER_WAY:
-            return from_error(ClarionError(Code.OVERLOADED, "Too many callbacks are under way.", retry_after=1))
-        self._under_way += 1
         try:
-            return await self._hand_on(request)
-        finally:
-            self._under_way -= 1
-
-    async def _hand_on(self, request: web.Request) -> web.Response:
-        try:
-            body = await read_bytes(request, limit=MAX_BODY_BYTES)
-            wire = reports_pb2.ReceiveReportRequest(
-                provider_id=_text(request.match_info["id"]),
-                secret=_text(request.match_info["secret"]),
-                url=_text(f"{request.scheme}://{request.host}{request.raw_path}"),
-                headers=_headers(request.headers),
-                body=body,
-            )
-            await self._clients.call(self._clients.reports.ReceiveReport, wire, deadline=DEADLINE_S)
+            with self._arriving.place(request):
+                body = await read_bytes(request, limit=MAX_BODY_BYTES)
+            await self._hand_on(request, body)
         except BodyError as fault:
             return problem(fault.status, _FAULTS[fault.status], "The report cannot be taken", fault.detail)
         except ClarionError as error:
             return from_error(error)
         return web.Response(status=204)
+
+    async def _hand_on(self, request: web.Request, body: bytes) -> None:
+        if self._under_way >= MAX_UNDER_WAY:
+            raise _too_many()
+        wire = reports_pb2.ReceiveReportRequest(
+            provider_id=_text(request.match_info["id"]),
+            secret=_text(request.match_info["secret"]),
+            url=_text(f"{request.scheme}://{request.host}{request.raw_path}"),
+            headers=_headers(request.headers),
+            body=body,
+        )
+        self._under_way += 1
+        try:
+            await self._clients.call(self._clients.reports.ReceiveReport, wire, deadline=DEADLINE_S)
+        finally:
+            self._under_way -= 1
+
+
+class _Arriving:
+    """The larger bodies that are on their way: whose they are shows only once they are there."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._of: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def place(self, request: web.Request) -> Iterator[None]:
+        """Hold a place where the body needs one. Raises OVERLOADED."""
+        if (request.content_length if request.content_length is not None else MAX_BODY_BYTES) <= SMALL_BYTES:
+            yield
+            return
+        address = self._proxies.client_of(request)
+        if self._of[address] >= MAX_ARRIVING_OF_ONE or self._of.total() >= MAX_ARRIVING:
+            raise _too_many()
+        self._of[address] += 1
+        try:
+            yield
+        finally:
+            self._of[address] -= 1
+            if not self._of[address]:
+                del self._of[address]
+
+
+def _too_many() -> ClarionError:
+    return ClarionError(Code.OVERLOADED, "Too many callbacks are under way.", retry_after=1)
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:

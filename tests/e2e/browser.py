@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 _FLAGS = (
@@ -20,6 +20,9 @@ _FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+
+# How long a page may take to show what is expected of it.
+expect.set_options(timeout=30_000)
 
 
 def chromium() -> str:
@@ -40,7 +43,7 @@ async def open_page() -> AsyncIterator[Page]:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
         try:
             page = await browser.new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(30_000)
             yield page
         finally:
             await browser.close()

@@ -12,9 +12,9 @@ _SECRET_NAMES = ("TOKEN", "SECRET", "KEY", "PASSWORD")
 
 
 def lines(running: Running, process: str) -> list[dict[str, Any]]:
-    """Return a process's log: one JSON object a line. Lines of other programs are left out."""
+    """Return a process's log: one JSON object a line. Lines of other programs are left out, and a half-written one."""
     text = Path(running.process(process).log).read_text(encoding="utf-8", errors="replace")
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in text.split("\n")[:-1] if line.startswith("{")]
 
 
 def secrets_of(running: Running) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """The SMTP provider against real servers, good and bad."""
 
 import asyncio
-import time
+import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -110,8 +110,13 @@ async def test_nobody_listens(open_smtp: OpenSmtp) -> None:
     assert _outcome(result) == (Verdict.TRANSIENT, "provider_unreachable")
 
 
-async def test_unknown_host(open_smtp: OpenSmtp) -> None:
-    """So is a name that leads nowhere."""
+async def test_unknown_host(open_smtp: OpenSmtp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is a name that leads nowhere; of what a machine's own resolver makes, and when, the test knows nothing."""
+
+    def no_such_name(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     result = await open_smtp(25, host="nowhere.invalid").send(builders.email())
     assert _outcome(result) == (Verdict.TRANSIENT, "provider_unreachable")
 
@@ -173,10 +178,8 @@ async def test_a_hung_server_holds_nobody_else(open_smtp: OpenSmtp) -> None:
     async with hanging() as dead, serving(Catcher()) as alive:
         hung = open_smtp(dead)
         stuck = asyncio.gather(*[hung.send(builders.email()) for _ in range(50)])
-        started = time.monotonic()
         result = await open_smtp(alive).send(builders.email())
         assert result.verdict is Verdict.SENT
-        assert time.monotonic() - started < 2
         assert not stuck.done()
         stuck.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -185,13 +188,20 @@ async def test_a_hung_server_holds_nobody_else(open_smtp: OpenSmtp) -> None:
 
 async def test_idle_connection_closed_by_the_server(open_smtp: OpenSmtp) -> None:
     """What the server hung up on while it lay idle is replaced without a failed attempt."""
-    catcher = Catcher()
-    async with serving(catcher, timeout=0.2) as port:
+    taken: list[SMTP] = []
+
+    async def take(server: SMTP) -> str:
+        taken.append(server)
+        return "250 2.0.0 Ok"
+
+    catcher = Catcher(data=take)
+    async with serving(catcher) as port:
         smtp = open_smtp(port)
         assert (await smtp.send(builders.email())).verdict is Verdict.SENT
-        await eventually(lambda: not any(one.client.is_connected for one in _pool(smtp)._idle), deadline=2)
+        cast(asyncio.Transport, taken[0].transport).close()
+        await eventually(lambda: not any(one.client.is_connected for one in _pool(smtp)._idle))
         assert (await smtp.send(builders.email())).verdict is Verdict.SENT
-    assert (len(catcher.envelopes), len(catcher.sessions)) == (2, 2)
+    assert (len(taken), len(catcher.sessions)) == (2, 2)
 
 
 async def test_connection_closed_when_it_is_used_again(open_smtp: OpenSmtp) -> None:
@@ -211,7 +221,7 @@ async def test_idle_connections_are_closed(open_smtp: OpenSmtp, monkeypatch: pyt
         smtp = open_smtp(port)
         await asyncio.gather(*[smtp.send(builders.email()) for _ in range(4)])
         assert _pool(smtp).idle > 0
-        await eventually(lambda: _pool(smtp).idle == 0, deadline=2)
+        await eventually(lambda: _pool(smtp).idle == 0)
         assert (await smtp.send(builders.email())).verdict is Verdict.SENT
 
 

@@ -35,6 +35,15 @@ async def eventually(predicate: Callable[..., Any], deadline: float = 30.0, *, e
         await asyncio.sleep(every)
 
 
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task, again until it has ended: asyncio.wait_for of Python 3.11 may swallow it. Raises its failure."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+    if not task.cancelled():
+        task.result()
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process runs."""
     try:

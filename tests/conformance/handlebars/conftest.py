@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 
 from services.render.frames import Limits
 from services.render.pool import Pool
 from tests.conformance.handlebars import specification
+from tests.waiting import end
 
 # The property of a test that holds its line of the table.
 FIGURES = "handlebars figures"
@@ -28,9 +28,7 @@ async def pool() -> AsyncIterator[Pool]:
     task = asyncio.create_task(pool.serve())
     await pool.ready()
     yield pool
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await end(task)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -95,7 +95,7 @@ class Trace:
 
     def __init__(self, streams: Streams, connection: Client) -> None:
         self._streams = streams
-        self._jetstream = connection.jetstream()
+        self._jetstream = connection.jetstream(timeout=60)
 
     async def steps(self, delivery_id: str = "") -> list[trace_pb2.Attempted]:
         """The attempts so far, of one delivery or of all."""

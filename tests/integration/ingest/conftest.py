@@ -61,7 +61,8 @@ class Streams:
     def __init__(self, connection: Client, server: NatsServer) -> None:
         self._connection = connection
         self._server = server
-        self._jetstream = connection.jetstream()
+        self._jetstream = connection.jetstream(timeout=60)
+        self._impatient = connection.jetstream()
 
     async def events(self) -> list[event_pb2.Event]:
         """All of EVENTS."""
@@ -82,7 +83,7 @@ class Streams:
     async def count(self, stream: str) -> int:
         """How many messages a stream holds; 0 while nobody answers."""
         try:
-            return (await self._jetstream.stream_info(stream)).state.messages
+            return (await self._impatient.stream_info(stream)).state.messages
         except (TimeoutError, errors.Error):
             return 0
 
@@ -135,7 +136,7 @@ class Streams:
         """Store messages as a service does: those of each stream together."""
         for of_trace in (True, False):
             part = [message for message in messages if (message.subject == topology.TRACE_SUBJECT) is of_trace]
-            await nats.Publisher(self._connection).publish_all(part)
+            await nats.Publisher(self._connection, deadline=60).publish_all(part)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Service:
         self.process = spawn(self.module, self.variables, self.log)
         await eventually(lambda: is_serving(self.address), 60)
 
-    async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 15) -> Any:
+    async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 40) -> Any:
         """Call "TenantService.CreateTenant" or its like."""
         service, _, name = method.partition(".")
         return await Caller(token)(getattr(_STUBS[service](self.channel), name), request, deadline=deadline)
@@ -56,7 +56,7 @@ class Service:
     def stop(self) -> int:
         """End it as an operator would; return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -9,12 +9,12 @@ import msgspec
 from nats.aio.client import Client
 
 from clarion.ingest.v1 import tenants_pb2
-from runtime import configuration
 from runtime.configuration import BUCKET
 from runtime.encryption import Vault
 from services import topology
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore
+from tests.integration.outboxes import PatientOutbox
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -28,7 +28,7 @@ async def test_webhook_secrets_are_closed_anew(pool: Pool, connection: Client) -
     first, second, foreign = _key(), _key(), _key()
 
     def store(*keys: str) -> TenantStore:
-        return TenantStore(pool, configuration.Outbox(pool, "ingest", connection), Vault(*keys))
+        return TenantStore(pool, PatientOutbox(pool, "ingest", connection), Vault(*keys))
 
     tenant, _ = await store(first).create(tenants_pb2.CreateTenantRequest(name="Acorn"))
     lost, _ = await store(first).create(tenants_pb2.CreateTenantRequest(name="Lost"))

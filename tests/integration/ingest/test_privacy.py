@@ -25,6 +25,7 @@ from tests.conftest import NatsServer
 from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
+from tests.integration.outboxes import PatientOutbox
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -81,7 +82,7 @@ class Privacy:
 @pytest.fixture
 async def privacy(pool: Pool, connection: Client) -> Privacy:
     """The parts."""
-    outbox, ledger = configuration.Outbox(pool, "ingest", connection), LedgerStore(pool, pool)
+    outbox, ledger = PatientOutbox(pool, "ingest", connection), LedgerStore(pool, pool)
     servicer = PrivacyServicer(PrivacyStore(pool, outbox, ledger))
     keeper = Keeper(pool, outbox, events_days=90, payload_days=30)
     return Privacy(pool, outbox, ledger, servicer, keeper)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
 from tests.integration.ingest.conftest import Streams
-from tests.waiting import eventually
+from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 EMAIL = event_pb2.CHANNEL_EMAIL
@@ -72,8 +72,8 @@ class Replays:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            with suppress(Exception):  # what it could not do is seen by what is not there
+                await end(task)
 
     async def know(self, status: trace_pb2.DeliveryStatus.ValueType, count: int = 1) -> list[event_pb2.Event]:
         """Make the ledger know events whose text message ended so."""

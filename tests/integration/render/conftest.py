@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from clarion.render.v1 import (
     templates_pb2,
     templates_pb2_grpc,
 )
-from runtime import configuration, postgres
+from runtime import postgres
 from runtime.grpc import Caller, Server, channel
 from services.render.__main__ import add_services
 from services.render.frames import Limits
@@ -30,6 +30,8 @@ from services.render.render import Renderer
 from services.render.sources import CachedSources
 from services.render.store import TemplateStore
 from tests.conftest import free_port
+from tests.integration.outboxes import PatientOutbox
+from tests.waiting import end
 
 LIMITS = Limits(cpu_s=0.3, output=256 * 1024, memory=64 * 1024 * 1024)
 TOKEN = "token-of-the-tests"
@@ -53,9 +55,7 @@ async def running_pool(module: str = WORKER, *, workers: int = 1, limits: Limits
     try:
         yield pool
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def broker(nats_url: str) -> AsyncIterator[Client]:
 @pytest.fixture
 async def store(database: "asyncpg.Pool[asyncpg.Record]", broker: Client) -> TemplateStore:
     """The store, publishing to the bucket."""
-    return TemplateStore(database, configuration.Outbox(database, "render", broker))
+    return TemplateStore(database, PatientOutbox(database, "render", broker))
 
 
 @dataclass

@@ -68,7 +68,7 @@ class Bucket:
     """The configuration as its owners publish it."""
 
     def __init__(self, connection: Client) -> None:
-        self._jetstream = connection.jetstream()
+        self._jetstream = connection.jetstream(timeout=60)
 
     async def put(self, key: str, value: Any) -> None:
         """Publish a value as JSON."""
@@ -92,7 +92,7 @@ class Routed:
 
     def __init__(self, streams: Streams, connection: Client) -> None:
         self._streams = streams
-        self._jetstream = connection.jetstream()
+        self._jetstream = connection.jetstream(timeout=60)
 
     async def deliveries(self) -> list[event_pb2.Delivery]:
         """All of DELIVERIES."""

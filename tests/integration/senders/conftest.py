@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from runtime import configuration, postgres
+from runtime import postgres
 from runtime.encryption import Vault
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.outbox import Outbox
 from services.senders.store import ProviderStore, SecretBox
 from tests.conftest import free_port
+from tests.integration.outboxes import PatientOutbox
 from tests.integration.senders.processes import Senders, neighbours, variables_for
 from tests.unit.senders.builders import encryption_key
 
@@ -51,7 +52,7 @@ class Shop:
 def shop(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> Shop:
     """A store without providers."""
     box = SecretBox(Vault(encryption_key()))
-    return Shop(pool, connection, box, ProviderStore(pool, configuration.Outbox(pool, "senders", connection), box))
+    return Shop(pool, connection, box, ProviderStore(pool, PatientOutbox(pool, "senders", connection), box))
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ async def open_smtp() -> AsyncIterator[OpenSmtp]:
     """Opens providers at a port of 127.0.0.1 and closes them in the end."""
     opened: list[Smtp] = []
 
-    def open_one(port: int, *, deadline_s: float = 5.0, wait_s: float = 30.0, **settings: Any) -> Smtp:
+    def open_one(port: int, *, deadline_s: float = 30.0, wait_s: float = 30.0, **settings: Any) -> Smtp:
         given = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
         smtp = Smtp(SmtpSettings(**given), deadline_s=deadline_s, wait_s=wait_s)
         opened.append(smtp)

@@ -69,23 +69,23 @@ class Senders:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
                 [sys.executable, "-m", "services.senders"], env=self.variables, stdout=output, stderr=output
             )
-        await eventually(lambda: grpc.is_serving(self.address), deadline=20)
+        await eventually(lambda: grpc.is_serving(self.address), deadline=60)
 
     async def stop(self, number: int) -> int:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
-        return await asyncio.to_thread(self.process.wait, 15)
+        return await asyncio.to_thread(self.process.wait, 30)
 
     async def call(self, method: str, request: Any, *, token: str = TOKEN) -> Any:
         """Call "ProviderService.CreateProvider" or its like."""
         service, _, name = method.partition(".")
         async with grpc.channel(self.address) as channel:
             stub = getattr(senders_pb2_grpc, f"{service}Stub")(channel)
-            return await grpc.Caller(token)(getattr(stub, name), request, deadline=5)
+            return await grpc.Caller(token)(getattr(stub, name), request, deadline=30)
 
     async def tenant(self, tenant_id: str = TENANT) -> str:
         """Publish a tenant's configuration, as ingest does; return its id."""
-        bucket = await self.connection.jetstream().key_value(configuration.BUCKET)
+        bucket = await self.connection.jetstream(timeout=60).key_value(configuration.BUCKET)
         await bucket.put(topology.tenant_key(tenant_id), json.dumps({"id": tenant_id, "sender_name": "Acorn"}).encode())
         return tenant_id
 
@@ -117,7 +117,7 @@ class Senders:
 
     async def attempts(self) -> list[trace_pb2.Attempted]:
         """Read all that stands in TRACE so far."""
-        jetstream = self.connection.jetstream()
+        jetstream = self.connection.jetstream(timeout=60)
         last = (await jetstream.stream_info(topology.TRACE)).state.last_seq
         messages = [await jetstream.get_msg(topology.TRACE, sequence) for sequence in range(1, last + 1)]
         batches = [trace_pb2.TraceBatch.FromString(message.data or b"") for message in messages]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from clarion.senders.v1 import senders_pb2
-from runtime import configuration
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.senders.servicer import ProviderServicer
 from services.senders.store import ProviderStore, SecretBox
+from tests.integration.outboxes import PatientOutbox
 from tests.integration.senders.conftest import Shop
 from tests.integration.senders.test_providers import CONTEXT, create_smtp, dump, published
 from tests.unit.senders.builders import encryption_key
@@ -70,9 +70,7 @@ async def test_secrets_are_closed_anew_after_a_new_key(shop: Shop) -> None:
     first, second = encryption_key(), encryption_key()
 
     def store(*keys: str) -> ProviderStore:
-        return ProviderStore(
-            shop.pool, configuration.Outbox(shop.pool, "senders", shop.connection), SecretBox(Vault(*keys))
-        )
+        return ProviderStore(shop.pool, PatientOutbox(shop.pool, "senders", shop.connection), SecretBox(Vault(*keys)))
 
     lost = await create_smtp(shop)  # under the shop's own key, which is none of the two
     shop.store = store(first)

@@ -14,7 +14,7 @@ from runtime.errors import ClarionError, Code
 from services import topology
 from services.senders.directory import PREFIXES, ConfiguredDirectory
 from services.senders.servicer import ProviderServicer
-from services.senders.store import MAX_PROVIDERS, SecretBox
+from services.senders.store import MAX_PROVIDERS, ProviderStore, SecretBox
 from tests.conftest import NatsServer
 from tests.integration.senders.conftest import Shop
 from tests.unit.senders.builders import TENANT, encryption_key
@@ -156,6 +156,7 @@ async def test_found_only_by_its_tenant(shop: Shop) -> None:
 
 async def test_made_while_nats_is_away(shop: Shop, nats_server: NatsServer) -> None:
     """It is stored, found at its owner, and published later."""
+    shop.store = ProviderStore(shop.pool, configuration.Outbox(shop.pool, "senders", shop.connection), shop.box)
     nats_server.kill()
     made = await _create(shop)
     assert await shop.store.find(TENANT, made.id) is not None
@@ -168,5 +169,5 @@ async def test_made_while_nats_is_away(shop: Shop, nats_server: NatsServer) -> N
         except Exception:
             return False
 
-    await eventually(is_published, deadline=20)
+    await eventually(is_published, deadline=60)
     publisher.cancel()

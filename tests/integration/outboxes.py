@@ -1,0 +1,24 @@
+"""An owner's outbox where nobody calls run(), as in tests of a store without its service."""
+
+import asyncio
+import time
+
+from runtime import configuration
+
+_PATIENCE_S = 30.0
+_PAUSE_S = 0.1
+
+
+class PatientOutbox(configuration.Outbox):
+    """Sends again what a slow machine had no time for, where run() would."""
+
+    async def flush(self, deadline: float | None = None) -> bool:
+        """Send what is waiting; without a deadline of the caller's, try for half a minute."""
+        if deadline is not None:
+            return await super().flush(deadline)
+        end = time.monotonic() + _PATIENCE_S
+        while not await super().flush():
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(_PAUSE_S)
+        return True

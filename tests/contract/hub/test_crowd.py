@@ -60,7 +60,7 @@ async def test_a_crowd_connects_at_once_and_everybody_gets_the_message(
 
 
 async def _two(wire: Wire) -> list[tuple[str, object]]:
-    pushes = [await wire.next(20), await wire.next(20)]
+    pushes = [await wire.next(30), await wire.next(30)]
     return [(frame["push"]["channel"], frame["push"]["pub"]["data"]) for frame in pushes if isinstance(frame, dict)]
 
 
@@ -74,7 +74,7 @@ async def test_a_slow_reader_is_dropped_and_harms_nobody(
     channel = "pair#slow,quick"
 
     async def read(wire: Wire) -> None:
-        while isinstance(frame := await wire.next(20), dict):
+        while isinstance(frame := await wire.next(30), dict):
             got.append(frame["push"]["pub"]["data"]["n"])
 
     async with (
@@ -99,7 +99,7 @@ async def test_a_slow_reader_is_dropped_and_harms_nobody(
         await cent.publish(PublishRequest(channel=channel, data={"n": sent}))
         await eventually(lambda: len(got) == sent + 1, 20)
         reading.cancel()
-        while isinstance(end := await slow.next(20), dict):
+        while isinstance(end := await slow.next(30), dict):
             pass
     assert got == list(range(sent + 1))
     assert isinstance(end, Closed)

@@ -53,7 +53,7 @@ async def online(
     before = asyncio.all_tasks()
     await client.connect()
     try:
-        await client.ready(10)
+        await client.ready(30)
         yield client
     finally:
         await client.disconnect()
@@ -76,7 +76,7 @@ async def test_it_receives_what_is_published(server: Server) -> None:
     async with online(server, "py1") as client, commanding(server) as cent:
         subscription = client.new_subscription("orders#py1", diary)
         await subscription.subscribe()
-        await subscription.ready(10)
+        await subscription.ready(30)
         for n in range(5):
             await cent.publish(PublishRequest(channel="orders#py1", data=n))
         await eventually(lambda: len(diary.data) == 5)
@@ -105,11 +105,12 @@ async def test_it_refreshes_its_token(server: Server) -> None:
     async def get_token() -> str:
         nonlocal handed_out
         handed_out += 1
-        return token_for("py3", ttl=2 if handed_out == 1 else 7200)
+        return token_for("py3", ttl=6 if handed_out == 1 else 7200)
 
     diary = Diary()
     async with online(server, "py3", get_token) as client, commanding(server) as cent:
         await client.new_subscription("orders#py3", diary).subscribe()
+        await eventually(lambda: diary.subscribed)
         await eventually(lambda: handed_out == 2)
         await cent.publish(PublishRequest(channel="orders#py3", data="after"))
         await eventually(lambda: diary.data)

@@ -44,7 +44,7 @@ class Wire:
         """Send commands in one message."""
         await self.socket.send_str("\n".join(json.dumps(command) for command in commands))
 
-    async def next(self, deadline: float = 5) -> Frame | Closed:
+    async def next(self, deadline: float = 30) -> Frame | Closed:
         """Return the next frame, or the close."""
         if not self._waiting:
             message = await self.socket.receive(timeout=deadline)

@@ -15,6 +15,7 @@ from clarion.senders.v1 import senders_pb2
 from runtime import grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services import topology
 from tests.integration.senders.mail_servers import Catcher, hanging, serving
 from tests.integration.senders.processes import TOKEN, Senders, variables_for
 from tests.unit.senders import builders
@@ -71,7 +72,7 @@ async def test_a_hung_mail_server_holds_nobody_up_and_is_tried_again(senders: Se
             return last if last and last.status == trace_pb2.DELIVERY_STATUS_DEAD else None
 
         await eventually(all_sent)
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         buried = await eventually(dead_letter)
     assert buried is not None
     assert (buried.attempt, buried.reason, buried.provider) == (3, "provider_deferred", "smtp")
@@ -87,7 +88,7 @@ async def test_drains_on_sigterm(senders: Senders, pool: "asyncpg.Pool[asyncpg.R
     await senders.deliver(*deliveries)
     started = time.monotonic()
     assert await senders.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
     await senders.start()
 
     async def all_there() -> bool:
@@ -110,11 +111,18 @@ async def test_a_hung_mail_server_does_not_keep_the_rest_from_draining(senders: 
         senders.process.send_signal(signal.SIGTERM)
 
         async def is_draining() -> bool:
-            return not await grpc.is_serving(senders.address)
+            return not await grpc.is_serving(senders.address, deadline=20)
+
+        async def takes_nothing() -> bool:
+            jetstream = senders.connection.jetstream(timeout=60)
+            consumers = topology.delivery_consumers(event_pb2.CHANNEL_SMS)
+            found = [await jetstream.consumer_info(one.stream, one.name) for one in consumers]
+            return not any(one.num_waiting for one in found)
 
         await eventually(is_draining)
+        await eventually(takes_nothing)  # it says that it ends before it stops asking the broker
         await senders.deliver(builders.delivery(event_pb2.CHANNEL_SMS, provider_id=sms))
-        assert await asyncio.to_thread(senders.process.wait, 10) == 0
+        assert await asyncio.to_thread(senders.process.wait, 30) == 0
     assert [one.delivery_id for one in await senders.attempts()] == [before.id]
 
 
@@ -206,6 +214,6 @@ async def test_wrong_settings(changes: dict[str, str], sentence: str) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert sentence in errors.decode()

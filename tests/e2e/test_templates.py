@@ -50,7 +50,7 @@ async def test_each_recipient_gets_their_language(client: Client) -> None:
         (planned,) = (await client.operator.must("GET", f"/route-explain?{query}"))["deliveries"]
         return bool(planned["template_version_id"] == versions["en"])
 
-    await until(explained, "the default locale at the router", deadline=15)
+    await until(explained, "the default locale at the router", deadline=60)
     for said, expected in ({"locale": "pt_BR"}, "pt"), ({"locale": "de"}, "en"), ({}, "en"):
         payload = {"userId": "u", "recipientPhone": PHONE, **said}
         event = await finished(client, await tenant.accept({"eventType": "hello", "payload": payload}))
@@ -78,7 +78,7 @@ async def test_a_retry_sends_what_was_decided(client: Client) -> None:
             event = await client.operator.event(event_id)
             return bool(event and any(step["step"] == "retrying" for step in event["timeline"]))
 
-        await until(tried, "the first attempt", deadline=15)
+        await until(tried, "the first attempt", deadline=60)
         newer = await part(client, tenant, "LAYOUT", "base", LAYOUT % "second")
         applied = await client.operator.must("POST", f"/template-parts/{newer['id']}/apply")
         assert [one["version"] for one in applied["updated"]] == [2]
@@ -87,7 +87,7 @@ async def test_a_retry_sends_what_was_decided(client: Client) -> None:
         event = await finished(client, event_id)
         if event["deliveries"][0]["status"] == "dead":  # a slow machine was too late to mend it
             await client.operator.must("POST", f"/dead-letters/{event['deliveries'][0]['id']}/replay")
-        await until(lambda: _one(catcher.envelopes), "the mail", deadline=15)
+        await until(lambda: _one(catcher.envelopes), "the mail", deadline=60)
         sent = str(catcher.envelopes[0].content)
         assert "one Ada" in sent
         assert "first Acorn" in sent

@@ -71,7 +71,7 @@ def _move_hub(places: Places) -> None:
 
 
 async def _administer(server: PostgresServer, statement: str) -> None:
-    admin = await asyncio.wait_for(asyncpg.connect(server.local.url("postgres")), 10)
+    admin = await asyncio.wait_for(asyncpg.connect(server.local.url("postgres")), 60)
     try:
         await admin.execute(statement)
     finally:

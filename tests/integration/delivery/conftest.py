@@ -172,8 +172,8 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
 
             async def end() -> None:
                 far_side.free.set()
-                await asyncio.wait_for(worker.drain(), 10)
-                await asyncio.wait_for(task, 10)
+                await asyncio.wait_for(worker.drain(), 60)
+                await asyncio.wait_for(task, 60)
 
             stack.push_async_callback(end)
             return worker

@@ -72,7 +72,7 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
     reading = asyncio.create_task(consumer.run())
     yield Ledger(store, LedgerServicer(store, connection))
     await consumer.drain()
-    await asyncio.wait_for(reading, 10)
+    await asyncio.wait_for(reading, 60)
 
 
 async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> None:

@@ -106,7 +106,7 @@ async def test_submitting_from_an_answer_is_not_forgotten() -> None:
             await batcher.submit(2)
         return 20
 
-    assert await asyncio.wait_for(chain(), 2) == 20
+    assert await asyncio.wait_for(chain(), 30) == 20
 
 
 async def test_a_submitter_that_gave_up_is_left_out() -> None:

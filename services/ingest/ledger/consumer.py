@@ -31,6 +31,8 @@ _UNWRITABLE = (
     asyncpg.CardinalityViolationError,
 )
 _MAX_HELD = 2000
+# One group is written while the next one comes in.
+_MAX_HELD_BYTES = 2 * _MAX_GROUP_BYTES
 
 _Item: TypeAlias = event_pb2.Event | trace_pb2.TraceRecord
 
@@ -56,7 +58,14 @@ class LedgerConsumer:
         self._waiting: list[nats.Held] = []
         self._wake = asyncio.Event()
         self._pullers = [
-            nats.Puller(connection, consumer.stream, consumer.name, max_held=_MAX_HELD, ack_wait=topology.ACK_WAIT_S)
+            nats.Puller(
+                connection,
+                consumer.stream,
+                consumer.name,
+                max_held=_MAX_HELD,
+                max_held_bytes=_MAX_HELD_BYTES,
+                ack_wait=topology.ACK_WAIT_S,
+            )
             for consumer in topology.ledger_consumers()
         ]
 

@@ -107,6 +107,61 @@ async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> Non
     await asyncio.wait_for(task, 5)
 
 
+async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> None:
+    """Of large messages fewer are in hand than of small ones, and all of them come in the end."""
+    bound, size, count = 4 * 1024**2, 240_000, 40
+    large = [nats.Outgoing(SUBJECT, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
+    await nats.Publisher(connection).publish_all(large)
+    puller = _puller(connection, max_held_bytes=bound)
+    held: list[nats.Held] = []
+    seen: list[int] = []
+    fullest = 0
+
+    async def collect() -> None:
+        nonlocal fullest
+        async for batch in puller.batches():
+            held.extend(batch)
+            seen.extend(message.sequence for message in batch)
+            fullest = max(fullest, sum(len(message.data) for message in held))
+
+    async def is_full() -> bool:
+        info = await connection.jetstream().consumer_info(topology.EVENTS, _consumer().name)
+        return bool(held and (len(seen) == count or info.num_waiting == 0))  # nothing more is asked for
+
+    task = asyncio.create_task(collect())
+    while len(seen) < count:
+        await eventually(is_full, 30)
+        for message in held:
+            await message.ack()
+        held.clear()
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 30)
+    assert seen == list(range(1, count + 1))
+    assert fullest <= bound
+
+
+async def test_a_message_larger_than_any_bound_comes_alone(connection: Client) -> None:
+    """No size stops a puller: what the bound cannot take is asked for by itself, and what follows it comes, too."""
+    publisher = nats.Publisher(connection)
+    for size in (1, 3 * 1024**2, 2):
+        await publisher.publish(nats.Outgoing(SUBJECT, bytes(size)))
+    puller = _puller(connection, max_held_bytes=4 * 1024**2)
+    sizes: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                sizes.append(len(message.data))
+                await message.ack()
+            if len(sizes) == 3:
+                puller.stop()
+
+    await asyncio.wait_for(collect(), 30)
+    assert sizes == [1, 3 * 1024**2, 2]
+
+
 async def test_what_is_held_long_is_not_delivered_again(connection: Client) -> None:
     """A message in hand for longer than ack_wait stays in this hand only."""
     await nats.Publisher(connection).publish_all(_messages(1))
@@ -170,9 +225,11 @@ async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, con
     assert len(seen) == 3000
 
 
-def _puller(connection: Client, max_held: int = 64) -> nats.Puller:
+def _puller(connection: Client, max_held: int = 64, **options: int) -> nats.Puller:
     consumer = _consumer()
-    return nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
+    return nats.Puller(
+        connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options
+    )
 
 
 def _consumer() -> topology.Consumer:

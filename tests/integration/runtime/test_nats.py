@@ -269,7 +269,7 @@ async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nat
 
     async def all_acked() -> bool:
         info = await small.jetstream().consumer_info(topology.EVENTS, _consumer().name, timeout=30)
-        return info.num_ack_pending == 0
+        return bool(info.num_ack_pending == 0)
 
     await eventually(all_acked)
     await small.close()

@@ -45,7 +45,7 @@ def run(command: list[str], running: Running, tmp_path: Path, **environment: str
 async def delivered_sms(client: Client, event_id: str) -> str:
     """Return the text of an event's SMS."""
     assert is_uuid(event_id)
-    await until(lambda: client.operator.finished(event_id), "the event's end", deadline=10)
+    await until(lambda: client.operator.finished(event_id), "the event's end", deadline=30)
     [sms] = [message for message in await client.operator.outbox(event_id) if message["channel"] == "SMS"]
     return str(sms["text"])
 
@@ -104,7 +104,7 @@ async def test_a_key_opens_one_method_only(client: Client, shared_stack: Running
             call: Any = channel.unary_unary(method, request_serializer=empty_pb2.Empty.SerializeToString)
             for metadata in ((), (("x-api-key", client.tenant.api_key),), (("x-clarion-token", "0" * 64),)):
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await call(empty_pb2.Empty(), timeout=5, metadata=metadata)
+                    await call(empty_pb2.Empty(), timeout=30, metadata=metadata)
                 assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, method
 
 
@@ -133,8 +133,8 @@ async def test_a_wrong_token_opens_nothing_and_a_missing_key_neither(shared_stac
     address = shared_stack.variables["CLARION_INGEST_ADDRESS"]
     async with grpc.aio.insecure_channel(address) as channel:
         for call in (
-            ingest_pb2_grpc.IngestServiceStub(channel).TriggerEvent(ingest_pb2.TriggerEventRequest(), timeout=5),
-            tenants_pb2_grpc.TenantServiceStub(channel).ListTenants(tenants_pb2.ListTenantsRequest(), timeout=5),
+            ingest_pb2_grpc.IngestServiceStub(channel).TriggerEvent(ingest_pb2.TriggerEventRequest(), timeout=30),
+            tenants_pb2_grpc.TenantServiceStub(channel).ListTenants(tenants_pb2.ListTenantsRequest(), timeout=30),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call

@@ -64,7 +64,7 @@ async def push(client: Client, tenant: Tenant, user_id: str, text: str) -> dict[
     """Push a text to a user; return the notification once it is in the inbox and everything was published."""
     event = {"eventType": EVENT_TYPE, "payload": {"userId": user_id}, "variables": {"text": text}}
     event_id = await tenant.accept(event)
-    await until(lambda: client.operator.finished(event_id), "the event's end", deadline=10)
+    await until(lambda: client.operator.finished(event_id), "the event's end", deadline=30)
     kept = (await tenant.inbox(user_id)).body["data"]
     return next(item for item in kept if item["title"] == text)
 
@@ -82,7 +82,7 @@ async def test_the_same_user_id_is_two_people(client: Client, pair: Pair, user_i
         secret = await push(client, b, user_id, "for Bob")
         own = await push(client, a, user_id, "for Mallory")
         [channel] = [channel for channel in mine["channels"] if channel.startswith("orders#")]
-        await until(_has(diaries[channel].data), "A's own push", deadline=5)
+        await until(_has(diaries[channel].data), "A's own push", deadline=30)
         assert [data["title"] for diary in diaries.values() for data in diary.data] == ["for Mallory"]
 
     path, token = b.inbox_path(user_id), bearer(mine["token"])
@@ -248,7 +248,7 @@ async def test_a_search_of_one_tenant_shows_nothing_of_another(client: Client, p
     ids = {tenant.id: await tenant.accept(event, headers=key) for tenant in (pair.a, pair.b)}
     assert len(set(ids.values())) == 2
     for event_id in ids.values():
-        await until(lambda event_id=event_id: client.operator.finished(event_id), "the event's end", deadline=10)  # type: ignore[misc]
+        await until(lambda event_id=event_id: client.operator.finished(event_id), "the event's end", deadline=30)  # type: ignore[misc]
     for tenant_id, event_id in ids.items():
         for query in ("", "&recipient=victim", f"&event_type={EVENT_TYPE}", "&event_id=same", "&status=sent"):
             found = await client.operator.must("GET", f"/events?tenant_id={tenant_id}{query}")
@@ -264,7 +264,7 @@ async def test_the_demo_pages_show_the_demo_tenant_only(client: Client, pair: Pa
     await client.operator.create_template(pair.b, "mail", "SMS", "secret of {{who}}")
     payload = {"userId": "victim", "recipientPhone": "+254700000001"}
     event_id = await pair.b.accept({"eventType": "mail", "payload": payload, "variables": {"who": "Bob"}})
-    event = await until(lambda: client.operator.finished(event_id), "the event's end", deadline=10)
+    event = await until(lambda: client.operator.finished(event_id), "the event's end", deadline=30)
     assert [delivery["status"] for delivery in event["deliveries"]] == ["sent"]
     assert await client.operator.outbox(event_id) == []
     for path in ("/demo/outbox.json", "/demo/outbox", f"/demo/outbox?tenant_id={quote(pair.b.id)}"):

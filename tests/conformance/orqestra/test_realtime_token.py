@@ -64,7 +64,7 @@ async def test_channels(shop: Shop) -> None:
         channels: list[str] = (await ask(shop, {"userId": "u"})).body["channels"]
         return channels if len(channels) == 3 else None
 
-    channels = await until(named, "the namespaces of both templates", deadline=10)
+    channels = await until(named, "the namespaces of both templates", deadline=30)
     parts = [channel.split("#") for channel in channels]
     assert sorted(part[0] for part in parts) == ["billing", "global_system", "orders"]
     assert parts[0][0] == "global_system"
@@ -87,7 +87,7 @@ async def test_connects(shop: Shop) -> None:
         token = await shop.tenant.token("u")
         return token if len(token["channels"]) == 2 else None
 
-    token = await until(granted, "the template's namespace", deadline=10)
+    token = await until(granted, "the template's namespace", deadline=30)
     http = shop.tenant.http
     async with listener.connected(http.session, http.url, token["token"]) as page:
         for name in token["channels"]:

@@ -120,7 +120,7 @@ async def test_a_killed_hub_sends_browsers_back(
     token = (await token_of(http, tenant, "u"))["token"]
     browser = await connect(http, token)
     starts = local_stack.kill("hub")
-    message = await browser.receive(5)
+    message = await browser.receive(30)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
     await local_stack.wait_restarted("hub", starts)
     refusals: list[int] = []
@@ -218,7 +218,7 @@ async def test_the_hubs_close_code_reaches_the_browser(start_gateway: StartGatew
         await side.close(code=code, message=reason)
 
     browser = await (await start_gateway(close)).ws_connect(PATH)
-    message = await browser.receive(5)
+    message = await browser.receive(30)
     assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, code, reason.decode())
 
 
@@ -253,7 +253,7 @@ async def test_an_oversized_command_ends_its_connection(start_gateway: StartGate
 
     browser = await (await start_gateway(listen)).ws_connect(PATH)
     await browser.send_str("x" * 70_000)
-    message = await browser.receive(5)
+    message = await browser.receive(30)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1009)
     await eventually(lambda: seen == [WSMsgType.CLOSE])
 

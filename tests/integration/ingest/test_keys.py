@@ -159,7 +159,7 @@ async def test_an_internal_caller_shows_its_key(ingest: Ingest, streams: Streams
     async def trigger(key: str) -> ingest_pb2.TriggerEventResponse:
         try:
             answer: ingest_pb2.TriggerEventResponse = await stub.TriggerEvent(
-                request, timeout=5, metadata=((KEY_METADATA, key),)
+                request, timeout=30, metadata=((KEY_METADATA, key),)
             )
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error

@@ -103,7 +103,7 @@ class Service:
     async def call(self, method: str, request: Any) -> Any:
         """Call as the gateway does."""
         stub = self.stub if hasattr(self.stub, method) else self.privacy
-        return await Caller(SERVICE_TOKEN)(getattr(stub, method), request, deadline=10)
+        return await Caller(SERVICE_TOKEN)(getattr(stub, method), request, deadline=30)
 
     async def is_serving(self) -> bool:
         """Ask its health."""

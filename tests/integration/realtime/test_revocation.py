@@ -25,6 +25,7 @@ from tests.contract.hub.servers import Server
 from tests.contract.hub.wire import Closed, Wire, connected
 from tests.hurry import refuse_hurry
 from tests.integration.realtime.conftest import API_KEY, TOKEN_SECRET, CreateHub, Service, StartRealtime
+from tests.waiting import eventually
 
 DAY_US = 86_400 * 1_000_000
 FORCE_DISCONNECT = 3503
@@ -52,6 +53,16 @@ async def _publish(hub: Server, channel: str, data: str) -> None:
         await client.publish(PublishRequest(channel=channel, data=data))
     finally:
         await client.close()
+
+
+async def _nobody_listens(hub: Server) -> None:
+    """Wait until the hub has taken notice of closed connections."""
+    async with closing_hub(hub) as client:
+
+        async def is_so() -> bool:
+            return await client.channels("") == []
+
+        await eventually(is_so)
 
 
 async def _subscribe(wire: Wire, channel: str, **more: Any) -> dict[str, Any]:
@@ -119,6 +130,7 @@ async def test_a_tenants_absent_users_have_no_history_either(
         epoch = (await _subscribe(wire, old.channels[0]))["subscribe"]["epoch"]
     await _publish(hub, old.channels[0], "secret")
     await InboxStore(pool).keep(_entry("t1", "u1"))
+    await _nobody_listens(hub)
     answer = await service.call("RevokeTokens", realtime_pb2.RevokeTokensRequest(tenant_id="t1"))
     assert answer.disconnected == 0
     async with connected(session, hub, old.token) as wire:

@@ -34,7 +34,9 @@ async def wire(settings: Settings, process: Process) -> Server:
     url = settings.postgres_url.reveal()
     durable = await postgres.connect(url, name="ingest", size=4)
     # Admission and the ledger's notes to it can be rebuilt from EVENTS: their commits do not wait for the disk.
-    fast = await postgres.connect(url, name="ingest-admission", size=4, deadline=2.0, durable=False)
+    fast = await postgres.connect(
+        url, name="ingest-admission", size=4, deadline=settings.admission_deadline_s, durable=False
+    )
     process.on_close(durable.close)
     process.on_close(fast.close)
 

@@ -1,6 +1,7 @@
 """Both pages on rate limits."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from checks.client import Answer
@@ -21,7 +22,8 @@ def to_midnight_s() -> float:
 
 async def test_exceeded_body(shop: Shop) -> None:
     """The printed body: of 101 events of a tenant with 100 a minute, one is refused in these words."""
-    await shop.change(name="YourApp", rate_limit_per_minute=100)
+    shop = replace(shop, tenant=await shop.operator.create_tenant("YourApp"))
+    await shop.change(rate_limit_per_minute=100)
     answers = await burst(shop, 101)
     (refused,) = [answer for answer in answers if answer.status != 200]
     assert_refused(refused, 429, "Too Many Requests")

@@ -182,7 +182,7 @@ async def test_a_postgres_that_hangs_holds_nobody_up_for_long(ingest: Ingest, st
         await connection.execute("LOCK TABLE ingest.admission")
         started = time.monotonic()
         accepted = await _accepted(ingest, tenant.id, "k")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 12
     assert [event.id for event in await streams.events()] == [accepted.event_id]
 
 

@@ -13,7 +13,7 @@ import pytest
 from checks.client import Answer, Tenant
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.clock import stopped
-from tests.integration.ingest.conftest import Streams
+from tests.integration.ingest.conftest import PATIENT, Streams
 from tests.integration.ingest.gateways import Door, Gateway, gateway
 from tests.integration.ingest.processes import Service, StartService
 from tests.waiting import eventually
@@ -36,7 +36,7 @@ async def open_door(
     timeout, connector = aiohttp.ClientTimeout(total=60), aiohttp.TCPConnector(limit=0)
 
     async def open_them(*, gateways: int = 1, ingests: int = 1) -> Door:
-        services = await asyncio.gather(*[start("services.ingest") for _ in range(ingests)])
+        services = await asyncio.gather(*[start("services.ingest", **PATIENT) for _ in range(ingests)])
         opened.extend(gateway(tmp_path, services, LIMITED) for _ in range(gateways))
         made = Door(opened, services, session, nats_server, postgres_server)
         await made.ready()

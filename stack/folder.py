@@ -17,7 +17,8 @@ from stack.faults import StackError
 
 GATEWAY_PORT = 8080
 # Below the range from which systems take ports for outgoing connections, so that ours stay free.
-_PORTS = range(20_000, 30_000)
+# Below the range from which systems take ports for outgoing connections.
+PORTS = range(20_000, 30_000)
 
 T = TypeVar("T")
 
@@ -102,8 +103,8 @@ class Folder:
         """Return the demo tenant; None before it is made."""
         return self._read(self.demo, Demo) if self.demo.exists() else None
 
-    def ports(self, names: Iterable[str], *, gateway: int | None) -> dict[str, int]:
-        """Return a port for each name, the same as last time where it is still free.
+    def ports(self, names: Iterable[str], *, gateway: int | None, among: range = PORTS) -> dict[str, int]:
+        """Return a port for each name, the same as last time where it is still free, else one of among.
 
         gateway: the port wanted for the name "gateway"; None: the one of last time, else 8080 or the next free
         one. That one is a promise to people, so a taken one is an error; the others may move.
@@ -117,7 +118,7 @@ class Folder:
             elif (port := kept.get(name)) is not None and port not in ports.values() and is_free(port):
                 ports[name] = port
             else:
-                ports[name] = _any_port({*ports.values(), *kept.values()})
+                ports[name] = _any_port(among, {*ports.values(), *kept.values()})
         write_private(path, msgspec.json.encode({**kept, **ports}))
         return ports
 
@@ -176,12 +177,12 @@ def _gateway_port(wanted: int | None, kept: int | None) -> int:
     raise StackError(f"No port from {GATEWAY_PORT} to {GATEWAY_PORT + 99} is free: name one in CLARION_PORT.")
 
 
-def _any_port(taken: set[int]) -> int:
+def _any_port(among: range, taken: set[int]) -> int:
     for _ in range(1000):
-        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        port = random.choice(among)  # noqa: S311 - no secret
         if port not in taken and is_free(port):
             return port
-    raise StackError(f"No free port was found between {_PORTS.start} and {_PORTS.stop}.")
+    raise StackError(f"No free port was found between {among.start} and {among.stop - 1}.")
 
 
 def _new_secrets() -> Secrets:

@@ -14,7 +14,7 @@ import msgspec
 from services.realtime import centrifugo
 from stack import demo_page, processes
 from stack.faults import StackError
-from stack.folder import Demo, Folder, write_private
+from stack.folder import PORTS, Demo, Folder, write_private
 from stack.hub.build import HubUnavailableError, hub_binary
 from stack.launch import command_for
 from stack.processes import Plan
@@ -39,7 +39,7 @@ class Options:
     """What a person may choose.
 
     data: the one folder with everything in it. port: the gateway's; None: as last time, else 8080 or the next
-    free one. replicas: how many processes of each role, 1 where not named.
+    free one. replicas: how many processes of each role, 1 where not named. ports: where the others are taken from.
     """
 
     data: Path = Path(".clarion")
@@ -47,10 +47,11 @@ class Options:
     replicas: Mapping[str, int] = field(default_factory=dict)
     # Beside the gateway's own, such as http://devbox:8080.
     allowed_origins: tuple[str, ...] = ()
+    ports: range | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Options":
-        """Read CLARION_DATA, CLARION_PORT, CLARION_REPLICAS, CLARION_ALLOWED_ORIGINS. Raises StackError."""
+        """Read CLARION_DATA, _PORT, _PORTS, _REPLICAS and _ALLOWED_ORIGINS. Raises StackError."""
         port = environ.get("CLARION_PORT", "")
         if port and not (port.isdigit() and 0 < int(port) < 65536):
             raise StackError(f"CLARION_PORT is {port!r}: it must be a port from 1 to 65535.")
@@ -60,6 +61,7 @@ class Options:
             port=int(port) if port else None,
             replicas=_replicas(environ.get("CLARION_REPLICAS", "")),
             allowed_origins=tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
+            ports=_ports(environ.get("CLARION_PORTS", "")),
         )
 
     def environment(self) -> dict[str, str]:
@@ -69,6 +71,7 @@ class Options:
             "CLARION_PORT": str(self.port or ""),
             "CLARION_REPLICAS": ",".join(f"{role}={number}" for role, number in self.replicas.items()),
             "CLARION_ALLOWED_ORIGINS": ",".join(self.allowed_origins),
+            **({"CLARION_PORTS": f"{self.ports.start}-{self.ports.stop - 1}"} if self.ports else {}),
         }
 
 
@@ -108,7 +111,8 @@ class Stack:
 
     def _make_plan(self) -> Plan:
         secrets = self._folder.secrets()
-        ports = self._folder.ports(processes.port_names(self._options.replicas), gateway=self._options.port)
+        names = processes.port_names(self._options.replicas)
+        ports = self._folder.ports(names, gateway=self._options.port, among=self._options.ports or PORTS)
         own = [f"http://{host}:{ports['gateway']}" for host in ("127.0.0.1", "localhost")]
         return Plan(self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins))
 
@@ -260,6 +264,15 @@ def _replicas(text: str) -> dict[str, int]:
             raise StackError(f"CLARION_REPLICAS holds {part!r}: it must be <service>=<1 to 8>, such as ingest=2.")
         replicas[role] = int(number)
     return replicas
+
+
+def _ports(text: str) -> range | None:
+    if not text:
+        return None
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) - 99 and int(last) < 65536):
+        raise StackError(f"CLARION_PORTS is {text!r}: it must be two ports, 99 or more apart, such as 20000-29999.")
+    return range(int(first), int(last) + 1)
 
 
 def platform_fault() -> str:

@@ -46,6 +46,8 @@ _GIVEN: set[int] = set()
 # Which of how many test processes this is: each has ports of its own.
 _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+# Of the local stacks that tests start.
+os.environ["CLARION_PORTS"] = f"{20_000 + _PROCESS * 1000}-{20_999 + _PROCESS * 1000}"
 # In seconds they are far apart: from five minutes down to one.
 _LONGEST = (
     "tests/integration/ingest",

@@ -67,7 +67,13 @@ def test_the_operators_variables_reach_every_process(plan: Plan, monkeypatch: py
 
 def test_options_survive_the_environment() -> None:
     """Options that go through variables come out the same."""
-    options = Options(data=Path("/x"), port=8123, replicas={"ingest": 2}, allowed_origins=("http://a:1", "http://b:2"))
+    options = Options(
+        data=Path("/x"),
+        port=8123,
+        replicas={"ingest": 2},
+        allowed_origins=("http://a:1", "http://b:2"),
+        ports=range(20_000, 21_000),
+    )
     assert Options.from_environment(options.environment()) == options
     assert Options.from_environment({}) == Options()
 
@@ -78,6 +84,9 @@ def test_options_survive_the_environment() -> None:
         ("CLARION_PORT", "http"),
         ("CLARION_PORT", "0"),
         ("CLARION_PORT", "70000"),
+        ("CLARION_PORTS", "20000"),
+        ("CLARION_PORTS", "20000-20050"),
+        ("CLARION_PORTS", "70000-80000"),
         ("CLARION_REPLICAS", "ingest"),
         ("CLARION_REPLICAS", "ingest=0"),
         ("CLARION_REPLICAS", "nats=3"),

@@ -28,24 +28,22 @@ async def test_a_flood_shares_questions() -> None:
 
     async def question() -> int:
         put.append(time.monotonic())
-        await asyncio.sleep(0.02)
         return len(put)
 
-    first = asyncio.create_task(asking.ask("k", question))
-    await asyncio.sleep(0.01)
+    first = await asking.ask("k", question)
     answers = await asyncio.gather(*[asking.ask("k", question) for _ in range(1000)])
-    assert (await first, set(answers)) == (1, {2})
+    assert (first, set(answers)) == (1, {2})
     assert put[1] - put[0] >= 0.09
 
 
 async def test_other_keys_do_not_wait() -> None:
     """The spacing is for the same thing only."""
-    asking: Asking[str] = Asking(spacing_s=30)
+    asking: Asking[str] = Asking(spacing_s=300)
 
     async def question() -> str:
         return "answer"
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await asking.ask("a", question) == await asking.ask("b", question) == "answer"
 
 
@@ -69,7 +67,6 @@ async def test_one_that_gives_up_takes_nothing_from_the_others() -> None:
     asking: Asking[str] = Asking(spacing_s=0.05)
 
     async def question() -> str:
-        await asyncio.sleep(0.05)
         return "answer"
 
     impatient = asyncio.create_task(asking.ask("k", question))

@@ -13,9 +13,12 @@ from collections.abc import MutableMapping
 from typing import Any, BinaryIO
 
 import orjson
-import structlog
 
+from runtime.lean import without
 from runtime.telemetry import current_trace
+
+with without("rich"):  # for tracebacks in colour, where tests have it installed
+    import structlog
 
 
 def configure(service: str, level: str = "info") -> None:

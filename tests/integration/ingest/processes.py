@@ -46,7 +46,7 @@ class Service:
     async def start(self) -> None:
         """Start it and wait until it serves."""
         self.process = spawn(self.module, self.variables, self.log)
-        await eventually(lambda: is_serving(self.address), 60)
+        await eventually(lambda: is_serving(self.address), 60, every=0.05)  # each look makes a channel
 
     async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 40) -> Any:
         """Call "TenantService.CreateTenant" or its like."""

@@ -15,7 +15,7 @@ from runtime.telemetry import labelled
 from services import topology
 from services.delivery.ports import Result, Try, Verdict
 from services.senders import registry
-from services.senders.breaker import Policy, Rest
+from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
 from services.senders.compose import Unsendable
 from services.senders.opened import Opened, OpenProviders, OpenSecrets
 from services.senders.ports import Directory, ProviderRecord, Resources
@@ -232,7 +232,8 @@ def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
     """Return what it means that nobody may be asked.
 
     One that only asked for time, or is busy, will take the delivery when the time has come: that is waiting, not
-    failing. Else it is an attempt like any other in vain, so that there is an end to it.
+    failing. Else it is an attempt like any other in vain, so that there is an end to it; the next one comes when
+    somebody may be asked again.
     """
     passing = [(rest.wait_s, record.kind, rest.reason) for record, rest in rests if rest.reason in _PASSES]
     if passing:
@@ -240,5 +241,7 @@ def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
         return Result(Verdict.POSTPONED, kind, reason, retry_after_s=wait_s)
     record, rest = rests[0]
     detail = f"Not asked, as it failed before and rests for another {rest.wait_s:.0f} s. {rest.detail}"
-    verdict = Verdict.TRANSIENT if rest.reason == "provider_circuit_open" else Verdict.CREDENTIALS
-    return Result(verdict, record.kind, rest.reason, detail)
+    if rest.reason != CIRCUIT_OPEN:
+        return Result(Verdict.CREDENTIALS, record.kind, rest.reason, detail)
+    wait_s = min(rest.wait_s for _, rest in rests if rest.reason == CIRCUIT_OPEN)
+    return Result(Verdict.TRANSIENT, record.kind, rest.reason, detail, retry_after_s=wait_s)

@@ -130,6 +130,7 @@ async def test_an_open_circuit_is_an_attempt_in_vain(monkeypatch: pytest.MonkeyP
         await desk.attempt()
     result = await desk.attempt()
     assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "provider_circuit_open")
+    assert 0 < result.retry_after_s <= 12  # the next attempt would be in vain before that
     assert "provider_unreachable: refused" in result.detail
     assert desk.asked == ["a", "a"]
     desk.answers["a"] = _SENT

@@ -53,7 +53,7 @@ class Keeper:
     async def expire(self) -> bool:
         """Delete one batch of events and one of payloads; tell whether there may be more.
 
-        One that takes too long is tried again with half as many: what events carried may be 256 KiB each.
+        One that takes too long is tried again with half as many: what events carried may be 1 MiB each.
         """
         batch = max(1, BATCH // self._parts)
         try:

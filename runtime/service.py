@@ -17,7 +17,10 @@ from runtime import logs, telemetry
 from runtime.errors import ClarionError
 from runtime.settings import Secret, load_or_exit
 
+# The end's three parts, ten seconds together: what is under way, the loops, the connections.
 DRAIN_S = 8.0
+_LOOPS_S = 0.5
+_CLOSE_S = 1.5
 
 log = logs.get(__name__)
 
@@ -107,9 +110,9 @@ class Process:
         for task in tasks:
             task.cancel()
         if tasks:  # one that does not end must not hold the rest up
-            await asyncio.wait(tasks, timeout=0.5)
+            await asyncio.wait(tasks, timeout=_LOOPS_S)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(_CLOSE_S):
                 await self._close.aclose()
         log.info("stopped", seconds=round(time.perf_counter() - started, 3))
         return 1 if self._failure else 0

@@ -129,3 +129,9 @@ def test_a_launcher_whose_parent_is_gone_starts_nothing() -> None:
 async def _until(predicate: object) -> None:
     assert callable(predicate)
     await eventually(predicate)
+
+
+def test_what_is_killed_is_started_anew_at_once() -> None:
+    """Three times in a row within two seconds of waiting; only then the pauses grow."""
+    assert module._BACK_OFF_S[0] == 0
+    assert sum(module._BACK_OFF_S[:4]) < 2

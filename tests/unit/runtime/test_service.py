@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from runtime import service
 from runtime.service import Process
 
 
@@ -51,3 +52,8 @@ async def test_a_loop_that_failed_does_not_keep_the_rest_from_draining() -> None
     process.on_close(close)
     assert await process.serve(_Server()) == 1
     assert done == ["drained", "closed"]
+
+
+def test_an_end_takes_ten_seconds_at_most() -> None:
+    """By its bounds: how long one takes on a machine that is busy proves nothing."""
+    assert service.DRAIN_S + service._LOOPS_S + service._CLOSE_S <= 10

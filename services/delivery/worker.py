@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, telemetry
+from runtime import clock, logs, nats, pulling, telemetry
 from runtime.errors import ClarionError
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
@@ -89,7 +89,7 @@ class DeliveryWorker:
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
-            nats.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
+            pulling.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
         ]
@@ -108,14 +108,14 @@ class DeliveryWorker:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    async def _consume(self, puller: nats.Puller) -> None:
+    async def _consume(self, puller: pulling.Puller) -> None:
         async for batch in puller.batches():
             for held in batch:
                 task = asyncio.create_task(self._handle(held))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _handle(self, held: nats.Held) -> None:
+    async def _handle(self, held: pulling.Held) -> None:
         """See one message through; whatever happens, it is acked, put off, or left to come again."""
         delivery = _read(held)
         try:
@@ -141,7 +141,7 @@ class DeliveryWorker:
             else:
                 await self._bury(delivery, held, error)
 
-    async def _is_repeat(self, delivery: event_pb2.Delivery, held: nats.Held) -> bool:
+    async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
         """Past the duplicate window only the ledger knows what was handled before."""
         age_us = self._now() - delivery.accepted_at_us
         if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
@@ -254,7 +254,7 @@ class DeliveryWorker:
         """
         await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
-    async def _bury(self, delivery: event_pb2.Delivery, held: nats.Held, error: Exception) -> None:
+    async def _bury(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
         """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
         step = trace_pb2.Attempted(
             delivery_id=delivery.id,
@@ -345,7 +345,7 @@ def _in_vain(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.Tra
     ]
 
 
-def _read(held: nats.Held) -> event_pb2.Delivery | None:
+def _read(held: pulling.Held) -> event_pb2.Delivery | None:
     """Return the message's delivery; None: it is none, though its bytes may be readable as one."""
     try:
         delivery = event_pb2.Delivery.FromString(held.data)

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import clock, logs, nats, telemetry
+from runtime import clock, logs, nats, pulling, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
@@ -36,7 +36,7 @@ log = logs.get(__name__)
 class _Routed:
     """A message, its event, and what was decided."""
 
-    held: nats.Held
+    held: pulling.Held
     event: event_pb2.Event
     plan: Plan
 
@@ -62,7 +62,7 @@ class RouterConsumer:
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
-            nats.Puller(connection, consumer.stream, consumer.name, max_held=_MAX_HELD, ack_wait=topology.ACK_WAIT_S)
+            pulling.Puller(connection, consumer.stream, consumer.name, max_held=_MAX_HELD, ack_wait=topology.ACK_WAIT_S)
             for consumer in topology.router_consumers()
         ]
 
@@ -78,7 +78,7 @@ class RouterConsumer:
             puller.stop()
         self._insister.stop()
 
-    async def _consume(self, puller: nats.Puller) -> None:
+    async def _consume(self, puller: pulling.Puller) -> None:
         async for batch in puller.batches():
             self._start(self._handle(batch))
 
@@ -87,7 +87,7 @@ class RouterConsumer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _handle(self, batch: list[nats.Held]) -> None:
+    async def _handle(self, batch: list[pulling.Held]) -> None:
         """Route together what memory can answer; an owner that is slow to answer must not hold up the rest."""
         started = self._now()
         routed: list[_Routed] = []
@@ -108,7 +108,7 @@ class RouterConsumer:
         if routed:
             await self._conclude(routed, started)
 
-    async def _handle_unknown(self, held: nats.Held, event: event_pb2.Event, started: int) -> None:
+    async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         try:
             if event.HasField("pinned"):
                 circumstances = await self._catalog.pinned(event)
@@ -217,7 +217,7 @@ def _outgoing(delivery: event_pb2.Delivery) -> nats.Outgoing:
     return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
 
 
-async def _read(held: nats.Held) -> event_pb2.Event | None:
+async def _read(held: pulling.Held) -> event_pb2.Event | None:
     """Return the message's event; what is none is dropped: it would come again for ever."""
     try:
         event = event_pb2.Event.FromString(held.data)
@@ -231,6 +231,6 @@ async def _read(held: nats.Held) -> event_pb2.Event | None:
     return None
 
 
-def _leave(held: nats.Held, event: event_pb2.Event, error: ClarionError) -> None:
+def _leave(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:
     log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
     held.release()

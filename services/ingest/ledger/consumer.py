@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import logs, nats, postgres
+from runtime import logs, postgres, pulling
 from services import topology
 from services.erasures import Erasures
 from services.ingest.ledger.record import group
@@ -55,10 +55,10 @@ class LedgerConsumer:
         self._store = store
         self._erasures = erasures
         self._interval_s = interval_s
-        self._waiting: list[nats.Held] = []
+        self._waiting: list[pulling.Held] = []
         self._wake = asyncio.Event()
         self._pullers = [
-            nats.Puller(
+            pulling.Puller(
                 connection,
                 consumer.stream,
                 consumer.name,
@@ -83,7 +83,7 @@ class LedgerConsumer:
         for puller in self._pullers:
             puller.stop()
 
-    async def _collect(self, puller: nats.Puller) -> None:
+    async def _collect(self, puller: pulling.Puller) -> None:
         async for batch in puller.batches():
             self._waiting.extend(batch)
             self._wake.set()
@@ -101,9 +101,9 @@ class LedgerConsumer:
                     await held.ack()
                 log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
 
-    def _take(self) -> tuple[list[nats.Held], list[_Item]]:
+    def _take(self) -> tuple[list[pulling.Held], list[_Item]]:
         """Return the messages of the next transaction, and what is in them."""
-        batch: list[nats.Held] = []
+        batch: list[pulling.Held] = []
         items: list[_Item] = []
         size = 0
         for held in self._waiting:
@@ -139,7 +139,7 @@ class LedgerConsumer:
             return
 
 
-def _items(held: nats.Held) -> Sequence[_Item]:
+def _items(held: pulling.Held) -> Sequence[_Item]:
     try:
         if held.subject == topology.TRACE_SUBJECT:
             return trace_pb2.TraceBatch.FromString(held.data).records

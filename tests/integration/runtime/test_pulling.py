@@ -1,0 +1,202 @@
+"""Pulling in streams, on a real server that is killed under it."""
+
+import asyncio
+import time
+
+import nats as nats_py
+from nats.aio.client import Client
+
+from runtime import nats, pulling
+from services import topology
+from tests.conftest import NatsServer
+from tests.integration.runtime.messages import SUBJECT, messages
+from tests.waiting import eventually
+
+
+async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> None:
+    """With 8 in hand and none acked, the ninth stays at the server until one is acked."""
+    await nats.Publisher(connection).publish_all(messages(20))
+    puller = _puller(connection, max_held=8)
+    held: list[pulling.Held] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            held.extend(batch)
+
+    task = asyncio.create_task(collect())
+    await eventually(lambda: len(held) == 8)
+    for message in held[:4]:
+        await message.ack()
+    await eventually(lambda: len(held) == 12)
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 90)
+
+
+async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> None:
+    """Of large messages fewer are in hand than of small ones, and all of them come in the end."""
+    bound, size, count = 4 * 1024**2, 240_000, 40
+    large = [nats.Outgoing(SUBJECT, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
+    await nats.Publisher(connection).publish_all(large)
+    puller = _puller(connection, max_held_bytes=bound)
+    held: list[pulling.Held] = []
+    seen: list[int] = []
+    fullest = 0
+
+    async def collect() -> None:
+        nonlocal fullest
+        async for batch in puller.batches():
+            held.extend(batch)
+            seen.extend(message.sequence for message in batch)
+            fullest = max(fullest, sum(len(message.data) for message in held))
+
+    async def is_full() -> bool:
+        info = await connection.jetstream().consumer_info(topology.EVENTS, _consumer().name)
+        return bool(held and (len(seen) == count or info.num_waiting == 0))  # nothing more is asked for
+
+    task = asyncio.create_task(collect())
+    while len(seen) < count:
+        await eventually(is_full, 90)
+        for message in held:
+            await message.ack()
+        held.clear()
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 30)
+    assert seen == list(range(1, count + 1))
+    assert fullest <= bound
+
+
+async def test_a_message_larger_than_any_bound_comes_alone(connection: Client) -> None:
+    """No size stops a puller: what the bound cannot take is asked for by itself, and what follows it comes, too."""
+    publisher = nats.Publisher(connection)
+    for size in (1, 3 * 1024**2, 2):
+        await publisher.publish(nats.Outgoing(SUBJECT, bytes(size)))
+    puller = _puller(connection, max_held_bytes=4 * 1024**2)
+    sizes: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                sizes.append(len(message.data))
+                await message.ack()
+            if len(sizes) == 3:
+                puller.stop()
+
+    await asyncio.wait_for(collect(), 90)
+    assert sizes == [1, 3 * 1024**2, 2]
+
+
+async def test_what_is_held_long_is_not_delivered_again(connection: Client) -> None:
+    """A message in hand for longer than ack_wait stays in this hand only."""
+    await nats.Publisher(connection).publish_all(messages(1))
+    puller = _puller(connection)
+    counts: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                counts.append(message.deliveries)
+                await asyncio.sleep(topology.ACK_WAIT_S * 1.5)  # the work itself, longer than ack_wait
+                await message.ack()
+            puller.stop()
+
+    await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 9)
+    assert counts == [1]
+
+
+async def test_what_is_released_comes_again(connection: Client) -> None:
+    """A message let go without an ack is delivered a second time."""
+    await nats.Publisher(connection).publish_all(messages(1))
+    puller = _puller(connection)
+    counts: list[int] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                counts.append(message.deliveries)
+                if message.deliveries == 1:
+                    message.release()
+                else:
+                    await message.ack()
+                    puller.stop()
+
+    await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 9)
+    assert counts == [1, 2]
+
+
+async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
+    """Every message is handled though the server is killed twice while they are handed out."""
+    await nats.Publisher(connection).publish_all(messages(3000))
+    puller = _puller(connection, max_held=64)
+    seen: set[bytes] = set()
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            for message in batch:
+                seen.add(message.data)
+                await message.ack()
+            if len(seen) == 3000:
+                puller.stop()
+            await asyncio.sleep(0.001)  # lets the kills fall into the middle
+
+    async def kill() -> None:
+        for bound in (500, 1500):
+            await eventually(lambda bound=bound: len(seen) > bound, 90)
+            nats_server.kill()
+            await asyncio.to_thread(nats_server.start)
+
+    await asyncio.wait_for(asyncio.gather(collect(), kill()), 240)
+    assert len(seen) == 3000
+
+
+def _puller(connection: Client, max_held: int = 64, **options: int) -> pulling.Puller:
+    consumer = _consumer()
+    return pulling.Puller(
+        connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options
+    )
+
+
+def _consumer() -> topology.Consumer:
+    return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
+
+
+async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nats_server: NatsServer) -> None:
+    """A server back after ack_wait delivers all that is unacked again; what is held is not handed out twice.
+
+    Nor does pulling end when more is held than the client can report while the server is away: a service's buffer
+    takes 8 MiB, this one's is full at once.
+    """
+    small = await nats_py.connect(nats_server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=512)
+    publisher = nats.Publisher(small)
+    puller = _puller(small, max_held=200)
+    held: list[pulling.Held] = []
+
+    async def collect() -> None:
+        async for batch in puller.batches():
+            held.extend(batch)
+
+    task = asyncio.create_task(collect())
+    await publisher.publish_all(messages(100))
+    await eventually(lambda: len(held) == 100)
+    nats_server.kill()
+    back_at = time.monotonic() + topology.ACK_WAIT_S + 0.5
+    await eventually(lambda: time.monotonic() > back_at)
+    await asyncio.to_thread(nats_server.start)
+    await eventually(lambda: small.is_connected)
+    await publisher.publish_all(messages(100, start=100))
+    await eventually(lambda: len({message.data for message in held}) == 200)
+    puller.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 90)
+    assert len(held) == 200
+
+    async def all_acked() -> bool:
+        info = await small.jetstream().consumer_info(topology.EVENTS, _consumer().name, timeout=30)
+        return bool(info.num_ack_pending == 0)
+
+    await eventually(all_acked)
+    await small.close()

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from runtime.errors import ClarionError, Code
 
@@ -22,7 +22,9 @@ class Batcher(Generic[T, R]):
     flush takes a batch and returns one result per item, in order; a result that is an exception is
     raised to that item's submitter, an exception raised by flush to all of the batch.
     max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
-    batches are under way at a time. Two batches start at least pace_s seconds apart; one that follows
+    batches are under way at a time. One that is not the only one starts when beside_from items wait,
+    or when nothing was started for patience_s: few at a time are cheaper together, but one call that
+    hangs must not hold up all. Two batches start at least pace_s seconds apart; one that follows
     a batch of busy_from items or more starts at least rest_s after its end. A full one never waits.
     """
 
@@ -35,6 +37,8 @@ class Batcher(Generic[T, R]):
         max_bytes: int | None = None,
         size: Callable[[T], int] | None = None,
         concurrency: int = 1,
+        beside_from: int = 1,
+        patience_s: float = 0.1,
         pace_s: float = 0.0,
         rest_s: float = 0.0,
         busy_from: int = 8,
@@ -47,13 +51,16 @@ class Batcher(Generic[T, R]):
         self._size = size
         self._max_waiting = max_waiting
         self._concurrency = concurrency
+        self._beside_from = beside_from
+        self._patience_s = patience_s
         self._pace_s = pace_s
         self._rest_s = rest_s
         self._busy_from = busy_from
         self._not_before = 0.0
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._running = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Whoever sends batches, and since when the last one of each is under way.
+        self._under_way: dict[asyncio.Task[None], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     async def submit(self, item: T) -> R:
         """Return flush's result for this item. Raises OVERLOADED when too many wait already."""
@@ -65,11 +72,7 @@ class Batcher(Generic[T, R]):
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._running < self._concurrency:
-            self._running += 1
-            task = asyncio.create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._start_if_due()
         return future
 
     async def submit_all(self, items: Sequence[T]) -> list[R]:
@@ -98,20 +101,47 @@ class Batcher(Generic[T, R]):
 
     async def drain(self) -> None:
         """Wait until nothing waits and nothing is under way."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    def _start_if_due(self) -> None:
+        under_way = self._under_way
+        if len(under_way) >= self._concurrency:
+            return
+        if under_way and len(self._waiting) < self._beside_from:
+            left = max(under_way.values()) + self._patience_s - time.monotonic()
+            if left > 0:
+                self._timer = self._timer or asyncio.get_running_loop().call_later(left, self._look_again)
+                return
+        task = asyncio.create_task(self._run())
+        under_way[task] = time.monotonic()
+        task.add_done_callback(self._forget)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        if self._waiting:
+            self._start_if_due()
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.pop(task, None)
 
     async def _run(self) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             while self._waiting:
                 await self._keep_pace()
                 if batch := self._take():
+                    self._under_way[task] = time.monotonic()
                     await self._run_one(batch)
                     if len(batch) >= self._busy_from:
                         self._not_before = max(self._not_before, time.monotonic() + self._rest_s)
+                if len(self._under_way) > 1 and len(self._waiting) < self._beside_from:
+                    break
         finally:
             # At once, not when the task is collected: whoever was just answered may submit again before that.
-            self._running -= 1
+            self._forget(task)
+        if self._waiting:  # left to those under way, which may hang
+            self._start_if_due()
 
     async def _keep_pace(self) -> None:
         now = time.monotonic()

@@ -1,6 +1,7 @@
 """Reads EVENTS and TRACE into the ledger, in groups."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Sequence
@@ -93,20 +94,27 @@ class LedgerConsumer:
             await self._wake.wait()
             await asyncio.sleep(self._interval_s)
             self._wake.clear()
-            while self._waiting:
-                started = time.perf_counter()
-                batch, items = self._take()
-                await self._write(items)
-                for held in batch:
-                    await held.ack()
-                log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
+            # What comes meanwhile waits for the next round: written at once, most groups would be of a few.
+            left = len(self._waiting)
+            while left:
+                left -= await self._write_group(left)
 
-    def _take(self) -> tuple[list[pulling.Held], list[_Item]]:
+    async def _write_group(self, at_most: int) -> int:
+        """Write and acknowledge; return how many messages it were."""
+        started = time.perf_counter()
+        batch, items = self._take(at_most)
+        await self._write(items)
+        for held in batch:
+            await held.ack()
+        log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
+        return len(batch)
+
+    def _take(self, at_most: int) -> tuple[list[pulling.Held], list[_Item]]:
         """Return the messages of the next transaction, and what is in them."""
         batch: list[pulling.Held] = []
         items: list[_Item] = []
         size = 0
-        for held in self._waiting:
+        for held in itertools.islice(self._waiting, at_most):
             batch.append(held)
             items += _items(held)
             size += len(held.data)

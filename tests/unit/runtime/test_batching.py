@@ -72,6 +72,52 @@ async def test_a_pace_makes_larger_batches() -> None:
     assert batches == [[1], [2, 3]]
 
 
+async def test_few_wait_for_the_batch_under_way() -> None:
+    """A second batch starts beside the first only when enough items wait for it, and so does a third."""
+    gate = _Gate()
+    batcher = Batcher(gate.flush, max_items=100, max_waiting=100, concurrency=3, beside_from=3, patience_s=60)
+    futures = [batcher.enqueue(0)]
+    await asyncio.sleep(0)
+    futures += [batcher.enqueue(number) for number in (2, 4)]
+    await asyncio.sleep(0)
+    assert gate.batches == [[0]]
+    futures.append(batcher.enqueue(6))
+    await asyncio.sleep(0)
+    assert gate.batches == [[0], [2, 4, 6]]
+    futures.append(batcher.enqueue(8))
+    gate.release(2)  # of those two, the one that ends first leaves it to the other: both send no batches of one
+    await asyncio.gather(*futures[:4])
+    gate.release()
+    assert await futures[4] == 80
+    assert gate.batches == [[0], [2, 4, 6], [8]]
+    await batcher.drain()
+
+
+async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
+    """Few wait only so long; then they go beside it, and whoever comes while only it is under way goes at once."""
+    hung, seen = asyncio.Event(), asyncio.Semaphore(0)
+    batches: list[list[int]] = []
+
+    async def flush(items: list[int]) -> list[int]:
+        batches.append(items)
+        seen.release()
+        if items == [0]:
+            await hung.wait()
+        return items
+
+    batcher = Batcher(flush, max_items=100, max_waiting=100, concurrency=2, beside_from=50, patience_s=0.02)
+    first = batcher.enqueue(0)
+    await seen.acquire()
+    assert list(await asyncio.gather(batcher.enqueue(1), batcher.enqueue(2))) == [1, 2]
+    late = batcher.enqueue(3)
+    await asyncio.sleep(0)
+    assert batches == [[0], [1, 2], [3]]
+    assert await late == 3
+    hung.set()
+    assert await first == 0
+    await batcher.drain()
+
+
 async def test_bounds() -> None:
     """A batch holds max_items; beyond max_waiting the submitter is refused."""
     gate = _Gate()

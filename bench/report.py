@@ -12,6 +12,8 @@ THROUGHPUT_GOAL = 1500
 LATENCY_P95_GOAL_MS = 25
 STATEMENTS_GOAL = 0.1
 MEMORY_GOAL_MIB = 600
+# What the bare chain moved per second where the goals were set: a machine of another pace has its own share of them.
+CHAIN_WHERE_SET = 2260
 
 
 def render(run: Run) -> str:
@@ -71,6 +73,9 @@ def _accepts(load: Load, base: Baselines | None) -> Iterator[str]:
     yield from _title(f"Durable accepts: closed loop, {load.connections} connections, {load.seconds:.0f} s")
     goal = _goal(load.accepted_rate >= ACCEPTS_GOAL, f"at least {ACCEPTS_GOAL:,}")
     yield f"  accepted  {load.accepted_rate:>9,.0f} /s   {goal}"
+    if base is not None:
+        least = ACCEPTS_GOAL * _pace(base)
+        yield f"            {_share(base)} {_goal(load.accepted_rate >= least, f'at least {least:,.0f}')}"
     yield f"            {_ratios(load.accepted_rate, base)}"
     yield f"  answered in {_latency_text(load.accept)}"
     yield f"  {load.delivered_rate:,.0f} /s were also recorded meanwhile; the rest took {load.drained_s:.1f} s more"
@@ -87,6 +92,8 @@ def _latency(load: Load, base: Baselines | None) -> Iterator[str]:
         yield f"  bare chain       {_latency_text(base.chain.gentle.end_to_end)}   until the recorded row"
         yield f"  ours / bare      {_over(load.accept, bare)} for the answer, of aiohttp alone"
         yield f"  ours / chain     {_over(load.end_to_end, base.chain.gentle.end_to_end)} end to end"
+        most = LATENCY_P95_GOAL_MS / _pace(base)
+        yield f"  {_share(base)} {_goal(load.end_to_end.p95 <= most, f'p95 at most {most:.0f}')}"
     yield f"  the generator sent at most {load.late_p99_ms:.2f} ms late (p99); that is in the figures"
 
 
@@ -120,6 +127,10 @@ def _throughput(run: Run, load: Load, base: Baselines | None) -> Iterator[str]:
             if best
             else ("  highest held: none of those tried")
         )
+    if base is not None:
+        least, best = THROUGHPUT_GOAL * _pace(base), run.highest()
+        is_met = best is not None and best.delivered_rate >= least
+        yield f"  {_share(base)} {_goal(is_met, f'at least {least:,.0f} held')}"
 
 
 def _cost(run: Run, base: Baselines | None) -> Iterator[str]:
@@ -187,6 +198,14 @@ def _ratios(rate: float, base: Baselines | None) -> str:
         f" {rate / base.singles.rate:.2f} x JetStream singles,"
         f" {rate / base.batches.rate:.2f} x JetStream batches"
     )
+
+
+def _pace(base: Baselines) -> float:
+    return base.chain.flood.recorded_rate / CHAIN_WHERE_SET
+
+
+def _share(base: Baselines) -> str:
+    return f"at this machine's pace ({_pace(base):.2f}, by the bare chain):"
 
 
 def _goal(met: bool, text: str) -> str:  # noqa: FBT001 - reads well where it is called

@@ -18,7 +18,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
 from services.ingest.ledger.consumer import LedgerConsumer
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import Group, group
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
@@ -103,6 +103,37 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
     ]
     [delivery] = answer.event.deliveries
     assert (delivery.status, delivery.attempts, delivery.provider) == (SENT, 2, "sandbox")
+
+
+async def test_what_comes_while_a_group_is_written_waits_for_the_next(
+    pool: Pool, connection: Client, streams: Streams
+) -> None:
+    """Each group has its interval to fill, also right after another: else most would be of a few."""
+    interval_s = 0.3
+    began: list[float] = []
+    ended: list[float] = []
+
+    async def both_in_hand() -> bool:
+        stream = connection.jetstream(timeout=60)
+        infos = [await stream.consumer_info(one.stream, one.name) for one in topology.ledger_consumers()]
+        return sum(info.num_ack_pending or 0 for info in infos) == 2
+
+    class Store(LedgerStore):
+        async def write(self, group: Group) -> None:
+            began.append(time.monotonic())
+            if len(began) == 1:
+                await streams.publish(builders.accepted(builders.event(TENANT)))
+                await eventually(both_in_hand)
+            await super().write(group)
+            ended.append(time.monotonic())
+
+    consumer = LedgerConsumer(connection, Store(pool, pool), interval_s=interval_s)
+    reading = asyncio.create_task(consumer.run())
+    await streams.publish(builders.accepted(builders.event(TENANT)))
+    await eventually(lambda: len(ended) == 2)
+    await consumer.drain()
+    await asyncio.wait_for(reading, 60)
+    assert began[1] - ended[0] >= interval_s * 0.99  # a timer may be a tick early
 
 
 async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Pool) -> None:

@@ -1,7 +1,4 @@
-"""What the tests of publishing and pulling share: messages, and how many are stored."""
-
-import asyncio
-from collections.abc import AsyncIterator
+"""What the tests of publishing and pulling share: messages on one subject, and a puller that gets them."""
 
 from nats.aio.client import Client
 
@@ -16,25 +13,12 @@ def messages(count: int, start: int = 0) -> list[nats.Outgoing]:
     return [nats.Outgoing(SUBJECT, str(number).encode(), msg_id=f"m{number}") for number in range(start, start + count)]
 
 
-async def count_stored(connection: Client) -> int:
-    """Return how many EVENTS holds."""
-    info = await connection.jetstream().stream_info(topology.EVENTS)
-    return info.state.messages
+def consumer() -> topology.Consumer:
+    """Return the router's consumer that gets them."""
+    return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
 
 
-async def pull_all(connection: Client, count: int) -> AsyncIterator[pulling.Held]:
-    """Yield what the router would get, each acked, until there were so many."""
-    pullers = [
-        pulling.Puller(connection, consumer.stream, consumer.name, max_held=256, ack_wait=topology.ACK_WAIT_S)
-        for consumer in topology.router_consumers()
-        if SUBJECT in consumer.subjects
-    ]
-    seen = 0
-    async with asyncio.timeout(90):
-        async for batch in pullers[0].batches():
-            for held in batch:
-                await held.ack()
-                seen += 1
-                yield held
-            if seen >= count:
-                pullers[0].stop()
+def puller(connection: Client, max_held: int = 64, **options: int) -> pulling.Puller:
+    """Return a puller from that consumer."""
+    of = consumer()
+    return pulling.Puller(connection, of.stream, of.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options)

@@ -1,17 +1,37 @@
 """Publishing in group commits, on a real server that is killed under it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from nats.aio.client import Client
 
-from runtime import nats
+from runtime import nats, pulling
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
 from tests.conftest import NatsServer, free_port
-from tests.integration.runtime.messages import SUBJECT, count_stored, messages, pull_all
+from tests.integration.runtime.messages import SUBJECT, messages, puller
 from tests.waiting import eventually
+
+
+async def _count_stored(connection: Client) -> int:
+    info = await connection.jetstream().stream_info(topology.EVENTS)
+    return info.state.messages
+
+
+async def _pull_all(connection: Client, count: int) -> AsyncIterator[pulling.Held]:
+    """Yield what the router would get, each acked, until there were so many."""
+    pulled = puller(connection, max_held=256)
+    seen = 0
+    async with asyncio.timeout(90):
+        async for batch in pulled.batches():
+            for held in batch:
+                await held.ack()
+                seen += 1
+                yield held
+            if seen >= count:
+                pulled.stop()
 
 
 async def test_a_batch_is_stored_in_order(connection: Client) -> None:
@@ -29,7 +49,7 @@ async def test_known_ids_are_found_in_a_batch(connection: Client) -> None:
     await publisher.publish_all([messages(1, start=7)[0], messages(1, start=40)[0]])
     stored = await publisher.publish_all(messages(64))
     assert [number for number, answer in enumerate(stored) if answer.duplicate] == [7, 40]
-    assert await count_stored(connection) == 64
+    assert await _count_stored(connection) == 64
 
 
 async def test_publishing_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
@@ -51,7 +71,7 @@ async def test_publishing_survives_kills_of_the_server(nats_server: NatsServer, 
 
     await asyncio.gather(kill(), *[publish(part) for part in range(10)])
     assert len(published) == 4000
-    seen = [held.data async for held in pull_all(connection, 4000)]
+    seen = [held.data async for held in _pull_all(connection, 4000)]
     assert len(seen) == 4000
     assert set(seen) == published
 

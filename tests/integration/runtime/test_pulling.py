@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import nats as nats_py
 from nats.aio.client import Client
@@ -9,18 +10,18 @@ from nats.aio.client import Client
 from runtime import nats, pulling
 from services import topology
 from tests.conftest import NatsServer
-from tests.integration.runtime.messages import SUBJECT, messages
+from tests.integration.runtime.messages import SUBJECT, consumer, messages, puller
 from tests.waiting import eventually
 
 
 async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> None:
     """With 8 in hand and none acked, the ninth stays at the server until one is acked."""
     await nats.Publisher(connection).publish_all(messages(20))
-    puller = _puller(connection, max_held=8)
+    pulled = puller(connection, max_held=8)
     held: list[pulling.Held] = []
 
     async def collect() -> None:
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             held.extend(batch)
 
     task = asyncio.create_task(collect())
@@ -28,7 +29,7 @@ async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> Non
     for message in held[:4]:
         await message.ack()
     await eventually(lambda: len(held) == 12)
-    puller.stop()
+    pulled.stop()
     for message in held:
         await message.ack()
     await asyncio.wait_for(task, 90)
@@ -39,20 +40,20 @@ async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> N
     bound, size, count = 4 * 1024**2, 240_000, 40
     large = [nats.Outgoing(SUBJECT, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
     await nats.Publisher(connection).publish_all(large)
-    puller = _puller(connection, max_held_bytes=bound)
+    pulled = puller(connection, max_held_bytes=bound)
     held: list[pulling.Held] = []
     seen: list[int] = []
     fullest = 0
 
     async def collect() -> None:
         nonlocal fullest
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             held.extend(batch)
             seen.extend(message.sequence for message in batch)
             fullest = max(fullest, sum(len(message.data) for message in held))
 
     async def is_full() -> bool:
-        info = await connection.jetstream().consumer_info(topology.EVENTS, _consumer().name)
+        info = await connection.jetstream().consumer_info(topology.EVENTS, consumer().name)
         return bool(held and (len(seen) == count or info.num_waiting == 0))  # nothing more is asked for
 
     task = asyncio.create_task(collect())
@@ -61,7 +62,7 @@ async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> N
         for message in held:
             await message.ack()
         held.clear()
-    puller.stop()
+    pulled.stop()
     for message in held:
         await message.ack()
     await asyncio.wait_for(task, 30)
@@ -74,72 +75,75 @@ async def test_a_message_larger_than_any_bound_comes_alone(connection: Client) -
     publisher = nats.Publisher(connection)
     for size in (1, 3 * 1024**2, 2):
         await publisher.publish(nats.Outgoing(SUBJECT, bytes(size)))
-    puller = _puller(connection, max_held_bytes=4 * 1024**2)
+    pulled = puller(connection, max_held_bytes=4 * 1024**2)
     sizes: list[int] = []
 
     async def collect() -> None:
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             for message in batch:
                 sizes.append(len(message.data))
                 await message.ack()
             if len(sizes) == 3:
-                puller.stop()
+                pulled.stop()
 
     await asyncio.wait_for(collect(), 90)
     assert sizes == [1, 3 * 1024**2, 2]
 
 
-async def test_what_is_held_long_is_not_delivered_again(connection: Client) -> None:
-    """A message in hand for longer than ack_wait stays in this hand only."""
+async def _deliveries(connection: Client, is_done: Callable[[pulling.Held], Awaitable[bool]]) -> list[int]:
+    """Publish one message and handle it until is_done says so; return how often it had been delivered each time."""
     await nats.Publisher(connection).publish_all(messages(1))
-    puller = _puller(connection)
+    pulled = puller(connection)
     counts: list[int] = []
 
     async def collect() -> None:
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             for message in batch:
                 counts.append(message.deliveries)
-                await asyncio.sleep(topology.ACK_WAIT_S * 1.5)  # the work itself, longer than ack_wait
-                await message.ack()
-            puller.stop()
+                if await is_done(message):
+                    pulled.stop()
 
     await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 9)
-    assert counts == [1]
+    return counts
+
+
+async def test_what_is_held_long_is_not_delivered_again(connection: Client) -> None:
+    """A message in hand for longer than ack_wait stays in this hand only."""
+
+    async def take_long(message: pulling.Held) -> bool:
+        await asyncio.sleep(topology.ACK_WAIT_S * 1.5)  # the work itself, longer than ack_wait
+        await message.ack()
+        return True
+
+    assert await _deliveries(connection, take_long) == [1]
 
 
 async def test_what_is_released_comes_again(connection: Client) -> None:
     """A message let go without an ack is delivered a second time."""
-    await nats.Publisher(connection).publish_all(messages(1))
-    puller = _puller(connection)
-    counts: list[int] = []
 
-    async def collect() -> None:
-        async for batch in puller.batches():
-            for message in batch:
-                counts.append(message.deliveries)
-                if message.deliveries == 1:
-                    message.release()
-                else:
-                    await message.ack()
-                    puller.stop()
+    async def let_go_once(message: pulling.Held) -> bool:
+        if message.deliveries == 1:
+            message.release()
+            return False
+        await message.ack()
+        return True
 
-    await asyncio.wait_for(collect(), topology.ACK_WAIT_S * 9)
-    assert counts == [1, 2]
+    assert await _deliveries(connection, let_go_once) == [1, 2]
 
 
 async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
     """Every message is handled though the server is killed twice while they are handed out."""
     await nats.Publisher(connection).publish_all(messages(3000))
-    puller = _puller(connection, max_held=64)
+    pulled = puller(connection, max_held=64)
     seen: set[bytes] = set()
 
     async def collect() -> None:
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             for message in batch:
                 seen.add(message.data)
                 await message.ack()
             if len(seen) == 3000:
-                puller.stop()
+                pulled.stop()
             await asyncio.sleep(0.001)  # lets the kills fall into the middle
 
     async def kill() -> None:
@@ -152,17 +156,6 @@ async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, con
     assert len(seen) == 3000
 
 
-def _puller(connection: Client, max_held: int = 64, **options: int) -> pulling.Puller:
-    consumer = _consumer()
-    return pulling.Puller(
-        connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options
-    )
-
-
-def _consumer() -> topology.Consumer:
-    return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
-
-
 async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nats_server: NatsServer) -> None:
     """A server back after ack_wait delivers all that is unacked again; what is held is not handed out twice.
 
@@ -171,11 +164,11 @@ async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nat
     """
     small = await nats_py.connect(nats_server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=512)
     publisher = nats.Publisher(small)
-    puller = _puller(small, max_held=200)
+    pulled = puller(small, max_held=200)
     held: list[pulling.Held] = []
 
     async def collect() -> None:
-        async for batch in puller.batches():
+        async for batch in pulled.batches():
             held.extend(batch)
 
     task = asyncio.create_task(collect())
@@ -188,14 +181,14 @@ async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nat
     await eventually(lambda: small.is_connected)
     await publisher.publish_all(messages(100, start=100))
     await eventually(lambda: len({message.data for message in held}) == 200)
-    puller.stop()
+    pulled.stop()
     for message in held:
         await message.ack()
     await asyncio.wait_for(task, 90)
     assert len(held) == 200
 
     async def all_acked() -> bool:
-        info = await small.jetstream().consumer_info(topology.EVENTS, _consumer().name, timeout=30)
+        info = await small.jetstream().consumer_info(topology.EVENTS, consumer().name, timeout=30)
         return bool(info.num_ack_pending == 0)
 
     await eventually(all_acked)

@@ -17,7 +17,6 @@ from stack.faults import StackError
 
 GATEWAY_PORT = 8080
 # Below the range from which systems take ports for outgoing connections, so that ours stay free.
-# Below the range from which systems take ports for outgoing connections.
 PORTS = range(20_000, 30_000)
 
 T = TypeVar("T")

@@ -39,7 +39,8 @@ class Options:
     """What a person may choose.
 
     data: the one folder with everything in it. port: the gateway's; None: as last time, else 8080 or the next
-    free one. replicas: how many processes of each role, 1 where not named. ports: where the others are taken from.
+    free one. replicas: how many processes of each role, 1 where not named. ports: where the others are taken from;
+    None: not chosen here, so that a stack started from these options keeps what its environment says, else PORTS.
     """
 
     data: Path = Path(".clarion")

@@ -114,6 +114,7 @@ def _throughput(run: Run, load: Load, base: Baselines | None) -> Iterator[str]:
     )
     yield f"  HTTP answer      {_latency_text(load.accept)}"
     yield f"  recorded SMS     {_latency_text(load.end_to_end)}"
+    best = run.highest()
     if run.search:
         yield "  search for the highest rate held (offered: accepted, recorded, p95 end to end):"
         for one in run.search:
@@ -121,14 +122,13 @@ def _throughput(run: Run, load: Load, base: Baselines | None) -> Iterator[str]:
                 f"    {one.offered:>7,.0f}/s: {one.accepted_rate:>7,.0f} {one.delivered_rate:>7,.0f}"
                 f" {one.end_to_end.p95:>9,.1f} ms   {'held' if one.held else 'not held'}"
             )
-        best = run.highest()
         yield (
             f"  highest held: {best.delivered_rate:,.0f} /s   {_ratios(best.delivered_rate, base)}"
             if best
             else ("  highest held: none of those tried")
         )
     if base is not None:
-        least, best = THROUGHPUT_GOAL * _pace(base), run.highest()
+        least = THROUGHPUT_GOAL * _pace(base)
         is_met = best is not None and best.delivered_rate >= least
         yield f"  {_share(base)} {_goal(is_met, f'at least {least:,.0f} held')}"
 

@@ -14,6 +14,8 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
 # So many are worth a call of their own; fewer wait for the one under way, for all that follows is cheaper together.
 _BESIDE_FROM = 32
+# But no longer than this, seconds: one call that hangs must not hold up all.
+_PATIENCE_S = 0.1
 
 
 class Acceptor:
@@ -31,6 +33,7 @@ class Acceptor:
             size=ingest_pb2.AcceptItem.ByteSize,
             concurrency=4,
             beside_from=_BESIDE_FROM,
+            patience_s=_PATIENCE_S,
             rest_s=0.015,
         )
 

@@ -38,7 +38,7 @@ class Batcher(Generic[T, R]):
         size: Callable[[T], int] | None = None,
         concurrency: int = 1,
         beside_from: int = 1,
-        patience_s: float = 0.1,
+        patience_s: float = 0.0,
         pace_s: float = 0.0,
         rest_s: float = 0.0,
         busy_from: int = 8,

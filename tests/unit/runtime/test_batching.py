@@ -85,6 +85,8 @@ async def test_few_wait_for_the_batch_under_way() -> None:
     await asyncio.sleep(0)
     assert gate.batches == [[0], [2, 4, 6]]
     futures.append(batcher.enqueue(8))
+    await asyncio.sleep(0)
+    assert gate.batches == [[0], [2, 4, 6]]
     gate.release(2)  # of those two, the one that ends first leaves it to the other: both send no batches of one
     await asyncio.gather(*futures[:4])
     gate.release()

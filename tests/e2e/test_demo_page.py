@@ -52,6 +52,24 @@ async def trigger(running: Running, order: str, **changes: Any) -> None:
         assert answer.status == 200, await answer.text()
 
 
+async def inbox(running: Running) -> str:
+    """Return what the demo user's inbox answers now."""
+    state = running.state
+    url = f"{running.url}/api/v1/notifications/{state.tenant_id}/{state.user_id}?limit=50"
+    async with aiohttp.request("GET", url, headers={"x-api-key": running.api_key}) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.text()
+
+
+async def is_kept(running: Running, order: str) -> None:
+    """Wait until an order's push is in the inbox."""
+
+    async def is_so() -> bool:
+        return f"Order {order} " in await inbox(running)
+
+    await eventually(is_so)
+
+
 def row(page: Page, order: str) -> Any:
     """Return the list's rows about an order."""
     return page.locator("#list li").filter(has_text=f"Order {order} confirmed")
@@ -168,19 +186,37 @@ async def test_nothing_is_missed_when_the_hub_dies(running: Running, page: Page)
 
 
 class Wire:
-    """The page's WebSocket connections, which a test may cut."""
+    """The page's WebSocket connections, which a test may cut or delay."""
 
     def __init__(self) -> None:
         self.is_cut = False
         self._routes: list[WebSocketRoute] = []
+        # What the page is to hear later; None: it hears all at once.
+        self._held: list[tuple[WebSocketRoute, str | bytes]] | None = None
 
     async def handle(self, route: WebSocketRoute) -> None:
         """Pass a connection on, or refuse it."""
         if self.is_cut:
             await route.close(code=1012)
             return
-        route.connect_to_server()
+        route.connect_to_server().on_message(lambda message: self._pass_on(route, message))
         self._routes.append(route)
+
+    def _pass_on(self, route: WebSocketRoute, message: str | bytes) -> None:
+        if self._held is None:
+            route.send(message)
+        else:
+            self._held.append((route, message))
+
+    def hold(self) -> None:
+        """Keep what the server says until let_go()."""
+        self._held = []
+
+    def let_go(self) -> None:
+        """Hand over what was kept."""
+        held, self._held = self._held or [], None
+        for route, message in held:
+            route.send(message)
 
     async def cut(self) -> None:
         """End every connection, and refuse further ones until is_cut is False again."""
@@ -201,19 +237,37 @@ async def test_what_the_hub_forgot_is_read_from_the_inbox(running: Running, page
     await unread(page)
     await wire.cut()
     await trigger(running, "F-1")
-    state = running.state
-    path = f"{running.url}/api/v1/notifications/{state.tenant_id}/{state.user_id}?limit=5"
-
-    async def is_in_inbox() -> bool:
-        async with aiohttp.request("GET", path, headers={"x-api-key": running.api_key}) as answer:
-            return "F-1" in await answer.text()
-
-    await eventually(is_in_inbox)
+    await is_kept(running, "F-1")
     await running.wait_restarted("hub", running.kill("hub"))
     assert await row(page, "F-1").count() == 0
     wire.is_cut = False
     await is_connected(page)
     await expect(row(page, "F-1")).to_have_count(1)
+
+
+async def test_what_was_counted_before_it_came_live_counts_once(running: Running, page: Page) -> None:
+    """A list read before a push was kept, a count read after it, and then the push itself."""
+    wire = Wire()
+    await page.route_web_socket("**/connection/websocket", wire.handle)
+    await page.goto(f"{running.url}/demo")
+    await is_connected(page)
+    await trigger(running, "C-1")
+    await expect(row(page, "C-1")).to_have_count(1)
+    before = await unread(page)
+    old = await inbox(running)
+
+    wire.hold()
+    await trigger(running, "C-2")
+    await is_kept(running, "C-2")
+    lists = re.compile(r"/notifications/.*[?]limit=")
+    await page.route(lists, lambda route: route.fulfill(body=old, content_type="application/json"))
+    async with page.expect_response("**/unread-count"):  # of the inbox read anew
+        await row(page, "C-1").get_by_role("button", name="Mark as read").click()
+    assert await unread(page) == before
+    await page.unroute(lists)
+    wire.let_go()
+    await expect(row(page, "C-2")).to_have_count(1)
+    assert await unread(page) == before
 
 
 async def test_a_gateway_that_restarts_is_found_again(running: Running, page: Page) -> None:

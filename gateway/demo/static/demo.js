@@ -50,7 +50,8 @@ async function reload() {
 
 async function read() {
   try {
-    const [list, count] = await Promise.all([ask(`?limit=${SHOWN}`), ask("/unread-count")]);
+    const list = await ask(`?limit=${SHOWN}`);
+    const count = await ask("/unread-count"); // after the list, so that it counts all that is shown
     for (const item of list.data) items.set(item.id, item);
     unread = count.unread;
     element("fault").hidden = true;
@@ -61,6 +62,7 @@ async function read() {
   }
 }
 
+// Shown at once; whether it was counted already only the inbox knows.
 function arrive(data) {
   const id = data.referenceId;
   if (!id || items.has(id)) return;
@@ -73,10 +75,9 @@ function arrive(data) {
     status: "UNREAD",
     created_at: created.toISOString(),
   });
-  unread += 1;
-  isStale = true;
   element("news").textContent = `New notification: ${data.title}`;
   show();
+  reload();
 }
 
 async function markRead(item, button) {

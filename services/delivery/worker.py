@@ -16,11 +16,12 @@ from prometheus_client import Counter, Histogram
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
 from runtime import clock, logs, nats, pulling, telemetry
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
 from services import topology
 from services.delivery import retry
+from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
@@ -43,6 +44,9 @@ _LATENCY = Histogram(
 )
 
 _NO_CONTENT = render_pb2.Content()
+
+# How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about a quarter of an hour.
+_MAX_BODY_DEFERRALS = 20
 
 # Our own faults are tried again this often, each after ACK_WAIT_S.
 _MAX_CRASHES = 10
@@ -68,6 +72,7 @@ class DeliveryWorker:
         attempter: Attempter,
         renderer: Renderer,
         states: LedgerStates,
+        bodies: Bodies,
         *,
         delays_s: Sequence[float] = retry.DEFAULT_DELAYS_S,
         max_held: int = 256,
@@ -79,6 +84,7 @@ class DeliveryWorker:
         self._attempter = attempter
         self._renderer = renderer
         self._states = states
+        self._bodies = bodies
         self._trace = TraceWriter(nats.Publisher(connection))
         self._timers = nats.Publisher(connection)
         self._insister = Insister()
@@ -149,14 +155,14 @@ class DeliveryWorker:
         return await self._states.state(delivery.id) not in _UNDECIDED
 
     async def _in_slot(self, delivery: event_pb2.Delivery) -> None:
-        slot = self._attempter.slot(delivery)
-        if not await self._slots.enter(slot):
+        slot, size = self._attempter.slot(delivery), delivery.body_reference.size
+        if not await self._slots.enter(slot, size):
             await self._defer(delivery, "no_slot")
             return
         try:
             conclude = await self._attempt(delivery)
         finally:
-            self._slots.leave(slot)
+            self._slots.leave(slot, size)
         # Without the slot: while the broker takes nothing, all who find none would move to TIMERS, which has no bound.
         await conclude()
 
@@ -167,15 +173,30 @@ class DeliveryWorker:
             skipped = Result(Verdict.SKIPPED, provider="", reason=reason)
             return partial(self._settle, delivery, skipped, started, started)
         try:
-            rendered = await self._renderer.render(delivery)
+            whole = await self._bodies.complete(delivery)
+        except ClarionError as error:
+            return self._without_body(delivery, error, started)
+        try:
+            rendered = await self._renderer.render(whole)
         except ClarionError as error:
             log.warning("render_away", delivery_id=delivery.id, error=error.detail)
             return partial(self._defer, delivery, "render_away")
+        del whole
         rendered_at = self._now()
         result = await self._ask(delivery, rendered)
         if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
             return partial(self._defer, delivery, result.reason, at_least_s=result.retry_after_s)
         return partial(self._settle, delivery, result, started, rendered_at, rendered.content)
+
+    def _without_body(
+        self, delivery: event_pb2.Delivery, error: ClarionError, started: int
+    ) -> Callable[[], Awaitable[None]]:
+        """Wait for what the event carried: that is no attempt. Fail only where it stays away, deleted."""
+        log.warning("body_unread", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
+        if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
+            return partial(self._defer, delivery, "body_away")
+        failed = Result(Verdict.PERMANENT, provider="", reason="content_deleted")
+        return partial(self._settle, delivery, failed, started, started)
 
     async def _settle(
         self,

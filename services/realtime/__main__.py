@@ -10,6 +10,7 @@ from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, postgres, service
 from runtime.grpc import Caller, channel
 from services import erasures, retention
+from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -111,6 +112,7 @@ def _worker(
         push,
         Renderer(render, caller),
         LedgerStates(ingest, caller),
+        Bodies(connection, ingest, caller),
         delays_s=settings.retry_delays_s,
         refuse=erased.refusal,
     )

@@ -17,7 +17,7 @@ from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
 from services import topology
 from services.router.catalog import Catalog
-from services.router.route import Plan, route
+from services.router.route import Circumstances, Plan, route
 from services.trace import TraceWriter
 
 _MAX_HELD = 512
@@ -98,7 +98,7 @@ class RouterConsumer:
                     continue
                 known = None if event.HasField("pinned") else self._catalog.known(event.tenant_id, event.event_type)
                 if known is not None:
-                    routed.append(_Routed(held, event, route(event, known, self._now(), self._catalog.suppression)))
+                    routed.append(_Routed(held, event, self._plan(held, event, known)))
                     continue
             except Exception:  # a fault of ours holds up this event alone; it comes again
                 log.exception("route_crashed", sequence=held.sequence)
@@ -114,7 +114,7 @@ class RouterConsumer:
                 circumstances = await self._catalog.pinned(event)
             else:
                 circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
-            plan = route(event, circumstances, self._now(), self._catalog.suppression)
+            plan = self._plan(held, event, circumstances)
         except ClarionError as error:
             if error.code not in _FOR_EVER:
                 _leave(held, event, error)
@@ -126,6 +126,9 @@ class RouterConsumer:
             held.release()
             return
         await self._conclude([_Routed(held, event, plan)], started)
+
+    def _plan(self, held: pulling.Held, event: event_pb2.Event, circumstances: Circumstances) -> Plan:
+        return route(event, circumstances, self._now(), self._catalog.suppression, sequence=held.sequence)
 
     async def _conclude(self, routed: list[_Routed], started: int) -> None:
         """Store what was decided, then ack."""

@@ -11,6 +11,9 @@ from services.router import addresses, languages
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
 _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
+# Up to this size, in bytes, what an event carries travels with each of its deliveries; beyond it a reference does.
+MAX_INLINE_BODY = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -59,9 +62,17 @@ def _nobody(_event: event_pb2.Event, _template: Template) -> str:
 
 
 def route(
-    event: event_pb2.Event, circumstances: Circumstances, now_us: int, suppression: Suppression = _nobody
+    event: event_pb2.Event,
+    circumstances: Circumstances,
+    now_us: int,
+    suppression: Suppression = _nobody,
+    *,
+    sequence: int = 0,
 ) -> Plan:
-    """Return the deliveries of an event: the same ones however often it is asked, of the same suppressions."""
+    """Return the deliveries of an event: the same ones however often it is asked, of the same suppressions.
+
+    sequence: where the event is in EVENTS, for deliveries that only refer to what it carries; 0: nowhere.
+    """
     routed = trace_pb2.Routed()
     if not circumstances.templates:
         routed.reason = "no_active_template"
@@ -81,7 +92,7 @@ def route(
             locale=template.locale,
         )
         if not reason:
-            deliveries.append(_delivery(event, template, planned, now_us))
+            deliveries.append(_delivery(event, template, planned, now_us, sequence))
     return Plan(deliveries, routed)
 
 
@@ -134,8 +145,10 @@ def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel
 
 
 def _delivery(
-    event: event_pb2.Event, template: Template, planned: trace_pb2.PlannedDelivery, now_us: int
+    event: event_pb2.Event, template: Template, planned: trace_pb2.PlannedDelivery, now_us: int, sequence: int
 ) -> event_pb2.Delivery:
+    size = len(event.variables) + len(event.payload_extra)
+    is_inline = size <= MAX_INLINE_BODY
     return event_pb2.Delivery(
         id=planned.delivery_id,
         event_id=event.id,
@@ -143,8 +156,9 @@ def _delivery(
         event_type=event.event_type,
         channel=template.channel,
         recipient=event.recipient,
-        variables=event.variables,
-        payload_extra=event.payload_extra,
+        variables=event.variables if is_inline else b"",
+        payload_extra=event.payload_extra if is_inline else b"",
+        body_reference=None if is_inline else event_pb2.BodyReference(sequence=sequence, size=size),
         template_version_id=template.version_id,
         provider_id=planned.provider_id,
         push_namespace=template.push_namespace,

@@ -8,6 +8,7 @@ from runtime import configuration, grpc, nats, postgres, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import erasures, retention, topology
+from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -92,6 +93,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             sender,
             Renderer(render, caller),
             LedgerStates(ledger, caller),
+            Bodies(connection, ledger, caller),
             delays_s=settings.retry_delays_s,
             max_held=_MAX_HELD,
             slot_limit=slots,

@@ -17,6 +17,7 @@ from runtime import grpc, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from services import topology
+from services.delivery.bodies import Bodies
 from services.delivery.ports import Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
@@ -39,6 +40,9 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
     states: dict[str, trace_pb2.DeliveryStatus.ValueType] = field(default_factory=dict)
     render_away: bool = False
     ledger_away: bool = False
+    # What the ledger has of events, by id; and what was rendered.
+    bodies: dict[str, ledger_pb2.GetEventBodyResponse] = field(default_factory=dict)
+    items: list[render_pb2.RenderItem] = field(default_factory=list)
 
     async def RenderBatch(  # noqa: N802
         self, request: render_pb2.RenderBatchRequest, _: Any
@@ -46,6 +50,7 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
         """The same for all."""
         if self.render_away:
             raise ClarionError(Code.UNAVAILABLE, "away")
+        self.items += request.items
         return render_pb2.RenderBatchResponse(results=[self.rendered] * len(request.items))
 
     async def GetDeliveryStates(  # noqa: N802
@@ -58,6 +63,16 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
         return ledger_pb2.GetDeliveryStatesResponse(
             states=[self.states.get(id_, unknown) for id_ in request.delivery_ids]
         )
+
+    async def GetEventBody(  # noqa: N802
+        self, request: ledger_pb2.GetEventBodyRequest, _: Any
+    ) -> ledger_pb2.GetEventBodyResponse:
+        """As told."""
+        if self.ledger_away:
+            raise ClarionError(Code.UNAVAILABLE, "away")
+        if request.event_id not in self.bodies:
+            raise ClarionError(Code.NOT_FOUND, "not kept")
+        return self.bodies[request.event_id]
 
 
 @dataclass
@@ -167,7 +182,8 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
             renderer, states = Renderer(channel, caller), LedgerStates(channel, caller)
-            worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, **options)
+            bodies = Bodies(connection, channel, caller)
+            worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())
 
             async def end() -> None:

@@ -55,3 +55,32 @@ async def test_nobody_is_remembered() -> None:
     assert await bound.enter("once")
     bound.leave("once")
     assert bound._slots == {}
+
+
+async def test_a_slot_holds_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hung far side keeps only its own share of what all may hold; one without any body is never shut out."""
+    monkeypatch.setattr(slots, "ALIVE_S", -1.0)
+    bound = Slots(10, slot_bytes=100, all_bytes=150)
+    assert [await bound.enter("hung", 60) for _ in range(2)] == [True, False]
+    assert await bound.enter("hung", 40)
+    assert await bound.enter("hung")
+    assert await bound.enter("other", 90)
+    assert await bound.enter("other", 5) is False
+    bound.leave("hung", 60)
+    assert await bound.enter("other", 5)
+
+
+async def test_the_next_body_waits_for_room() -> None:
+    """Its turn comes when enough has been freed for it."""
+    bound = Slots(10, slot_bytes=100)
+    assert await bound.enter("busy", 50)
+    assert await bound.enter("busy", 50)
+    large = asyncio.create_task(bound.enter("busy", 80))
+    await asyncio.sleep(0)
+    bound.leave("busy", 50)
+    await asyncio.sleep(0)
+    assert not large.done()
+    bound.leave("busy", 50)
+    assert await large
+    bound.leave("busy", 80)
+    assert bound._slots == {}

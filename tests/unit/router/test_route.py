@@ -3,7 +3,7 @@
 from typing import Any
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from services.router.route import Circumstances, Plan, Template, route
+from services.router.route import MAX_INLINE_BODY, Circumstances, Plan, Template, route
 
 EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
 ALL = [Template(EMAIL, "t-email"), Template(SMS, "t-sms"), Template(PUSH, "t-push", "orders")]
@@ -87,3 +87,20 @@ def test_no_provider() -> None:
     assert _decisions(plan) == {EMAIL: "no_provider", SMS: "no_provider", PUSH: ""}
     statuses = [planned.status for planned in plan.routed.deliveries]
     assert statuses.count(trace_pb2.DELIVERY_STATUS_SKIPPED) == 2
+
+
+def test_a_small_body_travels_with_each_delivery() -> None:
+    """Up to the bound, variables and payload together."""
+    body = {"variables": b"v" * (MAX_INLINE_BODY - 2), "payload_extra": b"{}"}
+    plan = route(_event(**body), Circumstances(templates=ALL, providers=PROVIDERS), 0, sequence=7)
+    assert {(d.variables, d.payload_extra) for d in plan.deliveries} == {(body["variables"], b"{}")}
+    assert not any(d.HasField("body_reference") for d in plan.deliveries)
+
+
+def test_a_large_body_is_referred_to() -> None:
+    """One byte more, and deliveries carry its place and size in its stead."""
+    event = _event(variables=b"v" * (MAX_INLINE_BODY - 1), payload_extra=b"{}")
+    plan = route(event, Circumstances(templates=ALL, providers=PROVIDERS), 0, sequence=7)
+    assert {(d.variables, d.payload_extra) for d in plan.deliveries} == {(b"", b"")}
+    references = {(d.body_reference.sequence, d.body_reference.size) for d in plan.deliveries}
+    assert references == {(7, MAX_INLINE_BODY + 1)}

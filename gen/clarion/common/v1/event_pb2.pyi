@@ -88,6 +88,7 @@ class Event(_message.Message):
     DEDUPE_KEY_FIELD_NUMBER: _builtins.int
     REPLAY_OF_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -106,6 +107,8 @@ class Event(_message.Message):
     """SHA-256 of what makes this event the same as another; empty: never deduplicated."""
     replay_of: _builtins.str
     """The event that this one is a replay of; empty: of none."""
+    weight: _builtins.int
+    """What it counts against its tenant's budget of bytes until it is finished."""
     @_builtins.property
     def recipient(self) -> Global___Recipient: ...
     @_builtins.property
@@ -132,10 +135,11 @@ class Event(_message.Message):
         dedupe_key: _builtins.bytes = ...,
         replay_of: _builtins.str = ...,
         pinned: Global___PinnedTemplate | None = ...,
+        weight: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -200,6 +204,7 @@ class Delivery(_message.Message):
     DEFERRALS_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
     SUBSCRIBED_FIELD_NUMBER: _builtins.int
+    BODY_REFERENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash over event, recipient and channel: routing twice gives the same id."""
     event_id: _builtins.str
@@ -207,7 +212,7 @@ class Delivery(_message.Message):
     event_type: _builtins.str
     channel: Global___Channel.ValueType
     variables: _builtins.bytes
-    """See Event.variables and Event.payload_extra."""
+    """See Event.variables and Event.payload_extra. Both are empty where body_reference is set."""
     payload_extra: _builtins.bytes
     template_version_id: _builtins.str
     """The template version chosen at routing: a retry tomorrow sends what was decided today."""
@@ -229,6 +234,10 @@ class Delivery(_message.Message):
     """E-mail that the recipient has subscribed to, and may end by one click."""
     @_builtins.property
     def recipient(self) -> Global___Recipient: ...
+    @_builtins.property
+    def body_reference(self) -> Global___BodyReference:
+        """Where variables and payload_extra are, when they are too large to travel with each delivery."""
+
     def __init__(
         self,
         *,
@@ -250,11 +259,38 @@ class Delivery(_message.Message):
         deferrals: _builtins.int = ...,
         replay: _builtins.int = ...,
         subscribed: _builtins.bool = ...,
+        body_reference: Global___BodyReference | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class BodyReference(_message.Message):
+    """What an event carried, stored once: in EVENTS, and later in the ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The event's sequence in EVENTS."""
+    size: _builtins.int
+    """Bytes of variables and payload_extra together."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BodyReference: _TypeAlias = BodyReference  # noqa: Y015

@@ -305,6 +305,51 @@ class TimelineStep(_message.Message):
 Global___TimelineStep: _TypeAlias = TimelineStep  # noqa: Y015
 
 @_typing.final
+class GetEventBodyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    event_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventBodyRequest: _TypeAlias = GetEventBodyRequest  # noqa: Y015
+
+@_typing.final
+class GetEventBodyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_EXTRA_FIELD_NUMBER: _builtins.int
+    variables: _builtins.bytes
+    """See clarion.common.v1.Event."""
+    payload_extra: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        variables: _builtins.bytes = ...,
+        payload_extra: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_extra", b"payload_extra", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventBodyResponse: _TypeAlias = GetEventBodyResponse  # noqa: Y015
+
+@_typing.final
 class GetDeliveryStatesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

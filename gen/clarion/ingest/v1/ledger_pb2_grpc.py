@@ -50,6 +50,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.FromString,
                 _registered_method=True)
+        self.GetEventBody = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetEventBody',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/ListDeadLetters',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeadLettersRequest.SerializeToString,
@@ -81,7 +86,15 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDeliveryStates(self, request, context):
-        """Where deliveries stand, for workers that may have handled them before.
+        """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
+        that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEventBody(self, request, context):
+        """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +131,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetDeliveryStates,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.SerializeToString,
+            ),
+            'GetEventBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEventBody,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -212,6 +230,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetDeliveryStates',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEventBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetEventBody',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,11 @@ class LedgerServiceStub:
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """One event with its timeline."""
     GetDeliveryStates: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]
-    """Where deliveries stand, for workers that may have handled them before."""
+    """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
+    that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+    """
+    GetEventBody: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]
+    """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]
     """Newest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]
@@ -54,7 +58,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event with its timeline."""
     GetDeliveryStates: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]  # type: ignore[assignment]
-    """Where deliveries stand, for workers that may have handled them before."""
+    """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
+    that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+    """
+    GetEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]  # type: ignore[assignment]
+    """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Newest first."""
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
@@ -85,7 +93,17 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetDeliveryStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetDeliveryStatesResponse, _abc.Awaitable[_ledger_pb2.GetDeliveryStatesResponse]]:
-        """Where deliveries stand, for workers that may have handled them before."""
+        """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
+        that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEventBody(
+        self,
+        request: _ledger_pb2.GetEventBodyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetEventBodyResponse]]:
+        """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(

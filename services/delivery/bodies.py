@@ -1,0 +1,57 @@
+"""Reads what an event carried, for deliveries that only refer to it: from EVENTS, later from the ledger."""
+
+import grpc.aio
+import nats.errors
+import nats.js.errors
+from google.protobuf.message import DecodeError
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
+from runtime.grpc import Caller
+from services import topology
+
+_READ_S = 2.0
+_ASK_S = 5.0
+
+
+class Bodies:
+    """Completes deliveries. The stream forgets an event once all have acknowledged it; the ledger keeps it for days."""
+
+    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller) -> None:
+        self._stream = connection.jetstream(timeout=_READ_S)
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+        self._caller = caller
+
+    async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
+        """Return the delivery with its variables and payload_extra; itself, where it has them.
+
+        Raises ClarionError: NOT_FOUND when neither the stream nor the ledger has them, UNAVAILABLE when the ledger
+        cannot be asked.
+        """
+        if not delivery.HasField("body_reference"):
+            return delivery
+        body = await self._from_stream(delivery) or await self._from_ledger(delivery)
+        whole = event_pb2.Delivery()
+        whole.CopyFrom(delivery)
+        whole.ClearField("body_reference")
+        whole.variables, whole.payload_extra = body
+        return whole
+
+    async def _from_stream(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes] | None:
+        """Return the body; None: purged, or the broker does not answer."""
+        sequence = delivery.body_reference.sequence
+        if not sequence:
+            return None
+        try:
+            message = await self._stream.get_msg(topology.EVENTS, sequence, direct=True)
+            event = event_pb2.Event.FromString(message.data or b"")
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, DecodeError):
+            return None
+        # A stream that was made again counts from 1 again.
+        return (event.variables, event.payload_extra) if event.id == delivery.event_id else None
+
+    async def _from_ledger(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes]:
+        request = ledger_pb2.GetEventBodyRequest(tenant_id=delivery.tenant_id, event_id=delivery.event_id)
+        answer = await self._caller(self._stub.GetEventBody, request, deadline=_ASK_S)
+        return answer.variables, answer.payload_extra

@@ -1,0 +1,110 @@
+"""Deliveries that refer to what their event carried: where it is read, and what happens while it cannot be."""
+
+from typing import TypeAlias
+
+import pytest
+from nats.aio.client import Client
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2
+from runtime import nats
+from services import topology
+from services.delivery import worker as worker_module
+from services.delivery.ports import Result, Verdict
+from tests.integration.delivery.conftest import CreateWorker, FarSide, Neighbours, Trace, delivery, queued
+from tests.integration.ingest.conftest import Streams
+from tests.waiting import eventually
+
+SENT, FAILED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_FAILED
+VARIABLES, EXTRA = b'{"rows":"' + b"x" * 200_000 + b'"}', b'{"a":1}'
+BUSY = Result(Verdict.TRANSIENT, "test", reason="provider_timeout")
+
+Beside: TypeAlias = tuple[Neighbours, str]
+
+
+def referring(sequence: int) -> event_pb2.Delivery:
+    """A delivery of a large event."""
+    reference = event_pb2.BodyReference(sequence=sequence, size=len(VARIABLES) + len(EXTRA))
+    return delivery(body_reference=reference)
+
+
+async def stored(connection: Client, one: event_pb2.Delivery) -> event_pb2.Delivery:
+    """Put the delivery's event into EVENTS, and return the delivery with its place."""
+    event = event_pb2.Event(id=one.event_id, tenant_id=one.tenant_id, variables=VARIABLES, payload_extra=EXTRA)
+    outgoing = nats.Outgoing(topology.event_subject(one.tenant_id), event.SerializeToString())
+    place = await nats.Publisher(connection).publish(outgoing)
+    one.body_reference.sequence = place.sequence
+    return one
+
+
+async def test_the_body_is_read_from_events(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, connection: Client, neighbours: Beside
+) -> None:
+    """What is rendered is what the event carried; the ledger is not asked."""
+    neighbours[0].ledger_away = True
+    far_side = FarSide()
+    create_worker(far_side)
+    one = await stored(connection, referring(0))
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    [item] = neighbours[0].items
+    assert (item.variables, item.fallback) == (VARIABLES, EXTRA)
+
+
+async def test_a_retry_waits_as_a_reference(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, connection: Client
+) -> None:
+    """Neither TIMERS nor a dead letter on TRACE holds the body again."""
+    create_worker(FarSide([BUSY]), delays_s=(0.1,))
+    one = await stored(connection, referring(0))
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, trace_pb2.DELIVERY_STATUS_DEAD))
+    sizes = [len(data) for stream in (topology.TIMERS, topology.TRACE) for data in await streams.messages(stream)]
+    assert sizes
+    assert max(sizes) < 2000
+
+
+@pytest.mark.parametrize("place", ["purged", "another event's"])
+async def test_the_ledger_has_what_events_has_not(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, connection: Client, neighbours: Beside, place: str
+) -> None:
+    """After the stream was purged, or made again so that the place is another event's."""
+    create_worker(FarSide())
+    one = referring(12_345)
+    if place != "purged":
+        one.body_reference.sequence = (await stored(connection, referring(0))).body_reference.sequence
+    neighbours[0].bodies[one.event_id] = ledger_pb2.GetEventBodyResponse(variables=VARIABLES, payload_extra=EXTRA)
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    assert neighbours[0].items[0].variables == VARIABLES
+
+
+async def test_without_its_body_a_delivery_waits(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
+) -> None:
+    """The stream has let it go and the ledger is away: no attempt is made or recorded; when it is back, it is sent."""
+    neighbours[0].ledger_away = True
+    far_side = FarSide()
+    create_worker(far_side)
+    one = referring(12_345)
+    await streams.publish(queued(one))
+    await eventually(trace.waiting)
+    assert (far_side.calls, await trace.steps()) == ([], [])
+    neighbours[0].bodies[one.event_id] = ledger_pb2.GetEventBodyResponse(variables=VARIABLES)
+    neighbours[0].ledger_away = False
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    assert [attempt for _, attempt, _ in far_side.calls] == [1]
+
+
+async def test_a_body_that_is_gone_ends_the_delivery(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention deleted it: after some waiting the timeline says so."""
+    monkeypatch.setattr(worker_module, "_MAX_BODY_DEFERRALS", 1)
+    far_side = FarSide()
+    create_worker(far_side)
+    one = referring(12_345)
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, FAILED))
+    assert [step.reason for step in await trace.steps()] == ["content_deleted"]
+    assert far_side.calls == []

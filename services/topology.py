@@ -16,6 +16,7 @@ from nats.js.api import (
     KeyValueConfig,
     RetentionPolicy,
     StorageType,
+    StoreCompression,
     StreamConfig,
 )
 
@@ -31,8 +32,11 @@ LANES = 16
 # Each group of lanes is one consumer, served on its own.
 LANE_GROUPS = 4
 
-# How long a message id is remembered, seconds.
-DUPLICATE_WINDOW_S = 600
+# How long the broker remembers the ids of EVENTS, DELIVERIES and TIMERS, seconds. An id costs it about 280 bytes of
+# memory. Events older than this are asked about at the ledger before a delivery of theirs is attempted.
+DUPLICATE_WINDOW_S = 120
+# TRACE needs no ids: a record has one of its own, and the ledger writes it once.
+_NO_WINDOW_S = 1
 # After a worker dies, its messages come again after this long, seconds.
 ACK_WAIT_S = 6.0
 
@@ -176,7 +180,7 @@ def consumers() -> list[Consumer]:
 def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
     """The streams. max_bytes bounds each of them but TIMERS, which must not discard (a timer would vanish)."""
 
-    def bounded(name: str, subjects: list[str]) -> StreamConfig:
+    def bounded(name: str, subjects: list[str], window_s: int = DUPLICATE_WINDOW_S) -> StreamConfig:
         return StreamConfig(
             name=name,
             subjects=subjects,
@@ -185,7 +189,8 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
             discard=DiscardPolicy.NEW,
             max_bytes=max_bytes,
             num_replicas=replicas,
-            duplicate_window=DUPLICATE_WINDOW_S,
+            duplicate_window=window_s,
+            compression=StoreCompression.S2,
             allow_atomic=True,
             allow_direct=True,
         )
@@ -204,7 +209,7 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
     return [
         bounded(EVENTS, ["events.*"]),
         bounded(DELIVERIES, ["deliveries.*.*"]),
-        bounded(TRACE, [TRACE_SUBJECT]),
+        bounded(TRACE, [TRACE_SUBJECT], _NO_WINDOW_S),
         timers,
     ]
 

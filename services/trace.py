@@ -43,5 +43,6 @@ class TraceWriter:
 
     async def _flush(self, records: list[trace_pb2.TraceRecord]) -> list[None]:
         payload = trace_pb2.TraceBatch(records=records).SerializeToString()
-        await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload, msg_id=new_id()))
+        # Without a message id: published again after a lost answer, its records are the ones the ledger has.
+        await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload))
         return [None] * len(records)

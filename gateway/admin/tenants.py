@@ -15,6 +15,8 @@ from gateway.replies import json_reply
 
 # How many events; null: no limit.
 LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+# As many as a stream of the broker could hold.
+Bytes = Annotated[int, Meta(ge=0, le=2**50)]
 ContentKey = Literal["full", "seed"]
 
 _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
@@ -34,6 +36,7 @@ class NewTenant(forms.Body):
     sender_email: str = ""
     reply_to: str = ""
     max_unfinished_events: int = 0
+    max_unfinished_bytes: Bytes = 0
     rate_limit_per_minute: LimitValue | None = None
     daily_cap: LimitValue | None = None
     content_key: ContentKey = "full"
@@ -49,6 +52,7 @@ class TenantChange(forms.Body):
     sender_email: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     max_unfinished_events: int | UnsetType = UNSET
+    max_unfinished_bytes: Bytes | UnsetType = UNSET
     rate_limit_per_minute: LimitValue | UnsetType | None = UNSET
     daily_cap: LimitValue | UnsetType | None = UNSET
     content_key: ContentKey | UnsetType = UNSET
@@ -73,7 +77,15 @@ class Revocation(forms.Body):
 REVOKE_DEADLINE_S = 12.0
 
 _LIMITS = ("rate_limit_per_minute", "daily_cap")
-_PLAIN_FIELDS = ("name", "active", "sender_name", "sender_email", "reply_to", "max_unfinished_events")
+_PLAIN_FIELDS = (
+    "name",
+    "active",
+    "sender_name",
+    "sender_email",
+    "reply_to",
+    "max_unfinished_events",
+    "max_unfinished_bytes",
+)
 
 
 class Tenants:
@@ -94,6 +106,7 @@ class Tenants:
             sender_email=body.sender_email,
             reply_to=body.reply_to,
             max_unfinished_events=_whole(body.max_unfinished_events),
+            max_unfinished_bytes=body.max_unfinished_bytes,
             rate_limit_per_minute=body.rate_limit_per_minute,
             daily_cap=body.daily_cap,
             content_key=_CONTENT_KEYS[body.content_key],
@@ -205,6 +218,7 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
         "reply_to": tenant.reply_to,
         "key_last4": tenant.key_last4,
         "max_unfinished_events": tenant.max_unfinished_events,
+        "max_unfinished_bytes": tenant.max_unfinished_bytes,
         "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
         "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
         "content_key": _CONTENT_KEY_NAMES[tenant.content_key],

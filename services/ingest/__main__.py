@@ -20,6 +20,7 @@ from services.ingest.known import KnownTenants
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
+from services.ingest.pressure import Pressure
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenants.servicer import TenantServicer
@@ -50,11 +51,12 @@ async def wire(settings: Settings, process: Process) -> Server:
     tenants = TenantStore(durable, outbox, vault)
     known = KnownTenants(watch, tenants)
     event_log = JetStreamEventLog(connection)
-    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand), event_log, known)
+    pressure = Pressure()
+    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known)
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
-    process.start(Janitor(connection, ledger).run(), name="janitor")
+    process.start(Janitor(connection, ledger, pressure).run(), name="janitor")
     audit = AuditStore(durable, retention_days=settings.audit_retention_days)
     process.start(audit.keep_swept(), name="audit retention")
 

@@ -20,6 +20,7 @@ from services.ingest.ports import (
     Tenants,
     Verdict,
 )
+from services.ingest.weight import weight
 
 # Advice to a tenant past its quota of unfinished events, seconds.
 QUOTA_RETRY_AFTER_S = 5
@@ -70,7 +71,7 @@ class Acceptor:
             del self._under_way[key]
 
     async def _admit_and_store(self, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> Accepted:
-        admitted = await self._admission.admit(tenant_id, key, new_id())
+        admitted = await self._admission.admit(tenant_id, key, new_id(), weight(new))
         if admitted.verdict is Verdict.STORED:
             return Accepted(admitted.event_id, duplicate=True)
         if admitted.verdict is Verdict.LIMITED:
@@ -90,6 +91,12 @@ class Acceptor:
     async def _refusal(self, tenant_id: str, reached: Reached | None) -> ClarionError:
         if reached is None or reached.kind is LimitKind.UNFINISHED:
             detail = "Too many events of this tenant are still being delivered."
+            return ClarionError(Code.LIMITED, detail, retry_after=QUOTA_RETRY_AFTER_S)
+        if reached.kind is LimitKind.BYTES:
+            detail = (
+                "This tenant's events that are still being delivered take too much space:"
+                f" more than {reached.bound // 2**20} MiB. Try again when some of them are delivered."
+            )
             return ClarionError(Code.LIMITED, detail, retry_after=QUOTA_RETRY_AFTER_S)
         name = (await self._tenants.settings(tenant_id)).name or tenant_id
         per = "min" if reached.kind is LimitKind.MINUTE else "day"
@@ -111,6 +118,7 @@ class Acceptor:
             trace_id=new.trace_id,
             accepted_at_us=accepted_at_us,
             dedupe_key=key,
+            weight=weight(new),
             pinned=new.pinned if new.HasField("pinned") else None,
         )
 

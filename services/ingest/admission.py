@@ -11,6 +11,7 @@ from runtime import logs, postgres
 from runtime.batching import Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
 from services.ingest.ports import Admitted, LimitKind, Reached, Verdict
+from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _STATEMENTS = Counter("clarion_sql_statements_total", "SQL statements by purpose.", ["purpose"])
@@ -32,20 +33,24 @@ class _Claim:
     tenant_id: str
     key_hash: bytes
     event_id: str
+    size: int
 
 
 class PostgresAdmission:
     """See ports.Admission. Goes on without PostgreSQL, counts it, and says so in the log."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", settings_of: SettingsOf) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", settings_of: SettingsOf, pressure: Pressure | None = None
+    ) -> None:
         self._pool = pool
-        self._outage = OutageLimits(settings_of)
+        self._pressure = pressure or Pressure()
+        self._outage = OutageLimits(settings_of, self._pressure)
         self._paused_until = 0.0
         self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
 
-    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
+    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str, size: int) -> Admitted:
         """Claim the key; no two calls with the same key may be under way in one process."""
-        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id))
+        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id, size))
 
     async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
         """See ports.Admission. What this leaves undone is done by the ledger, if it has not read the event yet."""
@@ -72,7 +77,7 @@ class PostgresAdmission:
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
         with _SECONDS.time():
-            rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims))
+            rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims), self._pressure.share)
         if len(rows) != len(claims):
             raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
         return rows
@@ -81,7 +86,7 @@ class PostgresAdmission:
         """Answer without PostgreSQL: the broker's window removes duplicates, each process keeps limits of its own."""
         answers = []
         for claim in claims:
-            reached = self._outage.take(claim.tenant_id)
+            reached = self._outage.take(claim.tenant_id, claim.size)
             answers.append(Admitted(claim.event_id, Verdict.LIMITED if reached else Verdict.NEW, reached))
             if reached is None:
                 _DEGRADED.inc()
@@ -93,10 +98,11 @@ def _reached(row: asyncpg.Record) -> Reached | None:
     return Reached(LimitKind(kind), row["bound"], row["retry_after"]) if kind else None
 
 
-def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str]]:
+def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str], list[int]]:
     """Asyncpg takes UUIDs as text."""
     return (
         [claim.tenant_id for claim in claims],
         [claim.key_hash for claim in claims],
         [claim.event_id for claim in claims],
+        [claim.size for claim in claims],
     )

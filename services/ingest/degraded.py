@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from services.ingest.ports import LimitKind, Reached, TenantSettings
+from services.ingest.pressure import Pressure
 
 _MINUTE_US = 60_000_000
 _DAY_US = 86_400_000_000
@@ -28,15 +29,17 @@ class OutageLimits:
     as unfinished.
     """
 
-    def __init__(self, settings_of: SettingsOf, *, now: Clock = _now_us) -> None:
+    def __init__(self, settings_of: SettingsOf, pressure: Pressure | None = None, *, now: Clock = _now_us) -> None:
         self._settings_of = settings_of
+        self._pressure = pressure or Pressure()
         self._now = now
         self._accepted: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._minutes: dict[str, _Minute] = {}
         self._days: dict[str, tuple[int, int]] = {}
 
-    def take(self, tenant_id: str) -> Reached | None:
-        """Count one event, or return the limit that is reached."""
+    def take(self, tenant_id: str, size: int = 0) -> Reached | None:
+        """Count one event of size bytes, or return the limit that is reached."""
         settings = self._settings_of(tenant_id)
         now = self._now()
         minute = self._minutes.setdefault(tenant_id, _Minute())
@@ -50,8 +53,12 @@ class OutageLimits:
             wait_s = minute.wait_s(now, settings.rate_limit_per_minute)
             return Reached(LimitKind.MINUTE, settings.rate_limit_per_minute, wait_s)
         if self._accepted[tenant_id] >= settings.max_unfinished_events:
-            return Reached(LimitKind.UNFINISHED)
+            return Reached(LimitKind.UNFINISHED, settings.max_unfinished_events)
+        budget = int(settings.max_unfinished_bytes * self._pressure.share)
+        if self._bytes[tenant_id] + size > budget:
+            return Reached(LimitKind.BYTES, budget)
         self._accepted[tenant_id] += 1
+        self._bytes[tenant_id] += size
         self._days[tenant_id] = (day, today + 1)
         minute.add(now)
         return None
@@ -60,6 +67,7 @@ class OutageLimits:
         """PostgreSQL answers, and counts again itself."""
         if self._accepted:
             self._accepted.clear()
+            self._bytes.clear()
             self._minutes.clear()
             self._days.clear()
 

@@ -1,5 +1,7 @@
 """EVENTS, as accepting sees it."""
 
+import base64
+
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
@@ -30,7 +32,7 @@ class JetStreamEventLog:
             jetstream.Outgoing(
                 topology.event_subject(event.tenant_id),
                 event.SerializeToString(),
-                msg_id=event.dedupe_key.hex() or event.id,
+                msg_id=_message_id(event),
             )
         )
         if not stored.duplicate:
@@ -54,3 +56,8 @@ class JetStreamEventLog:
             raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1) from error
         first = event_pb2.Event.FromString(message.data or b"")
         return first.id if first.dedupe_key == event.dedupe_key else event.id
+
+
+def _message_id(event: event_pb2.Event) -> str:
+    """Return half of the deduplication key, which is enough: the broker keeps every id in memory for its window."""
+    return base64.urlsafe_b64encode(event.dedupe_key[:16]).decode().rstrip("=") if event.dedupe_key else event.id

@@ -9,6 +9,9 @@ import msgspec
 from clarion.common.v1 import event_pb2
 
 DEFAULT_MAX_UNFINISHED = 100_000
+DEFAULT_MAX_BYTES = 256 * 1024 * 1024
+# The largest event must fit even while a crowded stream leaves each tenant a sixteenth of its budget.
+LEAST_MAX_BYTES = 32 * 1024 * 1024
 
 
 class Verdict(Enum):
@@ -28,6 +31,8 @@ class LimitKind(Enum):
 
     # Accepted events that are not finished.
     UNFINISHED = "unfinished"
+    # The bytes that these take in the streams.
+    BYTES = "bytes"
     # Events accepted in any minute.
     MINUTE = "minute"
     # Events accepted from midnight to midnight UTC.
@@ -58,8 +63,11 @@ class Admitted:
 class Admission(Protocol):
     """Duplicates and limits, exact over any number of ingest processes."""
 
-    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str) -> Admitted:
-        """Claim the key for this event. Never raises for want of a database: then it is NEW, or LIMITED."""
+    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str, size: int) -> Admitted:
+        """Claim the key for this event, and size bytes of the tenant's budget (weight.py).
+
+        Never raises for want of a database: then it is NEW, or LIMITED.
+        """
 
     async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
         """Take note that the key, claimed for one event, had been another's, which is stored. Never raises."""
@@ -79,6 +87,7 @@ class TenantSettings(msgspec.Struct, frozen=True):
 
     name: str = ""
     max_unfinished_events: int = DEFAULT_MAX_UNFINISHED
+    max_unfinished_bytes: int = DEFAULT_MAX_BYTES
     rate_limit_per_minute: int | None = None
     daily_cap: int | None = None
     content_key: ContentKey = ContentKey.FULL

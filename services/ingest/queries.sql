@@ -2,17 +2,18 @@
 
 -- name: admit
 SELECT ordinal, event_id, verdict, limited_by, bound, retry_after
-FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[])
+FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5)
 
 -- The broker knew the key when admission did not (its row was lost, or never written): the first event is another.
 -- name: correct
 WITH corrected AS (
     UPDATE ingest.admission SET event_id = $4, stored = true
     WHERE tenant_id = $1 AND key_hash = $2 AND event_id = $3
-    RETURNING tenant_id
+    RETURNING tenant_id, size
 )
-UPDATE ingest.backlog SET unfinished = greatest(0, unfinished - 1)
-WHERE tenant_id IN (SELECT c.tenant_id FROM corrected c)
+UPDATE ingest.backlog b
+SET unfinished = greatest(0, b.unfinished - 1), unfinished_bytes = greatest(0, b.unfinished_bytes - c.size)
+FROM corrected c WHERE b.tenant_id = c.tenant_id
 
 -- The ledger knows that these reached EVENTS. Adds what admission could not write, and puts right a pending row that
 -- a repeat of such an event made before the ledger read it.
@@ -28,8 +29,9 @@ WHERE NOT m.stored AND m.created_at < EXCLUDED.created_at + interval '24 hours'
 WITH locked AS (
     SELECT b.tenant_id FROM ingest.backlog b WHERE b.tenant_id = ANY ($1::uuid[]) ORDER BY b.tenant_id FOR UPDATE
 )
-UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished - t.n)
-FROM unnest($1::uuid[], $2::bigint[]) AS t (tenant_id, n)
+UPDATE ingest.backlog b
+SET unfinished = greatest(0, b.unfinished - t.n), unfinished_bytes = greatest(0, b.unfinished_bytes - t.bytes)
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS t (tenant_id, n, bytes)
 JOIN locked l ON l.tenant_id = t.tenant_id
 WHERE b.tenant_id = t.tenant_id
 
@@ -47,27 +49,32 @@ WHERE m.ctid = ANY (ARRAY(
 -- What is added or taken away meanwhile is kept: only the difference at this statement's start is put right.
 -- name: recount_backlog
 WITH truth AS (
-    SELECT u.tenant_id, count(*) AS n
+    SELECT u.tenant_id, count(*) AS n, coalesce(sum(u.size), 0)::bigint AS bytes
     FROM (
-        SELECT e.tenant_id FROM ingest.events e WHERE e.finished_at IS NULL
+        SELECT e.tenant_id, e.size FROM ingest.events e WHERE e.finished_at IS NULL
         UNION ALL
-        SELECT m.tenant_id FROM ingest.admission m
+        SELECT m.tenant_id, m.size FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'
             AND NOT EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = m.event_id)
     ) AS u
     GROUP BY u.tenant_id
 ),
 drift AS (
-    SELECT b.tenant_id, coalesce(t.n, 0) - b.unfinished AS missing
+    SELECT
+        b.tenant_id,
+        coalesce(t.n, 0) - b.unfinished AS missing,
+        coalesce(t.bytes, 0) - b.unfinished_bytes AS missing_bytes
     FROM ingest.backlog b
     LEFT JOIN truth t ON t.tenant_id = b.tenant_id
-    WHERE b.unfinished <> coalesce(t.n, 0)
+    WHERE b.unfinished <> coalesce(t.n, 0) OR b.unfinished_bytes <> coalesce(t.bytes, 0)
 ),
 locked AS (
     SELECT b.tenant_id FROM ingest.backlog b
     WHERE b.tenant_id IN (SELECT d.tenant_id FROM drift d)
     ORDER BY b.tenant_id FOR UPDATE
 )
-UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished + d.missing)
+UPDATE ingest.backlog b
+SET unfinished = greatest(0, b.unfinished + d.missing),
+    unfinished_bytes = greatest(0, b.unfinished_bytes + d.missing_bytes)
 FROM drift d JOIN locked l ON l.tenant_id = d.tenant_id
 WHERE b.tenant_id = d.tenant_id

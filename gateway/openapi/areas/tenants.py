@@ -32,6 +32,9 @@ class Tenant(Shape):
     reply_to: str
     key_last4: str
     max_unfinished_events: int
+    max_unfinished_bytes: Annotated[
+        int, Meta(description="Bytes that events which are still being delivered may take in the streams.")
+    ]
     rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
     daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
     content_key: ContentKey

@@ -1,11 +1,11 @@
 -- Times come as Unix microseconds.
 
--- Answers how many events of each tenant this finished; what was finished before (a redelivery) does not count again.
+-- Answers how many events of each tenant this finished, and of how many bytes; what was finished before (a redelivery) does not count again.
 -- name: upsert_events
 WITH written AS (
 INSERT INTO ingest.events AS e (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
-    routed_at, route_us, route_reason, planned, finished_at, replay_of, is_test
+    routed_at, route_us, route_reason, planned, finished_at, replay_of, is_test, size
 )
 SELECT
     t.id, t.tenant_id, t.event_type, t.caller_event_id, t.user_id, t.email, t.phone, t.trace_id,
@@ -13,13 +13,14 @@ SELECT
     'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
     t.route_us, t.route_reason, t.planned,
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
-    t.replay_of, t.is_test
+    t.replay_of, t.is_test, t.size
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[], $16::boolean[]
+    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[], $16::boolean[],
+    $17::integer[]
 ) AS t (
     id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_us,
-    routed_us, route_us, route_reason, planned, finished_us, replay_of, is_test
+    routed_us, route_us, route_reason, planned, finished_us, replay_of, is_test, size
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -38,10 +39,11 @@ ON CONFLICT (id) DO UPDATE SET
     finished_at = CASE WHEN e.planned IS NULL AND EXCLUDED.planned IS NOT NULL
         THEN EXCLUDED.finished_at ELSE coalesce(e.finished_at, EXCLUDED.finished_at) END,
     replay_of = coalesce(e.replay_of, EXCLUDED.replay_of),
-    is_test = coalesce(e.is_test, EXCLUDED.is_test)
-RETURNING e.id, e.tenant_id, e.finished_at, e.xmax = 0 AS inserted
+    is_test = coalesce(e.is_test, EXCLUDED.is_test),
+    size = coalesce(e.size, EXCLUDED.size)
+RETURNING e.id, e.tenant_id, e.finished_at, coalesce(e.size, 0) AS size, e.xmax = 0 AS inserted
 )
-SELECT w.tenant_id, count(*) AS finished
+SELECT w.tenant_id, count(*) AS finished, sum(w.size) AS bytes
 FROM written w
 WHERE w.finished_at IS NOT NULL
     -- The table here is as it was before this statement.
@@ -136,17 +138,18 @@ WITH ended AS (
 finished AS (
     UPDATE ingest.events e SET finished_at = now()
     FROM ended o WHERE e.id = o.id AND e.finished_at IS NULL
-    RETURNING e.tenant_id
+    RETURNING e.tenant_id, coalesce(e.size, 0) AS size
 ),
 counted AS (
-    SELECT f.tenant_id, count(*) AS n FROM finished f GROUP BY f.tenant_id
+    SELECT f.tenant_id, count(*) AS n, sum(f.size) AS bytes FROM finished f GROUP BY f.tenant_id
 ),
 locked AS (
     SELECT b.tenant_id FROM ingest.backlog b
     WHERE b.tenant_id IN (SELECT c.tenant_id FROM counted c)
     ORDER BY b.tenant_id FOR UPDATE
 )
-UPDATE ingest.backlog b SET unfinished = greatest(0, b.unfinished - c.n)
+UPDATE ingest.backlog b
+SET unfinished = greatest(0, b.unfinished - c.n), unfinished_bytes = greatest(0, b.unfinished_bytes - c.bytes)
 FROM counted c JOIN locked l ON l.tenant_id = c.tenant_id
 WHERE b.tenant_id = c.tenant_id
 
@@ -216,6 +219,9 @@ SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at I
 -- name: states
 SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
 
+-- name: payload
+SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
+
 -- name: dead_letters
 SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
 FROM ingest.dead_letters l
@@ -237,7 +243,7 @@ SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at 
 -- name: mark_replayed
 UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
 
--- Its event has something to do again. Answers whose it is, if it was finished.
+-- Its event has something to do again. Answers whose it is and its size, if it was finished.
 -- name: requeue_delivery
 WITH queued AS (
     UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now()
@@ -246,7 +252,7 @@ WITH queued AS (
 )
 UPDATE ingest.events e SET finished_at = NULL
 FROM queued q WHERE e.id = q.event_id AND e.finished_at IS NOT NULL AND e.planned IS NOT NULL
-RETURNING e.tenant_id
+RETURNING e.tenant_id, coalesce(e.size, 0) AS size
 
 -- name: count_again
-UPDATE ingest.backlog SET unfinished = unfinished + 1 WHERE tenant_id = $1
+UPDATE ingest.backlog SET unfinished = unfinished + 1, unfinished_bytes = unfinished_bytes + $2 WHERE tenant_id = $1

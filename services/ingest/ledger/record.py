@@ -29,6 +29,8 @@ class EventRow:
     finished_us: int | None = None
     replay_of: str | None = None
     is_test: bool | None = None
+    # What it counts against its tenant's budget of bytes.
+    size: int | None = None
     # The event as it stood in EVENTS.
     payload: bytes | None = None
 
@@ -117,6 +119,7 @@ def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures) -> None:
     row.accepted_us = event.accepted_at_us
     row.replay_of = event.replay_of or None
     row.is_test = event.HasField("pinned")
+    row.size = event.weight or None
     erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us)
     if erasure is None:
         row.caller_event_id = event.caller_event_id

@@ -13,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services import topology
 from services.ingest.database import typed
+from services.ingest.ledger.progress import Progress
 from services.ingest.ledger.store import LedgerStore, Search
 from services.ingest.ledger.timeline import Row, timeline, to_us
 
@@ -27,6 +28,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
         self._publisher = nats.Publisher(connection)
+        self._progress = Progress(connection)
         self._now = now
 
     @typed
@@ -68,14 +70,27 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
     ) -> ledger_pb2.GetDeliveryStatesResponse:
-        """Return where each delivery stands."""
+        """Return where each delivery stands, once the ledger knows all that was on TRACE when it was asked."""
         if len(request.delivery_ids) > _MAX_STATES:
             raise ClarionError(Code.INVALID, f"At most {_MAX_STATES} ids at a time.")
+        await self._progress.catch_up()
         known = await self._store.states(request.delivery_ids)
         unknown = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
         return ledger_pb2.GetDeliveryStatesResponse(
             states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
         )
+
+    @typed
+    async def GetEventBody(
+        self, request: ledger_pb2.GetEventBodyRequest, context: Any
+    ) -> ledger_pb2.GetEventBodyResponse:
+        """Return what an event carried."""
+        _check_id("tenant_id", request.tenant_id)
+        _check_id("event_id", request.event_id)
+        event = await self._store.payload(request.tenant_id, request.event_id)
+        if event is None:
+            raise ClarionError(Code.NOT_FOUND, "What this event carried was deleted, or is not read yet.")
+        return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
     @typed
     async def ListDeadLetters(

@@ -1,6 +1,5 @@
 """The ledger's tables: written in groups, read by operators."""
 
-import collections
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
+from runtime.errors import ClarionError, Code
 from services.ingest.ledger.record import EventRow, Group
 from services.ingest.replays.again import first_id
 
@@ -73,13 +73,13 @@ class LedgerStore:
             await self._execute(self._durable, _QUERIES.finish_events, [unsure])
         await self._mark_stored(group)
 
-    async def _write_rows(self, connection: Any, group: Group) -> "collections.Counter[str]":
-        """Return how many events of each tenant this finished."""
-        finished: collections.Counter[str] = collections.Counter()
+    async def _write_rows(self, connection: Any, group: Group) -> dict[str, tuple[int, int]]:
+        """Return how many events of each tenant this finished, and of how many bytes."""
+        finished: dict[str, tuple[int, int]] = {}
         if group.events:
             _STATEMENTS.inc()
             rows = await connection.fetch(_QUERIES.upsert_events, *_event_columns(group))
-            finished.update({str(row["tenant_id"]): row["finished"] for row in rows})
+            finished = {str(row["tenant_id"]): (row["finished"], row["bytes"]) for row in rows}
         if payloads := [row for row in group.events.values() if row.payload is not None]:
             await self._execute(connection, _QUERIES.insert_payloads, _payload_columns(payloads))
         if group.deliveries:
@@ -121,10 +121,11 @@ class LedgerStore:
             ]
             await self._execute(self._fast, _ADMISSION_QUERIES.mark_stored, columns)
 
-    async def _release(self, connection: Any, finished: "collections.Counter[str]") -> None:
+    async def _release(self, connection: Any, finished: dict[str, tuple[int, int]]) -> None:
         if finished:
+            events, sizes = zip(*finished.values(), strict=True)
             await self._execute(
-                connection, _ADMISSION_QUERIES.release_backlog, [list(finished), list(finished.values())]
+                connection, _ADMISSION_QUERIES.release_backlog, [list(finished), list(events), list(sizes)]
             )
 
     async def tidy(self, *, recount: bool) -> None:
@@ -189,6 +190,11 @@ class LedgerStore:
         rows = await self._durable.fetch(_QUERIES.states, list(delivery_ids))
         return {str(row["id"]): row["status"] for row in rows}
 
+    async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+        """Return the event as it was accepted; None: deleted, or never read."""
+        raw = await self._durable.fetchval(_QUERIES.payload, tenant_id, event_id)
+        return event_pb2.Event.FromString(raw) if raw is not None else None
+
     async def dead_letters(
         self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
     ) -> "list[asyncpg.Record]":
@@ -199,6 +205,8 @@ class LedgerStore:
     async def replay(self, delivery_id: str, publish: Any) -> bool:
         """Publish the dead letter again, and mark it; False: there is none.
 
+        Raises CONFLICT where what the event carried has been deleted by retention.
+
         publish (an async function of the Delivery) runs last in the transaction: if it fails, nothing has changed; if
         the commit fails after it, a second replay carries the same message id.
         """
@@ -208,21 +216,30 @@ class LedgerStore:
             if raw is None:
                 return False
             delivery = event_pb2.Delivery.FromString(raw)
+            await self._check_body(connection, delivery)
             delivery.replay += 1
             delivery.attempt = 1
             delivery.deferrals = 0
             await connection.execute(_QUERIES.mark_replayed, delivery_id)
-            tenant_id = await connection.fetchval(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+            reopened = await connection.fetchrow(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
             await publish(delivery)
-        if tenant_id is not None:
-            await self._count_again(tenant_id)
+        if reopened is not None:
+            await self._count_again(reopened["tenant_id"], reopened["size"])
         return True
 
-    async def _count_again(self, tenant_id: uuid.UUID) -> None:
+    async def _check_body(self, connection: Any, delivery: event_pb2.Delivery) -> None:
+        if not delivery.HasField("body_reference"):
+            return
+        if await connection.fetchval(_QUERIES.payload, delivery.tenant_id, delivery.event_id) is None:
+            raise ClarionError(
+                Code.CONFLICT, "What this event carried has been deleted by retention; trigger the event again."
+            )
+
+    async def _count_again(self, tenant_id: uuid.UUID, size: int) -> None:
         """Count an event as unfinished once more; if that fails, tidy() does."""
         # Not in the transaction: the row it locks is on every admission's way.
         try:
-            await self._fast.execute(_QUERIES.count_again, tenant_id)
+            await self._fast.execute(_QUERIES.count_again, tenant_id, size)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_counted", tenant_id=str(tenant_id), error=repr(error))
 
@@ -246,6 +263,7 @@ def _event_columns(group: Group) -> list[list[Any]]:
         [row.finished_us for row in rows],
         [row.replay_of for row in rows],
         [row.is_test for row in rows],
+        [row.size for row in rows],
     ]
 
 

@@ -100,7 +100,7 @@ payloads AS (
 )
 DELETE FROM ingest.events WHERE id = ANY ($1::uuid[])
 
--- As expired_events; payloads never outlive their events' days.
+-- As expired_events; payloads never outlive their events' days. Deliveries that still wait may refer to theirs.
 -- name: delete_expired_payloads
 DELETE FROM ingest.event_payloads d
 USING (
@@ -112,6 +112,7 @@ USING (
         WHERE o.tenant_id = t.id
             AND o.event_id < (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint
                 - 86400000::bigint * coalesce(nullif(r.payload_days, 0), $1)), 12, '0') || repeat('0', 20))::uuid
+            AND NOT EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = o.event_id AND e.finished_at IS NULL)
         ORDER BY o.event_id
         LIMIT $2
     ) AS p

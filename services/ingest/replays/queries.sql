@@ -31,7 +31,8 @@ LIMIT 1
 FOR UPDATE SKIP LOCKED
 
 -- name: room
-SELECT t.active, coalesce(b.unfinished, 0) AS unfinished, t.max_unfinished_events AS most
+SELECT t.active, coalesce(b.unfinished, 0) AS unfinished, t.max_unfinished_events AS most,
+    coalesce(b.unfinished_bytes, 0) AS unfinished_bytes, t.max_unfinished_bytes AS most_bytes
 FROM ingest.tenants t LEFT JOIN ingest.backlog b ON b.tenant_id = t.id
 WHERE t.id = $1
 
@@ -90,7 +91,7 @@ UPDATE ingest.dead_letters SET replayed_at = now()
 WHERE event_id = ANY ($1::uuid[]) AND replayed_at IS NULL AND (cardinality($2::smallint[]) = 0 OR channel = ANY ($2))
 
 -- name: count_backlog
-UPDATE ingest.backlog SET unfinished = unfinished + $2 WHERE tenant_id = $1
+UPDATE ingest.backlog SET unfinished = unfinished + $2, unfinished_bytes = unfinished_bytes + $3 WHERE tenant_id = $1
 
 -- name: payload
 SELECT e.tenant_id, t.active, p.event

@@ -84,14 +84,15 @@ class ReplayRunner:
             if obstacle := await claim.obstacle():
                 await claim.wait(obstacle)
             else:
-                counted = (claim.replay.tenant_id, await self._page(claim))
+                sent = await self._page(claim)
+                counted = (claim.replay.tenant_id, len(sent), sum(event.weight for event in sent))
         if counted and counted[1]:
             # Not in the transaction: the row it locks is on every admission's way.
             await self._store.count_backlog(*counted)
         return 0.001
 
-    async def _page(self, claim: Claim) -> int:
-        """Send the next page; return how many events it was."""
+    async def _page(self, claim: Claim) -> list[event_pb2.Event]:
+        """Send the next page; return its events."""
         page = await claim.page()
         named = {replayed_id(claim.replay.id, stored.id): stored for stored in page.events}
         known = await claim.known(list(named)) if named else set()
@@ -103,7 +104,7 @@ class ReplayRunner:
         await claim.advance(page, replayed=replayed, unplayable=len(page.events) - replayed)
         if page.is_last:
             log.info("replay_done", replay_id=claim.replay.id, tenant_id=claim.replay.tenant_id)
-        return len(events)
+        return events
 
     def _again(self, stored: Stored, id_: str) -> event_pb2.Event | None:
         return again(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None

@@ -120,7 +120,8 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         try:
             async with asyncio.timeout(_CONCLUDE_S):
                 await self._store.mark_dead_letters([event.replay_of], list(channels))
-                await self._store.count_backlog(event.tenant_id, 1)  # the janitor's next count would do it as well
+                # The janitor's next count would do it as well.
+                await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))
 

@@ -96,9 +96,9 @@ class ReplayStore:
         """Take the dead letters of these events off the list of those that wait; channels empty: all."""
         await self._durable.execute(_QUERIES.mark_dead_letters, event_ids, channels)
 
-    async def count_backlog(self, tenant_id: str, events: int) -> None:
-        """Count events as unfinished, as admission does with what it lets in."""
-        await self._fast.execute(_QUERIES.count_backlog, tenant_id, events)
+    async def count_backlog(self, tenant_id: str, events: int, size: int) -> None:
+        """Count events of size bytes as unfinished, as admission does with what it lets in."""
+        await self._fast.execute(_QUERIES.count_backlog, tenant_id, events, size)
 
     async def until_next(self) -> float | None:
         """Return the seconds until some replay's next page is due; None: none runs."""
@@ -126,7 +126,8 @@ class Claim:
         row = await self._connection.fetchrow(_QUERIES.room, self.replay.tenant_id)
         if row is None or not row["active"]:
             return "tenant_inactive"
-        return "backlog" if 2 * row["unfinished"] > row["most"] else ""
+        is_busy = 2 * row["unfinished"] > row["most"] or 2 * row["unfinished_bytes"] > row["most_bytes"]
+        return "backlog" if is_busy else ""
 
     async def wait(self, reason: str) -> None:
         """Look again in two seconds."""

@@ -8,6 +8,7 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.ingest.database import typed
+from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
 
@@ -34,6 +35,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             name=request.name,
             texts=(request.sender_name, request.sender_email, request.reply_to),
             quota=request.max_unfinished_events or 1,
+            budget=request.max_unfinished_bytes or LEAST_MAX_BYTES,
             channels=list(request.delivery_channels),
             rate_limit_per_minute=request.rate_limit_per_minute,
             daily_cap=request.daily_cap,
@@ -86,11 +88,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             rate_limit_per_minute=_limit(given("rate_limit_per_minute")),
             daily_cap=_limit(given("daily_cap")),
             content_key=CONTENT_KEYS.get(request.content_key),
+            max_unfinished_bytes=given("max_unfinished_bytes"),
         )
         _check(
             name="x" if changes.name is None else changes.name,
             texts=(changes.sender_name or "", changes.sender_email or "", changes.reply_to or ""),
             quota=1 if changes.max_unfinished_events is None else changes.max_unfinished_events,
+            budget=LEAST_MAX_BYTES if changes.max_unfinished_bytes is None else changes.max_unfinished_bytes,
             channels=changes.delivery_channels or [],
             rate_limit_per_minute=request.rate_limit_per_minute.value,
             daily_cap=request.daily_cap.value,
@@ -166,6 +170,7 @@ def _check(
     name: str,
     texts: tuple[str, ...],
     quota: int,
+    budget: int,
     channels: list[int],
     rate_limit_per_minute: int,
     daily_cap: int,
@@ -179,6 +184,8 @@ def _check(
             faults.append((field, f"must be at most {_MAX_TEXT} printable characters"))
     if quota < 1:
         faults.append(("max_unfinished_events", "must be at least 1"))
+    if budget < LEAST_MAX_BYTES:
+        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES}"))
     known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
     if not known.issuperset(channels):
         faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))

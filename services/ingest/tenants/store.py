@@ -19,7 +19,7 @@ from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
-from services.ingest.ports import DEFAULT_MAX_UNFINISHED, ContentKey
+from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
 
 # Smaller than any id.
@@ -52,6 +52,7 @@ class Changes:
     rate_limit_per_minute: "NewLimit | None" = None
     daily_cap: "NewLimit | None" = None
     content_key: str | None = None
+    max_unfinished_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class TenantStore:
                 request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
                 request.daily_cap if request.HasField("daily_cap") else None,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
+                request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
             await connection.execute(_QUERIES.insert_rates, tenant_id)
@@ -129,6 +131,7 @@ class TenantStore:
                 *_setting(changes.rate_limit_per_minute),
                 *_setting(changes.daily_cap),
                 changes.content_key,
+                changes.max_unfinished_bytes,
             )
             await connection.execute(_QUERIES.insert_rates, tenant_id)
             tenant = await self._publish(connection, tenant_id)
@@ -262,6 +265,7 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
         daily_cap=row["daily_cap"],
         content_key=_CONTENT_KEY_NUMBERS[row["content_key"]],
         webhook_secrets=webhook_secrets.shown(signing),
+        max_unfinished_bytes=row["max_unfinished_bytes"],
     )
 
 
@@ -279,6 +283,7 @@ def _configuration(tenant: tenants_pb2.Tenant, signing: "list[asyncpg.Record]") 
             "sender_email": tenant.sender_email,
             "reply_to": tenant.reply_to,
             "max_unfinished_events": tenant.max_unfinished_events,
+            "max_unfinished_bytes": tenant.max_unfinished_bytes,
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
             "content_key": CONTENT_KEYS[tenant.content_key],

@@ -15,6 +15,7 @@ from services import topology
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore
+from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import QUEUED, SENT, SKIPPED
 from tests.integration.ingest.conftest import Streams
@@ -39,15 +40,50 @@ def janitor(connection: Client, pool: Pool) -> Janitor:
 async def test_events_stay_until_router_and_ledger_are_done(
     janitor: Janitor, streams: Streams, connection: Client
 ) -> None:
-    """A lane's messages go when both have acked them; another lane's, unrouted, stay."""
-    for tenant_id in (TENANT, OTHER, TENANT):
+    """What lies before the first message that somebody has to do with goes when both have acked it."""
+    for tenant_id in (TENANT, TENANT, OTHER, TENANT):
         await streams.publish(builders.accepted(builders.event(tenant_id)))
     await _ack_all(connection, [one for one in topology.router_consumers() if _serves(one, TENANT)])
     await _tidy(janitor)
-    assert await streams.count(topology.EVENTS) == 3  # the ledger has read nothing
+    assert await streams.count(topology.EVENTS) == 4  # the ledger has read nothing
     await _ack_all(connection, topology.ledger_consumers()[:1])
     await _tidy(janitor)
-    assert await streams.count(topology.EVENTS) == 1
+    assert await streams.count(topology.EVENTS) == 2
+    await _ack_all(connection, topology.router_consumers())
+    await _tidy(janitor)
+    assert await streams.count(topology.EVENTS) == 0
+
+
+async def test_of_a_crowded_stream_one_lane_that_waits_keeps_only_its_own(
+    streams: Streams, connection: Client, pool: Pool
+) -> None:
+    """What the other lanes have done with goes, though a message before it waits."""
+    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    await connection.jetstream().update_stream(config)
+    await streams.publish(builders.accepted(builders.event(OTHER)))
+    with pytest.raises(ClarionError):
+        await _flood(streams)
+    await _ack_all(connection, [one for one in topology.router_consumers() if _serves(one, TENANT)])
+    await _ack_all(connection, topology.ledger_consumers()[:1])
+    await _tidy(Janitor(connection, LedgerStore(pool, pool)))
+    subject = topology.event_subject(OTHER)
+    info = await connection.jetstream().stream_info(topology.EVENTS, subjects_filter=subject)
+    assert info.state.subjects == {subject: 1}
+    await streams.publish(builders.accepted(builders.event(TENANT, payload_extra=bytes(200_000))))
+
+
+async def test_the_janitor_says_how_full_the_streams_are(streams: Streams, connection: Client, pool: Pool) -> None:
+    """What nobody has acknowledged makes every tenant's budget smaller."""
+    pressure = Pressure()
+    janitor = Janitor(connection, LedgerStore(pool, pool), pressure)
+    await janitor.relieve()
+    assert pressure.share == 1
+    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    await connection.jetstream().update_stream(config)
+    with pytest.raises(ClarionError):
+        await _flood(streams)
+    await janitor.relieve()
+    assert pressure.share < 0.5
 
 
 async def test_the_window_s_messages_stay(streams: Streams, connection: Client, pool: Pool) -> None:

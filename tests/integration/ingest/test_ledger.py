@@ -399,6 +399,50 @@ async def test_states(ledger: Ledger) -> None:
         assert refused.value.code is Code.INVALID
 
 
+async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Streams, connection: Client) -> None:
+    """A ledger that lags never calls a delivery unsent that was sent: it answers once it has read what was there."""
+    event = builders.event(TENANT)
+    id_ = builders.delivery_id(event)
+    store = LedgerStore(pool, pool)
+    ledger = Ledger(store, LedgerServicer(store, connection))
+    await streams.publish(builders.trace(builders.attempted(event, id_, SENT)))
+    with pytest.raises(ClarionError) as refused:
+        await ledger.call("GetDeliveryStates", delivery_ids=[id_])
+    assert refused.value.code is Code.UNAVAILABLE
+    consumer = LedgerConsumer(connection, store)
+    reading = asyncio.create_task(consumer.run())
+    answer = await ledger.call("GetDeliveryStates", delivery_ids=[id_])
+    assert list(answer.states) == [SENT]
+    await consumer.drain()
+    await reading
+
+
+async def test_the_body_of_an_event(ledger: Ledger) -> None:
+    """Of this tenant's event what it carried; of another's, an unknown or deleted one NOT_FOUND."""
+    event = builders.event(TENANT, variables=b'{"a":1}', payload_extra=b'{"b":2}')
+    await ledger.store.write(group([event]))
+    answer = await ledger.call("GetEventBody", tenant_id=TENANT, event_id=event.id)
+    assert (answer.variables, answer.payload_extra) == (b'{"a":1}', b'{"b":2}')
+    for tenant_id, event_id in ((new_id(), event.id), (TENANT, new_id())):
+        with pytest.raises(ClarionError) as refused:
+            await ledger.call("GetEventBody", tenant_id=tenant_id, event_id=event_id)
+        assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_a_dead_letter_without_its_body_is_not_replayed(ledger: Ledger, pool: Pool) -> None:
+    """Retention deleted what it refers to: the operator is told so, and the letter stays listed."""
+    event = builders.event(TENANT)
+    id_ = builders.delivery_id(event)
+    died = builders.attempted(event, id_, DEAD)
+    died.attempted.dead_letter.body_reference.size = 5000
+    await ledger.store.write(group([event, builders.routed(event, {id_: QUEUED}), died]))
+    await pool.execute("DELETE FROM ingest.event_payloads")
+    with pytest.raises(ClarionError) as refused:
+        await ledger.call("ReplayDeadLetter", delivery_id=id_)
+    assert (refused.value.code, "deleted by retention" in refused.value.detail) == (Code.CONFLICT, True)
+    assert (await ledger.call("ListDeadLetters")).dead_letters
+
+
 def _hours(count: int) -> Any:
 
     return dt.timedelta(hours=count)

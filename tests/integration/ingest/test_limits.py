@@ -31,7 +31,7 @@ class Door:
 
     async def ask(self, key: str = "") -> Admitted:
         """Ask for one event; without a key for one that nobody asked for before."""
-        return await self.admission.admit(self.tenant_id, (key or new_id()).encode(), new_id())
+        return await self.admission.admit(self.tenant_id, (key or new_id()).encode(), new_id(), 1)
 
     async def many(self, number: int) -> list[Admitted]:
         """Ask for so many at once."""
@@ -163,7 +163,7 @@ async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
     await stopped(pool, NOON)
     tenant = await door(pool, per_minute=5, unfinished=2)
     assert await tenant.let_in(9) == 2
-    assert await tenant.refused() == Reached(LimitKind.UNFINISHED)
+    assert await tenant.refused() == Reached(LimitKind.UNFINISHED, 2)
     await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
     assert await tenant.let_in(9) == 2
     await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
@@ -177,7 +177,9 @@ async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
     await stopped(pool, NOON)
     free, some, none = [await door(pool, per_minute=limit) for limit in (None, 2, 0)]
     tenants = [free.tenant_id, some.tenant_id, none.tenant_id, new_id()] * 4
-    answers = await asyncio.gather(*[free.admission.admit(tenant, new_id().encode(), new_id()) for tenant in tenants])
+    answers = await asyncio.gather(
+        *[free.admission.admit(tenant, new_id().encode(), new_id(), 1) for tenant in tenants]
+    )
     found = Counter(
         (tenants.index(tenant), answer.verdict, answer.reached) for tenant, answer in zip(tenants, answers, strict=True)
     )

@@ -265,7 +265,7 @@ async def test_each_tenants_ledger_is_kept_for_its_own_days(privacy: Privacy, po
     wanted = {*(("usual", age) for age in (1, 7, 20, 60, 100)), ("brief", 1), ("brief", 7)}
     assert left == {ids[one] for one in wanted}
     payloads = {str(row["event_id"]) for row in await pool.fetch("SELECT event_id FROM ingest.event_payloads")}
-    assert payloads == {ids[one] for one in (("usual", 1), ("usual", 7), ("usual", 20), ("brief", 1))}
+    assert payloads == {ids[one] for one in (("usual", 1), ("usual", 7), ("usual", 20), ("usual", 100), ("brief", 1))}
     for table in ("deliveries", "attempts", "dead_letters"):
         assert await pool.fetchval(f"SELECT count(*) FROM ingest.{table}") == len(wanted)
 
@@ -302,6 +302,20 @@ async def _unfinished(pool: Pool) -> tuple[int, int]:
     """Events that are not over, and what the quota says."""
     events = await pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NULL")
     return events, await pool.fetchval("SELECT unfinished FROM ingest.backlog")
+
+
+async def test_what_an_unfinished_event_carried_stays(privacy: Privacy) -> None:
+    """A delivery that waits may refer to it; when it is over, it goes."""
+    tenant = await privacy.tenant()
+    event = builders.event(tenant)
+    builders.age(event, 35)
+    id_ = builders.delivery_id(event)
+    await privacy.ledger.write(group([event, builders.routed(event, {id_: QUEUED})]))
+    await privacy.keeper.expire_all()
+    assert (await privacy.count())["event_payloads"] == 1
+    await privacy.ledger.write(group([builders.attempted(event, id_, SENT)]))
+    await privacy.keeper.expire_all()
+    assert (await privacy.count())["event_payloads"] == 0
 
 
 async def test_what_comes_when_its_event_is_gone_goes_too(privacy: Privacy, pool: Pool) -> None:

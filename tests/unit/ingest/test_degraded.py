@@ -2,6 +2,7 @@
 
 from services.ingest.degraded import OutageLimits
 from services.ingest.ports import LimitKind, Reached, TenantSettings
+from services.ingest.pressure import Pressure
 
 # A midnight of UTC.
 MIDNIGHT_US = 1_776_816_000_000_000
@@ -14,7 +15,8 @@ class Process:
     def __init__(self, **settings: int | None) -> None:
         self.now_us = MIDNIGHT_US + 3600 * SECOND_US
         self.settings = TenantSettings(**settings)  # type: ignore[arg-type]
-        self.limits = OutageLimits(lambda _: self.settings, now=lambda: self.now_us)
+        self.pressure = Pressure()
+        self.limits = OutageLimits(lambda _: self.settings, self.pressure, now=lambda: self.now_us)
 
     def let_in(self, number: int, tenant_id: str = "t") -> int:
         """Return how many of so many are let in."""
@@ -25,7 +27,7 @@ def test_the_quota_counts_once_for_each_outage() -> None:
     """Nothing is finished meanwhile; each tenant has its own; the end of the outage begins anew."""
     process = Process(max_unfinished_events=3)
     assert (process.let_in(5), process.let_in(5, "other")) == (3, 3)
-    assert process.limits.take("t") == Reached(LimitKind.UNFINISHED)
+    assert process.limits.take("t") == Reached(LimitKind.UNFINISHED, 3)
     process.limits.reset()
     assert process.let_in(5) == 3
 
@@ -66,3 +68,16 @@ def test_a_log_stays_short() -> None:
         process.let_in(3)
         process.now_us += SECOND_US // 20
     assert len(process.limits._minutes["t"]._log) <= 241
+
+
+def test_the_budget_of_bytes_holds_without_postgres() -> None:
+    """Each process lets the tenant's budget in; of what is crowded only a share."""
+    process = Process(max_unfinished_bytes=1000)
+    assert process.limits.take("t", 900) is None
+    assert process.limits.take("t", 200) == Reached(LimitKind.BYTES, 1000)
+    assert process.limits.take("t", 100) is None
+    assert process.limits.take("other", 1000) is None
+    process.limits.reset()
+    process.pressure.saw("TIMERS", 95, 100)
+    assert process.limits.take("t", 63) == Reached(LimitKind.BYTES, 62)
+    assert process.limits.take("t", 62) is None

@@ -219,17 +219,19 @@ class _Gate:
 
     async def _let_go(self) -> None:
         step = _FIRST_STEP
-        while self._waiting:
-            if self.is_away:
-                step = _FIRST_STEP
-                await self._rest()
-                if self.is_away:
-                    self._let_some_go(1, answers=False)
-            else:
+        while self.is_away or self._waiting:
+            if not self.is_away:
                 self._let_some_go(step, answers=True)
                 step = min(2 * step, _LARGEST_STEP)
                 await asyncio.sleep(_STEP_S)
-        self._has_free_turn = self.is_away
+                continue
+            step = _FIRST_STEP
+            await self._rest()
+            if self.is_away and not self._waiting:  # nobody is left to try it, or whoever tries gets no answer
+                self._has_free_turn = True
+                return
+            if self.is_away:
+                self._let_some_go(1, answers=False)
 
     async def _rest(self) -> None:
         """Wait before the next try; an answer to another one ends the wait."""

@@ -121,14 +121,16 @@ async def test_what_ends_at_once(
 async def test_render_away_is_no_attempt(
     create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
 ) -> None:
-    """Put off without counting; what cannot be rendered is a recorded failure, without asking the provider."""
+    """It waits in hand without counting; what cannot be rendered is a recorded failure, without asking the provider."""
     neighbours[0].render_away = True
     far_side = FarSide()
+    in_hand = await streams.in_hand(topology.DELIVERIES)
     create_worker(far_side)
     one = delivery()
     await streams.publish(queued(one))
-    await eventually(trace.waiting)
+    await eventually(lambda: in_hand)
     assert await trace.steps() == []
+    assert await trace.waiting() == 0
     neighbours[0].render_away = False
     await eventually(lambda: trace.is_over(one.id, SENT))
     assert [(id_, attempt) for id_, attempt, _ in far_side.calls] == [(one.id, 1)]

@@ -21,6 +21,8 @@ from runtime.errors import ClarionError, Code
 # Names of parts, as metrics and logs show them.
 POSTGRES = "postgres"
 RENDER = "render"
+INGEST = "ingest"
+SENDERS = "senders"
 LEDGER = "ledger"
 HUB = "hub"
 

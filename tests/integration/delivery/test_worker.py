@@ -210,14 +210,15 @@ async def test_past_the_window_the_ledger_is_asked(
     neighbours[0].states = {handled.id: SENT, waiting.id: trace_pb2.DELIVERY_STATUS_QUEUED, replayed.id: DEAD}
     neighbours[0].ledger_away = True
     far_side = FarSide()
+    in_hand = await streams.in_hand(topology.DELIVERIES)
     create_worker(far_side)
     young = delivery()
     await streams.publish(*map(queued, (handled, waiting, unknown, young)))
-    await eventually(lambda: far_side.attempted)
+    await eventually(lambda: far_side.attempted and len(in_hand) == 3)  # they wait here, and are not let go
     assert far_side.attempted == [young.id]
     neighbours[0].ledger_away = False
     await streams.publish(queued(replayed))
-    await eventually(trace.all_acked, topology.ACK_WAIT_S * 6)
+    await eventually(trace.all_acked)
     assert sorted(far_side.attempted) == sorted(one.id for one in (young, waiting, unknown, replayed))
 
 

@@ -106,7 +106,7 @@ async def test_global_types_fall_back_to_the_platform(
 async def test_absence_is_checked_at_the_owner(
     start: StartService, streams: Streams, routed: Routed, owners: Owners
 ) -> None:
-    """Nothing in the bucket yet: the owners are asked before it becomes a skip; while they are away, events wait here."""
+    """Nothing in the bucket yet: owners are asked before it becomes a skip; while they are away events wait here."""
     owners.away = True
     owners.tenants.add(TENANT)
     template = templates_pb2.ActiveTemplate(channel=event_pb2.CHANNEL_SMS, template_version_id="v1")

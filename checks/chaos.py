@@ -49,11 +49,10 @@ async def run(running: Running, report: Report, targets: list[str], events: int)
 
 async def _outage(running: Running, report: Report, arguments: argparse.Namespace) -> None:
     async def work() -> str:
-        return await outage.check(
-            running, rate=arguments.rate, away_s=arguments.away, within_s=arguments.delivered_within
-        )
+        load = outage.Load(arguments.rate, arguments.away, arguments.frozen)
+        return await outage.check(running, load, within_s=arguments.delivered_within)
 
-    await report.check("postgres away under load", work)
+    await report.check(f"postgres {'frozen' if arguments.frozen else 'away'} under load", work)
 
 
 async def _main(arguments: argparse.Namespace) -> int:
@@ -90,6 +89,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
     parser.add_argument("--away", type=float, default=outage.AWAY_S, help="seconds that PostgreSQL is away (60)")
     parser.add_argument("--rate", type=float, default=outage.RATE, help="events a second meanwhile (50)")
+    parser.add_argument("--frozen", action="store_true", help="PostgreSQL hangs, in place of being killed")
     parser.add_argument("--delivered-within", type=float, default=outage.WITHIN_S, help="seconds of its return (5)")
     return parser.parse_args()
 

@@ -1,6 +1,7 @@
 """PostgreSQL away for a minute under a steady load: when it is back, all is delivered, once, at the first attempt."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from checks.burst import Burst
 from checks.client import connect
@@ -25,6 +27,15 @@ _BEFORE_S = 3.0
 _BACK_S = 60.0
 _DELIVERED_S = 120.0
 _QUIET_S = 120.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """Events a second, and how long PostgreSQL is away, seconds. frozen: it hangs, in place of being killed."""
+
+    rate: float = RATE
+    away_s: float = AWAY_S
+    frozen: bool = False
 
 
 @dataclass
@@ -48,11 +59,11 @@ class Outcome:
         )
 
 
-async def check(running: Running, *, rate: float = RATE, away_s: float = AWAY_S, within_s: float = WITHIN_S) -> str:
+async def check(running: Running, load: Load, *, within_s: float = WITHIN_S) -> str:
     """Take PostgreSQL away and give it back. Raises CheckError where anything is missing, doubled, late or failed."""
     sink = Sink(running.variables["CLARION_POSTGRES_URL"], running.variables["CLARION_NATS_URL"])
     try:
-        outcome = await _outage(running, sink, rate, away_s)
+        outcome = await _outage(running, sink, load)
     finally:
         await sink.close()
     failed = outcome.attempts.failed + outcome.attempts.dead
@@ -61,27 +72,27 @@ async def check(running: Running, *, rate: float = RATE, away_s: float = AWAY_S,
     return str(outcome)
 
 
-async def _outage(running: Running, sink: Sink, rate: float, away_s: float) -> Outcome:
+async def _outage(running: Running, sink: Sink, load: Load) -> Outcome:
     await until(sink.quiet, "quiet before the outage", deadline=_QUIET_S)
     user_id = f"outage-{secrets.token_hex(3)}"
     mark = await sink.mark(user_id)
-    outcome = Outcome(away_s)
+    outcome = Outcome(load.away_s)
     async with connect(running.state, connections=200) as client:
         burst = Burst(client.tenant, user_id, user_id, ("SMS", "PUSH"))
-        load = asyncio.create_task(burst.run_steadily(rate))
+        sending = asyncio.create_task(burst.run_steadily(load.rate))
         try:
             await asyncio.sleep(_BEFORE_S)
-            async with postgres_away(running):
-                await asyncio.sleep(away_s)
+            async with (_frozen if load.frozen else _killed)(running):
+                await asyncio.sleep(load.away_s)
             await until(sink.answers, "PostgreSQL's return", deadline=_BACK_S)
             back_at = time.monotonic()
             burst.enough()
-            await load
+            await sending
             await _all_delivered(sink, mark, burst)
             outcome.all_delivered_s = time.monotonic() - back_at
         finally:
-            load.cancel()
-            await asyncio.gather(load, return_exceptions=True)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
     await until(sink.quiet, "quiet after the outage", deadline=_QUIET_S, every=0.2)
     delivered = await sink.delivered(mark)  # once more: repeats may have come since
     wanted = set(burst.accepted)
@@ -93,7 +104,25 @@ async def _outage(running: Running, sink: Sink, rate: float, away_s: float) -> O
 
 
 @asynccontextmanager
-async def postgres_away(running: Running) -> AsyncIterator[None]:
+async def _frozen(running: Running) -> AsyncIterator[None]:
+    """Stop all of PostgreSQL's processes for the length of a block: connections stay, and nothing answers."""
+    server = running.pid("postgres")
+    stopped = [server]
+    os.kill(server, signal.SIGSTOP)  # first, so that it starts no more
+    try:
+        children = Path(f"/proc/{server}/task/{server}/children").read_text()  # noqa: ASYNC240 - no disk
+        for child in map(int, children.split()):
+            os.kill(child, signal.SIGSTOP)
+            stopped.append(child)
+        yield
+    finally:
+        for pid in reversed(stopped):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _killed(running: Running) -> AsyncIterator[None]:
     """Kill PostgreSQL, and stop the supervisor so that nobody starts it again, for the length of a block."""
     supervisor = running.supervisor_pid
     os.kill(supervisor, signal.SIGSTOP)

@@ -122,7 +122,7 @@ class Puller:
         ack_wait: float,
         max_held_bytes: int = 8 * 1024 * 1024,
         max_aside: int = 0,
-        max_aside_bytes: int = 8 * 1024 * 1024,
+        max_aside_bytes: int = 4 * 1024 * 1024,
     ) -> None:
         self._nats = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"

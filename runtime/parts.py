@@ -178,7 +178,10 @@ class _Gate:
 
     def note_failure(self, started: float, detail: str) -> None:
         """Take in that a call begun at started (monotonic) failed; the part may have answered another since."""
-        if self.is_away or self._answered_at > started:
+        if self._answered_at > started:
+            return
+        self._see_to_turns()
+        if self.is_away:
             return
         self._away_since = time.monotonic()
         self._waited = 0
@@ -207,8 +210,7 @@ class _Gate:
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._waited = max(self._waited, len(self._waiting))
-        if self._letting_go is None or self._letting_go.done():
-            self._letting_go = asyncio.create_task(self._let_go())
+        self._see_to_turns()
         try:
             return await turn
         finally:
@@ -218,6 +220,10 @@ class _Gate:
     def let_all_go(self) -> None:
         """End all waiting."""
         self._let_some_go(len(self._waiting), answers=True)
+
+    def _see_to_turns(self) -> None:
+        if self._letting_go is None or self._letting_go.done():
+            self._letting_go = asyncio.create_task(self._let_go())
 
     async def _let_go(self) -> None:
         step = _FIRST_STEP

@@ -146,6 +146,25 @@ async def test_the_next_one_may_try_where_nobody_waits() -> None:
     assert not own.is_away("store")
 
 
+async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> None:
+    """Each is told at once; when the part is back, one of the next ones finds out."""
+    own, server = Parts(), Server()
+
+    async def is_answered() -> bool:
+        try:
+            await asyncio.create_task(own.ask("store", lambda: server.take("one")))  # a task of its own, as a call is
+        except PartAway:
+            return False
+        return True
+
+    for _ in range(3):
+        assert not await is_answered()
+    assert own.is_away("store")
+    server.away = False
+    await eventually(is_answered)
+    assert not own.is_away("store")
+
+
 async def test_what_waits_is_set_aside_while_there_is_room() -> None:
     """What must wait aside and finds no room says so at once; what may wait in hand waits; places are given back."""
     own, server = Parts(), Server()

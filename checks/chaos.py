@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from checks import idempotency
+from checks import idempotency, outage
 from checks.ports import free_port
 from checks.report import Report
 from checks.strike import DUPLICATES_BOUND, TARGETS, Striker, striker
@@ -47,11 +47,21 @@ async def run(running: Running, report: Report, targets: list[str], events: int)
             await report.check(f"kill -9 {target}", strike)
 
 
+async def _outage(running: Running, report: Report, arguments: argparse.Namespace) -> None:
+    async def work() -> str:
+        load = outage.Load(arguments.rate, arguments.away, arguments.frozen)
+        return await outage.check(running, load, within_s=arguments.delivered_within)
+
+    await report.check(f"postgres {'frozen' if arguments.frozen else 'away'} under load", work)
+
+
 async def _main(arguments: argparse.Namespace) -> int:
     report = Report()
     targets = ([arguments.only] if arguments.only else list(TARGETS)) * arguments.rounds
-    if arguments.only != "idempotency":
+    if arguments.only not in {"idempotency", "outage"}:
         await _with_stack(report, {}, lambda running: run(running, report, targets, arguments.events))
+    if arguments.only in {None, "outage"}:
+        await _with_stack(report, {}, lambda running: _outage(running, report, arguments))
     if arguments.only == "idempotency" or arguments.also == "idempotency":
         replicas = {"gateway": 2, "ingest": 4}
         await _with_stack(report, replicas, lambda running: idempotency.run(running, report))
@@ -73,10 +83,14 @@ async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m checks.chaos", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=(*TARGETS, "idempotency"), help="this one alone")
+    parser.add_argument("--only", choices=(*TARGETS, "idempotency", "outage"), help="this one alone")
     parser.add_argument("--also", choices=("idempotency",), help="a hundred calls of one event, before and after kills")
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "2000")), help="in a burst (2000)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
+    parser.add_argument("--away", type=float, default=outage.AWAY_S, help="seconds that PostgreSQL is away (60)")
+    parser.add_argument("--rate", type=float, default=outage.RATE, help="events a second meanwhile (50)")
+    parser.add_argument("--frozen", action="store_true", help="PostgreSQL hangs, in place of being killed")
+    parser.add_argument("--delivered-within", type=float, default=outage.WITHIN_S, help="seconds of its return (5)")
     return parser.parse_args()
 
 

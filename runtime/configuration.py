@@ -8,6 +8,7 @@ asked once more at the owner before anyone acts on it.
 import asyncio
 import base64
 import contextlib
+import random
 from collections.abc import Callable, Sequence
 
 import asyncpg
@@ -23,6 +24,9 @@ from runtime.errors import ClarionError, Code
 
 BUCKET = "CONFIG"
 _HEARTBEAT_S = 5.0
+# Between two looks at an outbox, seconds: while NATS or PostgreSQL is away, from and to; and otherwise.
+_AWAY_PAUSE_S = (0.5, 1.0)
+_IDLE_S = 5.0
 
 log = logs.get(__name__)
 
@@ -40,6 +44,7 @@ class Outbox:
         self._table = f"{schema}.config_outbox"
         self._jetstream = connection.jetstream(timeout=2)
         self._wake = asyncio.Event()
+        self._is_waiting = False
         self._lock = asyncio.Lock()
 
     async def add(
@@ -54,20 +59,24 @@ class Outbox:
             async with asyncio.timeout(deadline):
                 await self._send_all()
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError, nats.errors.Error, nats.js.errors.Error) as error:
-            log.warning("config_outbox_waits", error=repr(error))
+            if not self._is_waiting:  # once for an outage, however long
+                log.warning("config_outbox_waits", error=repr(error))
+            self._is_waiting = True
             self._wake.set()
             return False
+        self._is_waiting = False
         return True
 
     async def run(self) -> None:
         """Send what other processes or earlier failures left behind, for ever."""
         while True:
-            await self.flush()
             self._wake.clear()
+            if not await self.flush():
+                await asyncio.sleep(random.uniform(*_AWAY_PAUSE_S))  # noqa: S311 - jitter, not a secret
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()
-                await asyncio.sleep(0.5)
 
     async def _send_all(self) -> None:
         async with self._lock, self._pool.acquire() as connection:

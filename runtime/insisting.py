@@ -10,7 +10,7 @@ from runtime.errors import ClarionError
 
 # Between two tries, seconds: twice as long each time, from the one to the other.
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 4.0
+LONGEST_PAUSE_S = 1.0
 # Each pause is longer or shorter by up to this share, so that those who failed together do not come back together.
 _JITTER = 0.25
 

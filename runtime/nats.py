@@ -36,6 +36,8 @@ _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batc
 _SINGLES = 8
 _REST_S = 0.02
 _LEAST_WAIT_S = 0.5
+# Between two tries of one batch, seconds: a broker that is back is found soon.
+_LONGEST_DELAY_S = 0.5
 _MAX_BATCH = 1000
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 
@@ -203,7 +205,7 @@ class Publisher:
                     raise refused if len(messages) > 1 else _translated(refused)
             except (TimeoutError, nats.errors.Error, OSError):
                 pass
-            delay *= random.uniform(1.2, 2.0)  # noqa: S311 - jitter, not a secret
+            delay = min(1.6 * delay, _LONGEST_DELAY_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
             if time.monotonic() + delay > deadline:
                 raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)
             await asyncio.sleep(delay)

@@ -28,7 +28,9 @@ CONNECTION_ERRORS = (
     asyncpg.InternalClientError,  # asked on a connection that is just being lost
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # it is shutting down or starting up
-    asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.InsufficientResourcesError,  # too many connections, a full disk, no memory
+    asyncpg.exceptions.PostgresSystemError,  # its disk fails
+    asyncpg.exceptions.ReadOnlySQLTransactionError,  # we are connected to a standby
 )
 
 

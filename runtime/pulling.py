@@ -29,7 +29,7 @@ log = logs.get(__name__)
 class Held:
     """A message in our hands: it comes again unless acked, and stays ours while the process lives."""
 
-    __slots__ = ("_msg", "_puller", "sequence", "touched")
+    __slots__ = ("_msg", "_puller", "is_aside", "sequence", "touched")
 
     def __init__(self, msg: Msg, puller: "Puller", sequence: int) -> None:
         self._msg = msg
@@ -37,6 +37,8 @@ class Held:
         # Its sequence in the stream.
         self.sequence = sequence
         self.touched = time.monotonic()
+        # It waits, and does not count as in hand; see set_aside.
+        self.is_aside = False
 
     @property
     def data(self) -> bytes:
@@ -66,6 +68,17 @@ class Held:
         """Let go without an ack: it comes again, here or elsewhere, after the consumer's ack_wait."""
         self._puller.release(self)
 
+    def set_aside(self) -> bool:
+        """Keep it, and make its place free for another one: it waits for a part that others do not need.
+
+        False: no more may be set aside, and it keeps its place.
+        """
+        return self._puller.set_aside(self)
+
+    def take_back(self) -> None:
+        """Let it take a place again; what is in hand may be more than max_held for a while."""
+        self._puller.take_back(self)
+
 
 def _ack_part(msg: Msg, index: int) -> str:
     return msg.reply.split(".")[index]
@@ -92,6 +105,7 @@ class Puller:
     """Pulls from one durable consumer as a stream: asks for more while the last is being handled.
 
     max_held and max_held_bytes (of payloads; at least 4 MiB) bound what is handed out and not yet acked.
+    max_aside of them, up to max_aside_bytes, may be set aside (Held.set_aside): they do not count.
     ack_wait, in seconds, is the consumer's own: messages held for longer than a third of it are reported
     as in progress, so they stay here; those of a killed process come again elsewhere after ack_wait.
     """
@@ -107,6 +121,8 @@ class Puller:
         max_held: int,
         ack_wait: float,
         max_held_bytes: int = 8 * 1024 * 1024,
+        max_aside: int = 0,
+        max_aside_bytes: int = 4 * 1024 * 1024,
     ) -> None:
         self._nats = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
@@ -117,6 +133,11 @@ class Puller:
         # By sequence.
         self._held: dict[int, Held] = {}
         self._held_bytes = 0
+        # Of those held.
+        self._max_aside = max_aside
+        self._max_aside_bytes = max_aside_bytes
+        self._aside = 0
+        self._aside_bytes = 0
         self._arrived: deque[Held] = deque()
         # Two: one is asked for while the other is being served.
         self._requests = [_Request(connection.new_inbox()) for _ in range(2)]
@@ -131,8 +152,12 @@ class Puller:
 
     @property
     def held(self) -> int:
-        """How many messages are in our hands."""
+        """How many messages are in our hands, those set aside included."""
         return len(self._held)
+
+    @property
+    def _places_taken(self) -> int:
+        return len(self._held) - self._aside
 
     async def batches(self) -> AsyncIterator[list[Held]]:
         """Yield what has arrived, as soon as something has, until stop()."""
@@ -178,7 +203,7 @@ class Puller:
         if not self._let_go(message):
             return
         await self._nats.publish(message._msg.reply)  # noqa: SLF001 - Held is this class's own handle
-        if self._stopping or self._is_short or len(self._held) * 2 <= self._max_held:
+        if self._stopping or self._is_short or self._places_taken * 2 <= self._max_held:
             self._wake.set()
 
     def release(self, message: Held) -> None:
@@ -186,10 +211,34 @@ class Puller:
         self._let_go(message)
         self._wake.set()
 
+    def set_aside(self, message: Held) -> bool:
+        """Set one aside; Held.set_aside is the way to call it."""
+        size = len(message.data)
+        if (
+            message.is_aside
+            or self._held.get(message.sequence) is not message
+            or self._aside >= self._max_aside
+            or self._aside_bytes + size > self._max_aside_bytes
+        ):
+            return message.is_aside
+        message.is_aside = True
+        self._aside += 1
+        self._aside_bytes += size
+        self._wake.set()
+        return True
+
+    def take_back(self, message: Held) -> None:
+        """Take one back; Held.take_back is the way to call it."""
+        if message.is_aside:
+            message.is_aside = False
+            self._aside -= 1
+            self._aside_bytes -= len(message.data)
+
     def _let_go(self, message: Held) -> bool:
         """Tell whether it was in our hands until now: it may have been let go, and be here a second time."""
         if self._held.get(message.sequence) is not message:
             return False
+        self.take_back(message)
         del self._held[message.sequence]
         self._held_bytes -= len(message.data)
         return True
@@ -238,7 +287,7 @@ class Puller:
                 request.settle(request.messages, 0)
         self._connects = reconnects
         owed = sum(request.messages for request in self._requests)
-        room = self._max_held - len(self._held) - owed
+        room = self._max_held - self._places_taken - owed
         if room <= 0 or (owed and room * 2 < self._max_held):
             return
         if now < self._pause_until or not self._nats.is_connected:
@@ -246,7 +295,7 @@ class Puller:
         free = next((request for request in self._requests if not request.messages), None)
         if free is None:
             return
-        promised = self._held_bytes + sum(request.bytes for request in self._requests)
+        promised = self._held_bytes - self._aside_bytes + sum(request.bytes for request in self._requests)
         # Half at a time, so that the other place is not left without.
         room_bytes = min(self._max_held_bytes // 2, self._max_held_bytes - promised)
         self._is_short = room_bytes < _LARGEST  # the server would send nothing at all if the next one did not fit

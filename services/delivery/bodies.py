@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from runtime.grpc import Caller
+from runtime.parts import INGEST, Parts
 from services import topology
 
 _READ_S = 2.0
@@ -18,7 +19,8 @@ _ASK_S = 5.0
 class Bodies:
     """Completes deliveries. The stream forgets an event once all have acknowledged it; the ledger keeps it for days."""
 
-    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller) -> None:
+    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller, own: Parts) -> None:
+        self._own = own
         self._stream = connection.jetstream(timeout=_READ_S)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
         self._caller = caller
@@ -26,8 +28,8 @@ class Bodies:
     async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
         """Return the delivery with its variables and payload_extra; itself, where it has them.
 
-        Raises ClarionError: NOT_FOUND when neither the stream nor the ledger has them, UNAVAILABLE when the ledger
-        cannot be asked.
+        Raises ClarionError: NOT_FOUND when neither the stream nor the ledger has them; PartAway when the ledger cannot
+        be asked.
         """
         if not delivery.HasField("body_reference"):
             return delivery
@@ -53,5 +55,5 @@ class Bodies:
 
     async def _from_ledger(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes]:
         request = ledger_pb2.GetEventBodyRequest(tenant_id=delivery.tenant_id, event_id=delivery.event_id)
-        answer = await self._caller(self._stub.GetEventBody, request, deadline=_ASK_S)
+        answer = await self._own.ask(INGEST, lambda: self._caller(self._stub.GetEventBody, request, deadline=_ASK_S))
         return answer.variables, answer.payload_extra

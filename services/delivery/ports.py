@@ -56,7 +56,11 @@ class Try:
 
 
 class Attempter(Protocol):
-    """A channel's side of the worker. An exception means our own fault: the attempt is retried as TRANSIENT."""
+    """A channel's side of the worker.
+
+    PartAway (runtime.parts): a part of ours is away, and nothing was sent. It is no attempt, and is made once the part
+    is back. Any other exception means our own fault: the attempt is retried as TRANSIENT.
+    """
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """Name what a hung far side would hold up (such as tenant and provider): its attempts share one bound."""

@@ -6,7 +6,7 @@ message is acknowledged, and the message stays in hand until it is; a crash in b
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from google.protobuf.message import DecodeError
@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, pulling, telemetry
+from runtime import clock, logs, nats, parts, pulling, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
@@ -48,6 +48,9 @@ _NO_CONTENT = render_pb2.Content()
 # How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about a quarter of an hour.
 _MAX_BODY_DEFERRALS = 20
 
+# Of one consumer, while they wait for a part of ours that others may not need.
+_MAX_ASIDE = 1024
+
 # Our own faults are tried again this often, each after ACK_WAIT_S.
 _MAX_CRASHES = 10
 
@@ -63,6 +66,9 @@ class DeliveryWorker:
     (Attempter.slot) may hold. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
     refuse: says why a delivery is not sent after all, empty: nothing speaks against it; asked before
     each attempt, so it must answer from memory.
+    own: the process's parts, as the attempter asks them; what finds one away waits in hand, and that is no attempt.
+    needs: those that every delivery needs, beside render. may_defer: those for which no more deliveries wait than may
+    be set aside, so that others get on; the rest goes to TIMERS.
     """
 
     def __init__(
@@ -79,6 +85,9 @@ class DeliveryWorker:
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         refuse: Callable[[event_pb2.Delivery], str] | None = None,
+        own: parts.Parts | None = None,
+        needs: Sequence[str] = (),
+        may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._attempter = attempter
@@ -91,11 +100,21 @@ class DeliveryWorker:
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
+        self._own = own or parts.Parts()
+        self._needs = (*needs, parts.RENDER)
+        self._may_defer = may_defer
         self._slots = Slots(slot_limit)
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
-            pulling.Puller(connection, consumer.stream, consumer.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S)
+            pulling.Puller(
+                connection,
+                consumer.stream,
+                consumer.name,
+                max_held=max_held,
+                max_aside=_MAX_ASIDE,
+                ack_wait=topology.ACK_WAIT_S,
+            )
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
         ]
@@ -111,6 +130,7 @@ class DeliveryWorker:
         for puller in self._pullers:
             puller.stop()
         self._insister.stop()
+        self._own.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -131,13 +151,11 @@ class DeliveryWorker:
                 await held.ack()
                 return
             telemetry.bind_trace(delivery.trace_id)
-            if await self._is_repeat(delivery, held):
-                log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
-            else:
-                await self._in_slot(delivery)
+            conclude = await self._attempted(delivery, held)
+            await conclude()
             await held.ack()
         except ClarionError as error:
-            # The ledger is away, or the broker while we are to end: what was not stored is not acked, and comes again.
+            # A part of ours is away while we are to end: what was not stored is not acked, and comes again.
             log.warning("delivery_left", error=error.detail, code=error.code.name)
             held.release()
         except Exception as error:
@@ -147,24 +165,42 @@ class DeliveryWorker:
             else:
                 await self._bury(delivery, held, error)
 
+    async def _attempted(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
+        """Make the attempt, as soon as the parts of ours that it needs are there; return what is left to do."""
+        try:
+            return await self._own.until_answered(
+                partial(self._in_slot, delivery, held), aside=held, only_aside=self._may_defer
+            )
+        except parts.CannotWait as away:
+            if away.part == parts.LEDGER:  # a timer is not asked about, so this may not become one
+                raise
+            return partial(self._defer, delivery, f"{away.part}_away")
+
     async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
         """Past the duplicate window only the ledger knows what was handled before."""
         age_us = self._now() - delivery.accepted_at_us
         if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
             return False
-        return await self._states.state(delivery.id) not in _UNDECIDED
+        state = await self._own.ask(parts.LEDGER, partial(self._states.state, delivery.id))
+        return state not in _UNDECIDED
 
-    async def _in_slot(self, delivery: event_pb2.Delivery) -> None:
+    async def _in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
+        """Make the attempt in a slot; return what is left to do without it. Raises PartAway.
+
+        While the broker takes nothing, or a part of ours is away, all who find no slot would move to TIMERS, which has
+        no bound.
+        """
+        if await self._is_repeat(delivery, held):
+            log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
+            return _nothing_left
         slot, size = self._attempter.slot(delivery), delivery.body_reference.size
+        self._own.check(*self._needs)
         if not await self._slots.enter(slot, size):
-            await self._defer(delivery, "no_slot")
-            return
+            return partial(self._defer, delivery, "no_slot")
         try:
-            conclude = await self._attempt(delivery)
+            return await self._attempt(delivery)
         finally:
             self._slots.leave(slot, size)
-        # Without the slot: while the broker takes nothing, all who find none would move to TIMERS, which has no bound.
-        await conclude()
 
     async def _attempt(self, delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
         """Make the attempt; return what is left to do, which needs no slot."""
@@ -174,13 +210,17 @@ class DeliveryWorker:
             return partial(self._settle, delivery, skipped, started, started)
         try:
             whole = await self._bodies.complete(delivery)
+        except parts.PartAway:
+            raise
         except ClarionError as error:
             return self._without_body(delivery, error, started)
         try:
-            rendered = await self._renderer.render(whole)
-        except ClarionError as error:
-            log.warning("render_away", delivery_id=delivery.id, error=error.detail)
-            return partial(self._defer, delivery, "render_away")
+            rendered = await self._own.ask(parts.RENDER, partial(self._renderer.render, whole))
+        except parts.PartAway:
+            raise
+        except ClarionError as error:  # it is there, and has no time for this one
+            log.warning("render_busy", delivery_id=delivery.id, error=error.detail)
+            return partial(self._defer, delivery, "render_busy")
         del whole
         rendered_at = self._now()
         result = await self._ask(delivery, rendered)
@@ -242,6 +282,8 @@ class DeliveryWorker:
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
+        except parts.PartAway:  # no attempt: it is not the provider's fault
+            raise
         except TimeoutError:
             return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
         except Exception as error:  # our own fault; it must end as a recorded attempt, not as a crash loop
@@ -339,6 +381,10 @@ class DeliveryWorker:
             render_ms=step.render_us / 1000,
             send_ms=step.send_us / 1000,
         )
+
+
+async def _nothing_left() -> None:
+    """Do nothing: the delivery had its attempt before."""
 
 
 def _in_vain(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:

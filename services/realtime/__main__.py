@@ -7,7 +7,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
-from runtime import configuration, logs, nats, postgres, service
+from runtime import configuration, logs, nats, parts, postgres, service
 from runtime.grpc import Caller, channel
 from services import erasures, retention
 from services.delivery.bodies import Bodies
@@ -91,7 +91,8 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     await asyncio.gather(watch.ready(), guard.check())
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
-    worker = _worker(settings, process, connection, Push(inbox, directory, hub), erased)
+    own = parts.Parts()
+    worker = _worker(settings, process, connection, Push(inbox, directory, hub, own=own), erased, own)
     process.on_drain(worker.drain)
     process.on_drain(inbox.drain)
     process.start(worker.run(), name="worker")
@@ -100,7 +101,12 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
 
 
 def _worker(
-    settings: Settings, process: service.Process, connection: Client, push: Push, erased: erasures.Erasures
+    settings: Settings,
+    process: service.Process,
+    connection: Client,
+    push: Push,
+    erased: erasures.Erasures,
+    own: parts.Parts,
 ) -> DeliveryWorker:
     caller = Caller(settings.service_token.reveal())
     render, ingest = channel(settings.render_address), channel(settings.ingest_address)
@@ -112,9 +118,13 @@ def _worker(
         push,
         Renderer(render, caller),
         LedgerStates(ingest, caller),
-        Bodies(connection, ingest, caller),
+        Bodies(connection, ingest, caller, own),
         delays_s=settings.retry_delays_s,
         refuse=erased.refusal,
+        own=own,
+        needs=[parts.POSTGRES],
+        # Whatever becomes of the publication, the next notification has to reach its inbox.
+        may_defer=[parts.HUB],
     )
 
 

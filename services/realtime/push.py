@@ -2,9 +2,11 @@
 
 The inbox is the delivery; the publication only saves an open page from asking. So a publication that the hub
 will never take leaves the delivery sent, with the hub's refusal on record: the recipient finds it in the inbox,
-and neither a retry nor a replay could do better. A hub that is away is worth a retry.
+and neither a retry nor a replay could do better. A database or a hub that is away is waited for: no attempt.
 """
 
+import asyncio
+from functools import partial
 from typing import Any
 
 from prometheus_client import Counter
@@ -13,20 +15,22 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime import ids
 from runtime.clock import Clock, now_us
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
+from runtime.parts import HUB, POSTGRES, Parts
 from services.delivery.ports import Result, Verdict
 from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
 from services.realtime.principal import channel, is_namespace
 
 PROVIDER = "realtime"
 MAX_USER_ID = 255
+# For the inbox's row and the recipient's epoch, seconds; a repeat changes nothing.
+DATABASE_DEADLINE_S = 8.0
 
 _CATEGORIES = frozenset({"success", "warning", "alert", "error", "info"})
 _VERDICTS = {
     Outcome.DONE: Verdict.SENT,
     Outcome.REFUSED: Verdict.SENT,
-    Outcome.AWAY: Verdict.TRANSIENT,
-    Outcome.BUSY: Verdict.THROTTLED,
+    Outcome.BUSY: Verdict.POSTPONED,
 }
 _PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by what came of them.", ["outcome"])
 
@@ -34,7 +38,10 @@ _PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by 
 class Push:
     """Implements services.delivery.ports.Attempter for the PUSH channel."""
 
-    def __init__(self, inbox: Inbox, directory: Directory, hub: Hub, *, now: Clock = now_us) -> None:
+    def __init__(
+        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: Parts | None = None, now: Clock = now_us
+    ) -> None:
+        self._own = own or Parts()
         self._inbox = inbox
         self._directory = directory
         self._hub = hub
@@ -45,24 +52,34 @@ class Push:
         return delivery.tenant_id
 
     async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
-        """Keep the notification, then publish it."""
+        """Keep the notification, then publish it. Raises PartAway."""
         if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
             return Result(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
         entry = self._entry(delivery, content)
-        try:
-            await self._inbox.keep(entry)
-            principal = await self._directory.principal(entry.tenant_id, entry.user_id)
-        except ClarionError as error:
-            return Result(Verdict.TRANSIENT, PROVIDER, reason="inbox_unavailable", detail=error.detail)
-        published = await self._publish(entry, delivery.push_namespace, principal)
+        principal = await self._own.ask(POSTGRES, partial(self._keep, entry))
+        published = await self._own.ask(HUB, partial(self._publish, entry, delivery.push_namespace, principal))
         _PUBLICATIONS.labels(published.outcome.value).inc()
         return Result(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
 
+    async def _keep(self, entry: Entry) -> str:
+        """Keep the notification; return its recipient's name at the hub. Raises UNAVAILABLE."""
+        try:
+            async with asyncio.timeout(DATABASE_DEADLINE_S):
+                await self._inbox.keep(entry)
+                return await self._directory.principal(entry.tenant_id, entry.user_id)
+        except TimeoutError as error:
+            raise ClarionError(Code.UNAVAILABLE, "The inbox's database takes too long.", retry_after=1) from error
+
     async def _publish(self, entry: Entry, namespace: str, principal: str) -> Published:
+        """Return what the hub says. Raises UNAVAILABLE while it is away, or not to be trusted."""
         if namespace and not is_namespace(namespace):
             detail = f"No channel can be named {namespace[:64]!r}."
             return Published(Outcome.REFUSED, "invalid_push_namespace", detail)
-        return await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
+        published = await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
+        if published.outcome is Outcome.AWAY:
+            _PUBLICATIONS.labels(published.outcome.value).inc()
+            raise ClarionError(Code.UNAVAILABLE, f"{published.reason}: {published.detail}", retry_after=1)
+        return published
 
     def _entry(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Entry:
         return Entry(

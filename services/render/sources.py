@@ -20,7 +20,7 @@ from services.render.frames import Source
 _CACHE_BYTES = 8 * 1024 * 1024
 _OVERHEAD = 500
 # PostgreSQL is not asked again so soon after it did not answer, seconds.
-_PAUSE_S = 3.0
+_PAUSE_S = 1.0
 _STORE_DEADLINE_S = 1.5
 _BUCKET_DEADLINE_S = 2.0
 

@@ -3,6 +3,7 @@
 from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import Watch
+from runtime.parts import Parts
 from runtime.service import Process, run
 from services.router.catalog import PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
@@ -38,9 +39,10 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    catalog = Catalog(watch, caller=grpc.Caller(token), **channels)
+    own = Parts()
+    catalog = Catalog(watch, caller=grpc.Caller(token), own=own, **channels)
 
-    consumer = RouterConsumer(connection, catalog)
+    consumer = RouterConsumer(connection, catalog, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:

@@ -11,6 +11,7 @@ from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.configuration import Watch
 from runtime.grpc import Caller
+from runtime.parts import INGEST, RENDER, SENDERS, Parts
 from services import topology
 from services.router.asking import Asking
 from services.router.route import Circumstances, Template
@@ -56,7 +57,9 @@ class Catalog:
         render: grpc.aio.Channel,
         senders: grpc.aio.Channel,
         caller: Caller,
+        own: Parts | None = None,
     ) -> None:
+        self._own = own or Parts()
         self._watch = watch
         self._tenants = tenants_pb2_grpc.TenantServiceStub(ingest)
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)
@@ -96,7 +99,7 @@ class Catalog:
         return circumstances
 
     async def circumstances(self, tenant_id: str, event_type: str) -> Circumstances:
-        """Return what routing an event of this tenant and type needs. Raises UNAVAILABLE when an owner is away."""
+        """Return what routing an event of this tenant and type needs. Raises PartAway when an owner is away."""
         known = self.known(tenant_id, event_type)
         if known is not None:
             return known
@@ -104,7 +107,7 @@ class Catalog:
         return await self._of_templates(tenant_id, templates, locale) if templates else Circumstances()
 
     async def pinned(self, event: event_pb2.Event) -> Circumstances:
-        """Return what routing a test needs: its one template, whatever is active. Raises UNAVAILABLE."""
+        """Return what routing a test needs: its one template, whatever is active. Raises PartAway."""
         pin = event.pinned
         template = Template(pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale)
         return await self._of_templates(event.tenant_id, [template], pin.locale)
@@ -127,8 +130,9 @@ class Catalog:
         known = self._watch.get(topology.tenant_key(tenant_id))
         if known is not None:
             return _policy(known)
-        answer = await self._caller(
-            self._tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id), deadline=_DEADLINE_S
+        request = tenants_pb2.GetTenantRequest(tenant_id=tenant_id)
+        answer = await self._own.ask(
+            INGEST, lambda: self._caller(self._tenants.GetTenant, request, deadline=_DEADLINE_S)
         )
         return frozenset(answer.tenant.delivery_channels)
 
@@ -148,7 +152,8 @@ class Catalog:
                 for t in answer.templates
             ], answer.default_locale
 
-        return await self._asking_templates.ask(topology.templates_key(tenant_id, event_type), question)
+        key = topology.templates_key(tenant_id, event_type)
+        return await self._own.ask(RENDER, lambda: self._asking_templates.ask(key, question))
 
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
@@ -160,7 +165,8 @@ class Catalog:
             answer = await self._caller(self._providers.ResolveProviders, request, deadline=_DEADLINE_S)
             return list(answer.provider_ids)
 
-        return await self._asking_providers.ask(f"{topology.providers_key(tenant_id)}/{channel}", question)
+        key = f"{topology.providers_key(tenant_id)}/{channel}"
+        return await self._own.ask(SENDERS, lambda: self._asking_providers.ask(key, question))
 
 
 def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:

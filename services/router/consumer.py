@@ -15,12 +15,15 @@ from runtime import clock, logs, nats, pulling, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
+from runtime.parts import Parts
 from services import topology
 from services.router.catalog import Catalog
 from services.router.route import Circumstances, Plan, route
 from services.trace import TraceWriter
 
 _MAX_HELD = 512
+# Of one consumer, while they wait for an owner that is away: others are routed from memory.
+_MAX_ASIDE = 1024
 
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
 
@@ -54,15 +57,25 @@ class _Unstored:
 class RouterConsumer:
     """One process's share of the events. Routing twice is harmless: the deliveries have the same ids."""
 
-    def __init__(self, connection: Client, catalog: Catalog, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, connection: Client, catalog: Catalog, *, own: Parts | None = None, now: clock.Clock = clock.now_us
+    ) -> None:
         self._catalog = catalog
+        self._own = own or Parts()
         self._deliveries = nats.Publisher(connection)
         self._trace = TraceWriter(nats.Publisher(connection))
         self._insister = Insister()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
-            pulling.Puller(connection, consumer.stream, consumer.name, max_held=_MAX_HELD, ack_wait=topology.ACK_WAIT_S)
+            pulling.Puller(
+                connection,
+                consumer.stream,
+                consumer.name,
+                max_held=_MAX_HELD,
+                max_aside=_MAX_ASIDE,
+                ack_wait=topology.ACK_WAIT_S,
+            )
             for consumer in topology.router_consumers()
         ]
 
@@ -77,6 +90,7 @@ class RouterConsumer:
         for puller in self._pullers:
             puller.stop()
         self._insister.stop()
+        self._own.stop()
 
     async def _consume(self, puller: pulling.Puller) -> None:
         async for batch in puller.batches():
@@ -110,10 +124,7 @@ class RouterConsumer:
 
     async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         try:
-            if event.HasField("pinned"):
-                circumstances = await self._catalog.pinned(event)
-            else:
-                circumstances = await self._catalog.circumstances(event.tenant_id, event.event_type)
+            circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
             plan = self._plan(held, event, circumstances)
         except ClarionError as error:
             if error.code not in _FOR_EVER:
@@ -129,6 +140,12 @@ class RouterConsumer:
 
     def _plan(self, held: pulling.Held, event: event_pb2.Event, circumstances: Circumstances) -> Plan:
         return route(event, circumstances, self._now(), self._catalog.suppression, sequence=held.sequence)
+
+    async def _circumstances(self, event: event_pb2.Event) -> Circumstances:
+        """Return what routing the event needs. Raises PartAway."""
+        if event.HasField("pinned"):
+            return await self._catalog.pinned(event)
+        return await self._catalog.circumstances(event.tenant_id, event.event_type)
 
     async def _conclude(self, routed: list[_Routed], started: int) -> None:
         """Store what was decided, then ack."""

@@ -4,7 +4,7 @@ import asyncio
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
-from runtime import configuration, grpc, nats, postgres, service
+from runtime import configuration, grpc, nats, parts, postgres, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import erasures, retention, topology
@@ -46,8 +46,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     config_outbox = configuration.Outbox(pool, "senders", connection)
     store = ProviderStore(pool, config_outbox, box)
-    outbox = Outbox(pool)
-    known = directory.ConfiguredDirectory(store)
+    own = parts.Parts()
+    outbox = Outbox(pool, own)
+    known = directory.ConfiguredDirectory(store, own)
     http, sent = HttpClient(), SentLog(pool)
     sender = ProviderSender(
         known,
@@ -93,12 +94,13 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             sender,
             Renderer(render, caller),
             LedgerStates(ledger, caller),
-            Bodies(connection, ledger, caller),
+            Bodies(connection, ledger, caller, own),
             delays_s=settings.retry_delays_s,
             max_held=_MAX_HELD,
             slot_limit=slots,
             attempt_deadline_s=send.DEADLINE_S,
             refuse=refuse,
+            own=own,
         )
         process.start(worker.run(), name=f"deliveries-{channel}")
         workers.append(worker)

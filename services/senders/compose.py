@@ -13,7 +13,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Unsendable(Exception):
-    """No message can be made of this delivery: never, or not yet (verdict TRANSIENT).
+    """No message can be made of this delivery: never, or not yet (verdict POSTPONED: it is no attempt).
 
     reason: a word such as "invalid_recipient".
     """

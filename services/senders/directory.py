@@ -1,11 +1,13 @@
 """The configuration as this process follows it: tenants and their providers."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from runtime import logs
+from runtime.parts import POSTGRES, Parts
 from services.senders.ports import ProviderRecord, Tenant
 
 PREFIXES = ("tenants", "providers")
@@ -26,8 +28,9 @@ class Owner(Protocol):
 class ConfiguredDirectory:
     """See ports.Directory. Its on_change belongs to a configuration Watch over PREFIXES."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, own: Parts | None = None) -> None:
         self._owner = owner
+        self._own = own or Parts()
         self._followers: list[Callable[[str], None]] = []
         self._tenants: dict[str, Tenant] = {}
         self._providers: dict[str, dict[str, ProviderRecord]] = {}
@@ -54,7 +57,9 @@ class ConfiguredDirectory:
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """See ports.Directory."""
         record = self.known(tenant_id, provider_id)
-        return record if record is not None else await self._owner.find(tenant_id, provider_id)
+        if record is not None:
+            return record
+        return await self._own.ask(POSTGRES, partial(self._owner.find, tenant_id, provider_id))
 
     def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
         """See ports.Directory."""

@@ -1,10 +1,11 @@
 """The sandbox's memory: what would have been sent, one row for each call, written in groups."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 
@@ -13,13 +14,16 @@ from clarion.senders.v1 import senders_pb2
 from runtime import clock, postgres
 from runtime.batching import Batcher
 from runtime.errors import ClarionError, Code
-from services.senders.ports import Email, Sms
+from runtime.ids import new_id
+from runtime.parts import POSTGRES, PartAway, Parts
+from services.senders.ports import Email, Reference, Sms
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _GROUP_BYTES = 4 * 1024 * 1024
 _MAX_WAITING = 20_000
 _NEWEST = 2**63 - 1
+_MAX_UNSURE = 20_000
 
 T = TypeVar("T")
 
@@ -41,43 +45,64 @@ class KeptEmail:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[T]):
+    """One call to the sandbox: a message that is sent twice is two calls."""
+
+    id: str
+    message: T
+
+
 class Outbox:
     """Reads and writes senders.outbox; a Recorder (see ports)."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: Parts | None = None) -> None:
         self._pool = pool
-        self._sms: Batcher[Sms, None] = _batcher(self._insert_sms, lambda item: len(item.text))
-        self._emails: Batcher[KeptEmail, None] = _batcher(
-            self._insert_emails, lambda item: len(item.text) + len(item.html)
+        self._own = own or Parts()
+        self._sms: Batcher[_Call[Sms], None] = _batcher(self._insert_sms, lambda call: len(call.message.text))
+        self._emails: Batcher[_Call[KeptEmail], None] = _batcher(
+            self._insert_emails, lambda call: len(call.message.text) + len(call.message.html)
         )
+        # The ids of calls that may be stored or not, by their messages: PostgreSQL went away and did not say.
+        self._unsure: OrderedDict[str, str] = OrderedDict()
 
     async def record_sms(self, message: Sms) -> None:
         """See services.senders.ports.Recorder."""
-        await self._sms.enqueue(message)
+        await self._record(message.reference, lambda call_id: self._sms.enqueue(_Call(call_id, message)))
 
     async def record_email(self, message: Email) -> None:
         """See services.senders.ports.Recorder."""
         name, address = message.sender_name, str(message.sender)
         reference = message.reference
-        await self.keep_email(
-            KeptEmail(
-                via="sandbox",
-                tenant_id=reference.tenant_id,
-                event_id=reference.event_id,
-                delivery_id=reference.delivery_id,
-                trace_id=reference.trace_id,
-                recipient=str(message.recipient),
-                sender=f"{name} <{address}>" if name else address,
-                reply_to=str(message.reply_to or ""),
-                subject=message.subject,
-                text=message.text,
-                html=message.html,
-            )
+        kept = KeptEmail(
+            via="sandbox",
+            tenant_id=reference.tenant_id,
+            event_id=reference.event_id,
+            delivery_id=reference.delivery_id,
+            trace_id=reference.trace_id,
+            recipient=str(message.recipient),
+            sender=f"{name} <{address}>" if name else address,
+            reply_to=str(message.reply_to or ""),
+            subject=message.subject,
+            text=message.text,
+            html=message.html,
         )
+        await self._record(reference, lambda call_id: self._emails.enqueue(_Call(call_id, kept)))
 
     async def keep_email(self, item: KeptEmail) -> None:
         """Return when it is stored. Raises as Recorder does."""
-        await self._emails.enqueue(item)
+        await self._emails.enqueue(_Call(new_id(), item))
+
+    async def _record(self, reference: Reference, write: Callable[[str], Awaitable[None]]) -> None:
+        """Write a call once, though PostgreSQL goes away without an answer and the call is made again."""
+        call_id = self._unsure.pop(reference.idempotency_key, None) or new_id()
+        try:
+            await self._own.ask(POSTGRES, lambda: write(call_id))
+        except PartAway:
+            self._unsure[reference.idempotency_key] = call_id
+            if len(self._unsure) > _MAX_UNSURE:
+                self._unsure.popitem(last=False)
+            raise
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
@@ -111,10 +136,11 @@ class Outbox:
         with postgres.answering():
             return await self._pool.fetch(query, *arguments)
 
-    async def _insert_sms(self, items: list[Sms]) -> Sequence[BaseException | None]:
+    async def _insert_sms(self, calls: "list[_Call[Sms]]") -> Sequence[BaseException | None]:
         columns = zip(
             *(
                 (
+                    call.id,
                     item.reference.tenant_id,
                     item.reference.event_id,
                     item.reference.delivery_id,
@@ -123,16 +149,18 @@ class Outbox:
                     item.sender,
                     item.text,
                 )
-                for item in items
+                for call in calls
+                for item in (call.message,)
             ),
             strict=True,
         )
-        return await self._insert(_SQL.insert_sms, columns, items, self._insert_sms)
+        return await self._insert(_SQL.insert_sms, columns, calls, self._insert_sms)
 
-    async def _insert_emails(self, items: list[KeptEmail]) -> Sequence[BaseException | None]:
+    async def _insert_emails(self, calls: "list[_Call[KeptEmail]]") -> Sequence[BaseException | None]:
         columns = zip(
             *(
                 (
+                    call.id,
                     item.via,
                     item.tenant_id,
                     item.event_id,
@@ -145,11 +173,12 @@ class Outbox:
                     item.text,
                     item.html,
                 )
-                for item in items
+                for call in calls
+                for item in (call.message,)
             ),
             strict=True,
         )
-        return await self._insert(_SQL.insert_email, columns, items, self._insert_emails)
+        return await self._insert(_SQL.insert_email, columns, calls, self._insert_emails)
 
     async def _insert(
         self,

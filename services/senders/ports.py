@@ -84,7 +84,8 @@ class Provider(Protocol[M_contra]):
     async def send(self, message: M_contra) -> Result:
         """Hand the message over once, within a bounded time. A no is a Result, not an exception.
 
-        POSTPONED ("provider_busy"): it was not asked, for all connections to it were in use.
+        POSTPONED ("provider_busy"): it was not asked, for all connections to it were in use. Raises PartAway
+        (runtime.parts) where it needs a part of ours that is away: that says nothing about the provider.
         """
 
     async def close(self) -> None:
@@ -130,7 +131,7 @@ class Http(Protocol):
 
 
 class Recorder(Protocol):
-    """Where the sandbox keeps what it is given. Raises UNAVAILABLE, OVERLOADED or INVALID (ClarionError)."""
+    """Where the sandbox keeps what it is given. Raises PartAway, OVERLOADED or INVALID (ClarionError)."""
 
     async def record_email(self, message: Email) -> None:
         """Return when it is stored."""
@@ -192,7 +193,7 @@ class Directory(Protocol):
         """Return the tenant as last published."""
 
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Return a tenant's provider, asking its owner before saying there is none. Raises UNAVAILABLE."""
+        """Return a tenant's provider, asking its owner before saying there is none. Raises PartAway."""
 
     def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
         """Return a tenant's providers as last published, best first."""

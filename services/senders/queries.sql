@@ -43,24 +43,29 @@ UPDATE senders.providers SET deleted_at = now(), secrets = '' WHERE id = $1 AND 
 RETURNING id
 
 -- name: insert_sms
-INSERT INTO senders.outbox (channel, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text)
-SELECT 2, 'sandbox', item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient, item.sender,
-    item.body_text
-FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-    AS item (tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text)
+INSERT INTO senders.outbox (
+    channel, via, call_id, tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text
+)
+SELECT 2, 'sandbox', item.call_id, item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient,
+    item.sender, item.body_text
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+    AS item (call_id, tenant_id, event_id, delivery_id, trace_id, recipient, sender, body_text)
+ON CONFLICT (call_id) WHERE call_id IS NOT NULL DO NOTHING
 
 -- name: insert_email
 INSERT INTO senders.outbox (
-    channel, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text, body_html
+    channel, call_id, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text,
+    body_html
 )
-SELECT 1, item.via, item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient, item.sender,
-    item.reply_to, item.subject, item.body_text, item.body_html
+SELECT 1, item.call_id, item.via, item.tenant_id, item.event_id, item.delivery_id, item.trace_id, item.recipient,
+    item.sender, item.reply_to, item.subject, item.body_text, item.body_html
 FROM unnest(
-    $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::text[]
+    $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::text[], $12::text[]
 ) AS item (
-    via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text, body_html
+    call_id, via, tenant_id, event_id, delivery_id, trace_id, recipient, sender, reply_to, subject, body_text, body_html
 )
+ON CONFLICT (call_id) WHERE call_id IS NOT NULL DO NOTHING
 
 -- name: list_outbox
 SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,

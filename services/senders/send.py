@@ -11,6 +11,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime import clock
 from runtime.errors import ClarionError
+from runtime.parts import PartAway
 from runtime.telemetry import labelled
 from services import topology
 from services.delivery.ports import Result, Try, Verdict
@@ -82,9 +83,10 @@ class ProviderSender:
         """Send once. See services.delivery.ports.Attempter."""
         try:
             chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
-        except ClarionError as error:
-            unsure = Result(Verdict.TRANSIENT, provider="", reason="configuration_unavailable", detail=error.detail)
-            return await self._ask_others(delivery, content, [], []) or unsure
+        except PartAway:  # who its provider is cannot be known now
+            if (result := await self._ask_others(delivery, content, [], [])) is not None:
+                return result
+            raise
         if chosen is None or chosen.channel != topology.CHANNELS.get(delivery.channel, "").upper():
             gone = Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
             return await self._ask_others(delivery, content, [], []) or gone
@@ -119,15 +121,23 @@ class ProviderSender:
         tries: list[Try],
         rests: list[tuple[ProviderRecord, Rest]],
     ) -> Result | None:
-        """Ask who else there is, after those that were asked or rest; None: there is nobody else."""
+        """Ask who else there is, after those that were asked or rest; None: there is nobody else.
+
+        Raises PartAway where nobody was asked, and one could not be for a part of ours that is away.
+        """
         others = self._others(delivery)
         if not others:
             return None
         until = time.monotonic() + PATIENCE_S
+        away: PartAway | None = None
         for record in others:
             if len(tries) >= MAX_ASKED or time.monotonic() > until:
                 break
-            outcome = await self._ask(delivery, content, record)
+            try:
+                outcome = await self._ask(delivery, content, record)
+            except PartAway as error:
+                away = error
+                continue
             if isinstance(outcome, Rest):
                 rests.append((record, outcome))
                 continue
@@ -136,7 +146,11 @@ class ProviderSender:
                 break
         for tried in tries[:-1]:
             labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], tried.result.provider).inc()
-        return _concluded(tries) if tries else _all_rest(rests)
+        if tries:
+            return _concluded(tries)
+        if away is not None:
+            raise away
+        return _all_rest(rests)
 
     async def _ask(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,9 @@ _GROUP = 500
 _MAX_WAITING = 20_000
 # Nobody waits for a row, so under load each statement carries what this long has brought, seconds.
 _PACE_S = 0.1
-# While the database is away a group is tried this often, with growing pauses: about five minutes in all.
-_TRIES = 24
-_LONGEST_PAUSE_S = 15.0
+# While the database is away a group is tried again and again for ten minutes, with growing pauses, in seconds.
+_PATIENCE_S = 600.0
+_LONGEST_PAUSE_S = 1.0
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 
@@ -107,14 +108,15 @@ class SentLog:
 
     async def _insert(self, items: list[Sent]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
-        for attempt in range(_TRIES):
+        pause, until = 0.1, time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
             try:
                 async with self._pool.acquire(timeout=5.0) as connection:
                     await connection.execute(_SQL.insert_sent, *columns)
                 return [None] * len(items)
             except postgres.CONNECTION_ERRORS as error:
                 log.warning("sent_waits", messages=len(items), error=repr(error))
-            pause = min(2.0**attempt / 4, _LONGEST_PAUSE_S)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
         raise TimeoutError("the database was away for too long")
 

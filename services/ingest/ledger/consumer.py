@@ -31,6 +31,8 @@ _UNWRITABLE = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.CardinalityViolationError,
 )
+# Between two tries while PostgreSQL is away, seconds.
+_LONGEST_PAUSE_S = 1.0
 _MAX_HELD = 2000
 # One group is written while the next one comes in.
 _MAX_HELD_BYTES = 2 * _MAX_GROUP_BYTES
@@ -138,8 +140,8 @@ class LedgerConsumer:
                     return
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("ledger_waits", error=repr(error), items=len(items))
-                delay = min(delay * random.uniform(1.5, 2.5), 2.0)  # noqa: S311 - jitter, not a secret
-                await asyncio.sleep(delay)
+                delay = min(2 * delay, _LONGEST_PAUSE_S)
+                await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter, not a secret
                 continue
             # One of them is at fault: halve until it is alone.
             await self._write(items[:break_at])

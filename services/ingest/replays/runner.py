@@ -64,7 +64,7 @@ class ReplayRunner:
                 pause = await self._next()
             except (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 log.warning("replay_waits", error=repr(error))
-                pause = random.uniform(1.0, 3.0)  # noqa: S311 - jitter, not a secret
+                pause = random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

@@ -22,9 +22,12 @@ class Sandbox(Generic[M]):
         try:
             await self._record(message)
         except ClarionError as error:
-            if error.code is Code.INVALID:
-                return Result(Verdict.PERMANENT, provider="sandbox", reason="message_refused", detail=error.detail)
-            return Result(Verdict.TRANSIENT, provider="sandbox", reason="provider_unreachable", detail=error.detail)
+            match error.code:
+                case Code.INVALID:
+                    return Result(Verdict.PERMANENT, provider="sandbox", reason="message_refused", detail=error.detail)
+                case Code.OVERLOADED:
+                    return Result(Verdict.POSTPONED, provider="sandbox", reason="provider_busy", detail=error.detail)
+            raise
         return _SENT
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import grpc, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
+from runtime.parts import Parts
 from services import topology
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Result, Verdict
@@ -182,7 +183,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
             renderer, states = Renderer(channel, caller), LedgerStates(channel, caller)
-            bodies = Bodies(connection, channel, caller)
+            bodies = Bodies(connection, channel, caller, options.setdefault("own", Parts()))
             worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())
 

@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
+from runtime.parts import INGEST, Parts
 from services import topology
 from services.delivery import worker as worker_module
 from services.delivery.ports import Result, Verdict
@@ -82,14 +83,14 @@ async def test_the_ledger_has_what_events_has_not(
 async def test_without_its_body_a_delivery_waits(
     create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
 ) -> None:
-    """The stream has let it go and the ledger is away: no attempt is made or recorded; when it is back, it is sent."""
+    """The stream has let it go and the ledger is away: it waits in hand, unattempted; when that is back, it is sent."""
     neighbours[0].ledger_away = True
-    far_side = FarSide()
-    create_worker(far_side)
+    far_side, own = FarSide(), Parts()
+    create_worker(far_side, own=own)
     one = referring(12_345)
     await streams.publish(queued(one))
-    await eventually(trace.waiting)
-    assert (far_side.calls, await trace.steps()) == ([], [])
+    await eventually(lambda: _is_away(own))
+    assert (far_side.calls, await trace.steps(), await trace.waiting()) == ([], [], 0)
     neighbours[0].bodies[one.event_id] = ledger_pb2.GetEventBodyResponse(variables=VARIABLES)
     neighbours[0].ledger_away = False
     await eventually(lambda: trace.is_over(one.id, SENT))
@@ -108,3 +109,7 @@ async def test_a_body_that_is_gone_ends_the_delivery(
     await eventually(lambda: trace.is_over(one.id, FAILED))
     assert [step.reason for step in await trace.steps()] == ["content_deleted"]
     assert far_side.calls == []
+
+
+async def _is_away(own: Parts) -> bool:
+    return own.is_away(INGEST)

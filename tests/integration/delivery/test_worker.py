@@ -121,14 +121,16 @@ async def test_what_ends_at_once(
 async def test_render_away_is_no_attempt(
     create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
 ) -> None:
-    """Put off without counting; what cannot be rendered is a recorded failure, without asking the provider."""
+    """It waits in hand without counting; what cannot be rendered is a recorded failure, without asking the provider."""
     neighbours[0].render_away = True
     far_side = FarSide()
+    in_hand = await streams.in_hand(topology.DELIVERIES)
     create_worker(far_side)
     one = delivery()
     await streams.publish(queued(one))
-    await eventually(trace.waiting)
+    await eventually(lambda: in_hand)
     assert await trace.steps() == []
+    assert await trace.waiting() == 0
     neighbours[0].render_away = False
     await eventually(lambda: trace.is_over(one.id, SENT))
     assert [(id_, attempt) for id_, attempt, _ in far_side.calls] == [(one.id, 1)]
@@ -208,14 +210,15 @@ async def test_past_the_window_the_ledger_is_asked(
     neighbours[0].states = {handled.id: SENT, waiting.id: trace_pb2.DELIVERY_STATUS_QUEUED, replayed.id: DEAD}
     neighbours[0].ledger_away = True
     far_side = FarSide()
+    in_hand = await streams.in_hand(topology.DELIVERIES)
     create_worker(far_side)
     young = delivery()
     await streams.publish(*map(queued, (handled, waiting, unknown, young)))
-    await eventually(lambda: far_side.attempted)
+    await eventually(lambda: far_side.attempted and len(in_hand) == 3)  # they wait here, and are not let go
     assert far_side.attempted == [young.id]
     neighbours[0].ledger_away = False
     await streams.publish(queued(replayed))
-    await eventually(trace.all_acked, topology.ACK_WAIT_S * 6)
+    await eventually(trace.all_acked)
     assert sorted(far_side.attempted) == sorted(one.id for one in (young, waiting, unknown, replayed))
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
+from runtime.parts import HUB, PartAway
+from runtime.parts import Parts as OwnParts
 from services.delivery.ports import Verdict
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard, State
@@ -37,7 +39,8 @@ class Parts:
         self.guard = Guard(lambda: probe(url, TOKEN_SECRET))
         self.inbox = InboxStore(pool)
         self.hub = CentrifugoHub(url, api_key, self.guard)
-        self.push = Push(self.inbox, EpochDirectory(_PRINCIPALS, _no_epochs), self.hub)
+        self.own = OwnParts()
+        self.push = Push(self.inbox, EpochDirectory(_PRINCIPALS, _no_epochs), self.hub, own=self.own)
 
     async def kept(self) -> list[str]:
         """Return the ids in u1's inbox."""
@@ -127,17 +130,17 @@ async def test_an_attempt_that_comes_again_changes_nothing(
 
 
 async def test_a_hub_that_is_away_gets_it_when_it_is_back(parts: Parts, hub: Server) -> None:
-    """The inbox has it at once; the publication is worth another try."""
+    """The inbox has it at once; the publication waits, and that is no attempt."""
     delivery = _delivery()
     hub.kill()
-    result = await parts.push.attempt(delivery, _CONTENT)
-    assert result.verdict is Verdict.TRANSIENT
+    waiting = asyncio.create_task(parts.own.until_answered(lambda: parts.push.attempt(delivery, _CONTENT)))
+    await eventually(lambda: parts.own.is_away(HUB))
     assert await parts.kept() == [delivery.id]
     assert await parts.guard.check() is State.AWAY
-    assert (await parts.push.attempt(delivery, _CONTENT)).reason == "hub_away"
+    assert not waiting.done()
     hub.start()
     await _found_safe(parts)
-    assert (await parts.push.attempt(delivery, _CONTENT)).verdict is Verdict.SENT
+    assert (await asyncio.wait_for(waiting, 30)).verdict is Verdict.SENT
     assert await parts.kept() == [delivery.id]
 
 
@@ -155,12 +158,14 @@ async def test_a_hung_hub_holds_nobody_for_long(pool: "asyncpg.Pool[asyncpg.Reco
     parts.guard.state = State.SAFE  # it was, until it hung
     deliveries = [_delivery() for _ in range(100)]
     started = time.monotonic()
-    results = await asyncio.gather(*[parts.push.attempt(delivery, _CONTENT) for delivery in deliveries])
+    attempts = [parts.push.attempt(delivery, _CONTENT) for delivery in deliveries]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
     assert time.monotonic() - started < 20
-    assert {(result.verdict, result.reason) for result in results} == {(Verdict.TRANSIENT, "hub_timeout")}
+    assert {type(result) for result in results} == {PartAway}
+    assert {str(result).partition(":")[0] for result in results} == {"hub_timeout"}
     assert len(await parts.kept()) == 100
     assert await parts.guard.check() is State.AWAY
-    assert (await parts.push.attempt(_delivery(), _CONTENT)).reason == "hub_away"
+    assert (await parts.hub.publish("c", {}, "k")).reason == "hub_away"
     await parts.hub.close()
 
 
@@ -172,18 +177,18 @@ async def test_an_open_hub_gets_nothing(pool: "asyncpg.Pool[asyncpg.Record]", cr
     parts = Parts(pool, hub.http_url)
     assert await parts.guard.check() is State.UNSAFE
     delivery = _delivery()
-    result = await parts.push.attempt(delivery, _CONTENT)
-    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "hub_unsafe")
+    with pytest.raises(PartAway, match="hub_unsafe"):
+        await parts.push.attempt(delivery, _CONTENT)
     assert await parts.kept() == [delivery.id]
     await parts.hub.close()
 
 
-async def test_a_wrong_api_key_is_worth_a_retry_once_it_is_mended(
+async def test_a_wrong_api_key_is_waited_for_until_it_is_mended(
     pool: "asyncpg.Pool[asyncpg.Record]", hub: Server
 ) -> None:
     """It is the operator's fault, not the delivery's."""
     parts = Parts(pool, hub.http_url, api_key="wrong")
     await parts.guard.check()
-    result = await parts.push.attempt(_delivery(), _CONTENT)
-    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "hub_refuses_api_key")
+    with pytest.raises(PartAway, match="hub_refuses_api_key"):
+        await parts.push.attempt(_delivery(), _CONTENT)
     await parts.hub.close()

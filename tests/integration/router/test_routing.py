@@ -106,19 +106,21 @@ async def test_global_types_fall_back_to_the_platform(
 async def test_absence_is_checked_at_the_owner(
     start: StartService, streams: Streams, routed: Routed, owners: Owners
 ) -> None:
-    """Nothing in the bucket yet: the owners are asked before it becomes a skip; while they are away, events wait."""
+    """Nothing in the bucket yet: owners are asked before it becomes a skip; while they are away events wait here."""
     owners.away = True
     owners.tenants.add(TENANT)
     template = templates_pb2.ActiveTemplate(channel=event_pb2.CHANNEL_SMS, template_version_id="v1")
     owners.templates[TENANT, TYPE] = [template]
     owners.providers[TENANT, event_pb2.CHANNEL_SMS] = ["p-sms"]
-    await start("services.router")
+    router = await start("services.router")
+    in_hand = await streams.in_hand(topology.EVENTS)
     event = builders.event(TENANT, **FULL)
     await streams.publish(builders.accepted(event))
-    await eventually(lambda: owners.asked)
+    await eventually(lambda: in_hand and len(owners.asked) > 1)
     assert await routed.records() == {}
     owners.away = False
-    await eventually(lambda: routed.decisions(event.id), topology.ACK_WAIT_S * 6)
+    await eventually(lambda: routed.decisions(event.id))
+    assert "event_left" not in router.log.read_text()
     assert [one.provider_id for one in await routed.deliveries()] == ["p-sms"]
 
 

@@ -35,6 +35,36 @@ async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> Non
     await asyncio.wait_for(task, 90)
 
 
+async def test_what_is_set_aside_makes_room_up_to_a_bound(connection: Client) -> None:
+    """Of 4 in hand 3 wait and 2 may be set aside: 2 more come; taken back they count, and all can be acked."""
+    await nats.Publisher(connection).publish_all(messages(20))
+    pulled = puller(connection, max_held=4, max_aside=2)
+    held: list[pulling.Held] = []
+
+    async def collect() -> None:
+        async for batch in pulled.batches():
+            held.extend(batch)
+
+    task = asyncio.create_task(collect())
+    await eventually(lambda: len(held) == 4)
+    assert [message.set_aside() for message in held[:3]] == [True, True, False]
+    assert held[0].set_aside()  # it is aside already
+    await eventually(lambda: len(held) == 6)
+    held[0].take_back()
+    held[0].take_back()
+    await held[2].ack()
+    await held[0].ack()
+    await eventually(lambda: len(held) == 7)
+    for message in held[7:]:  # what came for the places of those that were acked
+        assert not message.is_aside
+    pulled.stop()
+    for message in held:
+        await message.ack()
+    await asyncio.wait_for(task, 90)
+    assert pulled.held == 0
+    assert pulled._aside == pulled._aside_bytes == 0
+
+
 async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> None:
     """Of large messages fewer are in hand than of small ones, and all of them come in the end."""
     bound, size, count = 4 * 1024**2, 240_000, 40

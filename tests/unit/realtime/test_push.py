@@ -7,6 +7,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.errors import ClarionError, Code
+from runtime.parts import HUB, POSTGRES, PartAway
 from services.delivery.ports import Verdict
 from services.realtime.ports import Entry, Outcome, Published
 from services.realtime.push import Push, category, publication
@@ -74,8 +75,7 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
-        (Outcome.AWAY, Verdict.TRANSIENT),
-        (Outcome.BUSY, Verdict.THROTTLED),
+        (Outcome.BUSY, Verdict.POSTPONED),
         (Outcome.REFUSED, Verdict.SENT),
     ],
 )
@@ -87,11 +87,21 @@ async def test_what_the_hub_says_decides_about_a_retry(outcome: Outcome, verdict
 
 
 async def test_nothing_is_published_that_is_not_kept() -> None:
-    """A page must never show what its inbox does not know."""
+    """A page must never show what its inbox does not know; and no database is no attempt."""
     world = _World(Published(Outcome.DONE), away=True)
-    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
-    assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "inbox_unavailable")
+    with pytest.raises(PartAway) as caught:
+        await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    assert caught.value.part == POSTGRES
     assert world.steps == []
+
+
+async def test_a_hub_that_is_away_is_no_attempt() -> None:
+    """The inbox has it, and the publication waits for the hub."""
+    world = _World(Published(Outcome.AWAY, "hub_away", "its words"))
+    with pytest.raises(PartAway, match="hub_away: its words") as caught:
+        await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    assert caught.value.part == HUB
+    assert [step[0] for step in world.steps] == ["keep", "publish"]
 
 
 @pytest.mark.parametrize(

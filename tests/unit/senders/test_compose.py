@@ -42,7 +42,7 @@ def test_an_unknown_tenant_waits() -> None:
     """Rather late than under the provider's name."""
     with pytest.raises(Unsendable) as caught:
         _compose(tenant=None)
-    assert (caught.value.reason, caught.value.verdict) == ("tenant_unknown", Verdict.TRANSIENT)
+    assert (caught.value.reason, caught.value.verdict) == ("tenant_unknown", Verdict.POSTPONED)
 
 
 def test_the_message_id_is_the_same_for_every_attempt() -> None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
+from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import Result, Verdict
 from services.senders import registry
 from services.senders.breaker import Policy
@@ -32,7 +33,7 @@ _NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
 class _Desk:
     """A sender whose providers answer by their ids, and what it did."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
         self.noted: list[Sent] = []
@@ -81,7 +82,10 @@ class _Scripted:
     async def send(self, message: Sms) -> Result:
         """Answer as told."""
         self._desk.asked.append(self._name)
-        return self._desk.answers[self._name]
+        answer = self._desk.answers[self._name]
+        if isinstance(answer, PartAway):
+            raise answer
+        return answer
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -188,3 +192,36 @@ async def test_a_refused_account_is_not_asked_again(monkeypatch: pytest.MonkeyPa
     assert [first.reason, second.reason] == ["provider_credentials", "provider_credentials"]
     assert second.verdict is Verdict.CREDENTIALS
     assert desk.asked == ["a"]
+
+
+async def test_a_provider_that_needs_an_away_part_of_ours_is_neither_failed_over_nor_rested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The delivery waits for the part: the next provider is for a provider's trouble, not for ours."""
+    desk = _Desk(monkeypatch, a=PartAway(POSTGRES), b=_SENT)
+    for _ in range(5):
+        with pytest.raises(PartAway):
+            await desk.attempt()
+    desk.answers["a"] = _SENT
+    assert (await desk.attempt()).provider_id == "a"
+    assert desk.asked == ["a"] * 6
+
+
+async def test_what_was_really_asked_counts_though_the_next_one_needs_an_away_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the first would be asked again and again, and nobody would count it."""
+    desk = _Desk(monkeypatch, a=_DOWN, b=PartAway(POSTGRES), c=_DOWN)
+    result = await desk.attempt()
+    assert (result.verdict, result.provider_id) == (Verdict.TRANSIENT, "c")
+    assert desk.asked == ["a", "b", "c"]
+    assert [tried.result.provider_id for tried in result.earlier] == ["a"]
+
+
+async def test_an_away_part_is_waited_for_while_the_others_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody was asked, so it is no attempt."""
+    desk = _Desk(monkeypatch, a=_SLOW_DOWN, b=PartAway(POSTGRES))
+    assert (await desk.attempt()).verdict is Verdict.THROTTLED
+    with pytest.raises(PartAway):
+        await desk.attempt()
+    assert desk.asked == ["a", "b", "b"]

@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import pytest
+
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.errors import ClarionError, Code
+from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import Verdict
+from services.senders.breaker import Policy
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
 from services.senders.ports import Email, ProviderRecord, Resources, Sms
@@ -86,7 +90,7 @@ async def test_an_email_carries_its_tenants_name() -> None:
     desk = _Desk()
     desk.publish(_record("EMAIL"))
     waiting = await desk.sender.attempt(delivery(), _CONTENT)
-    assert (waiting.verdict, waiting.reason) == (Verdict.TRANSIENT, "tenant_unknown")
+    assert (waiting.verdict, waiting.reason) == (Verdict.POSTPONED, "tenant_unknown")
     desk.directory.on_change(
         f"tenants.{TENANT}", json.dumps({"id": TENANT, "sender_name": "Acorn", "active": True}).encode()
     )
@@ -113,8 +117,8 @@ async def test_a_provider_deleted_meanwhile() -> None:
     gone = await desk.sender.attempt(order, _CONTENT)
     assert (gone.verdict, gone.reason) == (Verdict.PERMANENT, "provider_gone")
     desk.owner.providers = None
-    unsure = await desk.sender.attempt(order, _CONTENT)
-    assert (unsure.verdict, unsure.reason) == (Verdict.TRANSIENT, "configuration_unavailable")
+    with pytest.raises(PartAway):  # no attempt: it is known when the database is back
+        await desk.sender.attempt(order, _CONTENT)
 
 
 async def test_another_tenants_provider_is_none() -> None:
@@ -157,15 +161,27 @@ async def test_no_recipient() -> None:
 
 
 async def test_a_sandbox_that_cannot_keep_it() -> None:
-    """Away is worth another try, refused is not."""
+    """Refused is final; a full queue is waited for."""
     desk = _Desk()
     desk.publish(_record())
-    desk.memory.failure = ClarionError(Code.UNAVAILABLE, "The outbox does not answer.")
-    away = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = ClarionError(Code.INVALID, "Not storable.")
     refused = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
-    assert (away.verdict, away.reason) == (Verdict.TRANSIENT, "provider_unreachable")
+    desk.memory.failure = ClarionError(Code.OVERLOADED, "Too much work is waiting.")
+    busy = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     assert (refused.verdict, refused.reason) == (Verdict.PERMANENT, "message_refused")
+    assert (busy.verdict, busy.reason) == (Verdict.POSTPONED, "provider_busy")
+
+
+async def test_our_database_away_opens_no_circuit() -> None:
+    """However often the sandbox cannot keep a message: it is asked again, and takes the first after the outage."""
+    desk = _Desk()
+    desk.publish(_record())
+    desk.memory.failure = PartAway(POSTGRES)
+    for _ in range(3 * Policy().failures):
+        with pytest.raises(PartAway):
+            await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    desk.memory.failure = None
+    assert (await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
 
 
 def test_slots_are_by_tenant_and_provider() -> None:

@@ -22,7 +22,7 @@ def compose(
     recipient = _parsed(delivery.recipient.email, "invalid_recipient", "The recipient's address")
     if tenant is None:
         # Rather late than under a name that is not theirs.
-        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.TRANSIENT)
+        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
     sender = _parsed(tenant.sender_email or settings.from_email, "invalid_sender", "The sender's address")
     reply_to = _parsed(tenant.reply_to, "invalid_sender", "The address for replies") if tenant.reply_to else None
     return Email(

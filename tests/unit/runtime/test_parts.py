@@ -1,0 +1,209 @@
+"""Waiting for parts of ours: no work is lost, none is done while its part is away, and all of it goes on afterwards."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import REGISTRY
+
+from runtime import parts
+from runtime.errors import ClarionError, Code
+from runtime.parts import CannotWait, PartAway, Parts
+from tests.waiting import eventually
+
+
+@dataclass
+class Server:
+    """A part. asked: how often. refuses: work that it never answers."""
+
+    away: bool = True
+    asked: int = 0
+    done: list[str] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+
+    async def take(self, name: str) -> str:
+        """Answer, or be away."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.away or name in self.refuses:
+            raise ClarionError(Code.UNAVAILABLE, "away")
+        self.done.append(name)
+        return name
+
+
+@dataclass
+class Room:
+    """Where work may be set aside: one place of several."""
+
+    places: list[str]
+    most: int
+    name: str
+
+    def set_aside(self) -> bool:
+        """Take a place."""
+        if len(self.places) >= self.most:
+            return False
+        self.places.append(self.name)
+        return True
+
+    def take_back(self) -> None:
+        """Leave it."""
+        if self.name in self.places:
+            self.places.remove(self.name)
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that nobody notices."""
+    monkeypatch.setattr(parts, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(parts, "LONGEST_PAUSE_S", 0.005)
+    monkeypatch.setattr(parts, "_STEP_S", 0.001)
+
+
+def _work(own: Parts, server: Server, name: str, part: str = "store") -> Callable[[], Awaitable[str]]:
+    return lambda: own.ask(part, lambda: server.take(name))
+
+
+def _start(own: Parts, server: Server, name: str) -> "asyncio.Task[str]":
+    return asyncio.create_task(own.until_answered(_work(own, server, name)))
+
+
+async def test_all_wait_and_all_go_on() -> None:
+    """A thousand find the part away; when it is back each is done once."""
+    own, server = Parts(), Server()
+    tasks = [_start(own, server, str(number)) for number in range(1000)]
+    await eventually(lambda: own.is_away("store") and server.asked > 1010)
+    assert server.done == []
+    server.away = False
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 30) == [str(number) for number in range(1000)]
+    assert len(server.done) == 1000
+    assert not own.is_away("store")
+
+
+async def test_an_away_part_is_tried_by_one_at_a_time() -> None:
+    """Of a hundred that wait, and of those that come later, only the one whose turn it is asks the part."""
+    own, server = Parts(), Server()
+    first = _start(own, server, "first")
+    await eventually(lambda: own.is_away("store"))
+    asked = server.asked
+    rest = [_start(own, server, str(number)) for number in range(100)]
+    await eventually(lambda: server.asked >= asked + 20)
+    # Each was told at once; had they asked, it would be a hundred more.
+    assert server.asked < asked + 100
+    server.away = False
+    await asyncio.wait_for(asyncio.gather(first, *rest), 30)
+
+
+async def test_work_that_needs_another_part_goes_on() -> None:
+    """One part's absence is its own."""
+    own, server, other = Parts(), Server(), Server(away=False)
+    waiting = _start(own, server, "one")
+    await eventually(lambda: own.is_away("store"))
+    assert await own.until_answered(_work(own, other, "two", part="render")) == "two"
+    assert not waiting.done()
+    assert own.is_away("store")
+    assert not own.is_away("render")
+    server.away = False
+    await asyncio.wait_for(waiting, 30)
+
+
+async def test_a_no_is_an_answer() -> None:
+    """Only UNAVAILABLE means away."""
+    own = Parts()
+
+    async def refuse() -> None:
+        raise ClarionError(Code.INVALID, "no")
+
+    with pytest.raises(ClarionError, match="no"):
+        await own.until_answered(lambda: own.ask("store", refuse))
+    assert not own.is_away("store")
+
+
+async def test_what_a_part_never_answers_does_not_hold_up_others() -> None:
+    """It is turned away in the end, and all others were answered meanwhile."""
+    own, server = Parts(), Server(away=False, refuses={"poison"})
+    poison = _start(own, server, "poison")
+    number = 0
+    while not poison.done():
+        number += 1
+        await asyncio.wait_for(own.until_answered(_work(own, server, str(number))), 30)
+        await asyncio.sleep(0)
+    with pytest.raises(CannotWait):
+        await poison
+    assert len(server.done) == number
+
+
+async def test_the_next_one_may_try_where_nobody_waits() -> None:
+    """The one that found the part away has gone: a part is never away for good because nobody asks it."""
+    own, server = Parts(), Server()
+    gone = _start(own, server, "gone")
+    await eventually(lambda: own.is_away("store"))
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    server.away = False
+    assert await asyncio.wait_for(own.until_answered(_work(own, server, "next")), 30) == "next"
+    assert not own.is_away("store")
+
+
+async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> None:
+    """Each is told at once; when the part is back, one of the next ones finds out."""
+    own, server = Parts(), Server()
+
+    async def is_answered() -> bool:
+        try:
+            await asyncio.create_task(own.ask("store", lambda: server.take("one")))  # a task of its own, as a call is
+        except PartAway:
+            return False
+        return True
+
+    for _ in range(3):
+        assert not await is_answered()
+    assert own.is_away("store")
+    server.away = False
+    await eventually(is_answered)
+    assert not own.is_away("store")
+
+
+async def test_what_waits_is_set_aside_while_there_is_room() -> None:
+    """What must wait aside and finds no room says so at once; what may wait in hand waits; places are given back."""
+    own, server = Parts(), Server()
+    places: list[str] = []
+
+    def start(name: str, only_aside: tuple[str, ...] = ()) -> "asyncio.Task[str]":
+        room = Room(places, 2, name)
+        return asyncio.create_task(own.until_answered(_work(own, server, name), aside=room, only_aside=only_aside))
+
+    first, second = start("1"), start("2")
+    await eventually(lambda: len(places) == 2)
+    third = start("3")
+    with pytest.raises(CannotWait):
+        await asyncio.wait_for(start("4", ("store",)), 30)
+    server.away = False
+    assert list(await asyncio.wait_for(asyncio.gather(first, second, third), 30)) == ["1", "2", "3"]
+    assert places == []
+
+
+async def test_stopping_ends_all_waiting() -> None:
+    """Who waits is told that the part is away, and who comes later does not wait."""
+    own, server = Parts(), Server()
+    waiting = [_start(own, server, str(number)) for number in range(3)]
+    await eventually(lambda: own.is_away("store"))
+    own.stop()
+    results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+    assert {type(result) for result in results} == {PartAway}
+    with pytest.raises(PartAway):
+        await asyncio.wait_for(_start(own, server, "late"), 30)
+
+
+async def test_an_outage_is_counted_and_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many wait: one line when the part goes away, one when it is back."""
+    own, server = Parts(), Server()
+    before = REGISTRY.get_sample_value("clarion_part_outages_total", {"part": "counted"}) or 0.0
+    tasks = [asyncio.create_task(own.until_answered(_work(own, server, str(n), part="counted"))) for n in range(50)]
+    await eventually(lambda: server.asked > 60)
+    assert REGISTRY.get_sample_value("clarion_part_away", {"part": "counted"}) == 1
+    server.away = False
+    await asyncio.wait_for(asyncio.gather(*tasks), 30)
+    assert REGISTRY.get_sample_value("clarion_part_away", {"part": "counted"}) == 0
+    assert REGISTRY.get_sample_value("clarion_part_outages_total", {"part": "counted"}) == before + 1

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.websocket.endings import Refusal
 
+_ABSENT = msgspec.Raw()
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 # The hub keeps both for as long as the connection lasts.
 _Label = Annotated[str, msgspec.Meta(max_length=255)]
@@ -63,27 +64,27 @@ class Command(msgspec.Struct, omit_defaults=True):
     unsubscribe: Unsubscribe | None = None
     refresh: Refresh | None = None
     # A page only reads: what else the protocol has is refused.
-    publish: msgspec.Raw | None = None
-    presence: msgspec.Raw | None = None
-    presence_stats: msgspec.Raw | None = None
-    history: msgspec.Raw | None = None
-    ping: msgspec.Raw | None = None
-    send: msgspec.Raw | None = None
-    rpc: msgspec.Raw | None = None
-    sub_refresh: msgspec.Raw | None = None
+    publish: msgspec.Raw = _ABSENT
+    presence: msgspec.Raw = _ABSENT
+    presence_stats: msgspec.Raw = _ABSENT
+    history: msgspec.Raw = _ABSENT
+    ping: msgspec.Raw = _ABSENT
+    send: msgspec.Raw = _ABSENT
+    rpc: msgspec.Raw = _ABSENT
+    sub_refresh: msgspec.Raw = _ABSENT
 
     @property
     def requests(self) -> list[str]:
         """The names of what is asked for: one, or none."""
-        return [name for name in self.__struct_fields__[1:] if getattr(self, name) is not None]
+        return [name for name in self.__struct_fields__[1:] if getattr(self, name) not in (None, _ABSENT)]
 
 
 class Reply(msgspec.Struct):
     """One line of the hub's, as far as the gateway reads it."""
 
     id: int = 0
-    connect: msgspec.Raw | None = None
-    refresh: msgspec.Raw | None = None
+    connect: dict[str, msgspec.Raw] | None = None
+    refresh: dict[str, msgspec.Raw] | None = None
 
 
 class UnreadableError(Exception):

@@ -26,6 +26,8 @@ _CLOSE_S = 2.0
 # A connection that never authenticated gets less time to say goodbye, seconds.
 _CLOSE_STRANGER_S = 0.2
 
+_RETRY = {"Retry-After": "5"}
+
 log = logs.get(__name__)
 
 
@@ -43,7 +45,7 @@ class Proxy:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Pass one connection on for as long as it lasts. 502: the hub is away; 429, 503: full, or draining."""
         if not self._life.serving:
-            return _refusal(503, "No further connection can be taken; connect again shortly.")
+            return _refusal(503, "No further connection can be taken; connect again shortly.", _RETRY)
         if not web.WebSocketResponse().can_prepare(request):
             return _refusal(426, "This path speaks WebSocket only.", {"Upgrade": "websocket"})
         if _wants_protobuf(request):
@@ -51,7 +53,7 @@ class Proxy:
         try:
             place = self._places.enter(self._proxies.client_of(request))
         except FullError as error:
-            return _refusal(error.status, str(error), {"Retry-After": "5"})
+            return _refusal(error.status, str(error), _RETRY)
         deadline = asyncio.get_running_loop().call_later(self._connect_s, self._end_stale, place)
         try:
             return await self._join(request, place)

@@ -1,4 +1,4 @@
-"""The bounds that the configuration sets: channels, connections, names, and how long an unused channel is remembered."""
+"""The bounds that the configuration sets: channels, connections, names, how long an unused channel is remembered."""
 
 from __future__ import annotations
 

@@ -54,13 +54,14 @@ async def test_three_hundred_silent_sockets_shut_out_nobody(
     """From many addresses, at a limit of 300: who brings a token is connected, in the place of a silent one."""
     gateway = await start_gateway(max_websockets=300)
     silent: list[Page] = []
+    statuses: set[int] = set()
 
     async def all_places_are_tried() -> bool:
         for number in range(300):
             try:
                 silent.append(await opened(gateway, f"10.0.0.{number % 250}"))
             except aiohttp.WSServerHandshakeError as error:
-                assert error.status == 503
+                statuses.add(error.status)
         return len(silent) >= 30
 
     await eventually(all_places_are_tried)
@@ -73,6 +74,7 @@ async def test_three_hundred_silent_sockets_shut_out_nobody(
 
     page = await eventually(is_connected)
     assert page is not None
+    assert statuses <= {503}
     assert await page.subscribe("orders#p1") == 0
     assert await silent[0].next() == TRY_AGAIN_LATER
 

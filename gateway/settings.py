@@ -37,7 +37,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     # Of them, of one user.
     max_websockets_per_user: Annotated[int, msgspec.Meta(ge=1)] = 32
     # How long a browser may take to authenticate, seconds.
-    websocket_connect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    websocket_connect_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
     # Bytes of accepted but unanswered events at a time; past it: 503.
     max_waiting_bytes: int = 64 * 1024 * 1024
     # How often one address may fail to show who it is, in any minute; past it: 429. 0: no limit.

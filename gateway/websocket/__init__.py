@@ -21,6 +21,6 @@ def add_routes(app: web.Application, clients: Clients, proxies: Proxies, setting
         per_address=settings.max_websockets_per_address,
         per_user=settings.max_websockets_per_user,
     )
-    proxy = Proxy(clients, app[LIFE], proxies, Places(limits), connect_s=settings.websocket_connect_seconds)
+    proxy = Proxy(clients, app[LIFE], proxies, Places(limits), connect_s=settings.websocket_connect_s)
     app.router.add_get(PATH, proxy.connect, allow_head=False)
     app.on_shutdown.append(proxy.close_all)

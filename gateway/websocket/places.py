@@ -6,12 +6,12 @@ means to connect sends the token at once.
 """
 
 import asyncio
+import collections
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 
-from prometheus_client import Counter as Count
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from gateway.websocket.bucket import Now
 from gateway.websocket.endings import CONNECTION_LIMIT, FULL, Ending
@@ -22,7 +22,7 @@ SILENCE_S = 1.0
 
 _connected = Gauge("clarion_websockets", "Browsers connected.")
 _waiting = Gauge("clarion_websockets_waiting", "WebSockets that have not authenticated yet.")
-refusals = Count("clarion_websocket_refusals", "What was refused to browsers, by reason.", ["reason"])
+refusals = Counter("clarion_websocket_refusals_total", "What was refused to browsers, by reason.", ["reason"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ class Places:
         self._now = now
         self._users = Users(now=now)
         self._connected = 0
-        self._connected_of: Counter[str] = Counter()
+        self._connected_of: collections.Counter[str] = collections.Counter()
         self._waiting: set[Place] = set()
-        self._waiting_of: Counter[str] = Counter()
+        self._waiting_of: collections.Counter[str] = collections.Counter()
         # Those that have sent nothing yet, the longest silent first; a part of the waiting.
         self._silent: OrderedDict[Place, None] = OrderedDict()
 
@@ -167,7 +167,7 @@ class Places:
             _waiting.set(len(self._waiting))
 
 
-def _take_one(counts: "Counter[str]", key: str) -> None:
+def _take_one(counts: collections.Counter[str], key: str) -> None:
     counts[key] -= 1
     if counts[key] <= 0:
         del counts[key]

@@ -99,7 +99,7 @@ async def test_who_does_not_authenticate_in_time_is_closed(
     start_gateway: StartGateway, create_token: Callable[[str], str]
 ) -> None:
     """With the hub's own code; who did stays."""
-    gateway = await start_gateway(websocket_connect_seconds=2.0)
+    gateway = await start_gateway(websocket_connect_s=2.0)
     page = await connected(gateway, create_token("p1"))
     assert await (await opened(gateway)).next() == STALE
     assert await page.subscribe("orders#p1") == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
-from cent import AsyncClient, BatchRequest, HistoryRequest, InfoRequest
+from cent import AsyncClient, BatchRequest, HistoryRequest, HistoryResult, InfoRequest
 
 from tests.waiting import eventually
 
@@ -79,9 +79,8 @@ async def test_a_channel_in_use_is_not_forgotten(start_server: Callable[..., Ser
     """Only what is unused for history_meta_ttl goes: here one that is asked after in between."""
     server = start_server(channel={"without_namespace": FORGETFUL})
     async with aiohttp.ClientSession() as session, commanding(server) as cent:
-        epochs = {}
         async with connected(session, server, token_for("p1")) as wire:
-            epochs |= await _join_and_leave(wire, ["kept#p1", *(f"unused{number}#p1" for number in range(100))])
+            epochs = await _join_and_leave(wire, ["kept#p1", *(f"unused{number}#p1" for number in range(100))])
         unused = iter([name for name in epochs if name != "kept#p1"])
 
         async def others_are_gone() -> bool:
@@ -121,5 +120,6 @@ async def _remembered(cent: AsyncClient, names: list[str], epochs: dict[str, str
         some = names[start : start + 500]
         answer = await cent.batch(BatchRequest(requests=[HistoryRequest(channel=name) for name in some]))
         for name, reply in zip(some, answer.replies, strict=True):
+            assert isinstance(reply, HistoryResult)
             if reply.epoch == epochs[name]:
                 yield name

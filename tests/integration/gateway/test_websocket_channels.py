@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import centrifuge  # type: ignore[import-untyped]
 import pytest
 from cent import AsyncClient, ChannelsRequest, PublishRequest
 
 from gateway.websocket.session import COMMANDS_BURST
 from gateway.websocket.users import UNLISTED_BURST
 from stack.client import Running
+from tests.contract.hub.test_python_client import Diary
 from tests.integration.gateway.browsers import PATH, Page, connected, opened, token_for
 from tests.integration.gateway.conftest import CreateTenant, Tenant
 from tests.integration.gateway.test_inbox import token_of
@@ -315,3 +317,23 @@ async def test_too_many_commands_end_the_connection(http: aiohttp.ClientSession,
     await page.socket.send_str("\n".join(["{}"] * 100))
     await page.socket.send_str(json.dumps({"id": 2, "ping": {}}) + "\n" + "\n".join(["{}"] * 300))
     assert await page.next() == 3013
+
+
+async def test_the_official_python_client_is_understood(
+    http: aiohttp.ClientSession, local_stack: Running, create_tenant: CreateTenant, cent: AsyncClient
+) -> None:
+    """It connects, joins, hears, and is refused a name that was not issued."""
+    session = await token_of(http, await create_tenant(), "u")
+    own, principal = session["channels"][0], principal_of(session)
+    mine, invented = Diary(), Diary()
+    url = local_stack.url.replace("http", "ws", 1) + PATH
+    client = centrifuge.Client(url, token=session["token"], proxy=None)
+    await client.connect()
+    try:
+        await client.new_subscription(own, mine).subscribe()
+        await client.new_subscription(f"other#{principal}", invented).subscribe()
+        await eventually(lambda: invented.left == [PERMISSION_DENIED] and mine.subscribed)
+        await cent.publish(PublishRequest(channel=own, data={"n": 1}))
+        await eventually(lambda: mine.data == [{"n": 1}])
+    finally:
+        await client.disconnect()

@@ -36,5 +36,5 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
-    websocket.add_routes(app, clients, limit=settings.max_websockets)
+    websocket.add_routes(app, clients, proxies, settings)
     return app

@@ -30,8 +30,14 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     # Whose inbox the demo page shows; empty: there is no demo page.
     demo_tenant_id: str = ""
     demo_user_id: str = "demo"
-    # Browsers connected at a time.
-    max_websockets: int = 10_000
+    # Browsers connected at a time; those that have not authenticated have a tenth of it besides.
+    max_websockets: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    # Of them, of one address, and never more than half; 0: no limit.
+    max_websockets_per_address: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    # Of them, of one user.
+    max_websockets_per_user: Annotated[int, msgspec.Meta(ge=1)] = 32
+    # How long a browser may take to authenticate, seconds.
+    websocket_connect_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
     # Bytes of accepted but unanswered events at a time; past it: 503.
     max_waiting_bytes: int = 64 * 1024 * 1024
     # How often one address may fail to show who it is, in any minute; past it: 429. 0: no limit.

@@ -4,11 +4,24 @@ Clarion's channels have no namespace in Centrifugo's sense (that takes a ":"), s
 those of ``channel.without_namespace``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.realtime.principal import MAX_CHANNEL_LENGTH, MAX_CHANNELS
+
 # HS256 is as strong as its key.
 MIN_SECRET_BYTES = 32
+
+# A channel's position takes about 1.5 KB of the hub, from its first subscriber on; unused, it is forgotten after this
+# long: more than history_ttl, so that who was away for less than that recovers.
+HISTORY_META_TTL_S = 900
+MAX_HISTORY_META_TTL_S = 3600
+# Of one user at one hub; a gateway allows fewer (CLARION_MAX_WEBSOCKETS_PER_USER).
+USER_CONNECTION_LIMIT = 128
+# Where a configuration names none, Centrifugo takes these.
+_DEFAULT_HISTORY_META_TTL = "720h"
+_DEFAULT_CHANNEL_LIMIT = 128
 
 # Anything of this kind lets a browser do more than read its own user's channels.
 _FORBIDDEN_CHANNEL_OPTIONS = (
@@ -27,6 +40,10 @@ _FORBIDDEN_CHANNEL_OPTIONS = (
     "join_leave",
     "force_push_join_leave",
 )
+_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+")
+
 _FORBIDDEN = (
     ("client.insecure", "anyone connects as anyone"),
     ("client.insecure_skip_token_signature_verify", "anyone can write a token"),
@@ -52,7 +69,12 @@ def configuration(
     """
     return {
         "http_server": {"address": address, "port": port},
-        "client": {"token": {"hmac_secret_key": token_secret}, "allowed_origins": list(allowed_origins)},
+        "client": {
+            "token": {"hmac_secret_key": token_secret},
+            "allowed_origins": list(allowed_origins),
+            "channel_limit": MAX_CHANNELS,
+            "user_connection_limit": USER_CONNECTION_LIMIT,
+        },
         "http_api": {"key": api_key},
         "channel": {
             "without_namespace": {
@@ -60,7 +82,9 @@ def configuration(
                 "history_size": 50,
                 "history_ttl": "600s",
                 "force_recovery": True,
-            }
+            },
+            "history_meta_ttl": f"{HISTORY_META_TTL_S}s",
+            "max_length": MAX_CHANNEL_LENGTH,
         },
         "health": {"enabled": True},
         "prometheus": {"enabled": True},
@@ -82,7 +106,28 @@ def unsafe_settings(config: Mapping[str, Any]) -> list[str]:
         faults.append("channel.without_namespace.allow_user_limited_channels must be on: nobody could subscribe.")
     if not (rules.get("history_size") and rules.get("history_ttl") and _is_on(rules.get("force_recovery"))):
         faults.append("channel.without_namespace needs history_size, history_ttl and force_recovery: pushes get lost.")
-    return [*faults, *_key_faults(config), *_origin_faults(config)]
+    return [*faults, *_memory_faults(config), *_key_faults(config), *_origin_faults(config)]
+
+
+def _memory_faults(config: Mapping[str, Any]) -> list[str]:
+    """Name what lets one user's token fill the hub's memory."""
+    faults = []
+    remembered = (
+        _at(config, "channel.without_namespace.history_meta_ttl")
+        or _at(config, "channel.history_meta_ttl")
+        or _DEFAULT_HISTORY_META_TTL
+    )
+    if _seconds(remembered) > MAX_HISTORY_META_TTL_S:
+        faults.append(
+            f"channel.history_meta_ttl is {remembered}: set it to at most {MAX_HISTORY_META_TTL_S}s, "
+            "or channels that nobody uses fill the hub's memory."
+        )
+    limit = _at(config, "client.channel_limit")
+    if _number(limit, _DEFAULT_CHANNEL_LIMIT) > MAX_CHANNELS:
+        faults.append(f"client.channel_limit is {limit}: set it to {MAX_CHANNELS}, as many as a user's token opens.")
+    if not 0 < _number(_at(config, "client.user_connection_limit"), 0) < float("inf"):
+        faults.append("client.user_connection_limit is missing: one user's token could take every connection.")
+    return faults
 
 
 def _key_faults(config: Mapping[str, Any]) -> list[str]:
@@ -112,6 +157,22 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
             return None
         value = value.get(part)
     return value
+
+
+def _number(value: Any, default: int) -> float:
+    """Read a number, or its text; infinite where it is neither."""
+    try:
+        return int(default if value is None else value)
+    except (TypeError, ValueError):
+        return float("inf")
+
+
+def _seconds(duration: Any) -> float:
+    """Read a duration in Go's notation, such as "1h30m"; infinite where it is none."""
+    text = str(duration)
+    if not _DURATION.fullmatch(text):
+        return float("inf")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in _DURATION_PART.findall(text))
 
 
 def _is_on(value: Any) -> bool:

@@ -14,12 +14,15 @@ from typing import NamedTuple
 GLOBAL_NAMESPACE = "global_system"
 # As many channels as the hub lets one connection subscribe to.
 MAX_CHANNELS = 128
+MAX_NAMESPACE = 64
 
 # Bytes of the keyed hashes that make the name: 40 bits of tag, 120 of the user, together 32 letters and digits
 # without padding. A tag that two tenants share (one pair in a million million) costs a reconnection, no more.
 _TAG_BYTES = 5
 _BYTES = 15
-_NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAMESPACE = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAMESPACE}}}")
+# Of a channel's name, in characters: a namespace, "#" and a principal.
+MAX_CHANNEL_LENGTH = MAX_NAMESPACE + 1 + (_TAG_BYTES + _BYTES) * 8 // 5
 
 
 class Epoch(NamedTuple):
@@ -64,7 +67,12 @@ def channel(namespace: str, principal: str) -> str:
     return f"{namespace or GLOBAL_NAMESPACE}#{principal}"
 
 
-def channels(namespaces: Iterable[str], principal: str) -> list[str]:
-    """Return a user's channels: the global one, then the others in order of name, at most MAX_CHANNELS."""
+def issued(namespaces: Iterable[str]) -> list[str]:
+    """Return the namespaces that a token opens: the global one, then the others by name, at most MAX_CHANNELS."""
     others = sorted({name for name in namespaces if is_namespace(name)} - {GLOBAL_NAMESPACE})
-    return [channel(name, principal) for name in [GLOBAL_NAMESPACE, *others][:MAX_CHANNELS]]
+    return [GLOBAL_NAMESPACE, *others][:MAX_CHANNELS]
+
+
+def channels(namespaces: Iterable[str], principal: str) -> list[str]:
+    """Return a user's channels, one for each issued namespace."""
+    return [channel(name, principal) for name in issued(namespaces)]

@@ -77,10 +77,11 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
             raise ClarionError(Code.UNAVAILABLE, "Realtime is closed: its hub is not safe to use.", retry_after=30)
         self._check_active(request.tenant_id)
         name = await self._directory.principal(request.tenant_id, request.user_id)
-        channels = principal.channels(self._namespaces.of(request.tenant_id), name)
+        namespaces = principal.issued(self._namespaces.of(request.tenant_id))
+        channels = principal.channels(namespaces, name)
         _TOKENS.inc()
         log.info("token_issued", tenant_id=request.tenant_id, user_id=request.user_id, channels=len(channels))
-        return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name), channels=channels)
+        return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name, namespaces), channels=channels)
 
     async def VerifyToken(self, request: realtime_pb2.VerifyTokenRequest, _: Any) -> realtime_pb2.VerifyTokenResponse:
         """Whether a token is valid and belongs to this user, as of now."""

@@ -1,4 +1,10 @@
-"""Connection tokens for the hub: HS256, two hours unless set otherwise, one claim that matters."""
+"""Connection tokens for the hub: HS256, two hours unless set otherwise, two claims that matter.
+
+``sub`` names the principal: the hub opens the channels that end in it. ``namespaces`` lists what may stand before it:
+the gateway opens no other channel. The hub does not know that claim and ignores it.
+"""
+
+from collections.abc import Sequence
 
 import jwt
 
@@ -18,14 +24,16 @@ class Tokens:
         self._lifetime_s = lifetime_s
         self._now = now
 
-    def issue(self, principal: str) -> str:
-        """Return a token for the principal.
+    def issue(self, principal: str, namespaces: Sequence[str] | None = None) -> str:
+        """Return a token for the principal that opens these namespaces; None: it does not say which.
 
-        It lists no channels: that claim would not limit anything, it would make the hub subscribe by itself, and
+        There is no claim ``channels``: it would not limit anything, it would make the hub subscribe by itself, and
         the page's own subscribe would then be refused as a second one.
         """
         issued = self._now() // 1_000_000
-        claims = {"sub": principal, "iat": issued, "exp": issued + self._lifetime_s}
+        claims: dict[str, object] = {"sub": principal, "iat": issued, "exp": issued + self._lifetime_s}
+        if namespaces is not None:
+            claims["namespaces"] = list(namespaces)
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def principal(self, token: str) -> str:

@@ -12,6 +12,10 @@ import (
 type channelRules struct {
 	WithoutNamespace channelOptions `json:"without_namespace"`
 	Namespaces       []namespace    `json:"namespaces"`
+	// How long a channel's position is remembered after its last use, unless
+	// its own options say otherwise; in characters, the longest name.
+	HistoryMetaTTL duration `json:"history_meta_ttl"`
+	MaxLength      int      `json:"max_length"`
 }
 
 type namespace struct {
@@ -24,6 +28,7 @@ type channelOptions struct {
 	ClientsMaySubscribe bool     `json:"allow_subscribe_for_client"`
 	HistorySize         int      `json:"history_size"`
 	HistoryTTL          duration `json:"history_ttl"`
+	HistoryMetaTTL      duration `json:"history_meta_ttl"`
 	ForceRecovery       bool     `json:"force_recovery"`
 	ForcePositioning    bool     `json:"force_positioning"`
 }
@@ -33,11 +38,20 @@ func (o channelOptions) keepsHistory() bool {
 }
 
 func (o channelOptions) subscription() centrifuge.SubscribeOptions {
-	return centrifuge.SubscribeOptions{EnableRecovery: o.ForceRecovery, EnablePositioning: o.ForcePositioning}
+	return centrifuge.SubscribeOptions{
+		EnableRecovery:    o.ForceRecovery,
+		EnablePositioning: o.ForcePositioning,
+		HistoryMetaTTL:    o.metaTTL(),
+	}
 }
 
 func (o channelOptions) history() centrifuge.PublishOption {
-	return centrifuge.WithHistory(o.HistorySize, time.Duration(o.HistoryTTL))
+	return centrifuge.WithHistory(o.HistorySize, time.Duration(o.HistoryTTL), o.metaTTL())
+}
+
+// metaTTL of zero stands for channel.history_meta_ttl.
+func (o channelOptions) metaTTL() time.Duration {
+	return time.Duration(o.HistoryMetaTTL)
 }
 
 const privatePrefix = "$"

@@ -90,6 +90,7 @@ func (a *api) subscribe(q subscribeRequest) (any, error) {
 		centrifuge.WithRecovery(options.ForceRecovery),
 		centrifuge.WithPositioning(options.ForcePositioning),
 		centrifuge.WithRecoverSince(since(q.RecoverSince)),
+		centrifuge.WithSubscribeHistoryMetaTTL(options.metaTTL()),
 	)
 }
 
@@ -175,20 +176,22 @@ type historyResult struct {
 	Offset       uint64        `json:"offset"`
 }
 
-func (a *api) withHistory(channel string) error {
+func (a *api) withHistory(channel string) (channelOptions, error) {
 	options, err := a.required(channel)
 	if err == nil && !options.keepsHistory() {
-		return centrifuge.ErrorNotAvailable
+		err = centrifuge.ErrorNotAvailable
 	}
-	return err
+	return options, err
 }
 
 // history without a limit tells only where the stream is.
 func (a *api) history(q historyRequest) (any, error) {
-	if err := a.withHistory(q.Channel); err != nil {
+	options, err := a.withHistory(q.Channel)
+	if err != nil {
 		return nil, err
 	}
 	stream, err := a.node.History(q.Channel,
+		centrifuge.WithHistoryMetaTTL(options.metaTTL()),
 		centrifuge.WithLimit(q.Limit),
 		centrifuge.WithSince(since(q.Since)),
 		centrifuge.WithReverse(q.Reverse),
@@ -211,7 +214,7 @@ func since(p *position) *centrifuge.StreamPosition {
 }
 
 func (a *api) historyRemove(q inChannel) (any, error) {
-	if err := a.withHistory(q.Channel); err != nil {
+	if _, err := a.withHistory(q.Channel); err != nil {
 		return nil, err
 	}
 	return none{}, a.node.RemoveHistory(q.Channel)

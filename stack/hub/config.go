@@ -39,13 +39,15 @@ type httpServer struct {
 }
 
 type client struct {
-	Token             tokenKeys `json:"token"`
-	AllowedOrigins    []string  `json:"allowed_origins"`
-	Insecure          bool      `json:"insecure"`
-	PingInterval      duration  `json:"ping_interval"`
-	PongTimeout       duration  `json:"pong_timeout"`
-	ExpiredCloseDelay duration  `json:"expired_close_delay"`
-	QueueMaxSize      int       `json:"queue_max_size"`
+	Token               tokenKeys `json:"token"`
+	AllowedOrigins      []string  `json:"allowed_origins"`
+	Insecure            bool      `json:"insecure"`
+	PingInterval        duration  `json:"ping_interval"`
+	PongTimeout         duration  `json:"pong_timeout"`
+	ExpiredCloseDelay   duration  `json:"expired_close_delay"`
+	QueueMaxSize        int       `json:"queue_max_size"`
+	ChannelLimit        int       `json:"channel_limit"`
+	UserConnectionLimit int       `json:"user_connection_limit"`
 }
 
 type tokenKeys struct {
@@ -87,6 +89,11 @@ func defaults() *config {
 			PongTimeout:       duration(8 * time.Second),
 			ExpiredCloseDelay: duration(25 * time.Second),
 			QueueMaxSize:      1 << 20,
+			ChannelLimit:      128,
+		},
+		Channel: channelRules{
+			HistoryMetaTTL: duration(30 * 24 * time.Hour),
+			MaxLength:      255,
 		},
 		Log:      logging{Level: "info"},
 		Shutdown: shutdown{Timeout: duration(30 * time.Second)},
@@ -138,6 +145,12 @@ func (c *config) check() error {
 		return errors.New("client.ping_interval must be longer than client.pong_timeout")
 	case c.Client.QueueMaxSize <= 0:
 		return errors.New("client.queue_max_size must be positive")
+	case c.Client.ChannelLimit <= 0:
+		return errors.New("client.channel_limit must be positive")
+	case c.Client.UserConnectionLimit < 0:
+		return errors.New("client.user_connection_limit must not be negative")
+	case c.Channel.MaxLength <= 0:
+		return errors.New("channel.max_length must be positive")
 	}
 	return c.Channel.check()
 }
@@ -145,7 +158,10 @@ func (c *config) check() error {
 var namespaceName = regexp.MustCompile(`^[-a-zA-Z0-9_.]{2,}$`)
 
 func (r channelRules) check() error {
-	if err := r.WithoutNamespace.check("channel.without_namespace"); err != nil {
+	if !r.HistoryMetaTTL.wholeSeconds() {
+		return errors.New("channel.history_meta_ttl must be whole seconds")
+	}
+	if err := r.WithoutNamespace.check("channel.without_namespace", r.HistoryMetaTTL); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
@@ -157,14 +173,23 @@ func (r channelRules) check() error {
 			return fmt.Errorf("channel.namespaces: %q is there twice", ns.Name)
 		}
 		seen[ns.Name] = true
-		if err := ns.check("channel.namespaces " + ns.Name); err != nil {
+		if err := ns.check("channel.namespaces "+ns.Name, r.HistoryMetaTTL); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o channelOptions) check(where string) error {
+func (o channelOptions) check(where string, metaTTL duration) error {
+	if o.HistoryMetaTTL != 0 {
+		metaTTL = o.HistoryMetaTTL
+	}
+	if !o.HistoryTTL.wholeSeconds() || !o.HistoryMetaTTL.wholeSeconds() {
+		return fmt.Errorf("%s: history_ttl and history_meta_ttl must be whole seconds", where)
+	}
+	if o.HistoryTTL > metaTTL {
+		return fmt.Errorf("%s: history_ttl must not be longer than history_meta_ttl", where)
+	}
 	if (o.HistorySize > 0) != (o.HistoryTTL > 0) {
 		return fmt.Errorf("%s: history_size and history_ttl only work together", where)
 	}
@@ -242,6 +267,10 @@ func (d *duration) UnmarshalJSON(text []byte) error {
 	}
 	*d = duration(parsed)
 	return nil
+}
+
+func (d duration) wholeSeconds() bool {
+	return time.Duration(d)%time.Second == 0
 }
 
 type logLevel string

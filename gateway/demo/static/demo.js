@@ -3,6 +3,8 @@
 
 const SHOWN = 50;
 const RESTART_MS = 3000;
+const CROWDED_MS = 60000; // this user has as many pages open as one may have
+const CONNECTION_LIMIT = 3504;
 
 const element = (id) => document.getElementById(id);
 const items = new Map(); // notifications by id
@@ -155,7 +157,8 @@ function connect() {
   client.on("connecting", () => tell("connecting"));
   client.on("disconnected", (context) => {
     tell("disconnected");
-    if (context.code !== 0) setTimeout(restart, RESTART_MS); // the server's no, such as an ended token
+    if (context.code === 0) return; // by ourselves
+    setTimeout(restart, context.code === CONNECTION_LIMIT ? CROWDED_MS : RESTART_MS); // the server's no
   });
   for (const channel of session.channels) {
     const subscription = client.newSubscription(channel);

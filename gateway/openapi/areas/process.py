@@ -45,8 +45,10 @@ OPERATIONS = (
         _TAG,
         {
             101: Answer(description="From here on the hub speaks; use its official client."),
+            400: Answer(OrqestraFault, "The client asks for the protocol in protobuf; only JSON is spoken."),
             403: Answer(OrqestraFault, "The page's origin is not allowed."),
             426: Answer(OrqestraFault, headers={"Upgrade": "websocket"}),
+            429: Answer(OrqestraFault, "Too many connections from this address."),
             502: Answer(OrqestraFault, "The hub is away."),
             503: Answer(OrqestraFault, "Full, or draining."),
         },

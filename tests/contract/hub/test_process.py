@@ -33,6 +33,12 @@ INVALID_TOKEN = Closed(3500, "invalid token")
         ({"http_api": {"key": ""}}, "http_api.key is missing"),
         ({"channel": {"without_namespace": {"history_size": 0}}}, "only work together"),
         ({"client": {"ping_interval": "soon"}}, "no duration"),
+        ({"client": {"channel_limit": 0}}, "client.channel_limit must be positive"),
+        ({"client": {"user_connection_limit": -1}}, "client.user_connection_limit must not be negative"),
+        ({"channel": {"max_length": 0}}, "channel.max_length must be positive"),
+        ({"channel": {"history_meta_ttl": "599s"}}, "history_ttl must not be longer than history_meta_ttl"),
+        ({"channel": {"without_namespace": {"history_meta_ttl": "599s"}}}, "must not be longer than"),
+        ({"channel": {"history_meta_ttl": "1500ms"}}, "must be whole seconds"),
         ({"log": {"level": "loud"}}, "log.level"),
     ],
 )

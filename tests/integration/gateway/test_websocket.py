@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -10,33 +11,11 @@ import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
-from gateway.app import create_app
-from gateway.clients import Clients
-from gateway.server import HttpServer
-from gateway.settings import Settings
-from runtime.settings import Secret
 from stack.client import Running
+from tests.integration.gateway.browsers import PATH, connected, gateway_before, opened, token_for
 from tests.integration.gateway.conftest import CreateTenant
 from tests.integration.gateway.test_inbox import token_of
 from tests.waiting import eventually
-
-PATH = "/connection/websocket"
-
-
-async def connect(http: aiohttp.ClientSession, token: str) -> aiohttp.ClientWebSocketResponse:
-    """Return a connection that the hub has welcomed."""
-    browser = await http.ws_connect(PATH)
-    await browser.send_str(json.dumps({"id": 1, "connect": {"token": token}}))
-    reply = json.loads(await browser.receive_str())
-    assert "connect" in reply, reply
-    return browser
-
-
-async def subscribe(browser: aiohttp.ClientWebSocketResponse, channel: str) -> dict[str, Any]:
-    """Return the hub's reply."""
-    await browser.send_str(json.dumps({"id": 2, "subscribe": {"channel": channel}}))
-    reply: dict[str, Any] = json.loads(await browser.receive_str())
-    return reply
 
 
 async def test_a_user_subscribes_to_their_own_channels_only(
@@ -51,12 +30,12 @@ async def test_a_user_subscribes_to_their_own_channels_only(
         "global_system#victim",
         "global_system",
     ]
-    browser = await connect(http, session["token"])
+    page = await connected(http, session["token"])
     for channel in session["channels"]:
-        assert "subscribe" in await subscribe(browser, channel)
+        assert await page.subscribe(channel) == 0
     for channel in strangers:
-        assert (await subscribe(browser, channel))["error"]["code"] == 103
-    await browser.close()
+        assert await page.subscribe(channel) == 103
+    await page.socket.close()
 
 
 async def test_nothing_else_of_the_hub_is_served(http: aiohttp.ClientSession, local_stack: Running) -> None:
@@ -100,14 +79,14 @@ async def test_a_thousand_browsers_are_connected_at_once(
 ) -> None:
     """Each one talks to the hub over a connection of its own."""
     tenant = await create_tenant()
-    token = (await token_of(http, tenant, "u"))["token"]
+    tokens = [(await token_of(http, tenant, f"u{number}"))["token"] for number in range(50)]
     gate = asyncio.Semaphore(50)
 
-    async def one() -> aiohttp.ClientWebSocketResponse:
+    async def one(number: int) -> aiohttp.ClientWebSocketResponse:
         async with gate:
-            return await connect(http, token)
+            return (await connected(http, tokens[number % len(tokens)])).socket
 
-    browsers = await asyncio.gather(*(one() for _ in range(1000)))
+    browsers = await asyncio.gather(*(one(number) for number in range(1000)))
     assert not any(browser.closed for browser in browsers)
     await asyncio.gather(*(browser.close() for browser in browsers))
 
@@ -118,7 +97,7 @@ async def test_a_killed_hub_sends_browsers_back(
     """Open connections end with a code on which clients reconnect, and soon can."""
     tenant = await create_tenant()
     token = (await token_of(http, tenant, "u"))["token"]
-    browser = await connect(http, token)
+    browser = (await connected(http, token)).socket
     starts = local_stack.kill("hub")
     message = await browser.receive(30)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
@@ -127,7 +106,7 @@ async def test_a_killed_hub_sends_browsers_back(
 
     async def is_back() -> bool:
         try:
-            await (await connect(http, token)).close()
+            await (await connected(http, token)).socket.close()
         except aiohttp.WSServerHandshakeError as error:
             refusals.append(error.status)
             return False
@@ -146,63 +125,52 @@ StartGateway = Callable[..., Awaitable[aiohttp.ClientSession]]
 @pytest.fixture
 async def start_gateway() -> AsyncIterator[StartGateway]:
     """Return what starts a gateway before a WebSocket server that behaves as told."""
-    closing: list[Callable[[], Awaitable[None]]] = []
+    async with AsyncExitStack() as closing:
 
-    async def start(peer: Peer, *, protocols: tuple[str, ...] = (), limit: int = 10) -> aiohttp.ClientSession:
-        async def serve(request: web.Request) -> web.WebSocketResponse:
-            side = web.WebSocketResponse(protocols=protocols, autoclose=False, autoping=False)
-            await side.prepare(request)
-            await peer(side)
-            return side
+        async def start(peer: Peer, *, protocols: tuple[str, ...] = (), **settings: Any) -> aiohttp.ClientSession:
+            async def serve(request: web.Request) -> web.WebSocketResponse:
+                side = web.WebSocketResponse(protocols=protocols, autoclose=False, autoping=False)
+                await side.prepare(request)
+                await peer(side)
+                return side
 
-        hub = web.Application()
-        hub.router.add_get(PATH, serve)
-        server = TestServer(hub)
-        await server.start_server()
-        settings = Settings(
-            service_token=Secret("t"),
-            http_address="",
-            admin_token=Secret("a"),
-            ingest_address="127.0.0.1:1",
-            router_address="127.0.0.1:1",
-            render_address="127.0.0.1:1",
-            senders_address="127.0.0.1:1",
-            realtime_address="127.0.0.1:1",
-            centrifugo_url=f"http://127.0.0.1:{server.port}",
-            max_websockets=limit,
-        )
-        clients = Clients(settings)
-        gateway = HttpServer("127.0.0.1:0", create_app(settings, clients))
-        await gateway.start()
-        browser = aiohttp.ClientSession(base_url=f"http://127.0.0.1:{gateway.port}")
-        closing.extend((browser.close, lambda: gateway.stop(1.0), clients.close, server.close))
-        return browser
+            hub = web.Application()
+            hub.router.add_get(PATH, serve)
+            server = TestServer(hub)
+            await server.start_server()
+            closing.push_async_callback(server.close)
+            url = f"http://127.0.0.1:{server.port}"
+            return await closing.enter_async_context(gateway_before(url, max_websockets=10, **settings))
 
-    yield start
-    for close in closing:
-        await close()
+        yield start
 
 
-async def test_frames_pass_as_they_are(start_gateway: StartGateway) -> None:
-    """Text, binary, pings, pongs and the subprotocol, in both directions."""
+async def welcome(side: web.WebSocketResponse) -> None:
+    """Accept the connect command that comes first."""
+    command = json.loads((await side.receive()).data)
+    await side.send_str(json.dumps({"id": command["id"], "connect": {"client": "c"}}))
 
-    async def echo(side: web.WebSocketResponse) -> None:
-        while (message := await side.receive()).type is not WSMsgType.CLOSE:
-            if message.type is WSMsgType.TEXT:
-                await side.send_str(message.data)
-            elif message.type is WSMsgType.BINARY:
-                await side.send_bytes(message.data)
-            elif message.type is WSMsgType.PING:
-                await side.pong(message.data)
-                await side.ping(b"mine")
+
+async def test_the_hubs_frames_pass_as_they_are(start_gateway: StartGateway) -> None:
+    """Text, binary, pings, pongs and the subprotocol; of the browser's, pings and pongs."""
+
+    async def talk(side: web.WebSocketResponse) -> None:
+        await welcome(side)
+        await side.send_str("ü" * 1000)
+        await side.send_bytes(bytes(range(256)))
+        assert (await side.receive()).type is WSMsgType.PING
+        await side.pong(b"theirs")
+        await side.ping(b"mine")
+        await side.receive()
         await side.close()
 
-    gateway = await start_gateway(echo, protocols=("centrifuge-json", "centrifuge-protobuf"))
-    browser = await gateway.ws_connect(PATH, protocols=("unknown", "centrifuge-protobuf"), autoping=False)
-    assert browser.protocol == "centrifuge-protobuf"
-    await browser.send_str("ü" * 1000)
+    gateway = await start_gateway(talk, protocols=("centrifuge-json", "centrifuge-protobuf"))
+    protocols = ("unknown", "centrifuge-protobuf", "centrifuge-json")
+    page = await opened(gateway, protocols=protocols, autoping=False)
+    browser = page.socket
+    assert browser.protocol == "centrifuge-json"
+    await page.ask("connect", {"token": token_for("p1")}, 1)
     assert await browser.receive_str() == "ü" * 1000
-    await browser.send_bytes(bytes(range(256)))
     assert await browser.receive_bytes() == bytes(range(256))
     await browser.ping(b"theirs")
     pong, ping = await browser.receive(), await browser.receive()
@@ -264,6 +232,7 @@ async def test_a_slow_browser_slows_itself_alone(start_gateway: StartGateway) ->
     payload = "x" * 10_000
 
     async def flood(side: web.WebSocketResponse) -> None:
+        await welcome(side)
         number = len(sent)
         sent.append(0)
         for _ in range(2_000):
@@ -272,34 +241,10 @@ async def test_a_slow_browser_slows_itself_alone(start_gateway: StartGateway) ->
         await side.close()
 
     gateway = await start_gateway(flood)
-    slow = await gateway.ws_connect(PATH)  # nobody reads from it
+    slow = (await connected(gateway, token_for("p1"))).socket  # nobody reads from it
     await eventually(lambda: sent)
-    quick = await gateway.ws_connect(PATH)
+    quick = (await connected(gateway, token_for("p2"))).socket
     for _ in range(2_000):
         assert await quick.receive_str() == payload
     assert sent[0] < 2_000
     assert not slow.closed
-
-
-async def test_further_browsers_are_refused_when_full(start_gateway: StartGateway) -> None:
-    """503 at the limit, and room again when one leaves."""
-
-    async def wait(side: web.WebSocketResponse) -> None:
-        await side.receive()
-        await side.close()
-
-    gateway = await start_gateway(wait, limit=1)
-    first = await gateway.ws_connect(PATH)
-    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await gateway.ws_connect(PATH)
-    assert caught.value.status == 503
-    await first.close()
-
-    async def has_room() -> bool:
-        try:
-            await (await gateway.ws_connect(PATH)).close()
-        except aiohttp.WSServerHandshakeError:
-            return False
-        return True
-
-    await eventually(has_room)

@@ -25,6 +25,14 @@ def test_the_generated_configuration_is_safe() -> None:
     }
 
 
+def test_the_generated_configuration_bounds_what_one_token_takes() -> None:
+    """Channels, connections, the length of names, and how long unused channels are remembered: over ten minutes."""
+    generated = _generated()
+    assert (generated["client"]["channel_limit"], generated["client"]["user_connection_limit"]) == (128, 128)
+    assert generated["channel"]["history_meta_ttl"] == "900s"
+    assert generated["channel"]["max_length"] == len("n" * 64 + "#" + "p" * 32)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -41,6 +49,16 @@ def test_the_generated_configuration_is_safe() -> None:
         ("channel.without_namespace.force_recovery", False),
         ("channel.without_namespace", None),
         ("channel", {}),
+        ("channel.history_meta_ttl", None),
+        ("channel.history_meta_ttl", "720h"),
+        ("channel.history_meta_ttl", "1h1s"),
+        ("channel.history_meta_ttl", "soon"),
+        ("channel.without_namespace.history_meta_ttl", "2h"),
+        ("client.channel_limit", 129),
+        ("client.channel_limit", "many"),
+        ("client.user_connection_limit", 0),
+        ("client.user_connection_limit", None),
+        ("client.user_connection_limit", "many"),
         ("client.insecure", True),
         ("client.insecure_skip_token_signature_verify", True),
         ("client.allow_anonymous_connect_without_token", True),
@@ -69,6 +87,14 @@ def test_one_unsafe_setting_is_found_and_named(path: str, value: Any) -> None:
 def test_an_empty_configuration_is_named_for_all_it_lacks() -> None:
     """Rather than a traceback."""
     assert len(unsafe_settings({})) >= 4
+
+
+def test_a_short_memory_may_be_set_where_the_channels_are() -> None:
+    """Their own option counts before that of all channels."""
+    config = _generated()
+    config["channel"]["history_meta_ttl"] = "720h"
+    config["channel"]["without_namespace"]["history_meta_ttl"] = "1h"
+    assert unsafe_settings(config) == []
 
 
 def test_a_grpc_api_with_a_key_is_fine() -> None:

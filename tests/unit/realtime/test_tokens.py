@@ -19,6 +19,12 @@ def test_a_token_claims_the_principal_and_two_hours_and_nothing_else() -> None:
     assert claims == {"sub": "p1", "iat": 1_700_000_000, "exp": 1_700_000_000 + 7200}
 
 
+def test_a_token_lists_the_namespaces_that_it_opens() -> None:
+    """By a claim that the hub ignores: the gateway holds the page to it."""
+    token = Tokens(_SECRET).issue("p1", ["global_system", "orders"])
+    assert jwt.decode(token, _SECRET, algorithms=["HS256"])["namespaces"] == ["global_system", "orders"]
+
+
 def test_a_fresh_token_names_its_principal() -> None:
     """What was issued is taken back."""
     tokens = Tokens(_SECRET)

@@ -1,0 +1,157 @@
+"""The way of one connection: a place, the hub, the browser, and the goodbye."""
+
+import asyncio
+from http import HTTPStatus
+
+import aiohttp
+from aiohttp import WSCloseCode, web
+
+from gateway.addresses import Proxies
+from gateway.clients import Clients
+from gateway.life import Life
+from gateway.replies import json_reply
+from gateway.websocket.endings import STALE, Ending
+from gateway.websocket.places import FullError, Place, Places
+from gateway.websocket.relay import Browser, Hub, Side, relay
+from gateway.websocket.session import Session
+from runtime import logs
+
+PATH = "/connection/websocket"
+# Of one message, bytes: commands of a browser are small, the hub's replies may carry a history.
+MAX_FROM_BROWSER = 64 * 1024
+MAX_FROM_HUB = 4 * 1024 * 1024
+_PROTOCOL = "centrifuge-json"
+_CONNECT_S = 5.0
+_CLOSE_S = 2.0
+# A connection that never authenticated gets less time to say goodbye, seconds.
+_CLOSE_STRANGER_S = 0.2
+
+_RETRY = {"Retry-After": "5"}
+
+log = logs.get(__name__)
+
+
+class Proxy:
+    """Pairs each browser's connection with one of its own to the hub."""
+
+    def __init__(self, clients: Clients, life: Life, proxies: Proxies, places: Places, *, connect_s: float) -> None:
+        self._clients = clients
+        self._life = life
+        self._proxies = proxies
+        self._places = places
+        self._connect_s = connect_s
+        self._browsers: set[Browser] = set()
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Pass one connection on for as long as it lasts. 502: the hub is away; 429, 503: full, or draining."""
+        if not self._life.serving:
+            return _refusal(503, "No further connection can be taken; connect again shortly.", _RETRY)
+        if not web.WebSocketResponse().can_prepare(request):
+            return _refusal(426, "This path speaks WebSocket only.", {"Upgrade": "websocket"})
+        if _wants_protobuf(request):
+            return _refusal(400, "This path speaks the client protocol in JSON only; use the client without protobuf.")
+        try:
+            place = self._places.enter(self._proxies.client_of(request))
+        except FullError as error:
+            return _refusal(error.status, str(error), _RETRY)
+        deadline = asyncio.get_running_loop().call_later(self._connect_s, self._end_stale, place)
+        try:
+            return await self._join(request, place)
+        finally:
+            deadline.cancel()
+            self._places.leave(place)
+
+    async def close_all(self, _app: web.Application) -> None:
+        """Tell every browser to connect again elsewhere."""
+        going_away = (
+            browser.close(code=WSCloseCode.GOING_AWAY, message=b"restarting") for browser in list(self._browsers)
+        )
+        await asyncio.gather(*going_away, return_exceptions=True)
+
+    def _end_stale(self, place: Place) -> None:
+        if place.principal is None:
+            place.end(STALE)
+
+    async def _join(self, request: web.Request, place: Place) -> web.StreamResponse:
+        try:
+            hub = await self._reach_hub(request)
+        except aiohttp.WSServerHandshakeError as error:
+            # The hub's own word, such as 403 for a page of a foreign origin.
+            return _refusal(error.status, "The realtime hub refuses this connection.")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("hub_unreachable", error=repr(error))
+            return _refusal(502, "The realtime hub does not answer; connect again shortly.")
+        async with hub:
+            return await self._pass(request, hub, place)
+
+    async def _reach_hub(self, request: web.Request) -> Hub:
+        """Connect to the hub. The query is not passed on: it would choose another protocol."""
+        async with asyncio.timeout(_CONNECT_S):
+            return await self._clients.hub.ws_connect(
+                f"{self._clients.hub_url}{PATH}",
+                origin=request.headers.get("Origin"),
+                protocols=[name for name in _protocols(request) if name == _PROTOCOL],
+                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
+                # Both ends have their own pings: these pass through like everything else.
+                autoping=False,
+                autoclose=False,
+                max_msg_size=MAX_FROM_HUB,
+            )
+
+    async def _pass(self, request: web.Request, hub: Hub, place: Place) -> web.StreamResponse:
+        browser = web.WebSocketResponse(
+            protocols=(hub.protocol,) if hub.protocol else (),
+            timeout=_CLOSE_S,
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            max_msg_size=MAX_FROM_BROWSER,
+        )
+        try:
+            await browser.prepare(request)
+        except ConnectionError:
+            return _refusal(400, "The browser left before its connection stood.")
+        self._browsers.add(browser)
+        self._places.listen(place)
+        try:
+            ending = await relay(browser, hub, Session(place, self._places), place)
+            await self._say_goodbye(request, browser, hub, ending, is_known=place.principal is not None)
+        finally:
+            self._browsers.discard(browser)
+        return browser
+
+    async def _say_goodbye(
+        self, request: web.Request, browser: Browser, hub: Hub, ending: Ending, *, is_known: bool
+    ) -> None:
+        patience = _CLOSE_S if is_known else _CLOSE_STRANGER_S
+        await _close(hub, ending, patience)
+        if not await _close(browser, ending, patience) and request.transport is not None:
+            request.transport.abort()
+
+
+async def _close(side: Side, ending: Ending, patience: float) -> bool:
+    """End one side; tell whether it took the goodbye in time."""
+    try:
+        async with asyncio.timeout(patience):
+            await side.close(code=ending.code, message=ending.reason)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _wants_protobuf(request: web.Request) -> bool:
+    """Tell whether the browser asks for the protocol that the gateway does not read, in either of the hub's ways."""
+    protocols = _protocols(request)
+    if protocols and _PROTOCOL not in protocols and "centrifuge-protobuf" in protocols:
+        return True
+    return "protobuf" in (*request.query.getall("format", []), *request.query.getall("cf_protocol", []))
+
+
+def _protocols(request: web.Request) -> list[str]:
+    offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    return [name.strip() for name in offered.split(",") if name.strip()]
+
+
+def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
+    return json_reply(body, status=status, headers=headers)

@@ -1,0 +1,191 @@
+"""What one browser may ask of the hub: authenticate, and join the channels that its token names, at a bounded rate.
+
+Frames of the hub's are read only while the answer to a token is awaited; all others pass unread.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.websocket import commands
+from gateway.websocket.bucket import Bucket, Now
+from gateway.websocket.commands import Command, UnreadableError
+from gateway.websocket.endings import (
+    BAD_REQUEST,
+    INVALID_TOKEN,
+    PERMISSION_DENIED,
+    REQUEST_LIMIT,
+    TOO_MANY_REQUESTS,
+    Ending,
+    Refusal,
+)
+from gateway.websocket.places import Place, Places, refusals
+from gateway.websocket.token import Claims, claims_of
+
+# Commands of one connection: as many at once, then so many a second; past it the connection ends.
+COMMANDS_BURST = 256
+COMMANDS_PER_SECOND = 16.0
+# Characters of commands that came along with connect and wait for the hub's answer to it.
+MAX_HELD = 64 * 1024
+
+
+@dataclass(slots=True)
+class Checked:
+    """What becomes of a frame: lines for the hub, replies of the gateway's own, or the end of the connection."""
+
+    for_hub: list[str] = field(default_factory=list)
+    for_browser: list[str] = field(default_factory=list)
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A token shown to the hub. kind: connect or refresh."""
+
+    kind: str
+    id: int
+    claims: Claims | None
+    # How many channels the hub joins by itself with it.
+    joins: int = 0
+
+
+class Session:
+    """One connection's. place: not authenticated yet."""
+
+    def __init__(self, place: Place, places: Places, *, now: Now = time.monotonic) -> None:
+        self._place = place
+        self._places = places
+        self._rate = Bucket(COMMANDS_BURST, COMMANDS_PER_SECOND, now=now)
+        self._claims: Claims | None = None
+        self._awaited: _Awaited | None = None
+        self._held: list[str] = []
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether the hub's frames must be read."""
+        return self._awaited is not None
+
+    def count(self, amount: int = 1) -> Ending | None:
+        """Count what came from the browser; return how the connection ends where it is too much."""
+        if self._rate.take(amount):
+            return None
+        refusals.labels("commands").inc()
+        return TOO_MANY_REQUESTS
+
+    def check(self, data: str) -> Checked:
+        """Decide about a frame of the browser's."""
+        lines = [line for line in data.split("\n") if line.strip()]
+        ending = self.count(max(1, len(lines)))
+        return Checked(ending=ending) if ending is not None else self._checked(lines)
+
+    def read(self, data: str) -> Checked:
+        """Take in a frame of the hub's, which is passed on unless the connection ends; decide about what was held."""
+        try:
+            replies = commands.read_replies(data)
+        except msgspec.DecodeError:
+            return Checked()
+        for reply in replies:
+            if self._awaited is not None and self._awaited.id == reply.id:
+                awaited, self._awaited = self._awaited, None
+                if (ending := self._answered(awaited, reply)) is not None:
+                    return Checked(ending=ending)
+        if self._awaited is not None or not self._held:
+            return Checked()
+        held, self._held = self._held, []
+        return self._checked(held)
+
+    def _checked(self, lines: list[str]) -> Checked:
+        checked = Checked()
+        for position, line in enumerate(lines):
+            if self._is_connecting:
+                checked.ending = self._hold(lines[position:])
+                break
+            try:
+                self._decide(commands.read(line), checked)
+            except UnreadableError:
+                checked.ending = BAD_REQUEST
+            if checked.ending is not None:
+                break
+        return checked
+
+    @property
+    def _is_connecting(self) -> bool:
+        return self._claims is None and self._awaited is not None
+
+    def _hold(self, lines: list[str]) -> Ending | None:
+        self._held += lines
+        return BAD_REQUEST if sum(map(len, self._held)) > MAX_HELD else None
+
+    def _decide(self, command: Command, checked: Checked) -> None:
+        requests = command.requests
+        if not requests:
+            checked.for_hub.append(commands.write(command))
+            return
+        is_in_order = len(requests) == 1 and command.id > 0 and (self._claims is None) == (requests == ["connect"])
+        if not is_in_order:
+            checked.ending = BAD_REQUEST
+            return
+        refusal = None
+        if command.connect is not None:
+            self._connect(command.id, command.connect)
+        elif command.refresh is not None:
+            checked.ending = self._refresh(command.id, command.refresh.token)
+        elif command.subscribe is not None:
+            refusal = self._subscribe(command.subscribe.channel)
+        elif command.unsubscribe is None:
+            refusal = PERMISSION_DENIED
+        if refusal is None:
+            checked.for_hub.append(commands.write(command))
+        else:
+            checked.for_browser.append(commands.refused(command.id, refusal))
+
+    def _connect(self, command_id: int, connect: commands.Connect) -> None:
+        """Await the answer. Of the channels to join at once, those stay that the token lists, should it be genuine."""
+        claims = claims_of(connect.token)
+        lists = claims is not None and claims.namespaces is not None
+        connect.subs = {
+            channel: options
+            for channel, options in connect.subs.items()
+            if lists and claims is not None and claims.opens(channel)
+        }
+        self._awaited = _Awaited("connect", command_id, claims, joins=len(connect.subs))
+        self._places.heard(self._place)
+
+    def _refresh(self, command_id: int, token: str) -> Ending | None:
+        if self._awaited is not None:
+            return BAD_REQUEST
+        self._awaited = _Awaited("refresh", command_id, claims_of(token))
+        return None
+
+    def _subscribe(self, channel: str) -> Refusal | None:
+        claims, user = self._claims, self._place.user
+        if claims is None or user is None or not claims.opens(channel):
+            refusals.labels("channel").inc()
+            return PERMISSION_DENIED
+        if user.subscribes.take() and (claims.namespaces is not None or user.unlisted.take()):
+            return None
+        refusals.labels("subscribes").inc()
+        return REQUEST_LIMIT
+
+    def _answered(self, awaited: _Awaited, reply: commands.Reply) -> Ending | None:
+        """Take in the hub's answer to a token."""
+        if awaited.kind == "refresh":
+            # The hub takes a token of the same user only.
+            if reply.refresh is not None and awaited.claims is not None:
+                self._claims = awaited.claims
+            return None
+        if reply.connect is None:
+            # The hub ends a connection that asks for more before it is authenticated.
+            return BAD_REQUEST if self._held else None
+        return self._admit(awaited)
+
+    def _admit(self, awaited: _Awaited) -> Ending | None:
+        if awaited.claims is None:
+            return INVALID_TOKEN
+        if (ending := self._places.admit(self._place, awaited.claims.principal)) is not None:
+            return ending
+        self._claims = awaited.claims
+        if self._place.user is not None and not self._place.user.subscribes.take(awaited.joins):
+            return TOO_MANY_REQUESTS
+        return None

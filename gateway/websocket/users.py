@@ -1,0 +1,63 @@
+"""What each user has open here, and how much of their subscribe rate is left: also across reconnections."""
+
+import time
+from collections import OrderedDict
+
+from gateway.websocket.bucket import Bucket, Now
+
+# Of one user over all connections: as many as 32 pages with 128 channels each at once, then so many a second.
+SUBSCRIBES_BURST = 4096
+SUBSCRIBES_PER_SECOND = 64.0
+# Of those, names that the token does not list, because a version that did not list any issued it.
+UNLISTED_BURST = 128
+UNLISTED_PER_SECOND = 0.1
+# Users without a connection, remembered until their rates are whole again; past it the longest gone is forgotten.
+MAX_GONE = 10_000
+
+
+class User:
+    """One principal."""
+
+    __slots__ = ("connections", "subscribes", "unlisted")
+
+    def __init__(self, now: Now = time.monotonic) -> None:
+        self.connections = 0
+        self.subscribes = Bucket(SUBSCRIBES_BURST, SUBSCRIBES_PER_SECOND, now=now)
+        self.unlisted = Bucket(UNLISTED_BURST, UNLISTED_PER_SECOND, now=now)
+
+
+class Users:
+    """Those with a connection, and some of those without."""
+
+    def __init__(self, *, max_gone: int = MAX_GONE, now: Now = time.monotonic) -> None:
+        self._max_gone = max_gone
+        self._now = now
+        self._here: dict[str, User] = {}
+        self._gone: OrderedDict[str, User] = OrderedDict()
+
+    def connections(self, principal: str) -> int:
+        """Return how many connections the user has."""
+        user = self._here.get(principal)
+        return user.connections if user is not None else 0
+
+    def join(self, principal: str) -> User:
+        """Count one more connection."""
+        user = self._here.get(principal)
+        if user is None:
+            user = self._gone.pop(principal) if principal in self._gone else User(self._now)
+            self._here[principal] = user
+        user.connections += 1
+        return user
+
+    def leave(self, principal: str) -> None:
+        """Count one less."""
+        user = self._here[principal]
+        user.connections -= 1
+        if user.connections:
+            return
+        del self._here[principal]
+        if user.subscribes.is_full and user.unlisted.is_full:
+            return
+        self._gone[principal] = user
+        if len(self._gone) > self._max_gone:
+            self._gone.popitem(last=False)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from runtime import logs
-from runtime.errors import ClarionError
 from runtime.settings import load_or_exit
 
 _ENVIRONMENT = """\
@@ -29,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="clarion", epilog=_ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring PostgreSQL and NATS up to this version; safe to run at any time")
+    commands.add_parser(
+        "migrate",
+        help="bring PostgreSQL and NATS up to this version and rebuild the configuration bucket; safe at any time",
+    )
     commands.add_parser("doctor", help="check everything Clarion depends on; exit status 1 where something fails")
     commands.add_parser("health", help="ask one process whether it serves; exit status 1 where it does not")
     commands.add_parser("centrifugo-config", help="print a safe centrifugo.json")
@@ -40,14 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _migrate() -> int:
-    import asyncpg
-
     from cli.migrate import Settings, migrate
+    from runtime.reconcile import FAILURES
 
     settings = load_or_exit(Settings)
     try:
         asyncio.run(migrate(settings, print))
-    except (ClarionError, OSError, RuntimeError, asyncpg.PostgresError) as error:
+    except (*FAILURES, RuntimeError) as error:
         print(f"clarion migrate: {error}", file=sys.stderr)
         return 1
     return 0

@@ -6,9 +6,10 @@ from runtime.configuration import Outbox, Watch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
+from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.erasures import PREFIX, Erasures
-from services.ingest import operations
+from services.ingest import operations, published
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
@@ -46,6 +47,9 @@ async def wire(settings: Settings, process: Process) -> Server:
     await watch.ready()
     outbox = Outbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
+    process.start(Reconciler(durable, connection, published.OWNER, published.SOURCES).run(), name="reconciler")
+    # The ledger must know who was erased.
+    await watch.complete(published.OWNER)
 
     tenants = TenantStore(durable, outbox, vault)
     known = KnownTenants(watch, tenants)

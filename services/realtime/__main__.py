@@ -7,12 +7,13 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
-from runtime import configuration, logs, nats, postgres, service
+from runtime import configuration, logs, nats, postgres, reconcile, service
 from runtime.grpc import Caller, channel
 from services import erasures, retention
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
+from services.realtime import published
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
@@ -31,6 +32,8 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 
 POOL_SIZE = 8
+# Whose configuration is followed.
+_OWNERS = ("ingest", "render", "realtime")
 
 log = logs.get(__name__)
 
@@ -86,8 +89,12 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
 
     process.start(outbox.run(), name="outbox")
+    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
+    # Who is erased, which namespaces there are and how long what is kept: nothing is pushed or deleted before that.
+    await watch.complete(*_OWNERS)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     worker = _worker(settings, process, connection, Push(inbox, directory, hub), erased)

@@ -2,16 +2,18 @@
 
 import asyncio
 
+from nats.aio.client import Client
+
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
-from runtime import configuration, grpc, nats, postgres, service
+from runtime import configuration, grpc, nats, postgres, reconcile, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import erasures, retention, topology
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.senders import directory, registry, send
+from services.senders import directory, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
@@ -32,6 +34,8 @@ from services.suppressed import Suppressed
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
+# Whose configuration is followed.
+_OWNERS = ("ingest", "router", "senders")
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
@@ -66,10 +70,12 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX)
     watch = configuration.Watch(connection, prefixes, on_change)
-    process.start(config_outbox.run(), name="config-outbox")
+    _publish(process, pool, connection, config_outbox)
     process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
     await watch.ready()
+    # Who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that is known.
+    await watch.complete(*_OWNERS)
     process.start(privacy.keep_expiring(settings.outbox_keep_hours, policies), name="retention")
 
     caller = grpc.Caller(settings.service_token.reveal())
@@ -129,6 +135,12 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     )
     await server.start()
     return server
+
+
+def _publish(process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.Outbox) -> None:
+    process.start(outbox.run(), name="config-outbox")
+    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
 
 
 def _vault(settings: Settings) -> Vault:

@@ -130,7 +130,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
         async def read_and_answer(_: object, context: Context) -> Any:
             async with self._by_key.enter(metadata_value(context, KEY_METADATA)):
-                raw = await _read(context)
+                raw = await _read(context, max_bytes)
             return await answer(raw, context)
 
         return grpc.stream_unary_rpc_method_handler(
@@ -140,7 +140,7 @@ class Edge(grpc.aio.ServerInterceptor):
     def _health_check(self, method: str, found: Any) -> Any:
         async def check(_: object, context: Context) -> Any:
             async with self._open.enter(_address(context)):
-                raw = await _read(context)
+                raw = await _read(context, _MAX_OPEN_BYTES)
             return await found.unary_unary(_parsed(raw, found.request_deserializer, _MAX_OPEN_BYTES), context)
 
         return grpc.stream_unary_rpc_method_handler(
@@ -151,7 +151,7 @@ class Edge(grpc.aio.ServerInterceptor):
         async def watch(_: object, context: Context) -> None:
             async with _aborting(context), self._watches.enter(_address(context)):
                 async with self._open.enter(_address(context)):
-                    raw = await _read(context)
+                    raw = await _read(context, _MAX_OPEN_BYTES)
                 await found.unary_stream(_parsed(raw, found.request_deserializer, _MAX_OPEN_BYTES), context)
 
         return grpc.stream_stream_rpc_method_handler(watch, response_serializer=found.response_serializer)
@@ -232,24 +232,31 @@ def _refusal(method: str, error: ClarionError) -> Any:
     return grpc.stream_unary_rpc_method_handler(refuse)
 
 
-async def _read(context: Context) -> bytes:
+async def _read(context: Context, max_bytes: int) -> bytes:
     async with asyncio.timeout(_READ_S):
         raw = await context.read()
     if raw is grpc.aio.EOF:
         raise ClarionError(Code.INVALID, "The call has no message.")
+    size = len(raw)
+    if size > max_bytes:
+        del raw  # else the error's traceback would keep it until the caller has the answer
+        raise _too_large(size, max_bytes)
     return bytes(raw)
 
 
 def _parsed(raw: bytes, parse: Callable[[bytes], Any], max_bytes: int) -> Any:
     """Return the message. Raises INVALID for one that is too large, before it is parsed, or none."""
     if len(raw) > max_bytes:
-        raise ClarionError(
-            Code.INVALID, f"The message has {len(raw):,} bytes; this method takes at most {max_bytes:,}. Send less."
-        )
+        raise _too_large(len(raw), max_bytes)
     try:
         return parse(raw)
     except DecodeError as error:
         raise ClarionError(Code.INVALID, "The message is not what the method takes.") from error
+
+
+def _too_large(size: int, max_bytes: int) -> ClarionError:
+    text = f"The message has {size:,} bytes; this method takes at most {max_bytes:,}. Send less."
+    return ClarionError(Code.INVALID, text)
 
 
 def _value(metadata: Iterable[tuple[str, Any]] | None, name: str) -> str:

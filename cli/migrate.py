@@ -1,4 +1,4 @@
-"""`clarion migrate`: every schema, stream and consumer, under one lock."""
+"""`clarion migrate`: every schema, stream and consumer, and the copy of the configuration, under one lock."""
 
 import asyncio
 import time
@@ -11,6 +11,8 @@ import msgspec
 
 import runtime.nats
 import runtime.postgres
+from cli import configuration
+from runtime.reconcile import Differences
 from runtime.settings import Secret
 from services import topology
 
@@ -37,9 +39,10 @@ def folders() -> list[Path]:
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring PostgreSQL and NATS up to this version; nothing where they are already.
+    """Bring PostgreSQL and NATS up to this version, and the configuration bucket up to PostgreSQL.
 
-    Waits for servers that are still starting. Raises OSError or ClarionError where one stays away.
+    Changes nothing where all is so already. Waits for servers that are still starting. Raises OSError or ClarionError
+    where one stays away.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
@@ -48,13 +51,20 @@ async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 say(f"applied {folder.parent.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
-            created = await topology.apply(
+            for stream in await topology.apply(
                 connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
-            )
+            ):
+                say(f"created stream {stream}")
+            for owner, found in (await configuration.rebuild(url, connection)).items():
+                if found.total:
+                    say(_rebuilt(owner, found))
         finally:
             await connection.close()
-        for stream in created:
-            say(f"created stream {stream}")
+
+
+def _rebuilt(owner: str, found: Differences) -> str:
+    counts = f"missing={found.missing} changed={found.changed} removed={found.removed}"
+    return f"configuration_rebuilt owner={owner} {counts} examples={','.join(found.examples)}"
 
 
 @asynccontextmanager

@@ -9,7 +9,9 @@ import asyncio
 import base64
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import asyncpg
 import nats.errors
@@ -20,13 +22,18 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
+from runtime.bucket import BUCKET, Bucket
 from runtime.errors import ClarionError, Code
 
-BUCKET = "CONFIG"
+__all__ = ["BUCKET", "Outbox", "Watch", "key_part", "key_text", "lock_outbox", "mark_complete", "marker_key"]
+
+_COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
 # Between two looks at an outbox, seconds: while NATS or PostgreSQL is away, from and to; and otherwise.
 _AWAY_PAUSE_S = (0.5, 1.0)
 _IDLE_S = 5.0
+# How often a process that waits for its copy says so, seconds.
+_SAY_S = 10.0
 
 log = logs.get(__name__)
 
@@ -36,11 +43,36 @@ def key_part(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") or "_"
 
 
+def key_text(part: str) -> str:
+    """Return what key_part made a part of. Raises ValueError where it did not."""
+    if part == "_":
+        return ""
+    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
+
+
+def marker_key(owner: str) -> str:
+    """The key that is there while the bucket holds all that an owner has published."""
+    return f"{_COMPLETE}.{owner}"
+
+
+async def mark_complete(connection: Client, owners: Iterable[str]) -> None:
+    """Note in the bucket that it holds all that these owners have."""
+    bucket = Bucket(connection)
+    for owner in owners:
+        await bucket.put(marker_key(owner), str(int(time.time())).encode())
+
+
+async def lock_outbox(connection: Any, schema: str) -> None:
+    """Let no one else send an owner's changes until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema}.config_outbox")
+
+
 class Outbox:
     """The owner's side. Table: <schema>.config_outbox (id bigserial, key text, value bytea null)."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, connection: Client) -> None:
         self._pool = pool
+        self._schema = schema
         self._table = f"{schema}.config_outbox"
         self._jetstream = connection.jetstream(timeout=2)
         self._wake = asyncio.Event()
@@ -86,7 +118,7 @@ class Outbox:
     async def _send_some(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
         async with connection.transaction():
             # One sender at a time, or two changes of a key could arrive in the wrong order.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._table)
+            await lock_outbox(connection, self._schema)
             rows = await connection.fetch(f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100")
             if not rows:
                 return False
@@ -114,7 +146,7 @@ class Watch:
     ) -> None:
         self._nats = connection
         self._jetstream: JetStreamContext = connection.jetstream(timeout=2)
-        self._filters = [f"$KV.{BUCKET}.{prefix}.>" for prefix in prefixes]
+        self._filters = [f"$KV.{BUCKET}.{prefix}.>" for prefix in (*prefixes, _COMPLETE)]
         self._on_change = on_change
         self._values: dict[str, bytes] = {}
         self._ready = asyncio.Event()
@@ -134,6 +166,20 @@ class Watch:
                 await self._ready.wait()
         except TimeoutError:
             raise ClarionError(Code.UNAVAILABLE, f"The configuration bucket {BUCKET} does not answer.") from None
+
+    async def complete(self, *owners: str) -> None:
+        """Wait until the bucket holds all that these owners have published; see runtime.reconcile.
+
+        A bucket that was lost and is being rebuilt lacks what must not be missed: who is suppressed or erased.
+        """
+        said = time.monotonic()
+        while missing := [owner for owner in owners if self.get(marker_key(owner)) is None]:
+            if time.monotonic() - said > _SAY_S:
+                said = time.monotonic()
+                log.warning(
+                    "configuration_incomplete", waits_for=missing, hint="start these services, or run `clarion migrate`"
+                )
+            await asyncio.sleep(0.1)
 
     async def run(self) -> None:
         """Follow the bucket for ever, reading it anew whenever the connection or the server was away."""

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from nats.aio.client import Client
-from nats.js import errors
+from nats.js import JetStreamContext, errors
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -224,12 +224,7 @@ async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = GIB) 
         except errors.NotFoundError:
             await jetstream.add_stream(stream)
             created.append(str(stream.name))
-    try:
-        await jetstream.key_value(BUCKET)
-    except errors.NotFoundError:
-        await jetstream.create_key_value(
-            KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=replicas, max_bytes=-1)
-        )
+    if await _apply_bucket(jetstream, replicas):
         created.append(BUCKET)
     for consumer in consumers():
         await jetstream.add_consumer(
@@ -246,3 +241,20 @@ async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = GIB) 
             ),
         )
     return created
+
+
+async def _apply_bucket(jetstream: JetStreamContext, replicas: int) -> bool:
+    """Create the configuration bucket, or let many keys be read at once from an older one; return whether it is new."""
+    try:
+        config = (await jetstream.stream_info(f"KV_{BUCKET}")).config
+    except errors.NotFoundError:
+        await jetstream.create_key_value(
+            KeyValueConfig(
+                bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=replicas, max_bytes=-1, direct=True
+            )
+        )
+        return True
+    if not config.allow_direct:
+        config.allow_direct = True
+        await jetstream.update_stream(config)
+    return False

@@ -25,6 +25,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 import runtime.postgres
+from cli.configuration import SOURCES
+from runtime.configuration import mark_complete
 from services import topology
 from stack import postgres as local_postgres
 from stack.folder import is_free
@@ -265,6 +267,8 @@ async def _apply(url: str) -> None:
     connection = await nats.connect(url)
     try:
         await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
+        # Of a database with nothing in it. A test may start a service without the owners whose data it follows.
+        await mark_complete(connection, SOURCES)
     finally:
         await connection.close()
 

@@ -6,9 +6,10 @@ from runtime.configuration import Outbox, Watch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
+from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.erasures import PREFIX, Erasures
-from services.ingest import operations
+from services.ingest import operations, published
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
@@ -47,6 +48,9 @@ async def wire(settings: Settings, process: Process) -> Server:
     await watch.ready()
     outbox = Outbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
+    process.start(Reconciler(durable, connection, published.OWNER, published.SOURCES).run(), name="reconciler")
+    # The ledger must know who was erased.
+    await watch.complete(published.OWNER)
 
     tenants = TenantStore(durable, outbox, vault)
     known = KnownTenants(watch, tenants)
@@ -67,12 +71,15 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_drain(event_log.drain)
     process.on_drain(finish_ledger)
 
+    authenticator = Authenticator(watch, tenants, vault)
     server = Server(
-        settings.grpc_address, token=settings.service_token.reveal(), open_methods=IngestServicer.OPEN_METHODS
+        settings.grpc_address,
+        token=settings.service_token.reveal(),
+        open_methods=dict.fromkeys(IngestServicer.OPEN_METHODS, authenticator.identify),
     )
     server.add(
         ingest_pb2_grpc.add_IngestServiceServicer_to_server,
-        IngestServicer(acceptor, Authenticator(watch, tenants, vault)),
+        IngestServicer(acceptor, authenticator),
         "clarion.ingest.v1.IngestService",
     )
     server.add(

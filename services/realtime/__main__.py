@@ -7,13 +7,14 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
-from runtime import configuration, logs, nats, parts, postgres, service
+from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
 from services import erasures, retention
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
+from services.realtime import published
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
@@ -32,6 +33,8 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 
 POOL_SIZE = 8
+# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; templates' namespaces.
+_OWNERS = ("ingest", "render")
 
 log = logs.get(__name__)
 
@@ -87,8 +90,12 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
 
     process.start(outbox.run(), name="outbox")
+    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
+    # Who is erased, which namespaces there are and how long what is kept: nothing is pushed or deleted before that.
+    await watch.complete(*_OWNERS)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     own = parts.Parts()

@@ -1,8 +1,8 @@
 """Wiring of the render service."""
 
 from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
-from runtime import configuration, grpc, nats, postgres, service
-from services.render import platform_templates, telemetry
+from runtime import configuration, grpc, nats, postgres, reconcile, service
+from services.render import platform_templates, published, telemetry
 from services.render.applying import Applying
 from services.render.frames import Limits
 from services.render.part_store import PostgresParts
@@ -35,6 +35,8 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     renderer = Renderer(workers, CachedSources(store, connection))
     process.start(workers.serve(), name="workers")
     process.start(outbox.run(), name="config-outbox")
+    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
     process.start(platform_templates.ensure(store), name="platform-templates")
     await workers.ready()
 

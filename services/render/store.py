@@ -111,8 +111,7 @@ class TemplateStore:
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
             ids = {part_id for row in rows for part_id in row["part_ids"]}
             parts = await self._pool.fetch(_SQL.find_parts, list(ids)) if ids else []
-        by_id = {part["id"]: part for part in parts}
-        return {row["id"]: _source(row, [by_id[part_id] for part_id in row["part_ids"]]) for row in rows}
+        return sources(rows, parts)
 
     async def default_locale(self, tenant_id: str) -> str:
         """Return the tenant's; empty: none."""
@@ -157,7 +156,7 @@ class TemplateStore:
             await connection.execute(_SQL.deactivate_others, *kind, version_id)
         await connection.execute(_SQL.set_active, version_id, active)
         listed = await connection.fetch(_SQL.list_active, [tenant_id], event_type)
-        value = msgspec.json.encode([_published(one) for one in listed])
+        value = published(listed) if listed else None
         await self._outbox.add(connection, topology.templates_key(tenant_id, event_type), value)
         return await _one(connection, version_id)
 
@@ -200,6 +199,17 @@ def _version(row: asyncpg.Record, parts: Iterable[PinnedPart]) -> TemplateVersio
         activated_at_us=0 if activated is None else clock.micros_of(activated),
         parts=tuple(parts),
     )
+
+
+def sources(rows: Iterable[asyncpg.Record], parts: Iterable[asyncpg.Record]) -> dict[str, Source]:
+    """Return versions by their ids, each with those of the parts that it is made of."""
+    by_id = {part["id"]: part for part in parts}
+    return {row["id"]: _source(row, [by_id[part_id] for part_id in row["part_ids"]]) for row in rows}
+
+
+def published(rows: Iterable[asyncpg.Record]) -> bytes:
+    """Return an event type's active templates as the configuration has them."""
+    return msgspec.json.encode([_published(row) for row in rows])
 
 
 def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> Source:

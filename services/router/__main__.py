@@ -4,12 +4,13 @@ from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import Watch
 from runtime.parts import Parts
+from runtime.reconcile import Reconciler
 from runtime.service import Process, run
-from services.router.catalog import PREFIXES, Catalog
+from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
-from services.router.suppressions.mending import mend
+from services.router.suppressions import published
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 
@@ -25,11 +26,13 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     process.on_close(connection.close)
     outbox = configuration.Outbox(pool, "router", connection)
     process.start(outbox.run(), name="config-outbox")
+    process.start(Reconciler(pool, connection, published.OWNER, published.SOURCES).run(), name="reconciler")
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
+    # Nothing may be sent while it is not known who is suppressed.
+    await watch.complete(*OWNERS)
     suppressions = SuppressionStore(pool, outbox)
-    process.start(mend(suppressions, watch.get), name="suppressions")
 
     token = settings.service_token.reveal()
     channels = {

@@ -1,10 +1,14 @@
 """Wiring of the senders."""
 
 import asyncio
+from collections.abc import Callable
+
+import grpc.aio as grpc_aio
+from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
-from runtime import configuration, grpc, nats, parts, postgres, service
+from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import erasures, retention, topology
@@ -12,7 +16,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.senders import directory, registry, send
+from services.senders import directory, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
@@ -33,6 +37,8 @@ from services.suppressed import Suppressed
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
+# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; suppressions.
+_OWNERS = ("ingest", "router")
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
@@ -68,10 +74,12 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX)
     watch = configuration.Watch(connection, prefixes, on_change)
-    process.start(config_outbox.run(), name="config-outbox")
+    _publish(process, pool, connection, config_outbox)
     process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
     await watch.ready()
+    # Who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that is known.
+    await watch.complete(*_OWNERS)
     process.start(privacy.keep_expiring(settings.outbox_keep_hours, policies), name="retention")
 
     caller = grpc.Caller(settings.service_token.reveal())
@@ -83,27 +91,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     def refuse(delivery: event_pb2.Delivery) -> str:
         return erased.refusal(delivery) or suppressed.of_delivery(delivery)
 
-    workers = []
-    for channel, slots in (
-        (event_pb2.CHANNEL_EMAIL, settings.email_slots),
-        (event_pb2.CHANNEL_SMS, settings.sms_slots),
-    ):
-        worker = DeliveryWorker(
-            connection,
-            [channel],
-            sender,
-            Renderer(render, caller),
-            LedgerStates(ledger, caller),
-            Bodies(connection, ledger, caller, own),
-            delays_s=settings.retry_delays_s,
-            max_held=_MAX_HELD,
-            slot_limit=slots,
-            attempt_deadline_s=send.DEADLINE_S,
-            refuse=refuse,
-            own=own,
-        )
-        process.start(worker.run(), name=f"deliveries-{channel}")
-        workers.append(worker)
+    workers = _workers(settings, connection, sender, caller, render=render, ledger=ledger, refuse=refuse, own=own)
+    for worker in workers:
+        process.start(worker.run(), name="deliveries")
 
     async def drain_workers() -> None:
         """All at once: one that waits for a hung mail server must not leave the other taking more."""
@@ -133,6 +123,46 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     )
     await server.start()
     return server
+
+
+def _workers(
+    settings: Settings,
+    connection: Client,
+    sender: ProviderSender,
+    caller: grpc.Caller,
+    *,
+    render: grpc_aio.Channel,
+    ledger: grpc_aio.Channel,
+    refuse: Callable[[event_pb2.Delivery], str],
+    own: parts.Parts,
+) -> list[DeliveryWorker]:
+    """Return a worker for each channel: a flood of one leaves the other's slots alone."""
+    return [
+        DeliveryWorker(
+            connection,
+            [channel],
+            sender,
+            Renderer(render, caller),
+            LedgerStates(ledger, caller),
+            Bodies(connection, ledger, caller, own),
+            delays_s=settings.retry_delays_s,
+            max_held=_MAX_HELD,
+            slot_limit=slots,
+            attempt_deadline_s=send.DEADLINE_S,
+            refuse=refuse,
+            own=own,
+        )
+        for channel, slots in (
+            (event_pb2.CHANNEL_EMAIL, settings.email_slots),
+            (event_pb2.CHANNEL_SMS, settings.sms_slots),
+        )
+    ]
+
+
+def _publish(process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.Outbox) -> None:
+    process.start(outbox.run(), name="config-outbox")
+    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
 
 
 def _vault(settings: Settings) -> Vault:

@@ -178,8 +178,7 @@ class ProviderStore:
 
     async def _publish(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", tenant_id: str) -> None:
         rows = await connection.fetch(_SQL.list_providers, tenant_id)
-        value = _encode([_record(row) for row in rows])
-        await self._outbox.add(connection, topology.providers_key(tenant_id), value)
+        await self._outbox.add(connection, topology.providers_key(tenant_id), published(rows) if rows else None)
 
     def _stored(self, row: asyncpg.Record) -> StoredProvider:
         try:
@@ -197,6 +196,11 @@ class ProviderStore:
             secrets={},
         )
         return StoredProvider(provider, secrets, clock.micros_of(row["created_at"]), clock.micros_of(row["updated_at"]))
+
+
+def published(rows: Sequence[asyncpg.Record]) -> bytes:
+    """Return a tenant's providers, best first, as the configuration has them."""
+    return _encode([_record(row) for row in rows])
 
 
 def _record(row: asyncpg.Record) -> ProviderRecord:

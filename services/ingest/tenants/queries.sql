@@ -93,3 +93,10 @@ SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at
 FROM ingest.webhook_secrets s
 WHERE s.tenant_id = ANY ($1::uuid[]) AND (s.expires_at IS NULL OR s.expires_at > now())
 ORDER BY s.tenant_id, s.created_at DESC, s.id DESC
+
+-- Those of the past too, until the next change of a tenant's secrets deletes them.
+-- name: all_webhook_secrets
+SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at
+FROM ingest.webhook_secrets s
+WHERE s.tenant_id = ANY ($1::uuid[])
+ORDER BY s.tenant_id, s.created_at DESC, s.id DESC

@@ -221,8 +221,7 @@ class TenantStore:
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
         if row is None:
             return None
-        signing = await self._pool.fetch(_QUERIES.webhook_secrets, [tenant_id])
-        return _configuration(_tenant(row, signing), signing)
+        return published(row, await self._pool.fetch(_QUERIES.all_webhook_secrets, [tenant_id]))
 
     async def _lock(self, connection: Any, tenant_id: str) -> None:
         if not await connection.fetchval(_QUERIES.tenant_for_update, tenant_id):
@@ -236,9 +235,9 @@ class TenantStore:
     async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
         row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
         signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
-        tenant = _tenant(row, signing)
-        await self._outbox.add(connection, topology.tenant_key(tenant_id), _configuration(tenant, signing))
-        return tenant
+        kept = await connection.fetch(_QUERIES.all_webhook_secrets, [tenant_id])
+        await self._outbox.add(connection, topology.tenant_key(tenant_id), published(row, kept))
+        return _tenant(row, signing)
 
 
 def _setting(new: NewLimit | None) -> tuple[bool, int | None]:
@@ -269,7 +268,12 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
     )
 
 
-def _configuration(tenant: tenants_pb2.Tenant, signing: "list[asyncpg.Record]") -> bytes:
+def published(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
+    """Return a tenant as the configuration has it. kept: all its webhook secrets, for each says until when it is valid.
+
+    So the value depends on the rows alone, not on the time at which it is made.
+    """
+    tenant = _tenant(row, [])
     return msgspec.json.encode(
         {
             "id": tenant.id,
@@ -287,6 +291,6 @@ def _configuration(tenant: tenants_pb2.Tenant, signing: "list[asyncpg.Record]") 
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
             "content_key": CONTENT_KEYS[tenant.content_key],
-            "webhook_secrets": webhook_secrets.sealed(signing),
+            "webhook_secrets": webhook_secrets.sealed(kept),
         }
     )

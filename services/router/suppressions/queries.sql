@@ -55,23 +55,3 @@ SELECT tenant_id FROM router.suppressions WHERE id = $1 AND lifted_at IS NULL
 UPDATE router.suppressions SET lifted_at = now()
 WHERE id = $1 AND lifted_at IS NULL
 RETURNING id, tenant_id, channel, digest, masked, reason, source, detail, created_at
-
--- name: unhurried
-SET LOCAL statement_timeout = '60s'
-
--- name: tenants
-SELECT DISTINCT tenant_id FROM router.suppressions
-
--- The MD5 of each shard's value as it is published; services/suppressed.py has its form.
--- name: summaries
-SELECT get_byte(f.digest, 0) AS shard,
-    md5(string_agg(
-        substring(f.digest FROM 2 FOR 8) || set_byte('\x00'::bytea, 0, f.flags), ''::bytea ORDER BY f.digest
-    )) AS md5
-FROM (
-    SELECT s.digest, bit_or(1 << (s.reason - 1)) AS flags
-    FROM router.suppressions s
-    WHERE s.tenant_id = $1 AND s.lifted_at IS NULL
-    GROUP BY s.digest
-) AS f
-GROUP BY get_byte(f.digest, 0)

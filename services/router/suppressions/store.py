@@ -1,8 +1,7 @@
 """The suppressions' table. Each change publishes the shards it touches in its own transaction."""
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,11 +16,6 @@ from services.router.suppressions.suppress import Key, New
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
-# A tenant's whole list is read, seconds.
-_LONG_S = 60.0
-
-# A configuration watch's get.
-Known: TypeAlias = Callable[[str], bytes | None]
 _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
@@ -108,33 +102,6 @@ class SuppressionStore:
             )
         return [_stored(row) for row in rows]
 
-    async def publish_missing(self, known: Known) -> int:
-        """Publish again what the configuration has otherwise, or not at all; return how many keys that were.
-
-        Whoever lost its memory of the bucket (an old backup of the broker, say) would send to everybody.
-        """
-        with postgres.answering():
-            tenants = [str(row["tenant_id"]) for row in await self._pool.fetch(_SQL.tenants, timeout=_LONG_S)]
-        number = 0
-        for tenant_id in tenants:
-            number += await self._publish_missing_of(tenant_id, known)
-        if number:
-            await self._outbox.flush()
-        return number
-
-    async def _publish_missing_of(self, tenant_id: str, known: Known) -> int:
-        with postgres.answering():
-            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                await connection.execute(_SQL.unhurried)
-                await connection.execute(_SQL.lock_tenant, tenant_id)
-                rows = await connection.fetch(_SQL.summaries, tenant_id, timeout=_LONG_S)
-                stored = {row["shard"]: row["md5"] for row in rows}
-                differ = [
-                    shard for shard in range(suppressed.SHARDS) if _md5(known, tenant_id, shard) != stored.get(shard)
-                ]
-                await self._publish(connection, [(tenant_id, shard) for shard in differ])
-        return len(differ)
-
     async def _publish(self, connection: _Connection, changed: Iterable[tuple[str, int]]) -> None:
         by_tenant: defaultdict[str, list[int]] = defaultdict(list)
         for tenant_id, shard in changed:
@@ -146,11 +113,6 @@ class SuppressionStore:
             for shard, found in entries.items():
                 value = suppressed.pack(found) if found else None
                 await self._outbox.add(connection, topology.suppressions_key(tenant_id, shard), value)
-
-
-def _md5(known: Known, tenant_id: str, shard: int) -> str | None:
-    value = known(topology.suppressions_key(tenant_id, shard))
-    return None if value is None else hashlib.md5(value, usedforsecurity=False).hexdigest()
 
 
 def _columns(new: Iterable[New]) -> list[list[object]]:

@@ -11,13 +11,13 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from runtime.reconcile import Reconciler
 from services import suppressed, topology
-from services.router.suppressions.store import SuppressionStore
+from services.router.suppressions import published
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import Service, StartService
-from tests.integration.outboxes import PatientOutbox
 from tests.integration.router.conftest import Bucket, Routed
 from tests.waiting import eventually
 
@@ -220,15 +220,11 @@ async def test_what_is_published_already_is_left_alone(
     names = [f"user{number}@example.org" for number in range(50)]
     await _suppress(router, *map(_new, names), *[_new(name, suppressed.UNSUBSCRIBED) for name in names[:25]])
     pool = await postgres.connect(postgres_url, name="test", size=2)
-    watch = configuration.Watch(connection, [topology.SUPPRESSIONS])
-    following = asyncio.create_task(watch.run())
     try:
-        await watch.ready()
-        store = SuppressionStore(pool, PatientOutbox(pool, "router", connection))
-        assert await store.publish_missing(watch.get) == 0
-        assert await store.publish_missing(lambda _: None) == len(
-            {suppressed.digest(TENANT, EMAIL, one)[0] for one in names}
-        )
+        reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
+        assert (await reconciler.differences()).total == 0
+        await connection.jetstream(timeout=60).purge_stream("KV_CONFIG", subject="$KV.CONFIG.suppressions.>")
+        found = await reconciler.differences()
+        assert found.missing == found.total == len({suppressed.digest(TENANT, EMAIL, one)[0] for one in names})
     finally:
-        following.cancel()
         await pool.close()

@@ -1,0 +1,46 @@
+"""The configuration bucket beside the tables of all owners: compared by the doctor, rebuilt by `clarion migrate`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from nats.aio.client import Client
+
+from runtime import postgres
+from runtime.reconcile import Differences, Reconciler, Source
+from services.ingest import published as ingest
+from services.realtime import published as realtime
+from services.render import published as render
+from services.router.suppressions import published as router
+from services.senders import published as senders
+
+# What each owner publishes.
+SOURCES: dict[str, tuple[Source, ...]] = {
+    module.OWNER: module.SOURCES for module in (ingest, realtime, render, router, senders)
+}
+
+_CONNECTIONS = 2
+
+
+async def differences(postgres_url: str, connection: Client) -> dict[str, Differences]:
+    """Return for each owner how its part of the bucket differs from its tables; nothing is written.
+
+    Raises one of runtime.reconcile.FAILURES.
+    """
+    async with _connected(postgres_url) as pool:
+        return {owner: await Reconciler(pool, connection, owner, of).differences() for owner, of in SOURCES.items()}
+
+
+async def rebuild(postgres_url: str, connection: Client) -> dict[str, Differences]:
+    """Make the bucket equal to the tables, and return what differed. Raises as differences."""
+    async with _connected(postgres_url) as pool:
+        return {owner: await Reconciler(pool, connection, owner, of).rebuild() for owner, of in SOURCES.items()}
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    pool = await postgres.connect(url, name="clarion", size=_CONNECTIONS)
+    try:
+        yield pool
+    finally:
+        await pool.close()

@@ -1,0 +1,134 @@
+"""Reading and writing many keys of the configuration bucket at once, beyond what the client's KeyValue offers."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from runtime.errors import ClarionError, Code
+
+BUCKET = "CONFIG"
+STREAM = f"KV_{BUCKET}"
+
+# The server's error codes for a revision that is not the newest one any more.
+WRONG_REVISION = (10071, 10164)
+
+_SUBJECT = f"$KV.{BUCKET}."
+_OPERATION = "KV-Operation"
+_GONE = ("DEL", "PURGE")
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_DEADLINE_S = 5.0
+_PAGE = 256
+_END, _NONE_FOUND, _NOT_ALLOWED = "204", "404", "503"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A key as the bucket has it. value None: it was deleted, or never there. revision 0: it was never there."""
+
+    value: bytes | None
+    revision: int = 0
+
+
+class Bucket:
+    """The configuration bucket. Methods raise nats.errors.Error, nats.js.errors.Error or TimeoutError."""
+
+    def __init__(self, connection: Client) -> None:
+        self._nats = connection
+        self._jetstream = connection.jetstream(timeout=_DEADLINE_S)
+
+    async def read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of those keys that there are; at most 1024 keys. A replica may answer, a little behind."""
+        found: dict[str, bytes] = {}
+        left = list(keys)
+        while left:
+            answered, is_all = await self._read_some(left)
+            found.update({key: value for key, value in answered.items() if value is not None})
+            if is_all:
+                break
+            if not answered:
+                raise TimeoutError("the configuration bucket sends nothing")
+            left = [key for key in left if key not in answered]
+        return found
+
+    async def newest(self, key: str) -> Stored:
+        """Return a key as the bucket's leader has it."""
+        try:
+            message = await self._jetstream.get_msg(STREAM, subject=_SUBJECT + key)
+        except nats.js.errors.NotFoundError:
+            return Stored(None)
+        gone = (message.headers or {}).get(_OPERATION) in _GONE
+        return Stored(None if gone else message.data or b"", message.seq or 0)
+
+    async def replace(self, key: str, value: bytes | None, *, revision: int) -> None:
+        """Write a key, None deletes it, if its revision is still this one. Raises APIError (WRONG_REVISION) if not."""
+        headers = {_EXPECTED: str(revision)}
+        if value is None:
+            headers[_OPERATION] = "DEL"
+        await self._jetstream.publish(_SUBJECT + key, value or b"", headers=headers)
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Write a key."""
+        await self._jetstream.publish(_SUBJECT + key, value)
+
+    async def keys(self, prefix: str) -> AsyncGenerator[list[str], None]:
+        """Yield all keys "<prefix>.…" that are not deleted, up to 256 at a time."""
+        consumer = await self._jetstream.add_consumer(
+            STREAM,
+            ConsumerConfig(
+                deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+                ack_policy=AckPolicy.NONE,
+                filter_subject=f"{_SUBJECT}{prefix}.>",
+                headers_only=True,
+                mem_storage=True,
+                num_replicas=1,
+                inactive_threshold=60,
+            ),
+        )
+        pulling = await self._jetstream.pull_subscribe_bind(consumer=consumer.name, stream=STREAM)
+        try:
+            left = consumer.num_pending or 0
+            while left > 0:
+                messages = await pulling.fetch(min(left, _PAGE), timeout=_DEADLINE_S)
+                left -= len(messages)
+                yield [
+                    message.subject.removeprefix(_SUBJECT)
+                    for message in messages
+                    if (message.headers or {}).get(_OPERATION) not in _GONE
+                ]
+        finally:
+            await pulling.unsubscribe()
+
+    async def _read_some(self, keys: Sequence[str]) -> tuple[dict[str, bytes | None], bool]:
+        """Return what the server sends at a time (it bounds the bytes), and whether that is all."""
+        inbox = self._nats.new_inbox()
+        subscription = await self._nats.subscribe(inbox)
+        found: dict[str, bytes | None] = {}
+        try:
+            request = {"multi_last": [_SUBJECT + key for key in keys], "batch": len(keys)}
+            await self._nats.publish(f"$JS.API.DIRECT.GET.{STREAM}", json.dumps(request).encode(), reply=inbox)
+            while True:
+                message = await subscription.next_msg(timeout=_DEADLINE_S)
+                headers = message.headers or {}
+                status = headers.get("Status", "")
+                if status == _NONE_FOUND:
+                    return found, True
+                if status == _END:
+                    return found, headers.get("Nats-Num-Pending", "0") == "0"
+                if status:
+                    raise _refused(status)
+                key = headers.get("Nats-Subject", "").removeprefix(_SUBJECT)
+                found[key] = None if headers.get(_OPERATION) in _GONE else message.data
+        finally:
+            if self._nats.is_connected:
+                await subscription.unsubscribe()
+
+
+def _refused(status: str) -> ClarionError:
+    if status == _NOT_ALLOWED:
+        text = f"The bucket {BUCKET} is not there, or of an older version: run `clarion migrate`."
+        return ClarionError(Code.UNAVAILABLE, text)
+    return ClarionError(Code.UNAVAILABLE, f"The bucket {BUCKET} answered with status {status}.")

@@ -1,0 +1,249 @@
+"""Keeps the configuration bucket equal to its owners' tables, whatever the bucket lost or somebody changed by hand.
+
+The tables are the truth. An owner names what it publishes by Sources; a Reconciler compares them with the bucket, a
+page at a time, and writes what differs. Writes hold the lock of the owner's outbox, read the row under it and name the
+revision that they replace: a value that the outbox sends meanwhile is never replaced by an older one.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import asyncpg
+import msgspec
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+
+from runtime import logs, postgres
+from runtime.bucket import WRONG_REVISION, Bucket
+from runtime.configuration import lock_outbox, mark_complete, marker_key
+from runtime.errors import ClarionError
+
+EXAMPLES = 5
+
+# Everything is compared as often, and whether the bucket was lost is looked at as often, seconds.
+_EVERY_S = 3600.0
+_LOOK_S = 15.0
+# So many keys are put right in one transaction: the outbox waits for it.
+_CHUNK = 64
+# How often a key is tried whose revision changes at the same time.
+_ATTEMPTS = 3
+# A statement that reads a page may take as long, seconds.
+_STATEMENT_S = 30.0
+
+log = logs.get(__name__)
+
+FAILURES = (
+    *postgres.CONNECTION_ERRORS,
+    asyncpg.PostgresError,
+    nats.errors.Error,
+    nats.js.errors.Error,
+    ClarionError,
+)
+
+
+class Reader(Protocol):
+    """What a Source reads with: runtime.postgres.Patient."""
+
+    async def fetch(self, query: str, *arguments: object) -> "list[asyncpg.Record]":
+        """Return all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of configuration as its owner's tables have it.
+
+    prefix: the first part of its keys, "tenants". keys(reader, after, limit): the next keys after this one (empty:
+    from the first), in any fixed order. read(reader, keys): the values of those keys that there are; keys may be
+    anything that starts with the prefix. batch: how many values are held at a time.
+    """
+
+    prefix: str
+    keys: Callable[[Reader, str, int], Awaitable[list[str]]]
+    read: Callable[[Reader, Sequence[str]], Awaitable[dict[str, bytes]]]
+    batch: int = 200
+
+
+@dataclass(slots=True)
+class Differences:
+    """How many keys the bucket lacks, has otherwise, or has though the tables do not; up to EXAMPLES of them."""
+
+    missing: int = 0
+    changed: int = 0
+    removed: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.missing + self.changed + self.removed
+
+    def add(self, other: "Differences") -> None:
+        """Count what another one found."""
+        self.missing += other.missing
+        self.changed += other.changed
+        self.removed += other.removed
+        self.examples = [*self.examples, *other.examples][:EXAMPLES]
+
+    def count(self, key: str, wanted: bytes | None, stored: bytes | None) -> None:
+        """Count a key that differs."""
+        if stored is None:
+            self.missing += 1
+        elif wanted is None:
+            self.removed += 1
+        else:
+            self.changed += 1
+        self.examples = [*self.examples, key][:EXAMPLES]
+
+
+class Reconciler:
+    """Compares and rebuilds one owner's part of the bucket. schema: the owner's, whose outbox sends its changes."""
+
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, schema: str, sources: Sequence[Source]
+    ) -> None:
+        self._pool = pool
+        self._nats = connection
+        self._bucket = Bucket(connection)
+        self._schema = schema
+        self._sources = sources
+
+    async def differences(self) -> Differences:
+        """Compare; write nothing. What the outbox has not sent yet is no difference. Raises one of FAILURES."""
+        return await self._compare(writes=False)
+
+    async def rebuild(self) -> Differences:
+        """Make the bucket equal to the tables, note there that it is complete, return what differed.
+
+        Raises one of FAILURES; what was put right until then stays so.
+        """
+        found = await self._compare(writes=True)
+        await mark_complete(self._nats, [self._schema])
+        if found.total:
+            log.warning(
+                "configuration_rebuilt",
+                owner=self._schema,
+                missing=found.missing,
+                changed=found.changed,
+                removed=found.removed,
+                examples=found.examples,
+            )
+        else:
+            log.info("configuration_compared", owner=self._schema)
+        return found
+
+    async def run(self) -> None:
+        """Rebuild at once, then every hour and whenever the bucket was lost, for ever."""
+        while True:
+            try:
+                await self.rebuild()
+                await self._wait()
+            except FAILURES as error:
+                log.warning("configuration_not_compared", owner=self._schema, error=repr(error))
+                await asyncio.sleep(_jittered(_LOOK_S))
+
+    async def _wait(self) -> None:
+        """Return after an hour, or when the bucket does not say any more that it is complete."""
+        until = time.monotonic() + _jittered(_EVERY_S)
+        while time.monotonic() < until:
+            await asyncio.sleep(_jittered(_LOOK_S))
+            if (await self._bucket.newest(marker_key(self._schema))).value is None:
+                return
+
+    async def _compare(self, *, writes: bool) -> Differences:
+        found = Differences()
+        for source in self._sources:
+            await self._compare_rows(source, found, writes=writes)
+            await self._find_left_over(source, found, writes=writes)
+        return found
+
+    async def _compare_rows(self, source: Source, found: Differences, *, writes: bool) -> None:
+        """Look up each key of the tables in the bucket."""
+        after = ""
+        while True:
+            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+                keys = await source.keys(reader, after, source.batch)
+                wanted = await source.read(reader, keys) if keys else {}
+            if not keys:
+                return
+            stored = await self._bucket.read(keys)
+            differ = [key for key in keys if not _is_same(wanted.get(key), stored.get(key))]
+            found.add(await self._settle(source, differ, writes=writes))
+            after = keys[-1]
+
+    async def _find_left_over(self, source: Source, found: Differences, *, writes: bool) -> None:
+        """Look up each key of the bucket in the tables."""
+        async with contextlib.aclosing(self._bucket.keys(source.prefix)) as pages:
+            async for page in pages:
+                for keys in _chunks(page, source.batch):
+                    async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+                        wanted = await source.read(reader, keys)
+                    left_over = [key for key in keys if key not in wanted]
+                    found.add(await self._settle(source, left_over, writes=writes))
+
+    async def _settle(self, source: Source, keys: Sequence[str], *, writes: bool) -> Differences:
+        """Look at keys again, so that nothing moves meanwhile, and put right those that still differ."""
+        found = Differences()
+        for chunk in _chunks(keys, min(_CHUNK, source.batch)):
+            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+                await lock_outbox(reader, self._schema)
+                wanted = await source.read(reader, chunk)
+                # After the rows were read: what was committed in between shows here, and the outbox brings it.
+                rows = await reader.fetch(
+                    f"SELECT DISTINCT key FROM {self._schema}.config_outbox WHERE key = ANY ($1::text[])", chunk
+                )
+                waiting = {row["key"] for row in rows}
+                # All of them end before the lock does.
+                outcomes = await asyncio.gather(
+                    *[
+                        self._settle_one(key, wanted.get(key), found, writes=writes)
+                        for key in chunk
+                        if key not in waiting
+                    ],
+                    return_exceptions=True,
+                )
+            for failure in outcomes:
+                if failure is not None:
+                    raise failure
+        return found
+
+    async def _settle_one(self, key: str, wanted: bytes | None, found: Differences, *, writes: bool) -> None:
+        for attempt in range(_ATTEMPTS):
+            stored = await self._bucket.newest(key)
+            if _is_same(wanted, stored.value):
+                return
+            try:
+                if writes:
+                    await self._bucket.replace(key, wanted, revision=stored.revision)
+            except nats.js.errors.APIError as error:
+                # Something from before, on its way until now, arrived in between.
+                if error.err_code not in WRONG_REVISION or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                found.count(key, wanted, stored.value)
+                return
+
+
+def _is_same(wanted: bytes | None, stored: bytes | None) -> bool:
+    """Tell whether two values say the same; JSON says the same whatever the order of its names."""
+    if wanted == stored:
+        return True
+    if wanted is None or stored is None:
+        return False
+    try:
+        return bool(msgspec.json.decode(wanted) == msgspec.json.decode(stored))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+def _chunks(keys: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret

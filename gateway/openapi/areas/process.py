@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from gateway.openapi.operations import HTML, Answer, Operation
 from gateway.openapi.values import AnyObject, OrqestraFault, Shape
@@ -14,6 +14,9 @@ class Health(Shape):
     """What the gateway needs, and whether it is there."""
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
+    reason: Annotated[str, Meta(description="Why not, in words; only with the status `unavailable`.")] | UnsetType = (
+        UNSET
+    )
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
 
 

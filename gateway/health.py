@@ -23,8 +23,13 @@ _REPORTERS: Mapping[str, tuple[str, ...]] = {
     "nats.trace": ("ingest", "router", "senders", "realtime"),
     "nats.config": ("ingest",),
 }
-# Without these no event can be taken, as ingest sees them; the rest may be late without harm.
+# Without these, as ingest sees them, no event can be taken; the rest may be late without harm.
 _NEEDED = ("nats", "nats.events")
+_REASONS = {
+    "ingest": "ingest does not answer",
+    "nats": "NATS does not answer",
+    "nats.events": "NATS does not store in EVENTS: the stream or its disk is full; `clarion doctor` says which",
+}
 
 
 @dataclass
@@ -80,7 +85,7 @@ async def _check(heard: _Heard, clients: Clients) -> None:
     )
     services = dict(zip(clients.channels, serving, strict=True))
     heard.dependencies = {**services, **{name: _agreed(words, name) for name in _REPORTERS}, "hub": hub}
-    heard.cannot_take = _why_not(services["ingest"], {name: words[name, "ingest"] for name in _NEEDED})
+    heard.cannot_take = _why_not({"ingest": services["ingest"], **{name: words[name, "ingest"] for name in _NEEDED}})
 
 
 def _agreed(words: Mapping[tuple[str, str], bool | None], name: str) -> bool:
@@ -89,14 +94,8 @@ def _agreed(words: Mapping[tuple[str, str], bool | None], name: str) -> bool:
     return bool(said) and all(said)
 
 
-def _why_not(ingest: bool, needed: Mapping[str, bool | None]) -> str:
-    if not ingest:
-        return "No event can be taken: ingest does not answer."
-    if not needed["nats"]:
-        return "No event can be taken: NATS does not answer."
-    if not needed["nats.events"]:
-        return "No event can be taken: NATS does not store in EVENTS. Its disk or the stream is full: `clarion doctor`."
-    return ""
+def _why_not(needed: Mapping[str, bool | None]) -> str:
+    return next((f"No event can be taken: {_REASONS[name]}." for name, alive in needed.items() if not alive), "")
 
 
 def _away(dependencies: Mapping[str, bool]) -> str:

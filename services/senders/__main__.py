@@ -49,8 +49,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.on_close(connection.close)
 
     config_outbox = configuration.Outbox(pool, "senders", connection)
-    store = ProviderStore(pool, config_outbox, box)
-    outbox = Outbox(pool)
+    store, outbox = ProviderStore(pool, config_outbox, box), Outbox(pool)
     known = directory.ConfiguredDirectory(store)
     http, sent = HttpClient(), SentLog(pool)
     sender = ProviderSender(

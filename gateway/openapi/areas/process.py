@@ -14,10 +14,8 @@ class Health(Shape):
     """What the gateway needs, and whether it is there."""
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
-    reason: Annotated[str, Meta(description="Why not, in words; only with the status `unavailable`.")] | UnsetType = (
-        UNSET
-    )
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
+    reason: Annotated[str, Meta(description="Only with the status `unavailable`.")] | UnsetType = UNSET
 
 
 def _health(path: str, name: str, summary: str) -> Operation:

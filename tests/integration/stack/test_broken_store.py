@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from checks.small_disk import SmallDisk
 from runtime import nats
+from runtime.errors import ClarionError
 from runtime.write_probe import fault_of
 from services import topology
 from stack import broken_store, processes
@@ -61,7 +62,7 @@ async def _publish(connection: Client) -> bool:
     message = nats.Outgoing(_SUBJECT, os.urandom(100_000))
     try:
         return (await nats.Publisher(connection, deadline=0.5).publish(message)).sequence > 0
-    except nats.ClarionError:
+    except ClarionError:
         return False
 
 

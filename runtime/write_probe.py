@@ -13,6 +13,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from prometheus_client import Gauge
 
 from runtime import logs
 from runtime.nats import publish_failures
@@ -28,6 +29,8 @@ _PATIENCE_S = 2.0
 _PAYLOAD = bytes(1024)
 # Each probe replaces the one before it.
 _HEADERS = {"Nats-Rollup": "sub"}
+
+_STORES = Gauge("clarion_stream_stores", "1: the stream stored its latest probe; 0: it did not.", ["stream"])
 
 log = logs.get(__name__)
 
@@ -110,6 +113,7 @@ class WriteProbe:
             else:
                 log.info("stream_stores", stream=stream)
         self._faults[stream] = fault
+        _STORES.labels(stream).set(not fault)
 
     async def _is_unprepared(self, stream: str) -> bool:
         """Tell whether the stream is of an earlier version, without the probe's subject: nothing is known of it."""

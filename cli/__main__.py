@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from runtime import logs
 from runtime.settings import load_or_exit
@@ -14,6 +15,8 @@ from runtime.settings import load_or_exit
 _ENVIRONMENT = """\
 environment:
   migrate  CLARION_POSTGRES_URL, CLARION_NATS_URL, CLARION_NATS_REPLICAS (1), CLARION_STREAM_MAX_BYTES (1 GiB)
+  backup, restore
+           CLARION_NATS_URL
   doctor   what the services read, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
   health   CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS of the process that is asked
   centrifugo-config
@@ -32,13 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "migrate",
         help="bring PostgreSQL and NATS up to this version and rebuild the configuration bucket; safe at any time",
     )
+    for name, text in (
+        ("backup", "copy the streams into a new folder, while everything runs; then dump PostgreSQL"),
+        ("restore", "make the streams of a backup in an empty NATS; then run migrate"),
+    ):
+        commands.add_parser(name, help=text).add_argument("folder", type=Path)
     commands.add_parser("doctor", help="check everything Clarion depends on; exit status 1 where something fails")
     commands.add_parser("health", help="ask one process whether it serves; exit status 1 where it does not")
     commands.add_parser("centrifugo-config", help="print a safe centrifugo.json")
-    chosen = parser.parse_args(arguments).command
+    given = parser.parse_args(arguments)
     logs.configure("clarion", "error")
-    run = {"migrate": _migrate, "doctor": _doctor, "health": _health, "centrifugo-config": _centrifugo_config}[chosen]
-    raise SystemExit(run())
+    if given.command in ("backup", "restore"):
+        raise SystemExit(_copy(given.command, given.folder))
+    run = {"migrate": _migrate, "doctor": _doctor, "health": _health, "centrifugo-config": _centrifugo_config}
+    raise SystemExit(run[given.command]())
 
 
 def _migrate() -> int:
@@ -50,6 +60,22 @@ def _migrate() -> int:
         asyncio.run(migrate(settings, print))
     except (*FAILURES, RuntimeError) as error:
         print(f"clarion migrate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _copy(command: str, folder: Path) -> int:
+    import nats.errors
+    import nats.js.errors
+
+    from cli import backup
+    from runtime.errors import ClarionError
+
+    work = {"backup": backup.backup, "restore": backup.restore}[command]
+    try:
+        asyncio.run(work(load_or_exit(backup.Settings), folder, print))
+    except (ClarionError, OSError, nats.errors.Error, nats.js.errors.Error) as error:
+        print(f"clarion {command}: {error}", file=sys.stderr)
         return 1
     return 0
 

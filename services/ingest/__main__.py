@@ -71,12 +71,15 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_drain(event_log.drain)
     process.on_drain(finish_ledger)
 
+    authenticator = Authenticator(watch, tenants, vault)
     server = Server(
-        settings.grpc_address, token=settings.service_token.reveal(), open_methods=IngestServicer.OPEN_METHODS
+        settings.grpc_address,
+        token=settings.service_token.reveal(),
+        open_methods=dict.fromkeys(IngestServicer.OPEN_METHODS, authenticator.identify),
     )
     server.add(
         ingest_pb2_grpc.add_IngestServiceServicer_to_server,
-        IngestServicer(acceptor, Authenticator(watch, tenants, vault)),
+        IngestServicer(acceptor, authenticator),
         "clarion.ingest.v1.IngestService",
     )
     server.add(

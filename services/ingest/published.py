@@ -52,7 +52,8 @@ async def _retention(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     found = {}
     for row in await reader.fetch(_SQL.retention, _ids(keys)):
         days = dict(row)
-        found[retention.key(str(days.pop("tenant_id")))] = msgspec.json.encode(retention.Policy(**days))
+        key = retention.key(str(days.pop("tenant_id")))
+        found[key] = msgspec.json.encode(retention.Policy(**days))
     return found
 
 

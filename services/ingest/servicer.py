@@ -1,7 +1,7 @@
 """IngestService: wire to core."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from prometheus_client import Counter
 
@@ -16,6 +16,7 @@ from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator
 
 MAX_ITEMS = 512
+MIB = 1024 * 1024
 
 _INGESTED = Counter("clarion_ingested_total", "Events by what came of them at the door.", ["outcome"])
 
@@ -25,7 +26,10 @@ log = logs.get(__name__)
 class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     """See proto/clarion/ingest/v1/ingest.proto."""
 
+    # By the tenant's API key, in place of the services' token.
     OPEN_METHODS = ("/clarion.ingest.v1.IngestService/TriggerEvent",)
+    # The gateway's groups have 4 MiB at most.
+    MAX_BYTES: ClassVar = {"AcceptEvents": 5 * MIB, "TriggerEvent": validate.MAX_SENT_BYTES + 16 * 1024}
 
     def __init__(self, acceptor: Acceptor, authenticator: Authenticator) -> None:
         self._acceptor = acceptor

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc.aio
 
@@ -31,6 +31,9 @@ log = logs.get(__name__)
 
 class RenderServicer(render_pb2_grpc.RenderServiceServicer):
     """See proto/clarion/render/v1/render.proto."""
+
+    # Workers' groups have 4 MiB at most; a preview brings its template along.
+    MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 2 * 1024 * 1024}
 
     def __init__(self, renderer: Renderer, templates: Templates) -> None:
         self._renderer = renderer

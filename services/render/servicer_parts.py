@@ -1,5 +1,7 @@
 """PartService: wire to domain and back, nothing else."""
 
+from typing import ClassVar
+
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
 from services.render.applying import Applying
@@ -14,6 +16,9 @@ log = logs.get(__name__)
 
 class PartServicer(parts_pb2_grpc.PartServiceServicer):
     """See proto/clarion/render/v1/parts.proto."""
+
+    # What an operator may send at once: a field that is too long is named as such.
+    MAX_BYTES: ClassVar = {"CreatePart": 2 * 1024 * 1024}
 
     def __init__(self, parts: Parts, store: PartStore, applying: Applying) -> None:
         self._parts = parts

@@ -1,7 +1,7 @@
 """TemplateService and LocaleService: wire to domain and back, nothing else."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from google.protobuf.message import Message
 
@@ -29,6 +29,9 @@ log = logs.get(__name__)
 
 class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     """See proto/clarion/render/v1/templates.proto."""
+
+    # What an operator may send at once: a field that is too long is named as such.
+    MAX_BYTES: ClassVar = {"CreateTemplate": 2 * 1024 * 1024}
 
     def __init__(self, verbs: Templates, store: TemplateStore) -> None:
         self._templates = verbs

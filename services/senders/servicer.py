@@ -1,6 +1,6 @@
 """The senders' two gRPC services: wire to domain and back, nothing else."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc.aio
 
@@ -91,6 +91,9 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
 
 class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
+
+    # A mail, and whom it goes to.
+    MAX_BYTES: ClassVar = {"RecordMail": MAX_MAIL_BYTES + 256 * 1024}
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox

@@ -1,6 +1,6 @@
 """SuppressionService: wire to store."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from prometheus_client import Counter
 
@@ -24,6 +24,9 @@ log = logs.get(__name__)
 
 class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     """See proto/clarion/router/v1/suppressions.proto."""
+
+    # A thousand at a time, each with what a provider said.
+    MAX_BYTES: ClassVar = {"Suppress": 2 * 1024 * 1024}
 
     def __init__(self, store: SuppressionStore) -> None:
         self._store = store

@@ -1,6 +1,6 @@
 """ReportService: wire to domain and back, nothing else."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc.aio
 
@@ -24,6 +24,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
     """See proto/clarion/senders/v1/reports.proto."""
+
+    # The body, and the headers of the provider's request.
+    MAX_BYTES: ClassVar = {"ReceiveReport": MAX_BODY_BYTES + 256 * 1024}
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import configuration
+from runtime.bucket import Bucket
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import topology
@@ -45,9 +46,8 @@ async def create_smtp(shop: Shop) -> senders_pb2.Provider:
 
 async def published(shop: Shop) -> list[dict[str, Any]]:
     """The tenant's providers as every process sees them."""
-    bucket = await shop.connection.jetstream().key_value(configuration.BUCKET)
-    entry = await bucket.get(topology.providers_key(TENANT))
-    records: list[dict[str, Any]] = json.loads(entry.value or b"")
+    stored = await Bucket(shop.connection).newest(topology.providers_key(TENANT))
+    records: list[dict[str, Any]] = json.loads(stored.value or b"[]")
     return records
 
 

@@ -69,12 +69,8 @@ class Clients:
         """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
 
-    async def is_serving(self, name: str) -> bool:
-        """Ask a service's health."""
-        return await self.report(name, "") is True
-
     async def report(self, name: str, of: str, *, deadline: float = 1.0) -> bool | None:
-        """Return what a service reports of something it needs ("postgres", "nats", "nats.events"); None: no answer.
+        """Return what a service reports of itself (""), or of what it needs ("postgres", "nats.events"); None: nothing.
 
         A service of an earlier version reports less; what it does not report counts as serving.
         """

@@ -23,6 +23,8 @@ _REPORTERS: Mapping[str, tuple[str, ...]] = {
     "nats.trace": ("ingest", "router", "senders", "realtime"),
     "nats.config": ("ingest",),
 }
+# Of a service's own health.
+_ITSELF = ""
 # Without these, as ingest sees them, no event can be taken; the rest may be late without harm.
 _NEEDED = ("nats", "nats.events")
 _REASONS = {
@@ -76,15 +78,14 @@ def _answer(life: Life, heard: _Heard, reason: str) -> web.Response:
 
 
 async def _check(heard: _Heard, clients: Clients) -> None:
-    reports = [(name, service) for name, services in _REPORTERS.items() for service in services]
-    *serving, hub = await asyncio.gather(
-        *[clients.is_serving(name) for name in clients.channels], clients.is_hub_serving()
+    asked = [(_ITSELF, service) for service in clients.channels]
+    asked += [(name, service) for name, services in _REPORTERS.items() for service in services]
+    hub, *said = await asyncio.gather(
+        clients.is_hub_serving(), *[clients.report(service, name) for name, service in asked]
     )
-    words = dict(
-        zip(reports, await asyncio.gather(*[clients.report(service, of) for of, service in reports]), strict=True)
-    )
-    services = dict(zip(clients.channels, serving, strict=True))
-    heard.dependencies = {**services, **{name: _agreed(words, name) for name in _REPORTERS}, "hub": hub}
+    words = dict(zip(asked, said, strict=True))
+    services = {service: words[_ITSELF, service] is True for service in clients.channels}
+    heard.dependencies = {**services, **{name: _agreed(words, name) for name in _REPORTERS}, "hub": hub is True}
     heard.cannot_take = _why_not({"ingest": services["ingest"], **{name: words[name, "ingest"] for name in _NEEDED}})
 
 
@@ -95,7 +96,8 @@ def _agreed(words: Mapping[tuple[str, str], bool | None], name: str) -> bool:
 
 
 def _why_not(needed: Mapping[str, bool | None]) -> str:
-    return next((f"No event can be taken: {_REASONS[name]}." for name, alive in needed.items() if not alive), "")
+    """Return the first reason. What ingest, which answered, did not report in time is no reason."""
+    return next((f"No event can be taken: {_REASONS[name]}." for name, alive in needed.items() if alive is False), "")
 
 
 def _away(dependencies: Mapping[str, bool]) -> str:

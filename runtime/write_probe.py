@@ -60,7 +60,7 @@ async def fault_of(connection: Client, subject: str, *, deadline: float = _PATIE
     return f"it refuses writes ({error.err_code}: {error.description})" if error else ""
 
 
-async def answers(connection: Client, *, deadline: float = 1.0) -> bool:
+async def answers(connection: Client, *, deadline: float = 1.8) -> bool:
     """Ask whether JetStream answers at all; a stopped server keeps its connections.
 
     Not by flush(): nats-py breaks a connection whose PONG comes after the deadline.

@@ -73,7 +73,10 @@ class Nats:
 
     def has_room(self) -> bool:
         """Tell whether the disk of the store has room to write again."""
-        disk = shutil.disk_usage(self.store)
+        try:
+            disk = shutil.disk_usage(self.store)
+        except OSError:
+            return False
         return disk.free >= min(_ROOM_BYTES, disk.total * _ROOM_SHARE)
 
     def stream_max_bytes(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from cli.checks import broker, database, hub, processes
+from cli.checks import broker, bucket, database, hub, processes
 from cli.checks.finding import Finding, Level
 from runtime.settings import Secret
 from services import topology
@@ -67,6 +67,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
                 settings.nats_url.reveal(), settings.nats_monitor_url, settings.nats_replicas, settings.stream_max_bytes
             )
         ),
+        bucket.check(settings.postgres_url.reveal(), settings.nats_url.reveal()),
         hub.check(
             hub.Expected(
                 settings.centrifugo_url,

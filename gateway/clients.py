@@ -69,13 +69,16 @@ class Clients:
         """Return a service's answer, waiting within the deadline for one that is starting. Raises ClarionError."""
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
 
-    async def is_serving(self, name: str, of: str = "", *, deadline: float = 1.0) -> bool:
-        """Ask a service's health, or what it knows of something it leans on ("postgres", "nats")."""
+    async def report(self, name: str, of: str, *, deadline: float = 1.0) -> bool | None:
+        """Return what a service reports of itself (""), or of what it needs ("postgres", "nats.events"); None: nothing.
+
+        A service of an earlier version reports less; what it does not report counts as serving.
+        """
         stub: Any = health_pb2_grpc.HealthStub(self.channels[name])
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=of), timeout=deadline)
-        except grpc.aio.AioRpcError:
-            return False
+        except grpc.aio.AioRpcError as error:
+            return True if error.code() is grpc.StatusCode.NOT_FOUND else None
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def is_hub_serving(self, *, deadline: float = 1.0) -> bool:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import msgspec
 import nats
@@ -51,6 +52,13 @@ _MESSAGES = Histogram(
 )
 
 log = logs.get(__name__)
+
+_failures: "WeakKeyDictionary[Client, asyncio.Event]" = WeakKeyDictionary()
+
+
+def publish_failures(connection: Client) -> asyncio.Event:
+    """Return the event that is set whenever a publish on this connection was not stored; runtime.write_probe waits."""
+    return _failures.setdefault(connection, asyncio.Event())
 
 
 async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
@@ -201,10 +209,12 @@ class Publisher:
                 if ack.error.err_code != _BATCH_INCOMPLETE:
                     if len(messages) == 1 and ack.error.err_code == _DUPLICATE_IN_BATCH:
                         return Stored(0, duplicate=True)
+                    if ack.error.err_code in _OVERLOAD:
+                        publish_failures(self._nats).set()
                     refused = _Refused(ack.error)
                     raise refused if len(messages) > 1 else _translated(refused)
             except (TimeoutError, nats.errors.Error, OSError):
-                pass
+                publish_failures(self._nats).set()
             delay = min(1.6 * delay, _LONGEST_DELAY_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
             if time.monotonic() + delay > deadline:
                 raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)

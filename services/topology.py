@@ -76,6 +76,19 @@ def due_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
 
 TRACE_SUBJECT = "trace"
 
+# Whose health is proven by writes.
+STORES = (EVENTS, DELIVERIES, TIMERS, TRACE, BUCKET)
+
+
+def probe_subject(store: str) -> str:
+    """Where a stream, or the bucket, is written to only to see whether it stores. No consumer and no watch reads it."""
+    return f"$KV.{BUCKET}.health" if store == BUCKET else f"health.{store.lower()}"
+
+
+def stream_of(store: str) -> str:
+    """Return the stream's name: the bucket's differs from its own."""
+    return f"KV_{BUCKET}" if store == BUCKET else store
+
 
 # Keys of the configuration bucket.
 
@@ -183,7 +196,7 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
     def bounded(name: str, subjects: list[str], window_s: int = DUPLICATE_WINDOW_S) -> StreamConfig:
         return StreamConfig(
             name=name,
-            subjects=subjects,
+            subjects=[*subjects, probe_subject(name)],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
@@ -193,11 +206,12 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
             compression=StoreCompression.S2,
             allow_atomic=True,
             allow_direct=True,
+            allow_rollup_hdrs=True,
         )
 
     timers = StreamConfig(
         name=TIMERS,
-        subjects=["timers.wait.>", "timers.due.>"],
+        subjects=["timers.wait.>", "timers.due.>", probe_subject(TIMERS)],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,
@@ -205,6 +219,7 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
         allow_atomic=True,
         allow_msg_schedules=True,
         allow_direct=True,
+        allow_rollup_hdrs=True,
     )
     return [
         bounded(EVENTS, ["events.*"]),

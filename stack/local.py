@@ -13,8 +13,10 @@ import msgspec
 
 from services.realtime import centrifugo
 from stack import demo_page, processes
+from stack.broken_store import keep_storing
 from stack.faults import StackError
 from stack.folder import PORTS, Demo, Folder, write_private
+from stack.http import get_status
 from stack.hub.build import HubUnavailableError, hub_binary
 from stack.launch import command_for
 from stack.processes import Plan
@@ -25,6 +27,8 @@ Report = Callable[[str], None]
 
 _GATEWAY_DEADLINE_S = 30.0
 _HUB_DEADLINE_S = 15.0
+# How long NATS may take to end before it is killed: all it has acknowledged is on disk.
+_RESTART_S = 10.0
 # Who is stopped together, and for how many seconds it may drain: those that others lean on come last.
 _STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
     (("gateway",), 4.0),
@@ -87,11 +91,13 @@ class Stack:
         self._ready = False
         self._plan = self._make_plan()
         self._supervisor = Supervisor(self._folder.log, report, self._write_state)
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> State:
         """Start everything; return when all of it is healthy. Raises StackError; call stop() in any case."""
         await self._supervisor.unless_hopeless(self._start())
         self._supervisor.started()
+        self._watching = asyncio.create_task(keep_storing(self._plan.nats, self._restart_nats, self._report))
         self._ready = True
         self._write_state()
         return self._state()
@@ -99,6 +105,7 @@ class Stack:
     async def stop(self) -> None:
         """End everything in order, the gateway first and the servers last."""
         self._ready = False
+        await self._stop_watching()
         for roles, deadline in _STOP_WAVES:
             names = [name for role in roles for name in self._plan.instances(role)]
             await self._supervisor.stop(names, deadline)
@@ -106,9 +113,18 @@ class Stack:
 
     async def kill(self) -> None:
         """End everything at once."""
+        await self._stop_watching()
         await self._supervisor.close()
         self._folder.state.unlink(missing_ok=True)
         self._folder.unlock()
+
+    async def _restart_nats(self) -> None:
+        await self._supervisor.restart("nats", _RESTART_S)
+
+    async def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
 
     def _make_plan(self) -> Plan:
         secrets = self._folder.secrets()
@@ -234,26 +250,11 @@ class Stack:
 async def _wait_http(what: str, port: int, path: str, deadline: float) -> None:
     """Wait until a GET answers 200. Raises StackError after deadline seconds."""
     until = time.monotonic() + deadline
-    while (answer := await _get(port, path)) != 200:
+    while (answer := await get_status(port, path)) != 200:
         if time.monotonic() > until:
             heard = f"answers {answer}" if answer else "does not answer"
             raise StackError(f"{what} {heard} at http://127.0.0.1:{port}{path} within {deadline:.0f} s.")
         await asyncio.sleep(0.05)
-
-
-async def _get(port: int, path: str) -> int:
-    """Return the status of a GET on loopback; 0: no answer. A client library would stay in memory for ever."""
-    try:
-        async with asyncio.timeout(3):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-                words = (await reader.readline()).split()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return 0
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
 
 def _replicas(text: str) -> dict[str, int]:

@@ -19,6 +19,9 @@ STOP_SIGNAL = signal.SIGTERM
 _GIB = 1024**3
 _WANTED_STREAM_BYTES = _GIB
 _LEAST_FREE_BYTES = _GIB // 2
+# A store that a full disk has broken is worth a restart once so much is free, or this share of a small disk.
+_ROOM_BYTES = 64 * 1024**2
+_ROOM_SHARE = 0.05
 # The store holds the three bounded streams and leaves two shares to the timers and the configuration.
 _SHARES = 5
 
@@ -63,6 +66,19 @@ class Nats:
         """The configuration file."""
         return self.folder / "nats.conf"
 
+    @property
+    def store(self) -> Path:
+        """The folder of the streams."""
+        return self.folder / "store"
+
+    def has_room(self) -> bool:
+        """Tell whether the disk of the store has room to write again."""
+        try:
+            disk = shutil.disk_usage(self.store)
+        except OSError:
+            return False
+        return disk.free >= min(_ROOM_BYTES, disk.total * _ROOM_SHARE)
+
     def stream_max_bytes(self) -> int:
         """Return the bound for each stream, such that all of them fit the disk."""
         return min(_WANTED_STREAM_BYTES, self._store_bytes // _SHARES)
@@ -75,7 +91,7 @@ class Nats:
             monitor_port=self.monitor_port,
             user=USER,
             password=self.password,
-            store=self.folder / "store",
+            store=self.store,
             max_file_store=self._store_bytes,
         )
         self.config.touch(mode=0o600)

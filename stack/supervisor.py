@@ -113,6 +113,18 @@ class Supervisor:
                 self._report(f"{child.spec.name} did not stop within {deadline:.0f} s: killed")
         await self._kill(children)
 
+    async def restart(self, name: str, deadline: float) -> None:
+        """End a process, after deadline seconds in any way, and return; it is started again as after a crash."""
+        child = self.children[name]
+        pid = child.pid
+        child.signal(child.spec.stop_signal)
+        until = time.monotonic() + deadline
+        while pid and child.pid == pid:
+            if time.monotonic() > until:
+                child.signal(signal.SIGKILL)
+                return
+            await asyncio.sleep(0.05)
+
     async def close(self) -> None:
         """Kill whatever is left."""
         await self._kill(list(self.children.values()))

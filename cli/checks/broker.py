@@ -16,12 +16,22 @@ from nats.js.api import StreamConfig
 
 from cli.checks.finding import Finding, fail, judge, ok, warn
 from runtime.configuration import BUCKET
+from runtime.write_probe import fault_of
 from services import topology
 
 _SUBJECT = "NATS"
 _LEAST_VERSION = (2, 12, 0)
 # What must be as topology.py says; the rest is the operator's.
-_STREAM_FIELDS = ("discard", "max_bytes", "num_replicas", "duplicate_window", "allow_atomic", "retention", "storage")
+_STREAM_FIELDS = (
+    "discard",
+    "max_bytes",
+    "num_replicas",
+    "duplicate_window",
+    "allow_atomic",
+    "retention",
+    "storage",
+    "allow_rollup_hdrs",
+)
 _NEARLY_FULL = 0.8
 _LEAST_FREE_DISK = 0.1
 _ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, asyncio.TimeoutError)
@@ -70,6 +80,10 @@ async def _server(connection: Client, expected: Expected) -> AsyncIterator[Findi
     yield ok(_SUBJECT, "JetStream is on")
     async for finding in _store(expected):
         yield finding
+    async for finding in _health(expected.monitor_url):
+        yield finding
+    async for finding in _writes(connection):
+        yield finding
     for stream in topology.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
         yield await _stream(connection, stream)
     yield await _consumers(connection)
@@ -97,6 +111,42 @@ async def _store(expected: Expected) -> AsyncIterator[Finding]:
         yield fail(_SUBJECT, "sync_interval is not always: a power failure loses acknowledged events")
     for finding in _room(page, config):
         yield finding
+
+
+async def _health(monitor_url: str) -> AsyncIterator[Finding]:
+    """Ask the server's own health. With js-server-only or js-enabled-only it would say nothing of a broken store."""
+    if not monitor_url:
+        return
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            reply = await session.get(f"{monitor_url.rstrip('/')}/healthz?details=true")
+            page: Mapping[str, Any] = await reply.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        yield fail(_SUBJECT, f"its health page does not answer: {error or type(error).__name__}")
+        return
+    faults = [str(fault.get("error", "")) for fault in page.get("errors") or ()] or [str(page.get("error", ""))]
+    yield judge(
+        reply.status == 200,
+        _SUBJECT,
+        "its own health is ok",
+        f"its own health is {page.get('status')}: {'; '.join(faults)[:500]}",
+    )
+
+
+async def _writes(connection: Client) -> AsyncIterator[Finding]:
+    """Write to each stream: after a full disk all questions are answered and nothing is stored."""
+    faults = await asyncio.gather(
+        *[fault_of(connection, topology.probe_subject(store), deadline=3) for store in topology.STORES]
+    )
+    refused = [f"{store}: {fault}" for store, fault in zip(topology.STORES, faults, strict=True) if fault]
+    if refused:
+        yield fail(
+            _SUBJECT,
+            f"does not store. {'; '.join(refused)}. A full stream (10077) is emptied as its messages are handled;"
+            " after a full disk make room, then NATS must be restarted (the local stack and docker-compose.yml do it)",
+        )
+    else:
+        yield ok(_SUBJECT, f"each of {len(faults)} streams stored a write")
 
 
 def _room(page: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:

@@ -8,7 +8,9 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
+from services import topology
 from services.erasures import PREFIX, Erasures
+from services.health import report_broker
 from services.ingest import operations, published
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
@@ -100,13 +102,11 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     await server.start()
 
-    async def is_connected() -> bool:
-        return connection.is_connected
-
     async def answers() -> bool:
         return await postgres.is_alive(durable)
 
-    process.start(server.watch("nats", is_connected), name="health of NATS")
+    # All of them: the gateway learns of each, whatever other process is away.
+    await report_broker(process, server, connection, topology.STORES)
     process.start(server.watch("postgres", answers), name="health of PostgreSQL")
     return server
 

@@ -9,11 +9,12 @@ from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
-from services import erasures, retention
+from services import erasures, retention, topology
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
+from services.health import report_broker
 from services.realtime import published
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
@@ -104,6 +105,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     process.on_drain(inbox.drain)
     process.start(worker.run(), name="worker")
     await server.start()
+    await report_broker(process, server, connection, (topology.TIMERS, topology.TRACE))
     return server
 
 

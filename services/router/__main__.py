@@ -6,6 +6,8 @@ from runtime.configuration import Watch
 from runtime.parts import Parts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
+from services import topology
+from services.health import report_broker
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
@@ -64,6 +66,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
         SUPPRESSION_SERVICE,
     )
     await server.start()
+    await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
     return server
 
 

@@ -16,6 +16,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
+from services.health import report_broker
 from services.senders import directory, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
@@ -122,6 +123,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server, SendersPrivacyServicer(privacy), PRIVACY_SERVICE
     )
     await server.start()
+    await report_broker(process, server, connection, (topology.TIMERS, topology.TRACE))
     return server
 
 

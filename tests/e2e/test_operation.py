@@ -117,6 +117,30 @@ async def test_healthz_names_a_dead_nats(mortal_stack: Running, client: Client) 
     await eventually(lambda: is_well(client), 120)
 
 
+async def test_readyz_is_503_while_nats_is_frozen(mortal_stack: Running, client: Client) -> None:
+    """Its connections stay open and every trigger fails; both pages say so, and are well again by themselves."""
+    await eventually(lambda: is_well(client), 60)
+
+    async def readyz() -> tuple[int, str]:
+        async with client.http.session.get(f"{client.http.url}/readyz") as answer:
+            return answer.status, (await answer.json()).get("reason", "")
+
+    async def is_refused() -> bool:
+        return await readyz() == (503, "No event can be taken: NATS does not answer.")
+
+    async with held(mortal_stack, "nats"):
+        await eventually(is_refused, 30)
+        assert (await health(client))["dependencies"]["nats"] == "unavailable"
+        assert (await client.tenant.trigger(order(f"F-{secrets.token_hex(4)}", "frozen", ["SMS"]))).status >= 500
+
+    async def is_ready() -> bool:
+        return await readyz() == (200, "")
+
+    await eventually(is_ready, 60)
+    await eventually(lambda: is_well(client), 60)
+    await client.tenant.accept(order(f"F-{secrets.token_hex(4)}", "frozen", ["SMS"]))
+
+
 async def test_events_are_taken_without_postgres_and_told_as_degraded(mortal_stack: Running, client: Client) -> None:
     """/readyz stays good: accepted, once, counted as degraded, and delivered when the database is back."""
     await client.tenant.accept(order("D-0", "degraded", ["SMS"]))  # the key is known from now on

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from gateway.openapi.operations import HTML, Answer, Operation
 from gateway.openapi.values import AnyObject, OrqestraFault, Shape
@@ -15,6 +15,7 @@ class Health(Shape):
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
+    reason: Annotated[str, Meta(description="Only with the status `unavailable`.")] | UnsetType = UNSET
 
 
 def _health(path: str, name: str, summary: str) -> Operation:

@@ -19,6 +19,7 @@ from runtime import nats, postgres
 from services import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.processes import Service, StartService, starter
+from tests.streams import count, messages_of
 from tests.waiting import eventually
 
 # Past its deadline each process admits for itself, and no count over several of them is exact.
@@ -72,7 +73,7 @@ class Streams:
         return [event_pb2.Event.FromString(data) for data in await self.messages(topology.EVENTS)]
 
     async def messages(self, stream: str) -> list[bytes]:
-        """The payloads of a stream, oldest first; it has no gaps."""
+        """The payloads of a stream, oldest first."""
         return [message.data or b"" for message in await self._raw(stream)]
 
     async def headers(self, stream: str) -> list[dict[str, str]]:
@@ -86,7 +87,7 @@ class Streams:
     async def count(self, stream: str) -> int:
         """How many messages a stream holds; 0 while nobody answers."""
         try:
-            return (await self._impatient.stream_info(stream)).state.messages
+            return await count(self._impatient, stream)
         except (TimeoutError, errors.Error):
             return 0
 
@@ -131,9 +132,7 @@ class Streams:
         return next(one for one in topology.streams(replicas=1, max_bytes=max_bytes) if one.name == stream)
 
     async def _raw(self, stream: str) -> list[RawStreamMsg]:
-        state = (await self._jetstream.stream_info(stream)).state
-        numbers = range(max(1, state.first_seq), state.last_seq + 1)
-        return list(await asyncio.gather(*[self._jetstream.get_msg(stream, number) for number in numbers]))
+        return await messages_of(self._jetstream, stream)
 
     async def publish(self, *messages: nats.Outgoing) -> None:
         """Store messages as a service does: those of each stream together."""

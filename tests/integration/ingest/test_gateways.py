@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from checks.client import Answer, Tenant
+from services import topology
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.clock import stopped
 from tests.integration.ingest.conftest import PATIENT, Streams
@@ -85,6 +86,35 @@ async def test_a_hundred_of_five_hundred(door: Door, streams: Streams, capsys: p
     _assert_limited(full, "Rate limit exceeded for tenant Acorn Shop. Limit: 102/day", 86_400)
     await door.operator.must("PATCH", f"/tenants/{tenant.id}", json={"rate_limit_per_minute": None, "daily_cap": None})
     assert (await tenant.trigger(event(2000))).status == 200
+
+
+async def test_readyz_says_whether_events_can_be_taken(open_door: OpenDoor, streams: Streams) -> None:
+    """503 with its reason while EVENTS is full, and while ingest is away; 200 by itself when triggers pass again."""
+    door = await open_door()
+    tenant = await door.tenant()
+    assert (await tenant.trigger(event(1))).status == 200
+
+    async def readyz() -> tuple[int, str]:
+        answer = await door.http.call("GET", "/readyz")
+        return answer.status, answer.body.get("reason", "")
+
+    async def is_refused(reason: str) -> bool:
+        status, said = await readyz()
+        return status == 503 and reason in said
+
+    await streams.refuse(topology.EVENTS)
+    assert (await tenant.trigger(event(2))).status == 503
+    await eventually(lambda: is_refused("NATS does not store in EVENTS"))
+    health = (await door.http.call("GET", "/healthz")).body["dependencies"]
+    assert (health["nats.events"], health["nats.deliveries"], health["nats"]) == ("unavailable", "serving", "serving")
+    await streams.relent(topology.EVENTS)
+    await door.ready()
+    assert (await tenant.trigger(event(3))).status == 200
+    door.ingests[0].kill()
+    await eventually(lambda: is_refused("ingest does not answer"))
+    await door.ingests[0].start()
+    await door.ready()
+    assert (await tenant.trigger(event(4))).status == 200
 
 
 async def test_one_event_for_24_hours_whatever_is_killed(

@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from runtime.write_probe import fault_of
 from services import topology
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import group
@@ -112,6 +113,24 @@ async def test_a_stream_that_fills_is_emptied_before_the_window_is_over(
     await _tidy(janitor)
     assert await streams.count(topology.EVENTS) < stored
     await streams.publish(builders.accepted(builders.event(OTHER)))
+
+
+async def test_probes_neither_pile_up_nor_hold_anything_back(streams: Streams, connection: Client, pool: Pool) -> None:
+    """Of the messages that prove health one stays in each stream; what was handled behind and before them goes."""
+    janitor = Janitor(connection, LedgerStore(pool, pool), keep_s=0)
+    for _ in range(3):
+        assert await fault_of(connection, topology.probe_subject(topology.EVENTS)) == ""
+        await streams.publish(builders.accepted(builders.event(TENANT)))
+    for store in topology.STORES:
+        assert [await fault_of(connection, topology.probe_subject(store)) for _ in range(5)] == [""] * 5
+    await _ack_all(connection, [one for one in topology.router_consumers() if _serves(one, TENANT)], wanted=3)
+    await _ack_all(connection, topology.ledger_consumers()[:1], wanted=3)
+    await _tidy(janitor)
+    jetstream = connection.jetstream()
+    for store in topology.STORES:
+        info = await jetstream.stream_info(topology.stream_of(store), subjects_filter=">")
+        subjects = {name: count for name, count in (info.state.subjects or {}).items() if ".complete." not in name}
+        assert subjects == {topology.probe_subject(store): 1}
 
 
 async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connection: Client) -> None:

@@ -33,6 +33,7 @@ from tests.integration.realtime.conftest import (
     end,
     spawn,
 )
+from tests.streams import messages_of
 from tests.waiting import eventually
 
 _USERS = ["u1", "x,victim", "x", "victim", "a#b", "a", "b", "a:b", "a.b", "*", "ü" * 255]
@@ -346,8 +347,7 @@ async def _first_record(connection: Client) -> trace_pb2.TraceRecord:
     jetstream = connection.jetstream()
 
     async def found() -> Any:
-        info = await jetstream.stream_info(topology.TRACE)
-        return await jetstream.get_msg(topology.TRACE, 1) if info.state.messages else None
+        return await messages_of(jetstream, topology.TRACE)
 
-    message = await eventually(found)
+    [message, *_] = await eventually(found)
     return trace_pb2.TraceBatch.FromString(message.data).records[0]

@@ -20,6 +20,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import configuration, grpc, nats
 from services import topology
 from tests.conftest import free_port
+from tests.streams import messages_of
 from tests.unit.senders import builders
 from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
@@ -118,8 +119,7 @@ class Senders:
     async def attempts(self) -> list[trace_pb2.Attempted]:
         """Read all that stands in TRACE so far."""
         jetstream = self.connection.jetstream(timeout=60)
-        last = (await jetstream.stream_info(topology.TRACE)).state.last_seq
-        messages = [await jetstream.get_msg(topology.TRACE, sequence) for sequence in range(1, last + 1)]
+        messages = await messages_of(jetstream, topology.TRACE)
         batches = [trace_pb2.TraceBatch.FromString(message.data or b"") for message in messages]
         return [record.attempted for batch in batches for record in batch.records]
 

@@ -1,0 +1,47 @@
+"""A small disk that can be filled and emptied: a tmpfs. Mounting one needs root on Linux."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class CannotMountError(Exception):
+    """This machine does not let us mount a tmpfs; the text says what mount said."""
+
+
+class SmallDisk:
+    """A mounted tmpfs. folder: where."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        """Leave not a byte free."""
+        with self._ballast.open("wb", buffering=0) as file:
+            for size in (1024 * 1024, 4096):
+                with suppress(OSError):
+                    while file.write(bytes(size)) == size:
+                        pass
+
+    def empty(self) -> None:
+        """Give back what fill() took."""
+        self._ballast.unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, *, mib: int) -> Iterator[SmallDisk]:
+    """Mount a disk of so many MiB on a folder, made if need be, until the end. Raises CannotMountError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0700", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise CannotMountError("there is no mount command") from None
+    except subprocess.CalledProcessError as error:
+        raise CannotMountError(error.stderr.strip()) from None
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)

@@ -47,10 +47,12 @@ async def _answer(life: Life, heard: _Heard, clients: Clients, needed: str | Non
     dependencies = heard.dependencies
     is_well = dependencies[needed] if needed else all(dependencies.values())
     status = "draining" if not life.serving else "ok" if is_well else "unavailable"
-    body = {
+    body: dict[str, object] = {
         "status": status,
         "dependencies": {name: "serving" if alive else "unavailable" for name, alive in dependencies.items()},
     }
+    if life.warnings:
+        body["warnings"] = sorted(life.warnings)
     return json_reply(body, status=200 if status == "ok" else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from gateway import server
+from gateway import protocol
+from gateway.addresses import PROXIES, Proxies
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.server import HttpServer
@@ -22,6 +23,7 @@ async def patient_port() -> AsyncIterator[int]:
 
     app = web.Application(middlewares=[observe])
     app[LIFE] = Life()
+    app[PROXIES] = Proxies()
     app.router.add_get("/", hello)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
@@ -32,7 +34,8 @@ async def patient_port() -> AsyncIterator[int]:
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections are kept for a moment only: long enough for a crowded machine to read what was sent."""
-    monkeypatch.setitem(server._OPTIONS, "keepalive_timeout", 1.0)
+    monkeypatch.setitem(protocol.OPTIONS, "keepalive_timeout", 1.0)
+    monkeypatch.setattr(protocol, "HEAD_S", 1.0)
 
 
 @pytest.fixture

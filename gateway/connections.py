@@ -14,7 +14,7 @@ from runtime import logs
 MAX_CONNECTIONS = 16_384
 MAX_CONNECTIONS_PER_ADDRESS = 1024
 # Bytes of heads and of bodies that have not arrived completely, of all connections. One address gets a quarter.
-MAX_HEAD_BYTES = 32 * 1024 * 1024
+MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _WARN_EVERY_S = 60.0

@@ -14,8 +14,15 @@ from runtime.errors import ClarionError, Code
 WINDOW_S = 60.0
 # Addresses remembered at a time; past it the one that has not failed for longest is forgotten.
 MAX_ADDRESSES = 4096
+_WARN_EVERY_S = 60.0
+# The warning that X-Forwarded-For came from a caller that is no trusted proxy.
+FORWARDED_FOR_IGNORED = "forwarded_for_ignored"
 
 _failures = Counter("clarion_authentication_failures_total", "Requests that did not show who sent them.", ["outcome"])
+
+_ignored = Counter(
+    "clarion_forwarded_for_ignored_total", "Requests with X-Forwarded-For from a caller that is no trusted proxy."
+)
 
 log = logs.get(__name__)
 
@@ -26,10 +33,24 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Proxies:
     """The proxies whose X-Forwarded-For is believed."""
 
-    def __init__(self, trusted: Sequence[str] = ()) -> None:
-        """Take addresses and networks. Raises ValueError for what is neither."""
+    def __init__(self, trusted: Sequence[str] = (), *, warnings: set[str] | None = None) -> None:
+        """Take addresses and networks. Raises ValueError for what is neither. warnings: see gateway.life.Life."""
         self._trusted: list[_Network] = [ipaddress.ip_network(text) for text in trusted]
-        self._warned = False
+        self._warn_from = float("-inf")
+        self._warnings = warnings if warnings is not None else set()
+
+    def address_of(self, peer: str) -> str:
+        """Return whose a connection is, as client_of names it; "": a trusted proxy's, or unknown."""
+        address = _parsed(peer)
+        return "" if address is None or self._is_trusted(address) else _name(address)
+
+    def notice(self, request: web.Request) -> None:
+        """Warn where a caller that is not trusted says that it forwards the request of another."""
+        if "X-Forwarded-For" not in request.headers:
+            return
+        caller = _parsed(request.remote or "")
+        if caller is not None and not self._is_trusted(caller):
+            self._warn(caller)
 
     def client_of(self, request: web.Request) -> str:
         """Return the address that called: of IPv6 its network of 64 bits, which one customer has whole.
@@ -41,9 +62,7 @@ class Proxies:
         if caller is None:
             return ""
         forwarded = request.headers.getall("X-Forwarded-For", [])
-        if forwarded and not self._is_trusted(caller):
-            self._warn(caller)
-        elif forwarded:
+        if forwarded and self._is_trusted(caller):
             for text in reversed(",".join(forwarded).split(",")):
                 earlier = _parsed(text.strip())
                 if earlier is None:
@@ -54,17 +73,23 @@ class Proxies:
         return _name(caller)
 
     def _warn(self, caller: _Address) -> None:
-        """Once: a proxy that nobody named makes all callers one address, and the failures of one the limit of all."""
-        if not self._warned:
-            self._warned = True
-            log.warning("forwarded_for_ignored", address=str(caller), setting="CLARION_TRUSTED_PROXIES")
+        """Once a minute: a proxy that is not named makes all its callers one address, with one address' bounds."""
+        self._warnings.add(FORWARDED_FOR_IGNORED)
+        _ignored.inc()
+        now = time.monotonic()
+        if now >= self._warn_from:
+            self._warn_from = now + _WARN_EVERY_S
+            log.warning(FORWARDED_FOR_IGNORED, address=str(caller), setting="CLARION_TRUSTED_PROXIES")
 
     def _is_trusted(self, address: _Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
 class FailedAttempts:
-    """Counts failures by address over a sliding minute; memory is bounded. limit: 0 is none."""
+    """Counts failures by address over a sliding minute; memory is bounded. limit: 0 is none.
+
+    Only failures cost, and they decide only what a failure is answered with: a valid credential is always let in.
+    """
 
     def __init__(self, limit: int, proxies: Proxies, *, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -90,10 +115,9 @@ class FailedAttempts:
                 self._failed.popitem(last=False)
         return error
 
-    def check(self, request: web.Request) -> None:
-        """Raise LIMITED where the address has failed too often: before anything is asked for it."""
-        if (wait_s := self._wait_s(self._proxies.client_of(request))) > 0:
-            raise _limited(wait_s)
+    def is_spent(self, request: web.Request) -> bool:
+        """Tell whether the address has failed as often as it may: it is still asked for, but behind others."""
+        return self._wait_s(self._proxies.client_of(request)) > 0
 
     def _wait_s(self, address: str) -> float:
         """Return how long until the address may fail again, seconds; 0: it may."""
@@ -127,3 +151,6 @@ def _name(address: _Address) -> str:
     if address.version == 6:
         return str(ipaddress.ip_network((int(address), 64), strict=False))
     return str(address)
+
+
+PROXIES = web.AppKey("proxies", Proxies)

@@ -5,9 +5,10 @@ from aiohttp import web
 from clarion.ingest.v1 import ingest_pb2
 from gateway import admin, callbacks, demo, health, openapi, websocket
 from gateway.accepting import Acceptor
-from gateway.addresses import FailedAttempts, Proxies
+from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
+from gateway.connections import CONNECTIONS, Connections
 from gateway.dialects import orqestra
 from gateway.life import LIFE, Life
 from gateway.observing import observe
@@ -26,7 +27,10 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
         return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
 
-    proxies = Proxies(settings.trusted_proxies)
+    proxies = app[PROXIES] = Proxies(settings.trusted_proxies, warnings=app[LIFE].warnings)
+    app[CONNECTIONS] = Connections(
+        proxies, limit=settings.connections, per_address=settings.max_connections_per_address
+    )
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = Authenticator(ask, attempts)
     acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)

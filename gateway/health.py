@@ -69,11 +69,13 @@ async def _refresh(heard: _Heard, clients: Clients) -> None:
 
 def _answer(life: Life, heard: _Heard, reason: str) -> web.Response:
     status = "draining" if not life.serving else "unavailable" if reason else "ok"
-    body = {
+    body: dict[str, object] = {
         "status": status,
         **({"reason": reason} if status == "unavailable" else {}),
         "dependencies": {name: "serving" if alive else "unavailable" for name, alive in heard.dependencies.items()},
     }
+    if life.warnings:
+        body["warnings"] = sorted(life.warnings)
     return json_reply(body, status=200 if status == "ok" else 503, headers={"Cache-Control": "no-store"})
 
 

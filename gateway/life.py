@@ -10,6 +10,8 @@ class Life:
 
     def __init__(self) -> None:
         self.serving = True
+        # What an operator should look at, by name: the health pages show it, and `clarion doctor` warns of it.
+        self.warnings: set[str] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()

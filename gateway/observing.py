@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
+from gateway.addresses import PROXIES
 from gateway.life import LIFE
 from gateway.replies import neutral_reply
 from runtime import logs, telemetry
@@ -45,6 +46,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     trace_id = telemetry.trace_id_from(request.headers)
     telemetry.bind_trace(trace_id)
+    request.app[PROXIES].notice(request)
     life = request.app[LIFE]
     life.begin()
     try:

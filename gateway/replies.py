@@ -8,6 +8,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from gateway.connections import CONNECTIONS, count_refusal
+from runtime.errors import ClarionError, Code
+
 # Longest any body may take to arrive, seconds.
 BODY_DEADLINE_S = 20.0
 
@@ -35,14 +38,14 @@ def neutral_reply(status: int, message: str = "") -> web.Response:
 
 
 async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
-    """Return the body as received, at most limit bytes, of a request that says it is JSON. Raises BodyError."""
+    """Return the body as received, at most limit bytes, of a request that says it is JSON. Raises as read_bytes."""
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise BodyError(415, "Content-Type must be application/json.")
     return await read_bytes(request, limit=limit)
 
 
 async def read_bytes(request: web.Request, *, limit: int) -> bytes:
-    """Return the body as received, at most limit bytes. Raises BodyError."""
+    """Return the body as received, at most limit bytes. Raises BodyError, and OVERLOADED: too much is arriving."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyError(415, "A compressed body is not accepted.")
     too_large = BodyError(413, f"The body must be at most {limit} bytes.")
@@ -53,7 +56,7 @@ async def read_bytes(request: web.Request, *, limit: int) -> bytes:
             body = await request.read()
         else:
             async with asyncio.timeout(BODY_DEADLINE_S):
-                body = await request.read()
+                body = await _receive(request, limit)
     except web.HTTPRequestEntityTooLarge:
         raise too_large from None
     except TimeoutError:
@@ -61,3 +64,21 @@ async def read_bytes(request: web.Request, *, limit: int) -> bytes:
     if len(body) > limit:
         raise too_large
     return body
+
+
+async def _receive(request: web.Request, limit: int) -> bytes:
+    """Return a body that is still arriving, or its first bytes past limit; what is held of it counts meanwhile."""
+    connections = request.app[CONNECTIONS]
+    address = connections.caller(request)
+    body = bytearray()
+    held = 0
+    try:
+        while len(body) <= limit and (piece := await request.content.readany()):
+            if not connections.bodies.take(address, len(piece)):
+                count_refusal("bodies")
+                raise ClarionError(Code.OVERLOADED, "Too many bodies are arriving; try again shortly.", retry_after=1)
+            held += len(piece)
+            body += piece
+    finally:
+        connections.bodies.give_back(address, held)
+    return bytes(body)

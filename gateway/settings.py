@@ -9,6 +9,9 @@ from gateway.addresses import Proxies
 from runtime.service import CommonSettings
 from runtime.settings import Secret, Servers, SettingsError
 
+# Connections that are no WebSockets, where no number is set.
+_BESIDE_WEBSOCKETS = 6_384
+
 
 class Settings(CommonSettings, frozen=True, kw_only=True):
     """See the README for what each is for."""
@@ -38,6 +41,10 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     max_websockets_per_user: Annotated[int, msgspec.Meta(ge=1)] = 32
     # How long a browser may take to authenticate, seconds.
     websocket_connect_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    # Open connections at a time, WebSockets among them; 0: 6,384 more than max_websockets.
+    max_connections: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    # Of one address, unless it is a trusted proxy's; 0: no limit.
+    max_connections_per_address: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1024
     # Bytes of accepted but unanswered events at a time; past it: 503.
     max_waiting_bytes: int = 64 * 1024 * 1024
     # How often one address may fail to show who it is, in any minute; past it: 429. 0: no limit.
@@ -52,3 +59,13 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
             Proxies(self.trusted_proxies)
         except ValueError as error:
             raise SettingsError(f"CLARION_TRUSTED_PROXIES: {error}") from error
+        if 0 < self.max_connections <= self.max_websockets:
+            raise SettingsError(
+                f"CLARION_MAX_CONNECTIONS must be above CLARION_MAX_WEBSOCKETS, {self.max_websockets}: each is a"
+                " connection, too"
+            )
+
+    @property
+    def connections(self) -> int:
+        """How many connections there may be."""
+        return self.max_connections or self.max_websockets + _BESIDE_WEBSOCKETS

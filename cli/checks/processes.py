@@ -32,11 +32,19 @@ async def gateway(url: str) -> AsyncIterator[Finding]:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
             session.get(f"{url.rstrip('/')}/healthz") as reply,
         ):
-            text = (await reply.text())[:300]
+            body = await reply.text()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         yield fail("gateway", f"cannot be reached at {url}: {error or type(error).__name__}")
         return
-    yield judge(reply.status == 200, "gateway", f"healthy at {url}", f"{url}/healthz answers {reply.status}: {text}")
+    answered = f"{url}/healthz answers {reply.status}: {body[:300]}"
+    yield judge(reply.status == 200, "gateway", f"healthy at {url}", answered)
+    if "forwarded_for_ignored" in body:
+        yield warn(
+            "gateway",
+            "ignored X-Forwarded-For of a caller that CLARION_TRUSTED_PROXIES does not name (its address: log line"
+            " forwarded_for_ignored of the gateway). If that is your proxy, name it: until then all callers behind it"
+            " share the limits of one address",
+        )
 
 
 async def secrets(keys: Sequence[str], shared: Mapping[str, str]) -> AsyncIterator[Finding]:

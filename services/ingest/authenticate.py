@@ -6,12 +6,20 @@ import asyncpg
 import msgspec
 
 from runtime import clock, logs, postgres
+from runtime.batching import Batcher
 from runtime.configuration import Watch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import topology
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore, digest_of
+
+# Keys that memory does not know are asked for in PostgreSQL together: one query at a time, which start at least so many
+# seconds apart. Guesses may be any number, the queries are fifty a second.
+_PACE_S = 0.02
+_MAX_KEYS = 1000
+# Keys that wait to be asked for; past it a caller tries again.
+_MAX_WAITING = 10_000
 
 log = logs.get(__name__)
 
@@ -38,18 +46,25 @@ class Identity:
 
 
 class Authenticator:
-    """Answers from memory; a key or tenant that memory does not know is asked for once in PostgreSQL."""
+    """Answers from memory; a key or tenant that memory does not know is asked for once in PostgreSQL.
+
+    So a key that was just created works at once, and one that memory knows never waits for guesses.
+    """
 
     def __init__(self, watch: Watch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us) -> None:
         self._watch = watch
         self._store = store
         self._vault = vault
         self._now = now
+        self._lookups: Batcher[bytes, str | None] = Batcher(
+            self._look_up, max_items=_MAX_KEYS, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+        )
 
     async def identify(self, api_key: str) -> Identity:
         """Raises UNAUTHENTICATED for unknown and revoked keys and inactive tenants, and never says which.
 
-        Raises UNAVAILABLE for a key that memory does not know while PostgreSQL is away.
+        Raises UNAVAILABLE for a key that memory does not know while PostgreSQL is away, OVERLOADED while too many
+        such keys wait.
         """
         try:
             tenant_id = await self._tenant_of(digest_of(api_key))
@@ -78,7 +93,11 @@ class Authenticator:
         known = self._watch.get(topology.api_key_key(digest.hex()))
         if known is not None:
             return known.decode()
-        return await self._store.tenant_of_key(digest)
+        return await self._lookups.submit(digest)
+
+    async def _look_up(self, digests: list[bytes]) -> list[str | BaseException | None]:
+        found = await self._store.tenants_of_keys(digests)
+        return [found.get(digest) for digest in digests]
 
     async def _tenant(self, tenant_id: str) -> _Tenant | None:
         known = self._watch.get(topology.tenant_key(tenant_id)) or await self._store.configuration(tenant_id)

@@ -62,8 +62,8 @@ UPDATE ingest.tenants SET
     max_unfinished_bytes = coalesce($14, max_unfinished_bytes)
 WHERE id = $1
 
--- name: tenant_of_key
-SELECT tenant_id FROM ingest.api_keys WHERE digest = $1 AND revoked_at IS NULL
+-- name: tenants_of_keys
+SELECT digest, tenant_id FROM ingest.api_keys WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL
 
 -- name: insert_webhook_secret
 INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)

@@ -211,10 +211,10 @@ class TenantStore:
                 await self._publish(connection, tenant_id)
         return renewed, is_readable
 
-    async def tenant_of_key(self, digest: bytes) -> str | None:
-        """Return the id of the tenant whose key this is."""
-        tenant_id = await self._pool.fetchval(_QUERIES.tenant_of_key, digest)
-        return str(tenant_id) if tenant_id else None
+    async def tenants_of_keys(self, digests: Sequence[bytes]) -> dict[bytes, str]:
+        """Return the tenants' ids by the digests of their keys; unknown and revoked keys are left out."""
+        rows = await self._pool.fetch(_QUERIES.tenants_of_keys, digests)
+        return {bytes(row["digest"]): str(row["tenant_id"]) for row in rows}
 
     async def configuration(self, tenant_id: str) -> bytes | None:
         """Return what the configuration bucket should hold of a tenant."""

@@ -56,6 +56,32 @@ def test_nobody_is_trusted_by_default() -> None:
     assert Proxies().client_of(request("127.0.0.1", "198.51.100.1")) == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("10.0.0.2", ""),
+        ("::ffff:10.0.0.2", ""),
+        ("", ""),
+    ],
+)
+def test_a_connection_counts_for_its_address(peer: str, address: str) -> None:
+    """A trusted proxy's connections are those of many callers, so they count for no address."""
+    assert Proxies(["10.0.0.0/8"]).address_of(peer) == address
+
+
+def test_a_forwarding_stranger_is_a_warning() -> None:
+    """A proxy that is not named is noticed by its header; a named one, and a caller without the header, are not."""
+    warnings: set[str] = set()
+    proxies = Proxies(["10.0.0.0/8"], warnings=warnings)
+    proxies.notice(request("10.0.0.2", "198.51.100.1"))
+    proxies.notice(request("203.0.113.7"))
+    assert not warnings
+    proxies.notice(request("172.18.0.5", "198.51.100.1"))
+    assert warnings == {addresses.FORWARDED_FOR_IGNORED}
+
+
 def test_the_minute_slides() -> None:
     """Never more than the limit in any minute; what is answered with 429 does not count."""
     clock = Clock()
@@ -71,9 +97,8 @@ def test_the_minute_slides() -> None:
     clock.now += WINDOW_S / 2
     assert fail() is REFUSAL
     assert fail().code is Code.LIMITED
-    attempts.check(request("203.0.113.8"))
-    with pytest.raises(ClarionError):
-        attempts.check(request("203.0.113.7"))
+    assert attempts.is_spent(request("203.0.113.7"))
+    assert not attempts.is_spent(request("203.0.113.8"))
 
 
 def test_other_faults_do_not_count() -> None:
@@ -82,7 +107,7 @@ def test_other_faults_do_not_count() -> None:
     away = ClarionError(Code.UNAVAILABLE, "away")
     for _ in range(3):
         assert attempts.refusal(request("203.0.113.7"), away) is away
-    attempts.check(request("203.0.113.7"))
+    assert not attempts.is_spent(request("203.0.113.7"))
 
 
 def test_no_limit() -> None:

@@ -11,6 +11,7 @@ from gateway import authentication
 from gateway.addresses import FailedAttempts, Proxies
 from gateway.authentication import TTL_S, Authenticator
 from runtime.errors import ClarionError, Code
+from tests.waiting import eventually
 
 
 class Ingest:
@@ -160,21 +161,34 @@ async def test_keys_are_kept_nowhere() -> None:
     assert "good" not in repr(vars(authenticator))
 
 
-async def test_an_address_that_fails_too_often() -> None:
-    """Nothing more is asked for it, except about keys that were good before; a minute later it may try again."""
+async def test_a_valid_key_is_always_let_in() -> None:
+    """After any number of bad keys from its address; only the bad ones are answered with LIMITED."""
     ingest, clock = Ingest(), Clock()
     authenticator = Authenticator(ingest, FailedAttempts(3, Proxies(), now=clock), now=clock)
-    await authenticator.tenant(request("good"))
     codes = [await refused(authenticator, f"guess-{number}") for number in range(5)]
     assert codes == [Code.UNAUTHENTICATED] * 3 + [Code.LIMITED] * 2
-    assert len(ingest.asked) == 4
-    clock.now += TTL_S
     assert (await authenticator.tenant(request("good"))).id == "tenant-1"
     ingest.tenants["new"] = "tenant-2"
-    assert await refused(authenticator, "new") is Code.LIMITED
-    assert (await authenticator.tenant(request("new", address="198.51.100.1"))).id == "tenant-2"
-    clock.now += 60
     assert (await authenticator.tenant(request("new"))).id == "tenant-2"
+    assert await refused(authenticator, "guess-5") is Code.LIMITED
+    clock.now += 60
+    assert await refused(authenticator, "guess-6") is Code.UNAUTHENTICATED
+
+
+async def test_guesses_stand_behind_the_others() -> None:
+    """Of an address that is past its limit few keys are asked for at a time; the others' never wait for them."""
+    ingest = Ingest()
+    authenticator = Authenticator(ingest, FailedAttempts(1, Proxies()), now=Clock())
+    await refused(authenticator, "guess")
+    ingest.gate.clear()
+    guesses = [asyncio.create_task(refused(authenticator, f"guess-{number}")) for number in range(100)]
+    await asyncio.sleep(0)
+    valid = asyncio.create_task(authenticator.tenant(request("good", address="198.51.100.1")))
+    await eventually(lambda: "good" in ingest.asked)
+    assert len(ingest.asked) == 1 + authentication.MAX_GUESSES + 1
+    ingest.gate.set()
+    assert (await valid).id == "tenant-1"
+    assert await asyncio.gather(*guesses) == [Code.LIMITED] * 100
 
 
 async def test_a_key_that_was_revoked_is_like_any_other() -> None:

@@ -67,7 +67,7 @@ async def quiet(pids: Mapping[str, int], deadline: float = 15.0) -> None:
 
 
 def families(pids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return each process and those below it, without those that have a name of their own (the supervisor's children)."""
+    """Return each process and those below it, without those that have a name themselves (the supervisor's children)."""
     children = defaultdict(list)
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):

@@ -49,7 +49,7 @@ def _arguments(attacks: tuple[Attack, ...]) -> argparse.Namespace:
     parser.add_argument("only", nargs="*", choices=[*(attack.name for attack in attacks), []], help="these alone")
     parser.add_argument("--scale", type=float, default=_number("SCALE", 0.1), help="share of the full sizes (0.1)")
     parser.add_argument("--rate", type=float, default=_number("RATE", 0), help="a2: events/s (half of what is held)")
-    parser.add_argument("--minutes", type=float, default=_number("MINUTES", 0), help="a2: how long (10 × scale)")
+    parser.add_argument("--minutes", type=float, default=_number("MINUTES", 0), help="a2: how long (10 x scale)")
     parser.add_argument("--unlimited", action="store_true", help="without the compose file's memory limits")
     return parser.parse_args()
 

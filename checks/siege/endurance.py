@@ -30,10 +30,8 @@ async def _main(arguments: argparse.Namespace) -> int:
             ground.faults.append(str(total))
         if not arguments.no_purge:
             seconds, disk = await load.purged(_PURGED_S)
-            left = (disk - load.disk_before) / MIB
-            print(
-                f"purged {seconds:.0f} s later: {left:,.1f} MiB more on disk than before; NATS {mib(ground.taken('nats'))}"
-            )
+            left, nats = (disk - load.disk_before) / MIB, mib(ground.taken("nats"))
+            print(f"purged {seconds:.0f} s later: {left:,.1f} MiB more on disk than before; NATS {nats}")
         if kills := ground.watch.oom_kills():
             ground.faults.append(f"killed for want of memory: {kills}")
         if ends := ground.watch.ends():

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import re
+import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ _COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 _V1 = Path("/sys/fs/cgroup/memory")
 _V2 = Path("/sys/fs/cgroup")
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_CLOSE_S = 3.0
 # What the local stack calls a service of the compose file.
 _LOCAL_NAMES = {"centrifugo": "hub"}
 
@@ -77,8 +80,9 @@ class Groups:
             folder = self._folder / name
             folder.mkdir()
             if self._version == 1:
-                # What a process took before it was moved counts here, too.
-                (folder / "memory.move_charge_at_immigrate").write_text("3")
+                # What a process took before it was moved counts here, too; newer kernels no longer can.
+                with contextlib.suppress(OSError):
+                    (folder / "memory.move_charge_at_immigrate").write_text("3")
             if limit is not None:
                 name_of_limit = "memory.limit_in_bytes" if self._version == 1 else "memory.max"
                 (folder / name_of_limit).write_text(str(limit))
@@ -86,20 +90,24 @@ class Groups:
         return self._made[name]
 
     def close(self) -> None:
-        """Remove the groups; those with a living process stay."""
+        """Remove the groups. The kernel may need a moment to let go of the last process; a living one keeps its own."""
+        until = time.monotonic() + _CLOSE_S
         for folder in [*(group.folder for group in self._made.values()), self._folder]:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            while folder.exists() and time.monotonic() < until:
+                try:
+                    folder.rmdir()
+                except OSError:
+                    time.sleep(0.05)
 
 
 def open_groups() -> Groups | None:
     """Return new groups; None where this machine lets us make none (no cgroups, or no right to)."""
     for root, version in ((_V1, 1), (_V2, 2)):
-        folder = root / f"clarion-siege-{os.getpid()}"
+        folder = root / f"clarion-siege-{os.getpid()}-{secrets.token_hex(3)}"
         try:
             if version == 2 and "memory" not in (root / "cgroup.controllers").read_text().split():
                 continue
-            folder.mkdir(exist_ok=True)
+            folder.mkdir()
             if version == 2:
                 (folder / "cgroup.subtree_control").write_text("+memory")
             elif not (folder / "memory.limit_in_bytes").exists():

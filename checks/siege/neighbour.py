@@ -157,7 +157,7 @@ class _Loop:
         self._sent.append(Sent(order_id, due, time.time(), answer.status, answer.event_id))
 
 
-async def _main(output: Path) -> None:
+async def _main() -> Seen:
     loop = asyncio.get_running_loop()
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     stop = asyncio.Event()
@@ -172,9 +172,8 @@ async def _main(output: Path) -> None:
             await asyncio.sleep(1.0)  # the last pushes
             offset = time.time() - time.monotonic()
             times = {title.split("#")[1]: at + offset for title, at in page.times.items() if "#" in title}
-        seen = Seen(sent=sent, page=times, page_connections=page.connections)
-    output.write_bytes(msgspec.json.encode(seen))
+        return Seen(sent=sent, page=times, page_connections=page.connections)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    Path(sys.argv[1]).write_bytes(msgspec.json.encode(asyncio.run(_main())))

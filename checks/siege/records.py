@@ -1,4 +1,4 @@
-"""What was recorded of a neighbour's events, read from PostgreSQL: when each SMS, e-mail and notification was stored."""
+"""What was recorded of a neighbour's events, read from PostgreSQL: when each message was stored."""
 
 import asyncio
 from collections import Counter, defaultdict

@@ -133,13 +133,17 @@ async def scene(
     finally:
         watch.close()
         if tmpfs_mib:
-            subprocess.run(["umount", str(store)], check=False, capture_output=True)
+            _unmount(store)
         if groups:
             groups.close()
         if keep:
             print(f"  the stack's logs: {folder}/log", flush=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unmount(folder: Path) -> None:
+    subprocess.run(["umount", str(folder)], check=False, capture_output=True)
 
 
 def _mount(folder: Path, mib: int) -> None:

@@ -150,6 +150,6 @@ def head() -> str:
 def line(number: int, minute: Minute, disk_before: int) -> str:
     """Return a minute's row. Memory in MiB; the disk is the broker's."""
     memory = " | ".join(f"{minute.memory.get(name, 0) / MIB:.0f}" for name in PROCESSES)
-    refused = " ".join(f"{number}×{status}" for status, number in minute.refused.items()) or "0"
+    refused = " ".join(f"{number}x{status}" for status, number in minute.refused.items()) or "0"
     accept = f"{minute.accept_ms[0]:.0f} / {minute.accept_ms[1]:.0f}"
     return f"| {number} | {accept} | {refused} | {memory} | {(minute.disk - disk_before) / MIB:.0f} |"

@@ -51,10 +51,10 @@ def _pair(figures: tuple[float, float]) -> str:
 
 
 def _errors(phase: Phase) -> str:
-    counted = " ".join(f"{number}×{name}" for name, number in phase.errors.most_common())
+    counted = " ".join(f"{number}x{name}" for name, number in phase.errors.most_common())
     excused = f"({phase.excused} excused)" if phase.excused else ""
     return f"{counted} {excused}".strip() or "0"
 
 
 def _memory(result: Result) -> str:
-    return ", ".join(f"{name} {mib(taken)} of {mib(limit) if limit else '–'}" for name, taken, limit in result.memory)
+    return ", ".join(f"{name} {mib(taken)} of {mib(limit) if limit else '-'}" for name, taken, limit in result.memory)

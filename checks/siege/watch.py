@@ -1,6 +1,5 @@
 """Follows a stack's processes from the first one on: puts each into its cgroup, samples its memory, counts its ends."""
 
-import contextlib
 import threading
 import time
 from collections import defaultdict
@@ -33,7 +32,7 @@ class Watch(threading.Thread):
         self._pids: dict[str, int] = {}
         self._starts: dict[str, int] = {}
         self._at_first: dict[str, int] = {}
-        self._stop = threading.Event()
+        self._over = threading.Event()
         self.peaks: defaultdict[str, int] = defaultdict(int)
         self.now: dict[str, int] = {}
 
@@ -41,7 +40,7 @@ class Watch(threading.Thread):
         """Follow until close()."""
         sampled = 0.0
         every = _SAMPLE_EVERY_S if self._groups else _PSS_EVERY_S
-        while not self._stop.wait(_LOOK_EVERY_S):
+        while not self._over.wait(_LOOK_EVERY_S):
             self._look()
             if time.monotonic() - sampled >= every:
                 sampled = time.monotonic()
@@ -49,7 +48,7 @@ class Watch(threading.Thread):
 
     def close(self) -> None:
         """Follow no more. The groups can be removed once the stack has ended."""
-        self._stop.set()
+        self._over.set()
         self.join()
 
     def limit(self, name: str) -> int | None:
@@ -78,16 +77,18 @@ class Watch(threading.Thread):
         return self._groups.group(name, self.limit(name)).most() if self._groups else 0
 
     def _look(self) -> None:
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        try:
             state = msgspec.json.decode(self._file.read_bytes(), type=State)
-            processes = state.processes
-            moved = {name: one.pid for name, one in processes.items() if one.pid and one.pid != self._pids.get(name)}
-            self._starts = {name: one.starts for name, one in processes.items()}
-            if not self._at_first and state.ready:
-                self._at_first = dict(self._starts)
-            if moved:
-                self._pids |= moved
-                self._move(moved)
+        except (OSError, msgspec.DecodeError):
+            return  # not there yet, or there no more
+        processes = state.processes
+        moved = {name: one.pid for name, one in processes.items() if one.pid and one.pid != self._pids.get(name)}
+        self._starts = {name: one.starts for name, one in processes.items()}
+        if not self._at_first and state.ready:
+            self._at_first = dict(self._starts)
+        if moved:
+            self._pids |= moved
+            self._move(moved)
 
     def _move(self, moved: dict[str, int]) -> None:
         if self._groups is None:

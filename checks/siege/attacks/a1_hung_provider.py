@@ -83,7 +83,7 @@ class Flood:
     def judge(self) -> None:
         """Compare what the store held with what was accepted."""
         accepted = self._answers["200"] * _BODY_BYTES
-        told = ", ".join(f"{number} × {status}" for status, number in self._answers.most_common())
+        told = ", ".join(f"{number} x {status}" for status, number in self._answers.most_common())
         self._scene.check(self._answers["200"], f"events of {_BODY_BYTES:,} bytes: {told}; accepted {mib(accepted)}")
         self._scene.check(
             self._timers <= _TIMERS_SHARE * accepted + _TIMERS_FLOOR, f"TIMERS held {mib(self._timers)} at most"

@@ -30,7 +30,7 @@ async def _attack(scene: Scene) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SECONDS):
                 await flood.run(scene.client.http.session, url, number)
-        told = ", ".join(f"{times} × {what}" for what, times in flood.answers.most_common(4))
+        told = ", ".join(f"{times} x {what}" for what, times in flood.answers.most_common(4))
         scene.notes.append(f"through {title}: {flood.sent:,} of {number:,} asked for, {told or 'no answer'}{flood.end}")
         if url != hub:
             accepted = flood.answers["subscribed"]

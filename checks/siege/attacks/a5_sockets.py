@@ -1,4 +1,4 @@
-"""WebSockets up to the gateway's limit: without a token, then of one token. Can another user still connect?"""
+"""WebSockets up to the gateway's limit: without a token, then of one token; whether another user can still connect."""
 
 import asyncio
 import contextlib

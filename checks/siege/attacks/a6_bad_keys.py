@@ -1,4 +1,4 @@
-"""Bad keys from the neighbour's own address, as behind a proxy that is not named. Does a valid key still get in?"""
+"""Bad keys from the neighbour's own address, as behind a proxy that is not named; whether a valid key gets in."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ async def _attack(scene: Scene) -> None:
 
     await asyncio.gather(*(guess(number) for number in range(BAD_KEYS)))
     scene.check(
-        set(bad) <= {401, 429}, f"{BAD_KEYS} bad keys: {', '.join(f'{n} × {status}' for status, n in bad.items())}"
+        set(bad) <= {401, 429}, f"{BAD_KEYS} bad keys: {', '.join(f'{n} x {status}' for status, n in bad.items())}"
     )
     await asyncio.sleep(_FORGOTTEN_S)
     for number, stranger in enumerate(strangers):

@@ -28,7 +28,7 @@ async def _attack(scene: Scene) -> None:
 
     async def call(which: int) -> None:
         async with grpc.aio.insecure_channel(address, options=options) as channel:
-            method = channel.unary_unary(_METHODS[which % 2])
+            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHODS[which % 2])
             try:
                 await method(body, timeout=_DEADLINE_S)
             except grpc.aio.AioRpcError as error:
@@ -38,7 +38,7 @@ async def _attack(scene: Scene) -> None:
 
     await asyncio.gather(*(call(which) for which in range(number)))
     await asyncio.sleep(1.0)
-    told = ", ".join(f"{times} × {name}" for name, times in answers.most_common())
+    told = ", ".join(f"{times} x {name}" for name, times in answers.most_common())
     scene.check(not answers["OK"], f"{number} calls of {mib(_BYTES)} without a token: {told}")
     peak = scene.watch.peaks["ingest"]
     scene.check(peak - before <= _MORE_BYTES, f"ingest's memory went from {mib(before)} to {mib(peak)}")

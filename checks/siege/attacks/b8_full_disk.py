@@ -101,7 +101,7 @@ class Looker:
 
 
 def _counted(answers: Counter[str]) -> str:
-    return ", ".join(f"{number} × {answer}" for answer, number in answers.most_common())
+    return ", ".join(f"{number} x {answer}" for answer, number in answers.most_common())
 
 
 def _fill(ballast: "os.PathLike[str]") -> None:

@@ -20,6 +20,8 @@ from checks.waiting import CheckError, expect, until
 from stack.client import Running
 
 TARGETS = ("ingest", "router", "render", "senders", "realtime", "gateway", "nats", "postgres", "hub")
+# All of them at the same moment.
+EVERYTHING = "everything"
 # How many attempts the sender has under way at a time (CLARION_SMS_SLOTS): what it may repeat after a crash.
 DUPLICATES_BOUND = 256
 
@@ -101,7 +103,7 @@ class Striker:
             try:
                 starts, killed_at, killed_wall = await self._kill_in_time(target, burst, mark, undelivered, outcome)
                 burst.enough()
-                outcome.healthy_s = await self._healthy(target, starts) - killed_at
+                outcome.healthy_s = await self._healthy(starts) - killed_at
                 async with asyncio.timeout(_DELIVERED_S):
                     await sending
             finally:
@@ -122,8 +124,8 @@ class Striker:
 
     async def _kill_in_time(
         self, target: str, burst: Burst, mark: Mark, undelivered: int, outcome: Outcome
-    ) -> tuple[int, float, datetime]:
-        """Kill once enough is under way; return the process's starts until then, and when it was."""
+    ) -> tuple[dict[str, int], float, datetime]:
+        """Kill once enough is under way; return each process's starts until then, and when it was."""
         least_accepted = undelivered
         while True:
             counts = await self._sink.count(mark)
@@ -133,7 +135,8 @@ class Striker:
                 outcome.held_back = True
                 continue
             if len(burst.accepted) >= least_accepted and waiting >= undelivered:
-                starts = self._running.kill(target)
+                names = TARGETS if target == EVERYTHING else (target,)
+                starts = {name: self._running.kill(name) for name in names}
                 outcome.accepted_at_kill = len(burst.accepted)
                 outcome.undelivered_at_kill = waiting
                 return starts, time.monotonic(), datetime.now(UTC)
@@ -157,14 +160,15 @@ class Striker:
             self._running.kill("router", signal.SIGCONT)
         await asyncio.sleep(_UNDER_WAY_S)
 
-    async def _healthy(self, target: str, starts: int) -> float:
-        """Return when the target was back and well."""
-        await self._running.wait_restarted(target, starts, deadline=_HEALTHY_S)
+    async def _healthy(self, starts: dict[str, int]) -> float:
+        """Return when all that was killed was back and well."""
+        for name, before in starts.items():
+            await self._running.wait_restarted(name, before, deadline=_HEALTHY_S)
 
         async def well() -> bool:
-            return await self._is_well(target) and await self._gateway_is_healthy()
+            return all([await self._is_well(name) for name in starts]) and await self._gateway_is_healthy()
 
-        await until(well, f"the health of {target}", deadline=_HEALTHY_S)
+        await until(well, f"the health of {', '.join(starts)}", deadline=_HEALTHY_S)
         return time.monotonic()
 
     async def _is_well(self, target: str) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import aiohttp
 
 from bench.ground import prepare_postgres
+from checks import broker
+from checks.broker import Broker
 from checks.client import Client, connect
 from checks.outage import Away
 from checks.ports import free_port
@@ -73,35 +72,9 @@ class Scene:
         """Return a process's memory now, bytes."""
         return self.watch.now.get(name, 0)
 
-    async def broker(self) -> "Broker":
-        """Return what the broker says of its streams now."""
-        url = f"{self.running.variables['CLARION_NATS_MONITOR_URL']}/jsz?streams=1&config=1&accounts=1"
-        async with self.client.http.session.get(url, timeout=aiohttp.ClientTimeout(total=5)) as answer:
-            return Broker.of(await answer.json())
-
-
-@dataclass(frozen=True)
-class Broker:
-    """The broker's store. streams: bytes by name. windows: seconds that message ids are remembered, by stream."""
-
-    store: int
-    store_limit: int
-    streams: Mapping[str, int]
-    messages: Mapping[str, int]
-    windows: Mapping[str, float]
-
-    @classmethod
-    def of(cls, page: Mapping[str, Any]) -> "Broker":
-        """Read the /jsz page."""
-        accounts = page.get("account_details") or []
-        details = [one for account in accounts for one in account.get("stream_detail") or []]
-        return cls(
-            store=int(page.get("storage", 0)),
-            store_limit=int(page.get("config", {}).get("max_storage", 0)),
-            streams={one["name"]: int(one["state"]["bytes"]) for one in details},
-            messages={one["name"]: int(one["state"]["messages"]) for one in details},
-            windows={one["name"]: one["config"].get("duplicate_window", 0) / 1e9 for one in details},
-        )
+    async def broker(self) -> Broker:
+        """Return what the broker says of its streams now. Raises as checks.broker.read()."""
+        return await broker.read(self.client.http.session, self.running)
 
 
 @asynccontextmanager

@@ -1,0 +1,122 @@
+"""The siege's own arithmetic: limits read from the compose file, the neighbour's verdict, every id counted."""
+
+from array import array
+
+import pytest
+
+from checks.broker import Broker
+from checks.siege.ids import Batch
+from checks.siege.limits import compose_limits, read_bytes
+from checks.siege.neighbour import Seen, Sent
+from checks.siege.records import Records
+from checks.siege.verdict import Excuses, judge
+
+_MARKS = [("before", 0.0, 10.0), ("during", 10.0, 20.0), ("after", 20.0, 30.0)]
+_OK = 200
+
+
+def _sent(*, slow_s: float = 0.0, refused: int = 0) -> Seen:
+    """An event each second from 0 to 30; the one of second 15 is slow or refused."""
+    sent = []
+    for second in range(30):
+        at_15 = second == 15
+        status = refused if at_15 and refused else _OK
+        took = slow_s if at_15 and slow_s else 0.01
+        sent.append(Sent(str(second), float(second), second + took, status, f"event-{second}"))
+    return Seen(sent=sent, page={}, page_connections=1)
+
+
+def _records(seen: Seen, *, without: str = "", twice: str = "") -> Records:
+    found = Records()
+    for one in seen.sent:
+        if one.status == _OK and one.id != without:
+            found.add("SMS", one.id, one.answered + 0.02)
+        if one.id == twice:
+            found.add("SMS", one.id, one.answered + 1)
+    return found
+
+
+def test_limits_are_those_of_the_compose_file() -> None:
+    """Every process that the local stack shares with it has one; the hub is called centrifugo there."""
+    limits = compose_limits()
+    for name in ("postgres", "nats", "hub", "ingest", "router", "render", "senders", "realtime", "gateway"):
+        assert limits[name] >= 128 * 1024**2
+
+
+@pytest.mark.parametrize(("text", "size"), [("512m", 512 * 1024**2), ("1g", 1024**3), ("7", 7), ("2KB", 2048)])
+def test_sizes(text: str, size: int) -> None:
+    """As compose writes them."""
+    assert read_bytes(text) == size
+
+
+def test_what_is_no_size_is_refused() -> None:
+    """A limit that was misread would be none."""
+    with pytest.raises(ValueError, match="is no size"):
+        read_bytes("half")
+
+
+def test_an_undisturbed_neighbour_is_no_fault() -> None:
+    """Each event accepted, recorded once, and no slower than before."""
+    seen = _sent()
+    verdict = judge(seen, _records(seen), ["SMS"], _MARKS, Excuses())
+    assert verdict.faults == []
+    assert verdict.recovery_s == 0
+    assert [phase.sent for phase in verdict.phases] == [10, 10, 10]
+
+
+def test_a_refusal_is_a_fault() -> None:
+    """One 503 is one too many."""
+    seen = _sent(refused=503)
+    (fault,) = judge(seen, _records(seen), ["SMS"], _MARKS, Excuses()).faults
+    assert fault == "during: the neighbour met 1 times 503"
+
+
+def test_a_refusal_that_the_attack_itself_caused_is_excused() -> None:
+    """As where it killed the broker."""
+    seen = _sent(refused=503)
+    verdict = judge(seen, _records(seen), ["SMS"], _MARKS, Excuses(errors=[(14.0, 16.0)]))
+    assert verdict.faults == []
+    assert verdict.phases[1].excused == 1
+
+
+def test_a_slow_neighbour_is_a_fault() -> None:
+    """Its 95th percentile, from when each event was due."""
+    seen = _sent(slow_s=2.0)
+    faults = judge(seen, _records(seen), ["SMS"], _MARKS, Excuses()).faults
+    assert any("p95 (accept) went from 10 to 2000 ms" in fault for fault in faults)
+
+
+def test_missing_and_repeated_deliveries_are_faults() -> None:
+    """An accepted event is recorded once."""
+    seen = _sent()
+    faults = judge(seen, _records(seen, without="3", twice="4"), ["SMS"], _MARKS, Excuses()).faults
+    assert any("1 deliveries of the neighbour's accepted events are missing" in fault for fault in faults)
+    assert any("1 of the neighbour's deliveries were made twice" in fault for fault in faults)
+
+
+def test_recovery_ends_with_the_last_bad_event() -> None:
+    """Counted from the attack's end."""
+    seen = _sent()
+    seen.sent[24] = Sent("24", 24.0, 24.1, 503, "")
+    verdict = judge(seen, _records(seen), ["SMS"], _MARKS, Excuses())
+    assert verdict.recovery_s == 4
+
+
+def test_a_batch_notes_the_first_record_and_counts_all() -> None:
+    """A later record is a repeat, whichever is read first."""
+    batch = Batch("r" * 16, array("d", [1.0, 2.0]), bytearray([1, 1]))
+    batch.note(0, 5.0)
+    batch.note(0, 4.0)
+    assert list(batch.first) == [4.0, 0.0]
+    assert list(batch.times) == [2, 0]
+    assert batch.end_to_end_ms() == (3000.0, 3000.0)
+
+
+def test_the_brokers_page_is_read() -> None:
+    """Bytes, messages and memory of ids by stream; a page without streams is an empty store."""
+    stream = {"name": "EVENTS", "state": {"bytes": 7, "messages": 2}, "config": {"duplicate_window": 600_000_000_000}}
+    page = {"storage": 9, "config": {"max_storage": 99}, "account_details": [{"stream_detail": [stream]}]}
+    broker = Broker.of(page)
+    assert (broker.store, broker.store_limit) == (9, 99)
+    assert (broker.streams["EVENTS"], broker.messages["EVENTS"], broker.windows["EVENTS"]) == (7, 2, 600)
+    assert Broker.of({}).store == 0

@@ -33,6 +33,16 @@ class Attack:
     examine: Callable[[Scene, Seen, Records], Awaitable[None]] | None = None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The most memory of one process, bytes. charged: with page cache, as the kernel counted; 0: not known."""
+
+    name: str
+    most: int
+    limit: int | None
+    charged: int
+
+
 @dataclass
 class Result:
     """What came of an attack."""
@@ -41,9 +51,8 @@ class Result:
     verdict: Verdict
     notes: list[str]
     faults: list[str]
-    # Bytes by process, of those that took the largest share of their limits; with their limits.
-    memory: list[tuple[str, int, int | None]]
-    oom_kills: dict[str, int]
+    # Of the processes that took the largest share of their limits.
+    memory: list[Taken]
 
 
 async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Result:
@@ -64,7 +73,6 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
             began = time.time()
             await asyncio.sleep(_BEFORE_S)
             attacked = time.time()
-            ground.watch.restart_peaks()
             await attack.run(ground)
             over = time.time()
             await asyncio.sleep(_AFTER_S)
@@ -92,11 +100,11 @@ def _result(attack: Attack, ground: Scene, judged: Verdict) -> Result:
         faults.append(f"{ended} processes ended that the attack did not end itself")
 
     def share(name: str) -> float:
-        return watch.peaks[name] / (watch.limit(name) or 2**63)
+        return watch.highest[name] / (watch.limit(name) or 2**63)
 
-    largest = sorted(watch.peaks, key=share, reverse=True)[:3]
+    largest = sorted(watch.highest, key=share, reverse=True)[:3]
     for name in largest:
         if share(name) > 1:
-            faults.append(f"{name} took {mib(watch.peaks[name])} of {mib(watch.limit(name) or 0)}")
-    memory = [(name, watch.peaks[name], watch.limit(name)) for name in largest]
-    return Result(attack, judged, ground.notes, faults, memory, kills)
+            faults.append(f"{name} took {mib(watch.highest[name])} of {mib(watch.limit(name) or 0)}")
+    memory = [Taken(name, watch.highest[name], watch.limit(name), watch.most(name)) for name in largest]
+    return Result(attack, judged, ground.notes, faults, memory)

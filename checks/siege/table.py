@@ -22,7 +22,8 @@ def lines(result: Result) -> str:
             f"    neighbour {phase.name}: {phase.sent} events, accept {_pair(phase.accept)} ms, end to end"
             f" {_pair(phase.end_to_end)} ms, page {_pair(phase.page)} ms, errors {_errors(phase)}"
         )
-    told.append(f"    most memory: {_memory(result)}")
+    charged = ", ".join(f"{one.name} {mib(one.charged)}" for one in result.memory if one.charged)
+    told.append(f"    most memory: {_memory(result)}{f'; with page cache {charged}' if charged else ''}")
     told += [f"    FAILED: {fault}" for fault in result.faults]
     return "\n".join(told)
 
@@ -57,4 +58,4 @@ def _errors(phase: Phase) -> str:
 
 
 def _memory(result: Result) -> str:
-    return ", ".join(f"{name} {mib(taken)} of {mib(limit) if limit else '-'}" for name, taken, limit in result.memory)
+    return ", ".join(f"{one.name} {mib(one.most)} of {mib(one.limit) if one.limit else '-'}" for one in result.memory)

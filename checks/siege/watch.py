@@ -13,7 +13,7 @@ from checks.siege.limits import Groups, compose_limits
 from stack.state import State
 
 _LOOK_EVERY_S = 0.05
-_SAMPLE_EVERY_S = 0.5
+_SAMPLE_EVERY_S = 0.2
 # Without cgroups each sample reads all of /proc.
 _PSS_EVERY_S = 2.0
 
@@ -21,7 +21,7 @@ _PSS_EVERY_S = 2.0
 class Watch(threading.Thread):
     """A thread, so that it works while a stack starts. data: the stack's folder. groups: None: memory is only read.
 
-    peaks: the most bytes of each process so far, page cache left out.
+    peaks: the most bytes of each process since restart_peaks(), page cache left out; highest: since the start.
     """
 
     def __init__(self, data: Path, groups: Groups | None) -> None:
@@ -34,6 +34,7 @@ class Watch(threading.Thread):
         self._at_first: dict[str, int] = {}
         self._over = threading.Event()
         self.peaks: defaultdict[str, int] = defaultdict(int)
+        self.highest: defaultdict[str, int] = defaultdict(int)
         self.now: dict[str, int] = {}
 
     def run(self) -> None:
@@ -55,9 +56,10 @@ class Watch(threading.Thread):
         """Return the memory limit of a process, bytes; None: it has none."""
         return self._limits.get(name.split("-", maxsplit=1)[0])
 
-    def restart_peaks(self) -> None:
-        """Forget the peaks so far."""
-        self.peaks.clear()
+    def restart_peaks(self, name: str = "") -> None:
+        """Forget the peaks so far, of one process or of all; the whole run's stay in `highest`."""
+        for one in [name] if name else list(self.peaks):
+            self.peaks[one] = 0
 
     def ends(self, *, but: Collection[str] = ()) -> int:
         """Return how often any process, but those named, ended and was started again since the stack was ready."""
@@ -105,3 +107,4 @@ class Watch(threading.Thread):
             self.now = {name: self._groups.group(name, self.limit(name)).memory() for name in self._pids}
         for name, taken in self.now.items():
             self.peaks[name] = max(self.peaks[name], taken)
+            self.highest[name] = max(self.highest[name], taken)

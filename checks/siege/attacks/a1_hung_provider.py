@@ -106,7 +106,7 @@ class Flood:
 async def _kill_nats(scene: Scene) -> None:
     """Kill the broker with its full store; note its memory and its time until an event is accepted."""
     before = scene.taken("nats")
-    scene.watch.restart_peaks()
+    scene.watch.restart_peaks("nats")
     began = time.time()
     scene.own_ends.add("nats")
     starts = scene.running.kill("nats")

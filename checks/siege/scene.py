@@ -16,6 +16,7 @@ from checks.outage import Away
 from checks.ports import free_port
 from checks.siege import limits
 from checks.siege.watch import Watch
+from checks.strike import DUPLICATES_BOUND
 from stack import client as stack_client
 from stack.client import Running
 from stack.local import Options
@@ -56,7 +57,15 @@ class Scene:
     own_ends: set[str] = field(default_factory=set)
     # Each time PostgreSQL was away.
     aways: list[Away] = field(default_factory=list)
+    # Deliveries that a kill of the broker may repeat: what the senders have under way.
+    repeats: int = 0
     neighbour_id: str = ""
+
+    def kill_nats(self) -> int:
+        """Kill the broker with -9, and allow what that may repeat; return its starts until then."""
+        self.own_ends.add("nats")
+        self.repeats = DUPLICATES_BOUND
+        return self.running.kill("nats")
 
     def count(self, full: int, least: int = 1) -> int:
         """Return the scaled size of an attack."""

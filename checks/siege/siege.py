@@ -84,7 +84,9 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
         marks = [("before", began, attacked), ("during", attacked, over), ("after", over, ended)]
         if attack.examine is not None:
             await attack.examine(ground, seen, found)
-        judged = verdict.judge(seen, found, CHANNELS, marks, verdict.Excuses(ground.excused, ground.slow))
+        judged = verdict.judge(
+            seen, found, CHANNELS, marks, verdict.Excuses(ground.excused, ground.slow, ground.repeats)
+        )
         result = _result(attack, ground, judged)
         ground.faults = result.faults
         return result

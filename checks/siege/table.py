@@ -22,6 +22,8 @@ def lines(result: Result) -> str:
             f"    neighbour {phase.name}: {phase.sent} events, accept {_pair(phase.accept)} ms, end to end"
             f" {_pair(phase.end_to_end)} ms, page {_pair(phase.page)} ms, errors {_errors(phase)}"
         )
+    if result.verdict.repeated:
+        told.append(f"    {result.verdict.repeated} of the neighbour's deliveries were made twice")
     charged = ", ".join(f"{one.name} {mib(one.charged)}" for one in result.memory if one.charged)
     told.append(f"    most memory: {_memory(result)}{f'; with page cache {charged}' if charged else ''}")
     told += [f"    FAILED: {fault}" for fault in result.faults]

@@ -108,8 +108,7 @@ async def _kill_nats(scene: Scene) -> None:
     before = scene.taken("nats")
     scene.watch.restart_peaks("nats")
     began = time.time()
-    scene.own_ends.add("nats")
-    starts = scene.running.kill("nats")
+    starts = scene.kill_nats()
     tenant, numbers = scene.client.tenant, itertools.count()
 
     async def accepts() -> bool:

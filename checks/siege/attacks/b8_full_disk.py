@@ -10,6 +10,7 @@ import aiohttp
 from checks.siege import neighbour
 from checks.siege.scene import MIB, Scene
 from checks.siege.siege import Attack
+from checks.strike import DUPLICATES_BOUND
 from stack import processes
 
 # The local stack wants 512 MiB free.
@@ -49,6 +50,7 @@ async def _attack(scene: Scene) -> None:
         scene.check(True, f"accepted again {seconds:.1f} s after the disk was emptied")
     # The supervisor may restart it: that is how it recovers.
     scene.own_ends.add("nats")
+    scene.repeats = DUPLICATES_BOUND
 
 
 class Looker:
@@ -137,7 +139,7 @@ async def _doctor(scene: Scene) -> str:
 
 async def _restart(scene: Scene) -> None:
     """What an operator had to do."""
-    starts = scene.running.kill("nats")
+    starts = scene.kill_nats()
     await scene.running.wait_restarted("nats", starts)
     seconds = await Looker(scene).until_accepted(60)
     scene.excused[-1] = (scene.excused[-1][0], time.time() + 1.0)

@@ -94,6 +94,14 @@ def test_missing_and_repeated_deliveries_are_faults() -> None:
     assert any("1 of the neighbour's deliveries were made twice" in fault for fault in faults)
 
 
+def test_repeats_after_a_kill_of_the_broker_are_excused() -> None:
+    """As many as the senders have under way."""
+    seen = _sent()
+    verdict = judge(seen, _records(seen, twice="4"), ["SMS"], _MARKS, Excuses(repeats=1))
+    assert verdict.faults == []
+    assert verdict.repeated == 1
+
+
 def test_recovery_ends_with_the_last_bad_event() -> None:
     """Counted from the attack's end."""
     seen = _sent()

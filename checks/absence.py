@@ -40,6 +40,8 @@ class Outcome:
     repeated: int = 0
     # Keys sent again after its return whose answer named another event.
     other_events: int = 0
+    # What the ledger says of those missing.
+    left: str = ""
 
     def __str__(self) -> str:
         refused = ", ".join(f"{number} {what}" for what, number in self.refused.items()) or "none"
@@ -47,7 +49,7 @@ class Outcome:
             f"away for {self.away.back - self.away.gone:.1f} s; of {self.accepted:,} accepted {self.waited:,} then,"
             f" first delivery {self.first_s:.1f} s and all {self.all_s:.1f} s after its return; missing {self.missing},"
             f" dead letters {self.dead_letters}, sent twice {self.repeated}, keys that became another event"
-            f" {self.other_events}; refused: {refused}"
+            f" {self.other_events}; refused: {refused}{f'; left: {self.left}' if self.left else ''}"
         )
 
 
@@ -65,6 +67,8 @@ async def absence(running: Running, seconds: float) -> Outcome:
         await _quiet(running)
         found = await records.read(running.variables["CLARION_POSTGRES_URL"], tenant.id)
         _compare(outcome, accepted, found, catcher)
+        if outcome.missing:
+            outcome.left = await records.left(running.variables["CLARION_POSTGRES_URL"], tenant.id)
         outcome.dead_letters = await records.dead_letters(running.variables["CLARION_POSTGRES_URL"], tenant.id)
         return outcome
 

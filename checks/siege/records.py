@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from checks.waiting import expect
+from clarion.common.v1 import trace_pb2
 
 CHANNEL_NAMES = {1: "EMAIL", 2: "SMS", 3: "PUSH"}
 
@@ -19,6 +20,11 @@ SELECT 3, split_part(title, '#', 2), extract(epoch FROM pg_xact_commit_timestamp
 FROM realtime.inbox WHERE tenant_id = $1
 """
 _DEAD_LETTERS = "SELECT count(*) FROM ingest.dead_letters WHERE tenant_id = $1"
+_LEFT = """
+SELECT channel, status, reason, max(attempts) AS attempts, count(*) AS number
+FROM ingest.deliveries WHERE tenant_id = $1 AND status <> ALL ($2::smallint[])
+GROUP BY 1, 2, 3 ORDER BY number DESC LIMIT 5
+"""
 _CONNECT_S = 5.0
 
 
@@ -62,6 +68,25 @@ async def dead_letters(postgres_url: str, tenant_id: str) -> int:
         return int(await connection.fetchval(_DEAD_LETTERS, tenant_id))
     finally:
         await connection.close()
+
+
+async def left(postgres_url: str, tenant_id: str) -> str:
+    """Return what the ledger says of a tenant's deliveries that were neither sent nor skipped, as text."""
+    over = [trace_pb2.DELIVERY_STATUS_SKIPPED, trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED]
+    connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
+    try:
+        rows = await connection.fetch(_LEFT, tenant_id, over)
+    finally:
+        await connection.close()
+    return ", ".join(
+        f"{row['number']} {CHANNEL_NAMES[row['channel']]} {_name(row['status'])} {row['reason']}"
+        f" after at most {row['attempts']} attempts"
+        for row in rows
+    )
+
+
+def _name(status: "trace_pb2.DeliveryStatus.ValueType") -> str:
+    return trace_pb2.DeliveryStatus.Name(status).removeprefix("DELIVERY_STATUS_").lower()
 
 
 async def complete(

@@ -84,6 +84,10 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
         marks = [("before", began, attacked), ("during", attacked, over), ("after", over, ended)]
         if attack.examine is not None:
             await attack.examine(ground, seen, found)
+        if found.missing(accepted, CHANNELS):
+            ground.notes.append(
+                f"of the missing the ledger says: {await records.left(postgres, tenant.id) or 'nothing'}"
+            )
         judged = verdict.judge(
             seen, found, CHANNELS, marks, verdict.Excuses(ground.excused, ground.slow, ground.repeats)
         )

@@ -66,7 +66,7 @@ async def absence(running: Running, seconds: float) -> Outcome:
         outcome.other_events = await _send_again(tenant, accepted)
         await _quiet(running)
         found = await records.read(running.variables["CLARION_POSTGRES_URL"], tenant.id)
-        _compare(outcome, accepted, found, catcher)
+        compare(outcome, accepted, found, catcher)
         if outcome.missing:
             outcome.left = await records.left(running.variables["CLARION_POSTGRES_URL"], tenant.id)
         outcome.dead_letters = await records.dead_letters(running.variables["CLARION_POSTGRES_URL"], tenant.id)
@@ -122,7 +122,8 @@ async def _quiet(running: Running) -> None:
         await sink.close()
 
 
-def _compare(outcome: Outcome, accepted: list[Sent], found: Records, catcher: Catcher) -> None:
+def compare(outcome: Outcome, accepted: list[Sent], found: Records, catcher: Catcher) -> None:
+    """Fill in the outcome: what waited, what is missing, what came twice."""
     ids = {one.id for one in accepted}
     away = outcome.away
     waited = {one.id for one in accepted if away.gone <= one.due < away.back}

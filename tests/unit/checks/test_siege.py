@@ -86,6 +86,19 @@ def test_a_slow_neighbour_is_a_fault() -> None:
     assert any("p95 (accept) went from 10 to 2000 ms" in fault for fault in faults)
 
 
+def test_slowness_is_excused_only_while_the_attack_itself_causes_it() -> None:
+    """Errors excuse both latencies; waiting deliveries excuse the one that ends with them."""
+    seen = _sent(slow_s=2.0)
+
+    def faults(excuses: Excuses) -> list[str]:
+        return judge(seen, _records(seen), ["SMS"], _MARKS, excuses).faults
+
+    assert faults(Excuses(errors=[(14.0, 16.0)])) == []
+    assert len(faults(Excuses(errors=[(10.0, 12.0)]))) == 2
+    (fault,) = faults(Excuses(slow=[(14.0, 16.0)]))
+    assert "(accept)" in fault
+
+
 def test_missing_and_repeated_deliveries_are_faults() -> None:
     """An accepted event is recorded once."""
     seen = _sent()

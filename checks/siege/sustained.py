@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
 import asyncpg
 
 from bench import ground, helper, load
@@ -27,19 +26,22 @@ _BURST_S = 8.0
 _BURST_CONNECTIONS = 64
 _PURGED_STREAMS = ("EVENTS", "DELIVERIES", "TRACE")
 _LEFT = 1000
+# Without the load, to see what others write, seconds.
+_IDLE_S = 10.0
 PROCESSES = ("nats", "postgres", "ingest", "router", "render", "senders", "realtime", "gateway", "hub")
 
 
 @dataclass(frozen=True)
 class Minute:
-    """One minute. Latencies in milliseconds; memory by process, the broker's store and its disk in bytes at the end."""
+    """One minute. Latencies in milliseconds; memory by process and the broker's disk in bytes at its end."""
 
     batch: Batch
     accept_ms: tuple[float, float]
     refused: Counter[str]
     memory: Mapping[str, int]
-    store: int
     disk: int
+    # time.monotonic() at its end.
+    at: float
 
 
 class Sustained:
@@ -52,6 +54,7 @@ class Sustained:
         self._batches: list[Batch] = []
         self.minutes: list[Minute] = []
         self.disk_before = 0
+        self._others_per_s = self._began = 0.0
 
     async def held_rate(self) -> float:
         """Return about what the machine delivers, events/s: a burst, divided by the time until all is recorded."""
@@ -62,7 +65,11 @@ class Sustained:
 
     async def run(self, rate: float, minutes: float, say: Callable[[str], None], *, every_s: float = 60.0) -> None:
         """Offer rate events/s, a minute (every_s) after the other, and say a line for each."""
+        before = await asyncio.to_thread(bytes_below, self._store)
+        await asyncio.sleep(_IDLE_S)
         self.disk_before = await asyncio.to_thread(bytes_below, self._store)
+        self._others_per_s = (self.disk_before - before) / _IDLE_S
+        self._began = time.monotonic()
         say(head())
         for number in range(1, max(1, round(minutes * 60 / every_s)) + 1):
             answer = await self._load(rate, every_s, _CONNECTIONS)
@@ -74,9 +81,13 @@ class Sustained:
         return await self._ids.total(self._batches)
 
     def bytes_per_event(self) -> float:
-        """Return what an event took on the broker's disk in the first minute, when nothing was purged."""
+        """Return what an event took on the broker's disk in the first minute, when nothing was purged.
+
+        What others (the neighbour) write is measured beforehand and left out.
+        """
         first = self.minutes[0]
-        return (first.disk - self.disk_before) / max(1, sum(first.batch.accepted))
+        others = self._others_per_s * (first.at - self._began)
+        return (first.disk - self.disk_before - others) / max(1, sum(first.batch.accepted))
 
     async def purged(self, deadline: float) -> tuple[float, int]:
         """Wait until the broker has let go of what is over; return the seconds and the bytes on its disk."""
@@ -112,17 +123,13 @@ class Sustained:
     async def _minute(self, answer: load.Answer) -> Minute:
         rows = zip(answer.due, answer.answered, answer.status, strict=True)
         took = sorted(answered - due for due, answered, status in rows if status == 200)
-        try:
-            store = (await self._scene.broker()).store
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            store = 0
         return Minute(
             self._batches[-1],
             (percentile(took, 0.5) * 1000, percentile(took, 0.95) * 1000),
             Counter(str(status) for status in answer.status if status != 200),
             dict(self._scene.watch.now),
-            store,
             await asyncio.to_thread(bytes_below, self._store),
+            time.monotonic(),
         )
 
     @property

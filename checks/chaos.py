@@ -20,7 +20,7 @@ from checks.absence import absence
 from checks.ports import free_port
 from checks.recovery import Recoveries
 from checks.report import Report
-from checks.strike import DUPLICATES_BOUND, EVERYTHING, TARGETS, Striker, striker
+from checks.strike import EVERYTHING, TARGETS, Striker, striker
 from checks.waiting import CheckError, expect
 from stack import client as stack_client
 from stack.client import Running
@@ -90,7 +90,7 @@ class Chaos:
         outcome = await strikes.strike(target, events, undelivered)
         self._recoveries.add(target, outcome.healthy_s, outcome.first_delivery_s, outcome.all_delivered_s)
         expect(not outcome.missing and not outcome.doubled_events, str(outcome))
-        expect(outcome.duplicate_sms <= DUPLICATES_BOUND, str(outcome))
+        expect(outcome.duplicate_sms <= outcome.duplicates_bound, str(outcome))
         return str(outcome)
 
 

@@ -24,7 +24,7 @@ TARGETS = ("ingest", "router", "render", "senders", "realtime", "gateway", "nats
 EVERYTHING = "everything"
 # How many attempts the sender has under way at a time (CLARION_SMS_SLOTS): what it may repeat after a crash.
 DUPLICATES_BOUND = 256
-# Where the broker dies in the same moment, also what was finished within the 0.1 s until its acknowledgement is on disk.
+# Where the broker dies in the same moment, also what was finished in the 0.1 s until its acknowledgement is on disk.
 DUPLICATES_BOUND_OF_EVERYTHING = 2 * DUPLICATES_BOUND
 
 _CLIENTS = 256

@@ -8,13 +8,14 @@ import sys
 from bench.helper import HelperError
 from checks.siege import limits, table
 from checks.siege.attacks import ATTACKS
-from checks.siege.scene import Choices, UnavailableError
+from checks.siege.scene import Choices, UnavailableError, end_as_after_ctrl_c
 from checks.siege.siege import Attack, Result, besiege
 from checks.waiting import CheckError
 from stack.faults import StackError
 
 
 async def _main(arguments: argparse.Namespace) -> int:
+    end_as_after_ctrl_c()
     choices = Choices(scale=arguments.scale, rate=arguments.rate, minutes=arguments.minutes)
     chosen = [attack for attack in ATTACKS if not arguments.only or attack.name in arguments.only]
     groups = None if arguments.unlimited else limits.open_groups()
@@ -62,7 +63,12 @@ def main() -> None:
     """Run the siege."""
     if sys.platform != "linux":
         raise SystemExit("make siege: needs Linux, where the kernel tells and limits the memory of each process.")
-    raise SystemExit(asyncio.run(_main(_arguments(ATTACKS))))
+    try:
+        status = asyncio.run(_main(_arguments(ATTACKS)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("make siege: stopped", file=sys.stderr)
+        status = 130
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

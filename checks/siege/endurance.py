@@ -7,7 +7,7 @@ latency end to end of each minute, and what the purge left.
 import argparse
 import asyncio
 
-from checks.siege.scene import MIB, Choices, mib, scene
+from checks.siege.scene import MIB, Choices, end_as_after_ctrl_c, mib, scene
 from checks.siege.sustained import sustained
 
 # Above the ten minutes for which the broker remembers, and the janitor's own pause.
@@ -15,6 +15,7 @@ _PURGED_S = 1_500.0
 
 
 async def _main(arguments: argparse.Namespace) -> int:
+    end_as_after_ctrl_c()
     choices = Choices(scale=1.0, rate=arguments.rate, minutes=arguments.minutes)
     async with scene(choices, {}, unlimited=arguments.unlimited) as ground, sustained(ground) as load:
         rate = arguments.rate or round(await load.held_rate() * 2 / 3)

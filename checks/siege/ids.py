@@ -78,6 +78,18 @@ class Total:
         )
 
 
+def count(batches: Sequence[Batch], finished: int) -> Total:
+    """Return what the batches add up to."""
+    accepted = missing = repeated = unasked = 0
+    for batch in batches:
+        for taken, times in zip(batch.accepted, batch.times, strict=True):
+            accepted += taken
+            missing += bool(taken and not times)
+            unasked += bool(times and not taken)
+            repeated += max(0, times - 1)
+    return Total(accepted, missing, repeated, unasked, finished)
+
+
 class Ids:
     """The ids of one tenant."""
 
@@ -95,14 +107,7 @@ class Ids:
         await self.recorded(accepted)
         finished = await self._grown(_FINISHED, accepted, _LEDGER_S)
         await self._read({batch.run: batch for batch in batches})
-        both = [pair for batch in batches for pair in zip(batch.accepted, batch.times, strict=True)]
-        return Total(
-            accepted=accepted,
-            missing=sum(1 for taken, times in both if taken and not times),
-            repeated=sum(times - 1 for _, times in both if times > 1),
-            unasked=sum(1 for taken, times in both if times and not taken),
-            finished=finished,
-        )
+        return count(batches, finished)
 
     async def _read(self, batches: dict[str, Batch]) -> None:
         cursor = 0

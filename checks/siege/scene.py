@@ -1,6 +1,8 @@
 """What an attack is given: a stack with its limits, the neighbour's tenant, and a place for what it finds."""
 
+import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -126,6 +128,13 @@ async def scene(
 
 def _unmount(folder: Path) -> None:
     subprocess.run(["umount", str(folder)], check=False, capture_output=True)
+
+
+def end_as_after_ctrl_c() -> None:
+    """Let SIGTERM cancel the running task: the stack stops, and what was mounted and made goes."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _mount(folder: Path, mib: int) -> None:

@@ -5,7 +5,7 @@ from array import array
 import pytest
 
 from checks.broker import Broker
-from checks.siege.ids import Batch
+from checks.siege.ids import Batch, Total, count
 from checks.siege.limits import compose_limits, read_bytes
 from checks.siege.neighbour import Seen, Sent
 from checks.siege.records import Records
@@ -131,6 +131,20 @@ def test_a_batch_notes_the_first_record_and_counts_all() -> None:
     assert list(batch.first) == [4.0, 0.0]
     assert list(batch.times) == [2, 0]
     assert batch.end_to_end_ms() == (3000.0, 3000.0)
+
+
+def test_every_id_is_counted() -> None:
+    """One recorded, one missing, one twice, and one recorded though its answer never came."""
+    batch = Batch("r" * 16, array("d", [1.0] * 4), bytearray([1, 1, 1, 0]))
+    for number in (0, 2, 2, 3):
+        batch.note(number, 2.0)
+    total = count([batch], finished=3)
+    assert total == Total(accepted=3, missing=1, repeated=1, unasked=1, finished=3)
+    assert not total.clean
+    batch.note(1, 2.0)
+    batch.times[2] = 1
+    assert count([batch], finished=3).clean
+    assert not count([batch], finished=2).clean
 
 
 def test_the_brokers_page_is_read() -> None:

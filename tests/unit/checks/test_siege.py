@@ -1,12 +1,13 @@
 """The siege's own arithmetic: limits read from the compose file, the neighbour's verdict, every id counted."""
 
 from array import array
+from pathlib import Path
 
 import pytest
 
 from checks.broker import Broker
 from checks.siege.ids import Batch, Total, count
-from checks.siege.limits import compose_limits, read_bytes
+from checks.siege.limits import Group, compose_limits, read_bytes
 from checks.siege.neighbour import Seen, Sent
 from checks.siege.records import Records
 from checks.siege.verdict import Excuses, judge
@@ -155,3 +156,14 @@ def test_the_brokers_page_is_read() -> None:
     assert (broker.store, broker.store_limit) == (9, 99)
     assert (broker.streams["EVENTS"], broker.messages["EVENTS"], broker.windows["EVENTS"]) == (7, 2, 600)
     assert Broker.of({}).store == 0
+
+
+def test_both_versions_of_cgroups_are_read(tmp_path: Path) -> None:
+    """Memory without page cache, the most with it, and kills; what the kernel does not tell is 0."""
+    (tmp_path / "memory.stat").write_text("cache 9\ntotal_rss 5\nanon 7\n")
+    (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\noom_kill 2\n")
+    (tmp_path / "memory.events").write_text("oom 4\noom_kill 3\n")
+    (tmp_path / "memory.max_usage_in_bytes").write_text("11\n")
+    first, second = Group(tmp_path, 1), Group(tmp_path, 2)
+    assert (first.memory(), first.most(), first.oom_kills()) == (5, 11, 2)
+    assert (second.memory(), second.most(), second.oom_kills()) == (7, 0, 3)

@@ -4,6 +4,8 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -54,38 +56,59 @@ async def _attack(scene: Scene) -> None:
 
 
 class Looker:
-    """Asks what an operator would ask, twice a second."""
+    """Triggers events and asks the pages that an operator would ask. no_after: when a page first said no, seconds."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._number = 0
         self.triggers: Counter[str] = Counter()
+        self.no_after: dict[str, float] = {}
         self.pages: dict[str, Counter[str]] = {"/healthz": Counter(), "/readyz": Counter()}
 
     async def look(self, seconds: float) -> None:
-        """Look for so long. The last look counts: health may need a moment to see it."""
+        """Look for so long."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            await self.once()
-            await asyncio.sleep(_LOOK_S)
+        async with self._asking_pages():
+            while time.monotonic() < until:
+                await self._trigger()
+                await asyncio.sleep(_LOOK_S)
 
     async def until_accepted(self, deadline: float) -> float | None:
         """Return the seconds until an event was accepted; None: it never was."""
         began = time.monotonic()
-        while time.monotonic() - began < deadline:
-            if await self.once() == "200":
-                return time.monotonic() - began
-            await asyncio.sleep(_LOOK_S)
+        async with self._asking_pages():
+            while time.monotonic() - began < deadline:
+                if await self._trigger() == "200":
+                    return time.monotonic() - began
+                await asyncio.sleep(_LOOK_S)
         return None
 
-    async def once(self) -> str:
-        """Trigger an event and ask both pages; return what the trigger was answered."""
-        http = self._scene.client.http
-        for page, told in self.pages.items():
-            try:
-                told[str((await http.call("GET", page)).status)] += 1
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                told[type(error).__name__] += 1
+    @asynccontextmanager
+    async def _asking_pages(self) -> AsyncIterator[None]:
+        """Ask both pages all the while: a trigger may take long to fail."""
+
+        async def ask() -> None:
+            began = time.monotonic()
+            while True:
+                for page, told in self.pages.items():
+                    try:
+                        answer = str((await self._scene.client.http.call("GET", page)).status)
+                    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                        answer = type(error).__name__
+                    told[answer] += 1
+                    if answer != "200":
+                        self.no_after.setdefault(page, time.monotonic() - began)
+                await asyncio.sleep(_LOOK_S)
+
+        asking = asyncio.create_task(ask())
+        try:
+            yield
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _trigger(self) -> str:
+        """Trigger an event; return what was answered."""
         self._number += 1
         event = neighbour.event(f"disk-{id(self)}-{self._number}", ["SMS"])
         try:
@@ -98,7 +121,10 @@ class Looker:
 
     def said(self) -> str:
         """Return what was answered."""
-        pages = "; ".join(f"{page} {_counted(told)}" for page, told in self.pages.items())
+        pages = "; ".join(
+            f"{page} {_counted(told)}" + (f" (after {self.no_after[page]:.1f} s)" if page in self.no_after else "")
+            for page, told in self.pages.items()
+        )
         return f"triggers {_counted(self.triggers)}; {pages}"
 
 

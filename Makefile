@@ -67,6 +67,11 @@ chaos: ## Kill each part in a burst of events and count what is lost
 	$(RUN_ENVIRONMENT)
 	@$(PYTHON) -m checks.chaos
 
+.PHONY: siege
+siege: ## Attack a stack of its own and measure an uninvolved tenant; ONLY=a3 one alone, SCALE=1 in full size
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m checks.siege $(ONLY)
+
 .PHONY: bench
 bench: ## Measure throughput, latency and memory beside their baselines
 	$(DEV_ENVIRONMENT)

@@ -27,7 +27,7 @@ def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
     running: client.Running | None = None
     try:
         report("starting a stack of its own (the first time this builds the realtime hub)")
-        _prepare_postgres(folder)
+        prepare_postgres(folder)
         running = client.start(Options(data=folder, port=free_port()))
         yield running
     finally:
@@ -37,7 +37,7 @@ def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare_postgres(data: Path) -> None:
+def prepare_postgres(data: Path) -> None:
     """Make the database as the stack would, and add our options to its configuration."""
     folder = Folder(data)
     server = Postgres(folder.path / "postgres", 0, folder.secrets().postgres_password)

@@ -25,12 +25,12 @@ def processes(stack: Running) -> dict[str, int]:
 
 def memory(pids: Mapping[str, int]) -> dict[str, int]:
     """Return each process's proportional share of memory (PSS) with its children's, bytes."""
-    return {name: sum(map(_pss, family)) for name, family in _families(pids).items()}
+    return {name: sum(map(_pss, family)) for name, family in families(pids).items()}
 
 
 def cpu(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the processor seconds each process has used so far, with its children's, dead ones included."""
-    return {name: sum(map(_cpu, family)) for name, family in _families(pids).items()}
+    return {name: sum(map(_cpu, family)) for name, family in families(pids).items()}
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ async def quiet(pids: Mapping[str, int], deadline: float = 15.0) -> None:
         before = now
 
 
-def _families(pids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Each process and those below it, without those that have a name of their own (the supervisor's children)."""
+def families(pids: Mapping[str, int]) -> dict[str, list[int]]:
+    """Return each process and those below it, without those that have a name themselves (the supervisor's children)."""
     children = defaultdict(list)
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import random
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -38,23 +37,12 @@ class Burst:
         return self._over
 
     def enough(self) -> None:
-        """Send no more than the least; no more at all where the load is steady."""
+        """Send no more than the least."""
         self._done.set()
 
     async def run(self, least: int, most: int, *, clients: int) -> None:
         """Send least events, and more until enough() or most."""
         await asyncio.gather(*(self._client(least, most) for _ in range(clients)))
-        self._over = True
-
-    async def run_steadily(self, rate: float) -> None:
-        """Send rate events a second, however long each takes, until enough(); return when all are accepted."""
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as sending:
-            for number in self._numbers:
-                await asyncio.sleep(began + number / rate - time.monotonic())
-                if self._done.is_set():
-                    break
-                sending.create_task(self._accept(f"{self._prefix}-{number}"))
         self._over = True
 
     async def _client(self, least: int, most: int) -> None:

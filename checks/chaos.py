@@ -12,11 +12,16 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from checks import idempotency, outage
+import aiohttp
+
+from bench.ground import prepare_postgres
+from checks import broker, idempotency
+from checks.absence import absence
 from checks.ports import free_port
+from checks.recovery import Recoveries
 from checks.report import Report
-from checks.strike import DUPLICATES_BOUND, TARGETS, Striker, striker
-from checks.waiting import expect
+from checks.strike import EVERYTHING, TARGETS, Striker, striker
+from checks.waiting import CheckError, expect
 from stack import client as stack_client
 from stack.client import Running
 from stack.faults import StackError
@@ -26,54 +31,106 @@ Work = Callable[[Running], Awaitable[None]]
 
 # So many accepted events must be undelivered when the blow falls.
 UNDELIVERED = 500
+# PostgreSQL is away for so long, and everything that waited is delivered so soon after its return, seconds.
+AWAY_S, AWAY_RECOVERED_S = 60.0, 5.0
+# Beyond the time for which the broker remembers ids, seconds.
+_BEYOND_S = 15.0
+AWAY, BEYOND = "postgres-away", "beyond-memory"
+# How the broker's memory is shortened for `beyond-memory`, where this version has a setting for it.
+MEMORY = "CLARION_DUPLICATE_WINDOW_S=30"
 
 
-async def check_target(strikes: Striker, target: str, events: int, undelivered: int) -> str:
-    """Strike one target. Raises CheckError where anything is missing; returns the figures."""
-    outcome = await strikes.strike(target, events, undelivered)
-    expect(not outcome.missing and not outcome.doubled_events, str(outcome))
-    expect(outcome.duplicate_sms <= DUPLICATES_BOUND, str(outcome))
-    return str(outcome)
+class Chaos:
+    """The checks on one running stack."""
 
+    def __init__(self, running: Running, report: Report, recoveries: Recoveries) -> None:
+        self._running = running
+        self._report = report
+        self._recoveries = recoveries
 
-async def run(running: Running, report: Report, targets: list[str], events: int) -> None:
-    """Strike the targets one after the other."""
-    async with striker(running) as strikes:
-        for target in targets:
+    async def strike(self, targets: list[str], events: int) -> None:
+        """Strike the targets one after the other."""
+        async with striker(self._running) as strikes:
+            for target in targets:
 
-            async def strike(name: str = target) -> str:
-                return await check_target(strikes, name, events, min(UNDELIVERED, events // 3))
+                async def strike(name: str = target) -> str:
+                    return await self._strike(strikes, name, events, min(UNDELIVERED, events // 3))
 
-            await report.check(f"kill -9 {target}", strike)
+                await self._report.check(f"kill -9 {target}", strike)
 
+    async def away(self, seconds: float) -> None:
+        """Keep PostgreSQL away."""
 
-async def _outage(running: Running, report: Report, arguments: argparse.Namespace) -> None:
-    async def work() -> str:
-        load = outage.Load(arguments.rate, arguments.away, arguments.frozen)
-        return await outage.check(running, load, within_s=arguments.delivered_within)
+        async def check() -> str:
+            outcome = await absence(self._running, seconds)
+            back = outcome.away.back - outcome.away.gone - seconds
+            self._recoveries.add(f"postgres away for {seconds:.0f} s", back, outcome.first_s, outcome.all_s)
+            clean = not (outcome.missing or outcome.repeated or outcome.dead_letters or outcome.other_events)
+            expect(clean and outcome.all_s <= AWAY_RECOVERED_S, str(outcome))
+            return str(outcome)
 
-    await report.check(f"postgres {'frozen' if arguments.frozen else 'away'} under load", work)
+        await self._report.check(f"PostgreSQL away for {seconds:.0f} s", check)
+
+    async def beyond_memory(self, longest: float) -> None:
+        """Keep PostgreSQL away for longer than the broker remembers ids, unless that is too long to wait."""
+        async with aiohttp.ClientSession() as session:
+            remembered = max((await broker.read(session, self._running)).windows.values())
+        seconds = remembered + _BEYOND_S
+        if seconds > longest:
+            print(
+                f"- PostgreSQL away beyond the broker's memory WAS NOT RUN: ids are remembered for {remembered:.0f} s;"
+                f" wait for it with --longest-away {seconds:.0f}",
+                flush=True,
+            )
+            return
+        await self.away(seconds)
+
+    async def _strike(self, strikes: Striker, target: str, events: int, undelivered: int) -> str:
+        """Strike one target. Raises CheckError where anything is missing; returns the figures."""
+        outcome = await strikes.strike(target, events, undelivered)
+        self._recoveries.add(target, outcome.healthy_s, outcome.first_delivery_s, outcome.all_delivered_s)
+        expect(not outcome.missing and not outcome.doubled_events, str(outcome))
+        expect(outcome.duplicate_sms <= outcome.duplicates_bound, str(outcome))
+        return str(outcome)
 
 
 async def _main(arguments: argparse.Namespace) -> int:
-    report = Report()
-    targets = ([arguments.only] if arguments.only else list(TARGETS)) * arguments.rounds
-    if arguments.only not in {"idempotency", "outage"}:
-        await _with_stack(report, {}, lambda running: run(running, report, targets, arguments.events))
-    if arguments.only in {None, "outage"}:
-        await _with_stack(report, {}, lambda running: _outage(running, report, arguments))
+    report, recoveries = Report(), Recoveries()
+    parts = [arguments.only] if arguments.only else [*TARGETS, EVERYTHING, AWAY, BEYOND]
+    targets = [part for part in parts if part in {*TARGETS, EVERYTHING}] * arguments.rounds
+
+    async def strikes_and_absence(running: Running) -> None:
+        chaos = Chaos(running, report, recoveries)
+        await chaos.strike(targets, arguments.events)
+        if AWAY in parts:
+            await chaos.away(arguments.away)
+
+    if targets or AWAY in parts:
+        await _with_stack(report, {}, strikes_and_absence)
+    if BEYOND in parts:
+        name, _, value = arguments.memory.partition("=")
+        longest = arguments.longest_away
+        await _with_stack(
+            report, {}, lambda running: Chaos(running, report, recoveries).beyond_memory(longest), {name: value}
+        )
     if arguments.only == "idempotency" or arguments.also == "idempotency":
         replicas = {"gateway": 2, "ingest": 4}
         await _with_stack(report, replicas, lambda running: idempotency.run(running, report))
+    if recoveries:
+        print(f"\n{recoveries}\n")
     return report.end()
 
 
-async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -> None:
+async def _with_stack(
+    report: Report, replicas: Mapping[str, int], work: Work, environment: Mapping[str, str] | None = None
+) -> None:
     """Start a stack for the length of some work; its folder stays where something failed."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-chaos-"))
     print(f"starting a stack in {folder}", flush=True)
     failed = report.failed
-    async with stack_client.run(Options(data=folder, port=free_port(), replicas=replicas)) as running:
+    await asyncio.to_thread(prepare_postgres, folder)
+    options = Options(data=folder, port=free_port(), replicas=replicas)
+    async with stack_client.run(options, environment=environment) as running:
         await work(running)
     if report.failed > failed:
         print(f"the logs are in {folder}/log", flush=True)
@@ -83,14 +140,17 @@ async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m checks.chaos", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=(*TARGETS, "idempotency", "outage"), help="this one alone")
+    parser.add_argument("--only", choices=(*TARGETS, EVERYTHING, AWAY, BEYOND, "idempotency"), help="this one alone")
     parser.add_argument("--also", choices=("idempotency",), help="a hundred calls of one event, before and after kills")
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "2000")), help="in a burst (2000)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
-    parser.add_argument("--away", type=float, default=outage.AWAY_S, help="seconds that PostgreSQL is away (60)")
-    parser.add_argument("--rate", type=float, default=outage.RATE, help="events a second meanwhile (50)")
-    parser.add_argument("--frozen", action="store_true", help="PostgreSQL hangs, in place of being killed")
-    parser.add_argument("--delivered-within", type=float, default=outage.WITHIN_S, help="seconds of its return (5)")
+    parser.add_argument("--away", type=float, default=AWAY_S, help="seconds that PostgreSQL is away (60)")
+    parser.add_argument(
+        "--longest-away", type=float, default=120, help="beyond-memory waits no longer than this (120 s)"
+    )
+    parser.add_argument(
+        "--memory", default=MEMORY, help=f"beyond-memory: the setting for the broker's memory ({MEMORY})"
+    )
     return parser.parse_args()
 
 
@@ -98,7 +158,7 @@ def main() -> None:
     """Run the chaos; status 1 where something is lost."""
     try:
         status = asyncio.run(_main(_arguments()))
-    except StackError as error:
+    except (StackError, CheckError) as error:
         print(f"make chaos: {error}", file=sys.stderr)
         status = 1
     raise SystemExit(status)

@@ -23,15 +23,22 @@ class Page:
         self._queue: asyncio.Queue[listener.Publication] = asyncio.Queue()
         self._positions: dict[str, listener.Channel] = {}
         self._subscribed = asyncio.Event()
-        self._titles: set[str] = set()
+        # When each title was first seen (time.monotonic).
+        self._titles: dict[str, float] = {}
         self.connections = 0
         self.inbox_reads = 0
 
     @property
     def titles(self) -> set[str]:
         """Everything seen so far."""
+        return set(self.times)
+
+    @property
+    def times(self) -> dict[str, float]:
+        """Everything seen so far, and when each was first seen (time.monotonic)."""
         while not self._queue.empty():
-            self._titles.add(str(self._queue.get_nowait().data["title"]))
+            publication = self._queue.get_nowait()
+            self._titles.setdefault(str(publication.data["title"]), publication.at)
         return self._titles
 
     @contextlib.asynccontextmanager
@@ -77,5 +84,7 @@ class Page:
                 await asyncio.sleep(_PAUSE_S)
             else:
                 self.inbox_reads += 1
-                self._titles.update(item["title"] for item in kept)
+                now = time.monotonic()
+                for item in kept:
+                    self._titles.setdefault(str(item["title"]), now)
                 return

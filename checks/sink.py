@@ -46,15 +46,6 @@ class Told:
     last: datetime | None
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """How many attempts the ledger has of some events, by how they ended; dead: dead letters."""
-
-    sent: int
-    failed: int
-    dead: int
-
-
 class Sink:
     """Reads the records. A server that is away is a CheckError: ask again."""
 
@@ -129,24 +120,6 @@ class Sink:
                 channel,
             )
         return Told(len(events) - int(finished), row["first"] if row else None, row["last"] if row else None)
-
-    async def answers(self) -> bool:
-        """Return True if PostgreSQL answers. Raises CheckError."""
-        async with self._connection() as connection:
-            return bool(await connection.fetchval("SELECT true"))
-
-    async def attempts(self, events: Collection[str]) -> Attempts:
-        """Return what the ledger knows of these events' attempts."""
-        async with self._connection() as connection:
-            row = await connection.fetchrow(
-                "SELECT count(*) FILTER (WHERE status = $2) AS sent, count(*) FILTER (WHERE status <> $2) AS failed,"
-                " (SELECT count(*) FROM ingest.dead_letters WHERE event_id = ANY($1::uuid[])) AS dead"
-                " FROM ingest.attempts WHERE event_id = ANY($1::uuid[])",
-                list(events),
-                _SENT,
-            )
-        expect(row is not None, "no attempts")
-        return Attempts(int(row["sent"]), int(row["failed"]), int(row["dead"])) if row else Attempts(0, 0, 0)
 
     async def quiet(self) -> bool:
         """Return True if nothing waits in the broker: no message without its acknowledgement, and no timer.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from runtime import settings
 from stack import processes
@@ -109,3 +110,14 @@ def test_the_disk_is_measured_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shutil, "disk_usage", full)
     monkeypatch.setattr(os, "walk", full)
     assert plan.variables() == before
+
+
+def test_go_servers_have_the_compose_files_memory(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both collect garbage harder from the same size on as in production, unless the environment says otherwise."""
+    monkeypatch.delenv("GOMEMLIMIT", raising=False)
+    services = yaml.safe_load((processes.ROOT / "docker-compose.yml").read_text())["services"]
+    local = {"nats": processes.nats_spec(plan), "centrifugo": processes.hub_spec(plan, Path("hub"))}
+    for name, spec in local.items():
+        assert spec.environment["GOMEMLIMIT"] == services[name]["environment"]["GOMEMLIMIT"]
+    monkeypatch.setenv("GOMEMLIMIT", "1GiB")
+    assert processes.nats_spec(plan).environment["GOMEMLIMIT"] == "1GiB"

@@ -1,0 +1,139 @@
+"""PostgreSQL away under a steady mixed load, and everything compared afterwards: what was lost, late, or sent twice."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from checks.catcher import Catcher, catching
+from checks.client import Tenant, connect
+from checks.outage import Away, postgres_away
+from checks.siege import neighbour, records
+from checks.siege.neighbour import Sent
+from checks.siege.records import Records
+from checks.sink import Sink
+from checks.waiting import CheckError, until
+from stack.client import Running
+
+_CHANNELS = ["EMAIL", "SMS", "PUSH"]
+_RATE = 20.0
+_BEFORE_S, _AFTER_S = 5.0, 5.0
+_DELIVERED_S = 120.0
+_QUIET_S = 90.0
+
+
+@dataclass
+class Outcome:
+    """What became of the events. Seconds after PostgreSQL's return; e-mail needs no database and has no time here."""
+
+    away: Away
+    accepted: int
+    refused: Counter[str] = field(default_factory=Counter)
+    waited: int = 0
+    first_s: float = 0.0
+    all_s: float = 0.0
+    missing: int = 0
+    dead_letters: int = 0
+    repeated: int = 0
+    # Keys sent again after its return whose answer named another event.
+    other_events: int = 0
+    # What the ledger says of those missing.
+    left: str = ""
+
+    def __str__(self) -> str:
+        refused = ", ".join(f"{number} {what}" for what, number in self.refused.items()) or "none"
+        return (
+            f"away for {self.away.back - self.away.gone:.1f} s; of {self.accepted:,} accepted {self.waited:,} then,"
+            f" first delivery {self.first_s:.1f} s and all {self.all_s:.1f} s after its return; missing {self.missing},"
+            f" dead letters {self.dead_letters}, sent twice {self.repeated}, keys that became another event"
+            f" {self.other_events}; refused: {refused}{f'; left: {self.left}' if self.left else ''}"
+        )
+
+
+async def absence(running: Running, seconds: float) -> Outcome:
+    """Keep PostgreSQL away for that long under a load; send every key again at the end. Raises CheckError."""
+    async with connect(running.state) as client, catching() as (catcher, port):
+        smtp = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "us@tenant.example"}
+        tenant = await neighbour.create(client.operator, f"Steady {secrets.token_hex(2)}", email=("smtp", smtp))
+        away, sent = await _load(running, tenant, seconds)
+        accepted = [one for one in sent if one.status == 200]
+        outcome = Outcome(away, len(accepted))
+        outcome.refused.update(str(one.status or one.error) for one in sent if one.status != 200)
+        await _delivered(running, tenant, accepted, catcher)
+        outcome.other_events = await _send_again(tenant, accepted)
+        await _quiet(running)
+        found = await records.read(running.variables["CLARION_POSTGRES_URL"], tenant.id)
+        compare(outcome, accepted, found, catcher)
+        if outcome.missing:
+            outcome.left = await records.left(running.variables["CLARION_POSTGRES_URL"], tenant.id)
+        outcome.dead_letters = await records.dead_letters(running.variables["CLARION_POSTGRES_URL"], tenant.id)
+        return outcome
+
+
+async def _load(running: Running, tenant: Tenant, seconds: float) -> tuple[Away, list[Sent]]:
+    order = neighbour.Order(
+        url=running.url,
+        tenant_id=tenant.id,
+        api_key=tenant.api_key,
+        run=f"s{secrets.token_hex(3)}-",
+        rate=_RATE,
+        channels=_CHANNELS,
+    )
+    async with neighbour.neighbour(order) as steady:
+        await asyncio.sleep(_BEFORE_S)
+        away = await postgres_away(running, seconds)
+        await asyncio.sleep(_AFTER_S)
+        return away, (await steady.end()).sent
+
+
+async def _delivered(running: Running, tenant: Tenant, accepted: list[Sent], catcher: Catcher) -> None:
+    """Wait until nothing is missing, or the deadline."""
+    wanted = {one.id for one in accepted}
+    url = running.variables["CLARION_POSTGRES_URL"]
+    await records.complete(url, tenant.id, wanted, ["SMS", "PUSH"], _DELIVERED_S)
+
+    async def all_mailed() -> bool:
+        return not wanted - set(catcher.mails)
+
+    with contextlib.suppress(CheckError):  # what is missing is counted
+        await until(all_mailed, "every e-mail", deadline=_DELIVERED_S, every=0.2)
+
+
+async def _send_again(tenant: Tenant, accepted: list[Sent]) -> int:
+    """Send every key again, as a caller does that never got its answer; return how many became another event."""
+    others = 0
+    for one in accepted:
+        try:
+            answer = await tenant.trigger(neighbour.event(one.id, _CHANNELS), headers={"X-Idempotency-Key": one.id})
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            continue
+        others += answer.status == 200 and answer.event_id != one.event_id
+    return others
+
+
+async def _quiet(running: Running) -> None:
+    sink = Sink(running.variables["CLARION_POSTGRES_URL"], running.variables["CLARION_NATS_URL"])
+    try:
+        await until(sink.quiet, "quiet after PostgreSQL's return", deadline=_QUIET_S, every=0.2)
+    finally:
+        await sink.close()
+
+
+def compare(outcome: Outcome, accepted: list[Sent], found: Records, catcher: Catcher) -> None:
+    """Fill in the outcome: what waited, what is missing, what came twice."""
+    ids = {one.id for one in accepted}
+    away = outcome.away
+    waited = {one.id for one in accepted if away.gone <= one.due < away.back}
+    outcome.waited = len(waited)
+    outcome.missing = found.missing(ids, ["SMS", "PUSH"]) + len(ids - set(catcher.mails))
+    outcome.repeated = found.repeated() + sum(catcher.mails.values()) - len(catcher.mails)
+    after = [
+        at - away.back
+        for channel in ("SMS", "PUSH")
+        for one, at in found.first[channel].items()
+        if one in waited and at >= away.back
+    ]
+    outcome.first_s, outcome.all_s = min(after, default=0.0), max(after, default=0.0)

@@ -1,0 +1,43 @@
+"""A mail server that keeps what it gets in this process: a record of sends that needs no database."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+# The id stands between two # in the subject: see checks.siege.neighbour.
+_SUBJECT = re.compile(rb"^Subject:[^\n]*?#([^#\n]+)#", re.MULTILINE)
+
+
+class Catcher:
+    """aiosmtpd's handler. mails: how often each id was sent."""
+
+    def __init__(self) -> None:
+        self.mails: Counter[str] = Counter()
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
+        """Keep the mail's id and answer 250."""
+        content = envelope.content or b""
+        raw = content if isinstance(content, bytes) else content.encode()
+        if found := _SUBJECT.search(raw):
+            self.mails[found.group(1).decode()] += 1
+        return "250 Caught"
+
+
+@asynccontextmanager
+async def catching() -> AsyncIterator[tuple[Catcher, int]]:
+    """Listen on loopback for a block; yield the catcher and its port."""
+    loop = asyncio.get_running_loop()
+    catcher = Catcher()
+
+    def session() -> SMTP:
+        return SMTP(catcher, hostname="catcher", loop=loop)
+
+    server = await loop.create_server(session, "127.0.0.1", 0)
+    try:
+        yield catcher, int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()

@@ -1,0 +1,102 @@
+"""What was recorded of a neighbour's events, read from PostgreSQL: when each message was stored."""
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from checks.waiting import expect
+from clarion.common.v1 import trace_pb2
+
+CHANNEL_NAMES = {1: "EMAIL", 2: "SMS", 3: "PUSH"}
+
+# Commit times are those of track_commit_timestamp: see bench.ground.
+_ROWS = """
+SELECT channel, split_part(body_text, '#', 2) AS id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at
+FROM senders.outbox WHERE tenant_id = $1
+UNION ALL
+SELECT 3, split_part(title, '#', 2), extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8
+FROM realtime.inbox WHERE tenant_id = $1
+"""
+_DEAD_LETTERS = "SELECT count(*) FROM ingest.dead_letters WHERE tenant_id = $1"
+_LEFT = """
+SELECT channel, status, reason, max(attempts) AS attempts, count(*) AS number
+FROM ingest.deliveries WHERE tenant_id = $1 AND status <> ALL ($2::smallint[])
+GROUP BY 1, 2, 3 ORDER BY number DESC LIMIT 5
+"""
+_CONNECT_S = 5.0
+
+
+@dataclass
+class Records:
+    """When each event was first recorded, by channel, Unix seconds; and how often."""
+
+    first: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    times: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, channel: str, order_id: str, at: float) -> None:
+        """Note one record."""
+        self.times[channel][order_id] += 1
+        self.first[channel][order_id] = min(at, self.first[channel].get(order_id, at))
+
+    def missing(self, accepted: set[str], channels: list[str]) -> int:
+        """Return how many deliveries of accepted events were never recorded."""
+        return sum(len(accepted - set(self.first[channel])) for channel in channels)
+
+    def repeated(self) -> int:
+        """Return how many records there are beyond each delivery's first."""
+        return sum(sum(times.values()) - len(times) for times in self.times.values())
+
+
+async def read(postgres_url: str, tenant_id: str) -> Records:
+    """Return a tenant's records."""
+    found = Records()
+    connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
+    try:
+        for row in await connection.fetch(_ROWS, tenant_id):
+            found.add(CHANNEL_NAMES[row["channel"]], row["id"], row["at"])
+    finally:
+        await connection.close()
+    return found
+
+
+async def dead_letters(postgres_url: str, tenant_id: str) -> int:
+    """Return how many of a tenant's deliveries became dead letters."""
+    connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
+    try:
+        return int(await connection.fetchval(_DEAD_LETTERS, tenant_id))
+    finally:
+        await connection.close()
+
+
+async def left(postgres_url: str, tenant_id: str) -> str:
+    """Return what the ledger says of a tenant's deliveries that were neither sent nor skipped, as text."""
+    over = [trace_pb2.DELIVERY_STATUS_SKIPPED, trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED]
+    connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
+    try:
+        rows = await connection.fetch(_LEFT, tenant_id, over)
+    finally:
+        await connection.close()
+    return ", ".join(
+        f"{row['number']} {CHANNEL_NAMES[row['channel']]} {_name(row['status'])} {row['reason']}"
+        f" after at most {row['attempts']} attempts"
+        for row in rows
+    )
+
+
+def _name(status: "trace_pb2.DeliveryStatus.ValueType") -> str:
+    return trace_pb2.DeliveryStatus.Name(status).removeprefix("DELIVERY_STATUS_").lower()
+
+
+async def complete(
+    postgres_url: str, tenant_id: str, accepted: set[str], channels: list[str], deadline: float
+) -> Records:
+    """Wait until every delivery of the accepted events is recorded; after deadline seconds return what there is."""
+    until = asyncio.get_running_loop().time() + deadline
+    expect(accepted, "no event was accepted")
+    while True:
+        found = await read(postgres_url, tenant_id)
+        if not found.missing(accepted, channels) or asyncio.get_running_loop().time() > until:
+            return found
+        await asyncio.sleep(0.5)

@@ -32,8 +32,10 @@ LONGEST_PAUSE_S = 0.5
 _JITTER = 0.25
 # Once it answers: so many go on at first, twice as many after each step, up to the most. A step in seconds.
 _FIRST_STEP = 8
-_LARGEST_STEP = 128
-_STEP_S = 0.05
+_LARGEST_STEP = 64
+_STEP_S = 0.02
+# The next step waits until half of a largest one is left at work, but no longer than this, seconds.
+_STEP_DEADLINE_S = 1.0
 # So often work may find a part away that answers others, before it is turned away.
 _MAX_REFUSALS = 20
 
@@ -118,9 +120,11 @@ class Parts:
         """
         refusals = 0
         is_let_through = False
+        passage: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         while True:
             try:
-                return await work()
+                with passage:
+                    return await work()
             except PartAway as away:
                 gate = self._gate(away.part)
                 refusals += is_let_through or not gate.is_away
@@ -135,6 +139,7 @@ class Parts:
                 if self._stopping:
                     raise
                 _turn.set("" if is_let_through else away.part)
+                passage = gate.passage() if is_let_through else contextlib.nullcontext()
 
     def stop(self) -> None:
         """Let nobody wait any more: work that waits raises PartAway."""
@@ -162,6 +167,9 @@ class _Gate:
         # Nobody waits, so the next one who comes may try.
         self._has_free_turn = False
         self._pause = FIRST_PAUSE_S
+        # Waiters that were let through and are still at work, and whether they have become few.
+        self._passing = 0
+        self._few = asyncio.Event()
         self._opened = asyncio.Event()
         self._letting_go: asyncio.Task[None] | None = None
         _AWAY.labels(part).set(0)
@@ -217,6 +225,17 @@ class _Gate:
             with contextlib.suppress(ValueError):  # its caller was cancelled
                 self._waiting.remove(turn)
 
+    @contextlib.contextmanager
+    def passage(self) -> Iterator[None]:
+        """Count the work of one that was let through."""
+        self._passing += 1
+        try:
+            yield
+        finally:
+            self._passing -= 1
+            if self._passing <= _LARGEST_STEP // 2:
+                self._few.set()
+
     def let_all_go(self) -> None:
         """End all waiting."""
         self._let_some_go(len(self._waiting), answers=True)
@@ -232,6 +251,7 @@ class _Gate:
                 self._let_some_go(step, answers=True)
                 step = min(2 * step, _LARGEST_STEP)
                 await asyncio.sleep(_STEP_S)
+                await self._until_few()
                 continue
             step = _FIRST_STEP
             await self._rest()
@@ -240,6 +260,14 @@ class _Gate:
                 return
             if self.is_away:
                 self._let_some_go(1, answers=False)
+
+    async def _until_few(self) -> None:
+        """Wait while many that were let through are at work; one that hangs holds up the others for a moment only."""
+        self._few.clear()
+        if self._passing > _LARGEST_STEP // 2:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STEP_DEADLINE_S):
+                    await self._few.wait()
 
     async def _rest(self) -> None:
         """Wait before the next try; an answer to another one ends the wait."""

@@ -42,6 +42,11 @@ class ByteBudget:
         self._held = 0
         self._by_address: Counter[str] = Counter()
 
+    @property
+    def held(self) -> int:
+        """How many bytes are held now."""
+        return self._held
+
     def take(self, address: str, size: int) -> bool:
         """Take size bytes; False: there is no room, and nothing was taken. address "": only the total counts."""
         if self._held + size > self._limit or (address and self._by_address[address] + size > self._limit // 4):

@@ -37,10 +37,12 @@ class Listener:
     def __init__(self, factory: Callable[[], asyncio.Protocol]) -> None:
         self._factory = factory
         self._server: asyncio.Server | None = None
+        self._backlog = 0
 
     async def start(self, host: str, port: int, *, backlog: int) -> None:
         """Listen. OSError: the address is taken."""
         loop = asyncio.get_running_loop()
+        self._backlog = backlog
         self._server = await loop.create_server(self._factory, host, port, backlog=backlog)
 
     @property
@@ -71,7 +73,7 @@ class Listener:
     async def _accept_waiting(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         listening.setblocking(False)
-        while True:
+        for _ in range(self._backlog + 1):  # as many as can wait: where new ones come all the same, there is an end
             try:
                 connection, _ = listening.accept()
             except ConnectionAbortedError:  # that client has left

@@ -9,22 +9,47 @@ from aiohttp import web
 
 from gateway import protocol
 from gateway.addresses import PROXIES, Proxies
+from gateway.admin.problems import from_error
+from gateway.connections import CONNECTIONS, ByteBudget, Connections
 from gateway.life import LIFE, Life
 from gateway.observing import observe
+from gateway.replies import read_bytes
 from gateway.server import HttpServer
+from runtime.errors import ClarionError
+from tests.waiting import eventually
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
-async def patient_port() -> AsyncIterator[int]:
-    """A server with one path."""
+def connections() -> Connections:
+    """The server's bounds."""
+    return Connections()
+
+
+@pytest.fixture
+async def patient_port(connections: Connections) -> AsyncIterator[int]:
+    """A server with a greeting, a page of 32 MiB, and a place for bodies."""
 
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
 
+    async def large(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(32 * MIB))
+
+    async def length(request: web.Request) -> web.Response:
+        try:
+            return web.Response(text=str(len(await read_bytes(request, limit=MIB))))
+        except ClarionError as error:
+            return from_error(error)
+
     app = web.Application(middlewares=[observe])
     app[LIFE] = Life()
     app[PROXIES] = Proxies()
+    app[CONNECTIONS] = connections
     app.router.add_get("/", hello)
+    app.router.add_get("/large", large)
+    app.router.add_post("/", length)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
     yield http.port
@@ -93,3 +118,36 @@ async def test_an_expectation_that_is_not_met_gets_the_common_shape(patient_port
     assert b"Server: clarion" in head
     assert b"X-Trace-Id: " in head
     assert (await told(patient_port, sent.format("100-Continue").encode())).startswith(b"HTTP/1.1 100")
+
+
+async def test_a_client_that_does_not_read_its_answer(
+    patient_port: int, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up: neither it nor what it asked for stays."""
+    monkeypatch.setattr(protocol, "STALLED_S", 1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient_port, limit=1024)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+    async with asyncio.timeout(20):
+        await connections.none()
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(32 * MIB)
+    writer.close()
+
+
+async def test_bodies_that_are_arriving_are_bounded_together(patient_port: int, connections: Connections) -> None:
+    """One address has a quarter of the room; what does not fit gets 503, and what has ended gives its room back."""
+    connections.bodies = ByteBudget(2 * MIB)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n"
+    whole = bytes(400_000)
+    waiting_reader, waiting = await asyncio.open_connection("127.0.0.1", patient_port)
+    waiting.write(head + whole[:300_000])
+    await eventually(lambda: connections.bodies.held == 300_000)
+
+    answer = await told(patient_port, head + whole[:300_000], whole[300_000:399_999])
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1" in answer
+
+    waiting.write(whole[300_000:])
+    assert (await waiting_reader.read()).endswith(b"\r\n\r\n400000")
+    waiting.close()
+    assert (await told(patient_port, head + whole[:300_000], whole[300_000:])).endswith(b"\r\n\r\n400000")

@@ -117,6 +117,24 @@ async def test_a_webhook_secret_reaches_every_process(pair: list[Ingest]) -> Non
     await eventually(lambda: signs_with([]))
 
 
+async def test_guesses_are_few_queries(pair: list[Ingest], pool: Pool) -> None:
+    """Two thousand unknown keys at once cost no two thousand queries; a key made meanwhile by another process works."""
+    one, other = pair
+    known = await one.tenant()
+    await eventually(lambda: _is_known(one, known.api_key))
+    before = await _transactions(pool)
+    guesses = [asyncio.create_task(_is_refused(one, f"guess-{number}")) for number in range(2000)]
+    created = await other.tenant()
+    assert await _whose(one, created.api_key) == created.tenant.id
+    assert await _whose(one, known.api_key) == known.tenant.id
+    assert all(await asyncio.gather(*guesses))
+    # The server counts all that a connection did when it ends.
+    for ingest in pair:
+        assert await asyncio.to_thread(ingest.service.stop) == 0
+    await eventually(lambda: _is_left(pool))
+    assert await _transactions(pool) - before < 500
+
+
 async def test_without_postgres(ingest: Ingest, postgres_server: PostgresServer) -> None:
     """Known keys go on, one that memory does not know is UNAVAILABLE, not refused; so is what an operator asks."""
     created = await ingest.tenant()
@@ -250,3 +268,18 @@ async def _is_refused(ingest: Ingest, key: str) -> bool:
 
 async def _is_known(ingest: Ingest, key: str) -> bool:
     return not await _is_refused(ingest, key)
+
+
+async def _is_left(pool: Pool) -> bool:
+    """Tell whether no service is connected to this database."""
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ^@ 'ingest'"
+    )
+    return not await pool.fetchval(statement)
+
+
+async def _transactions(pool: Pool) -> int:
+    """Return how many transactions there were in this database."""
+    await pool.execute("SELECT pg_stat_clear_snapshot()")
+    statement = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    return int(await pool.fetchval(statement) or 0)

@@ -19,7 +19,9 @@ from runtime.errors import ClarionError, Code
 TTL_S = 2.0
 # Each of known and unknown keys is remembered apart, so that guesses do not push out customers.
 MAX_REMEMBERED = 10_000
-# Keys of addresses that failed too often that ingest is asked about at a time: the others' never wait behind them.
+# Keys not known here that ingest is asked about at a time: a gRPC server cancels calls where a thousand are pending.
+MAX_ASKED = 256
+# Those of addresses that failed too often are counted apart: the others' never wait behind them.
 MAX_GUESSES = 16
 
 _KEY = re.compile(r"[\x21-\x7e]{1,256}")
@@ -52,6 +54,7 @@ class Authenticator:
         self._known: OrderedDict[bytes, tuple[float, Tenant]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Tenant]] = {}
+        self._strangers = asyncio.Semaphore(MAX_ASKED)
         self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
     async def tenant(self, request: web.Request) -> Tenant:
@@ -71,10 +74,10 @@ class Authenticator:
         if now < self._unknown.get(digest, 0.0):
             raise self.attempts.refusal(request, _refusal())
         try:
-            if known is None and self.attempts.is_spent(request):
-                async with self._guesses:
-                    return await self._ask_once(digest, key)
-            return await self._ask_once(digest, key)
+            if known is not None:
+                return await self._ask_once(digest, key)
+            async with self._guesses if self.attempts.is_spent(request) else self._strangers:
+                return await self._ask_once(digest, key)
         except ClarionError as error:
             raise self.attempts.refusal(request, error) from None
 

@@ -118,12 +118,18 @@ async def test_a_webhook_secret_reaches_every_process(pair: list[Ingest]) -> Non
 
 
 async def test_guesses_are_few_queries(pair: list[Ingest], pool: Pool) -> None:
-    """Two thousand unknown keys at once cost no two thousand queries; a key made meanwhile by another process works."""
+    """Two thousand unknown keys are no two thousand queries; a key made meanwhile by another process works at once."""
     one, other = pair
     known = await one.tenant()
     await eventually(lambda: _is_known(one, known.api_key))
     before = await _transactions(pool)
-    guesses = [asyncio.create_task(_is_refused(one, f"guess-{number}")) for number in range(2000)]
+    room = asyncio.Semaphore(500)
+
+    async def guess(number: int) -> bool:
+        async with room:
+            return await _is_refused(one, f"guess-{number}")
+
+    guesses = [asyncio.create_task(guess(number)) for number in range(2000)]
     created = await other.tenant()
     assert await _whose(one, created.api_key) == created.tenant.id
     assert await _whose(one, known.api_key) == known.tenant.id

@@ -28,6 +28,9 @@ _NO_NEW_HANDSHAKES = (
     (0x06, 0, 0, 0xFFFFFFFF),  # else pass all of it
 )
 
+# How long what the loop itself has accepted has to become a protocol, seconds.
+_HAND_OVER_S = 0.02
+
 log = logs.get(__name__)
 
 
@@ -66,6 +69,7 @@ class Listener:
             self._server.close()
             for one in kept:
                 await self._accept_waiting(one)
+            await asyncio.sleep(_HAND_OVER_S)
         finally:
             for one in kept:
                 one.close()

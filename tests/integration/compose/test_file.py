@@ -1,6 +1,7 @@
 """docker-compose.yml and its surroundings as they are written: what is pinned, open, secret, needed; and no drift."""
 
 import importlib
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -133,8 +134,20 @@ def test_only_the_gateway_is_published_and_only_here(services: dict[str, Service
 def test_the_gateway_does_not_reach_the_database(services: dict[str, Service]) -> None:
     """PostgreSQL and NATS are on a network of their own, which leads nowhere."""
     assert services["postgres"]["networks"] == services["nats"]["networks"] == ["data"]
-    assert services["gateway"]["networks"] == services["centrifugo"]["networks"] == ["default"]
+    assert services["gateway"]["networks"] == ["default", "edge"]
+    assert services["centrifugo"]["networks"] == ["default"]
     assert compose_file.parsed()["networks"]["data"] == {"internal": True}
+
+
+def test_only_a_proxy_s_own_address_is_trusted(services: dict[str, Service]) -> None:
+    """No container gets it by itself, and the machine does not have it: no other caller's X-Forwarded-For counts."""
+    [network] = compose_file.parsed()["networks"]["edge"]["ipam"]["config"]
+    proxy = ipaddress.ip_address(services["gateway"]["environment"]["CLARION_TRUSTED_PROXIES"])
+    assert proxy in ipaddress.ip_network(network["subnet"])
+    assert proxy not in ipaddress.ip_network(network["ip_range"])
+    assert proxy != ipaddress.ip_address(network["gateway"])
+    assert f"ipv4_address: {proxy}" in (ROOT / "docs/deployment.md").read_text()
+    assert [name for name, service in services.items() if "edge" in service.get("networks", [])] == ["gateway"]
 
 
 @pytest.mark.parametrize("name", list(compose_file.parsed()["services"]))

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from gateway import protocol
+from gateway import protocol, replies
 from gateway.addresses import PROXIES, Proxies
 from gateway.admin.problems import from_error
 from gateway.connections import CONNECTIONS, ByteBudget, Connections
 from gateway.life import LIFE, Life
 from gateway.observing import observe
-from gateway.replies import read_bytes
+from gateway.replies import BodyError, read_bytes
 from gateway.server import HttpServer
 from runtime.errors import ClarionError
-from tests.waiting import eventually
+from tests.waiting import end, eventually
 
 MIB = 1024 * 1024
 
@@ -29,7 +29,7 @@ def connections() -> Connections:
 
 @pytest.fixture
 async def patient_port(connections: Connections) -> AsyncIterator[int]:
-    """A server with a greeting, a page of 32 MiB, and a place for bodies."""
+    """A server with a greeting, a page of 32 MiB, a slow one, and a place for bodies."""
 
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
@@ -37,11 +37,17 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
     async def large(_: web.Request) -> web.Response:
         return web.Response(body=bytes(32 * MIB))
 
+    async def slow(request: web.Request) -> web.Response:
+        await eventually(lambda: request.protocol._close)  # until the deadline of the next head
+        return web.Response(text="slow")
+
     async def length(request: web.Request) -> web.Response:
         try:
             return web.Response(text=str(len(await read_bytes(request, limit=MIB))))
         except ClarionError as error:
             return from_error(error)
+        except BodyError as fault:
+            return web.Response(status=fault.status)
 
     app = web.Application(middlewares=[observe])
     app[LIFE] = Life()
@@ -49,6 +55,7 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
     app[CONNECTIONS] = connections
     app.router.add_get("/", hello)
     app.router.add_get("/large", large)
+    app.router.add_get("/slow", slow)
     app.router.add_post("/", length)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
@@ -151,3 +158,31 @@ async def test_bodies_that_are_arriving_are_bounded_together(patient_port: int, 
     assert (await waiting_reader.read()).endswith(b"\r\n\r\n400000")
     waiting.close()
     assert (await told(patient_port, head + whole[:300_000], whole[300_000:])).endswith(b"\r\n\r\n400000")
+
+
+async def test_a_body_that_comes_too_slowly(
+    patient_port: int, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a deadline as a whole, so no trickle keeps it; what it held is free again."""
+    monkeypatch.setattr(replies, "BODY_DEADLINE_S", 1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient_port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n")
+
+    async def trickle() -> None:
+        while True:
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+
+    trickling = asyncio.create_task(trickle())
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    await end(trickling)
+    writer.close()
+    assert connections.bodies.held == 0
+
+
+async def test_a_deadline_of_a_head_lets_the_answer_before_it_out(port: int) -> None:
+    """A request that is being answered when the next one's head is too slow gets its answer, and then the end."""
+    answer = await told(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n")
+    assert answer.endswith(b"slow")
+    assert answer.count(b"HTTP/1.1 200") == 1

@@ -14,6 +14,7 @@ from gateway import callbacks
 from gateway.addresses import Proxies
 from gateway.callbacks.reports import MAX_ARRIVING, MAX_ARRIVING_OF_ONE, MAX_UNDER_WAY, SMALL_BYTES
 from gateway.clients import Clients
+from gateway.connections import CONNECTIONS, Connections
 from tests.waiting import eventually
 
 Http: TypeAlias = "TestClient[web.Request, web.Application]"
@@ -48,6 +49,7 @@ async def senders() -> Senders:
 async def http(senders: Senders) -> AsyncIterator[Http]:
     """A gateway of nothing but callbacks."""
     app = web.Application()
+    app[CONNECTIONS] = Connections()
     callbacks.add_routes(app, cast(Clients, senders), Proxies(["127.0.0.1"]))
     async with TestClient(TestServer(app), connector=aiohttp.TCPConnector(limit=0)) as client:
         yield client

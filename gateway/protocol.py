@@ -35,6 +35,7 @@ OPTIONS: dict[str, Any] = {
     "keepalive_timeout": IDLE_S,
     "read_bufsize": 32 * 1024,
 }
+_HEAD_ENDS = (b"\n\r\n", b"\n\n")
 _TOO_LARGE = f"The request line and headers must be at most {MAX_HEAD_BYTES} bytes, each header at most 8190."
 _TOO_MANY = "Too many connections or unfinished requests; try again shortly."
 
@@ -174,6 +175,8 @@ class Protocol(web.RequestHandler):
         if self._request_count != known:
             self._payload = self._messages[-1][1]
             self._end_head()
+            if self._payload is EMPTY_PAYLOAD and not piece.endswith(_HEAD_ENDS):
+                self._expect_head()  # of the next request a part is here already
         elif is_head:
             self._count_head(len(piece))
 

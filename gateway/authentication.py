@@ -82,7 +82,7 @@ class Authenticator:
             raise self.attempts.refusal(request, error) from None
 
     def forget(self, tenant_id: str) -> None:
-        """Ask anew for this tenant's keys: they were changed through this gateway."""
+        """Ask again for this tenant's keys: they were changed through this gateway."""
         for digest in [digest for digest, (_, tenant) in self._known.items() if tenant.id == tenant_id]:
             del self._known[digest]
         # A revived tenant's key may be among the refused ones, which name no tenant.

@@ -6,6 +6,7 @@ then what waits is accepted, and only then it is closed.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import resource
@@ -111,4 +112,5 @@ def stop_handshakes(listening: socket.socket) -> bool:
 def allow_open_files() -> None:
     """Raise this process' bound of open files to what it is allowed: each connection is one, a WebSocket two."""
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))

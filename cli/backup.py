@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
@@ -25,6 +26,12 @@ _WAIT_S = 30.0
 # For one chunk, and for what the server does at the end, seconds.
 _CHUNK_S, _END_S = 30.0, 300.0
 _CHUNK_BYTES = 128 * 1024
+# The server gives up when it stores one chunk for five seconds.
+_RESTORED_BYTES = 16 * 1024
+_SLOW_DISK = (
+    "Where it says that a pipe was closed or that it stalled, each message was written to the disk on its own: restore"
+    " with a server whose sync_interval is not `always`, see docs/deployment.md."
+)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +54,7 @@ async def backup(settings: Settings, folder: Path, say: Callable[[str], None]) -
     _make(folder)
     async with _connected(settings) as connection:
         for name in names():
-            with _private(folder / f"{name}.tar.s2") as file:
+            with _private(folder / f"{name}.s2") as file:
                 described = await _copy(connection, name, file)
             with _private(folder / f"{name}.json") as file:
                 file.write(msgspec.json.encode(described))
@@ -68,7 +75,7 @@ async def restore(settings: Settings, folder: Path, say: Callable[[str], None]) 
                 raise ClarionError(Code.CONFLICT, f"The stream {name} is there already: restore into an empty NATS.")
         for name in names():
             described = msgspec.json.decode((folder / f"{name}.json").read_bytes())
-            with (folder / f"{name}.tar.s2").open("rb") as file:
+            with (folder / f"{name}.s2").open("rb") as file:
                 await _put_back(connection, name, described, file)
             reset = await _reset_ahead(connection, name)
             say(f"restored stream {name}: {described['state']['messages']} messages")
@@ -99,17 +106,22 @@ async def _copy(connection: Client, name: str, file: BinaryIO) -> dict[str, Any]
 
 
 async def _put_back(connection: Client, name: str, described: dict[str, Any], file: BinaryIO) -> None:
-    answer = await _ask(connection, f"$JS.API.STREAM.RESTORE.{name}", described)
-    subject = answer["deliver_subject"]
-    while chunk := file.read(_CHUNK_BYTES):
-        _check(name, (await connection.request(subject, chunk, timeout=_CHUNK_S)).data)
-    _check(name, (await connection.request(subject, b"", timeout=_END_S)).data)
+    subject = (await _ask(connection, f"$JS.API.STREAM.RESTORE.{name}", described))["deliver_subject"]
+    try:
+        while chunk := file.read(_RESTORED_BYTES):
+            _check(name, (await connection.request(subject, chunk, timeout=_CHUNK_S)).data)
+        _check(name, (await connection.request(subject, b"", timeout=_END_S)).data)
+    except (ClarionError, nats.errors.Error) as error:
+        with contextlib.suppress(nats.js.errors.Error, nats.errors.Error):
+            await connection.jetstream(timeout=_CHUNK_S).delete_stream(name)  # what is there of it is a part
+        raise ClarionError(Code.UNAVAILABLE, f"{error} {_SLOW_DISK}") from error
 
 
 async def _reset_ahead(connection: Client, name: str) -> list[str]:
     """Delete the consumers that were copied later than the messages: they would pass over the next ones.
 
-    `clarion migrate` makes them again, and what they read again is known to whatever it leads to.
+    nats-server before 2.15 copies them so. `clarion migrate` makes them again, and what they read again is known to
+    whatever it leads to.
     """
     jetstream = connection.jetstream(timeout=_CHUNK_S)
     last = (await jetstream.stream_info(name)).state.last_seq

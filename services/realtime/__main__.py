@@ -33,8 +33,8 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 
 POOL_SIZE = 8
-# Whose configuration is followed.
-_OWNERS = ("ingest", "render", "realtime")
+# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; templates' namespaces.
+_OWNERS = ("ingest", "render")
 
 log = logs.get(__name__)
 

@@ -31,7 +31,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    # What is missing of suppressions or languages is not asked for at its owner, as tenants or templates are.
+    # Nothing may be sent while it is not known who is suppressed.
     await watch.complete(*OWNERS)
     suppressions = SuppressionStore(pool, outbox)
 

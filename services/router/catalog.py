@@ -16,8 +16,8 @@ from services.router.asking import Asking
 from services.router.route import Circumstances, Template
 from services.suppressed import Suppressed
 
-# Whose configuration is followed.
-OWNERS = ("ingest", "render", "senders", "router")
+# Those whose keys nobody is asked for when the copy lacks them: languages, suppressions.
+OWNERS = ("render", "router")
 PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS)
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 

@@ -35,8 +35,8 @@ from services.suppressed import Suppressed
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
-# Whose configuration is followed.
-_OWNERS = ("ingest", "router", "senders")
+# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; suppressions.
+_OWNERS = ("ingest", "router")
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:

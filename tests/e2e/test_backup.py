@@ -101,6 +101,9 @@ async def _restore(backup: Path, kept: Path, data: Path) -> None:
     broker = NatsServer(Nats(data / "nats", free_port(), free_port(), secrets.nats_password), data / "nats.log")
     await asyncio.to_thread(database.local.prepare)
     broker.local.prepare()
+    # As docs/deployment.md says: not a write to the disk for each message while it restores.
+    quick = broker.local.config.read_text().replace("sync_interval: always", 'sync_interval: "10s"')
+    broker.local.config.write_text(quick)
     await asyncio.to_thread(database.start)
     await asyncio.to_thread(broker.start)
     try:

@@ -1,5 +1,6 @@
 """`clarion backup` and `clarion restore` on a real NATS: messages and readers' positions come back as they were."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from services import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
+from tests.waiting import eventually
 
 TENANT = new_id()
 
@@ -65,8 +67,14 @@ async def test_streams_come_back_as_they_were(
     assert await topology.apply(connection, max_bytes=64 * 1024**2) == []
     assert len(await _stored(streams, 1)) == 21
     again = await jetstream.pull_subscribe_bind(consumer=reader.name, stream=reader.stream)
-    left = {message.metadata.sequence.stream for message in await again.fetch(16, timeout=60)}
-    assert left == set(range(6, 22))
+    left: set[int] = set()
+
+    async def all_are_read() -> bool:
+        with contextlib.suppress(TimeoutError):
+            left.update([message.metadata.sequence.stream for message in await again.fetch(16, timeout=1)])
+        return left == set(range(6, 22))
+
+    await eventually(all_are_read)
 
 
 async def test_a_truncated_copy_leaves_nothing_behind(

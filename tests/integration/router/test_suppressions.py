@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
+from runtime.bucket import Bucket as SharedBucket
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler
@@ -210,6 +211,33 @@ async def test_what_the_broker_has_forgotten_is_published_again(
 
     await eventually(mended)
     assert [one.id for one in await _list(router, tenant_id=TENANT)] == [held.id]
+
+
+async def test_a_router_on_a_lost_bucket_waits_for_what_it_must_know(
+    start: StartService, bucket: Bucket, streams: Streams, routed: Routed, connection: Client
+) -> None:
+    """It publishes its own part again, routes nothing while an owner has not filled its own, and then skips."""
+    router = await start("services.router")
+    await _suppress(router, _new("ada@example.org"))
+    router.stop()
+    await connection.jetstream(timeout=60).purge_stream("KV_CONFIG")
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    event = builders.event(TENANT, email="ada@example.org")
+    await streams.publish(builders.accepted(event))
+    starting = asyncio.create_task(start("services.router"))
+    stored = SharedBucket(connection)
+
+    async def is_published() -> bool:
+        return (await stored.newest(configuration.marker_key("router"))).value is not None
+
+    await eventually(is_published, 60)
+    assert not starting.done()
+    assert not await routed.all_acked()
+    await configuration.mark_complete(connection, ["render"])
+    await starting
+    await eventually(routed.all_acked)
+    assert (await routed.decisions(event.id))["email"] == "suppressed_bounced"
 
 
 async def test_what_is_published_already_is_left_alone(

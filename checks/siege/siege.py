@@ -6,11 +6,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import aiohttp
+
+from bench.helper import HelperError
 from checks.siege import neighbour, records, verdict
 from checks.siege.neighbour import Seen
 from checks.siege.records import Records
 from checks.siege.scene import Choices, Scene, mib, scene
 from checks.siege.verdict import Verdict
+from checks.waiting import CheckError
+from stack.faults import StackError
 
 CHANNELS = ["EMAIL", "SMS", "PUSH"]
 RATE = 25.0
@@ -73,7 +78,7 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
             began = time.time()
             await asyncio.sleep(_BEFORE_S)
             attacked = time.time()
-            await attack.run(ground)
+            await _attack(attack, ground)
             over = time.time()
             await asyncio.sleep(_AFTER_S)
             ended = time.time()
@@ -94,6 +99,14 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
         result = _result(attack, ground, judged)
         ground.faults = result.faults
         return result
+
+
+async def _attack(attack: Attack, ground: Scene) -> None:
+    """Run the attack; where it cannot end as planned, that is a fault, and the neighbour is judged all the same."""
+    try:
+        await attack.run(ground)
+    except (CheckError, StackError, HelperError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        ground.faults.append(f"the attack did not end as planned: {error or type(error).__name__}")
 
 
 def _result(attack: Attack, ground: Scene, judged: Verdict) -> Result:

@@ -36,8 +36,6 @@ AWAY_S, AWAY_RECOVERED_S = 60.0, 5.0
 # Beyond the time for which the broker remembers ids, seconds.
 _BEYOND_S = 15.0
 AWAY, BEYOND = "postgres-away", "beyond-memory"
-# How the broker's memory is shortened for `beyond-memory`, where this version has a setting for it.
-MEMORY = "CLARION_DUPLICATE_WINDOW_S=30"
 
 
 class Chaos:
@@ -71,19 +69,11 @@ class Chaos:
 
         await self._report.check(f"PostgreSQL away for {seconds:.0f} s", check)
 
-    async def beyond_memory(self, longest: float) -> None:
-        """Keep PostgreSQL away for longer than the broker remembers ids, unless that is too long to wait."""
+    async def beyond_memory(self) -> None:
+        """Keep PostgreSQL away for longer than the broker remembers message ids."""
         async with aiohttp.ClientSession() as session:
             remembered = max((await broker.read(session, self._running)).windows.values())
-        seconds = remembered + _BEYOND_S
-        if seconds > longest:
-            print(
-                f"- PostgreSQL away beyond the broker's memory WAS NOT RUN: ids are remembered for {remembered:.0f} s;"
-                f" wait for it with --longest-away {seconds:.0f}",
-                flush=True,
-            )
-            return
-        await self.away(seconds)
+        await self.away(remembered + _BEYOND_S)
 
     async def _strike(self, strikes: Striker, target: str, events: int, undelivered: int) -> str:
         """Strike one target. Raises CheckError where anything is missing; returns the figures."""
@@ -108,11 +98,7 @@ async def _main(arguments: argparse.Namespace) -> int:
     if targets or AWAY in parts:
         await _with_stack(report, {}, strikes_and_absence)
     if BEYOND in parts:
-        name, _, value = arguments.memory.partition("=")
-        longest = arguments.longest_away
-        await _with_stack(
-            report, {}, lambda running: Chaos(running, report, recoveries).beyond_memory(longest), {name: value}
-        )
+        await _with_stack(report, {}, lambda running: Chaos(running, report, recoveries).beyond_memory())
     if arguments.only == "idempotency" or arguments.also == "idempotency":
         replicas = {"gateway": 2, "ingest": 4}
         await _with_stack(report, replicas, lambda running: idempotency.run(running, report))
@@ -121,16 +107,14 @@ async def _main(arguments: argparse.Namespace) -> int:
     return report.end()
 
 
-async def _with_stack(
-    report: Report, replicas: Mapping[str, int], work: Work, environment: Mapping[str, str] | None = None
-) -> None:
+async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -> None:
     """Start a stack for the length of some work; its folder stays where something failed."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-chaos-"))
     print(f"starting a stack in {folder}", flush=True)
     failed = report.failed
     await asyncio.to_thread(prepare_postgres, folder)
     options = Options(data=folder, port=free_port(), replicas=replicas)
-    async with stack_client.run(options, environment=environment) as running:
+    async with stack_client.run(options) as running:
         await work(running)
     if report.failed > failed:
         print(f"the logs are in {folder}/log", flush=True)
@@ -145,12 +129,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=int(os.environ.get("EVENTS", "2000")), help="in a burst (2000)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each (1)")
     parser.add_argument("--away", type=float, default=AWAY_S, help="seconds that PostgreSQL is away (60)")
-    parser.add_argument(
-        "--longest-away", type=float, default=120, help="beyond-memory waits no longer than this (120 s)"
-    )
-    parser.add_argument(
-        "--memory", default=MEMORY, help=f"beyond-memory: the setting for the broker's memory ({MEMORY})"
-    )
     return parser.parse_args()
 
 

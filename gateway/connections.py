@@ -1,12 +1,11 @@
 """How many connections there may be, in all and from one address, and how many bytes of unfinished requests."""
 
 import asyncio
+import collections
 import time
-from collections import Counter
 
 from aiohttp import web
-from prometheus_client import Counter as Metric
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from gateway.addresses import Proxies
 from runtime import logs
@@ -20,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 _WARN_EVERY_S = 60.0
 
 _open = Gauge("clarion_connections", "Open HTTP and WebSocket connections.")
-_refused = Metric(
+_refused = Counter(
     "clarion_connections_refused_total",
     "Connections and requests refused or ended to protect the gateway, by reason.",
     ["reason"],
@@ -40,7 +39,7 @@ class ByteBudget:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
-        self._by_address: Counter[str] = Counter()
+        self._by_address: collections.Counter[str] = collections.Counter()
 
     @property
     def held(self) -> int:
@@ -79,7 +78,7 @@ class Connections:
         self._limit = limit
         self._per_address = per_address
         self._count = 0
-        self._by_address: Counter[str] = Counter()
+        self._by_address: collections.Counter[str] = collections.Counter()
         self._none = asyncio.Event()
         self._none.set()
         self._warn_from = 0.0

@@ -16,6 +16,7 @@ class Health(Shape):
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
     reason: Annotated[str, Meta(description="Only with the status `unavailable`.")] | UnsetType = UNSET
+    warnings: Annotated[list[str], Meta(description="What an operator should set right.")] | UnsetType = UNSET
 
 
 def _health(path: str, name: str, summary: str) -> Operation:

@@ -314,8 +314,8 @@ async def test_smuggling(common: Shop, lines: list[str], statuses: set[int]) -> 
     [
         (f"POST {TRIGGER} HTTP/1.1", "Expect: 100-continue", 200),
         (f"POST {TRIGGER} HTTP/1.1", "Expect: a miracle", 417),
-        (f"POST {TRIGGER} HTTP/1.1", "X-Odd: " + "x" * 20_000, 400),
-        (f"POST {TRIGGER}?{'x' * 20_000} HTTP/1.1", "X-Odd: x", 400),
+        (f"POST {TRIGGER} HTTP/1.1", "X-Odd: " + "x" * 20_000, 431),
+        (f"POST {TRIGGER}?{'x' * 20_000} HTTP/1.1", "X-Odd: x", 431),
         (f"POST http://localhost{TRIGGER} HTTP/1.1", "X-Odd: x", 200),
         (f"POST {TRIGGER} HTTP/1.0", "X-Odd: x", 200),
         (f"POST {TRIGGER} HTTP/9.9", "X-Odd: x", 400),

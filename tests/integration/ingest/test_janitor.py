@@ -130,7 +130,8 @@ async def test_probes_neither_pile_up_nor_hold_anything_back(streams: Streams, c
     for store in topology.STORES:
         info = await jetstream.stream_info(topology.stream_of(store), subjects_filter=">")
         subjects = {name: count for name, count in (info.state.subjects or {}).items() if ".complete." not in name}
-        assert subjects == {topology.probe_subject(store): 1}
+        # The last probe stays, or goes with what was handled before it.
+        assert subjects in ({}, {topology.probe_subject(store): 1})
 
 
 async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connection: Client) -> None:

@@ -25,9 +25,10 @@ __all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "Server", "channel", "fro
 
 # Of an answer. What a server takes is bounded for each method: see Server.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-# Calls under way in one server, and of one connection.
+# Calls under way in one server; past it OVERLOADED. Of one connection so many that this comes first: at the edge of its
+# own bound a connection resets calls that its caller had counted as within it.
 MAX_CALLS = 1024
-MAX_CALLS_OF_CONNECTION = 512
+MAX_CALLS_OF_CONNECTION = 2 * MAX_CALLS
 # Of a call's metadata: past the first number some calls are refused, past the second all.
 _METADATA_BYTES, _MAX_METADATA_BYTES = 8 * 1024, 16 * 1024
 _TOO_LARGE = "SERVER: Received message larger than max"

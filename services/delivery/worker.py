@@ -5,7 +5,6 @@ message is acknowledged, and the message stays in hand until it is; a crash in b
 """
 
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
@@ -20,7 +19,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
 from services import topology
-from services.delivery import retry
+from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
@@ -30,8 +29,6 @@ from services.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
 
-_SCHEDULE = "Nats-Schedule"
-_SCHEDULE_TARGET = "Nats-Schedule-Target"
 _UNDECIDED = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_QUEUED)
 
 _ATTEMPTS = Counter("clarion_attempts_total", "Attempts by channel and what came of them.", ["channel", "status"])
@@ -248,31 +245,9 @@ class DeliveryWorker:
     ) -> None:
         """Decide what follows, and leave it behind."""
         decision = retry.decide(result, delivery.attempt, self._delays_s)
-        ended = self._now()
-        record = trace_pb2.TraceRecord(
-            event_id=delivery.event_id,
-            tenant_id=delivery.tenant_id,
-            at_us=ended,
-            duration_us=ended - started,
-            attempted=trace_pb2.Attempted(
-                delivery_id=delivery.id,
-                channel=delivery.channel,
-                attempt=delivery.attempt,
-                replay=delivery.replay,
-                status=decision.status,
-                reason=result.reason,
-                detail=result.detail[:500],
-                provider=result.provider,
-                provider_message_id=result.provider_message_id,
-                provider_id=result.provider_id,
-                wait_us=max(0, started - delivery.planned_at_us),
-                render_us=rendered_at - started,
-                send_us=ended - rendered_at,
-                sms_segments=content.sms_segments,
-                sms_encoding=content.sms_encoding,
-            ),
-        )
-        await self._conclude(delivery, decision, [*_in_vain(delivery, result), record])
+        times = records.Times(started, rendered_at, self._now())
+        record = records.attempted(delivery, result, decision.status, times, content)
+        await self._conclude(delivery, decision, [*records.asked_before(delivery, result), record])
         self._report(delivery, decision, record)
 
     async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> Result:
@@ -291,14 +266,14 @@ class DeliveryWorker:
             return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
 
     async def _conclude(
-        self, delivery: event_pb2.Delivery, decision: retry.Decision, records: Sequence[trace_pb2.TraceRecord]
+        self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
     ) -> None:
-        """Store what the attempt leaves behind; the last record is its own, those before are of providers in vain."""
-        record = records[-1]
+        """Store what the attempt leaves behind; the last step is its own, those before are of providers that failed."""
+        record = steps[-1]
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
             record.attempted.dead_letter.CopyFrom(delivery)
         if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
-            await self._store(delivery, lambda: self._trace.write_all(records))
+            await self._store(delivery, lambda: self._trace.write_all(steps))
             return
         due_us = self._now() + int(decision.delay_s * 1_000_000)
         record.attempted.next_attempt_at_us = due_us
@@ -308,7 +283,7 @@ class DeliveryWorker:
         again.planned_at_us = due_us
         # In this order: a record without its timer would read, after a long outage, as if all were well.
         await self._schedule(again, due_us)
-        await self._store(delivery, lambda: self._trace.write_all(records))
+        await self._store(delivery, lambda: self._trace.write_all(steps))
 
     async def _store(self, delivery: event_pb2.Delivery, store: Callable[[], Awaitable[object]]) -> None:
         """Return when it is stored: let go, the delivery would be attempted again every time it came back.
@@ -319,19 +294,7 @@ class DeliveryWorker:
 
     async def _bury(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
         """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
-        step = trace_pb2.Attempted(
-            delivery_id=delivery.id,
-            channel=delivery.channel,
-            attempt=delivery.attempt,
-            replay=delivery.replay,
-            status=trace_pb2.DELIVERY_STATUS_DEAD,
-            reason="internal_error",
-            detail=type(error).__name__,
-            dead_letter=delivery,
-        )
-        record = trace_pb2.TraceRecord(
-            event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=self._now(), attempted=step
-        )
+        record = records.crashed(delivery, error, self._now())
         try:
             await self._store(delivery, lambda: self._trace.write(record))
         except ClarionError:
@@ -347,17 +310,7 @@ class DeliveryWorker:
         await self._schedule(delivery, due_us)
 
     async def _schedule(self, delivery: event_pb2.Delivery, due_us: int) -> None:
-        revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
-        due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
-        timer = nats.Outgoing(
-            topology.timer_subject(delivery.id, revision),
-            delivery.SerializeToString(),
-            msg_id=f"{delivery.id}.{revision}",
-            headers={
-                _SCHEDULE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
-                _SCHEDULE_TARGET: topology.due_subject(delivery.channel, delivery.tenant_id),
-            },
-        )
+        timer = timers.timer(delivery, due_us)
         await self._store(delivery, lambda: self._timers.publish(timer))
 
     def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
@@ -385,31 +338,6 @@ class DeliveryWorker:
 
 async def _nothing_left() -> None:
     """Do nothing: the delivery had its attempt before."""
-
-
-def _in_vain(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:
-    """Return a record of each provider that was asked before the last one: RETRYING, with no time for the next try."""
-    return [
-        trace_pb2.TraceRecord(
-            event_id=delivery.event_id,
-            tenant_id=delivery.tenant_id,
-            at_us=tried.ended_us,
-            duration_us=tried.took_us,
-            attempted=trace_pb2.Attempted(
-                delivery_id=delivery.id,
-                channel=delivery.channel,
-                attempt=delivery.attempt,
-                replay=delivery.replay,
-                status=trace_pb2.DELIVERY_STATUS_RETRYING,
-                reason=tried.result.reason,
-                detail=tried.result.detail[:500],
-                provider=tried.result.provider,
-                provider_id=tried.result.provider_id,
-                send_us=tried.took_us,
-            ),
-        )
-        for tried in result.earlier
-    ]
 
 
 def _read(held: pulling.Held) -> event_pb2.Delivery | None:

@@ -1,0 +1,85 @@
+"""What an attempt leaves on TRACE: pure."""
+
+from dataclasses import dataclass
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.render.v1 import render_pb2
+from services.delivery.ports import Result
+
+_MAX_DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When an attempt began, had its content, and ended: Unix microseconds."""
+
+    started_us: int
+    rendered_us: int
+    ended_us: int
+
+
+def attempted(
+    delivery: event_pb2.Delivery,
+    result: Result,
+    status: trace_pb2.DeliveryStatus.ValueType,
+    times: Times,
+    content: render_pb2.Content,
+) -> trace_pb2.TraceRecord:
+    """Return the record of an attempt that ended with this result and status."""
+    step = _step(delivery, result, status)
+    step.provider_message_id = result.provider_message_id
+    step.wait_us = max(0, times.started_us - delivery.planned_at_us)
+    step.render_us = times.rendered_us - times.started_us
+    step.send_us = times.ended_us - times.rendered_us
+    step.sms_segments = content.sms_segments
+    step.sms_encoding = content.sms_encoding
+    return _record(delivery, step, times.ended_us, times.ended_us - times.started_us)
+
+
+def asked_before(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:
+    """Return a record of each provider that failed before the last one: RETRYING, with no time for the next try."""
+    found = []
+    for tried in result.earlier:
+        step = _step(delivery, tried.result, trace_pb2.DELIVERY_STATUS_RETRYING)
+        step.send_us = tried.took_us
+        found.append(_record(delivery, step, tried.ended_us, tried.took_us))
+    return found
+
+
+def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trace_pb2.TraceRecord:
+    """Return the record of a delivery that crashes the worker every time: a dead letter."""
+    step = trace_pb2.Attempted(
+        delivery_id=delivery.id,
+        channel=delivery.channel,
+        attempt=delivery.attempt,
+        replay=delivery.replay,
+        status=trace_pb2.DELIVERY_STATUS_DEAD,
+        reason="internal_error",
+        detail=type(error).__name__,
+        dead_letter=delivery,
+    )
+    return _record(delivery, step, now_us, 0)
+
+
+def _step(
+    delivery: event_pb2.Delivery, result: Result, status: trace_pb2.DeliveryStatus.ValueType
+) -> trace_pb2.Attempted:
+    return trace_pb2.Attempted(
+        delivery_id=delivery.id,
+        channel=delivery.channel,
+        attempt=delivery.attempt,
+        replay=delivery.replay,
+        status=status,
+        reason=result.reason,
+        detail=result.detail[:_MAX_DETAIL],
+        provider=result.provider,
+        provider_id=result.provider_id,
+    )
+
+
+def _record(
+    delivery: event_pb2.Delivery, step: trace_pb2.Attempted, at_us: int, duration_us: int
+) -> trace_pb2.TraceRecord:
+    return trace_pb2.TraceRecord(
+        event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=at_us, duration_us=duration_us, attempted=step
+    )

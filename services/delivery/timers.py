@@ -1,0 +1,25 @@
+"""A delivery that waits, as a schedule of JetStream."""
+
+import datetime as dt
+
+from clarion.common.v1 import event_pb2
+from runtime.nats import Outgoing
+from services import topology
+
+_SCHEDULE = "Nats-Schedule"
+_SCHEDULE_TARGET = "Nats-Schedule-Target"
+
+
+def timer(delivery: event_pb2.Delivery, due_us: int) -> Outgoing:
+    """Return the message that brings the delivery back at due_us, Unix microseconds: one for each attempt and deferral."""
+    revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
+    due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
+    return Outgoing(
+        topology.timer_subject(delivery.id, revision),
+        delivery.SerializeToString(),
+        msg_id=f"{delivery.id}.{revision}",
+        headers={
+            _SCHEDULE: f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
+            _SCHEDULE_TARGET: topology.due_subject(delivery.channel, delivery.tenant_id),
+        },
+    )

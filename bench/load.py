@@ -6,6 +6,7 @@ request as soon as it has the last one's answer.
 """
 
 import asyncio
+import contextlib
 import gc
 import time
 from array import array
@@ -24,6 +25,8 @@ _ID_DIGITS = 8
 # Two events due within this time are sent together, seconds.
 _GRAIN_S = 0.0003
 _CONNECT_DEADLINE_S = 10.0
+# A load that stands still for so long is woken, seconds.
+_LOST_S = 0.25
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +159,11 @@ class Generator:
 
         with Alarm(ring) as alarm:
             alarm.set(began)
-            await finished.wait()
+            while not finished.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOST_S):
+                        await finished.wait()
+                ring()  # one alarm of a hundred thousand was lost, and with it the rest of the load
         self._all_sent = True
         self._settle()
 

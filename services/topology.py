@@ -16,7 +16,6 @@ from nats.js.api import (
     KeyValueConfig,
     RetentionPolicy,
     StorageType,
-    StoreCompression,
     StreamConfig,
 )
 
@@ -203,7 +202,6 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
             max_bytes=max_bytes,
             num_replicas=replicas,
             duplicate_window=window_s,
-            compression=StoreCompression.S2,
             allow_atomic=True,
             allow_direct=True,
             allow_rollup_hdrs=True,

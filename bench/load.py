@@ -6,7 +6,6 @@ request as soon as it has the last one's answer.
 """
 
 import asyncio
-import contextlib
 import gc
 import time
 from array import array
@@ -25,8 +24,6 @@ _ID_DIGITS = 8
 # Two events due within this time are sent together, seconds.
 _GRAIN_S = 0.0003
 _CONNECT_DEADLINE_S = 10.0
-# A load that stands still for so long is woken, seconds.
-_LOST_S = 0.25
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +156,7 @@ class Generator:
 
         with Alarm(ring) as alarm:
             alarm.set(began)
-            while not finished.is_set():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOST_S):
-                        await finished.wait()
-                ring()  # one alarm of a hundred thousand was lost, and with it the rest of the load
+            await finished.wait()
         self._all_sent = True
         self._settle()
 
@@ -207,9 +200,11 @@ class Generator:
             self._use(connection, now)
         self._settle()
 
-    def lost(self, _: Connection, ticket: int) -> None:
-        """See bench.client.Listener."""
+    def lost(self, connection: Connection, ticket: int) -> None:
+        """See bench.client.Listener. The server closes connections that were opened and not used for ten seconds."""
         self._open -= 1
+        if connection in self._idle:
+            self._idle.remove(connection)
         if ticket >= 0:
             self._unanswered -= 1
         if not self._done.is_set():

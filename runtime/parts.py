@@ -164,7 +164,7 @@ class _Gate:
         # The result: False, it is this waiter's turn to try; True, the part answers.
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._waited = 0
-        # Nobody waits, so the next one who comes may try.
+        # No work waits, so the next call may try the part.
         self._has_free_turn = False
         self._pause = FIRST_PAUSE_S
         # Waiters that were let through and are still at work, and whether they have become few.
@@ -180,7 +180,7 @@ class _Gate:
         return self._away_since is not None
 
     def take_free_turn(self) -> bool:
-        """Tell whether the caller may try the part: nobody waits who could."""
+        """Tell whether the caller may try the part, because no waiting work can."""
         taken, self._has_free_turn = self._has_free_turn, False
         return taken
 
@@ -255,7 +255,7 @@ class _Gate:
                 continue
             step = _FIRST_STEP
             await self._rest()
-            if self.is_away and not self._waiting:  # nobody is left to try it, or whoever tries gets no answer
+            if self.is_away and not self._waiting:  # no work is left to try it, or the one that tries gets no answer
                 self._has_free_turn = True
                 return
             if self.is_away:

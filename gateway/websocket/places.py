@@ -1,8 +1,8 @@
 """Who may have how many connections: users, addresses, and those that have not authenticated.
 
 A connection waits until the hub has accepted its token. Those that wait have places of their own, so they take none of
-the others'. Where these are full, the one that has been silent for longest gives its place to the newcomer: whoever
-means to connect sends the token at once.
+the others'. Where these are full, the one that has been silent for longest gives its place to the newcomer: a page
+that connects sends its token at once.
 """
 
 import asyncio

@@ -98,7 +98,7 @@ async def test_a_caller_who_may_not_call_costs_no_memory(
 async def test_more_than_the_largest_message_costs_no_memory(
     ingest: Ingest, connections: list[Any], method: str
 ) -> None:
-    """Whoever calls, and whatever: what no method of the server takes is refused at its first bytes, with its size."""
+    """Of every caller and method: a message larger than any method takes is refused at its start, with its size."""
     before = _peak_mib(ingest)
     outcomes = await _send(connections, method, LARGE, ((TOKEN_METADATA, TOKEN),))
     largest = IngestServicer.MAX_BYTES["AcceptEvents"]

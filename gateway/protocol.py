@@ -114,7 +114,7 @@ class Protocol(web.RequestHandler):
             super().data_received(data)
             return
         if not data:
-            super().data_received(data)
+            self._feed(data)  # the parser goes on with what it kept when it was paused
         if self._held:
             data, self._held = self._held + data, b""
         for start in range(0, len(data), _PIECE):
@@ -169,13 +169,13 @@ class Protocol(web.RequestHandler):
             return
         if self._refused or self._close or self._force_close:
             return
-        is_head = self._payload.is_eof()
+        is_head = bool(piece) and self._payload.is_eof()
         known = self._request_count
         super().data_received(piece)
         if self._request_count != known:
             self._payload = self._messages[-1][1]
             self._end_head()
-            if self._payload is EMPTY_PAYLOAD and not piece.endswith(_HEAD_ENDS):
+            if self._payload is EMPTY_PAYLOAD and piece and not piece.endswith(_HEAD_ENDS):
                 self._expect_head()  # of the next request a part is here already
         elif is_head:
             self._count_head(len(piece))

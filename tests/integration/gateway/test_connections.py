@@ -49,6 +49,9 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
         except BodyError as fault:
             return web.Response(status=fault.status)
 
+    async def unread(_: web.Request) -> web.Response:
+        return web.Response(status=413)
+
     app = web.Application(middlewares=[observe])
     app[LIFE] = Life()
     app[PROXIES] = Proxies()
@@ -57,6 +60,7 @@ async def patient_port(connections: Connections) -> AsyncIterator[int]:
     app.router.add_get("/large", large)
     app.router.add_get("/slow", slow)
     app.router.add_post("/", length)
+    app.router.add_post("/unread", unread)
     http = HttpServer("127.0.0.1:0", app)
     await http.start()
     yield http.port
@@ -125,6 +129,16 @@ async def test_an_expectation_that_is_not_met_gets_the_common_shape(patient_port
     assert b"Server: clarion" in head
     assert b"X-Trace-Id: " in head
     assert (await told(patient_port, sent.format("100-Continue").encode())).startswith(b"HTTP/1.1 100")
+
+
+@pytest.mark.parametrize("size", range(60_000, 180_000, 8_000))
+async def test_a_body_after_one_that_nobody_read(patient_port: int, size: int) -> None:
+    """Whatever the parser had kept of the next request when it was held back, that one's body is no head."""
+    first = f"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    second = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n"
+    answers = await told(patient_port, first.encode() + bytes(size) + second + bytes(300_000))
+    assert answers.startswith(b"HTTP/1.1 413 ")
+    assert answers.endswith(b"\r\n\r\n300000")
 
 
 async def test_a_client_that_does_not_read_its_answer(

@@ -31,7 +31,8 @@ Work = Callable[[Running], Awaitable[None]]
 
 # So many accepted events must be undelivered when the blow falls.
 UNDELIVERED = 500
-# PostgreSQL is away for so long, and everything that waited is delivered so soon after its return, seconds.
+# PostgreSQL is away for so long, and everything that waited is delivered so soon after its return, seconds; after a
+# longer absence more waits, and takes as much longer.
 AWAY_S, AWAY_RECOVERED_S = 60.0, 5.0
 # Beyond the time for which the broker remembers ids, seconds.
 _BEYOND_S = 15.0
@@ -64,7 +65,7 @@ class Chaos:
             back = outcome.away.back - outcome.away.gone - seconds
             self._recoveries.add(f"postgres away for {seconds:.0f} s", back, outcome.first_s, outcome.all_s)
             clean = not (outcome.missing or outcome.repeated or outcome.dead_letters or outcome.other_events)
-            expect(clean and outcome.all_s <= AWAY_RECOVERED_S, str(outcome))
+            expect(clean and outcome.all_s <= AWAY_RECOVERED_S * max(1.0, seconds / AWAY_S), str(outcome))
             return str(outcome)
 
         await self._report.check(f"PostgreSQL away for {seconds:.0f} s", check)

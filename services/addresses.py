@@ -25,7 +25,7 @@ _MAX_WRITTEN = 100
 _TEL = "tel:"
 # "+44 (0)20 …": the zero is dialled within the country only.
 _TRUNK_ZERO = re.compile(r"(?<=[0-9 ])\( ?0 ?\)")
-_WIDE = str.maketrans("＋－．（）", "+-.()")
+_WIDE = str.maketrans("\uff0b\uff0d\uff0e\uff08\uff09", "+-.()")  # as an East Asian keyboard writes them
 # Beside blanks, hyphens and invisible marks, by their Unicode categories: the minus sign and variation selectors too.
 _BETWEEN = frozenset(".\u2212\ufe0e\ufe0f")
 _BETWEEN_CATEGORIES = frozenset({"Zs", "Pd", "Cf"})

@@ -139,16 +139,12 @@ def _settings(
         known = registry.kinds()[channel, kind]
         given = registry.cleaned(known, given)
         registry.read_settings(known, given)
+        new = {name: value for name, value in given.items() if named is None or name in named}
+        given |= registry.read_keys(known, new)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
         return {}, {}, list(error.fields)
-    keys, faults = registry.read_keys(
-        known, {name: value for name, value in given.items() if named is None or name in named}
-    )
-    if faults:
-        return {}, {}, faults
-    given.update(keys)
     secret = registry.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []

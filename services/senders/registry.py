@@ -6,7 +6,7 @@
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -66,16 +66,18 @@ def cleaned(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_keys(kind: Kind[Any], given: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return in their kept form those of given that reports are proven with, and the faults of what is no key."""
+def read_keys(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return in their kept form those of given that reports are proven with. Raises INVALID for what is no key."""
     kept, faults = {}, []
     for name, read in kind.keys.items():
         if value := given.get(name):
             try:
                 kept[name] = read(value)
             except ValueError as error:
-                faults.append((f"settings.{name}", f"This is not a key: {error}."))
-    return kept, faults
+                faults.append((name, f"This is not a key: {error}."))
+    if faults:
+        raise _wrong(faults)
+    return kept
 
 
 def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
@@ -100,9 +102,12 @@ def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
         faults.extend(kind.check(settings))
         if not faults:
             return settings
-    raise ClarionError(
-        Code.INVALID, "The provider's settings are wrong.", fields=[(f"settings.{name}", text) for name, text in faults]
-    )
+    raise _wrong(faults)
+
+
+def _wrong(faults: Iterable[tuple[str, str]]) -> ClarionError:
+    fields = [(f"settings.{name}", text) for name, text in faults]
+    return ClarionError(Code.INVALID, "The provider's settings are wrong.", fields=fields)
 
 
 def _package(channel: str) -> Any:

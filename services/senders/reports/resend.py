@@ -72,9 +72,7 @@ def parse(callback: Callback) -> list[Report]:
     ]
 
 
-def _meaning(
-    kind: str, data: dict[str, Any]
-) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason]:
+def _meaning(kind: str, data: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason]:
     match kind:
         case "email.delivered":
             return trace_pb2.DELIVERY_STATUS_DELIVERED, "", "", suppressed.NONE

@@ -260,7 +260,9 @@ SECURE = "https://notify.example.com/callbacks/p/s3cret"
         pytest.param(_status_callback(HERE, signed=HERE.replace("8080", "9090")), False, id="another-port"),
         pytest.param(_status_callback(fields={"To": ["+2", "+1", "+2"], "A": ""}), True, id="field-twice"),
         pytest.param(_status_callback(fields={"b": "1", "B": "2", "é": "ü"}), True, id="fields-in-order-of-code"),
-        pytest.param(_status_callback(SECURE + "?q=a%20b+c%27&e=", signed=SECURE + "?q=a%20b+c%27&e="), True, id="query"),
+        pytest.param(
+            _status_callback(SECURE + "?q=a%20b+c%27&e=", signed=SECURE + "?q=a%20b+c%27&e="), True, id="query"
+        ),
     ],
 )
 def test_twilio_as_its_sdk(callback: Callback, expected: bool) -> None:  # noqa: FBT001 - likewise

@@ -124,7 +124,9 @@ async def test_each_provider_says_where_it_is_called_back(operator: Admin, creat
         status, problem = await operator.call("PATCH", f"/providers/{resend}", settings={"webhook_secret": junk})
         assert (status, [fault["field"] for fault in problem["errors"]]) == (422, ["settings.webhook_secret"])
     secret = "whsec_" + base64.b64encode(b"k" * 24).decode()
-    status, changed = await operator.call("PATCH", f"/providers/{resend}", settings={"webhook_secret": f" v1,{secret}\n"})
+    status, changed = await operator.call(
+        "PATCH", f"/providers/{resend}", settings={"webhook_secret": f" v1,{secret}\n"}
+    )
     assert (status, changed["settings"]["webhook_secret"]) == (200, f"…{secret[-4:]}")
 
     async def is_ready() -> bool:

@@ -25,7 +25,9 @@ TENANT = "0197a0b4-0000-7000-8000-000000000001"
         pytest.param(EMAIL, "a@b@c", "", id="two-at-signs"),
         pytest.param(EMAIL, "a@.", "", id="no-domain"),
         pytest.param(SMS, "+254 (712) 345-678", "+254712345678", id="readable-number"),
-        pytest.param(SMS, "＋２５４ 712\u202f345\u00a0678", "+254712345678", id="number-in-wide-digits"),
+        pytest.param(
+            SMS, "\uff0b\uff12\uff15\uff14 712\u202f345\u00a0678", "+254712345678", id="number-in-wide-digits"
+        ),
         pytest.param(SMS, "tel:+254-712-345-678", "+254712345678", id="tel-uri"),
         pytest.param(SMS, "0712345678", "", id="no-country"),
         pytest.param(PUSH, "ada", "", id="push-has-none"),

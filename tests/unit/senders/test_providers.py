@@ -125,11 +125,11 @@ _EC = ec.generate_private_key(ec.SECP256R1())
 
 
 def _public(key: Any) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return str(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
 
 
 def _private(key: Any) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
 
 def _channel_of(kind: str) -> event_pb2.Channel.ValueType:
@@ -209,9 +209,7 @@ def test_what_is_no_key_is_refused(kind: str, settings: dict[str, str], setting:
     ],
 )
 @pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\t", "\u00a0", "\u200b", "\ufeff", "\u2028"])
-def test_blanks_around_a_setting_are_cut_off(
-    kind: str, settings: dict[str, str], verbatim: str, around: str
-) -> None:
+def test_blanks_around_a_setting_are_cut_off(kind: str, settings: dict[str, str], verbatim: str, around: str) -> None:
     """All of them, keys and ids too; of a password, where blanks may be meant, line ends only."""
     written = {
         name: f"{around}{value}{around}" if name != verbatim or around in {"\n", "\r\n"} else value
@@ -229,7 +227,9 @@ def test_a_password_keeps_its_blanks() -> None:
 
 def test_a_key_of_an_earlier_version_is_no_obstacle() -> None:
     """A provider that was stored with junk goes on sending, and can be changed; the junk can be taken away."""
-    stored = providers.StoredProvider(_check(_RESEND, kind="resend"), {"api_key": "re_1\n", "webhook_secret": "junk"}, 0, 0)
+    stored = providers.StoredProvider(
+        _check(_RESEND, kind="resend"), {"api_key": "re_1\n", "webhook_secret": "junk"}, 0, 0
+    )
     resend = registry.kinds()[event_pb2.CHANNEL_EMAIL, "resend"]
     opened = registry.read_settings(resend, registry.cleaned(resend, {**stored.provider.settings, **stored.secrets}))
     assert opened.api_key.reveal() == "re_1"

@@ -221,7 +221,9 @@ def test_a_bounces_own_fields_may_be_odd(field: str, odd: Any) -> None:
 def test_a_bounce_of_resend_with_nulls_is_a_bounce() -> None:
     """As they were seen, with nothing else."""
     nulls = {"type": "Permanent", "subType": None, "message": None}
-    (report,) = resend.parse(_json({"type": "email.bounced", "created_at": None, "data": {"email_id": "m1", "bounce": nulls}}))
+    (report,) = resend.parse(
+        _json({"type": "email.bounced", "created_at": None, "data": {"email_id": "m1", "bounce": nulls}})
+    )
     assert (report.message_ids, report.detail, report.suppression) == (["m1"], "Permanent", suppressed.BOUNCED)
     assert report.occurred_us == 0
 
@@ -488,7 +490,9 @@ _DELAYED = {
     [
         pytest.param(S, _json([_DELAYED]), event_pb2.CHANNEL_EMAIL, id="sendgrid-empty"),
         pytest.param(S, _json([{**_DELAYED, "sg_message_id": None}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-null"),
-        pytest.param(S, _json([{**_DELAYED, "smtp-id": "<m9@ismtpd>"}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-mail-id"),
+        pytest.param(
+            S, _json([{**_DELAYED, "smtp-id": "<m9@ismtpd>"}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-mail-id"
+        ),
         pytest.param(
             R, _resend("email.bounced", email_id=None, to=["ada@example.com"]), event_pb2.CHANNEL_EMAIL, id="resend"
         ),
@@ -535,7 +539,9 @@ async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
         pytest.param(S, _json([{**_DELAYED, "event": "delivered"}]), id="delivered"),
         pytest.param(S, _json([{**_DELAYED, "type": "blocked"}]), id="blocked"),
         pytest.param(R, _resend("email.bounced", email_id="", to=["a@b.c", "d@e.f"]), id="two-addresses"),
-        pytest.param(A, _form(status="Failed", failureReason="UserDoesNotExist", phoneNumber="+254712345678"), id="unsigned"),
+        pytest.param(
+            A, _form(status="Failed", failureReason="UserDoesNotExist", phoneNumber="+254712345678"), id="unsigned"
+        ),
     ],
 )
 async def test_what_names_no_message_and_proves_nothing_is_counted(reporter: Reporter, callback: Callback) -> None:

@@ -45,7 +45,9 @@ def public_key(text: str) -> "EllipticCurvePublicKey":
     try:
         key = load_der_public_key(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
     except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("the verification key is expected, in base64 or PEM, as the webhook's page shows it") from error
+        raise ValueError(
+            "the verification key is expected, in base64 or PEM, as the webhook's page shows it"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("it is not of an elliptic curve")  # noqa: TRY004 - of the right type, but of another kind
     return key

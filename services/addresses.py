@@ -63,7 +63,8 @@ def parse_email(text: str) -> str:
     domain = ascii_domain(domain)
     if not _DOMAIN.fullmatch(domain):
         raise InvalidAddress("the domain is malformed")
-    if len(local.encode()) > _MAX_LOCAL_BYTES or len(local.encode()) + 1 + len(domain) > _MAX_BYTES:
+    size = len(local.encode())
+    if size > _MAX_LOCAL_BYTES or size + 1 + len(domain) > _MAX_BYTES:
         raise InvalidAddress("it is too long")
     return f"{local}@{domain}"
 

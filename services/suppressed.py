@@ -58,6 +58,8 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
         return ""
     if "@" in domain or len(text.split()) != 1:
         return ""
+    if text.isascii() and domain[-1] != ".":
+        return text
     domain = addresses.ascii_domain(domain)
     return f"{local}@{domain}" if domain else ""
 

@@ -159,12 +159,17 @@ class Kind(Generic[S]):
     settings: the operator's settings; fields of type Secret are encrypted at rest and never shown.
     open: makes a provider of them. check: faults that concern several fields, as (field, description).
     reports: its provider tells later, by its own message id, what became of a message.
+    keys: settings that its reports are proven with; each function returns the form that is kept, and raises ValueError
+    for what is no key. Sending needs none of them, so a provider that was stored before with another still sends.
+    verbatim: settings whose blanks may be meant, so that only line ends around them are cut off.
     """
 
     settings: type[S]
     open: Callable[[S, Resources], Provider[Any]]
     check: Callable[[S], Sequence[tuple[str, str]]] = lambda _: ()
     reports: bool = False
+    keys: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    verbatim: frozenset[str] = frozenset()
 
 
 class Tenant(msgspec.Struct, frozen=True):

@@ -4,4 +4,4 @@ from services.senders.channels.email.smtp.provider import open_smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings, check
 from services.senders.ports import Kind
 
-KIND = Kind(settings=SmtpSettings, open=open_smtp, check=check)
+KIND = Kind(settings=SmtpSettings, open=open_smtp, check=check, verbatim=frozenset({"password"}))

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from runtime.egress import AddressNotAllowed, Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders import registry
+from services.senders.ports import Kind
 
 MAX_SETTINGS_BYTES = 6 * 1024
 _MAX_NAME = 100
@@ -76,18 +78,30 @@ class Store(Protocol):
 
 
 def check(
-    *, tenant_id: str, channel: event_pb2.Channel.ValueType, kind: str, name: str, priority: int, settings_json: str
+    *,
+    tenant_id: str,
+    channel: event_pb2.Channel.ValueType,
+    kind: str,
+    name: str,
+    priority: int,
+    settings_json: str,
+    mail_guard: Guard,
 ) -> NewProvider:
-    """Return the provider with a new id. Raises INVALID naming every wrong field."""
+    """Return the provider with a new id. Raises INVALID naming every wrong field.
+
+    mail_guard: says where mail may go. A name is not looked up here: what it leads to is checked at each connection.
+    """
     faults = [] if _TENANT_ID.fullmatch(tenant_id) else [("tenant_id", "This is not a tenant's id.")]
-    settings, secrets, wrong = _settings(channel, kind, settings_json)
+    settings, secrets, wrong = _settings(channel, kind, settings_json, mail_guard)
     faults += [*_check_order(name, priority), *wrong]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
     return NewProvider(new_id(), tenant_id, channel, kind, name or kind, priority, settings, secrets)
 
 
-def changed(old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str) -> NewProvider:
+def changed(
+    old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str, mail_guard: Guard
+) -> NewProvider:
     """Return the provider with what is given in place of what was: null takes a setting back to its default.
 
     A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field.
@@ -106,7 +120,9 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
             merged.pop(setting, None)
         elif shown.get(setting) != value:
             merged[setting] = value
-    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode())
+    # One whose address is no longer allowed may still be renamed, or asked later than others.
+    guard = mail_guard if given else None
+    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode(), guard)
     faults = [*_check_order(new_name, new_priority), *faults]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
@@ -121,7 +137,7 @@ def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
 
 
 def _settings(
-    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str
+    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str, mail_guard: Guard | None
 ) -> tuple[dict[str, Any], dict[str, str], list[tuple[str, str]]]:
     """Return the settings, the secrets, and what is wrong with either."""
     names = registry.kind_names(channel)
@@ -134,14 +150,27 @@ def _settings(
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
         known = registry.kinds()[channel, kind]
-        registry.read_settings(known, given)
+        read = registry.read_settings(known, given)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
         return {}, {}, list(error.fields)
+    if mail_guard and (faults := _check_address(known, read, mail_guard)):
+        return {}, {}, faults
     secret = registry.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []
+
+
+def _check_address(kind: Kind[Any], settings: Any, guard: Guard) -> list[tuple[str, str]]:
+    if kind.mail_server is None:
+        return []
+    server = kind.mail_server(settings)
+    try:
+        guard.check_host(server.host, server.port)
+    except AddressNotAllowed as error:
+        return [("settings.port" if error.on_port else "settings.host", str(error))]
+    return []
 
 
 def _end(secret: str) -> str:

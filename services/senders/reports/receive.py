@@ -12,9 +12,9 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
+from runtime.printable import printable
 from runtime.telemetry import labelled
 from services import suppressed
-from services.senders.compose import one_line
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -109,7 +109,7 @@ class Receiver:
                 provider=account.kind,
                 provider_id=account.provider_id,
                 events=len(odd),
-                error=odd[0].detail,
+                error=_shown(odd[0].detail),
             )
         return reports
 
@@ -204,4 +204,4 @@ def _masked(detail: str, address: str) -> str:
 
 
 def _shown(detail: str) -> str:
-    return one_line(detail)[:_MAX_DETAIL]
+    return printable(detail, _MAX_DETAIL)

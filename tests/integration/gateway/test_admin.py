@@ -136,11 +136,11 @@ async def test_a_providers_secrets_never_come_out(
 ) -> None:
     """Created, listed without its password, deleted."""
     tenant = await create_tenant()
-    settings = {"host": "127.0.0.1", "port": 25, "from_email": "a@b.example", "username": "u", "password": "hunter22"}
+    settings = {"host": "mail.acorn.example", "port": 25, "from_email": "a@b.example", "username": "u", "password": "hunter22"}
     new = {"tenant_id": tenant.id, "channel": "EMAIL", "kind": "smtp", "name": "main", "settings": settings}
     status, created = await call(http, "POST", "/providers", admin, new)
     assert status == 201
-    assert created["settings"]["host"] == "127.0.0.1"
+    assert created["settings"]["host"] == "mail.acorn.example"
     _, page = await call(http, "GET", f"/providers?tenant_id={tenant.id}", admin)
     assert page["data"] == [created]
     assert "hunter22" not in str(page)

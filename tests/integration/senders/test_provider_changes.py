@@ -14,6 +14,7 @@ from services.senders.store import ProviderStore, SecretBox
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.senders.conftest import Shop
 from tests.integration.senders.test_providers import CONTEXT, create_smtp, dump, published
+from tests.unit.senders import builders
 from tests.unit.senders.builders import encryption_key
 
 
@@ -21,7 +22,7 @@ async def _change(shop: Shop, provider_id: str, settings: dict[str, Any] | None 
     request = senders_pb2.UpdateProviderRequest(
         provider_id=provider_id, settings_json=json.dumps(settings or {}), **fields
     )
-    return (await ProviderServicer(shop.store).UpdateProvider(request, CONTEXT)).provider
+    return (await ProviderServicer(shop.store, builders.guard()).UpdateProvider(request, CONTEXT)).provider
 
 
 async def test_only_what_is_given_changes(shop: Shop) -> None:
@@ -48,7 +49,7 @@ async def test_a_secret_is_rotated(shop: Shop) -> None:
     ciphertext = await shop.pool.fetchval("SELECT secrets FROM senders.providers")
     assert shop.box.open(made.id, ciphertext) == {"password": "another-horse-9876"}
     assert "horse" not in await dump(shop)
-    again = await ProviderServicer(shop.store).GetProvider(senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT)
+    again = await ProviderServicer(shop.store, builders.guard()).GetProvider(senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT)
     assert again.provider == changed
 
 

@@ -8,7 +8,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from services.senders import providers, registry
-from tests.unit.senders.builders import TENANT
+from tests.unit.senders.builders import TENANT, guard
 
 _SMTP = {"host": "smtp.example.org", "from_email": "noreply@example.org"}
 
@@ -21,6 +21,7 @@ def _check(settings: object, **changes: Any) -> providers.NewProvider:
         "name": "",
         "priority": 0,
         "settings_json": settings if isinstance(settings, str) else json.dumps(settings),
+        "mail_guard": guard(),
     }
     return providers.check(**{**given, **changes})
 
@@ -87,10 +88,49 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
     assert sorted(_faults(settings)) == faults
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "smtp.example.org", "mail_1.internal", "localhost"])
+@pytest.mark.parametrize("host", ["8.8.8.8", "2620:fe::fe", "smtp.example.org", "mail_1.internal", "smtp.example.org."])
 def test_hosts(host: str) -> None:
     """Names and addresses of both families."""
     assert _check({**_SMTP, "host": host}).settings["host"] == host
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "0x7f.1", "2130706433", "::ffff:127.0.0.1", "169.254.169.254", "localhost", "10.1.2.3"]
+)
+def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
+    """Whoever makes the provider reads at once what is wrong, and what to do."""
+    with pytest.raises(ClarionError) as caught:
+        _check({**_SMTP, "host": host})
+    [(field, sentence)] = caught.value.fields
+    assert field == "settings.host"
+    assert "CLARION_EGRESS_ALLOW" in sentence or "four decimal numbers" in sentence
+
+
+def test_ports_that_are_not_allowed_are_not_saved() -> None:
+    """The sentence names those that are."""
+    with pytest.raises(ClarionError) as caught:
+        _check({**_SMTP, "port": 6379})
+    [(field, sentence)] = caught.value.fields
+    assert (field, sentence.startswith("Port 6379 is none of 25, ")) == ("settings.port", True)
+
+
+def test_what_the_operator_allows_is_saved() -> None:
+    """By address and port."""
+    allowed = {**_SMTP, "host": "127.0.0.1", "port": 1025}
+    assert _check(allowed, mail_guard=guard("127.0.0.0/8:1025")).settings["host"] == "127.0.0.1"
+    with pytest.raises(ClarionError):
+        _check({**allowed, "port": 1026}, mail_guard=guard("127.0.0.0/8:1025"))
+
+
+def test_a_provider_whose_address_is_no_longer_allowed_can_be_put_last() -> None:
+    """Its other settings cannot be changed without its address."""
+    made = _check({**_SMTP, "host": "127.0.0.1"}, mail_guard=guard("127.0.0.1"))
+    stored = providers.StoredProvider(made, {}, 0, 0)
+    moved = providers.changed(stored, name=None, priority=9, settings_json="", mail_guard=guard())
+    assert moved.priority == 9
+    with pytest.raises(ClarionError) as caught:
+        providers.changed(stored, name=None, priority=None, settings_json='{"from_name":"A"}', mail_guard=guard())
+    assert [field for field, _ in caught.value.fields] == ["settings.host"]
 
 
 @pytest.mark.parametrize(

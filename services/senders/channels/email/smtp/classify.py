@@ -6,12 +6,15 @@ from enum import Enum
 
 import aiosmtplib
 
+from runtime.egress import AddressNotAllowed
+from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
+from services.senders.ports import ADDRESS_NOT_ALLOWED
 
 PROVIDER = "smtp"
 
-_MAX_DETAIL = 500
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+# Longer than what is recorded: a password that stands at that end must be found whole, to be cut out.
+_MAX_WORDS = 2_000
 _ENHANCED_POLICY = re.compile(r"\b4\.7\.\d+\b")
 _SLOW_DOWN = re.compile(r"throttl|too (?:many|much|fast)|\brate\b", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
@@ -39,8 +42,11 @@ def classify(error: Exception, phase: Phase) -> Result:
     """Return the result of an attempt that ended with error in phase.
 
     Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
-    as a dead letter that can be replayed. PERMANENT is only what the server said about this very message.
+    as a dead letter that can be replayed. PERMANENT is only what the server said about this very message, and where
+    it may not be asked at all.
     """
+    if isinstance(error, AddressNotAllowed):
+        return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
     if isinstance(error, TimeoutError):
         return _result(Verdict.TRANSIENT, "provider_timeout", f"No answer in time while {phase.value}.")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
@@ -72,9 +78,4 @@ def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
 
 
 def _result(verdict: Verdict, reason: str, detail: str) -> Result:
-    return Result(verdict, provider=PROVIDER, reason=reason, detail=printable(detail)[:_MAX_DETAIL])
-
-
-def printable(text: str) -> str:
-    """Return a server's words as one line of valid Unicode."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    return Result(verdict, provider=PROVIDER, reason=reason, detail=printable(detail, _MAX_WORDS))

@@ -1,6 +1,6 @@
 """What may be connected to: public addresses on the usual ports, and what the operator adds or takes away."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -72,12 +72,9 @@ class Policy:
 
 def port_refused(port: int, usual: Ports) -> AddressNotAllowed:
     """Return the refusal of a port."""
-    known: Sequence[int] = sorted(usual.numbers)
-    sentence = (
-        f"Port {port} is none of {', '.join(map(str, known))}. An operator can add it to {usual.setting}, or the address"
-        f" with the port to {ALLOW}."
-    )
-    return AddressNotAllowed(sentence, on_port=True)
+    known = ", ".join(map(str, sorted(usual.numbers)))
+    way_out = f"An operator can add it to {usual.setting}, or the address with the port to {ALLOW}."
+    return AddressNotAllowed(f"Port {port} is none of {known}. {way_out}", on_port=True)
 
 
 def _allowed(entry: str) -> _Allowed:

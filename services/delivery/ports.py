@@ -34,9 +34,9 @@ class Verdict(Enum):
 class Result:
     """An attempt's answer. A provider's no is a Result, not an exception.
 
-    reason: a word such as "provider_timeout". detail: the provider's own words, of which
-    MAX_DETAIL characters are recorded, never with credentials in them. provider: its kind. provider_id: which of the tenant's it was.
-    earlier: who was asked in vain before, within this attempt.
+    reason: a word such as "provider_timeout". detail: the provider's own words, never with credentials in them; what is
+    recorded of them is one line of at most MAX_DETAIL characters. provider: its kind. provider_id: which of the
+    tenant's it was. earlier: who was asked in vain before, within this attempt.
     """
 
     verdict: Verdict

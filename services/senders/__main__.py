@@ -20,7 +20,7 @@ from services.delivery.worker import DeliveryWorker
 from services.health import report_broker
 from services.senders import directory, egress, published, registry, send
 from services.senders.breaker import Policy
-from services.senders.http import HttpClient, check_proxy, parse_urls
+from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
 from services.senders.ports import Resources
 from services.senders.privacy import PrivacyStore
@@ -45,8 +45,7 @@ _OWNERS = ("ingest", "router")
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
-    vault = _vault(settings)
-    guards, proxy = _egress(settings)
+    vault, guards = _vault(settings), _egress(settings)
     box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings, guards.web)
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
@@ -58,7 +57,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     own = parts.Parts()
     outbox = Outbox(pool, own)
     known = directory.ConfiguredDirectory(store, own)
-    http, sent = HttpClient(guards.web, proxy=proxy), SentLog(pool)
+    http, sent = HttpClient(guards.web, proxy=guards.proxy), SentLog(pool)
     sender = ProviderSender(
         known,
         Resources(recorder=outbox, http=http, mail_guard=guards.mail, urls=urls),
@@ -108,8 +107,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.on_drain(sender.close)
 
     server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
-    servicer = ProviderServicer(store, guards.mail)
-    server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, servicer, PROVIDER_SERVICE)
+    server.add(
+        senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store, guards.mail), PROVIDER_SERVICE
+    )
     server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(outbox), OUTBOX_SERVICE)
     reports = make_servicer(
         pool=pool,
@@ -184,16 +184,11 @@ def _links(settings: Settings, vault: Vault) -> Links:
         raise ClarionError(Code.INVALID, f"CLARION_PUBLIC_URL: {error}") from error
 
 
-def _egress(settings: Settings) -> tuple[egress.Egress, str]:
-    """Return the guards, and the proxy's URL."""
+def _egress(settings: Settings) -> egress.Egress:
     try:
-        guards = egress.read(settings)
+        return egress.read(settings)
     except ValueError as error:
-        raise ClarionError(Code.INVALID, f"CLARION_EGRESS_ALLOW and CLARION_EGRESS_DENY: {error}") from error
-    try:
-        return guards, check_proxy(settings.egress_proxy.reveal())
-    except ValueError as error:
-        raise ClarionError(Code.INVALID, f"CLARION_EGRESS_PROXY: {error}") from error
+        raise ClarionError(Code.INVALID, str(error)) from error
 
 
 def _urls(settings: Settings, guard: Guard) -> dict[str, str]:

@@ -143,18 +143,6 @@ class HttpClient:
         return aiohttp.TCPConnector(**options) if self._proxy else web.connector(self._guard, **options)
 
 
-def check_proxy(url: str) -> str:
-    """Return the proxy's URL. Raises ValueError, in which the URL does not stand: it may hold a password."""
-    parts = urllib.parse.urlsplit(url)
-    try:
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and parts.path in {"", "/"}
-    except ValueError:  # of the port
-        known = False
-    if url and not known:
-        raise ValueError("this is not of the form http://proxy:3128 or http://user:password@proxy:3128")
-    return url
-
-
 def _proxy_options(url: str) -> dict[str, Any]:
     """Return aiohttp's options for a call: the password apart from the URL, which stands in errors."""
     if not url:

@@ -150,27 +150,26 @@ def _settings(
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
         known = registry.kinds()[channel, kind]
-        read = registry.read_settings(known, given)
+        _check_address(known, registry.read_settings(known, given), mail_guard)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
         return {}, {}, list(error.fields)
-    if mail_guard and (faults := _check_address(known, read, mail_guard)):
-        return {}, {}, faults
     secret = registry.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []
 
 
-def _check_address(kind: Kind[Any], settings: Any, guard: Guard) -> list[tuple[str, str]]:
-    if kind.mail_server is None:
-        return []
+def _check_address(kind: Kind[Any], settings: Any, guard: Guard | None) -> None:
+    """Raise INVALID where mail may not go to the server that the settings name."""
+    if guard is None or kind.mail_server is None:
+        return
     server = kind.mail_server(settings)
     try:
         guard.check_host(server.host, server.port)
     except AddressNotAllowed as error:
-        return [("settings.port" if error.on_port else "settings.host", str(error))]
-    return []
+        fault = ("settings.port" if error.on_port else "settings.host", str(error))
+        raise ClarionError(Code.INVALID, "The provider's address is not allowed.", fields=[fault]) from error
 
 
 def _end(secret: str) -> str:

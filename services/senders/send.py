@@ -235,7 +235,7 @@ def _next_may_do(result: Result) -> bool:
 
 
 def _refused_first(tries: Sequence[Try]) -> list[Try]:
-    """Put the providers that may not be asked before those that were: a refusal is final, what these said may not be."""
+    """Put those that may not be asked before those that were: the last word counts, and theirs may not be final."""
     if not tries or not _is_refused(tries[-1].result):
         return list(tries)
     return sorted(tries, key=lambda tried: not _is_refused(tried.result))

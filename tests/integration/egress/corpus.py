@@ -1,4 +1,5 @@
 """Hosts that must not be connected to, in every spelling that some program reads, and names that lead to them."""
+# ruff: noqa: RUF001 - characters that are taken for others are what this is about
 
 # What a program somewhere takes for the address in the comment, or for the one that is written.
 LITERALS = (

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
+import idna
+
 _A, _CNAME, _AAAA = 1, 5, 28
 _NO_SUCH_NAME = 3
 
@@ -56,7 +58,7 @@ async def serving(answers: Answers) -> AsyncIterator["Names"]:
     """Run a name server for a block."""
     loop = asyncio.get_running_loop()
     transport, server = await loop.create_datagram_endpoint(
-        lambda: NameServer({name.lower(): times for name, times in answers.items()}), local_addr=("127.0.0.1", 0)
+        lambda: NameServer({_ascii(name): times for name, times in answers.items()}), local_addr=("127.0.0.1", 0)
     )
     try:
         yield Names(server, transport.get_extra_info("sockname"))
@@ -113,6 +115,10 @@ def _addresses(data: bytes) -> list[str]:
             found.append(str(ipaddress.ip_address(data[at : at + length])))
         at += length
     return found
+
+
+def _ascii(name: str) -> str:
+    return name.lower() if name.isascii() else idna.encode(name, uts46=True).decode()
 
 
 def _record(name: str, kind: int, value: bytes) -> bytes:

@@ -1,9 +1,9 @@
 """Mail servers: nothing is connected to that the operator did not allow, however its host is written."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import idna
 import pytest
 
 from runtime.egress import Guard, Policy, Ports
@@ -30,7 +30,7 @@ async def watch() -> AsyncIterator[Watch]:
 @pytest.fixture
 async def names() -> AsyncIterator[Names]:
     """A name server that knows the corpus."""
-    async with name_server.serving({idna.encode(name, uts46=True).decode(): NAMES[name] for name in NAMES}) as names:
+    async with name_server.serving(NAMES) as names:
         yield names
 
 
@@ -62,7 +62,7 @@ async def test_a_name_that_leads_there_is_not_connected_to(host: str, watch: Wat
     """One such address among others is enough. The sentence does not say which address it was."""
     result = await _send(_guard(names, watch.port), host, watch.port)
     assert (result.verdict, result.reason) == _REFUSED
-    assert not any(address in result.detail for answers in NAMES[host.removesuffix(".")] for address in answers)
+    assert not re.search(r"\d\.\d|:[0-9a-f]", result.detail.replace(host, ""))
     assert "CLARION_EGRESS_ALLOW" in result.detail
     assert watch.untouched()
 

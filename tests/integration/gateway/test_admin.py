@@ -136,7 +136,13 @@ async def test_a_providers_secrets_never_come_out(
 ) -> None:
     """Created, listed without its password, deleted."""
     tenant = await create_tenant()
-    settings = {"host": "mail.acorn.example", "port": 25, "from_email": "a@b.example", "username": "u", "password": "hunter22"}
+    settings = {
+        "host": "mail.acorn.example",
+        "port": 25,
+        "from_email": "a@b.example",
+        "username": "u",
+        "password": "hunter22",
+    }
     new = {"tenant_id": tenant.id, "channel": "EMAIL", "kind": "smtp", "name": "main", "settings": settings}
     status, created = await call(http, "POST", "/providers", admin, new)
     assert status == 201

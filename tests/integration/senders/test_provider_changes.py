@@ -49,7 +49,9 @@ async def test_a_secret_is_rotated(shop: Shop) -> None:
     ciphertext = await shop.pool.fetchval("SELECT secrets FROM senders.providers")
     assert shop.box.open(made.id, ciphertext) == {"password": "another-horse-9876"}
     assert "horse" not in await dump(shop)
-    again = await ProviderServicer(shop.store, builders.guard()).GetProvider(senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT)
+    again = await ProviderServicer(shop.store, builders.guard()).GetProvider(
+        senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT
+    )
     assert again.provider == changed
 
 

@@ -45,8 +45,6 @@ def classify(error: Exception, phase: Phase) -> Result:
     as a dead letter that can be replayed. PERMANENT is only what the server said about this very message, and where
     it may not be asked at all.
     """
-    if isinstance(error, AddressNotAllowed):
-        return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
     if isinstance(error, TimeoutError):
         return _result(Verdict.TRANSIENT, "provider_timeout", f"No answer in time while {phase.value}.")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
@@ -56,10 +54,16 @@ def classify(error: Exception, phase: Phase) -> Result:
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return _result(Verdict.PERMANENT, "smtputf8_unsupported", str(error))
     if isinstance(error, OSError):
-        return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
+        return _unreachable(error, phase)
     verdict = Verdict.CREDENTIALS if phase is Phase.LOGIN else Verdict.TRANSIENT
     reason = {Phase.TLS: "provider_tls", Phase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
     return _result(verdict, reason, str(error))
+
+
+def _unreachable(error: OSError, phase: Phase) -> Result:
+    if isinstance(error, AddressNotAllowed):
+        return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
+    return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:

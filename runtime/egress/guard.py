@@ -43,7 +43,7 @@ class Guard:
         """Raise AddressNotAllowed unless the address that host leads to may be connected to."""
         if why := self._policy.refusal(address, port, self._ports):
             log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
-            raise port_refused(port, self._ports) if why == "port" else _refused(host, address, why)
+            raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Return the addresses of a host, all of them checked: one that is not allowed refuses the name.
@@ -80,13 +80,16 @@ def address_info(address: Address, port: int) -> aiohappyeyeballs.AddrInfoType:
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where
 
 
-def _refused(host: str, address: Address, why: str) -> AddressNotAllowed:
+def _refused(host: str, address: Address, port: int, why: str) -> AddressNotAllowed:
     if why == "denied":
-        return AddressNotAllowed(f"{host!r} is not connected to from here: the operator denies it in {DENY}.")
-    if str(address) == host:
-        what = f"{host!r} is no public address ({why})"
-    else:
-        what = f"{host!r} does not lead to public addresses only"
+        return AddressNotAllowed(f"Clarion does not connect to {host!r}: an operator has denied it in {DENY}.")
+    if str(address) != host:
+        return AddressNotAllowed(
+            f"{host!r} leads to an address that is not public, so Clarion does not connect to it. An operator can allow"
+            f" the address, which the log names (egress_refused), and the port with {ALLOW}."
+        )
+    entry = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
     return AddressNotAllowed(
-        f"{what}, and is not connected to from here. An operator can allow an address and a port with {ALLOW}."
+        f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it with"
+        f" {ALLOW}={entry}."
     )

@@ -1,5 +1,6 @@
 """Mail servers: nothing is connected to that the operator did not allow, however its host is written."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,6 +133,16 @@ async def test_the_certificate_is_checked_against_the_name(tmp_path: Path) -> No
                 assert sent.verdict is Verdict.SENT, sent
             refused = await _send(guard, "other.test", port, tls=tls, ca_certificate=pem)
             assert refused.reason == "provider_tls"
+
+
+async def test_a_server_that_hangs_up_at_once_is_named() -> None:
+    """With its port, which the library does not know of a socket that it is given."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        result = await _send(_guard(None, port, "127.0.0.1"), "127.0.0.1", port)
+    assert result.reason == "provider_unreachable"
+    assert f"Error connecting to 127.0.0.1 on port {port}: " in result.detail
 
 
 async def test_a_name_that_has_no_address() -> None:

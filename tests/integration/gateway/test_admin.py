@@ -157,8 +157,8 @@ async def test_a_providers_secrets_never_come_out(
 @pytest.mark.parametrize(
     ("settings", "field", "words"),
     [
-        ({"host": "127.0.0.1"}, "settings.host", "'127.0.0.1' is no public address (loopback)"),
-        ({"host": "169.254.169.254"}, "settings.host", "'169.254.169.254' is no public address (link-local)"),
+        ({"host": "127.0.0.1"}, "settings.host", "'127.0.0.1' is not a public address (loopback)"),
+        ({"host": "169.254.169.254"}, "settings.host", "'169.254.169.254' is not a public address (link-local)"),
         ({"host": "0x7f.1"}, "settings.host", "'0x7f.1' is not written as an address"),
         ({"host": "mail.acorn.example", "port": 6379}, "settings.port", "Port 6379 is none of 25, 465, 587,"),
     ],

@@ -125,8 +125,8 @@ def test_a_refusal_says_what_to_do() -> None:
     with pytest.raises(AddressNotAllowed) as caught:
         guard.check_host("127.0.0.1", 25)
     assert str(caught.value) == (
-        "'127.0.0.1' is no public address (loopback), and is not connected to from here. An operator can allow an"
-        " address and a port with CLARION_EGRESS_ALLOW."
+        "'127.0.0.1' is not a public address (loopback), so Clarion does not connect to it. An operator can allow it"
+        " with CLARION_EGRESS_ALLOW=127.0.0.1:25."
     )
     with pytest.raises(AddressNotAllowed) as caught:
         guard.check(ipaddress.ip_address("10.1.2.3"), 25, "mail.example.org")

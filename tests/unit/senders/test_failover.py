@@ -28,7 +28,7 @@ _SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_a
 _WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
 _BUSY = Result(Verdict.POSTPONED, "scripted", "provider_busy")
 _NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
-_NOT_ALLOWED = Result(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is no public address")
+_NOT_ALLOWED = Result(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
 
 
 class _Desk:

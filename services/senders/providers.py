@@ -12,7 +12,6 @@ from runtime.egress import AddressNotAllowed, Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders import registry
-from services.senders.ports import Kind
 
 MAX_SETTINGS_BYTES = 6 * 1024
 _MAX_NAME = 100
@@ -78,30 +77,18 @@ class Store(Protocol):
 
 
 def check(
-    *,
-    tenant_id: str,
-    channel: event_pb2.Channel.ValueType,
-    kind: str,
-    name: str,
-    priority: int,
-    settings_json: str,
-    mail_guard: Guard,
+    *, tenant_id: str, channel: event_pb2.Channel.ValueType, kind: str, name: str, priority: int, settings_json: str
 ) -> NewProvider:
-    """Return the provider with a new id. Raises INVALID naming every wrong field.
-
-    mail_guard: says where mail may go. A name is not looked up here: what it leads to is checked at each connection.
-    """
+    """Return the provider with a new id. Raises INVALID naming every wrong field."""
     faults = [] if _TENANT_ID.fullmatch(tenant_id) else [("tenant_id", "This is not a tenant's id.")]
-    settings, secrets, wrong = _settings(channel, kind, settings_json, mail_guard)
+    settings, secrets, wrong = _settings(channel, kind, settings_json)
     faults += [*_check_order(name, priority), *wrong]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
     return NewProvider(new_id(), tenant_id, channel, kind, name or kind, priority, settings, secrets)
 
 
-def changed(
-    old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str, mail_guard: Guard
-) -> NewProvider:
+def changed(old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str) -> NewProvider:
     """Return the provider with what is given in place of what was: null takes a setting back to its default.
 
     A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field.
@@ -120,13 +107,27 @@ def changed(
             merged.pop(setting, None)
         elif shown.get(setting) != value:
             merged[setting] = value
-    # One whose address is no longer allowed may still be renamed, or asked later than others.
-    guard = mail_guard if given else None
-    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode(), guard)
+    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode())
     faults = [*_check_order(new_name, new_priority), *faults]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
+
+
+def check_address(provider: NewProvider, guard: Guard) -> None:
+    """Raise INVALID where mail may not go to the server that the settings name.
+
+    A name is not looked up: what it leads to is checked at each connection.
+    """
+    kind = registry.kinds()[provider.channel, provider.kind]
+    if kind.mail_server is None:
+        return
+    server = kind.mail_server(registry.read_settings(kind, {**provider.settings, **provider.secrets}))
+    try:
+        guard.check_host(server.host, server.port)
+    except AddressNotAllowed as error:
+        fault = ("settings.port" if error.on_port else "settings.host", str(error))
+        raise ClarionError(Code.INVALID, "The provider's address is not allowed.", fields=[fault]) from error
 
 
 def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
@@ -137,7 +138,7 @@ def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
 
 
 def _settings(
-    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str, mail_guard: Guard | None
+    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str
 ) -> tuple[dict[str, Any], dict[str, str], list[tuple[str, str]]]:
     """Return the settings, the secrets, and what is wrong with either."""
     names = registry.kind_names(channel)
@@ -150,7 +151,7 @@ def _settings(
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
         known = registry.kinds()[channel, kind]
-        _check_address(known, registry.read_settings(known, given), mail_guard)
+        registry.read_settings(known, given)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
@@ -158,18 +159,6 @@ def _settings(
     secret = registry.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []
-
-
-def _check_address(kind: Kind[Any], settings: Any, guard: Guard | None) -> None:
-    """Raise INVALID where mail may not go to the server that the settings name."""
-    if guard is None or kind.mail_server is None:
-        return
-    server = kind.mail_server(settings)
-    try:
-        guard.check_host(server.host, server.port)
-    except AddressNotAllowed as error:
-        fault = ("settings.port" if error.on_port else "settings.host", str(error))
-        raise ClarionError(Code.INVALID, "The provider's address is not allowed.", fields=[fault]) from error
 
 
 def _end(secret: str) -> str:

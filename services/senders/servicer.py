@@ -39,8 +39,8 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
             name=request.name,
             priority=request.priority,
             settings_json=request.settings_json,
-            mail_guard=self._mail_guard,
         )
+        providers.check_address(new, self._mail_guard)
         return senders_pb2.CreateProviderResponse(provider=_provider(await self._store.create(new)))
 
     async def ListProviders(
@@ -58,16 +58,19 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
         self, request: senders_pb2.UpdateProviderRequest, _: Context
     ) -> senders_pb2.UpdateProviderResponse:
         """Change a provider."""
-        stored = await self._store.change(
-            request.provider_id,
-            lambda old: providers.changed(
+
+        def change(old: providers.StoredProvider) -> providers.NewProvider:
+            new = providers.changed(
                 old,
                 name=request.name if request.HasField("name") else None,
                 priority=request.priority if request.HasField("priority") else None,
                 settings_json=request.settings_json,
-                mail_guard=self._mail_guard,
-            ),
-        )
+            )
+            if new.settings != old.provider.settings:  # one that is no longer allowed may still be asked after others
+                providers.check_address(new, self._mail_guard)
+            return new
+
+        stored = await self._store.change(request.provider_id, change)
         return senders_pb2.UpdateProviderResponse(provider=_provider(stored))
 
     async def RenewSecrets(

@@ -13,7 +13,7 @@ from tests.integration.senders.processes import Senders
 from tests.unit.senders import builders
 from tests.waiting import eventually
 
-_MAIL = {"tls": "none", "from_email": "noreply@relay.example"}
+_MAIL: dict[str, Any] = {"tls": "none", "from_email": "noreply@relay.example"}
 
 
 async def _last(senders: Senders, delivery: event_pb2.Delivery) -> trace_pb2.Attempted | None:

@@ -21,7 +21,6 @@ def _check(settings: object, **changes: Any) -> providers.NewProvider:
         "name": "",
         "priority": 0,
         "settings_json": settings if isinstance(settings, str) else json.dumps(settings),
-        "mail_guard": guard(),
     }
     return providers.check(**{**given, **changes})
 
@@ -91,7 +90,9 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
 @pytest.mark.parametrize("host", ["8.8.8.8", "2620:fe::fe", "smtp.example.org", "mail_1.internal", "smtp.example.org."])
 def test_hosts(host: str) -> None:
     """Names and addresses of both families."""
-    assert _check({**_SMTP, "host": host}).settings["host"] == host
+    made = _check({**_SMTP, "host": host})
+    providers.check_address(made, guard())
+    assert made.settings["host"] == host
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,10 @@ def test_hosts(host: str) -> None:
 )
 def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
     """Whoever makes the provider reads at once what is wrong, and what to do."""
+    made = _check({**_SMTP, "host": host})
     with pytest.raises(ClarionError) as caught:
-        _check({**_SMTP, "host": host})
+        providers.check_address(made, guard())
+    assert caught.value.code is Code.INVALID
     [(field, sentence)] = caught.value.fields
     assert field == "settings.host"
     assert "CLARION_EGRESS_ALLOW" in sentence or "four decimal numbers" in sentence
@@ -109,7 +112,7 @@ def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
 def test_ports_that_are_not_allowed_are_not_saved() -> None:
     """The sentence names those that are."""
     with pytest.raises(ClarionError) as caught:
-        _check({**_SMTP, "port": 6379})
+        providers.check_address(_check({**_SMTP, "port": 6379}), guard())
     [(field, sentence)] = caught.value.fields
     assert (field, sentence.startswith("Port 6379 is none of 25, ")) == ("settings.port", True)
 
@@ -117,20 +120,14 @@ def test_ports_that_are_not_allowed_are_not_saved() -> None:
 def test_what_the_operator_allows_is_saved() -> None:
     """By address and port."""
     allowed = {**_SMTP, "host": "127.0.0.1", "port": 1025}
-    assert _check(allowed, mail_guard=guard("127.0.0.0/8:1025")).settings["host"] == "127.0.0.1"
+    providers.check_address(_check(allowed), guard("127.0.0.0/8:1025"))
     with pytest.raises(ClarionError):
-        _check({**allowed, "port": 1026}, mail_guard=guard("127.0.0.0/8:1025"))
+        providers.check_address(_check({**allowed, "port": 1026}), guard("127.0.0.0/8:1025"))
 
 
-def test_a_provider_whose_address_is_no_longer_allowed_can_be_put_last() -> None:
-    """Its other settings cannot be changed without its address."""
-    made = _check({**_SMTP, "host": "127.0.0.1"}, mail_guard=guard("127.0.0.1"))
-    stored = providers.StoredProvider(made, {}, 0, 0)
-    moved = providers.changed(stored, name=None, priority=9, settings_json="", mail_guard=guard())
-    assert moved.priority == 9
-    with pytest.raises(ClarionError) as caught:
-        providers.changed(stored, name=None, priority=None, settings_json='{"from_name":"A"}', mail_guard=guard())
-    assert [field for field, _ in caught.value.fields] == ["settings.host"]
+def test_what_connects_to_no_server_of_its_settings_is_not_asked() -> None:
+    """The sandbox, and the APIs, whose hosts are no setting."""
+    providers.check_address(_check("", kind="sandbox"), guard())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import aiohttp
 from bench.ground import prepare_postgres
 from checks import broker, idempotency
 from checks.absence import absence
+from checks.catcher import EGRESS_TO_LOOPBACK
 from checks.ports import free_port
 from checks.recovery import Recoveries
 from checks.report import Report
@@ -115,7 +116,7 @@ async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -
     failed = report.failed
     await asyncio.to_thread(prepare_postgres, folder)
     options = Options(data=folder, port=free_port(), replicas=replicas)
-    async with stack_client.run(options) as running:
+    async with stack_client.run(options, environment=EGRESS_TO_LOOPBACK) as running:
         await work(running)
     if report.failed > failed:
         print(f"the logs are in {folder}/log", flush=True)

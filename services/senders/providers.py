@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from runtime.egress import AddressNotAllowed, Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders import registry
@@ -114,6 +115,22 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
+
+
+def check_address(provider: NewProvider, guard: Guard) -> None:
+    """Raise INVALID where mail may not go to the server that the settings name.
+
+    A name is not looked up: what it leads to is checked at each connection.
+    """
+    kind = registry.kinds()[provider.channel, provider.kind]
+    if kind.mail_server is None:
+        return
+    server = kind.mail_server(registry.read_settings(kind, {**provider.settings, **provider.secrets}))
+    try:
+        guard.check_host(server.host, server.port)
+    except AddressNotAllowed as error:
+        fault = ("settings.port" if error.on_port else "settings.host", str(error))
+        raise ClarionError(Code.INVALID, "The provider's address is not allowed.", fields=[fault]) from error
 
 
 def _check_order(name: str, priority: int) -> list[tuple[str, str]]:

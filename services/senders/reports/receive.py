@@ -12,9 +12,9 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
+from runtime.printable import printable
 from runtime.telemetry import labelled
 from services import suppressed
-from services.senders.compose import one_line
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -114,7 +114,7 @@ class Receiver:
                 provider=account.kind,
                 provider_id=account.provider_id,
                 events=len(odd),
-                error=odd[0].detail,
+                error=_shown(odd[0].detail),
             )
         return reports
 
@@ -257,4 +257,4 @@ def _masked(detail: str, address: str) -> str:
 
 
 def _shown(detail: str) -> str:
-    return one_line(detail)[:_MAX_DETAIL]
+    return printable(detail, _MAX_DETAIL)

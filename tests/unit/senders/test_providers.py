@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from services.senders import providers, registry
-from tests.unit.senders.builders import TENANT
+from tests.unit.senders.builders import TENANT, guard
 
 _SMTP = {"host": "smtp.example.org", "from_email": "noreply@example.org"}
 
@@ -91,10 +91,47 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
     assert sorted(_faults(settings)) == faults
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "smtp.example.org", "mail_1.internal", "localhost"])
+@pytest.mark.parametrize("host", ["8.8.8.8", "2620:fe::fe", "smtp.example.org", "mail_1.internal", "smtp.example.org."])
 def test_hosts(host: str) -> None:
     """Names and addresses of both families."""
-    assert _check({**_SMTP, "host": host}).settings["host"] == host
+    made = _check({**_SMTP, "host": host})
+    providers.check_address(made, guard())
+    assert made.settings["host"] == host
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "0x7f.1", "2130706433", "::ffff:127.0.0.1", "169.254.169.254", "localhost", "10.1.2.3"]
+)
+def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
+    """Whoever makes the provider reads at once what is wrong, and what to do."""
+    made = _check({**_SMTP, "host": host})
+    with pytest.raises(ClarionError) as caught:
+        providers.check_address(made, guard())
+    assert caught.value.code is Code.INVALID
+    [(field, sentence)] = caught.value.fields
+    assert field == "settings.host"
+    assert "CLARION_EGRESS_ALLOW" in sentence or "four decimal numbers" in sentence
+
+
+def test_ports_that_are_not_allowed_are_not_saved() -> None:
+    """The sentence names those that are."""
+    with pytest.raises(ClarionError) as caught:
+        providers.check_address(_check({**_SMTP, "port": 6379}), guard())
+    [(field, sentence)] = caught.value.fields
+    assert (field, sentence.startswith("Port 6379 is none of 25, ")) == ("settings.port", True)
+
+
+def test_what_the_operator_allows_is_saved() -> None:
+    """By address and port."""
+    allowed = {**_SMTP, "host": "127.0.0.1", "port": 1025}
+    providers.check_address(_check(allowed), guard("127.0.0.0/8:1025"))
+    with pytest.raises(ClarionError):
+        providers.check_address(_check({**allowed, "port": 1026}), guard("127.0.0.0/8:1025"))
+
+
+def test_what_connects_to_no_server_of_its_settings_is_not_asked() -> None:
+    """The sandbox, and the APIs, whose hosts are no setting."""
+    providers.check_address(_check("", kind="sandbox"), guard())
 
 
 @pytest.mark.parametrize(

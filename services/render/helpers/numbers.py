@@ -2,6 +2,7 @@
 
 import copy
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from services.render.helpers.values import count_of, number_of, text_option
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from decimal import Context
+    from decimal import Context, Decimal
 
     from babel.numbers import NumberPattern
 
@@ -31,8 +32,9 @@ def _format_number(arguments: _Arguments, options: Options, culture: Culture) ->
         return text_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
     patterns = locale.percent_formats if options.get("style") == "percent" else locale.decimal_formats
-    with _long_numbers():
-        return str(_with_digits(patterns[None], options).apply(number, locale))
+    pattern = _with_digits(patterns[None], options)
+    with _arithmetic():
+        return str(pattern.apply(_unsigned_zero(number, pattern.frac_prec[1] + pattern.scale), locale))
 
 
 def _with_digits(pattern: "NumberPattern", options: Options) -> "NumberPattern":
@@ -60,23 +62,55 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
         return text_of(arguments[0])
     if not _CURRENCY.fullmatch(currency):
         return _format_number(arguments[:1], {**options, "minimumFractionDigits": 2}, culture)
-    from babel.numbers import format_currency
+    from babel.numbers import get_currency_precision, get_currency_symbol
 
-    with _long_numbers():
-        return format_currency(number, currency, locale=locale_of(culture, options.get("locale")))
+    locale = locale_of(culture, options.get("locale"))
+    pattern = _spaced(locale.currency_formats["standard"], get_currency_symbol(currency, locale))
+    with _arithmetic():
+        number = _unsigned_zero(number, get_currency_precision(currency))
+        return str(pattern.apply(number, locale, currency=currency))
 
 
-def _long_numbers() -> "AbstractContextManager[Context]":
-    """Calculate with what number_of() gives exactly: its longest has some 330 digits, decimal's own limit is 28."""
-    from decimal import localcontext
+def _spaced(pattern: "NumberPattern", symbol: str) -> "NumberPattern":
+    """Return the pattern with a no-break space between a symbol of letters and the digits (CLDR: currencySpacing)."""
+    changed = copy.copy(pattern)
+    if not _is_sign(symbol[-1]):
+        before, below = pattern.prefix
+        changed.prefix = (_apart(before), _apart(below))
+    if not _is_sign(symbol[0]):
+        after, below = pattern.suffix
+        changed.suffix = (_apart(after[::-1])[::-1], _apart(below[::-1])[::-1])
+    return changed
 
-    return localcontext(prec=_PRECISION)
+
+def _apart(text: str) -> str:
+    return f"{text}\u00a0" if text.endswith("\u00a4") else text
+
+
+def _is_sign(character: str) -> bool:
+    """Tell whether it stands beside a digit without a space: a currency's sign, or a space itself."""
+    return unicodedata.category(character)[0] in "SZ"
+
+
+def _unsigned_zero(number: "Decimal", digits: int) -> "Decimal":
+    """Return the number, without the sign of what is nothing once it is rounded to so many digits."""
+    return abs(number) if round(number, digits) == 0 else number
+
+
+def _arithmetic() -> "AbstractContextManager[Context]":
+    """Calculate as browsers do, halves away from zero, and with what number_of() gives exactly.
+
+    Its longest number has some 330 digits, decimal's own limit is 28.
+    """
+    from decimal import ROUND_HALF_UP, localcontext
+
+    return localcontext(prec=_PRECISION, rounding=ROUND_HALF_UP)
 
 
 def _pluralize(arguments: _Arguments, options: Options, culture: Culture) -> str:
     number = number_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
-    with _long_numbers():
+    with _arithmetic():
         form = "other" if number is None else locale.plural_form(number)
     if form in options:
         return text_of(options[form])

@@ -72,6 +72,12 @@ def lineage(tag: str) -> tuple[LocaleId, ...]:
     return tuple(dict.fromkeys(_ancestors(identify(tag))))
 
 
+def in_likely_region(locale: LocaleId) -> LocaleId:
+    """Return the locale; where it has no region, with the one that CLDR takes for it ("de": "de-DE")."""
+    region = locale.region or _likely(locale.language, script=locale.script).region
+    return locale._replace(region=region)
+
+
 def tag_of(locale: LocaleId) -> str:
     """Return the locale as a tag, without the script that its language has anyway."""
     script = "" if locale.script == _likely(locale.language).script else locale.script
@@ -95,8 +101,8 @@ def _ancestors(locale: LocaleId) -> Iterator[LocaleId]:
     while at is not None and at not in seen:
         seen.add(at)
         yield at
-        if not at.region and not at.variants:
-            yield at._replace(region=_likely(at.language, script=at.script).region)
+        if not at.variants:
+            yield in_likely_region(at)
         at = _parent(at)
 
 

@@ -42,15 +42,15 @@ def _written(moment: date, wanted: str, clock: str, locale: "Locale") -> str:
 
     from services.render.helpers.fields import Fields
 
-    def write(pattern: "DateTimePattern", value: date) -> str:
-        return str(pattern % Fields(value, locale))
+    def write(pattern: "DateTimePattern") -> str:
+        return str(pattern % Fields(_midnight(moment), locale))
 
     if wanted not in _STYLES and wanted not in ("", _NONE):
-        return write(parse_pattern(wanted), _midnight(moment))
-    day = "" if wanted == _NONE else write(locale.date_formats[wanted or "medium"], moment)
+        return write(parse_pattern(wanted))
+    day = "" if wanted == _NONE else write(locale.date_formats[wanted or "medium"])
     if clock not in _STYLES or type(moment) is not datetime:
-        return day or write(locale.date_formats["medium"], moment)
-    time = write(locale.time_formats[clock], moment)
+        return day or write(locale.date_formats["medium"])
+    time = write(locale.time_formats[clock])
     if not day:
         return time
     joined = str(locale.datetime_formats[wanted or "medium"])

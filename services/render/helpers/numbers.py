@@ -61,7 +61,9 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
     if number is None:
         return text_of(arguments[0])
     if not _CURRENCY.fullmatch(currency):
-        return _format_number(arguments[:1], {**options, "minimumFractionDigits": 2}, culture)
+        return _format_number(
+            arguments[:1], {**options, "minimumFractionDigits": 2, "maximumFractionDigits": 2}, culture
+        )
     from babel.numbers import get_currency_precision, get_currency_symbol
 
     locale = locale_of(culture, options.get("locale"))

@@ -38,17 +38,18 @@ def _read(text: str) -> date | None:
             return date.fromisoformat(text)
         if (number := _NUMBER.fullmatch(text)) is not None:
             return _since_1970(number_of(text)) if len(number["digits"]) >= _FEWEST_DIGITS else None
-        return _read_time(text.upper())
+        moment = _read_time(text)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _read_time(text: str) -> datetime:
-    text, days = _END_OF_DAY.subn("00", text)
-    moment = datetime.fromisoformat(_LEAP_SECOND.sub("59", text))
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment + timedelta(days=days)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        text, days = _END_OF_DAY.subn("00", text.upper())
+        return datetime.fromisoformat(_LEAP_SECOND.sub("59", text)) + timedelta(days=days)
 
 
 def _since_1970(number: "Decimal | None") -> datetime | None:

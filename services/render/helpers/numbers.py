@@ -4,6 +4,7 @@ import copy
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.render.handlebars.culture import Culture
@@ -23,6 +24,10 @@ _Arguments: TypeAlias = tuple[Any, ...]
 _CURRENCY = re.compile("[A-Z]{3}")
 _MOST_DIGITS = 20
 _PRECISION = 500
+# Of a pattern: the currency's place, where it touches the digits.
+_BEFORE = re.compile("(?<=\u00a4)$")
+_BEHIND = re.compile("^(?=\u00a4)")
+_APART = "\u00a0"
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 
 
@@ -64,29 +69,32 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
         return _format_number(
             arguments[:1], {**options, "minimumFractionDigits": 2, "maximumFractionDigits": 2}, culture
         )
-    from babel.numbers import get_currency_precision, get_currency_symbol
+    from babel.numbers import get_currency_precision
 
     locale = locale_of(culture, options.get("locale"))
-    pattern = _spaced(locale.currency_formats["standard"], get_currency_symbol(currency, locale))
+    symbol = str(locale.currency_symbols.get(currency, currency))
+    pattern = locale.currency_formats["standard"]
+    # CLDR's currencySpacing: letters stand apart from digits.
+    pattern = _spaced(pattern, before=not _is_sign(symbol[-1]), behind=not _is_sign(symbol[0]))
     with _arithmetic():
         number = _unsigned_zero(number, get_currency_precision(currency))
         return str(pattern.apply(number, locale, currency=currency))
 
 
-def _spaced(pattern: "NumberPattern", symbol: str) -> "NumberPattern":
-    """Return the pattern with a no-break space between a symbol of letters and the digits (CLDR: currencySpacing)."""
+@lru_cache(maxsize=256)
+def _spaced(pattern: "NumberPattern", *, before: bool, behind: bool) -> "NumberPattern":
+    """Return the pattern with a no-break space between a currency's place and the digits, where it has none.
+
+    before, behind: where the place is before the digits, or behind them.
+    """
     changed = copy.copy(pattern)
-    if not _is_sign(symbol[-1]):
-        before, below = pattern.prefix
-        changed.prefix = (_apart(before), _apart(below))
-    if not _is_sign(symbol[0]):
-        after, below = pattern.suffix
-        changed.suffix = (_apart(after[::-1])[::-1], _apart(below[::-1])[::-1])
+    positive, negative = pattern.prefix
+    if before:
+        changed.prefix = (_BEFORE.sub(_APART, positive), _BEFORE.sub(_APART, negative))
+    positive, negative = pattern.suffix
+    if behind:
+        changed.suffix = (_BEHIND.sub(_APART, positive), _BEHIND.sub(_APART, negative))
     return changed
-
-
-def _apart(text: str) -> str:
-    return f"{text}\u00a0" if text.endswith("\u00a4") else text
 
 
 def _is_sign(character: str) -> bool:
@@ -96,7 +104,7 @@ def _is_sign(character: str) -> bool:
 
 def _unsigned_zero(number: "Decimal", digits: int) -> "Decimal":
     """Return the number, without the sign of what is nothing once it is rounded to so many digits."""
-    return abs(number) if round(number, digits) == 0 else number
+    return abs(number) if number.is_signed() and round(number, digits) == 0 else number
 
 
 def _arithmetic() -> "AbstractContextManager[Context]":

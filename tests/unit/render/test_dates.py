@@ -150,6 +150,32 @@ def test_every_zone_that_cldr_knows_is_known_by_its_name_of_today() -> None:
             assert names[0] == names[1]
 
 
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("zh-TW", "\u9031\u4e94"),
+        ("zh-AU", "\u9031\u4e94"),
+        ("zh_hk", "\u9031\u4e94"),
+        ("zh-SG", "\u5468\u4e94"),
+        ("zh", "\u5468\u4e94"),
+        ("iw", "\u05d9\u05d5\u05dd \u05d5\u05f3"),
+        ("no", "fre."),
+        ("in-ID", "Jum"),
+        ("sr-ME", "pet"),
+        ("sh", "pet"),
+        ("sr", "\u043f\u0435\u0442"),
+        ("de_DE.UTF-8", "Fr."),
+        ("sr_RS@latin", "pet"),
+        ("de-DE-u-ca-buddhist", "Fr."),
+    ],
+)
+def test_languages_by_any_of_their_names(locale: str, expected: str) -> None:
+    """Older codes, likely scripts, the forms of POSIX and of browsers: as the recipient's, and as an option."""
+    day = "2027-01-01"
+    assert render("{{formatDate d 'EEE'}}", {"d": day}, locale=locale) == expected
+    assert render("{{formatDate d 'EEE' locale=l}}", {"d": day, "l": locale}) == expected
+
+
 # Of a language's likely region: the week's first day (0: Monday) and how many days make the year's first week.
 WEEKS = {
     "de": (0, 4),

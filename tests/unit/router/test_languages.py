@@ -1,5 +1,8 @@
 """Languages: tags, fallbacks, and which template a recipient's leads to."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -112,6 +115,16 @@ def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
 def test_parents(wanted: str, expected: str) -> None:
     """CLDR's, nearest first; never in another script."""
     assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected.split()
+
+
+def test_the_page_about_templates_says_so() -> None:
+    """Each row of its table of parents."""
+    page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+    table = page.split("| recipient | versions that are looked for |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()]
+    assert len(rows) > 5
+    for wanted, *expected in rows:
+        assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected
 
 
 @pytest.mark.parametrize(

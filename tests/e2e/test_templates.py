@@ -63,8 +63,11 @@ async def test_each_recipient_gets_their_language(client: Client) -> None:
 
 async def test_keys_keep_the_order_of_the_request(client: Client) -> None:
     """From the request to the text, also of a large body; in a preview, a test, a replay and an export."""
-    body = "{{#each totals}}{{@key}}={{this}};{{/each}} {{#each shipTo}}{{@key}}{{#if @last}}.{{/if}}{{/each}} {{json lines}}"
-    variables = {
+    body = (
+        "{{#each totals}}{{@key}}={{this}};{{/each}} {{#each shipTo}}{{@key}}{{#if @last}}.{{/if}}{{/each}}"
+        " {{json lines}}"
+    )
+    variables: dict[str, Any] = {
         "totals": {"Subtotal": "4000", "Shipping": "200", "Total": "4200"},
         "lines": [{"10": "c", "2": "b", "b": 1, "a": 2}],
     }
@@ -79,15 +82,15 @@ async def test_keys_keep_the_order_of_the_request(client: Client) -> None:
     )
     payload = {"userId": "orderly", "recipientPhone": PHONE, **rest}
     for filling in ("", "x" * 5000):
-        event = {"eventType": "ordered", "payload": payload, "variables": {**variables, "filling": filling}}
+        filled = {**variables, "filling": filling}
+        event = {"eventType": "ordered", "payload": payload, "variables": filled}
         event_id = await client.tenant.accept(event)
         await finished(client, event_id)
         again = (await client.operator.must("POST", f"/events/{event_id}/replay", json={}))["event_id"]
         for one in (event_id, again, tested["event_id"]):
             await finished(client, one)
             assert [message["text"] for message in await client.operator.outbox(one)] == [expected]
-        reordered = {**event, "variables": dict(reversed(event["variables"].items()))}
-        assert await client.tenant.accept(reordered) == event_id
+        assert await client.tenant.accept({**event, "variables": dict(reversed(filled.items()))}) == event_id
     exported = await client.operator.must(
         "POST", f"/tenants/{client.tenant.id}/recipients/export", json={"user_id": "orderly"}
     )

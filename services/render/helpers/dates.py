@@ -40,7 +40,7 @@ def _format_date(arguments: _Arguments, options: Options, culture: Culture) -> s
 def _written(moment: date, wanted: str, clock: str, locale: "Locale") -> str:
     from babel.dates import parse_pattern
 
-    from services.render.helpers.fields import Fields
+    from services.render.helpers.date_fields import Fields
 
     def write(pattern: "DateTimePattern") -> str:
         return str(pattern % Fields(_midnight(moment), locale))

@@ -79,8 +79,9 @@ def in_likely_region(locale: LocaleId) -> LocaleId:
 
 
 def tag_of(locale: LocaleId) -> str:
-    """Return the locale as a tag, without the script that its language has anyway."""
-    script = "" if locale.script == _likely(locale.language).script else locale.script
+    """Return the locale as a tag, without a script that is likely both for its language and for that in its region."""
+    likely = {_likely(locale.language).script, _likely(locale.language, region=locale.region).script}
+    script = "" if likely == {locale.script} else locale.script
     return "-".join(filter(None, (locale.language, script, locale.region, *locale.variants)))
 
 

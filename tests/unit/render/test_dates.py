@@ -158,6 +158,8 @@ def test_every_zone_that_cldr_knows_is_known_by_its_name_of_today() -> None:
         ("zh_hk", "\u9031\u4e94"),
         ("zh-SG", "\u5468\u4e94"),
         ("zh", "\u5468\u4e94"),
+        ("zh-Hans-TW", "\u5468\u4e94"),
+        ("zh-Hans-HK", "\u5468\u4e94"),
         ("iw", "\u05d9\u05d5\u05dd \u05d5\u05f3"),
         ("no", "fre."),
         ("in-ID", "Jum"),

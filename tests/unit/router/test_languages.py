@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
 from services import locales
@@ -59,6 +61,9 @@ def test_tags_are_kept_in_one_form(text: str, expected: str) -> None:
         ("zh-HK", "zh-Hant-HK"),
         ("zh-CN", "zh-CN"),
         ("zh-Hans", "zh"),
+        ("zh-Hans-TW", "zh-Hans-TW"),
+        ("zh-Hans-HK", "zh-Hans-HK"),
+        ("sr-Cyrl-ME", "sr-Cyrl-ME"),
         ("sr-ME", "sr-Latn-ME"),
         ("sr-Cyrl-RS", "sr-RS"),
         ("pa-PK", "pa-Arab-PK"),
@@ -104,6 +109,8 @@ def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
         ("zh-TW", "zh-Hant-TW zh-Hant"),
         ("zh-MO", "zh-Hant-MO zh-Hant-HK zh-Hant zh-Hant-TW"),
         ("zh-SG", "zh-SG zh zh-CN"),
+        ("zh-Hans-TW", "zh-Hans-TW zh zh-CN"),
+        ("sr-Cyrl-ME", "sr-Cyrl-ME sr sr-RS"),
         ("sr-ME", "sr-Latn-ME sr-Latn sr-Latn-RS"),
         ("nn", "nn nn-NO nb nb-NO"),
         ("no", "nb nb-NO"),
@@ -115,6 +122,17 @@ def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
 def test_parents(wanted: str, expected: str) -> None:
     """CLDR's, nearest first; never in another script."""
     assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected.split()
+
+
+@given(st.from_regex(locales._TAG, fullmatch=True))
+def test_any_tag_has_parents(text: str) -> None:
+    """They end, all in scripts that are named, and each is written so that it is read as itself."""
+    tag = locales.normal(text)
+    found = locales.lineage(tag) if tag else ()
+    assert (len(found) > 0) is bool(tag)
+    assert len(found) < 20
+    for locale in found:
+        assert locales.identify(locales.tag_of(locale)) == locale
 
 
 def test_the_page_about_templates_says_so() -> None:
@@ -137,6 +155,7 @@ def test_the_page_about_templates_says_so() -> None:
         pytest.param("zh-Hans zh-Hant", "zh-CN", "", "zh-Hans", id="mainland"),
         pytest.param("zh-Hans zh-Hant", "zh", "", "zh-Hans", id="chinese"),
         pytest.param("zh zh-TW", "zh-Hant-TW", "", "zh-TW", id="a-version-without-a-script"),
+        pytest.param("zh zh-Hant", "zh-Hans-TW", "", "zh", id="simplified-in-taiwan"),
         pytest.param("zh-Hant zh-Hant-HK", "zh-MO", "", "zh-Hant-HK", id="macao"),
         pytest.param("zh zh-Hant-HK", "zh-TW", "zh", "zh-Hant-HK", id="the-default-in-the-other-script"),
         pytest.param("zh en", "zh-TW", "zh", "zh", id="only-the-default-in-the-other-script"),

@@ -51,6 +51,18 @@ async def test_renders_in_order(pool: Pool) -> None:
     assert [answer.content.text for answer in answers] == [f"Hi {number}" for number in range(300)]
 
 
+async def test_what_helpers_need_is_loaded_in_a_worker(pool: Pool) -> None:
+    """Confined as it is it finds Unicode's rules and each language's, and keeps the order of keys."""
+    body = (
+        "{{truncate s 6 end=''}}|{{formatDate d 'EEE O'}}|{{formatCurrency 0.125 'KES'}}|{{#each m}}{{@key}}{{/each}}"
+    )
+    flag = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    variables = f'{{"s":"Go {flag} now","d":"2027-01-01","m":{{"b":1,"2":2,"a":3}}}}'.encode()
+    asked = Job(Source(2, "", body), version_id="helped", variables=variables, fallback=b'{"locale":"zh-AU"}')
+    (answer,) = await run(pool, [asked])
+    assert (answer.outcome, answer.content.text) == ("ok", "Go|\u9031\u4e94 GMT|KES 0.13|2ba")
+
+
 async def test_segfault_is_alone(reckless_pool: Pool) -> None:
     """One item among twenty really crashes the converter: nineteen are rendered."""
     jobs = [sms() for _ in range(20)]

@@ -26,7 +26,7 @@ HIDDEN = "<div style='display:none'>"
         ("a<!-- not <p> this -->b", "ab"),
         ("<!doctype html><?xml?>a", "a"),
         ("a <img src=x alt='a cat'> b <img src=y>", "a a cat b"),
-        ("a\xa0&nbsp;b", "a b"),
+        ("a\xa0&nbsp;b &nbsp; c", "a  b   c"),
         ("<x-y:z>a</x-y:z>", "a"),
     ],
 )
@@ -150,7 +150,7 @@ def test_hidden(markup: str, expected: str) -> None:
         ("<a title='>' href='u'>x</a>", "x (u)"),
         ("a<!-- b", "a"),
         ("a<!-- b --> c <!-- d", "a c"),
-        ("a<!-->b-->c", "ac"),
+        ("a<!-->b-->c", "ab-->c"),
         ("<>a</>", "<>a</>"),
     ],
 )

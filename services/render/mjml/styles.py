@@ -1,0 +1,23 @@
+"""<mj-style inline="inline">: rules written into the elements that they are for."""
+
+from services.render.mjml.faults import MjmlError
+
+
+def inlined(markup: str, css: str) -> str:
+    """Return the document with css in its style attributes, in front of what these say already. Raises MjmlError."""
+    if not css or css.isspace():
+        return markup
+    # Only who inlines needs it.
+    import css_inline
+
+    inliner = css_inline.CSSInliner(
+        inline_style_tags=False,
+        keep_style_tags=True,
+        keep_link_tags=True,
+        load_remote_stylesheets=False,
+        extra_css=css,
+    )
+    try:
+        return inliner.inline(markup)
+    except css_inline.InlineError as error:
+        raise MjmlError(f'the rules of <mj-style inline="inline"> cannot be read: {error}') from None

@@ -10,6 +10,15 @@ from enum import Enum, auto
 
 from services.render.html_syntax import MARKUP, RAW_TEXT, VOID, end_of_raw_text, is_element, is_self_closed
 
+
+class Place(Enum):
+    """What stands around: nothing that matters, a table whose rows these are, or nobody knows."""
+
+    TEXT = auto()
+    TABLE = auto()
+    ANY = auto()
+
+
 # Elements within elements, and start tags without an end tag; more of them are left out, their content stays.
 MAX_DEPTH = 256
 _MAX_UNCLOSED = 1000
@@ -73,20 +82,42 @@ _BREAKING_OUT = (
 )
 # The end of the element around them ends them.
 _END_ITSELF = frozenset(("dd", "dt", "li", "optgroup", "option", "p", "rp", "rt"))
+# What most contents consist of. Where it is nested rightly nothing is to be done.
+_SIMPLE_TAG = re.compile(r"""<(/?)([a-z][a-z0-9]*+)(?:\s++[a-z-]++="[^"<>]*+")*+\s*+(/?)>""")
+_SIMPLE_VOID = frozenset(("br", "hr", "img"))
+_SIMPLE = _FORMATTING | frozenset(
+    (
+        "blockquote",
+        "center",
+        "div",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "li",
+        "ol",
+        "p",
+        "span",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "tr",
+        "ul",
+    )
+)
+_SIMPLE_PARENTS = {
+    "table": (Place.TEXT, Place.ANY, *(_SIMPLE - {"table", "tbody", "tr"})),
+    "tbody": (Place.TABLE, Place.ANY, "table"),
+    "tr": (Place.TABLE, Place.ANY, "table", "tbody"),
+    **dict.fromkeys(_CELLS, ("tr",)),
+}
 _COMMENT_END = re.compile(r".*--!?>", re.DOTALL)
-
-
-class Place(Enum):
-    """What stands around: nothing that matters, a table whose rows these are, or nobody knows."""
-
-    TEXT = auto()
-    TABLE = auto()
-    ANY = auto()
 
 
 def contained(markup: str, place: Place = Place.TEXT) -> str:
     """Return it well nested, for its place."""
-    if "<" not in markup:
+    if "<" not in markup or _is_simple(markup, place):
         return markup
     closed = _COMMENT_END.match(markup)
     comments = 0 if closed is None else closed.end()
@@ -94,6 +125,25 @@ def contained(markup: str, place: Place = Place.TEXT) -> str:
     if rest >= 0:
         markup = markup[:rest] + markup[rest:].replace("<!--", "&lt;!--")
     return _Nesting(markup, place).result()
+
+
+def _is_simple(markup: str, place: Place) -> bool:
+    """Tell whether there are only simple tags, each with its end tag."""
+    tags = _SIMPLE_TAG.findall(markup)
+    if len(tags) != markup.count("<"):
+        return False
+    around: list[str | Place] = [place]
+    for end, name, closed in tags:
+        if end:
+            if around.pop() != name:
+                return False
+        elif name not in _SIMPLE_VOID:
+            if closed or name not in _SIMPLE or len(around) > MAX_DEPTH:
+                return False
+            if name in _SIMPLE_PARENTS and around[-1] not in _SIMPLE_PARENTS[name]:
+                return False
+            around.append(name)
+    return len(around) == 1
 
 
 class _Nesting:
@@ -226,7 +276,10 @@ class _Nesting:
         inside = self._open[index + 1 :]
         if not _walls_of(name).isdisjoint(inside):
             return
-        self._shorten(index, [] if name in _SCOPES else [one for one in inside if one in _FORMATTING])
+        if name in _FORMATTING:
+            self._shorten(index, inside)
+        else:
+            self._shorten(index, [] if name in _SCOPES else [one for one in inside if one in _FORMATTING])
         self._unclosed -= 1
         self._out.append(written)
 

@@ -12,10 +12,11 @@ from services.render.numbering import Numbering
 # A no-break space is none of them: it does not collapse.
 _WHITE = re.compile(r"[ \t\r\n\f\v]+")
 _SPACES = re.compile(r"[ \t\f\v]+")
-_MAY_HIDE = re.compile("none|hidden|collapse|max-height", re.IGNORECASE)
-_HIDDEN = re.compile(r"display\s*+:\s*+none|visibility\s*+:\s*+(?:hidden|collapse)", re.IGNORECASE)
-_NO_HEIGHT = re.compile(r"max-height\s*+:\s*+0+(?![\d.])", re.IGNORECASE)
-_CLIPPED = re.compile(r"overflow\s*+:\s*+hidden", re.IGNORECASE)
+# In small letters: what begins with one literal is found many times faster.
+_NO_DISPLAY = re.compile(r"display\s*+:\s*+none")
+_INVISIBLE = re.compile(r"visibility\s*+:\s*+hidden")
+_NO_HEIGHT = re.compile(r"max-height\s*+:\s*+0+(?![\d.])")
+_CLIPPED = re.compile(r"overflow\s*+:\s*+hidden")
 _WHITE_SPACE = re.compile(r"white-space\s*+:\s*+(pre(?:-line|-wrap)?|break-spaces)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"(?<![ \t])[ \t]++(?=[\n\0]|\Z)")
@@ -30,6 +31,24 @@ _PARAGRAPHS = frozenset(
 )
 _LINES = frozenset(("dd", "dt", "li", "tr"))
 _BLOCKS = _PARAGRAPHS | _LINES
+_COMMON = _BLOCKS | {
+    "a",
+    "b",
+    "body",
+    "br",
+    "head",
+    "html",
+    "img",
+    "meta",
+    "span",
+    "strong",
+    "style",
+    "tbody",
+    "td",
+    "title",
+}
+_CELLS = frozenset(("td", "th"))
+_PREFORMATTED = frozenset(("listing", "pre"))
 _LISTS = frozenset(("dir", "menu", "ol", "ul"))
 # One of them ends at the next: their own end tags may be missing.
 _END_ITSELF = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
@@ -41,27 +60,34 @@ _KEPT_LINE = "\0"
 
 def from_html(markup: str) -> str:
     """Return the text that a reader would see."""
-    reader = _Reader()
+    reader = _Reader(may_keep="white-space" in markup)
     position = 0
-    while (found := MARKUP.search(markup, position)) is not None:
-        if found.start() > position:
-            reader.text(markup[position : found.start()])
-        position = found.end()
-        name = found["name"]
+    while position >= 0:
+        position = _read(reader, markup, position)
+    return reader.result()
+
+
+def _read(reader: "_Reader", markup: str, position: int) -> int:
+    """Read up to behind an element that shows nothing, and return where that is; -1: there is no more."""
+    for found in MARKUP.finditer(markup, position):
+        start, end = found.span()
+        if start > position:
+            reader.text(markup[position:start])
+        position = end
+        _, _, closing, name, attributes, cut, _ = found.groups()
         if name is None:
             continue
-        if found["cut"] is not None or not is_element(name):
-            reader.text(found[0])
-            continue
         name = name.lower()
-        if found["end"]:
+        if cut is not None or not (name in _COMMON or is_element(name)):
+            reader.text(found[0])
+        elif closing:
             reader.close(name)
         elif name in _SKIPPED:
-            position = _after_skipped(markup, name, position)
+            return _after_skipped(markup, name, position)
         else:
-            reader.open(name, found["attributes"])
+            reader.open(name, attributes)
     reader.text(markup[position:])
-    return reader.result()
+    return -1
 
 
 def _after_skipped(markup: str, name: str, position: int) -> int:
@@ -72,9 +98,13 @@ def _after_skipped(markup: str, name: str, position: int) -> int:
 
 
 class _Reader:
-    """Collects words and line breaks. hidden: the tag whose end ends what is not shown, and its nesting."""
+    """Collects words and line breaks. hidden: the tag whose end ends what is not shown, and its nesting.
 
-    def __init__(self) -> None:
+    may_keep: spaces and line ends may be kept somewhere outside of <pre> too.
+    """
+
+    def __init__(self, *, may_keep: bool) -> None:
+        self._may_keep = may_keep
         self._parts: list[str] = []
         self._newlines = 2  # at the end of what is written so far; the start of the text counts as a blank line
         self._space = False
@@ -86,7 +116,7 @@ class _Reader:
 
     def text(self, raw: str) -> None:
         if not self._hidden:
-            self._words(unescaped(raw))
+            self._words(unescaped(raw) if "&" in raw else raw)
 
     def _words(self, words: str) -> None:
         if self._kept is not None:
@@ -119,18 +149,16 @@ class _Reader:
         elif attributes and _is_hidden(attributes):
             self._hidden, self._nesting = name, 1
         else:
-            self._open_shown(name, attributes)
-            self._kept = _Kept.within(self._kept, name, attributes)
-
-    def _open_shown(self, name: str, attributes: str) -> None:
-        if name in _BLOCKS:
-            self._open_block(name, attributes)
-        elif name == "a":
-            self._end_link()  # links do not nest
-            address = _WHITE.sub(" ", attribute(attributes, "href") or "").strip()
-            self._link = (address, len(self._parts))
-        elif name in {"td", "th"}:
-            self._space = True
+            if name in _BLOCKS:
+                self._open_block(name, attributes)
+            elif name == "a":
+                self._end_link()  # links do not nest
+                address = _WHITE.sub(" ", attribute(attributes, "href") or "").strip()
+                self._link = (address, len(self._parts))
+            elif name in _CELLS:
+                self._space = True
+            if self._kept is not None or name in _PREFORMATTED or (self._may_keep and attributes):
+                self._kept = _Kept.within(self._kept, name, attributes)
 
     def _open_void(self, name: str, attributes: str) -> None:
         if name == "br" and self._kept is not None:
@@ -262,7 +290,7 @@ class _Kept:
             styled = _WHITE_SPACE.search(attribute(attributes, "style") or "")
         if styled is not None:
             return cls(name, styled[1].lower(), is_start=name == "pre")
-        return cls(name, "pre", is_start=True) if name in {"pre", "listing"} else None
+        return cls(name, "pre", is_start=True) if name in _PREFORMATTED else None
 
     def after_end(self, name: str) -> "_Kept | None":
         """Return what holds behind an end tag."""
@@ -281,11 +309,13 @@ class _Kept:
 
 
 def _is_hidden(attributes: str) -> bool:
-    if _MAY_HIDE.search(attributes) is None:
-        return False
-    if attribute(attributes, "hidden") is not None:
-        return True
-    style = attribute(attributes, "style") or ""
-    return _HIDDEN.search(style) is not None or (
-        _NO_HEIGHT.search(style) is not None and _CLIPPED.search(style) is not None
-    )
+    lowered = attributes.lower()
+    if "hidden" in lowered:
+        if attribute(attributes, "hidden") is not None:
+            return True
+        style = (attribute(attributes, "style") or "").lower()
+        if _INVISIBLE.search(style) or (_NO_HEIGHT.search(style) and _CLIPPED.search(style)):
+            return True
+    if "none" in lowered and _NO_DISPLAY.search(lowered) is not None:
+        return _NO_DISPLAY.search((attribute(attributes, "style") or "").lower()) is not None
+    return False

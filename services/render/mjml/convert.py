@@ -6,7 +6,7 @@ from mjml import mjml2html
 
 from services.render.mjml import endings, repair, styles
 from services.render.mjml.elements import ELEMENTS
-from services.render.mjml.faults import MjmlError, explained, first_fault, stray, tags
+from services.render.mjml.faults import MjmlError, explained, first_fault, is_nested, stray, tags
 
 # What may stand before the root; a byte order mark too.
 _ROOT = re.compile(r"[\ufeff\s]*+(?:(?:<!--.*?-->|<\?[^<>]*+>|<!(?i:doctype)[^<>]*+>)\s*+)*+(?=<mjml[\s>])", re.DOTALL)
@@ -82,9 +82,8 @@ def _is_refused(structure: str) -> bool:
 
 def _converted(structure: str) -> str:
     """Convert what holds no HTML. Raises MjmlError, also for what the converter would make something else of."""
-    fault = first_fault(structure)
-    if fault is not None:
-        raise fault
+    if not is_nested(structure):
+        raise MjmlError("its tags do not match")
     try:
         return mjml2html(structure, include_loader=_no_include)
     except ValueError as error:

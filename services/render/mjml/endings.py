@@ -38,7 +38,7 @@ class Document:
 
 
 def split(markup: str) -> Document:
-    """Take the contents out."""
+    """Take out the contents that are more than text."""
     document = Document("", [])
     pieces: list[str] = []
     endless: set[str] = set()
@@ -59,7 +59,7 @@ def split(markup: str) -> Document:
                 document.css += content + "\n"
                 pieces.append(markup[written : found.start()])
                 written = markup.find(">", end) + 1 or len(markup)
-            elif content and not content.isspace():
+            elif "<" in content:
                 pieces += (markup[written:position], document.place(_made_fit(name, content)))
                 written = end
             position = max(end, written)
@@ -88,8 +88,8 @@ def _end(markup: str, name: str, position: int) -> int:
 
 def _made_fit(name: str, content: str) -> str:
     """Return content that stays within its element."""
-    if name == "mj-title":  # also written as an attribute
-        return content.replace("<", "&lt;").replace('"', "&quot;")
+    if name == "mj-title":
+        return content.replace("<", "&lt;")
     if name == "mj-style":
         return _STYLE_END.sub(r"<\\/", content)
     return contained(content, _PLACES.get(name, Place.TEXT))

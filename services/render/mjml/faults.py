@@ -9,6 +9,9 @@ MAX_NESTING = 256
 _TAG = re.compile(
     r"""<!--(?P<comment>)|<(?P<end>/)?(?P<name>[a-zA-Z][^\s/>"'=<]*+)(?P<rest>(?:[^"'<>]++|"[^"]*"|'[^']*')*+)>"""
 )
+_TAG_OR_COMMENT = re.compile(
+    r"""<!--.*?-->|<(/?)([a-zA-Z][^\s/>"'=<]*+)((?:[^"'<>]++|"[^"]*"|'[^']*')*+)>""", re.DOTALL
+)
 _ATTRIBUTES = re.compile(r"""(?:\s+[^\s"'=<>/]++(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*+\s*/?""")
 # The converter knows them in small letters only: <BR> nests.
 _VOID = frozenset(
@@ -63,6 +66,22 @@ def stray(markup: str) -> MjmlError | None:
         if tag["end"] and tag["name"] == "mjml" and markup[position:].strip():
             return MjmlError("nothing may follow </mjml>", position)
     return None
+
+
+def is_nested(markup: str) -> bool:
+    """Tell whether every tag has its end, at most MAX_NESTING deep, and nothing is included. Fast."""
+    opened: list[str] = []
+    for end, name, rest in _TAG_OR_COMMENT.findall(markup):
+        if end:
+            if not opened or opened.pop() != name:
+                return False
+        elif name and not rest.endswith("/") and name not in _VOID:
+            opened.append(name)
+            if len(opened) > MAX_NESTING:
+                return False
+        if name == "mj-include":
+            return False
+    return not opened
 
 
 def first_fault(markup: str) -> MjmlError | None:

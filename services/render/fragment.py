@@ -174,7 +174,7 @@ class _Nesting:
             else:
                 position = self._start(found, name.lower())
         self._text(position, len(self._markup))
-        self._out.extend(f"</{name}>" for name in reversed(self._open) if name not in _END_ITSELF)
+        self._end(self._open)
         return "".join(self._out)
 
     def _text(self, start: int, end: int) -> None:
@@ -276,10 +276,10 @@ class _Nesting:
         inside = self._open[index + 1 :]
         if not _walls_of(name).isdisjoint(inside):
             return
-        if name in _FORMATTING:
-            self._shorten(index, inside)
-        else:
-            self._shorten(index, [] if name in _SCOPES else [one for one in inside if one in _FORMATTING])
+        if name in _SCOPES:
+            self._end([one for one in inside if one not in _TABLE_PARTS])
+            inside = []
+        self._shorten(index, inside if name in _FORMATTING else [one for one in inside if one in _FORMATTING])
         self._unclosed -= 1
         self._out.append(written)
 
@@ -299,8 +299,13 @@ class _Nesting:
                 index = place
             elif one in _WALLS[name]:
                 break
-        self._out.extend(f"</{one}>" for one in reversed(self._open[index:]) if one in _MARKED)
+        ended = _MARKED | _FORMATTING if name in _TABLE_PARTS else _MARKED
+        self._end([one for one in self._open[index:] if one in ended])
         self._shorten(index, [])
+
+    def _end(self, opened: list[str]) -> None:
+        """Write their end tags, as far as they need one."""
+        self._out.extend(f"</{name}>" for name in reversed(opened) if name not in _END_ITSELF)
 
     def _shorten(self, index: int, kept: list[str]) -> None:
         self._counts.subtract(self._open[index:])

@@ -173,6 +173,8 @@ class _Reader:
             self._words(attribute(attributes, "alt") or "")
 
     def _open_block(self, name: str, attributes: str) -> None:
+        if self._kept is not None:
+            self._kept.lines = 0  # a block begins on a line of its own anyway
         if name in _PARAGRAPHS:
             self._break(1 if self._lists and name in _LISTS else 2)
         elif name in _LINES:

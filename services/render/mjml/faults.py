@@ -10,7 +10,7 @@ _TAG = re.compile(
     r"""<!--(?P<comment>)|<(?P<end>/)?(?P<name>[a-zA-Z][^\s/>"'=<]*+)(?P<rest>(?:[^"'<>]++|"[^"]*"|'[^']*')*+)>"""
 )
 _TAG_OR_COMMENT = re.compile(
-    r"""<!--.*?-->|<(/?)([a-zA-Z][^\s/>"'=<]*+)((?:[^"'<>]++|"[^"]*"|'[^']*')*+)>""", re.DOTALL
+    r"""<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][^\s/>"'=<]*+)((?:[^"'<>]++|"[^"]*"|'[^']*')*+)>""", re.DOTALL
 )
 _ATTRIBUTES = re.compile(r"""(?:\s+[^\s"'=<>/]++(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*+\s*/?""")
 # The converter knows them in small letters only: <BR> nests.

@@ -1,10 +1,8 @@
 """<mj-style inline="inline">: rules written into the elements that they are for."""
 
-from services.render.mjml.faults import MjmlError
-
 
 def inlined(markup: str, css: str) -> str:
-    """Return the document with css in its style attributes, in front of what these say already. Raises MjmlError."""
+    """Return the document with css in its style attributes, in front of what these say already."""
     if not css or css.isspace():
         return markup
     # Only who inlines needs it.
@@ -17,7 +15,4 @@ def inlined(markup: str, css: str) -> str:
         load_remote_stylesheets=False,
         extra_css=css,
     )
-    try:
-        return inliner.inline(markup)
-    except css_inline.InlineError as error:
-        raise MjmlError(f'the rules of <mj-style inline="inline"> cannot be read: {error}') from None
+    return inliner.inline(markup)

@@ -91,6 +91,32 @@ async def test_preview(service: Service) -> None:
     assert "line 2" in answer.failure.detail
 
 
+async def test_a_preview_is_refused_as_saving_would_be(service: Service) -> None:
+    """What only data may break is the template's fault where the template breaks it."""
+    broken = render_pb2.PreviewRequest(channel=EMAIL, body=MAIL.replace("</mj-text>", "</b></mj-text>"))
+    answer = await service.call(service.render.Preview, broken)
+    assert answer.failure.reason == "template_error"
+    assert [(fault.field, fault.line) for fault in answer.failure.faults] == [("body", 3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("We <3 you", "We <3 you"),
+        ("<b>" * 20_000, ""),
+        ("</mj-text></mjml>", ""),
+        ("</div></td></tr></table>x", "x"),
+        ("<mj-include path='/etc/passwd' type='html'/>", ""),
+    ],
+)
+async def test_no_value_fails_a_mail(service: Service, value: str, text: str) -> None:
+    """Whatever stands in an ending tag, in a real worker."""
+    mail = await service.create(EMAIL, MAIL.replace("{{name}}", "{{{name}}}"), subject="s")
+    (result,) = await service.batch((mail.id, msgspec.json.encode({"name": value})))
+    assert not result.failure.reason
+    assert result.content.text == f"Hi {text}".strip()
+
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"body": "one\ntwo {{#if a}}"}, "body", "Line 2, column 5: the block {{#if}} is not closed"),
     ({"body": "x", "subject": "{{a b}}"}, "subject", "Line 1, column 1: 'a' is not a helper"),

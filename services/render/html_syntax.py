@@ -11,8 +11,8 @@ _IS = rf"{_BLANK}*+={_BLANK}*+"
 _UNQUOTED = r"""[^\t\n\f\r >"'][^\t\n\f\r >]*+"""
 _ATTRIBUTE = rf"""{_NAME}(?:{_IS}(?:"[^"]*+"|'[^']*+'|{_UNQUOTED}|(?=>))|(?!{_BLANK}*+=))"""
 
-# All that stands in a start tag behind its name.
-ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_ATTRIBUTE})*+"
+# All that stands in a start tag behind its name; what most attributes look like comes first, for it is fastest.
+ATTRIBUTES = rf"""(?:\x20[a-z-]++="[^"]*+"|[\t\n\f\r /]++|{_ATTRIBUTE})*+"""
 
 # A comment ("open": it has no end), a tag ("cut": it has no end), or what a browser takes for a comment.
 MARKUP = re.compile(

@@ -146,7 +146,11 @@ class _Reader:
             self._nesting += name == self._hidden
         elif name in VOID:
             self._open_void(name, attributes)
-        elif attributes and _is_hidden(attributes):
+        elif (
+            attributes
+            and ("none" in (lowered := attributes.lower()) or "hidden" in lowered)
+            and _is_hidden(attributes, lowered)
+        ):
             self._hidden, self._nesting = name, 1
         else:
             if name in _BLOCKS:
@@ -310,8 +314,8 @@ class _Kept:
         return words
 
 
-def _is_hidden(attributes: str) -> bool:
-    lowered = attributes.lower()
+def _is_hidden(attributes: str, lowered: str) -> bool:
+    """Tell whether an element is not shown. lowered: its attributes in small letters."""
     if "hidden" in lowered:
         if attribute(attributes, "hidden") is not None:
             return True

@@ -117,6 +117,15 @@ async def test_no_value_fails_a_mail(service: Service, value: str, text: str) ->
     assert result.content.text == f"Hi {text}".strip()
 
 
+async def test_styles_are_inlined_in_a_worker(service: Service) -> None:
+    """Within its memory, without files; the same mail twice is the same."""
+    styled = MAIL.replace("<mj-body>", '<mj-head><mj-style inline="inline">.a{color:red}</mj-style></mj-head><mj-body>')
+    mail = await service.create(EMAIL, styled.replace("{{name}}", "<b class='a'>{{name}}</b>"), subject="s")
+    results = await service.batch((mail.id, b'{"name":"Ada"}'), (mail.id, b'{"name":"Ada"}'))
+    assert '<b class="a" style="color: red;">Ada</b>' in results[0].content.html
+    assert results[0].content == results[1].content
+
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"body": "one\ntwo {{#if a}}"}, "body", "Line 2, column 5: the block {{#if}} is not closed"),
     ({"body": "x", "subject": "{{a b}}"}, "subject", "Line 1, column 1: 'a' is not a helper"),

@@ -243,7 +243,7 @@ async def test_platform_templates_render(service: Service, store: TemplateStore)
         assert not result.failure.reason
         content = result.content
         if template.channel == EMAIL:
-            assert content.subject == "Loan"  # what looks like a tag is none of a subject's business
+            assert content.subject == "Loan <approved>"
             assert "Loan &lt;approved&gt;" in content.html
             assert "Come & get it" in content.text
         elif template.channel == SMS:

@@ -185,20 +185,12 @@ async def test_a_template_that_does_not_compile_is_refused(client: Client, chann
     assert (await client.operator.must("GET", "/templates?event_type=broken"))["data"] == []
 
 
-RULES = "".join(f"i~p:not(.c{number}){{color:red}}" for number in range(100))
-STYLED = (
-    f'<mjml><mj-head><mj-style inline="inline">{RULES}</mj-style></mj-head>'
-    "<mj-body><mj-raw>{{#each a}}<p>x</p>{{/each}}<i>x</i></mj-raw></mj-body></mjml>"
-)
-
-
 async def hostile(client: Client, tenant: Tenant) -> dict[str, tuple[dict[str, Any], set[str]]]:
     """Make templates that compile and fail when rendered; return an event for each and its possible reasons."""
     many = [1] * 40
     cases: dict[str, tuple[str, str, Any, set[str]]] = {
         "endless": ("SMS", _loops(8, ""), {"a": many}, {"render_timeout"}),
         "huge": ("SMS", _loops(4, "x" * 100), {"a": many}, {"output_too_large"}),
-        "styled": ("EMAIL", STYLED, {"a": [0] * 5000}, {"render_timeout"}),
     }
     made = {}
     for name, (channel, body, variables, reasons) in cases.items():

@@ -42,13 +42,13 @@ def tags(markup: str) -> Iterator[re.Match[str]]:
 
 
 def explained(message: str, markup: str) -> MjmlError:
-    """Say what is wrong and where, also where the converter does not."""
+    """Return what the converter says, and where, as far as it knows."""
     position = _POSITION.search(message)
-    if position is not None:
-        # Counted in bytes of UTF-8.
-        offset = len(markup.encode()[: int(position[1])].decode(errors="ignore"))
-        return MjmlError(message[: position.start()].replace(" in root template", ""), offset)
-    return first_fault(markup) or stray(markup) or MjmlError(message.replace(" in root template", ""))
+    if position is None:
+        return MjmlError(message.replace(" in root template", ""))
+    # Counted in bytes of UTF-8.
+    offset = len(markup.encode()[: int(position[1])].decode(errors="ignore"))
+    return MjmlError(message[: position.start()].replace(" in root template", ""), offset)
 
 
 def stray(markup: str) -> MjmlError | None:

@@ -68,7 +68,8 @@ class Events:
 
     async def explain(self, request: web.Request) -> web.Response:
         """Tell what would become of an event; nothing is sent."""
-        named = [name for name in forms.text(request, "channels").split(",") if name]
+        asked = forms.text(request, "channels")
+        named = asked.split(",") if asked else []
         wire = router_pb2.ExplainRouteRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),

@@ -10,7 +10,7 @@ from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
 
-# Also the same whichever was wrong: key, token, tenant.
+# The same whichever was wrong: key, token, tenant. Only a signature, whose key was right, is named.
 UNAUTHORIZED = "The credentials are missing, unknown or no longer valid."
 
 _ANSWERS: dict[Code, tuple[int, str]] = {
@@ -67,7 +67,8 @@ def answers(handler: RequestHandler) -> RequestHandler:
 def from_error(error: ClarionError) -> web.Response:
     """Return the answer to a typed error."""
     status, reason = _ANSWERS[error.code]
-    message = _FIXED_MESSAGES.get(error.code) or _in_words(error)
+    is_signature = error.code is Code.UNAUTHENTICATED and bool(error.fields)
+    message = _in_words(error) if is_signature else _FIXED_MESSAGES.get(error.code) or _in_words(error)
     retry_after = max(error.retry_after, 1) if status in (429, 503) else 0
     return error_reply(status, reason, message, retry_after=retry_after)
 

@@ -120,7 +120,7 @@ _SEARCH = (
     *PAGING,
 )
 _EXPLAIN = (
-    Parameter("tenant_id", Text, required=True),
+    Parameter("tenant_id", Id, required=True),
     *filters("event_type", "user_id", "email", "phone", "locale"),
     Parameter("channels", Text, "EMAIL,SMS,PUSH or some of them."),
 )

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.providers import ChangedProvider, NewProvider
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import Channel, Id, Page, Shape, Time
 
 _TAG = "Providers"
 
@@ -45,7 +45,7 @@ _NEW = {
     "kind": "sandbox",
     "settings": {"from_email": "orders@acorn.example"},
 }
-_TENANT = Parameter("tenant_id", Text, required=True)
+_TENANT = Parameter("tenant_id", Id, required=True)
 
 OPERATIONS: tuple[Operation, ...] = (
     admin(

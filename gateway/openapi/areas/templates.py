@@ -8,7 +8,7 @@ from gateway.admin.drafts import Draft, TestSend
 from gateway.admin.parts import NewPart
 from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import NO_NUL, Channel, Flag, Id, Page, Shape, Time
 
 _TAG = "Templates"
 
@@ -167,15 +167,16 @@ class DefaultLocale(Shape):
 _NEW = {"event_type": "order.confirmed", "channel": "SMS", "body": "Order {{orderId}} is confirmed.", "activate": True}
 _PART = {"kind": "PARTIAL", "name": "footer", "body": "Acorn Shop, 1 High Street"}
 _QUERY = (
-    *filters("tenant_id", "event_type", "locale"),
+    *filters("tenant_id", "event_type"),
+    Parameter("locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: those without one."),
     Parameter("channel", Channel),
-    Parameter("active", str, "true: only these."),
+    Parameter("active", Flag, "true: only these."),
     *PAGING,
 )
 _PART_QUERY = (
     *filters("tenant_id", "name"),
     Parameter("kind", PartKind),
-    Parameter("newest", str, "true: only the newest version of each name."),
+    Parameter("newest", Flag, "true: only the newest version of each name."),
     *PAGING,
 )
 
@@ -229,7 +230,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Compare two versions",
         {200: Diff},
         tag=_TAG,
-        parameters=(Parameter("against", Text, "The older version's id.", required=True),),
+        parameters=(Parameter("against", Id, "The older version's id.", required=True),),
     ),
     admin(
         "POST",

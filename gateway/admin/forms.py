@@ -14,8 +14,8 @@ from gateway.audit import FIELDS
 from gateway.channels import CHANNELS, NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
-from gateway.replies import BodyError, read_json_bytes
-from runtime import ids
+from gateway.replies import BodyError, not_json, read_json_bytes
+from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 
@@ -25,7 +25,6 @@ STATUSES = {
     name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
 }
 _STATUS_NAMES = {number: name for name, number in STATUSES.items()}
-_NAMED = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
 
 # What a field takes, for the description of the API; whoever reads the field decides.
 Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHANNELS)})]
@@ -60,9 +59,10 @@ async def read(request: web.Request, body_type: type[B]) -> B:
         body = msgspec.json.decode(raw, type=body_type)
         fields = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from error
+        field, description = validation.fault(error, body_type)
+        raise invalid(field or "body", description) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise BodyError(400, str(error)) from error
+        raise BodyError(400, not_json(error)) from error
     if is_too_deep(raw, fields):
         raise invalid("body", f"must be nested at most {MAX_DEPTH} levels deep")
     request[FIELDS] = tuple(fields)
@@ -179,13 +179,3 @@ def path_id(request: web.Request) -> str:
     if len(value) > 255 or "\0" in value:
         raise ClarionError(Code.NOT_FOUND, "There is nothing of this id.")
     return value
-
-
-def _misfit(fault: str) -> ClarionError:
-    what, _, place = fault.partition(" - at ")
-    path = place.strip("`").removeprefix("$").removeprefix(".")
-    named = _NAMED.match(what)
-    if named is None:
-        return invalid(path or "body", f"is wrong: {what}")
-    field = f"{path}.{named['field']}" if path else named["field"]
-    return invalid(field, "is required" if named["kind"] == "missing required" else "is not known here")

@@ -40,6 +40,10 @@ _LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 
+# The reason of what is not sent because there is nothing to see in it.
+EMPTY_CONTENT = "empty_content"
+_EMPTY_DETAIL = "The rendered text is empty, or nothing of it can be seen."
+
 _NO_CONTENT = render_pb2.Content()
 
 # How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about a quarter of an hour.
@@ -254,6 +258,8 @@ class DeliveryWorker:
         if rendered.HasField("failure"):
             failure = rendered.failure
             return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+        if rendered.content.is_empty:
+            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT, detail=_EMPTY_DETAIL)
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)

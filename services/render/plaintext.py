@@ -28,11 +28,25 @@ _PARAGRAPHS = frozenset(
 )
 _LINES = frozenset(("dd", "dt", "li", "tr"))
 _BLOCKS = _PARAGRAPHS | _LINES
+# What shows something without a word.
+_PICTURES = frozenset(
+    ("audio", "button", "canvas", "embed", "iframe", "img", "input", "object", "picture", "select", "svg", "video")
+)
+_BACKGROUND = re.compile(r"\bbackground\s*=|\burl\s*\(", re.IGNORECASE)
 _UNLINKED = ("#", "javascript:", "data:")
 
 
 def from_html(markup: str) -> str:
     """Return the text that a reader would see."""
+    return _read(markup).result()
+
+
+def has_pictures(markup: str) -> bool:
+    """Tell whether a reader would see something that is no text; in doubt it is so."""
+    return _read(markup).has_pictures
+
+
+def _read(markup: str) -> "_Reader":
     unclosed = markup.find("<!--", markup.rfind("-->") + 1)
     if unclosed >= 0:
         markup = markup[:unclosed]
@@ -49,11 +63,12 @@ def from_html(markup: str) -> str:
         if end:
             reader.close(name)
         elif name in _SKIPPED:
+            reader.note_picture(name, "")
             position = _after_skipped(markup, name, position)
         else:
             reader.open(name, attributes)
     reader.text(markup[position:])
-    return reader.result()
+    return reader
 
 
 def _after_skipped(markup: str, name: str, position: int) -> int:
@@ -74,6 +89,11 @@ class _Reader:
         self._link: tuple[str, int] | None = None  # its address, and where its label begins
         self._hidden = ""
         self._nesting = 0
+        self.has_pictures = False
+
+    def note_picture(self, name: str, attributes: str) -> None:
+        if not self._hidden and (name in _PICTURES or _BACKGROUND.search(attributes)):
+            self.has_pictures = True
 
     def text(self, raw: str) -> None:
         if self._hidden:
@@ -90,6 +110,7 @@ class _Reader:
         self._space = words[-1] == " "
 
     def open(self, name: str, attributes: str) -> None:
+        self.note_picture(name, attributes)
         if self._hidden:
             self._nesting += name == self._hidden
         elif "none" in attributes.lower() and name not in _VOID and _HIDDEN.search(attributes):

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from services.addresses import Address
 from services.delivery.ports import Result
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -28,22 +29,6 @@ class Reference:
     def idempotency_key(self) -> str:
         """The same for every attempt at one message."""
         return f"{self.delivery_id}.{self.replay}"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An e-mail address: local part as given, domain in its ASCII (IDNA) form."""
-
-    local: str
-    domain: str
-
-    def __str__(self) -> str:
-        return f"{self.local}@{self.domain}"
-
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Tell whether only a server with SMTPUTF8 can carry it."""
-        return not self.local.isascii()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +153,13 @@ class Kind(Generic[S]):
 
 
 class Tenant(msgspec.Struct, frozen=True):
-    """What sending needs to know of a tenant; empty means the provider's own."""
+    """What sending needs to know of a tenant; empty means the provider's own. max_sms_segments: 1 to 255."""
 
     id: str
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
+    max_sms_segments: int = 10
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

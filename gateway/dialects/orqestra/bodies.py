@@ -11,6 +11,7 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.channels import CHANNELS
 from gateway.dialects.orqestra.errors import MalformedError
 from gateway.queries import Bounds
+from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 
@@ -88,21 +89,13 @@ def _object(raw: bytes) -> dict[str, Any]:
         body = msgspec.json.decode(raw)
     except msgspec.ValidationError as error:  # of the values of JSON only numbers know bounds
         raise _invalid([("body", "holds a number that is out of range")]) from error
-    except RecursionError as error:
-        raise MalformedError("The body is nested too deeply to be read as JSON.") from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"The body is not valid JSON{_where(error)}.") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedError(not_json(error)) from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
     if is_too_deep(raw, body):
         raise _invalid([("body", f"must be nested at most {MAX_DEPTH} levels deep")])
     return body
-
-
-def _where(error: Exception) -> str:
-    """Return what the parser says of the place; nothing where its words would mislead."""
-    _, found, place = str(error).partition("JSON is malformed: ")
-    return f": {place}" if found else ""
 
 
 def _text(

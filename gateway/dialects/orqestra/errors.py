@@ -26,6 +26,18 @@ _ANSWERS: dict[Code, tuple[int, str]] = {
     Code.INTERNAL: (500, "Internal Server Error"),
 }
 _BODY_ERRORS = {408: "Request Timeout", 413: "Payload Too Large", 415: "Unsupported Media Type"}
+# Fields of our own messages, as the dialect calls them.
+_FIELD_NAMES = {
+    "event_type": "eventType",
+    "caller_event_id": "eventId",
+    "recipient.user_id": "payload.userId",
+    "recipient.email": "payload.recipientEmail",
+    "recipient.phone": "payload.recipientPhone",
+    "payload_extra": "payload",
+    "idempotency_key": "X-Idempotency-Key",
+    "trace_id": "X-Trace-Id",
+    "user_id": "userId",
+}
 _FIXED_MESSAGES = {
     Code.UNAUTHENTICATED: UNAUTHORIZED,
     Code.UNAVAILABLE: "A part of the service is down. Try again shortly; an event that did get in is not sent twice.",
@@ -84,4 +96,5 @@ def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0)
 
 
 def _in_words(error: ClarionError) -> str:
-    return "; ".join(f"{field} {description}" for field, description in error.fields) or error.detail
+    named = [f"{_FIELD_NAMES.get(field, field)} {description}" for field, description in error.fields]
+    return "; ".join(named) or error.detail

@@ -35,6 +35,9 @@ class Tenant(Shape):
     max_unfinished_bytes: Annotated[
         int, Meta(description="Bytes that events which are still being delivered may take in the streams.")
     ]
+    max_sms_segments: Annotated[
+        int, Meta(description="A text message that would be billed as more is not sent: 10 where nothing is said.")
+    ]
     rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
     daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
     content_key: ContentKey

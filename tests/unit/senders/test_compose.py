@@ -10,7 +10,8 @@ from services.senders.channels.email.settings import EmailSettings
 from services.senders.channels.sms import message as sms_message
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable
-from services.senders.ports import Address, Email, Tenant
+from services.addresses import Address
+from services.senders.ports import Email, Tenant
 from tests.unit.senders.builders import TENANT, delivery
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")

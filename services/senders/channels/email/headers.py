@@ -2,7 +2,8 @@
 
 import re
 
-from services.senders.ports import Address, Email
+from services.addresses import Address
+from services.senders.ports import Email
 
 EVENT_HEADER = "X-Clarion-Event"
 DELIVERY_HEADER = "X-Clarion-Delivery"

@@ -4,6 +4,7 @@ import re
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
+from services.delivery.ports import Verdict
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant
@@ -14,13 +15,28 @@ _READABLE = str.maketrans("", "", " -.()\u00a0")
 
 
 def compose(
-    delivery: event_pb2.Delivery, content: render_pb2.Content, _tenant: Tenant | None, settings: SmsSettings
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: SmsSettings
 ) -> Sms:
-    """Return the message. Raises Unsendable: missing_recipient, invalid_recipient."""
+    """Return the message. Raises Unsendable: missing_recipient, invalid_recipient, sms_too_long, tenant_unknown."""
     phone = delivery.recipient.phone
     if not phone.strip():
         raise Unsendable("missing_recipient", "The recipient has no phone number.")
     number = phone.translate(_READABLE)
     if not _E164.fullmatch(number):
         raise Unsendable("invalid_recipient", "The phone number is not in E.164 form, such as +254712345678.")
+    _check_length(content, tenant)
     return Sms(reference(delivery), number, settings.sender, clean_lines(content.text))
+
+
+def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
+    """Raise Unsendable for a text that would be billed as more messages than the tenant wants to pay for."""
+    if content.sms_segments <= 1:  # nobody's limit is less
+        return
+    if tenant is None:
+        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
+    if content.sms_segments > tenant.max_sms_segments:
+        detail = (
+            f"The text would be billed as {content.sms_segments:,} segments ({content.sms_encoding});"
+            f" this tenant's limit is {tenant.max_sms_segments}."
+        )
+        raise Unsendable("sms_too_long", detail)

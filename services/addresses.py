@@ -6,8 +6,7 @@ literals (``"a b"@example.org``, ``a@[192.0.2.1]``) are refused.
 """
 
 import re
-
-from services.senders.ports import Address
+from dataclasses import dataclass
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
@@ -15,6 +14,22 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_LOCAL_BYTES = 64
 _MAX_BYTES = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An e-mail address: local part as given, domain in its ASCII (IDNA) form."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Tell whether only a server with SMTPUTF8 can carry it."""
+        return not self.local.isascii()
 
 
 class InvalidAddress(ValueError):

@@ -4,6 +4,7 @@ The words come from the type that was expected, so both bounds of a number are n
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -41,7 +42,7 @@ def json_fault(error: Exception) -> str:
     if "truncated" in text:
         return "it ends too early"
     place = _BYTE.search(text)
-    return f"the fault is at byte {place[1]}" if place else ""
+    return f"the fault is near byte {place[1]}" if place else ""
 
 
 def _at(kind: Any, path: str) -> Any:
@@ -80,24 +81,8 @@ def _description(kind: Any) -> str:
 
 
 def _word(kind: Any) -> str:
-    match type(kind).__name__:
-        case "IntType":
-            return f"a whole number{_range(kind)}"
-        case "FloatType":
-            return f"a number{_range(kind)}"
-        case "StrType" | "CustomType":
-            return f"a text{_length(kind, 'characters')}"
-        case "BoolType":
-            return "true or false"
-        case "NoneType":
-            return "null"
-        case "LiteralType":
-            return f"one of {', '.join(map(str, kind.values))}"
-        case "ListType" | "VarTupleType":
-            return f"a list{_length(kind, 'items')}"
-        case "DictType" | "StructType":
-            return "a JSON object"
-    return ""
+    say = _WORDS.get(type(kind).__name__)
+    return say(kind) if say else ""
 
 
 def _range(kind: Any) -> str:
@@ -115,3 +100,19 @@ def _length(kind: Any, what: str) -> str:
     if least is not None:
         return f" of at least {least:,} {what}"
     return f" of at most {most:,} {what}" if most is not None else ""
+
+
+# By the names that msgspec.inspect has for kinds of types.
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "IntType": lambda kind: f"a whole number{_range(kind)}",
+    "FloatType": lambda kind: f"a number{_range(kind)}",
+    "StrType": lambda kind: f"a text{_length(kind, 'characters')}",
+    "CustomType": lambda _: "a text",
+    "BoolType": lambda _: "true or false",
+    "NoneType": lambda _: "null",
+    "LiteralType": lambda kind: f"one of {', '.join(map(str, kind.values))}",
+    "ListType": lambda kind: f"a list{_length(kind, 'items')}",
+    "VarTupleType": lambda kind: f"a list{_length(kind, 'items')}",
+    "DictType": lambda _: "a JSON object",
+    "StructType": lambda _: "a JSON object",
+}

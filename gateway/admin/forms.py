@@ -69,10 +69,11 @@ async def read(request: web.Request, body_type: type[B]) -> B:
     return body
 
 
-async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> None:
-    """Refuse a tenant that is not there: what would belong to it could be found by nobody. Raises ClarionError."""
-    await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
+async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> tenants_pb2.Tenant:
+    """Return the tenant. Raises ClarionError where it is not there: what would belong to it nobody could find."""
+    answer = await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
     request[TENANT_ID] = tenant_id
+    return answer.tenant
 
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":

@@ -10,7 +10,6 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
 
-
 Priority = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 

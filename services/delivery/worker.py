@@ -25,6 +25,7 @@ from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
+from services.not_sent import EMPTY_CONTENT
 from services.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -39,10 +40,6 @@ _LATENCY = Histogram(
     ["channel"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
-
-# The reason of what is not sent because there is nothing to see in it.
-EMPTY_CONTENT = "empty_content"
-_EMPTY_DETAIL = "The rendered text is empty, or nothing of it can be seen."
 
 _NO_CONTENT = render_pb2.Content()
 
@@ -259,7 +256,7 @@ class DeliveryWorker:
             failure = rendered.failure
             return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT, detail=_EMPTY_DETAIL)
+            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)

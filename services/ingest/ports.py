@@ -12,9 +12,6 @@ DEFAULT_MAX_UNFINISHED = 100_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 # The largest event must fit even while a crowded stream leaves each tenant a sixteenth of its budget.
 LEAST_MAX_BYTES = 32 * 1024 * 1024
-# What a text message may be billed as; more parts than the second cannot be numbered (3GPP TS 23.040).
-DEFAULT_MAX_SMS_SEGMENTS = 10
-MOST_MAX_SMS_SEGMENTS = 255
 
 
 class Verdict(Enum):

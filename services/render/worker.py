@@ -97,9 +97,7 @@ class Renderer:
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
             return _failed("template_error", str(error), started, faults=faults)
-        except TemplateFaultError as fault:
-            return _failed("template_error", str(fault), started)
-        except _DataError as fault:
+        except (TemplateFaultError, _DataError) as fault:
             return _failed("template_error", str(fault), started)
         except RecursionError:
             return _failed("template_error", "the data or the partials are nested too deep", started)

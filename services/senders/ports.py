@@ -9,6 +9,7 @@ import msgspec
 
 from services.addresses import Address
 from services.delivery.ports import Result
+from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -159,7 +160,7 @@ class Tenant(msgspec.Struct, frozen=True):
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
-    max_sms_segments: int = 10
+    max_sms_segments: int = DEFAULT_MAX_SMS_SEGMENTS
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

@@ -64,7 +64,7 @@ class Step(Shape):
     provider_message_id: Annotated[str | None, Meta(description="The provider's own id of the message.")]
     next_attempt_at: Time | None
     template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
-    sms: Annotated[Sms | None, Meta(description="What it was billed as.")]
+    sms: Annotated[Sms | None, Meta(description="What it is billed as, or would be.")]
 
 
 class EventWithTimeline(Event):

@@ -73,6 +73,13 @@ class MissingVariable(Shape):
     line: int | None
 
 
+class NotSent(Shape):
+    """Why what was rendered would not be sent."""
+
+    reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
+    detail: str
+
+
 class Report(Shape):
     """What there is to say about a preview."""
 
@@ -81,6 +88,7 @@ class Report(Shape):
     clipped_by_gmail: Annotated[bool, Meta(description="More than 102 KiB of HTML.")]
     missing: list[MissingVariable]
     unused: list[str]
+    not_sent: Annotated[NotSent | None, Meta(description="null: it would be sent.")]
 
 
 class TemplateFault(Shape):

@@ -127,7 +127,7 @@ def _wire(policy: Policy) -> privacy_pb2.Retention:
 
 def _days(name: str, value: int) -> int:
     if not 0 <= value <= MAX_DAYS:
-        raise _invalid(name, f"must be 1 to {MAX_DAYS} days")
+        raise _invalid(name, f"must be from 1 to {MAX_DAYS:,} days, or 0 for the default")
     return value
 
 

@@ -10,9 +10,10 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.addresses import InvalidAddress, parse
 from services.ingest.database import typed
-from services.ingest.ports import LEAST_MAX_BYTES, MOST_MAX_SMS_SEGMENTS
+from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
+from services.not_sent import MOST_MAX_SMS_SEGMENTS
 from services.pages import page_limit
 
 _MAX_NAME = 100
@@ -201,7 +202,7 @@ def _check(
     if quota < 1:
         faults.append(("max_unfinished_events", "must be at least 1"))
     if budget < LEAST_MAX_BYTES:
-        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES}"))
+        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
     known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
     if not known.issuperset(channels):
         faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))

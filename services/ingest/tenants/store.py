@@ -19,8 +19,9 @@ from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import topology
-from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_SMS_SEGMENTS, DEFAULT_MAX_UNFINISHED, ContentKey
+from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
+from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # Smaller than any id.
 _BEFORE_ALL = str(uuid.UUID(int=0))

@@ -297,6 +297,7 @@ async def test_nonsense_is_invalid(replays: Replays) -> None:
     cases: list[tuple[str, dict[str, Any]]] = [
         ("since", {"since_us": 0}),
         ("since", {"since_us": now, "until_us": now - 1}),
+        ("since", {"since_us": -5, "until_us": -5}),
         ("until", {"until_us": now + 10**9}),
         ("per_second", {"per_second": 1001}),
         ("status", {"status": SENT}),
@@ -306,6 +307,9 @@ async def test_nonsense_is_invalid(replays: Replays) -> None:
         with pytest.raises(ClarionError) as refusal:
             await replays.begin(**fields)
         assert [name for name, _ in refusal.value.fields] == [field]
+    for limit in (-1, 101):
+        with pytest.raises(ClarionError, match="limit must be"):
+            await replays.call("ListReplays", limit=limit)
     with pytest.raises(ClarionError) as refusal:
         await replays.begin(tenant_id=new_id())
     assert refusal.value.code is Code.NOT_FOUND

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from services.delivery.ports import Verdict
 from services import addresses
+from services.addresses import Address
+from services.delivery.ports import Verdict
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
-from services.addresses import Address
 from services.senders.ports import Email, Tenant
 
 _MAX_NAME = 256

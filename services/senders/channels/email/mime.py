@@ -9,8 +9,8 @@ import binascii
 import email.utils
 import re
 
-from services.senders.channels.email.headers import own_headers
 from services.addresses import Address
+from services.senders.channels.email.headers import own_headers
 from services.senders.ports import Email
 
 # Every "=" in a quoted-printable body starts "=XX" or ends a line, so "=_" never stands in one.

@@ -5,6 +5,7 @@ import re
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services.delivery.ports import Verdict
+from services.not_sent import sms_too_long
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant
@@ -34,9 +35,5 @@ def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
         return
     if tenant is None:
         raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
-    if content.sms_segments > tenant.max_sms_segments:
-        detail = (
-            f"The text would be billed as {content.sms_segments:,} segments ({content.sms_encoding});"
-            f" this tenant's limit is {tenant.max_sms_segments}."
-        )
-        raise Unsendable("sms_too_long", detail)
+    if refused := sms_too_long(content.sms_segments, content.sms_encoding, tenant.max_sms_segments):
+        raise Unsendable(refused.reason, refused.detail)

@@ -84,7 +84,7 @@ class Unread(Shape):
     """How many are unread."""
 
     success: bool
-    unread: Annotated[int, Meta(ge=0)]
+    unread: Annotated[int, Meta(ge=0, le=10_000, description="More are counted as 10,000.")]
     message: str | UnsetType = UNSET
 
 

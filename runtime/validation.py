@@ -11,6 +11,8 @@ import msgspec
 
 _PLACE = re.compile(r"\.(?P<field>[^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
+# Of a field that the caller named, characters that are answered.
+_MAX_NAME = 200
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -21,7 +23,7 @@ def fault(error: msgspec.ValidationError, kind: Any) -> tuple[str, str]:
     field = path.removeprefix(".")
     if named := _FIELD.match(what):
         name = f"{field}.{named['field']}" if field else named["field"]
-        return name, "is required" if named["kind"] == "missing required" else "is not known here"
+        return name[:_MAX_NAME], "is required" if named["kind"] == "missing required" else "is not known here"
     return field, _description(_at(kind, path))
 
 

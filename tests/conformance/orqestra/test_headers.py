@@ -71,7 +71,7 @@ async def test_signature_required_with_a_secret(shop: Shop) -> None:
 
 
 async def test_signature_invalid(shop: Shop) -> None:
-    """Of other bytes, by another secret, cut short, not hex, twice: 401, as for a wrong key; the message names the signature."""
+    """Of other bytes, by another secret, cut short, not hex, twice: 401 as for a wrong key, naming the signature."""
     secret = await webhook_secret(shop)
     raw = json.dumps(event()).encode()
     right = signature(secret, raw)["X-Orqestra-Signature"]

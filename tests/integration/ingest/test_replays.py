@@ -291,6 +291,19 @@ async def test_live_traffic_has_the_right_of_way(replays: Replays, streams: Stre
         assert (await replays.ended(replay)).replayed == 3
 
 
+async def test_since_before_1970(replays: Replays, streams: Streams) -> None:
+    """Everything there is, and the time is shown as it was given; up to such a time: nothing."""
+    events = await replays.know(SENT, 3)
+    moon_us = -14_182_940_000_000  # 1969-07-20T20:17:40Z
+    nothing = await replays.begin(since_us=moon_us, until_us=moon_us + 1)
+    async with replays.running():
+        assert (await replays.ended(nothing)).replayed == 0
+        replay = await replays.begin(since_us=moon_us)
+        ended = await replays.ended(replay)
+    assert (ended.since_us, ended.state, ended.replayed) == (moon_us, DONE, 3)
+    assert {event.replay_of for event in await streams.events()} == {event.id for event in events}
+
+
 async def test_nonsense_is_invalid(replays: Replays) -> None:
     """And names the field."""
     now = time.time_ns() // 1000

@@ -167,6 +167,31 @@ async def test_a_search_up_to_a_time_before_1970_finds_nothing(
     assert log["data"] == []
 
 
+async def test_an_events_own_id_does_not_switch_the_other_filters_off(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """Each is looked at, and refused where it is wrong."""
+    tenant = await create_tenant()
+    event = {"eventType": "x", "payload": {"userId": "u", "recipientEmail": "ada@example.com"}}
+    async with http.post("/api/v1/events/trigger", json=event, headers=tenant.headers) as answer:
+        event_id = answer.headers["X-Event-Id"]
+
+    async def search(query: str) -> Any:
+        return await call(http, "GET", f"/events?event_id={event_id}{query}", admin)
+
+    async def is_known() -> bool:
+        return bool((await search(""))[1]["data"])
+
+    await eventually(is_known)
+    right = ("&event_type=x", "&recipient=u", "&recipient=ada@example.com", f"&tenant_id={tenant.id}")
+    wrong = ("&event_type=y", "&recipient=v", "&status=dead", "&until=2020-01-01", "&since=2999-01-01")
+    for query, count in (*[(query, 1) for query in right], *[(query, 0) for query in wrong]):
+        status, page = await search(query)
+        assert (status, len(page["data"])) == (200, count), query
+    for query in ("&since=yesterday", "&status=lost", "&limit=0", "&since=2999-01-01&until=2020-01-01"):
+        assert (await search(query))[0] == 422
+
+
 async def test_a_tenants_addresses_are_checked(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> None:

@@ -1,12 +1,16 @@
-"""E-mail addresses: strict, and honest about those in other scripts.
+"""Recipients' addresses and numbers as they are written, and the one form in which they are sent to. Pure.
 
-A domain in another script becomes its ASCII form (IDNA 2008) and travels everywhere. A local part in
-another script stays as it is and needs a server with SMTPUTF8. Quoted local parts and address
-literals (``"a b"@example.org``, ``a@[192.0.2.1]``) are refused.
+E-mail: one bare address. Before the @ a dot-atom of at most 64 bytes, in any script, composed (NFC); behind it labels
+of letters, digits and hyphens, of at most 63 characters, other scripts in their ASCII form (IDNA 2008); at most 254
+bytes in all. No display name, no quotes, no comments, no address literal (``a@[192.0.2.1]``).
+Phone: E.164, a plus and 7 to 15 digits of which the first is no zero. Digits of any script, what people put between
+them to read them, and the scheme of a tel: URI (RFC 3966) are taken. Without a plus nobody can tell the country.
+
+Around both, blanks, line ends and the invisible marks that copying leaves are cut off, and a domain's final dot.
 """
 
 import re
-from dataclasses import dataclass
+import unicodedata
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
@@ -15,47 +19,90 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_LOCAL_BYTES = 64
 _MAX_BYTES = 254
 
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+# A number with all that may stand between its digits.
+_MAX_WRITTEN = 100
+_TEL = "tel:"
+# "+44 (0)20 …": the zero is dialled within the country only.
+_TRUNK_ZERO = re.compile(r"(?<=[0-9 ])\( ?0 ?\)")
+_WIDE = str.maketrans("\uff0b\uff0d\uff0e\uff08\uff09", "+-.()")  # as an East Asian keyboard writes them
+# Beside blanks, hyphens and invisible marks, by their Unicode categories: the minus sign and variation selectors too.
+_BETWEEN = frozenset(".\u2212\ufe0e\ufe0f")
+_BETWEEN_CATEGORIES = frozenset({"Zs", "Pd", "Cf"})
+_PUNCTUATION = str.maketrans("", "", " ()")
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An e-mail address: local part as given, domain in its ASCII (IDNA) form."""
-
-    local: str
-    domain: str
-
-    def __str__(self) -> str:
-        return f"{self.local}@{self.domain}"
-
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Tell whether only a server with SMTPUTF8 can carry it."""
-        return not self.local.isascii()
+# Marks of direction, joiners, zero-width spaces, soft hyphens, byte order marks, variation selectors.
+_MARKS = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufe0e\ufe0f\ufeff" + "".join(
+    map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+)
+_AROUND = _MARKS + "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 
 
 class InvalidAddress(ValueError):
-    """Not an address that can be written to; the text says why."""
+    """Not an address or number that can be sent to; the text says why."""
 
 
-def parse(text: str) -> Address:
-    """Return the address in text, blanks around it removed. Raises InvalidAddress."""
-    local, at, domain = text.strip().rpartition("@")
+def trimmed(text: str) -> str:
+    """Return text without blanks, line ends and invisible marks around it."""
+    text = text.strip()
+    return text if text.isascii() else text.strip(_AROUND)
+
+
+def parse_email(text: str) -> str:
+    """Return the address as mail is sent to it. Raises InvalidAddress; the mail server has the last word."""
+    text = trimmed(text)
+    if len(text) > _MAX_BYTES:  # before a pattern sees what has no bound
+        raise InvalidAddress("it is too long")
+    local, at, domain = text.rpartition("@")
     if not at:
         raise InvalidAddress("there is no @")
-    if not _LOCAL.fullmatch(local) or not local.isprintable() or any(character.isspace() for character in local):
+    if not local.isascii():
+        local = unicodedata.normalize("NFC", local)
+    if not _LOCAL.fullmatch(local) or not local.isprintable():
         raise InvalidAddress("the part before the @ is malformed")
-    if not domain.isascii():
-        domain = _idna(domain)
+    domain = ascii_domain(domain)
     if not _DOMAIN.fullmatch(domain):
         raise InvalidAddress("the domain is malformed")
-    if len(local.encode()) > _MAX_LOCAL_BYTES or len(local.encode()) + 1 + len(domain) > _MAX_BYTES:
+    size = len(local.encode())
+    if size > _MAX_LOCAL_BYTES or size + 1 + len(domain) > _MAX_BYTES:
         raise InvalidAddress("it is too long")
-    return Address(local, domain)
+    return f"{local}@{domain}"
 
 
-def _idna(domain: str) -> str:
-    import idna  # its tables take memory that most installations never need
+def parse_phone(text: str) -> str:
+    """Return the number in E.164. Raises InvalidAddress."""
+    number = text if _E164.fullmatch(text) else _without_marks(text)
+    if not _E164.fullmatch(number):
+        raise InvalidAddress("it is not in E.164 form, such as +254712345678")
+    return number
 
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except (idna.IDNAError, UnicodeError) as error:
-        raise InvalidAddress("the domain is malformed") from error
+
+def ascii_domain(domain: str) -> str:
+    """Return a domain as it travels: in ASCII, without a final dot; empty where another script's has no such form."""
+    if not domain.isascii():
+        import idna  # its tables take memory that most installations never need
+
+        try:
+            domain = idna.encode(domain, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError):
+            return ""
+    return domain.removesuffix(".")
+
+
+def _without_marks(text: str) -> str:
+    text = trimmed(text)
+    if len(text) > _MAX_WRITTEN:
+        return ""
+    if text[: len(_TEL)].lower() == _TEL:
+        text = text[len(_TEL) :]
+    kept = "".join(map(_of_number, text.translate(_WIDE)))
+    return _TRUNK_ZERO.sub("", kept).translate(_PUNCTUATION)
+
+
+def _of_number(character: str) -> str:
+    """Return what a character is in a number: an ASCII digit, a blank in place of what is dropped, or itself."""
+    if (digit := unicodedata.decimal(character, None)) is not None:
+        return str(digit)
+    if character in _BETWEEN or unicodedata.category(character) in _BETWEEN_CATEGORIES:
+        return " "
+    return character

@@ -7,7 +7,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from services.addresses import Address
 from services.delivery.ports import Result
 from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
@@ -30,6 +29,22 @@ class Reference:
     def idempotency_key(self) -> str:
         """The same for every attempt at one message."""
         return f"{self.delivery_id}.{self.replay}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An e-mail address: local part as given, domain in its ASCII (IDNA) form."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Tell whether only a server with SMTPUTF8 can carry it."""
+        return not self.local.isascii()
 
 
 @dataclass(frozen=True, slots=True)

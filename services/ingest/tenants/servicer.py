@@ -8,7 +8,7 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.addresses import InvalidAddress, parse
+from services.addresses import InvalidAddress, parse_email, trimmed
 from services.ingest.database import typed
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
@@ -161,10 +161,10 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
 
 
 def _trim_addresses(request: tenants_pb2.CreateTenantRequest | tenants_pb2.UpdateTenantRequest) -> None:
-    """Cut off the blanks around addresses, as people copy them."""
+    """Cut off what copying leaves around addresses: blanks, line ends, invisible marks."""
     for field in ("sender_email", "reply_to"):
         if given := getattr(request, field):  # of a change, one that is absent must stay so
-            setattr(request, field, given.strip(" "))
+            setattr(request, field, trimmed(given))
 
 
 def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
@@ -221,10 +221,10 @@ def _fault_of_address(text: str) -> str:
     if not text:
         return ""
     try:
-        parse(text)
+        parse_email(text)
     except InvalidAddress as error:
         return f"must be one bare e-mail address such as orders@example.com: {error}"
-    return "" if text.isprintable() else "must not contain line ends or other control characters"
+    return ""
 
 
 def _refuse(faults: list[tuple[str, str]]) -> None:

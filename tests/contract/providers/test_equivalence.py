@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from clarion.common.v1 import event_pb2
-from services.addresses import Address
 from services.delivery.ports import Verdict
 from services.senders import registry
 from services.senders.http import HttpClient
-from services.senders.ports import Email, Resources, Sms
+from services.senders.ports import Address, Email, Resources, Sms
 from tests.conftest import REPORT
 from tests.contract.providers import sdks
 from tests.contract.providers.recorder import Recorded, Recorder, Reply, recording

@@ -12,9 +12,8 @@ from clarion.senders.v1 import senders_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import PartAway
-from services.addresses import Address
 from services.senders.outbox import Outbox
-from services.senders.ports import Sms
+from services.senders.ports import Address, Sms
 from services.senders.servicer import OutboxServicer
 from tests.conftest import PostgresServer
 from tests.integration.senders.conftest import OpenSmtp

@@ -9,11 +9,11 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from runtime.settings import Secret
-from services.addresses import Address
 from services.delivery.ports import Result, Verdict
 from services.senders.channels.email import parse
 from services.senders.channels.email.smtp import pool
 from services.senders.channels.email.smtp.provider import Smtp
+from services.senders.ports import Address
 from tests.conftest import free_port
 from tests.integration.senders.conftest import OpenSmtp
 from tests.integration.senders.mail_servers import Catcher, Password, hang_up, hanging, self_signed, serving

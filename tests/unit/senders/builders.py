@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
 from runtime.ids import derived_id, new_id
-from services.addresses import Address
-from services.senders.ports import Email, Reference, Sms
+from services.senders.ports import Address, Email, Reference, Sms
 
 TENANT = "0197f1a2-0000-7000-8000-000000000001"
 ADA = Address("ada", "example.org")

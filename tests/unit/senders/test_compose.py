@@ -4,14 +4,13 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from services.addresses import Address
 from services.delivery.ports import Verdict
 from services.senders.channels.email import message as email_message
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.channels.sms import message as sms_message
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable
-from services.senders.ports import Email, Tenant
+from services.senders.ports import Address, Email, Tenant
 from tests.unit.senders.builders import TENANT, delivery
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.addresses import Address
 from services.senders.channels.email import mime, parse
 from services.senders.compose import clean_lines, one_line
+from services.senders.ports import Address
 from tests.unit.senders import builders
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)

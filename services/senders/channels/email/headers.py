@@ -2,8 +2,7 @@
 
 import re
 
-from services.addresses import Address
-from services.senders.ports import Email
+from services.senders.ports import Address, Email
 
 EVENT_HEADER = "X-Clarion-Event"
 DELIVERY_HEADER = "X-Clarion-Delivery"

@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from services import addresses
-from services.addresses import Address
 from services.delivery.ports import Verdict
+from services.senders.channels.email import address
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
-from services.senders.ports import Email, Tenant
+from services.senders.ports import Address, Email, Tenant
 
 _MAX_NAME = 256
 
@@ -42,6 +41,6 @@ def compose(
 
 def _parsed(text: str, reason: str, what: str) -> Address:
     try:
-        return addresses.parse(text)
-    except addresses.InvalidAddress as error:
+        return address.parse(text)
+    except address.InvalidAddress as error:
         raise Unsendable(reason, f"{what} cannot be used: {error}.") from error

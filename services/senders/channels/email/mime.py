@@ -9,9 +9,8 @@ import binascii
 import email.utils
 import re
 
-from services.addresses import Address
 from services.senders.channels.email.headers import own_headers
-from services.senders.ports import Email
+from services.senders.ports import Address, Email
 
 # Every "=" in a quoted-printable body starts "=XX" or ends a line, so "=_" never stands in one.
 _BOUNDARY_START = "=_"

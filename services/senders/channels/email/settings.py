@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services import addresses
+from services.senders.channels.email import address
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
 def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:
     """Return what is wrong with the sender."""
     try:
-        addresses.parse(settings.from_email)
-    except addresses.InvalidAddress as error:
+        address.parse(settings.from_email)
+    except address.InvalidAddress as error:
         return [("from_email", f"This is not an e-mail address: {error}.")]
     return []

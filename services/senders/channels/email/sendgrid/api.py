@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from services.addresses import Address
 from services.delivery.ports import Result, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import own_headers
 from services.senders.channels.email.sendgrid.settings import SendgridSettings
-from services.senders.ports import Answer, Email, Request, Resources
+from services.senders.ports import Address, Answer, Email, Request, Resources
 
 KIND = "sendgrid"
 _URLS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services import addresses
+from services.senders.channels.email import address
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,14 @@ from services import addresses
 )
 def test_taken(text: str, expected: str) -> None:
     """Usual addresses pass; a domain in another script becomes ASCII by IDNA 2008 (ß is not ss)."""
-    parsed = addresses.parse(text)
+    parsed = address.parse(text)
     assert str(parsed) == expected
     assert not parsed.needs_smtputf8
 
 
 def test_a_local_part_in_another_script_needs_smtputf8() -> None:
     """It is kept as it is, and says what it needs."""
-    parsed = addresses.parse("用户@例え.jp")
+    parsed = address.parse("用户@例え.jp")
     assert str(parsed) == "用户@xn--r8jz45g.jp"
     assert parsed.needs_smtputf8
 
@@ -59,5 +59,5 @@ def test_a_local_part_in_another_script_needs_smtputf8() -> None:
 )
 def test_refused(text: str) -> None:
     """What is malformed, or more than one address, never reaches a server."""
-    with pytest.raises(addresses.InvalidAddress):
-        addresses.parse(text)
+    with pytest.raises(address.InvalidAddress):
+        address.parse(text)

@@ -134,7 +134,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get an event with its timeline",
         {200: EventWithTimeline},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "GET",
@@ -152,7 +151,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Send a dead letter again",
         {202: DeadLetterReplay},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "GET",

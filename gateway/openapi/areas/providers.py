@@ -84,9 +84,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change a provider, its credentials among them",
         {200: Provider},
         tag=_TAG,
-        faults=(404, 422),
         body=ChangedProvider,
         example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
-    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG, faults=(422,)),
+    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG),
 )

@@ -212,7 +212,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=Draft,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),
-    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG, faults=(422,)),
+    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG),
     admin(
         "POST",
         "/templates/{id}/activate",
@@ -220,7 +220,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Make it the active version; of an earlier one: roll back",
         {200: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "POST",
@@ -229,7 +229,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Stop using it",
         {200: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "GET",
@@ -247,7 +247,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Add a version with the layout and partials of today",
         {201: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "POST",
@@ -280,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         parameters=_PART_QUERY,
     ),
-    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG, faults=(422,)),
+    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG),
     admin(
         "POST",
         "/template-parts/{id}/apply",
@@ -289,7 +289,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: Applied},
         tag=_TAG,
         parameters=(CURSOR,),
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "GET",
@@ -298,7 +298,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get the default language",
         {200: DefaultLocale},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "PUT",

@@ -13,18 +13,23 @@ _PLACE = re.compile(r"\.(?P<field>[^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
 # Of a field that the caller named, characters that are answered.
 _MAX_NAME = 200
+_UNEXPECTED = "is not what is expected here"
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def fault(error: msgspec.ValidationError, kind: Any) -> tuple[str, str]:
-    """Return the field at fault, as a path ("" for the whole), and what is wrong with it. kind: what was expected."""
+    """Return the field at fault, as a path, and what is wrong with it. kind: what was expected.
+
+    Of a path, "" is the whole, and "a.*" some value of the object a, whose names are the caller's own.
+    """
     what, _, place = str(error).partition(" - at ")
     path = place.strip("`").removeprefix("$")
-    field = path.removeprefix(".")
+    field = path.removeprefix(".").replace("[...]", ".*")
     if named := _FIELD.match(what):
         name = f"{field}.{named['field']}" if field else named["field"]
         return name[:_MAX_NAME], "is required" if named["kind"] == "missing required" else "is not known here"
-    return field, _description(_at(kind, path))
+    text = _description(_at(kind, path))
+    return field, "is a number that is out of range" if text == _UNEXPECTED and "out of range" in what else text
 
 
 def description(kind: Any) -> str:
@@ -76,10 +81,10 @@ def _choices(kind: Any) -> list[Any]:
 
 def _description(kind: Any) -> str:
     if kind is None:
-        return "is not what is expected here"
+        return _UNEXPECTED
     said = (getattr(kind, "extra_json_schema", None) or {}).get("description")
     words = [said] if said else [word for one in _choices(kind) if (word := _word(one))]
-    return f"must be {' or '.join(words)}" if words else "is not what is expected here"
+    return f"must be {' or '.join(words)}" if words else _UNEXPECTED
 
 
 def _word(kind: Any) -> str:

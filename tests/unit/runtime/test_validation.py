@@ -20,6 +20,7 @@ class _Outer(msgspec.Struct, forbid_unknown_fields=True):
     maybe: _Inner | None = None
     many: list[_Inner] = []
     named: dict[str, _Inner] = {}
+    free: dict[str, Any] = {}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,8 @@ def test_a_type_is_described(kind: Any, text: str) -> None:
         ('{"name":"x","inner":[]}', "inner", "must be a JSON object"),
         ('{"name":"x","maybe":{"port":"1"}}', "maybe.port", "must be a whole number from 1 to 65,535"),
         ('{"name":"x","many":[{},{"port":70000}]}', "many[1].port", "must be a whole number from 1 to 65,535"),
-        ('{"name":"x","named":{"a":{"port":1e9}}}', "named[...].port", "must be a whole number from 1 to 65,535"),
+        ('{"name":"x","named":{"a":{"port":1e9}}}', "named.*.port", "must be a whole number from 1 to 65,535"),
+        ('{"name":"x","free":{"a":[1,1e999]}}', "free.*[1]", "is a number that is out of range"),
         ("[]", "", "must be a JSON object"),
     ],
 )

@@ -113,8 +113,8 @@ def _length(kind: Any, what: str) -> str:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "IntType": lambda kind: f"a whole number{_range(kind)}",
     "FloatType": lambda kind: f"a number{_range(kind)}",
-    "StrType": lambda kind: f"a text{_length(kind, 'characters')}",
-    "CustomType": lambda _: "a text",
+    "StrType": lambda kind: f"a string{_length(kind, 'characters')}",
+    "CustomType": lambda _: "a string",
     "BoolType": lambda _: "true or false",
     "NoneType": lambda _: "null",
     "LiteralType": lambda kind: f"one of {', '.join(map(str, kind.values))}",

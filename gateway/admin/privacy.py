@@ -37,7 +37,7 @@ UserId = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[^\u0000]*$",
-        description="a text of 1 to 255 characters, none of them NUL",
+        description="a string of 1 to 255 characters, none of them NUL",
     ),
 ]
 

@@ -44,8 +44,8 @@ def post(body: Any, content_type: str = "application/json") -> web.Request:
     [
         ({}, "name", "is required"),
         ({"name": "Acorn", "nmae": 1}, "nmae", "is not known here"),
-        ({"name": 7}, "name", "must be a text"),
-        ({"name": "x", "delivery_channels": ["EMAIL", 7]}, "delivery_channels[1]", "must be a text"),
+        ({"name": 7}, "name", "must be a string"),
+        ({"name": "x", "delivery_channels": ["EMAIL", 7]}, "delivery_channels[1]", "must be a string"),
         ({"name": "x", "delivery_channels": "EMAIL"}, "delivery_channels", "must be a list"),
         ({"name": "x", "max_unfinished_events": 0}, "max_unfinished_events", "from 1 to 2,147,483,647"),
         ({"name": "x", "max_unfinished_events": -1}, "max_unfinished_events", "from 1 to 2,147,483,647"),
@@ -78,7 +78,7 @@ async def test_a_form_that_a_pattern_decides_is_described() -> None:
         (fault,) = caught.value.fields
         assert fault in {
             ("secret", "must be 16 to 256 visible ASCII characters, or empty"),
-            ("user_id", "must be a text of 1 to 255 characters, none of them NUL"),
+            ("user_id", "must be a string of 1 to 255 characters, none of them NUL"),
         }
 
 

@@ -93,8 +93,8 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
         ({"port": 0}, "It must be a whole number from 1 to 65,535."),
         ({"port": "25"}, "It must be a whole number from 1 to 65,535."),
         ({"tls": "maybe"}, "It must be one of none, starttls, tls."),
-        ({"password": 5}, "It must be a text."),
-        ({"from_name": None}, "It must be a text."),
+        ({"password": 5}, "It must be a string."),
+        ({"from_name": None}, "It must be a string."),
     ],
 )
 def test_wrong_settings_are_explained(changes: dict[str, Any], text: str) -> None:

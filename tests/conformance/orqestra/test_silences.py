@@ -382,7 +382,7 @@ async def test_a_page_that_is_not_there(common: Shop, query: str) -> None:
 async def test_a_client_that_steps_by_200(shop: Shop) -> None:
     """It sees each notification once."""
     await shop.template("order.confirmed", "PUSH")
-    events = [await shop.tenant.trigger(event(eventId=f"e-{number}")) for number in range(210)]
+    events = [await shop.tenant.trigger(event(eventId=f"e-{number}", payload={"userId": "u"})) for number in range(210)]
     for answer in events:
         await shop.end(answer)
     pages = [(await shop.tenant.inbox("u", limit=200, offset=offset)).body["data"] for offset in (0, 200, 400)]

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.connections import CONNECTIONS, count_refusal
 from runtime.errors import ClarionError, Code
+from runtime.validation import json_fault
 
 # Longest any body may take to arrive, seconds.
 BODY_DEADLINE_S = 20.0
@@ -35,6 +36,12 @@ def neutral_reply(status: int, message: str = "") -> web.Response:
     """Return what a status is answered with where no dialect's handler could: the shape that most clients read."""
     phrase = HTTPStatus(status).phrase
     return json_reply({"statusCode": status, "error": phrase, "message": message or phrase}, status=status)
+
+
+def not_json(error: Exception) -> str:
+    """Return the sentence for a body that the JSON parser did not take."""
+    why = json_fault(error)
+    return f"The body is not valid JSON: {why}." if why else "The body is not valid JSON."
 
 
 async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from runtime import validation
+
 PREFIX = "CLARION_"
 
 # Where a service's gRPC servers are: one host:port, or several IPv4 addresses with their ports, by commas.
@@ -56,7 +58,9 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
             continue
         try:
             values[field.name] = _convert(text, field.type)
-        except (msgspec.ValidationError, ValueError) as error:
+        except msgspec.ValidationError:
+            faults.append(f"{variable} {validation.description(field.type)}")
+        except ValueError as error:
             faults.append(f"{variable}: {error}")
     if faults:
         raise SettingsError("; ".join(faults))

@@ -70,8 +70,10 @@ class Drafts:
         """Render a draft as production would: {"content", "report"} or {"failure"}."""
         body = await forms.read(request, Draft)
         channel = forms.channel(body.channel)
+        max_sms_segments = 0
         if body.tenant_id:
-            await forms.check_tenant(request, self._clients, body.tenant_id)
+            tenant = await forms.check_tenant(request, self._clients, body.tenant_id)
+            max_sms_segments = tenant.max_sms_segments
         wire = render_pb2.PreviewRequest(
             channel=channel,
             subject=body.subject,
@@ -83,6 +85,7 @@ class Drafts:
             locale=body.locale,
             layout_body=body.layout_body,
             partials=body.partials,
+            max_sms_segments=max_sms_segments,
         )
         answer = await self._clients.call(self._clients.render.Preview, wire, deadline=TRY_DEADLINE_S)
         if answer.HasField("failure"):
@@ -149,7 +152,14 @@ def _report(report: render_pb2.PreviewReport) -> dict[str, Any]:
         "clipped_by_gmail": report.clipped,
         "missing": [{"name": one.name, "field": one.field, "line": one.line or None} for one in report.missing],
         "unused": list(report.unused),
+        "not_sent": _not_sent(report),
     }
+
+
+def _not_sent(report: render_pb2.PreviewReport) -> dict[str, str] | None:
+    if not report.not_sent_reason:
+        return None
+    return {"reason": report.not_sent_reason, "detail": report.not_sent_detail}
 
 
 def _failure(failure: render_pb2.RenderFailure) -> dict[str, Any]:

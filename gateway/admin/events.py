@@ -23,10 +23,6 @@ class Events:
 
     async def search(self, request: web.Request) -> web.Response:
         """Search events, newest first."""
-        event_id = forms.text(request, "event_id")
-        # Our own id names one event; any other is the caller's own, which may look like ours.
-        if ids.is_uuid(event_id) and (found := await self._only(event_id, forms.text(request, "tenant_id"))):
-            return json_reply(forms.page(found, ""))
         wire = ledger_pb2.ListEventsRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
@@ -34,10 +30,13 @@ class Events:
             status=forms.status(request),
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
-            caller_event_id=event_id,
+            caller_event_id=forms.text(request, "event_id"),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )
+        # Our own id names one event; any other is the caller's own, which may look like ours.
+        if ids.is_uuid(wire.caller_event_id) and (found := await self._only(wire)):
+            return json_reply(forms.page(found, ""))
         answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
         return json_reply(forms.page([shown(event) for event in answer.events], answer.next_cursor))
 
@@ -68,7 +67,8 @@ class Events:
 
     async def explain(self, request: web.Request) -> web.Response:
         """Tell what would become of an event; nothing is sent."""
-        named = [name for name in forms.text(request, "channels").split(",") if name]
+        asked = forms.text(request, "channels")
+        named = asked.split(",") if asked else []
         wire = router_pb2.ExplainRouteRequest(
             tenant_id=forms.text(request, "tenant_id"),
             event_type=forms.text(request, "event_type"),
@@ -84,16 +84,17 @@ class Events:
         deliveries = [_planned(delivery) for delivery in answer.route.deliveries]
         return json_reply({"deliveries": deliveries, "reason": answer.route.reason or None})
 
-    async def _only(self, event_id: str, tenant_id: str) -> list[dict[str, Any]]:
+    async def _only(self, search: ledger_pb2.ListEventsRequest) -> list[dict[str, Any]]:
+        """Return the event whose id is ours, where it is what else is looked for."""
         try:
             answer = await self._clients.call(
-                self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=event_id)
+                self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=search.caller_event_id)
             )
         except ClarionError as error:
             if error.code is Code.NOT_FOUND:
                 return []
             raise
-        return [shown(answer.event)] if tenant_id in ("", answer.event.tenant_id) else []
+        return [shown(answer.event)] if _is_found(answer.event, search) else []
 
 
 def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
@@ -116,6 +117,19 @@ def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         "finished_at": forms.iso(event.finished_at_us),
         "deliveries": [_delivery(delivery) for delivery in event.deliveries],
     }
+
+
+def _is_found(event: ledger_pb2.EventSummary, search: ledger_pb2.ListEventsRequest) -> bool:
+    """Tell whether a search finds an event, its id aside."""
+    recipient = event.recipient
+    return (
+        search.tenant_id in ("", event.tenant_id)
+        and search.event_type in ("", event.event_type)
+        and search.recipient in ("", recipient.user_id, recipient.email, recipient.phone)
+        and (not search.status or any(delivery.status == search.status for delivery in event.deliveries))
+        and (not search.since_us or search.since_us <= event.accepted_at_us)
+        and (not search.until_us or event.accepted_at_us < search.until_us)
+    )
 
 
 def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:

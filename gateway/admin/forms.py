@@ -1,7 +1,7 @@
 """What the admin API shares: bodies and queries in, channels, times and pages out."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -9,12 +9,13 @@ from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
+from gateway import queries
 from gateway.audit import FIELDS
 from gateway.channels import CHANNELS, NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
-from gateway.replies import BodyError, read_json_bytes
-from runtime import ids
+from gateway.replies import BodyError, not_json, read_json_bytes
+from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 
@@ -24,7 +25,6 @@ STATUSES = {
     name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
 }
 _STATUS_NAMES = {number: name for name, number in STATUSES.items()}
-_NAMED = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
 
 # What a field takes, for the description of the API; whoever reads the field decides.
 Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHANNELS)})]
@@ -36,6 +36,14 @@ OptionalId = Annotated[
     str,
     msgspec.Meta(extra_json_schema={"anyOf": [{"format": "uuid"}, {"const": ""}]}),
 ]
+
+# A date, or a date and a time of RFC 3339; what else ISO 8601 allows could be read in two ways: 1712121210305 is both
+# a time in milliseconds and the year 1712.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_LOST_PLUS = re.compile(r":[0-9.]+ [0-9]{2}:?[0-9]{2}$")
 
 B = TypeVar("B", bound="Body")
 
@@ -51,19 +59,21 @@ async def read(request: web.Request, body_type: type[B]) -> B:
         body = msgspec.json.decode(raw, type=body_type)
         fields = msgspec.json.decode(raw, type=dict[str, Any])
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from error
+        field, description = validation.fault(error, body_type)
+        raise invalid(field or "body", description) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise BodyError(400, str(error)) from error
+        raise BodyError(400, not_json(error)) from error
     if is_too_deep(raw, fields):
         raise invalid("body", f"must be nested at most {MAX_DEPTH} levels deep")
     request[FIELDS] = tuple(fields)
     return body
 
 
-async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> None:
-    """Refuse a tenant that is not there: what would belong to it could be found by nobody. Raises ClarionError."""
-    await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
+async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> tenants_pb2.Tenant:
+    """Return the tenant. Raises ClarionError where it is not there: what would belong to it nobody could find."""
+    answer = await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
     request[TENANT_ID] = tenant_id
+    return answer.tenant
 
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
@@ -98,10 +108,16 @@ def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
 
 def limit(request: web.Request) -> int:
     """Return ?limit=, 50 by default. Raises INVALID outside of 1 to 100."""
-    text = request.query.get("limit", "50")
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 100:
-        raise invalid("limit", "must be a whole number from 1 to 100")
-    return int(text)
+    (found,) = queries.numbers(request, limit=queries.Bounds(50, 1, 100))
+    return found
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Return a query parameter that is true or false; absent: false. Raises INVALID for any other word."""
+    word = request.query.get(name, "false")
+    if word not in ("true", "false"):
+        raise invalid(name, "must be true or false")
+    return word == "true"
 
 
 def text(request: web.Request, name: str) -> str:
@@ -115,21 +131,29 @@ def text(request: web.Request, name: str) -> str:
 
 
 def micros(request: web.Request, name: str) -> int:
-    """Return a query parameter in ISO 8601 as Unix microseconds, 0 where it is absent. Raises INVALID."""
+    """Return a query parameter as moment does; 0 where it is absent. Raises INVALID."""
     value = request.query.get(name)
-    return moment(value, name) if value else 0
+    if value is None:
+        return 0
+    if _LOST_PLUS.search(value):
+        raise invalid(name, "has a blank before its time zone: write + as %2B in a URL")
+    return moment(value, name)
 
 
 def moment(value: str, name: str) -> int:
-    """Return a time in ISO 8601, without a zone in UTC, as Unix microseconds. Raises INVALID."""
+    """Return a date, or a time of RFC 3339, as Unix microseconds. Raises INVALID.
+
+    Without a zone it is UTC, a date is its midnight; before 1970 the number is negative. It is never 0, which means
+    "none" on the wire: 1970's first microsecond is the one before.
+    """
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise invalid(name, "must be a time such as 2026-04-22T12:00:00Z") from None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    since_epoch = found - datetime(1970, 1, 1, tzinfo=UTC)
-    return max((since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds, 0)
+        if not _MOMENT.fullmatch(value):
+            raise ValueError
+        found = datetime.fromisoformat(value.upper())
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise invalid(name, "must be a time such as 2026-04-22T12:00:00Z, from the year 0001 to 9999") from None
+    return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) or -1
 
 
 def iso(at_us: int) -> str | None:
@@ -156,13 +180,3 @@ def path_id(request: web.Request) -> str:
     if len(value) > 255 or "\0" in value:
         raise ClarionError(Code.NOT_FOUND, "There is nothing of this id.")
     return value
-
-
-def _misfit(fault: str) -> ClarionError:
-    what, _, place = fault.partition(" - at ")
-    path = place.strip("`").removeprefix("$").removeprefix(".")
-    named = _NAMED.match(what)
-    if named is None:
-        return invalid(path or "body", f"is wrong: {what}")
-    field = f"{path}.{named['field']}" if path else named["field"]
-    return invalid(field, "is required" if named["kind"] == "missing required" else "is not known here")

@@ -43,7 +43,7 @@ class Parts:
             tenant_id=forms.text(request, "tenant_id"),
             kind=_kind(kind) if kind else templates_pb2.PART_KIND_UNSPECIFIED,
             name=forms.text(request, "name"),
-            newest_only=request.query.get("newest") == "true",
+            newest_only=forms.flag(request, "newest"),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )

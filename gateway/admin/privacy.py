@@ -31,7 +31,15 @@ EXPORT_EVENTS = 20
 EXPORT_NOTIFICATIONS = 100
 
 Days = Annotated[int, Meta(ge=1, le=3650)] | None
-UserId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")]
+UserId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\u0000]*$",
+        description="a string of 1 to 255 characters, none of them NUL",
+    ),
+]
 
 
 class Retention(forms.Body):

@@ -1,6 +1,6 @@
 """The providers of each tenant. Credentials go in and never come out."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -10,6 +10,8 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.replies import json_reply
 
+Priority = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+
 
 class NewProvider(forms.Body):
     """POST /providers. settings: of the kind's own shape, secrets among them."""
@@ -18,7 +20,7 @@ class NewProvider(forms.Body):
     channel: forms.Channel
     kind: str
     name: str = ""
-    priority: int = 0
+    priority: Priority = 0
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -26,7 +28,7 @@ class ChangedProvider(forms.Body):
     """PATCH /providers/{id}. settings: those to change; null takes one back to its default."""
 
     name: str | None = None
-    priority: int | None = None
+    priority: Priority | None = None
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -39,7 +41,6 @@ class Providers:
     async def create(self, request: web.Request) -> web.Response:
         """Add a provider to a tenant's channel."""
         body = await forms.read(request, NewProvider)
-        _check_priority(body.priority)
         channel = forms.channel(body.channel)
         await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
@@ -71,7 +72,6 @@ class Providers:
     async def change(self, request: web.Request) -> web.Response:
         """Change a provider's name, priority or settings, credentials among them."""
         body = await forms.read(request, ChangedProvider)
-        _check_priority(body.priority or 0)
         wire = senders_pb2.UpdateProviderRequest(
             provider_id=forms.path_id(request),
             name=body.name,
@@ -86,11 +86,6 @@ class Providers:
         wire = senders_pb2.DeleteProviderRequest(provider_id=forms.path_id(request))
         await self._clients.call(self._clients.providers.DeleteProvider, wire)
         return web.Response(status=204)
-
-
-def _check_priority(priority: int) -> None:
-    if not -(2**31) <= priority < 2**31:
-        raise forms.invalid("priority", "must fit 32 bits")
 
 
 def _shown(provider: senders_pb2.Provider) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """The admin API's paths, and who answers them."""
 
+import functools
+
 from aiohttp import web
 
+from gateway import queries
 from gateway.admin.audit import AuditLog
 from gateway.admin.drafts import Drafts
 from gateway.admin.encryption import Encryption
 from gateway.admin.events import Events
+from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import Parts
 from gateway.admin.privacy import Privacy
 from gateway.admin.problems import RequestHandler, guard, problem
@@ -31,7 +35,7 @@ def add_routes(app: web.Application, clients: Clients, authenticator: Authentica
     protect = guard(operators, Auditor(clients), authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
     for method, path, handler in _routes(clients, authenticator):
-        paths.setdefault(_BASE + path, []).append((method, handler))
+        paths.setdefault(_BASE + path, []).append((method, _asked_rightly(handler, (method, path))))
     for path, methods in paths.items():
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
@@ -39,6 +43,18 @@ def add_routes(app: web.Application, clients: Clients, authenticator: Authentica
         # So that another method of /templates/preview is not one of a template called preview.
         app.router.add_route("*", path, protect(_not_allowed, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing, writes=False))
+
+
+def _asked_rightly(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
+    """Refuse a query that the route does not take before its handler sees it."""
+    known, may_be_empty = PARAMETERS.get(route, ()), MAY_BE_EMPTY.get(route, ())
+
+    @functools.wraps(handler)
+    async def handling(request: web.Request) -> web.StreamResponse:
+        queries.check(request, known, may_be_empty=may_be_empty)
+        return await handler(request)
+
+    return handling
 
 
 async def _nothing(_request: web.Request) -> web.StreamResponse:

@@ -82,7 +82,7 @@ class Templates:
             event_type=forms.text(request, "event_type"),
             channel=forms.channel(channel) if channel else event_pb2.CHANNEL_UNSPECIFIED,
             locale=forms.text(request, "locale") if "locale" in request.query else None,
-            active_only=request.query.get("active") == "true",
+            active_only=forms.flag(request, "active"),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )

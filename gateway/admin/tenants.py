@@ -15,8 +15,12 @@ from gateway.replies import json_reply
 
 # How many events; null: no limit.
 LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-# As many as a stream of the broker could hold.
-Bytes = Annotated[int, Meta(ge=0, le=2**50)]
+# These have defaults, and are never none.
+Events = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+# At least room for the largest event while a stream is crowded; at most as many as one could hold.
+Bytes = Annotated[int, Meta(ge=32 * 2**20, le=2**50)]
+# A text message of more parts cannot be numbered (3GPP TS 23.040, 9.2.3.24.1).
+Segments = Annotated[int, Meta(ge=1, le=255)]
 ContentKey = Literal["full", "seed"]
 
 _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
@@ -35,8 +39,9 @@ class NewTenant(forms.Body):
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
-    max_unfinished_events: int = 0
-    max_unfinished_bytes: Bytes = 0
+    max_unfinished_events: Events | UnsetType = UNSET
+    max_unfinished_bytes: Bytes | UnsetType = UNSET
+    max_sms_segments: Segments | UnsetType = UNSET
     rate_limit_per_minute: LimitValue | None = None
     daily_cap: LimitValue | None = None
     content_key: ContentKey = "full"
@@ -51,8 +56,9 @@ class TenantChange(forms.Body):
     sender_name: str | UnsetType = UNSET
     sender_email: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
-    max_unfinished_events: int | UnsetType = UNSET
+    max_unfinished_events: Events | UnsetType = UNSET
     max_unfinished_bytes: Bytes | UnsetType = UNSET
+    max_sms_segments: Segments | UnsetType = UNSET
     rate_limit_per_minute: LimitValue | UnsetType | None = UNSET
     daily_cap: LimitValue | UnsetType | None = UNSET
     content_key: ContentKey | UnsetType = UNSET
@@ -62,7 +68,9 @@ class NewWebhookSecret(forms.Body):
     """POST /tenants/{id}/webhook-secret."""
 
     # One that the tenant has already; empty: a new random one.
-    secret: Annotated[str, Meta(pattern="^([!-~]{16,256})?$")] = ""
+    secret: Annotated[
+        str, Meta(pattern="^([!-~]{16,256})?$", description="16 to 256 visible ASCII characters, or empty")
+    ] = ""
     # How long the secrets before it stay valid, seconds.
     overlap_s: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
 
@@ -85,7 +93,10 @@ _PLAIN_FIELDS = (
     "reply_to",
     "max_unfinished_events",
     "max_unfinished_bytes",
+    "max_sms_segments",
 )
+# What a new tenant has by default where the body does not say.
+_DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_sms_segments")
 
 
 class Tenants:
@@ -105,12 +116,13 @@ class Tenants:
             sender_name=body.sender_name,
             sender_email=body.sender_email,
             reply_to=body.reply_to,
-            max_unfinished_events=_whole(body.max_unfinished_events),
-            max_unfinished_bytes=body.max_unfinished_bytes,
             rate_limit_per_minute=body.rate_limit_per_minute,
             daily_cap=body.daily_cap,
             content_key=_CONTENT_KEYS[body.content_key],
         )
+        for name in _DEFAULTED:
+            if (value := getattr(body, name)) is not UNSET:
+                setattr(wire, name, value)
         answer = await self._clients.call(self._clients.tenants.CreateTenant, wire)
         request[TENANT_ID] = answer.tenant.id
         return json_reply({**_shown(answer.tenant), "api_key": answer.api_key}, status=201)
@@ -133,7 +145,7 @@ class Tenants:
         wire = tenants_pb2.UpdateTenantRequest(tenant_id=_id(request))
         for name in _PLAIN_FIELDS:
             if (value := getattr(body, name)) is not UNSET:
-                setattr(wire, name, _whole(value) if name == "max_unfinished_events" else value)
+                setattr(wire, name, value)
         if body.delivery_channels is not UNSET:
             named = forms.channels(body.delivery_channels, "delivery_channels")
             wire.delivery_channels.CopyFrom(tenants_pb2.ChannelPolicy(channels=named))
@@ -200,12 +212,6 @@ def _id(request: web.Request) -> str:
     return tenant_id
 
 
-def _whole(value: int) -> int:
-    if not 0 <= value <= 2**31 - 1:
-        raise forms.invalid("max_unfinished_events", "must be a whole number from 0 to 2147483647")
-    return value
-
-
 def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
     return {
         "id": tenant.id,
@@ -219,6 +225,7 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
         "key_last4": tenant.key_last4,
         "max_unfinished_events": tenant.max_unfinished_events,
         "max_unfinished_bytes": tenant.max_unfinished_bytes,
+        "max_sms_segments": tenant.max_sms_segments,
         "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
         "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
         "content_key": _CONTENT_KEY_NAMES[tenant.content_key],

@@ -1,6 +1,5 @@
 """What the sandbox of the demo tenant holds: mails and SMS, for people and for `make smoke`."""
 
-import re
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 from aiohttp import web
 
 from clarion.senders.v1 import senders_pb2
+from gateway import queries
 from gateway.channels import NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
-_PAGE_SIZE = 50
+_LIMIT = queries.Bounds(default=50, least=1, most=1_000)
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -37,6 +37,8 @@ class Outbox:
         try:
             answer = await self._list(request)
         except ClarionError as error:
+            if error.code is Code.INVALID:
+                return _html("Outbox", f"<h1>Outbox</h1><p>{escape(error.detail)}</p>", 422)
             return _sorry(error)
         rows = "".join(_row(message) for message in answer.messages)
         table = f"<table><thead>{_HEAD}</thead><tbody>{rows}</tbody></table>" if rows else _EMPTY
@@ -75,10 +77,12 @@ class Outbox:
 
     async def _list(self, request: web.Request) -> senders_pb2.ListMessagesResponse:
         request[TENANT_ID] = self._tenant_id
+        queries.check(request, ("event_id", "limit", "cursor"))
+        (limit,) = queries.numbers(request, limit=_LIMIT)
         wire = senders_pb2.ListMessagesRequest(
             tenant_id=self._tenant_id,
             event_id=request.query.get("event_id", "").replace("\0", ""),
-            limit=_limit(request.query.get("limit", "")),
+            limit=limit,
             cursor=request.query.get("cursor", "").replace("\0", ""),
         )
         return await self._clients.call(self._clients.outbox.ListMessages, wire)
@@ -89,11 +93,6 @@ class Outbox:
         if answer.message.tenant_id != self._tenant_id:
             raise ClarionError(Code.NOT_FOUND, "There is no such message.")
         return answer.message
-
-
-def _limit(text: str) -> int:
-    """Return ?limit=, brought into its bounds; what is no number is not there."""
-    return min(max(int(text), 1), 1000) if re.fullmatch(r"[0-9]{1,18}", text) else _PAGE_SIZE
 
 
 _HEAD = (

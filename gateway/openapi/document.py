@@ -64,7 +64,11 @@ def document() -> Mapping[str, Any]:
         "info": {
             "title": "Clarion",
             "version": "1",
-            "description": "Every public route of the gateway: what it takes, and all that it answers.",
+            "description": (
+                "Every public route of the gateway: what it takes, and all that it answers. A query parameter that"
+                " an operation does not list is refused with 422 below `/api/v1/`, and so is one that stands twice,"
+                " or that is empty where its schema does not allow it."
+            ),
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in found)],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.openapi.values import Limit, Moment, OptionalId, OrqestraFault, Problem, Text
+from gateway.openapi.values import Id, Limit, Moment, OrqestraFault, Problem, Text
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -68,7 +68,7 @@ UNTIL = Parameter("until", Moment, "Before.")
 
 def filters(*names: str) -> tuple[Parameter, ...]:
     """Return optional text parameters of a query."""
-    return tuple(Parameter(name, OptionalId if name == "tenant_id" else Text) for name in names)
+    return tuple(Parameter(name, Id if name == "tenant_id" else Text) for name in names)
 
 
 def admin(
@@ -91,9 +91,8 @@ def admin(
     answers: the body's type by status, None for no body. faults: statuses beside those. shown: an example
     of the first answer.
     """
-    statuses = {401, 429, 500, 503, *faults}
-    statuses |= {404, 422} if "{" in path else set()  # there is no such thing, or nothing could be called so
-    statuses |= {422} if parameters else set()
+    statuses = {401, 422, 429, 500, 503, *faults}  # 422: whatever it takes, a query that it does not take
+    statuses |= {404} if "{" in path else set()
     statuses |= set(_BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
     given = {status: Answer(kind, example=shown if status == first else None) for status, kind in answers.items()}

@@ -1,6 +1,6 @@
 """The values that several areas' bodies are made of. Annotations describe; the handlers decide."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -25,14 +25,15 @@ Id = forms.Id
 OptionalId = forms.OptionalId
 Channel = forms.Channel
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(forms.STATUSES)})]
-# Of a query: what the store can hold.
-Text = Annotated[str, Meta(max_length=1024, pattern=NO_NUL)]
+# Of a query: what the store can hold. What is empty is refused.
+Text = Annotated[str, Meta(min_length=1, max_length=1024, pattern=NO_NUL)]
+Flag = Literal["true", "false"]
 Moment = Annotated[
     str,
     Meta(
-        description="ISO 8601",
+        description="RFC 3339, or a date: its midnight. UTC where no zone is named. Years 0001 to 9999.",
         examples=["2026-04-22T12:00:00Z"],
-        extra_json_schema={"anyOf": [{"format": "date-time"}, {"format": "date"}, {"const": ""}]},
+        extra_json_schema={"anyOf": [{"format": "date-time"}, {"format": "date"}]},
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100)]

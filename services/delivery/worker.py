@@ -25,6 +25,7 @@ from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
+from services.not_sent import EMPTY_CONTENT
 from services.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -254,6 +255,8 @@ class DeliveryWorker:
         if rendered.HasField("failure"):
             failure = rendered.failure
             return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+        if rendered.content.is_empty:
+            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)

@@ -27,19 +27,19 @@ _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def check(event: ingest_pb2.NewEvent) -> None:
-    """Raise INVALID, naming every field at fault."""
+    """Raise INVALID, naming every field of NewEvent at fault, as the message has it."""
     recipient = event.recipient
     faults = [
-        *_name("eventType", event.event_type, required=True),
-        *_name("eventId", event.caller_event_id),
-        *_name("payload.userId", recipient.user_id, required=True),
-        *_name("payload.recipientEmail", recipient.email, limit=MAX_ADDRESS),
-        *_name("payload.recipientPhone", recipient.phone, limit=MAX_ADDRESS),
-        *_name("idempotencyKey", event.idempotency_key),
-        *_name("traceId", event.trace_id),
+        *_name("event_type", event.event_type, required=True),
+        *_name("caller_event_id", event.caller_event_id),
+        *_name("recipient.user_id", recipient.user_id, required=True),
+        *_name("recipient.email", recipient.email, limit=MAX_ADDRESS),
+        *_name("recipient.phone", recipient.phone, limit=MAX_ADDRESS),
+        *_name("idempotency_key", event.idempotency_key),
+        *_name("trace_id", event.trace_id),
     ]
     if any(channel not in _CHANNELS for channel in event.channels):
-        faults.append(("channels", "must be EMAIL, SMS or PUSH"))
+        faults.append(("channels", "must hold only CHANNEL_EMAIL, CHANNEL_SMS and CHANNEL_PUSH"))
     if event.ByteSize() > MAX_EVENT_BYTES:
         faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB as it is stored"))
     if faults:
@@ -55,7 +55,7 @@ def normalise(event: ingest_pb2.NewEvent) -> None:
     if event.ByteSize() > MAX_SENT_BYTES:
         raise _invalid("event", f"is larger than {MAX_SENT_BYTES // 1024} KiB")
     event.variables = _compact("variables", event.variables)
-    event.payload_extra = _compact("payload", event.payload_extra)
+    event.payload_extra = _compact("payload_extra", event.payload_extra)
 
 
 # A key is the SHA-256 that names an event for 24 hours. Each kind begins with a word of its own and all parts carry

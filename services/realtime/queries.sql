@@ -7,13 +7,23 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 
+-- A page of more than $5 bytes of text comes without its texts: its size is known before they are read.
 -- name: list_entries
-SELECT id, event_type, title, body, read_at IS NOT NULL AS read,
-       (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us
-FROM realtime.inbox
-WHERE tenant_id = $1 AND user_id = $2
+WITH page AS (
+    SELECT id, event_id, event_type, title, body, read_at, created_at,
+           sum(octet_length(title) + octet_length(body)) OVER () <= $5::bigint AS fits
+    FROM (
+        SELECT id, event_id, event_type, title, body, read_at, created_at
+        FROM realtime.inbox
+        WHERE tenant_id = $1 AND user_id = $2
+        ORDER BY created_at DESC, event_id DESC
+        LIMIT $3 OFFSET $4
+    ) AS newest
+)
+SELECT id, event_type, CASE WHEN fits THEN title END AS title, CASE WHEN fits THEN body END AS body, fits,
+       read_at IS NOT NULL AS read, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us
+FROM page
 ORDER BY created_at DESC, event_id DESC
-LIMIT $3 OFFSET $4
 
 -- name: count_unread
 SELECT count(*)

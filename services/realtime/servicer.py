@@ -11,6 +11,7 @@ from clarion.realtime.v1 import realtime_pb2, realtime_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from services import topology
+from services.pages import page_limit
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
@@ -22,8 +23,7 @@ from services.realtime.tokens import Tokens, refused
 
 NAME = "clarion.realtime.v1.RealtimeService"
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 100
+MAX_LIMIT = 1_000
 MAX_OFFSET = 10_000
 
 # What a tenant's id may be made of: it becomes part of a configuration key, in one spelling.
@@ -113,8 +113,8 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         """One page of a user's inbox, newest first, and how many are unread in all."""
         check_user(request)
         if not 0 <= request.offset <= MAX_OFFSET:
-            raise _invalid("offset", f"must be 0 to {MAX_OFFSET}")
-        limit = min(max(request.limit or DEFAULT_LIMIT, 1), MAX_LIMIT)
+            raise _invalid("offset", f"must be a whole number from 0 to {MAX_OFFSET:,}")
+        limit = page_limit(request.limit, largest=MAX_LIMIT)
         kept = await self._inbox.newest(request.tenant_id, request.user_id, limit=limit, offset=request.offset)
         return realtime_pb2.ListNotificationsResponse(
             notifications=[

@@ -4,9 +4,10 @@ from typing import Any
 
 from clarion.realtime.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import logs
+from services.pages import MAX_LIMIT, page_limit
 from services.realtime.privacy import PrivacyStore
 from services.realtime.revoke import Revoker
-from services.realtime.servicer import MAX_LIMIT, check_user
+from services.realtime.servicer import check_user
 
 NAME = "clarion.realtime.v1.RealtimePrivacyService"
 
@@ -36,7 +37,7 @@ class RealtimePrivacyServicer(privacy_pb2_grpc.RealtimePrivacyServiceServicer):
     ) -> privacy_pb2.ExportNotificationsResponse:
         """One page of a user's inbox, whole."""
         check_user(request)
-        limit = min(max(request.limit or MAX_LIMIT, 1), MAX_LIMIT)
+        limit = page_limit(request.limit, default=MAX_LIMIT)
         rows, cursor = await self._store.page(request.tenant_id, request.user_id, request.cursor, limit)
         return privacy_pb2.ExportNotificationsResponse(
             notifications=[privacy_pb2.ExportedNotification(**{**row, "id": str(row["id"])}) for row in rows],

@@ -10,6 +10,7 @@ import asyncpg
 
 from runtime.batching import Batcher
 from runtime.configuration import Outbox
+from runtime.errors import ClarionError, Code
 from runtime.postgres import Queries, answering
 from services import topology
 from services.realtime.ports import Entry
@@ -17,6 +18,9 @@ from services.realtime.principal import Epoch
 
 # Unread notifications are counted up to this many.
 MAX_UNREAD = 10_000
+
+# Texts of one page of an inbox; gRPC carries 16 MiB, and one notification has at most 2.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 _MAX_ENTRIES = 500
 _MAX_ENTRY_BYTES = 4 * 1024 * 1024
@@ -56,8 +60,13 @@ class InboxStore:
         await self._batcher.enqueue(entry)
 
     async def newest(self, tenant_id: str, user_id: str, *, limit: int, offset: int) -> list[Kept]:
-        """Return one page of the user's notifications, newest first."""
-        rows = await _guarded(lambda: self._pool.fetch(_sql.list_entries, tenant_id, user_id, limit, offset))
+        """Return one page of the user's notifications, newest first. Raises INVALID where it is too large to send."""
+        rows = await _guarded(
+            lambda: self._pool.fetch(_sql.list_entries, tenant_id, user_id, limit, offset, MAX_PAGE_BYTES)
+        )
+        if rows and not rows[0]["fits"]:
+            description = f"must be smaller: {len(rows)} of these notifications have more than 8 MiB of text"
+            raise ClarionError(Code.INVALID, f"limit {description}", fields=[("limit", description)])
         return [
             Kept(str(row["id"]), row["event_type"], row["title"], row["body"], row["read"], row["created_at_us"])
             for row in rows

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from services.render import lines, mjml, plaintext, sms
+from services.render import lines, mjml, plaintext, sms, visible
 from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import (
     Culture,
@@ -140,6 +140,11 @@ def written(
 
 def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
     """Make of it what the channel sends. See render."""
+    content = _finished(compiled, parts, limit=limit)
+    return content._replace(is_empty=visible.is_empty(compiled.channel, content))
+
+
+def _finished(compiled: Compiled, parts: Written, *, limit: int) -> Content:
     if compiled.channel == SMS:
         text = parts.body.replace("\r\n", "\n").replace("\r", "\n").translate(_SMS_SPACES)
         measured = sms.size(text)

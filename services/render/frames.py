@@ -28,6 +28,7 @@ class Content(NamedTuple):
     preheader: str = ""
     sms_segments: int = 0
     sms_encoding: str = ""
+    is_empty: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:

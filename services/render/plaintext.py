@@ -53,6 +53,11 @@ _LISTS = frozenset(("dir", "menu", "ol", "ul"))
 # One of them ends at the next: their own end tags may be missing.
 _END_ITSELF = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
 _MAX_INDENT = 10
+# What shows something without a word.
+_PICTURES = frozenset(
+    ("audio", "button", "canvas", "embed", "iframe", "img", "input", "object", "picture", "select", "svg", "video")
+)
+_BACKGROUND = re.compile(r"\bbackground\s*=|\burl\s*\(", re.IGNORECASE)
 _UNLINKED = ("#", "javascript:", "data:")
 # Stands for a line end that is kept as it is; no mail holds it.
 _KEPT_LINE = "\0"
@@ -60,14 +65,23 @@ _KEPT_LINE = "\0"
 
 def from_html(markup: str) -> str:
     """Return the text that a reader would see."""
+    return _read(markup).result()
+
+
+def has_pictures(markup: str) -> bool:
+    """Tell whether a reader would see something that is no text; in doubt it is so."""
+    return _read(markup).has_pictures
+
+
+def _read(markup: str) -> "_Reader":
     reader = _Reader(may_keep="white-space" in markup)
     position = 0
     while position >= 0:
-        position = _read(reader, markup, position)
-    return reader.result()
+        position = _read_shown(reader, markup, position)
+    return reader
 
 
-def _read(reader: "_Reader", markup: str, position: int) -> int:
+def _read_shown(reader: "_Reader", markup: str, position: int) -> int:
     """Read up to behind an element that shows nothing, and return where that is; -1: there is no more."""
     for found in MARKUP.finditer(markup, position):
         start, end = found.span()
@@ -83,6 +97,7 @@ def _read(reader: "_Reader", markup: str, position: int) -> int:
         elif closing:
             reader.close(name)
         elif name in _SKIPPED:
+            reader.note_picture(name, "")
             return _after_skipped(markup, name, position)
         else:
             reader.open(name, attributes)
@@ -113,6 +128,11 @@ class _Reader:
         self._hidden = ""
         self._nesting = 0
         self._kept: _Kept | None = None
+        self.has_pictures = False
+
+    def note_picture(self, name: str, attributes: str) -> None:
+        if not self._hidden and (name in _PICTURES or _BACKGROUND.search(attributes)):
+            self.has_pictures = True
 
     def text(self, raw: str) -> None:
         if not self._hidden:
@@ -142,6 +162,7 @@ class _Reader:
         kept.lines += len(words) - len(shown)
 
     def open(self, name: str, attributes: str) -> None:
+        self.note_picture(name, attributes)
         if self._hidden:
             self._nesting += name == self._hidden
         elif name in VOID:

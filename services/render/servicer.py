@@ -10,8 +10,9 @@ import grpc.aio
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
+from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
 from services.render import telemetry
-from services.render.frames import Report
+from services.render.frames import Content
 from services.render.parts import Drafts
 from services.render.render import NO_TURN, Item, Rendered, Renderer, overloaded
 from services.render.templates import NewTemplate, Templates
@@ -72,7 +73,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         telemetry.count(result)
         if result.reason:
             return render_pb2.PreviewResponse(failure=_failure(result))
-        return render_pb2.PreviewResponse(content=_content(result), report=_report(result.report))
+        return render_pb2.PreviewResponse(content=_content(result), report=_report(result, request.max_sms_segments))
 
 
 def budget(context: Context) -> float:
@@ -100,13 +101,26 @@ def _failure(result: Rendered) -> render_pb2.RenderFailure:
     return render_pb2.RenderFailure(reason=result.reason, detail=result.detail, faults=faults)
 
 
-def _report(report: Report | None) -> render_pb2.PreviewReport | None:
+def _report(result: Rendered, max_sms_segments: int) -> render_pb2.PreviewReport | None:
+    report, not_sent = result.report, _not_sent(result.content, max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS)
     if report is None:
         return None
     missing = [render_pb2.MissingVariable(name=one.name, field=one.field, line=one.line) for one in report.missing]
     return render_pb2.PreviewReport(
-        format=report.format, size=report.size, clipped=report.clipped, missing=missing, unused=report.unused
+        format=report.format,
+        size=report.size,
+        clipped=report.clipped,
+        missing=missing,
+        unused=report.unused,
+        not_sent_reason=not_sent.reason if not_sent else "",
+        not_sent_detail=not_sent.detail if not_sent else "",
     )
+
+
+def _not_sent(content: Content, max_sms_segments: int) -> NotSent | None:
+    if content.is_empty:
+        return EMPTY_CONTENT
+    return sms_too_long(content.sms_segments, content.sms_encoding, max_sms_segments)
 
 
 def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: float) -> None:

@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
-from runtime.errors import ClarionError, Code
 from services import locales
+from services.pages import page_limit
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget
@@ -164,14 +164,6 @@ def _locale(asked: str) -> str:
     if asked and not locale:
         violations([Fault("locale", 0, 'A language such as "en" or "pt-BR".')])
     return locale
-
-
-def page_limit(asked: int) -> int:
-    """Return how many are wanted of a list. Raises INVALID."""
-    limit = asked or 50
-    if not 1 <= limit <= 100:
-        raise ClarionError(Code.INVALID, "The limit is wrong.", fields=[("limit", "From 1 to 100.")])
-    return limit
 
 
 def fitting(items: Sequence[M]) -> Sequence[M]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from runtime import validation
 from services import locales
 from services.render import frames
 from services.render.content import (
@@ -61,6 +62,10 @@ class _Cache:
             self._cost -= self._versions.popitem(last=False)[1].cost
 
 
+class _DataError(Exception):
+    """The data is no JSON object; the text says so."""
+
+
 class _Exhausted(Exception):
     """This item used up its time or memory: what waits behind it is judged anew by the service."""
 
@@ -92,12 +97,12 @@ class Renderer:
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
             return _failed("template_error", str(error), started, faults=faults)
-        except TemplateFaultError as fault:
+        except (TemplateFaultError, _DataError) as fault:
             return _failed("template_error", str(fault), started)
         except RecursionError:
             return _failed("template_error", "the data or the partials are nested too deep", started)
         except Exception as error:
-            return _failed("template_error", f"cannot be rendered: {error!r}", started)
+            return _failed("template_error", f"cannot be rendered: {type(error).__name__}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         return Answer(outcome, values, duration_us=_since(started), report=report)
@@ -160,10 +165,11 @@ def _object(raw: bytes, name: str) -> dict[str, Any]:
         return {}
     try:
         value = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{name}: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = validation.json_fault(error)
+        raise _DataError(f"{name} is not valid JSON: {why}" if why else f"{name} is not valid JSON") from None
     if type(value) is not dict:
-        raise ValueError(f"{name} is not a JSON object")
+        raise _DataError(f"{name} is not a JSON object")
     return value
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from runtime.egress import Guard
 from services.delivery.ports import Result
+from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
@@ -189,12 +190,13 @@ class Kind(Generic[S]):
 
 
 class Tenant(msgspec.Struct, frozen=True):
-    """What sending needs to know of a tenant; empty means the provider's own."""
+    """What sending needs to know of a tenant; empty means the provider's own. max_sms_segments: 1 to 255."""
 
     id: str
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
+    max_sms_segments: int = DEFAULT_MAX_SMS_SEGMENTS
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

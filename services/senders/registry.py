@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from runtime import validation
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
 from services import addresses, topology
@@ -92,8 +93,8 @@ def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
             continue
         try:
             values[name] = msgspec.convert(given[name], field.type, dec_hook=_secret)
-        except msgspec.ValidationError as error:
-            faults.append((name, f"{error}."))
+        except msgspec.ValidationError:
+            faults.append((name, f"It {validation.description(field.type)}."))
             continue
         if field.required and field.type is Secret and not values[name].reveal():
             faults.append((name, "This setting is needed."))
@@ -119,4 +120,4 @@ def _package(channel: str) -> Any:
 def _secret(wanted: type[Any], value: object) -> Secret:
     if wanted is Secret and isinstance(value, str):
         return Secret(value)
-    raise ValueError("Expected `str`")
+    raise ValueError("not a text")

@@ -8,6 +8,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.egress import Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.pages import page_limit
 from services.senders import providers
 from services.senders.channels.email import parse
 from services.senders.outbox import KeptEmail, Outbox
@@ -17,6 +18,8 @@ OUTBOX_SERVICE = "clarion.senders.v1.OutboxService"
 
 MAX_MAIL_BYTES = 1024 * 1024
 _MAX_RECIPIENTS = 100
+# Of a list whose texts are cut short.
+_MAX_LISTED = 1000
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -109,9 +112,7 @@ class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
         self, request: senders_pb2.ListMessagesRequest, _: Context
     ) -> senders_pb2.ListMessagesResponse:
         """List the sandbox, newest first."""
-        limit = request.limit or 50
-        if not 1 <= limit <= 1000:
-            raise ClarionError(Code.INVALID, "The limit is wrong.", fields=[("limit", "From 1 to 1,000.")])
+        limit = page_limit(request.limit, largest=_MAX_LISTED)
         if request.event_id and not is_uuid(request.event_id):
             return senders_pb2.ListMessagesResponse()
         messages = await self._outbox.page(

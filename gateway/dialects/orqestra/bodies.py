@@ -10,11 +10,16 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from gateway.channels import CHANNELS
 from gateway.dialects.orqestra.errors import MalformedError
+from gateway.queries import Bounds
+from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
+# Of an inbox's page: the published API names a default of 50 and no bound.
+LIMIT = Bounds(default=50, least=1, most=1_000)
+OFFSET = Bounds(default=0, least=0, most=10_000)
 # What is no address is accepted all the same, and skipped with that reason; what is longer is no attempt at one.
 MAX_ADDRESS_LENGTH = 1024
 
@@ -72,16 +77,6 @@ def parse_idempotency_key(headers: Mapping[str, str]) -> str:
     return key
 
 
-def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return limit (1 to 100, 50 by default) and offset (from 0). Raises INVALID for what is no number."""
-    faults: Faults = []
-    limit = _whole(query, "limit", 50, faults)
-    offset = _whole(query, "offset", 0, faults)
-    if faults:
-        raise _invalid(faults)
-    return min(max(limit, 1), 100), min(max(offset, 0), 2**31 - 1)
-
-
 def check_user_id(user_id: str) -> None:
     """Refuse what cannot be a user's id: the rule of payload.userId, for one in a path. Raises INVALID."""
     faults: Faults = []
@@ -95,21 +90,13 @@ def _object(raw: bytes) -> dict[str, Any]:
         body = msgspec.json.decode(raw)
     except msgspec.ValidationError as error:  # of the values of JSON only numbers know bounds
         raise _invalid([("body", "holds a number that is out of range")]) from error
-    except RecursionError as error:
-        raise MalformedError("The body is nested too deeply to be read as JSON.") from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"The body is not valid JSON{_where(error)}.") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedError(not_json(error)) from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
     if is_too_deep(raw, body):
         raise _invalid([("body", f"must be nested at most {MAX_DEPTH} levels deep")])
     return body
-
-
-def _where(error: Exception) -> str:
-    """Return what the parser says of the place; nothing where its words would mislead."""
-    _, found, place = str(error).partition("JSON is malformed: ")
-    return f": {place}" if found else ""
 
 
 def _text(
@@ -164,16 +151,6 @@ def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]"
             faults.append((f"channels[{position}]", "must be one of EMAIL, SMS, PUSH"))
             break
     return sorted(channels)
-
-
-def _whole(query: Mapping[str, str], name: str, default: int, faults: Faults) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"-?[0-9]{1,18}", text):
-        faults.append((name, "must be a whole number"))
-        return default
-    return int(text)
 
 
 def _invalid(faults: Faults) -> ClarionError:

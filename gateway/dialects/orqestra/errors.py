@@ -10,7 +10,7 @@ from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
 
-# Also the same whichever was wrong: key, token, tenant.
+# The same whichever was wrong: key, token, tenant. Only a signature, whose key was right, is named.
 UNAUTHORIZED = "The credentials are missing, unknown or no longer valid."
 
 _ANSWERS: dict[Code, tuple[int, str]] = {
@@ -26,6 +26,18 @@ _ANSWERS: dict[Code, tuple[int, str]] = {
     Code.INTERNAL: (500, "Internal Server Error"),
 }
 _BODY_ERRORS = {408: "Request Timeout", 413: "Payload Too Large", 415: "Unsupported Media Type"}
+# Fields of our own messages, as the dialect calls them.
+_FIELD_NAMES = {
+    "event_type": "eventType",
+    "caller_event_id": "eventId",
+    "recipient.user_id": "payload.userId",
+    "recipient.email": "payload.recipientEmail",
+    "recipient.phone": "payload.recipientPhone",
+    "payload_extra": "payload",
+    "idempotency_key": "X-Idempotency-Key",
+    "trace_id": "X-Trace-Id",
+    "user_id": "userId",
+}
 _FIXED_MESSAGES = {
     Code.UNAUTHENTICATED: UNAUTHORIZED,
     Code.UNAVAILABLE: "A part of the service is down. Try again shortly; an event that did get in is not sent twice.",
@@ -67,7 +79,8 @@ def answers(handler: RequestHandler) -> RequestHandler:
 def from_error(error: ClarionError) -> web.Response:
     """Return the answer to a typed error."""
     status, reason = _ANSWERS[error.code]
-    message = _FIXED_MESSAGES.get(error.code) or _in_words(error)
+    is_signature = error.code is Code.UNAUTHENTICATED and bool(error.fields)
+    message = _in_words(error) if is_signature else _FIXED_MESSAGES.get(error.code) or _in_words(error)
     retry_after = max(error.retry_after, 1) if status in (429, 503) else 0
     return error_reply(status, reason, message, retry_after=retry_after)
 
@@ -83,4 +96,5 @@ def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0)
 
 
 def _in_words(error: ClarionError) -> str:
-    return "; ".join(f"{field} {description}" for field, description in error.fields) or error.detail
+    named = [f"{_FIELD_NAMES.get(field, field)} {description}" for field, description in error.fields]
+    return "; ".join(named) or error.detail

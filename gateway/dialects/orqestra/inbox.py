@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
+from gateway import queries
 from gateway.authentication import Authenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies
@@ -36,6 +37,7 @@ class Inbox:
         """POST /api/v1/auth/realtime-token: a connection token for one user, and the channels it opens."""
         tenant = await self._authenticator.tenant(request)
         request[TENANT_ID] = tenant.id
+        queries.check(request)
         user_id = bodies.parse_user_id(await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES))
         answer = await self._clients.call(
             self._clients.realtime.IssueToken, realtime_pb2.IssueTokenRequest(tenant_id=tenant.id, user_id=user_id)
@@ -46,7 +48,8 @@ class Inbox:
     async def list_notifications(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/notifications/{tenantId}/{userId}: newest first."""
         is_theirs, tenant_id, user_id = await self._authorize(request)
-        limit, offset = bodies.parse_page(request.query)
+        queries.check(request, ("limit", "offset"))
+        limit, offset = queries.numbers(request, limit=bodies.LIMIT, offset=bodies.OFFSET)
         if not is_theirs:
             return json_reply({"success": False, "message": NOT_FOUND, "data": []})
         answer = await self._clients.call(
@@ -59,6 +62,7 @@ class Inbox:
     async def count_unread(self, request: web.Request) -> web.StreamResponse:
         """GET …/unread-count, an extension: {"success", "unread"}."""
         is_theirs, tenant_id, user_id = await self._authorize(request)
+        queries.check(request)
         if not is_theirs:
             return json_reply({"success": False, "message": NOT_FOUND, "unread": 0})
         answer = await self._clients.call(
@@ -71,6 +75,7 @@ class Inbox:
     async def mark_read(self, request: web.Request) -> web.StreamResponse:
         """PUT …/{notificationId}/read: the same answer for another's notification as for none."""
         is_theirs, tenant_id, user_id = await self._authorize(request)
+        queries.check(request)
         found = is_theirs and await self._mark_read(tenant_id, user_id, request.match_info["notification_id"])
         return json_reply({"success": True} if found else {"success": False, "message": NOT_FOUND})
 

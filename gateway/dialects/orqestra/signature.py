@@ -4,7 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+from runtime.errors import ClarionError, Code
+
 HEADER = "X-Orqestra-Signature"
+
+_MISSING = "is missing: this tenant's events must be signed"
+_WRONG = "is wrong: it must be the hex HMAC-SHA256 of the body's bytes as sent, under the tenant's webhook secret"
 
 
 def is_signed(raw: bytes, shown: str, secrets: Iterable[str]) -> bool:
@@ -15,3 +20,9 @@ def is_signed(raw: bytes, shown: str, secrets: Iterable[str]) -> bool:
         for secret in secrets
     ]
     return any(matches)
+
+
+def refusal(shown: str) -> ClarionError:
+    """Return what a caller hears whose key is right and whose signature is not. The key's tenant is known by then."""
+    description = _WRONG if shown else _MISSING
+    return ClarionError(Code.UNAUTHENTICATED, f"{HEADER} {description}", fields=[(HEADER, description)])

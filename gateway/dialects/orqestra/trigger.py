@@ -2,15 +2,15 @@
 
 from aiohttp import web
 
+from gateway import queries
 from gateway.accepting import Acceptor
 from gateway.authentication import Authenticator
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.errors import answers
-from gateway.dialects.orqestra.signature import HEADER, is_signed
+from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply, read_json_bytes
 from runtime import telemetry
-from runtime.errors import ClarionError, Code
 
 
 class Trigger:
@@ -26,9 +26,10 @@ class Trigger:
         tenant = await self._authenticator.tenant(request)
         request[TENANT_ID] = tenant.id
         raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
-        if tenant.webhook_secrets and not is_signed(raw, request.headers.get(HEADER, ""), tenant.webhook_secrets):
-            refusal = ClarionError(Code.UNAUTHENTICATED, "The signature is missing or wrong.")
-            raise self._authenticator.attempts.refusal(request, refusal)
+        shown = request.headers.get(HEADER, "")
+        if tenant.webhook_secrets and not is_signed(raw, shown, tenant.webhook_secrets):
+            raise self._authenticator.attempts.refusal(request, refusal(shown))
+        queries.check(request)
         event = bodies.parse_trigger(raw)
         event.idempotency_key = bodies.parse_idempotency_key(request.headers)
         event.trace_id = telemetry.current_trace()

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import HTML, Answer, Operation, Parameter
-from gateway.openapi.values import Channel, OrqestraFault, Shape, Time
+from gateway.openapi.values import Channel, OrqestraFault, Shape, Text, Time
 
 _TAG = "Demo"
 
@@ -52,9 +52,9 @@ class OutboxPage(Shape):
 
 _PAGE = Answer(str, content_type=HTML)
 _QUERY = (
-    Parameter("event_id", str),
-    Parameter("limit", str, "Brought into 1 to 1,000; what is no number counts as absent.", default="50"),
-    Parameter("cursor", str),
+    Parameter("event_id", Text),
+    Parameter("limit", Annotated[int, Meta(ge=1, le=1000)], default=50),
+    Parameter("cursor", Text),
 )
 
 OPERATIONS = (
@@ -68,7 +68,7 @@ OPERATIONS = (
         {200: Answer(Session), 404: Answer(Sorry), 503: Answer(Sorry)},
     ),
     Operation(
-        "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}, parameters=_QUERY
+        "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 422: _PAGE, 503: _PAGE}, parameters=_QUERY
     ),
     Operation(
         "GET",

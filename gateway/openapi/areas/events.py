@@ -64,7 +64,7 @@ class Step(Shape):
     provider_message_id: Annotated[str | None, Meta(description="The provider's own id of the message.")]
     next_attempt_at: Time | None
     template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
-    sms: Annotated[Sms | None, Meta(description="What it was billed as.")]
+    sms: Annotated[Sms | None, Meta(description="What it is billed as, or would be.")]
 
 
 class EventWithTimeline(Event):
@@ -120,7 +120,7 @@ _SEARCH = (
     *PAGING,
 )
 _EXPLAIN = (
-    Parameter("tenant_id", Text, required=True),
+    Parameter("tenant_id", Id, required=True),
     *filters("event_type", "user_id", "email", "phone", "locale"),
     Parameter("channels", Text, "EMAIL,SMS,PUSH or some of them."),
 )
@@ -134,7 +134,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get an event with its timeline",
         {200: EventWithTimeline},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "GET",
@@ -152,7 +151,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Send a dead letter again",
         {202: DeadLetterReplay},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "GET",

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.dialects.orqestra.bodies import MAX_ADDRESS_LENGTH, MAX_ID_LENGTH
+from gateway.dialects.orqestra.bodies import LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, OFFSET
 from gateway.openapi.operations import (
     REALTIME_TOKEN,
     TENANT_KEY,
@@ -21,7 +21,6 @@ _INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
 _Email = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["ada@example.com"])]
 _Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
-_Whole = Annotated[str, Meta(pattern="^-?[0-9]{1,18}$")]
 
 
 class Payload(OpenShape):
@@ -85,7 +84,7 @@ class Unread(Shape):
     """How many are unread."""
 
     success: bool
-    unread: Annotated[int, Meta(ge=0)]
+    unread: Annotated[int, Meta(ge=0, le=10_000, description="More are counted as 10,000.")]
     message: str | UnsetType = UNSET
 
 
@@ -123,8 +122,8 @@ _SIGNATURE = Parameter(
     place="header",
 )
 _PAGING = (
-    Parameter("limit", _Whole, "Brought into 1 to 100.", default="50"),
-    Parameter("offset", _Whole, "0 to 10,000; below it, 0.", default="0"),
+    Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default),
+    Parameter("offset", Annotated[int, Meta(ge=OFFSET.least, le=OFFSET.most)], default=OFFSET.default),
 )
 _READERS = (TENANT_KEY, REALTIME_TOKEN)
 

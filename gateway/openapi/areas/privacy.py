@@ -96,7 +96,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "How long a tenant's data is kept",
         {200: RetentionPolicy},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "PUT",

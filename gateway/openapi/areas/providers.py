@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.providers import ChangedProvider, NewProvider
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import Channel, Id, Page, Shape, Time
 
 _TAG = "Providers"
 
@@ -45,7 +45,7 @@ _NEW = {
     "kind": "sandbox",
     "settings": {"from_email": "orders@acorn.example"},
 }
-_TENANT = Parameter("tenant_id", Text, required=True)
+_TENANT = Parameter("tenant_id", Id, required=True)
 
 OPERATIONS: tuple[Operation, ...] = (
     admin(
@@ -84,9 +84,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change a provider, its credentials among them",
         {200: Provider},
         tag=_TAG,
-        faults=(404, 422),
         body=ChangedProvider,
         example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
-    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG, faults=(422,)),
+    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG),
 )

@@ -8,7 +8,7 @@ from gateway.admin.drafts import Draft, TestSend
 from gateway.admin.parts import NewPart
 from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import NO_NUL, Channel, Flag, Id, Page, Shape, Time
 
 _TAG = "Templates"
 
@@ -73,6 +73,13 @@ class MissingVariable(Shape):
     line: int | None
 
 
+class NotSent(Shape):
+    """Why what was rendered would not be sent."""
+
+    reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
+    detail: str
+
+
 class Report(Shape):
     """What there is to say about a preview."""
 
@@ -81,6 +88,7 @@ class Report(Shape):
     clipped_by_gmail: Annotated[bool, Meta(description="More than 102 KiB of HTML.")]
     missing: list[MissingVariable]
     unused: list[str]
+    not_sent: Annotated[NotSent | None, Meta(description="null: it would be sent.")]
 
 
 class TemplateFault(Shape):
@@ -167,15 +175,16 @@ class DefaultLocale(Shape):
 _NEW = {"event_type": "order.confirmed", "channel": "SMS", "body": "Order {{orderId}} is confirmed.", "activate": True}
 _PART = {"kind": "PARTIAL", "name": "footer", "body": "Acorn Shop, 1 High Street"}
 _QUERY = (
-    *filters("tenant_id", "event_type", "locale"),
+    *filters("tenant_id", "event_type"),
+    Parameter("locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: those without one."),
     Parameter("channel", Channel),
-    Parameter("active", str, "true: only these."),
+    Parameter("active", Flag, "true: only these."),
     *PAGING,
 )
 _PART_QUERY = (
     *filters("tenant_id", "name"),
     Parameter("kind", PartKind),
-    Parameter("newest", str, "true: only the newest version of each name."),
+    Parameter("newest", Flag, "true: only the newest version of each name."),
     *PAGING,
 )
 
@@ -203,7 +212,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=Draft,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),
-    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG, faults=(422,)),
+    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG),
     admin(
         "POST",
         "/templates/{id}/activate",
@@ -211,7 +220,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Make it the active version; of an earlier one: roll back",
         {200: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "POST",
@@ -220,7 +229,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Stop using it",
         {200: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "GET",
@@ -229,7 +238,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Compare two versions",
         {200: Diff},
         tag=_TAG,
-        parameters=(Parameter("against", Text, "The older version's id.", required=True),),
+        parameters=(Parameter("against", Id, "The older version's id.", required=True),),
     ),
     admin(
         "POST",
@@ -238,7 +247,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Add a version with the layout and partials of today",
         {201: Template},
         tag=_TAG,
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "POST",
@@ -271,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         parameters=_PART_QUERY,
     ),
-    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG, faults=(422,)),
+    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG),
     admin(
         "POST",
         "/template-parts/{id}/apply",
@@ -280,7 +289,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: Applied},
         tag=_TAG,
         parameters=(CURSOR,),
-        faults=(409, 422),
+        faults=(409,),
     ),
     admin(
         "GET",
@@ -289,7 +298,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Get the default language",
         {200: DefaultLocale},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "PUT",

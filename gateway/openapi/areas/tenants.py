@@ -35,6 +35,9 @@ class Tenant(Shape):
     max_unfinished_bytes: Annotated[
         int, Meta(description="Bytes that events which are still being delivered may take in the streams.")
     ]
+    max_sms_segments: Annotated[
+        int, Meta(description="A text message that would be billed as more is not sent: 10 where nothing is said.")
+    ]
     rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
     daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
     content_key: ContentKey
@@ -69,7 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example=_NEW,
     ),
     admin("GET", "/tenants", "listTenants", "List tenants", {200: Page[Tenant]}, tag=_TAG, parameters=PAGING),
-    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: Tenant}, tag=_TAG, faults=(422,)),
+    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: Tenant}, tag=_TAG),
     admin(
         "PATCH",
         "/tenants/{id}",
@@ -87,7 +90,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Shut a tenant out; nothing is deleted",
         {200: Tenant},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "POST",
@@ -96,7 +98,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Give a new key; the old one ends",
         {200: TenantWithKey},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "POST",
@@ -116,7 +117,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "End the webhook secrets: nothing need be signed any more",
         {200: Tenant},
         tag=_TAG,
-        faults=(422,),
     ),
     admin(
         "POST",

@@ -8,9 +8,9 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.ingest.audit.store import AuditStore, Search
 from services.ingest.database import typed
+from services.ingest.period import check_period
+from services.pages import page_limit
 
-_DEFAULT_LIMIT = 50
-_MAX_LIMIT = 100
 _MAX_TEXT = 512
 _MAX_FIELDS = 64
 
@@ -53,11 +53,10 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.ListAuditEntriesRequest, context: Any
     ) -> audit_pb2.ListAuditEntriesResponse:
         """Return a page of entries."""
-        if request.limit < 0:
-            raise _invalid("limit", "must not be negative")
+        limit = page_limit(request.limit)
+        check_period(request.since_us, request.until_us)
         if request.cursor:
             _check_id("cursor", request.cursor)
-        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
         search = Search(
             actor=request.actor or None,
             tenant_id=request.tenant_id or None,

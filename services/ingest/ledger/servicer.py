@@ -16,9 +16,9 @@ from services.ingest.database import typed
 from services.ingest.ledger.progress import Progress
 from services.ingest.ledger.store import LedgerStore, Search
 from services.ingest.ledger.timeline import Row, timeline, to_us
+from services.ingest.period import check_period
+from services.pages import page_limit
 
-_DEFAULT_LIMIT = 50
-_MAX_LIMIT = 100
 _MAX_STATES = 500
 
 
@@ -34,7 +34,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     @typed
     async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
         """Return a page of events."""
-        limit = _limit(request.limit)
+        limit = page_limit(request.limit)
+        check_period(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             _check_id(field, getattr(request, field), required=False)
         search = Search(
@@ -97,7 +98,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
-        limit = _limit(request.limit)
+        limit = page_limit(request.limit)
         _check_id("tenant_id", request.tenant_id, required=False)
         before = _decode_cursor(request.cursor) if request.cursor else None
         rows = await self._store.dead_letters(request.tenant_id or None, before, limit)
@@ -162,12 +163,6 @@ def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
             for delivery in deliveries
         ],
     )
-
-
-def _limit(asked: int) -> int:
-    if asked < 0:
-        raise ClarionError(Code.INVALID, "limit must not be negative", fields=[("limit", "must not be negative")])
-    return min(asked or _DEFAULT_LIMIT, _MAX_LIMIT)
 
 
 def _check_id(field: str, value: str, *, required: bool = True) -> None:

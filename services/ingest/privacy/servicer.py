@@ -10,6 +10,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.ingest.database import typed
 from services.ingest.privacy.store import PrivacyStore
+from services.pages import page_limit
 from services.retention import Policy
 
 NAME = "clarion.ingest.v1.PrivacyService"
@@ -103,7 +104,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         _check_user(request.user_id)
         if request.cursor:
             _check_ids(cursor=request.cursor)
-        limit = min(max(request.limit or _MAX_EXPORT, 1), _MAX_EXPORT)
+        limit = page_limit(request.limit, default=_MAX_EXPORT, largest=_MAX_EXPORT)
         found = await self._store.export(request.tenant_id, request.user_id, request.cursor, limit)
         events = _fitting(found)
         more = events[-1].event.id if len(found) == limit or len(events) < len(found) else ""
@@ -126,7 +127,7 @@ def _wire(policy: Policy) -> privacy_pb2.Retention:
 
 def _days(name: str, value: int) -> int:
     if not 0 <= value <= MAX_DAYS:
-        raise _invalid(name, f"must be 1 to {MAX_DAYS} days")
+        raise _invalid(name, f"must be from 1 to {MAX_DAYS:,} days, or 0 for the default")
     return value
 
 

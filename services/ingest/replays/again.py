@@ -38,5 +38,5 @@ def replayed_id(replay_id: str, event_id: str) -> str:
 
 
 def first_id(at_us: int) -> str:
-    """Return an id below all that were given at this time (Unix microseconds) or later."""
-    return str(uuid.UUID(int=(at_us // 1000) << 80))
+    """Return an id below all that were given at this time (Unix microseconds) or later; before 1970: below all."""
+    return str(uuid.UUID(int=max(at_us // 1000, 0) << 80))

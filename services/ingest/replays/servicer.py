@@ -16,6 +16,7 @@ from services.ingest.database import typed
 from services.ingest.replays.again import again
 from services.ingest.replays.runner import Publisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
+from services.pages import page_limit
 
 NAME = "clarion.ingest.v1.ReplayService"
 
@@ -23,8 +24,6 @@ DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
 # With the rest of the call it stays within what the gateway waits for.
 _CONCLUDE_S = 2.0
-_DEFAULT_LIMIT = 50
-_MAX_LIMIT = 100
 _STATUSES = (
     trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
     trace_pb2.DELIVERY_STATUS_SKIPPED,
@@ -74,7 +73,9 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         now = self._now()
         request.until_us = request.until_us or now
         request.per_second = request.per_second or DEFAULT_PER_SECOND
-        if not 0 < request.since_us < request.until_us:
+        if not request.since_us:
+            raise _invalid("since", "is required")
+        if request.since_us >= request.until_us:
             raise _invalid("since", "must be a time before until")
         if request.until_us > now:
             raise _invalid("until", "must not be in the future")
@@ -101,7 +102,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         for field in ("tenant_id", "cursor"):
             if value := getattr(request, field):
                 _check_id(field, value)
-        limit = min(max(request.limit or _DEFAULT_LIMIT, 1), _MAX_LIMIT)
+        limit = page_limit(request.limit)
         found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 

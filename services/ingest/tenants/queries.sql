@@ -7,8 +7,8 @@ SELECT EXISTS (SELECT 1 FROM ingest.accounts WHERE id = $1)
 -- name: insert_tenant
 INSERT INTO ingest.tenants
     (id, account_id, name, delivery_channels, sender_name, sender_email, reply_to, max_unfinished_events,
-    rate_limit_per_minute, daily_cap, content_key, max_unfinished_bytes)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    rate_limit_per_minute, daily_cap, content_key, max_unfinished_bytes, max_sms_segments)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: insert_backlog
 INSERT INTO ingest.backlog (tenant_id) VALUES ($1)
@@ -28,7 +28,8 @@ UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1 AND revoked_a
 -- name: tenant
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
-    t.max_unfinished_events, t.max_unfinished_bytes, t.rate_limit_per_minute, t.daily_cap, t.content_key, t.created_at,
+    t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
+    t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE t.id = $1
@@ -39,7 +40,8 @@ SELECT id FROM ingest.tenants WHERE id = $1 FOR UPDATE
 -- name: tenants
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
-    t.max_unfinished_events, t.max_unfinished_bytes, t.rate_limit_per_minute, t.daily_cap, t.content_key, t.created_at,
+    t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
+    t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE ($1::uuid IS NULL OR t.id < $1)
@@ -59,7 +61,8 @@ UPDATE ingest.tenants SET
     rate_limit_per_minute = CASE WHEN $9 THEN $10 ELSE rate_limit_per_minute END,
     daily_cap = CASE WHEN $11 THEN $12 ELSE daily_cap END,
     content_key = coalesce($13, content_key),
-    max_unfinished_bytes = coalesce($14, max_unfinished_bytes)
+    max_unfinished_bytes = coalesce($14, max_unfinished_bytes),
+    max_sms_segments = coalesce($15, max_sms_segments)
 WHERE id = $1
 
 -- name: tenants_of_keys

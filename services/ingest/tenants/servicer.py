@@ -1,21 +1,24 @@
 """TenantService: wire to store."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.addresses import InvalidAddress, parse_email, trimmed
 from services.ingest.database import typed
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
+from services.not_sent import MOST_MAX_SMS_SEGMENTS
+from services.pages import page_limit
 
-_DEFAULT_LIMIT = 50
-_MAX_LIMIT = 100
 _MAX_NAME = 100
-_MAX_TEXT = 320
+# Of the sender's display name, as it goes into a mail.
+_MAX_SENDER_NAME = 256
 _MAX_OVERLAP_S = 30 * 86_400
 _WEBHOOK_SECRET = re.compile(r"[\x21-\x7e]{16,256}")
 
@@ -31,11 +34,14 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.CreateTenantRequest, context: Any
     ) -> tenants_pb2.CreateTenantResponse:
         """Create a tenant, and its account unless one is given."""
+        _trim_addresses(request)
         _check(
             name=request.name,
-            texts=(request.sender_name, request.sender_email, request.reply_to),
+            sender_name=request.sender_name,
+            addresses={"sender_email": request.sender_email, "reply_to": request.reply_to},
             quota=request.max_unfinished_events or 1,
             budget=request.max_unfinished_bytes or LEAST_MAX_BYTES,
+            segments=request.max_sms_segments or 1,
             channels=list(request.delivery_channels),
             rate_limit_per_minute=request.rate_limit_per_minute,
             daily_cap=request.daily_cap,
@@ -57,9 +63,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.ListTenantsRequest, context: Any
     ) -> tenants_pb2.ListTenantsResponse:
         """Return a page of tenants."""
-        if request.limit < 0:
-            raise ClarionError(Code.INVALID, "limit must not be negative", fields=[("limit", "must not be negative")])
-        limit = min(request.limit or _DEFAULT_LIMIT, _MAX_LIMIT)
+        limit = page_limit(request.limit)
         if request.cursor:
             _check_id("cursor", request.cursor)
         tenants = await self._store.list(limit, request.cursor)
@@ -72,6 +76,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     ) -> tenants_pb2.UpdateTenantResponse:
         """Change the fields that are present."""
         _check_id("tenant_id", request.tenant_id)
+        _trim_addresses(request)
 
         def given(field: str) -> Any:
             return getattr(request, field) if request.HasField(field) else None  # type: ignore[arg-type]
@@ -89,12 +94,15 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             daily_cap=_limit(given("daily_cap")),
             content_key=CONTENT_KEYS.get(request.content_key),
             max_unfinished_bytes=given("max_unfinished_bytes"),
+            max_sms_segments=given("max_sms_segments"),
         )
         _check(
             name="x" if changes.name is None else changes.name,
-            texts=(changes.sender_name or "", changes.sender_email or "", changes.reply_to or ""),
+            sender_name=changes.sender_name or "",
+            addresses={"sender_email": changes.sender_email or "", "reply_to": changes.reply_to or ""},
             quota=1 if changes.max_unfinished_events is None else changes.max_unfinished_events,
             budget=LEAST_MAX_BYTES if changes.max_unfinished_bytes is None else changes.max_unfinished_bytes,
+            segments=1 if changes.max_sms_segments is None else changes.max_sms_segments,
             channels=changes.delivery_channels or [],
             rate_limit_per_minute=request.rate_limit_per_minute.value,
             daily_cap=request.daily_cap.value,
@@ -152,6 +160,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         return tenants_pb2.RenewWebhookSecretsResponse(renewed=renewed, unreadable_tenant_ids=unreadable)
 
 
+def _trim_addresses(request: tenants_pb2.CreateTenantRequest | tenants_pb2.UpdateTenantRequest) -> None:
+    """Cut off what copying leaves around addresses: blanks, line ends, invisible marks."""
+    for field in ("sender_email", "reply_to"):
+        if given := getattr(request, field):  # of a change, one that is absent must stay so
+            setattr(request, field, trimmed(given))
+
+
 def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
     if new is None:
         return None
@@ -168,9 +183,11 @@ def _check_id(field: str, value: str) -> None:
 def _check(
     *,
     name: str,
-    texts: tuple[str, ...],
+    sender_name: str,
+    addresses: Mapping[str, str],
     quota: int,
     budget: int,
+    segments: int,
     channels: list[int],
     rate_limit_per_minute: int,
     daily_cap: int,
@@ -179,13 +196,13 @@ def _check(
     faults: list[tuple[str, str]] = []
     if not 1 <= len(name.strip()) <= _MAX_NAME or not name.isprintable():
         faults.append(("name", f"must be 1 to {_MAX_NAME} printable characters"))
-    for field, text in zip(("sender_name", "sender_email", "reply_to"), texts, strict=True):
-        if len(text) > _MAX_TEXT or not text.isprintable():
-            faults.append((field, f"must be at most {_MAX_TEXT} printable characters"))
+    if len(sender_name) > _MAX_SENDER_NAME or not sender_name.isprintable():
+        faults.append(("sender_name", f"must be at most {_MAX_SENDER_NAME} printable characters"))
+    faults += [(field, why) for field, text in addresses.items() if (why := _fault_of_address(text))]
     if quota < 1:
         faults.append(("max_unfinished_events", "must be at least 1"))
     if budget < LEAST_MAX_BYTES:
-        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES}"))
+        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
     known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
     if not known.issuperset(channels):
         faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))
@@ -194,7 +211,20 @@ def _check(
             faults.append((field, "must not be negative"))
     if content_key not in tenants_pb2.ContentKey.values():
         faults.append(("content_key", "must be full or seed"))
+    if not 1 <= segments <= MOST_MAX_SMS_SEGMENTS:
+        faults.append(("max_sms_segments", f"must be from 1 to {MOST_MAX_SMS_SEGMENTS}"))
     _refuse(faults)
+
+
+def _fault_of_address(text: str) -> str:
+    """Return why an address cannot be a tenant's; empty: it can, or there is none. As a provider's from_email."""
+    if not text:
+        return ""
+    try:
+        parse_email(text)
+    except InvalidAddress as error:
+        return f"must be one bare e-mail address such as orders@example.com: {error}"
+    return ""
 
 
 def _refuse(faults: list[tuple[str, str]]) -> None:

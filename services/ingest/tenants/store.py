@@ -21,6 +21,7 @@ from runtime.ids import new_id
 from services import topology
 from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
+from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # Smaller than any id.
 _BEFORE_ALL = str(uuid.UUID(int=0))
@@ -53,6 +54,7 @@ class Changes:
     daily_cap: "NewLimit | None" = None
     content_key: str | None = None
     max_unfinished_bytes: int | None = None
+    max_sms_segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class TenantStore:
                 request.daily_cap if request.HasField("daily_cap") else None,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
+                request.max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
             await connection.execute(_QUERIES.insert_rates, tenant_id)
@@ -132,6 +135,7 @@ class TenantStore:
                 *_setting(changes.daily_cap),
                 changes.content_key,
                 changes.max_unfinished_bytes,
+                changes.max_sms_segments,
             )
             await connection.execute(_QUERIES.insert_rates, tenant_id)
             tenant = await self._publish(connection, tenant_id)
@@ -265,6 +269,7 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
         content_key=_CONTENT_KEY_NUMBERS[row["content_key"]],
         webhook_secrets=webhook_secrets.shown(signing),
         max_unfinished_bytes=row["max_unfinished_bytes"],
+        max_sms_segments=row["max_sms_segments"],
     )
 
 
@@ -288,6 +293,7 @@ def published(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
             "reply_to": tenant.reply_to,
             "max_unfinished_events": tenant.max_unfinished_events,
             "max_unfinished_bytes": tenant.max_unfinished_bytes,
+            "max_sms_segments": tenant.max_sms_segments,
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
             "content_key": CONTENT_KEYS[tenant.content_key],

@@ -9,13 +9,11 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services import suppressed
+from services.pages import page_limit
 from services.router.suppressions.store import Search, Stored, SuppressionStore
 from services.router.suppressions.suppress import CHANNELS, checked
 
 SUPPRESSION_SERVICE = "clarion.router.v1.SuppressionService"
-
-_MAX_LIMIT = 100
-_DEFAULT_LIMIT = 50
 
 _CHANGES = Counter("clarion_suppressions_total", "Addresses suppressed, by reason, and lifted.", ["change"])
 
@@ -52,9 +50,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         self, request: suppressions_pb2.ListSuppressionsRequest, context: Any
     ) -> suppressions_pb2.ListSuppressionsResponse:
         """List those that hold, newest first."""
-        limit = request.limit or _DEFAULT_LIMIT
-        if not 1 <= limit <= _MAX_LIMIT:
-            raise _invalid("limit", f"must be from 1 to {_MAX_LIMIT}")
+        limit = page_limit(request.limit)
         for field in ("tenant_id", "cursor"):
             if getattr(request, field) and not is_uuid(getattr(request, field)):
                 raise _invalid(field, "must be a UUID in lower case")

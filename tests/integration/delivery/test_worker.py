@@ -54,6 +54,23 @@ async def test_retries_by_schedule(create_worker: CreateWorker, streams: Streams
     await eventually(trace.all_acked)
 
 
+async def test_empty_content_is_not_sent(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, neighbours: Beside
+) -> None:
+    """No provider is asked: skipped, with a sentence, and over."""
+    neighbours[0].rendered.content.CopyFrom(render_pb2.Content(text="\u200b", is_empty=True))
+    far_side = FarSide([YES])
+    create_worker(far_side)
+    one = delivery()
+    await streams.publish(queued(one))
+    [step] = await eventually(trace.steps)
+    assert (step.status, step.reason) == (trace_pb2.DELIVERY_STATUS_SKIPPED, "empty_content")
+    assert "empty" in step.detail
+    assert far_side.calls == []
+    await eventually(trace.all_acked)
+    assert await trace.waiting() == 0
+
+
 async def test_retries_are_spread(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
     """What failed at the same moment does not come back at the same moment."""
     create_worker(FarSide([BUSY]), delays_s=(600.0,))

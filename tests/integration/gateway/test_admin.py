@@ -1,10 +1,12 @@
 """The operator's API on real services."""
 
+from functools import partial
 from typing import Any
 
 import aiohttp
 import pytest
 
+from gateway.openapi.document import document
 from tests.integration.gateway.conftest import CreateTenant
 from tests.waiting import eventually
 
@@ -72,7 +74,30 @@ async def test_a_tenant_from_first_to_last(http: aiohttp.ClientSession, admin: d
         ("POST", "/tenants", {"name": "x", "delivery_channels": ["FAX"]}, 422, "delivery_channels[0]"),
         ("POST", "/tenants", {"name": "x", "nmae": "y"}, 422, "nmae"),
         ("POST", "/tenants", {"name": "x", "max_unfinished_events": -1}, 422, "max_unfinished_events"),
+        ("POST", "/tenants", {"name": "x", "max_unfinished_events": 0}, 422, "max_unfinished_events"),
+        ("POST", "/tenants", {"name": "x", "max_unfinished_bytes": 0}, 422, "max_unfinished_bytes"),
+        ("POST", "/tenants", {"name": "x", "max_sms_segments": 0}, 422, "max_sms_segments"),
+        ("POST", "/tenants", {"name": "x", "max_sms_segments": 256}, 422, "max_sms_segments"),
+        ("POST", "/tenants", {"name": "x", "max_sms_segments": None}, 422, "max_sms_segments"),
+        ("POST", "/tenants", {"name": "x", "sender_email": "not an address"}, 422, "sender_email"),
+        ("POST", "/tenants", {"name": "x", "reply_to": "Help <help@acorn.example>"}, 422, "reply_to"),
+        ("POST", "/tenants", {"name": "x", "sender_name": "A\r\nBcc: eve@example.org"}, 422, "sender_name"),
         ("POST", "/templates", {"event_type": "x", "channel": "FAX", "body": "y"}, 422, "channel"),
+        ("GET", "/tenants?tenant_id=x", None, 422, "tenant_id"),
+        ("GET", "/tenants?limit=5&limit=6", None, 422, "limit"),
+        ("GET", "/tenants?cursor=", None, 422, "cursor"),
+        ("GET", "/events?tenantId=x", None, 422, "tenantId"),
+        ("GET", "/events?tenant_id=", None, 422, "tenant_id"),
+        ("GET", "/events?since=2026-04-22T12:00:00+03:00", None, 422, "since"),
+        ("GET", "/events?since=1795011201200", None, 422, "since"),
+        ("GET", "/events?since=2026-04-22&until=2026-04-21", None, 422, "since"),
+        ("GET", "/audit?since=2026-04-22&until=2026-04-21", None, 422, "since"),
+        ("GET", "/audit?until=", None, 422, "until"),
+        ("GET", "/templates?active=1", None, 422, "active"),
+        ("GET", "/template-parts?newest=yes", None, 422, "newest"),
+        ("GET", "/route-explain?tenant_id=x&channels=SMS,", None, 422, "tenant_id"),
+        ("POST", "/encryption/renew?dry_run=true", None, 422, "dry_run"),
+        ("POST", "/templates/preview?tenant_id=x", {"channel": "SMS", "body": "x"}, 422, "tenant_id"),
         ("GET", "/tenants?limit=0", None, 422, "limit"),
         ("GET", "/events?status=lost", None, 422, "status"),
         ("GET", "/events?since=yesterday", None, 422, "since"),
@@ -98,6 +123,146 @@ async def test_a_wrong_request_is_a_problem(
     seen, problem = await call(http, method, path, admin, body)
     assert seen == status
     assert [error["field"] for error in problem.get("errors", [])] == ([field] if field else [])
+
+
+async def test_every_path_refuses_what_it_does_not_take(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
+    """Each operation there is, before it does anything."""
+    nobody = "01a1fe7a-0000-7000-8000-000000000000"
+    tried = 0
+    for path, methods in document()["paths"].items():
+        if not path.startswith(BASE):
+            continue
+        for method in methods:
+            where = f"{path.removeprefix(BASE).replace('{id}', nobody)}?unheard_of=1"
+            status, problem = await call(http, method.upper(), where, admin)
+            assert (status, problem["type"]) == (422, "urn:clarion:problem:invalid"), (method, path)
+            assert [error["field"] for error in problem["errors"]] == ["unheard_of"]
+            tried += 1
+    assert tried > 45
+    # Who may not ask is not told what could be asked.
+    assert (await call(http, "GET", "/events?unheard_of=1", {}))[0] == 401
+
+
+async def test_a_search_up_to_a_time_before_1970_finds_nothing(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """It says so, and finds all from such a time on."""
+    tenant = await create_tenant()
+    event = {"eventType": "x", "payload": {"userId": "u"}}
+    async with http.post("/api/v1/events/trigger", json=event, headers=tenant.headers) as answer:
+        event_id = answer.headers["X-Event-Id"]
+
+    async def found(query: str) -> list[str]:
+        status, page = await call(http, "GET", f"/events?tenant_id={tenant.id}{query}", admin)
+        assert status == 200, page
+        return [item["id"] for item in page["data"]]
+
+    assert await eventually(partial(found, "")) == [event_id]
+    for early in ("1969-12-31T23:59:59.999999Z", "1970-01-01", "0001-01-01", "1970-01-01T02:00:00%2B03:00"):
+        assert await found(f"&until={early}") == []
+        assert await found(f"&since={early}") == [event_id]
+    assert await found("&since=9999-12-31") == []
+    assert await found("&until=9999-12-31T23:59:59Z") == [event_id]
+    _, log = await call(http, "GET", f"/audit?tenant_id={tenant.id}&until=1969-07-20", admin)
+    assert log["data"] == []
+
+
+async def test_an_events_own_id_does_not_switch_the_other_filters_off(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """Each is looked at, and refused where it is wrong."""
+    tenant = await create_tenant()
+    event = {"eventType": "x", "payload": {"userId": "u", "recipientEmail": "ada@example.com"}}
+    async with http.post("/api/v1/events/trigger", json=event, headers=tenant.headers) as answer:
+        event_id = answer.headers["X-Event-Id"]
+
+    async def search(query: str) -> Any:
+        return await call(http, "GET", f"/events?event_id={event_id}{query}", admin)
+
+    async def is_known() -> bool:
+        return bool((await search(""))[1]["data"])
+
+    await eventually(is_known)
+    right = ("&event_type=x", "&recipient=u", "&recipient=ada@example.com", f"&tenant_id={tenant.id}")
+    wrong = ("&event_type=y", "&recipient=v", "&status=dead", "&until=2020-01-01", "&since=2999-01-01")
+    for query, count in (*[(query, 1) for query in right], *[(query, 0) for query in wrong]):
+        status, page = await search(query)
+        assert (status, len(page["data"])) == (200, count), query
+    for query in ("&since=yesterday", "&status=lost", "&limit=0", "&since=2999-01-01&until=2020-01-01"):
+        assert (await search(query))[0] == 422
+
+
+async def test_a_tenants_addresses_are_checked(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """As a provider's; a change that is refused changes nothing, and one that names none leaves them alone."""
+    tenant = await create_tenant(sender_email=" orders@acorn.example\r\n", reply_to="hilfe@bücher.example")
+    path = f"/tenants/{tenant.id}"
+    _, before = await call(http, "GET", path, admin)
+    assert (before["sender_email"], before["reply_to"]) == ("orders@acorn.example", "hilfe@bücher.example")
+    for wrong in (
+        *("Help <help@acorn.example>", "a@b.example, c@d.example", "not an address", "a@b.example;c@d.example"),
+        *("a@b.example\r\nBcc: eve@example.org", "a@[192.0.2.1]", "@b.example", '"a b"@c.example'),
+        "a@b..example",
+    ):
+        for field in ("sender_email", "reply_to"):
+            status, problem = await call(http, "PATCH", path, admin, {field: wrong})
+            assert (status, [error["field"] for error in problem["errors"]]) == (422, [field]), wrong
+    assert (await call(http, "GET", path, admin))[1] == before
+    _, renamed = await call(http, "PATCH", path, admin, {"name": "Acorn"})
+    assert renamed == {**before, "name": "Acorn"}
+    _, cleared = await call(http, "PATCH", path, admin, {"sender_email": "", "reply_to": " "})
+    assert (cleared["sender_email"], cleared["reply_to"]) == ("", "")
+
+
+async def test_a_limit_of_sms_segments(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """10 unless the tenant says otherwise; a preview tells what would not be sent, and an event's timeline why."""
+    tenant = await create_tenant()
+    path = f"/tenants/{tenant.id}"
+    assert (await call(http, "GET", path, admin))[1]["max_sms_segments"] == 10
+    await call(http, "POST", "/providers", admin, {"tenant_id": tenant.id, "channel": "SMS", "kind": "sandbox"})
+    text = {"channel": "SMS", "body": "{{text}}", "variables": {"text": "ж" * 67 * 11}}
+
+    async def not_sent(**more: str) -> Any:
+        _, preview = await call(http, "POST", "/templates/preview", admin, {**text, **more})
+        assert preview["content"]["sms"] == {"segments": 11, "encoding": "UCS-2"}
+        return preview["report"]["not_sent"]
+
+    detail = "The text would be billed as 11 segments (UCS-2); the tenant's limit is 10."
+    refused = {"reason": "sms_too_long", "detail": detail}
+    assert await not_sent() == await not_sent(tenant_id=tenant.id) == refused
+    new = {"tenant_id": tenant.id, "event_type": "long", "channel": "SMS", "body": "{{text}}", "activate": True}
+    _, template = await call(http, "POST", "/templates", admin, new)
+
+    async def delivered(text: str) -> tuple[str, str | None]:
+        test = {"recipient": {"phone": "+254712345678"}, "variables": {"text": text}}
+        _, sent = await call(http, "POST", f"/templates/{template['id']}/test", admin, test)
+
+        async def ended() -> dict[str, Any] | None:
+            status, event = await call(http, "GET", f"/events/{sent['event_id']}", admin)
+            return event if status == 200 and event["finished_at"] else None
+
+        event = await eventually(ended)
+        assert event is not None
+        (delivery,) = event["deliveries"]
+        assert delivery["status"] == event["timeline"][-1]["step"]
+        return delivery["status"], event["timeline"][-1]["detail"]
+
+    assert await delivered("ж" * 67 * 11) == ("failed", detail)
+    assert await delivered("ж" * 67 * 10) == ("sent", None)
+    empty = "The rendered content is empty: there is nothing in it that could be seen."
+    assert await delivered(" \u200b\n") == ("skipped", empty)
+    status, changed = await call(http, "PATCH", path, admin, {"max_sms_segments": 255})
+    assert (status, changed["max_sms_segments"]) == (200, 255)
+    assert await not_sent(tenant_id=tenant.id) is None
+    assert await not_sent() == refused
+
+    async def is_sent() -> bool:  # every process hears of the new limit within a second
+        return (await delivered("ж" * 67 * 11))[0] == "sent"
+
+    await eventually(is_sent)
 
 
 async def test_a_template_from_first_to_last(

@@ -134,13 +134,43 @@ async def test_a_revoked_token_opens_nothing(
     assert (await ask(http, tenant.inbox("v"), bearer(neighbour["token"])))[0] == 200
 
 
-async def test_pages_are_numbers(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
-    """What is no number is 422; what is out of range is clamped."""
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("limit=ten", "limit=0", "limit=-1", "limit=1001", "limit=", "limit=1&limit=2", "limit=9999999999999999999"),
+        *("offset=1.5", "offset=-3", "offset=10001", "offset=", "offset", "page=2", "Limit=5", "cursor=x", "_=1"),
+    ],
+)
+async def test_a_wrong_query_is_refused(http: aiohttp.ClientSession, create_tenant: CreateTenant, wrong: str) -> None:
+    """In the dialect's shape, naming the parameter; nothing is brought into range, or ignored. The key comes first."""
     tenant = await create_tenant()
-    for wrong in ("limit=ten", "offset=1.5"):
-        status, body = await ask(http, tenant.inbox("u", f"?{wrong}"), tenant.headers)
-        assert (status, body["error"]) == (422, "Validation Error")
-    assert (await ask(http, tenant.inbox("u", "?limit=100000&offset=-3"), tenant.headers))[0] == 200
+    name = wrong.partition("=")[0]
+    for headers, expected in ((tenant.headers, 422), ({"x-api-key": "unknown"}, 401)):
+        status, body = await ask(http, tenant.inbox("u", f"?{wrong}"), headers)
+        assert (status, set(body)) == (expected, {"statusCode", "error", "message"})
+        assert expected == 401 or (body["error"] == "Validation Error" and body["message"].startswith(f"{name} "))
+
+
+async def test_both_numbers_of_a_page_are_named(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
+    """Every fault in one message."""
+    tenant = await create_tenant()
+    _, body = await ask(http, tenant.inbox("u", "?limit=x&offset=y"), tenant.headers)
+    expected = "limit must be a whole number from 1 to 1,000; offset must be a whole number from 0 to 10,000"
+    assert body["message"] == expected
+    assert (await ask(http, tenant.inbox("u", "?limit=1000&offset=10000"), tenant.headers))[0] == 200
+
+
+async def test_no_other_call_takes_a_query(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
+    """What is meant to narrow an event, or a count, must not be ignored."""
+    tenant = await create_tenant()
+    token, event = "/api/v1/auth/realtime-token?userId=u", "/api/v1/events/trigger?channels=EMAIL"
+    bodies = {token: {"userId": "u"}, event: {"eventType": "x", "payload": {"userId": "u"}}}
+    for path, sent in bodies.items():
+        async with http.post(path, json=sent, headers=tenant.headers) as answer:
+            body = await answer.json()
+        assert (answer.status, body["message"].partition(" ")[0]) == (422, path.partition("?")[2].partition("=")[0])
+    for method, path in (("GET", "/unread-count?since=1"), ("PUT", "/n/read?at=1")):
+        assert (await ask(http, tenant.inbox("u", path), tenant.headers, method))[0] == 422
 
 
 async def test_an_inbox_remembers(

@@ -150,6 +150,7 @@ async def test_a_preview_tells(http: aiohttp.ClientSession, admin: dict[str, str
         "clipped_by_gmail": False,
         "missing": [{"name": "missing", "field": "body", "line": 2}],
         "unused": ["spare"],
+        "not_sent": None,
     }
     _, bad = await call(http, "POST", "/templates/preview", admin, {**draft, "body": "one\n{{#if name}}"})
     (error,) = bad["failure"]["errors"]

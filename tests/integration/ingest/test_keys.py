@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 from base64 import b64encode
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import grpc.aio
 import pytest
 from nats.aio.client import Client
 
+from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
@@ -212,11 +213,75 @@ async def test_operators_nonsense(ingest: Ingest) -> None:
         ("RotateKey", tenants_pb2.RotateKeyRequest(tenant_id="x"), Code.INVALID),
         ("GetTenant", tenants_pb2.GetTenantRequest(tenant_id=new_id()), Code.NOT_FOUND),
         ("ListTenants", tenants_pb2.ListTenantsRequest(limit=-1), Code.INVALID),
+        ("ListTenants", tenants_pb2.ListTenantsRequest(limit=101), Code.INVALID),
     ]
     for method, request, code in calls:
         with pytest.raises(ClarionError) as refused:
             await ingest.call(f"TenantService.{method}", request)
         assert refused.value.code is code, method
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sender_email", "Help <help@acorn.example>"),
+        ("sender_email", "a@b.example\r\nBcc: eve@example.org"),
+        ("sender_email", "a\n@b.example"),
+        ("reply_to", "a@b.example, c@d.example"),
+        ("reply_to", "nobody"),
+        ("sender_name", "A\nB"),
+        ("sender_name", "A\u2028B"),
+        ("sender_name", "\u202eA"),
+        ("sender_name", "x" * 257),
+        ("max_sms_segments", -1),
+        ("max_sms_segments", 256),
+        ("max_unfinished_events", -1),
+        ("max_unfinished_bytes", 1),
+    ],
+)
+async def test_what_a_tenant_cannot_have(ingest: Ingest, field: str, value: Any) -> None:
+    """Neither at first nor by a change: INVALID, naming the field; nothing is changed."""
+    created = (await ingest.tenant()).tenant
+    requests = (
+        ("CreateTenant", tenants_pb2.CreateTenantRequest(name="x", **{field: value})),
+        ("UpdateTenant", tenants_pb2.UpdateTenantRequest(tenant_id=created.id, **{field: value})),
+    )
+    for method, request in requests:
+        with pytest.raises(ClarionError) as refused:
+            await ingest.call(f"TenantService.{method}", request)
+        assert refused.value.code is Code.INVALID
+        assert [name for name, _ in refused.value.fields] == [field]
+    same = await ingest.call("TenantService.GetTenant", tenants_pb2.GetTenantRequest(tenant_id=created.id))
+    assert same.tenant == created
+
+
+async def test_a_change_of_something_else_leaves_addresses_and_limits(ingest: Ingest, pool: Pool) -> None:
+    """What is absent stays, also an address that was stored before addresses were looked at; 0 is no limit of SMS."""
+    created = (await ingest.tenant(sender_email="a@b.example", max_sms_segments=3)).tenant
+    assert (created.sender_email, created.max_sms_segments) == ("a@b.example", 3)
+    await pool.execute("UPDATE ingest.tenants SET reply_to = 'Help <help@b.example>' WHERE id = $1", created.id)
+    change = tenants_pb2.UpdateTenantRequest(tenant_id=created.id, name="renamed")
+    changed = (await ingest.call("TenantService.UpdateTenant", change)).tenant
+    assert (changed.name, changed.sender_email, changed.max_sms_segments) == ("renamed", "a@b.example", 3)
+    assert changed.reply_to == "Help <help@b.example>"
+    none = tenants_pb2.UpdateTenantRequest(tenant_id=created.id, max_sms_segments=0)
+    with pytest.raises(ClarionError, match="max_sms_segments must be from 1 to 255"):
+        await ingest.call("TenantService.UpdateTenant", none)
+
+
+async def test_faults_of_an_event_have_the_names_of_the_message(ingest: Ingest) -> None:
+    """A caller over gRPC has never seen the names of the HTTP API."""
+    created = await ingest.tenant()
+    stub = ingest_pb2_grpc.IngestServiceStub(ingest.service.channel)
+    wrong = ingest_pb2.NewEvent(variables=b"{", channels=[event_pb2.CHANNEL_UNSPECIFIED])
+    fields = []
+    for event in (wrong, ingest_pb2.NewEvent(channels=[event_pb2.CHANNEL_UNSPECIFIED])):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.TriggerEvent(
+                ingest_pb2.TriggerEventRequest(event=event), timeout=30, metadata=((KEY_METADATA, created.api_key),)
+            )
+        fields.append([field for field, _ in from_rpc_error(failed.value).fields])
+    assert fields == [["variables"], ["event_type", "recipient.user_id", "channels"]]
 
 
 async def test_a_tenant_has_one_spelling(ingest: Ingest) -> None:

@@ -291,12 +291,26 @@ async def test_live_traffic_has_the_right_of_way(replays: Replays, streams: Stre
         assert (await replays.ended(replay)).replayed == 3
 
 
+async def test_since_before_1970(replays: Replays, streams: Streams) -> None:
+    """Everything there is, and the time is shown as it was given; up to such a time: nothing."""
+    events = await replays.know(SENT, 3)
+    moon_us = -14_182_940_000_000  # 1969-07-20T20:17:40Z
+    nothing = await replays.begin(since_us=moon_us, until_us=moon_us + 1)
+    async with replays.running():
+        assert (await replays.ended(nothing)).replayed == 0
+        replay = await replays.begin(since_us=moon_us)
+        ended = await replays.ended(replay)
+    assert (ended.since_us, ended.state, ended.replayed) == (moon_us, DONE, 3)
+    assert {event.replay_of for event in await streams.events()} == {event.id for event in events}
+
+
 async def test_nonsense_is_invalid(replays: Replays) -> None:
     """And names the field."""
     now = time.time_ns() // 1000
     cases: list[tuple[str, dict[str, Any]]] = [
         ("since", {"since_us": 0}),
         ("since", {"since_us": now, "until_us": now - 1}),
+        ("since", {"since_us": -5, "until_us": -5}),
         ("until", {"until_us": now + 10**9}),
         ("per_second", {"per_second": 1001}),
         ("status", {"status": SENT}),
@@ -306,6 +320,9 @@ async def test_nonsense_is_invalid(replays: Replays) -> None:
         with pytest.raises(ClarionError) as refusal:
             await replays.begin(**fields)
         assert [name for name, _ in refusal.value.fields] == [field]
+    for limit in (-1, 101):
+        with pytest.raises(ClarionError, match="limit must be"):
+            await replays.call("ListReplays", limit=limit)
     with pytest.raises(ClarionError) as refusal:
         await replays.begin(tenant_id=new_id())
     assert refusal.value.code is Code.NOT_FOUND

@@ -1,6 +1,7 @@
 """The realtime service as a process: tokens, isolation between tenants, revocation, health, pushes, its end."""
 
 import asyncio
+import dataclasses
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -129,6 +130,8 @@ async def test_nonsense_is_invalid(start_realtime: StartRealtime, hub: Server) -
         ("RevokeTokens", "tenant_id", realtime_pb2.RevokeTokensRequest(tenant_id="T1")),
         ("ListNotifications", "offset", _listing(offset=-1)),
         ("ListNotifications", "offset", _listing(offset=10_001)),
+        ("ListNotifications", "limit", _listing(limit=-1)),
+        ("ListNotifications", "limit", _listing(limit=1_001)),
     ]
     for method, field, request in nonsense:
         with pytest.raises(ClarionError) as refusal:
@@ -137,17 +140,38 @@ async def test_nonsense_is_invalid(start_realtime: StartRealtime, hub: Server) -
         assert [name for name, _ in refusal.value.fields] == [field]
 
 
-async def test_a_page_of_the_inbox_is_bounded(
+async def test_a_page_of_the_inbox_is_as_long_as_asked(
     start_realtime: StartRealtime, hub: Server, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
-    """50 unless asked, 100 at most, whatever is asked."""
+    """50 unless asked, and never cut: who steps by 200 sees each notification once."""
     service = await start_realtime(hub)
     inbox = InboxStore(pool)
-    await asyncio.gather(*[inbox.keep(_entry("t1", "u1")) for _ in range(120)])
-    for limit, expected in ((0, 50), (-5, 1), (1, 1), (100, 100), (5000, 100)):
+    entries = [_entry("t1", "u1") for _ in range(420)]
+    await asyncio.gather(*[inbox.keep(entry) for entry in entries])
+    for limit, expected in ((0, 50), (1, 1), (100, 100), (200, 200), (1_000, 420)):
         listed = await service.call("ListNotifications", _listing(limit=limit))
-        assert (len(listed.notifications), listed.unread) == (expected, 120)
-    assert len((await service.call("ListNotifications", _listing(limit=100, offset=100))).notifications) == 20
+        assert (len(listed.notifications), listed.unread) == (expected, 420)
+    pages = [await service.call("ListNotifications", _listing(limit=200, offset=offset)) for offset in (0, 200, 400)]
+    seen = [notification.id for page in pages for notification in page.notifications]
+    assert sorted(seen) == sorted(entry.id for entry in entries)
+
+
+async def test_a_page_too_large_to_be_sent_is_refused(
+    start_realtime: StartRealtime, hub: Server, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """The limit is named, not the database or gRPC; a smaller page has all of it."""
+    service = await start_realtime(hub)
+    inbox = InboxStore(pool)
+    large = [dataclasses.replace(_entry("t1", "u1"), body="é" * 500_000) for _ in range(10)]
+    for entry in large:
+        await inbox.keep(entry)
+    with pytest.raises(ClarionError) as refused:
+        await service.call("ListNotifications", _listing(limit=10))
+    assert refused.value.code is Code.INVALID
+    description = "must be smaller: 10 of these notifications have more than 8 MiB of text"
+    assert refused.value.fields == (("limit", description),)
+    listed = await service.call("ListNotifications", _listing(limit=8))
+    assert [len(one.body) for one in listed.notifications] == [500_000] * 8
 
 
 def _listing(limit: int = 0, offset: int = 0) -> realtime_pb2.ListNotificationsRequest:

@@ -189,27 +189,22 @@ def test_idempotency_keys_are_visible_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "page"),
+    ("raw", "why"),
     [
-        ({}, (50, 0)),
-        ({"limit": "10", "offset": "20"}, (10, 20)),
-        ({"limit": "0"}, (1, 0)),
-        ({"limit": "-5", "offset": "-5"}, (1, 0)),
-        ({"limit": "1000"}, (100, 0)),
-        ({"offset": "999999999999999999"}, (50, 2**31 - 1)),
+        (b"", "it ends too early"),
+        (b'{"a":', "it ends too early"),
+        (b'{"a" 1}', "the fault is near byte 5"),
+        (b"{} x", "the fault is near byte 4"),
+        (b'{"a":"\xff"}', "it is not UTF-8"),
+        (b"[" * 100_000, "it is nested too deeply"),
     ],
+    ids=lambda value: repr(value)[:16],
 )
-def test_a_page_is_clamped(query: dict[str, str], page: tuple[int, int]) -> None:
-    """Numbers out of range are brought into it."""
-    assert bodies.parse_page(query) == page
-
-
-@pytest.mark.parametrize("wrong", ["", "ten", "1.5", "\u0661", "9" * 30])
-def test_a_page_is_numbers(wrong: str) -> None:
-    """What is no number is refused by name."""
-    with pytest.raises(ClarionError) as caught:
-        bodies.parse_page({"limit": wrong, "offset": wrong})
-    assert [field for field, _ in caught.value.fields] == ["limit", "offset"]
+def test_what_is_no_json_says_why_in_plain_words(raw: bytes, why: str) -> None:
+    """Nothing of the parser's own text, which names codecs and Python's types."""
+    with pytest.raises(MalformedError) as caught:
+        bodies.parse_trigger(raw)
+    assert str(caught.value) == f"The body is not valid JSON: {why}."
 
 
 def test_the_user_of_a_token_is_checked_alike() -> None:

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from gateway.admin import problems
-from gateway.dialects.orqestra import errors
+from gateway.dialects.orqestra import errors, signature
 from runtime.errors import ClarionError, Code
 
 
@@ -71,6 +71,22 @@ def test_a_refusal_is_the_same_for_all() -> None:
     first = errors.from_error(ClarionError(Code.UNAUTHENTICATED, "unknown key"))
     second = errors.from_error(ClarionError(Code.UNAUTHENTICATED, "inactive tenant"))
     assert first.body == second.body
+
+
+def test_a_wrong_signature_is_named() -> None:
+    """Its key was right, so its tenant is known: whoever is told only "credentials" looks for the fault in the key."""
+    unknown = body_of(errors.from_error(ClarionError(Code.UNAUTHENTICATED, "unknown key")))
+    for shown, word in (("", "missing"), ("0" * 64, "wrong")):
+        body = body_of(errors.from_error(signature.refusal(shown)))
+        assert {**body, "message": ""} == {**unknown, "message": ""}
+        assert body["message"].startswith(f"X-Orqestra-Signature is {word}: ")
+
+
+def test_fields_have_the_dialects_names() -> None:
+    """Ingest speaks of its own message, whose names no caller over HTTP has seen."""
+    faults = [("recipient.user_id", "is required"), ("event_type", "is longer than 255 characters"), ("limit", "x")]
+    body = body_of(errors.from_error(ClarionError(Code.INVALID, "", fields=faults)))
+    assert body["message"] == "payload.userId is required; eventType is longer than 255 characters; limit x"
 
 
 def test_a_problem_document_has_a_stable_type() -> None:

@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 from aiohttp import web
 
+from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.app import create_app
 from gateway.clients import Clients
 from gateway.openapi.document import document, operations
@@ -48,6 +49,34 @@ async def test_every_route_is_described_and_nothing_else(app: web.Application) -
     }
     described = {(operation.method, operation.path) for operation in operations()}
     assert served == described
+
+
+def test_every_parameter_is_taken_and_no_other() -> None:
+    """What is described and refused, or taken and not described, would be of no use."""
+    base = "/api/v1/admin"
+    described = {
+        (operation.method, operation.path.removeprefix(base)): [parameter.name for parameter in operation.parameters]
+        for operation in operations()
+        if operation.path.startswith(base)
+    }
+    assert {route: sorted(names) for route, names in described.items() if names} == {
+        route: sorted(names) for route, names in PARAMETERS.items()
+    }
+    assert MAY_BE_EMPTY.keys() <= PARAMETERS.keys()
+
+
+def test_only_what_may_be_empty_is_described_so() -> None:
+    """Of each parameter of a query that is a text."""
+    for what, operation in _operations():
+        method, _, path = what.partition(" ")
+        for parameter in operation.get("parameters", ()):
+            schema = parameter["schema"]
+            if parameter["in"] != "query" or schema.get("type") != "string" or "format" in schema or "enum" in schema:
+                continue
+            route = (method.upper(), path.removeprefix("/api/v1/admin"))
+            is_moment = "anyOf" in schema
+            may_be_empty = parameter["name"] in MAY_BE_EMPTY.get(route, ())
+            assert is_moment or (schema.get("minLength") == 1) != may_be_empty, (what, parameter["name"])
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:

@@ -103,6 +103,33 @@ def test_sms_numbers_people_write(phone: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("segments", "limit", "refused"), [(1, 1, False), (2, 1, True), (10, 10, False), (11, 10, True), (255, 255, False)]
+)
+def test_a_text_of_too_many_segments_is_not_sent(segments: int, limit: int, *, refused: bool) -> None:
+    """Up to the tenant's limit; past it for good, with both numbers."""
+    order = delivery(event_pb2.CHANNEL_SMS, phone="+254712345678")
+    content = render_pb2.Content(text="x", sms_segments=segments, sms_encoding="UCS-2")
+    tenant = Tenant(TENANT, max_sms_segments=limit)
+    if not refused:
+        assert sms_message.compose(order, content, tenant, SmsSettings()).text == "x"
+        return
+    with pytest.raises(Unsendable) as caught:
+        sms_message.compose(order, content, tenant, SmsSettings())
+    assert (caught.value.reason, caught.value.verdict) == ("sms_too_long", Verdict.PERMANENT)
+    expected = f"The text would be billed as {segments} segments (UCS-2); the tenant's limit is {limit}."
+    assert caught.value.detail == expected
+
+
+def test_a_long_text_waits_for_its_tenants_limit() -> None:
+    """One segment is within any limit; for more, the limit must be known."""
+    order = delivery(event_pb2.CHANNEL_SMS, phone="+254712345678")
+    assert sms_message.compose(order, render_pb2.Content(text="x", sms_segments=1), None, SmsSettings())
+    with pytest.raises(Unsendable) as caught:
+        sms_message.compose(order, render_pb2.Content(text="x", sms_segments=2), None, SmsSettings())
+    assert (caught.value.reason, caught.value.verdict) == ("tenant_unknown", Verdict.POSTPONED)
+
+
+@pytest.mark.parametrize(
     ("phone", "reason"),
     [
         ("", "missing_recipient"),

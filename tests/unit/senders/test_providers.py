@@ -91,6 +91,24 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
     assert sorted(_faults(settings)) == faults
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"port": 0}, "It must be a whole number from 1 to 65,535."),
+        ({"port": "25"}, "It must be a whole number from 1 to 65,535."),
+        ({"tls": "maybe"}, "It must be one of none, starttls, tls."),
+        ({"password": 5}, "It must be a string."),
+        ({"from_name": None}, "It must be a string."),
+    ],
+)
+def test_wrong_settings_are_explained(changes: dict[str, Any], text: str) -> None:
+    """In words, without the names that the program has for types."""
+    with pytest.raises(ClarionError) as caught:
+        _check({**_SMTP, **changes})
+    (setting,) = changes
+    assert caught.value.fields == ((f"settings.{setting}", text),)
+
+
 @pytest.mark.parametrize("host", ["8.8.8.8", "2620:fe::fe", "smtp.example.org", "mail_1.internal", "smtp.example.org."])
 def test_hosts(host: str) -> None:
     """Names and addresses of both families."""

@@ -76,7 +76,7 @@ class FieldViolation(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """A path such as "payload.userId"."""
+    """A path such as "recipient.user_id"."""
     description: _builtins.str
     def __init__(
         self,

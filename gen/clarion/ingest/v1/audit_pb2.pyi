@@ -192,7 +192,7 @@ class ListAuditEntriesRequest(_message.Message):
     resource: _builtins.str
     method: _builtins.str
     since_us: _builtins.int
-    """Begun at or after, and before; Unix microseconds."""
+    """Begun at or after, and before; Unix microseconds, negative before 1970. Until may not be before since."""
     until_us: _builtins.int
     limit: _builtins.int
     """1 to 100; 0: 50."""

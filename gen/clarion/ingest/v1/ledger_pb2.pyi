@@ -41,7 +41,7 @@ class ListEventsRequest(_message.Message):
     status: _trace_pb2.DeliveryStatus.ValueType
     """Events with at least one delivery of this status."""
     since_us: _builtins.int
-    """Accepted at or after, and before; Unix microseconds."""
+    """Accepted at or after, and before; Unix microseconds, negative before 1970. Until may not be before since."""
     until_us: _builtins.int
     caller_event_id: _builtins.str
     limit: _builtins.int
@@ -273,7 +273,7 @@ class TimelineStep(_message.Message):
     template_version_id: _builtins.str
     """Which template version was chosen, of "queued" and "skipped"."""
     sms_segments: _builtins.int
-    """Of an SMS, "sent": as clarion.common.v1.Attempted."""
+    """Of an attempt at an SMS: as clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
     def __init__(
         self,

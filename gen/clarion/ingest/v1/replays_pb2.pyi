@@ -99,7 +99,7 @@ class StartReplayRequest(_message.Message):
     PER_SECOND_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     since_us: _builtins.int
-    """Accepted at or after, and before; Unix microseconds. until_us 0: now."""
+    """Accepted at or after, and before; Unix microseconds, negative before 1970. until_us 0: now."""
     until_us: _builtins.int
     status: _trace_pb2.DeliveryStatus.ValueType
     """FAILED, DEAD, SKIPPED: the channels that ended so, of events that were not replayed on them since.

@@ -115,12 +115,15 @@ class Tenant(_message.Message):
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
     WEBHOOK_SECRETS_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
     active: _builtins.bool
     sender_name: _builtins.str
-    """E-mail: display name and address of the sender, and where replies go; empty means the provider's own."""
+    """E-mail: display name and address of the sender, and where replies go; empty means the provider's own. Both
+    addresses are one bare address, without a name or angle brackets.
+    """
     sender_email: _builtins.str
     reply_to: _builtins.str
     key_last4: _builtins.str
@@ -136,6 +139,8 @@ class Tenant(_message.Message):
     content_key: Global___ContentKey.ValueType
     max_unfinished_bytes: _builtins.int
     """How many bytes the unfinished events may take in the streams; past it the tenant is LIMITED."""
+    max_sms_segments: _builtins.int
+    """A text message that would be billed as more segments is not sent, 1 to 255."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """Channel policy: empty allows all."""
@@ -163,10 +168,11 @@ class Tenant(_message.Message):
         content_key: Global___ContentKey.ValueType = ...,
         webhook_secrets: _abc.Iterable[Global___WebhookSecret] | None = ...,
         max_unfinished_bytes: _builtins.int = ...,
+        max_sms_segments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -194,6 +200,7 @@ class CreateTenantRequest(_message.Message):
     DAILY_CAP_FIELD_NUMBER: _builtins.int
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters."""
     account_id: _builtins.str
@@ -209,6 +216,8 @@ class CreateTenantRequest(_message.Message):
     """Unspecified: full."""
     max_unfinished_bytes: _builtins.int
     """At least 32 MiB; 0: the default, 256 MiB."""
+    max_sms_segments: _builtins.int
+    """1 to 255; 0: the default, 10."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     def __init__(
@@ -225,10 +234,11 @@ class CreateTenantRequest(_message.Message):
         daily_cap: _builtins.int | None = ...,
         content_key: Global___ContentKey.ValueType = ...,
         max_unfinished_bytes: _builtins.int = ...,
+        max_sms_segments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -367,6 +377,7 @@ class UpdateTenantRequest(_message.Message):
     DAILY_CAP_FIELD_NUMBER: _builtins.int
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     active: _builtins.bool
@@ -376,6 +387,7 @@ class UpdateTenantRequest(_message.Message):
     max_unfinished_events: _builtins.int
     content_key: Global___ContentKey.ValueType
     max_unfinished_bytes: _builtins.int
+    max_sms_segments: _builtins.int
     @_builtins.property
     def delivery_channels(self) -> Global___ChannelPolicy: ...
     @_builtins.property
@@ -397,10 +409,11 @@ class UpdateTenantRequest(_message.Message):
         daily_cap: Global___Limit | None = ...,
         content_key: Global___ContentKey.ValueType | None = ...,
         max_unfinished_bytes: _builtins.int | None = ...,
+        max_sms_segments: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -410,6 +423,8 @@ class UpdateTenantRequest(_message.Message):
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
     _WhichOneofReturnType__delivery_channels: _TypeAlias = _typing.Literal["delivery_channels"]  # noqa: Y015
     _WhichOneofArgType__delivery_channels: _TypeAlias = _typing.Literal["_delivery_channels", b"_delivery_channels"]  # noqa: Y015
+    _WhichOneofReturnType__max_sms_segments: _TypeAlias = _typing.Literal["max_sms_segments"]  # noqa: Y015
+    _WhichOneofArgType__max_sms_segments: _TypeAlias = _typing.Literal["_max_sms_segments", b"_max_sms_segments"]  # noqa: Y015
     _WhichOneofReturnType__max_unfinished_bytes: _TypeAlias = _typing.Literal["max_unfinished_bytes"]  # noqa: Y015
     _WhichOneofArgType__max_unfinished_bytes: _TypeAlias = _typing.Literal["_max_unfinished_bytes", b"_max_unfinished_bytes"]  # noqa: Y015
     _WhichOneofReturnType__max_unfinished_events: _TypeAlias = _typing.Literal["max_unfinished_events"]  # noqa: Y015
@@ -432,6 +447,8 @@ class UpdateTenantRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_cap) -> _WhichOneofReturnType__daily_cap | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_channels) -> _WhichOneofReturnType__delivery_channels | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_sms_segments) -> _WhichOneofReturnType__max_sms_segments | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_unfinished_bytes) -> _WhichOneofReturnType__max_unfinished_bytes | None: ...
     @_typing.overload

@@ -149,7 +149,7 @@ class ListNotificationsRequest(_message.Message):
     tenant_id: _builtins.str
     user_id: _builtins.str
     limit: _builtins.int
-    """1 to 100; 0: 50; more is taken as 100."""
+    """1 to 1,000; 0: 50. Others, and a page of more than 8 MiB, are INVALID: nothing is left out in silence."""
     offset: _builtins.int
     """0 to 10,000."""
     def __init__(

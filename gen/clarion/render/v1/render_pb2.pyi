@@ -137,6 +137,7 @@ class Content(_message.Message):
     PREHEADER_FIELD_NUMBER: _builtins.int
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
+    IS_EMPTY_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """E-mail: one line, no control characters."""
     html: _builtins.str
@@ -151,6 +152,8 @@ class Content(_message.Message):
     sms_segments: _builtins.int
     """SMS: how many messages the text is billed as, and in which alphabet ("GSM-7", "UCS-2")."""
     sms_encoding: _builtins.str
+    is_empty: _builtins.bool
+    """There is nothing to see in it, so it is not sent: no visible character, in an e-mail's body no picture either."""
     def __init__(
         self,
         *,
@@ -162,10 +165,11 @@ class Content(_message.Message):
         preheader: _builtins.str = ...,
         sms_segments: _builtins.int = ...,
         sms_encoding: _builtins.str = ...,
+        is_empty: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "html", b"html", "preheader", b"preheader", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "subject", b"subject", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "html", b"html", "is_empty", b"is_empty", "preheader", b"preheader", "sms_encoding", b"sms_encoding", "sms_segments", b"sms_segments", "subject", b"subject", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,6 +270,7 @@ class PreviewRequest(_message.Message):
     LOCALE_FIELD_NUMBER: _builtins.int
     LAYOUT_BODY_FIELD_NUMBER: _builtins.int
     PARTIALS_FIELD_NUMBER: _builtins.int
+    MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     channel: _event_pb2.Channel.ValueType
     subject: _builtins.str
     body: _builtins.str
@@ -280,6 +285,8 @@ class PreviewRequest(_message.Message):
     """As CreateTemplateRequest.locale."""
     layout_body: _builtins.str
     """Bodies of layout and partials that are not saved either, by name; they come before the saved ones."""
+    max_sms_segments: _builtins.int
+    """The tenant's limit, for PreviewReport.not_sent_reason; 0: the default, 10."""
     @_builtins.property
     def partials(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
@@ -295,10 +302,11 @@ class PreviewRequest(_message.Message):
         locale: _builtins.str = ...,
         layout_body: _builtins.str = ...,
         partials: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        max_sms_segments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "layout", b"layout", "layout_body", b"layout_body", "locale", b"locale", "partials", b"partials", "preheader", b"preheader", "subject", b"subject", "tenant_id", b"tenant_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "channel", b"channel", "layout", b"layout", "layout_body", b"layout_body", "locale", b"locale", "max_sms_segments", b"max_sms_segments", "partials", b"partials", "preheader", b"preheader", "subject", b"subject", "tenant_id", b"tenant_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -347,12 +355,17 @@ class PreviewReport(_message.Message):
     CLIPPED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     UNUSED_FIELD_NUMBER: _builtins.int
+    NOT_SENT_REASON_FIELD_NUMBER: _builtins.int
+    NOT_SENT_DETAIL_FIELD_NUMBER: _builtins.int
     format: _builtins.str
     """"mjml", "html" or "text"."""
     size: _builtins.int
     """Bytes of the HTML, or of the text."""
     clipped: _builtins.bool
     """Gmail would cut the mail's HTML off here (102 KiB)."""
+    not_sent_reason: _builtins.str
+    """Why this content would not be sent ("empty_content", "sms_too_long"), and a sentence; empty: it would be."""
+    not_sent_detail: _builtins.str
     @_builtins.property
     def missing(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingVariable]:
         """What the template writes or walks through and the data does not have, where first missed."""
@@ -369,10 +382,12 @@ class PreviewReport(_message.Message):
         clipped: _builtins.bool = ...,
         missing: _abc.Iterable[Global___MissingVariable] | None = ...,
         unused: _abc.Iterable[_builtins.str] | None = ...,
+        not_sent_reason: _builtins.str = ...,
+        not_sent_detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped", b"clipped", "format", b"format", "missing", b"missing", "size", b"size", "unused", b"unused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped", b"clipped", "format", b"format", "missing", b"missing", "not_sent_detail", b"not_sent_detail", "not_sent_reason", b"not_sent_reason", "size", b"size", "unused", b"unused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

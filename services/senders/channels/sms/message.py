@@ -3,15 +3,17 @@
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services import addresses
+from services.delivery.ports import Verdict
+from services.not_sent import sms_too_long
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant
 
 
 def compose(
-    delivery: event_pb2.Delivery, content: render_pb2.Content, _tenant: Tenant | None, settings: SmsSettings
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: SmsSettings
 ) -> Sms:
-    """Return the message. Raises Unsendable: missing_recipient, invalid_recipient."""
+    """Return the message. Raises Unsendable: missing_recipient, invalid_recipient, sms_too_long, tenant_unknown."""
     phone = delivery.recipient.phone
     if not addresses.trimmed(phone):
         raise Unsendable("missing_recipient", "The recipient has no phone number.")
@@ -19,4 +21,15 @@ def compose(
         number = addresses.parse_phone(phone)
     except addresses.InvalidAddress as error:
         raise Unsendable("invalid_recipient", f"The phone number cannot be used: {error}.") from error
+    _check_length(content, tenant)
     return Sms(reference(delivery), number, settings.sender, clean_lines(content.text))
+
+
+def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
+    """Raise Unsendable for a text that would be billed as more messages than the tenant wants to pay for."""
+    if content.sms_segments <= 1:  # nobody's limit is less
+        return
+    if tenant is None:
+        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
+    if refused := sms_too_long(content.sms_segments, content.sms_encoding, tenant.max_sms_segments):
+        raise Unsendable(refused.reason, refused.detail)

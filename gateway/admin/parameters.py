@@ -1,0 +1,23 @@
+"""Which parameters a query of the admin API may have, by method and path; paths that are not here take none."""
+
+from collections.abc import Collection, Mapping
+
+_PAGE = ("limit", "cursor")
+
+PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
+    ("GET", "/tenants"): _PAGE,
+    ("GET", "/providers"): ("tenant_id",),
+    ("GET", "/suppressions"): ("tenant_id", "channel", "reason", "address", *_PAGE),
+    ("GET", "/templates"): ("tenant_id", "event_type", "channel", "locale", "active", *_PAGE),
+    ("GET", "/templates/{id}/diff"): ("against",),
+    ("GET", "/template-parts"): ("tenant_id", "kind", "name", "newest", *_PAGE),
+    ("POST", "/template-parts/{id}/apply"): ("cursor",),
+    ("GET", "/events"): ("tenant_id", "event_type", "recipient", "status", "since", "until", "event_id", *_PAGE),
+    ("GET", "/replays"): ("tenant_id", *_PAGE),
+    ("GET", "/dead-letters"): ("tenant_id", *_PAGE),
+    ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),
+    ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
+}
+
+# An empty value says something here: templates without a language.
+MAY_BE_EMPTY: Mapping[tuple[str, str], Collection[str]] = {("GET", "/templates"): ("locale",)}

@@ -1,0 +1,10 @@
+"""The times between which a list is wanted."""
+
+from runtime.errors import ClarionError, Code
+
+
+def check_period(since_us: int, until_us: int) -> None:
+    """Raise INVALID where a period ends before it begins. Unix microseconds, negative before 1970; 0: no bound."""
+    if since_us and until_us and since_us > until_us:
+        fault = ("since", "must not be later than until")
+        raise ClarionError(Code.INVALID, " ".join(fault), fields=[fault])

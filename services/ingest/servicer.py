@@ -114,8 +114,6 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             trace_id=event.trace_id,
         )
         if accepted.differs:
-            log.warning(
-                "repeat_differs", tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id
-            )
+            log.warning("repeat_differs", tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id)
             self._repeats.differs(tenant_id, accepted.event_id, event.event_type)
         return accepted

@@ -139,9 +139,7 @@ OPERATIONS = (
             200: Answer(
                 Triggered,
                 headers={"X-Event-Id": "The event's id; of a repeat, the first one's."},
-                may_have={
-                    "Idempotent-Replayed": '"true": this is the answer of the first call with this key.'
-                },
+                may_have={"Idempotent-Replayed": '"true": this is the answer of the first call with this key.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
             **orqestra_faults(401, 429, 503, body=True),

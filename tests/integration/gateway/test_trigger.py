@@ -63,7 +63,7 @@ async def test_the_same_event_twice_is_one(http: aiohttp.ClientSession, create_t
 async def test_a_repeat_gets_the_first_answer(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> None:
-    """Marked, and with the first one's type and id whatever it asks for; the first event's timeline says what it was."""
+    """Marked, with the first one's type and id whatever it asks for; the first event's timeline says what it was."""
     tenant = await create_tenant("Acorn Shop")
     key = {"X-Idempotency-Key": "k"}
     first = await trigger(http, tenant, **key)

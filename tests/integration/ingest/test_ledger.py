@@ -187,9 +187,9 @@ async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
     """Read before the event, with it, twice: the first one stands on the timeline; the event is finished as ever."""
     event = builders.event(TENANT)
     first = builders.repeat(event, "second.type")
-    await ledger.store.write(group([first]))
-    for records in ([event, builders.repeat(event, "third.type", at_us=event.accepted_at_us + 2_000_000)], [first]):
-        await ledger.store.write(group(records))
+    later = builders.repeat(event, "third.type", at_us=first.at_us + 1)
+    for records in (group([first]), group([event, later]), group([first])):
+        await ledger.store.write(records)
     await ledger.store.write(group([builders.routed(event, {builders.delivery_id(event): SKIPPED})]))
     answer = await ledger.finished(event.id)
     assert answer.event.event_type == event.event_type

@@ -41,7 +41,7 @@ async def test_the_first_answer(pair: list[Ingest], streams: Streams) -> None:
 
 
 async def test_the_timeline_and_the_log_say_what_differs(ingest: Ingest) -> None:
-    """Once on the first event's timeline, with the type; a line of the log for each, with ids and nothing of the body."""
+    """Once on the first event's timeline, with the type; a line of the log for each, with ids and nothing of it."""
     tenant_id = (await ingest.tenant()).tenant.id
     first = await _accept(ingest, tenant_id, _event())
     await _accept(ingest, tenant_id, _event())
@@ -58,7 +58,7 @@ async def test_the_timeline_and_the_log_say_what_differs(ingest: Ingest) -> None
 
 
 async def test_the_same_again_leaves_no_note(ingest: Ingest) -> None:
-    """A repeat of the same body, written in another way, is no news; another event's note shows that one would be there."""
+    """A repeat of the same body, written in another way, is no news; another event's note shows when to look."""
     tenant_id = (await ingest.tenant()).tenant.id
     first = await _accept(ingest, tenant_id, _event(channels=[event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH]))
     await _accept(ingest, tenant_id, _event(channels=[event_pb2.CHANNEL_PUSH, event_pb2.CHANNEL_SMS]))
@@ -81,7 +81,7 @@ async def test_a_group_with_one_key(ingest: Ingest, streams: Streams) -> None:
 
 
 async def test_a_hundred_at_once_with_two_bodies(pair: list[Ingest], streams: Streams) -> None:
-    """Over two processes: whichever body is stored, every answer is of that one, and one call is told that it was its."""
+    """Over two processes: whichever body is stored, every answer is of it, and one call is told that it was its."""
     tenant_id = (await pair[0].tenant()).tenant.id
     for number in range(5):
         kinds = [(_FIRST, _SECOND)[turn % 2] for turn in range(100)]
@@ -99,9 +99,7 @@ async def test_a_hundred_at_once_with_two_bodies(pair: list[Ingest], streams: St
         assert later.first_type == event.event_type
 
 
-async def test_the_first_call_failed(
-    ingest: Ingest, streams: Streams, nats_server: NatsServer, pool: Pool
-) -> None:
+async def test_the_first_call_failed(ingest: Ingest, streams: Streams, nats_server: NatsServer, pool: Pool) -> None:
     """What is stored under the key is the second call's: that is the first event for all that follow."""
     tenant_id = (await ingest.tenant()).tenant.id
     nats_server.kill()
@@ -132,7 +130,8 @@ async def test_without_postgres(ingest: Ingest, streams: Streams, postgres_serve
 
     async def is_kept() -> bool:
         assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
-        return await pool.fetchval("SELECT event_type FROM ingest.admission WHERE stored") == _FIRST
+        kept: str | None = await pool.fetchval("SELECT event_type FROM ingest.admission WHERE stored")
+        return kept == _FIRST
 
     await eventually(is_kept)
     assert len(await streams.events()) == 1
@@ -228,7 +227,7 @@ async def test_over_grpc(ingest: Ingest) -> None:
     first = await trigger(_event(variables=b'{"a":1,"b":2}'))
     same = await trigger(_event(variables=b'{ "b": 2, "a": 1 }'))
     other = await trigger(_event(_SECOND))
-    known = {"event_id": first.event_id, "event_type": _FIRST}
+    known: dict[str, Any] = {"event_id": first.event_id, "event_type": _FIRST}
     assert first == ingest_pb2.TriggerEventResponse(**known)
     assert same == ingest_pb2.TriggerEventResponse(**known, duplicate=True)
     assert other == ingest_pb2.TriggerEventResponse(**known, duplicate=True, differs=True)

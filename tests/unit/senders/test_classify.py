@@ -124,7 +124,7 @@ def test_what_is_refused_for_good(code: int, words: str, phase: Phase) -> None:
         (aiosmtplib.SMTPReadTimeoutError("late"), Phase.MAIL, False),
     ],
 )
-def test_which_replies_end_a_connection(error: Exception, phase: Phase, ends: bool) -> None:
+def test_which_replies_end_a_connection(error: Exception, phase: Phase, *, ends: bool) -> None:
     """Those after which the next connection may fare better, and which say that this message was not taken."""
     assert ends_connection(error, phase) is ends
 

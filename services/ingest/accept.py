@@ -144,7 +144,7 @@ class Acceptor:
 
     async def _look_up(self, tenant_id: str, key: bytes, event_id: str) -> First | None:
         """Return what the ledger knows of an event that came while admission was away, and keep it for the next."""
-        event = await self._admission.stored(tenant_id, event_id)
+        event = await self._admission.stored_event(tenant_id, event_id)
         if event is None:
             return None
         first = self._fingerprints.first(event)

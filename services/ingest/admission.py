@@ -70,7 +70,7 @@ class PostgresAdmission:
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("correction_failed", error=repr(error), event_id=stored)
 
-    async def stored(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+    async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """See ports.Admission."""
         try:
             _STATEMENTS.labels("admission").inc()

@@ -89,7 +89,7 @@ class Admission(Protocol):
         Never raises.
         """
 
-    async def stored(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+    async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return an event as it was accepted; None: it was erased, or the database is away."""
 
 

@@ -73,6 +73,9 @@ def test_answers(code: int, words: str, phase: Phase, verdict: Verdict, reason: 
         (450, "<rate@shop.example>: Sender address rejected", Phase.MAIL, "delivery"),
         (450, "rate@shop.example is not known here", Phase.MAIL, "delivery"),
         (450, "Client 4.7.1.2 cannot be resolved", Phase.MAIL, "delivery"),
+        # Nor is anything past the first lines read.
+        (450, "x" * 2000 + " too many", Phase.MAIL, "delivery"),
+        (450, "x@" * 16_000, Phase.MAIL, "delivery"),
         # Of all that we send.
         (421, "", Phase.CONNECT, "provider"),
         (421, "4.3.2 All server ports are busy", Phase.CONNECT, "provider"),

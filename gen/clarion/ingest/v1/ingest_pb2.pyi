@@ -108,7 +108,9 @@ class TriggerEventResponse(_message.Message):
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
-    """This is the first one's answer, and nothing is sent for this call. HTTP says so by "Idempotent-Replayed: true"."""
+    """An earlier call had this key: this is its answer, and what it asked for is sent once. Over HTTP the header
+    "Idempotent-Replayed: true".
+    """
     event_type: _builtins.str
     """The event's type; of a duplicate, the type of the first one."""
     differs: _builtins.bool

@@ -11,6 +11,8 @@ from services.delivery.ports import Result, Verdict
 PROVIDER = "smtp"
 
 _MAX_DETAIL = 500
+# Of a reply that may have 32 KiB: what comes later decides nothing, and costs no time.
+_MAX_READ = 1000
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 # RFC 3463, where RFC 2034 puts it: at the beginning of a line. An IP address further on is none.
 _ENHANCED = re.compile(r"^#?[245]\.(\d{1,3})\.(\d{1,3})(?![.\d])", re.MULTILINE)
@@ -18,10 +20,8 @@ _ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
 _SLOW_DOWN = re.compile(r"throttl|too (?:many|much|fast)|\brate\b", re.IGNORECASE)
 _GREYLISTED = re.compile(r"gr[ae]y-?\s?list", re.IGNORECASE)
 _TOO_MANY_RECIPIENTS = re.compile(r"too many recipients", re.IGNORECASE)
-_OF_THIS_CONNECTION = re.compile(
-    r"(?=.*(?:too many|max|limit|exceed)).*\b(?:per|this|one|single|same) (?:smtp )?(?:connection|session)\b",
-    re.IGNORECASE | re.DOTALL,
-)
+_LIMIT = re.compile(r"too many|max|limit|exceed", re.IGNORECASE)
+_THIS_CONNECTION = re.compile(r"\b(?:per|this|one|single|same) (?:smtp )?(?:connection|session)\b", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
 # RFC 5321, 4.2.1: the reply to any command of a server that ends the connection.
 _CLOSING = 421
@@ -80,9 +80,10 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
         return phase is not Phase.DATA
     if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < 400:
         return False
-    if error.code == _CLOSING or _OF_THIS_CONNECTION.search(error.message):
+    said = _said(error)
+    if error.code == _CLOSING or (_LIMIT.search(said) and _THIS_CONNECTION.search(said)):
         return True
-    return phase is Phase.RECIPIENT and _has_too_many_recipients(error)
+    return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
@@ -93,7 +94,8 @@ def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
         if _asks_to_slow_down(error, phase):
             return _result(Verdict.THROTTLED, "provider_throttled", detail)
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
-    if phase is Phase.RECIPIENT and error.code == 552 and _has_too_many_recipients(error):  # RFC 5321, 4.5.3.1.10
+    if phase is Phase.RECIPIENT and error.code == 552 and _has_too_many_recipients(_said(error)):
+        # RFC 5321, 4.5.3.1.10: an old spelling of 452.
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
     if error.code >= 500 and phase in _REFUSED:
         return _result(Verdict.PERMANENT, _REFUSED[phase], detail)
@@ -105,29 +107,34 @@ def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: Phase) ->
 
     What is said of the recipient is of the recipient, whatever the words: a rate, a full mailbox, greylisting.
     """
-    said, codes = _ADDRESS.sub(" ", error.message), _enhanced(error.message)
+    said = _said(error)
+    codes = _enhanced(said)
     if phase in _TRANSACTION:
         if any(subject in _OF_THE_MESSAGE for subject, _ in codes) or _GREYLISTED.search(said):
             return False
-        if _has_too_many_recipients(error):  # there is one: the server counts those of the connection
+        if _has_too_many_recipients(said):  # there is one: the server counts those of the connection
             return False
     if error.code == _CLOSING:
         return True
     if phase is Phase.RECIPIENT:
         return False
-    if _SLOW_DOWN.search(said):
+    if _SLOW_DOWN.search(_ADDRESS.sub(" ", said)):
         return True
     # Of the content, policy says "later" of a message that it does not know yet.
     return phase is not Phase.DATA and any(subject == 7 or (subject, detail) == (3, 2) for subject, detail in codes)
 
 
-def _has_too_many_recipients(error: aiosmtplib.SMTPResponseException) -> bool:
-    return (5, 3) in _enhanced(error.message) or bool(_TOO_MANY_RECIPIENTS.search(error.message))
+def _has_too_many_recipients(said: str) -> bool:
+    return (5, 3) in _enhanced(said) or bool(_TOO_MANY_RECIPIENTS.search(said))
 
 
-def _enhanced(message: str) -> list[tuple[int, int]]:
+def _said(error: aiosmtplib.SMTPResponseException) -> str:
+    return error.message[:_MAX_READ]
+
+
+def _enhanced(said: str) -> list[tuple[int, int]]:
     """Return subject and detail of the enhanced status codes of a reply, one for each line that has one."""
-    return [(int(subject), int(detail)) for subject, detail in _ENHANCED.findall(message)]
+    return [(int(subject), int(detail)) for subject, detail in _ENHANCED.findall(said)]
 
 
 def _result(verdict: Verdict, reason: str, detail: str) -> Result:

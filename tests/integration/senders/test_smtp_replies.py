@@ -120,15 +120,14 @@ async def test_421_to_rset(open_smtp: OpenSmtp) -> None:
     [
         ("MAIL", "450 4.7.0 Maximum number of messages per session exceeded"),
         ("MAIL", "550 5.7.0 Too many mails in one session"),
+        ("MAIL", "451 4.4.2 Timeout - closing connection"),
         ("RCPT", "452 4.5.3 Too many recipients"),
         ("RCPT", "552 5.5.3 Too many recipients"),
         ("RCPT", "452 too many recipients"),
     ],
 )
-async def test_other_words_for_a_connection_that_has_carried_its_fill(
-    open_smtp: OpenSmtp, step: str, said: str
-) -> None:
-    """A limit of the connection or the session is none of the next one, though its reply is not 421."""
+async def test_other_words_for_a_connection_that_is_at_its_end(open_smtp: OpenSmtp, step: str, said: str) -> None:
+    """A limit of the connection or session, or its end, is none of the next one, though the reply is not 421."""
 
     def reply(at: str, connection: int, message: int) -> str:
         return said if (at, connection, message) == (step, 1, 2) else ""

@@ -21,6 +21,7 @@ _SLOW_DOWN = re.compile(r"throttl|too (?:many|much|fast)|\brate\b", re.IGNORECAS
 _GREYLISTED = re.compile(r"gr[ae]y-?\s?list", re.IGNORECASE)
 _TOO_MANY_RECIPIENTS = re.compile(r"too many recipients", re.IGNORECASE)
 _LIMIT = re.compile(r"too many|max|limit|exceed", re.IGNORECASE)
+_CLOSES = re.compile(r"\bclos(?:ing|es|ed) (?:the |this )?(?:transmission channel|connection|session)\b", re.IGNORECASE)
 _THIS_CONNECTION = re.compile(r"\b(?:per|this|one|single|same) (?:smtp )?(?:connection|session)\b", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
 # RFC 5321, 4.2.1: the reply to any command of a server that ends the connection.
@@ -73,15 +74,17 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
     """Tell whether the server takes no message over this connection, and has not taken this one.
 
     That says nothing about the next connection: servers end those that carried their fill or lay idle, with 421, with
-    another reply that names a limit of the connection, or without a word. Without a word after DATA they may have kept
-    the message.
+    another reply that names a limit or the end of the connection, or without a word. Without a word after DATA they
+    may have kept the message.
     """
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):
         return phase is not Phase.DATA
     if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < 400:
         return False
     said = _said(error)
-    if error.code == _CLOSING or (_LIMIT.search(said) and _THIS_CONNECTION.search(said)):
+    if _LIMIT.search(said) and _THIS_CONNECTION.search(said):
+        return True
+    if error.code < 500 and (error.code == _CLOSING or (4, 2) in _enhanced(said) or _CLOSES.search(said)):
         return True
     return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
 

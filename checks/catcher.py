@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+# What a stack needs in its environment to send to servers that a check opens on loopback.
+EGRESS_TO_LOOPBACK = {"CLARION_EGRESS_ALLOW": "127.0.0.1:*"}
+
 # The id stands between two # in the subject: see checks.siege.neighbour.
 _SUBJECT = re.compile(rb"^Subject:[^\n]*?#([^#\n]+)#", re.MULTILINE)
 

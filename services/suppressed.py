@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from services import topology
+from services import addresses, topology
 
 Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
 
@@ -29,8 +29,6 @@ SHARDS = 256
 
 _DIGEST_BYTES = 8
 _RECORD_BYTES = _DIGEST_BYTES + 1
-# What people put between digits to read them.
-_READABLE = str.maketrans("", "", " -.()\u00a0")
 
 Get = Callable[[str], bytes | None]
 
@@ -43,22 +41,27 @@ def flag(reason: Reason) -> int:
 def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     """Return the one form of an address, however it is written; empty: it is none.
 
-    E-mail: in lower case throughout (no provider of note tells a mailbox's letters apart), composed (NFC), the
-    domain in its ASCII form. SMS: E.164 without what makes it readable.
+    E-mail: as it is sent to (services.addresses), in lower case throughout: no provider of note tells a mailbox's
+    letters apart. SMS: E.164.
     """
-    # Plain tests of strings: this is done for every delivery, and a pattern takes several times as long.
     if channel == event_pb2.CHANNEL_SMS:
-        number = address.strip().translate(_READABLE)
-        digits = number[1:]
-        is_number = number[:1] == "+" and digits.isdecimal() and digits.isascii() and digits[0] != "0"
-        return number if is_number and 7 <= len(digits) <= 15 else ""
-    text = address.strip().lower()
+        try:
+            return addresses.parse_phone(address)
+        except addresses.InvalidAddress:
+            return ""
+    # Plain tests of strings: this is done for every delivery, and a pattern takes several times as long.
+    text = addresses.trimmed(address).lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     local, at, domain = text.partition("@")
     if channel != event_pb2.CHANNEL_EMAIL or not (0 < len(local) <= 64 and at and 0 < len(domain) <= 255):
         return ""
     if "@" in domain or len(text.split()) != 1:
         return ""
-    return text if text.isascii() else _ascii_domain(unicodedata.normalize("NFC", text))
+    if text.isascii() and domain[-1] != ".":
+        return text
+    domain = addresses.ascii_domain(domain)
+    return f"{local}@{domain}" if domain else ""
 
 
 def digest(tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
@@ -126,15 +129,3 @@ class Suppressed:
     def of_delivery(self, delivery: event_pb2.Delivery) -> str:
         """As reason, of a delivery that was planned before: the last look before it is sent."""
         return self.reason(delivery.tenant_id, delivery.channel, delivery.recipient, subscribed=delivery.subscribed)
-
-
-def _ascii_domain(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    if domain.isascii():
-        return address
-    import idna  # its tables take memory that most installations never need
-
-    try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
-    except (idna.IDNAError, UnicodeError):
-        return ""

@@ -67,6 +67,7 @@ ROLES = (
             "CLARION_ROUTER_ADDRESS",
             "CLARION_ENCRYPTION_KEYS",
             "CLARION_PUBLIC_URL",
+            "CLARION_EGRESS_ALLOW",
         ),
         yields=True,
     ),
@@ -167,6 +168,10 @@ class Plan:
             "CLARION_CENTRIFUGO_CONFIG": str(self.hub_config),
             "CLARION_PRINCIPAL_SECRET": self.secrets.principal_secret,
             "CLARION_SMTP_ADDRESS": self.address("mail"),
+            # Mail may go to the stack's own server on loopback, and to what the environment of `make run` adds.
+            "CLARION_EGRESS_ALLOW": ",".join(
+                filter(None, (self.address("mail"), os.environ.get("CLARION_EGRESS_ALLOW")))
+            ),
             "CLARION_GATEWAY_URL": self.url,
             # Unsubscribe links that work on this machine, unless the world reaches it some other way.
             "CLARION_PUBLIC_URL": os.environ.get("CLARION_PUBLIC_URL") or self.url,

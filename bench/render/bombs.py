@@ -44,6 +44,10 @@ _ESCAPED = "{{json " + "(json " * 39 + "x" + ")" * 39 + "}}"
 _LOCALES = "{{#each a}}{{#each @root.tags}}{{formatNumber 1 locale=this}}{{/each}}{{/each}}"
 _TAGS = [f"{one}{two}" for one in ascii_lowercase for two in ascii_lowercase]
 _DIVIDERS = "{{#each a}}<mj-text>x</mj-text>{{#each ../b}}<mj-divider />{{/each}}{{/each}}"
+_RULES = "".join(f"i~p:not(.c{number}){{color:red}}" for number in range(100))
+_STYLED = _MAIL.replace("<mj-body>", f'<mj-head><mj-style inline="inline">{_RULES}</mj-style></mj-head><mj-body>') % (
+    "<mj-raw>{{#each a}}<p>x</p>{{/each}}<i>x</i></mj-raw>"
+)
 _OBJECTS = b'{"a":[' + b",".join([b"{}"] * 1_500_000) + b"]}"
 _DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
@@ -63,8 +67,6 @@ BOMBS = (
     _bomb("52,000 tags", "{{x}}" * 52_000, {}, _FAULT),
     _bomb("data 100,000 deep", "{{x}}", _DEEP, _FAULT),
     _bomb("1.5 million objects as data", "{{a.length}}", _OBJECTS, "render_memory"),
-    _bomb(
-        "HTML 20,000 tags deep in MJML", _MAIL % "<mj-text>{{{x}}}</mj-text>", {"x": "<b>" * 20_000}, _FAULT, mail=True
-    ),
+    _bomb("100 rules inlined among 5,000 siblings", _STYLED, {"a": [0] * 5000}, "render_timeout", mail=True),
     _bomb("27,000 MJML dividers", _MAIL % _DIVIDERS, {"a": [0] * 600, "b": [0] * 45}, *_LIMITS, mail=True),
 )

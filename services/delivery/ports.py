@@ -8,6 +8,9 @@ from typing import Protocol
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 
+# What a far side said is recorded up to here, characters.
+MAX_DETAIL = 500
+
 
 class Verdict(Enum):
     """What became of one attempt at the provider."""
@@ -31,9 +34,9 @@ class Verdict(Enum):
 class Result:
     """An attempt's answer. A provider's no is a Result, not an exception.
 
-    reason: a word such as "provider_timeout". detail: the provider's own words, at most 500 characters,
-    never with credentials in them. provider: its kind. provider_id: which of the tenant's it was.
-    earlier: who was asked in vain before, within this attempt.
+    reason: a word such as "provider_timeout". detail: the provider's own words, never with credentials in them; what is
+    recorded of them is one line of at most MAX_DETAIL characters. provider: its kind. provider_id: which of the
+    tenant's it was. earlier: who was asked in vain before, within this attempt.
     """
 
     verdict: Verdict

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from services.delivery.ports import Result
-
-_MAX_DETAIL = 500
+from runtime.printable import printable
+from services.delivery.ports import MAX_DETAIL, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ def _step(
         replay=delivery.replay,
         status=status,
         reason=result.reason,
-        detail=result.detail[:_MAX_DETAIL],
+        # Whatever a channel hands on, nothing a far side wrote can lead a reader of the timeline astray.
+        detail=printable(result.detail, MAX_DETAIL) if result.detail else "",
         provider=result.provider,
         provider_id=result.provider_id,
     )

@@ -21,7 +21,9 @@ _CHANNELS = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_P
 _EMPTY = b"{}"
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-_encode = msgspec.json.Encoder(order="sorted").encode
+# The keys of an object stay in the order of the request: templates loop over them.
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def check(event: ingest_pb2.NewEvent) -> None:
@@ -46,18 +48,18 @@ def check(event: ingest_pb2.NewEvent) -> None:
 
 
 def normalise(event: ingest_pb2.NewEvent) -> None:
-    """Bring the JSON parts of an event from an untrusted caller into their canonical form (keys sorted).
+    """Write the JSON parts of an event from an untrusted caller anew: compact, the keys in their order.
 
     Raises INVALID where they are not JSON objects, or too large or deep.
     """
     if event.ByteSize() > MAX_SENT_BYTES:
         raise _invalid("event", f"is larger than {MAX_SENT_BYTES // 1024} KiB")
-    event.variables = _canonical("variables", event.variables)
-    event.payload_extra = _canonical("payload", event.payload_extra)
+    event.variables = _compact("variables", event.variables)
+    event.payload_extra = _compact("payload", event.payload_extra)
 
 
 # A key is the SHA-256 that names an event for 24 hours. Each kind begins with a word of its own and all parts carry
-# their length, so no two kinds, nor two tenants, ever give the same. JSON parts must be canonical.
+# their length, so no two kinds, nor two tenants, ever give the same. JSON parts count with their keys sorted.
 
 
 def caller_key(tenant_id: str, idempotency_key: str) -> bytes:
@@ -81,7 +83,7 @@ def content(event: ingest_pb2.NewEvent | event_pb2.Event) -> tuple[bytes, ...]:
         event.event_type.encode(),
         event.caller_event_id.encode(),
         *_payload(event),
-        event.variables or _EMPTY,
+        _sorted(event.variables),
         bytes(sorted(set(event.channels))),
     )
 
@@ -92,7 +94,7 @@ def _payload(event: ingest_pb2.NewEvent | event_pb2.Event) -> tuple[bytes, ...]:
         recipient.user_id.encode(),
         recipient.email.encode(),
         recipient.phone.encode(),
-        event.payload_extra or _EMPTY,
+        _sorted(event.payload_extra),
     )
 
 
@@ -106,7 +108,7 @@ def _name(field: str, value: str, *, required: bool = False, limit: int = MAX_NA
     return []
 
 
-def _canonical(field: str, text: bytes) -> bytes:
+def _compact(field: str, text: bytes) -> bytes:
     if not text:
         return _EMPTY
     try:
@@ -116,6 +118,11 @@ def _canonical(field: str, text: bytes) -> bytes:
     if is_too_deep(text, value):
         raise _invalid(field, f"must be nested at most {MAX_DEPTH} levels deep")
     return _encode(value)
+
+
+def _sorted(text: bytes) -> bytes:
+    """Return a JSON object that was accepted, with its keys and those of all objects in it sorted."""
+    return _encode_sorted(_decode_object(text)) if len(text) > len(_EMPTY) else _EMPTY
 
 
 def _invalid(field: str, description: str) -> ClarionError:

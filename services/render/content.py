@@ -1,12 +1,11 @@
 """One template version, compiled, and what it renders to on its channel. Runs in worker processes only."""
 
-import html
 import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from services.render import mjml, plaintext, sms
+from services.render import lines, mjml, plaintext, sms
 from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import (
     Culture,
@@ -17,6 +16,7 @@ from services.render.handlebars import (
     compile_template,
 )
 from services.render.helpers import HELPERS
+from services.render.preheader import with_preheader
 from services.render.skeleton import Skeleton, slots
 
 # RFC 5322's longest line, without its end.
@@ -29,17 +29,8 @@ SLOT = "content"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Formatted numbers and times hold them; each would make the whole SMS UCS-2.
 _SMS_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
+_BYTE_ORDER_MARK = "\ufeff"
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_TAG_BEGINS = re.compile(r"</?[a-zA-Z!]")
-_ANGLES = re.compile("[<>]")
-# Comments are matched to be passed over, one without an end to the document's.
-_COMMENT_OR_BODY = re.compile(r"<!--(?:-?>|.*?--!?>|.*)|(?P<body><body(?:\s[^<>]*+)?>)", re.IGNORECASE | re.DOTALL)
-
-# Seen by nobody in the mail itself. What follows the text keeps an inbox from showing the mail's first words, too.
-_PREHEADER = (
-    '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;'
-    'mso-hide:all">{}' + "&#847;&zwnj;&nbsp;" * 60 + "</div>"
-)
 
 
 class FaultyTemplateError(Exception):
@@ -73,17 +64,17 @@ def compile_source(source: Source) -> Compiled:
     faults: list[Fault] = []
     is_mail = source.channel == EMAIL
 
-    def part(field: str, text: str, *, escaping: bool) -> Template:
+    def part(field: str, text: str, *, escaping: bool = False, is_line: bool = False) -> Template:
         try:
-            return _compiled(text, source, escaping=escaping)
+            return _compiled(text, source, escaping=escaping, is_line=is_line)
         except TemplateFaultError as fault:
             faults.append(_fault(field, fault))
             return _NOTHING
 
     compiled = Compiled(
         source.channel,
-        part("subject", source.subject, escaping=False),
-        part("preheader", source.preheader, escaping=False) if is_mail and source.preheader else None,
+        part("subject", source.subject, is_line=is_mail),
+        part("preheader", source.preheader, is_line=True) if is_mail and source.preheader else None,
         part("body", source.body, escaping=is_mail),
         part("layout", source.layout, escaping=True) if is_mail and source.layout else None,
         source.locale,
@@ -140,7 +131,7 @@ def written(
     subject = run(compiled.subject, data)
     preheader = ""
     if compiled.preheader is not None:
-        preheader = one_line(without_markup(run(compiled.preheader, data)))
+        preheader = one_line(lines.without_tags(run(compiled.preheader, data)))
     body = run(compiled.body, data)
     if compiled.layout is not None:
         body = run(compiled.layout, {**data, SLOT: body})
@@ -157,7 +148,7 @@ def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
         return Content(title=one_line(parts.subject), body=parts.body)
     markup = _markup(parts.body, parts.preheader)
     content = Content(
-        subject=one_line(without_markup(parts.subject)),
+        subject=one_line(lines.without_tags(parts.subject)),
         html=markup,
         text=plaintext.from_html(markup),
         preheader=parts.preheader,
@@ -172,29 +163,6 @@ def one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip()[:MAX_SUBJECT]
 
 
-def without_markup(text: str) -> str:
-    """Return text without tags, also those that only appear once others are gone. In linear time."""
-    if ">" not in text:
-        return text
-    parts: list[str] = []
-    opened: list[int] = []  # where in parts a "<" stands whose tag may still end
-    position = 0
-    for angle in _ANGLES.finditer(text):
-        if angle[0] == "<":
-            parts.append(text[position : angle.start()])
-            opened.append(len(parts))
-            position = angle.start()
-            continue
-        parts.append(text[position : angle.end()])
-        position = angle.end()
-        if opened and _TAG_BEGINS.match("".join(parts[opened[-1] :])[:3]):
-            del parts[opened.pop() :]
-        else:
-            opened.clear()  # a tag holds no ">", so none can begin before this one
-    parts.append(text[position:])
-    return "".join(parts)
-
-
 def deadline_after(seconds: float) -> float:
     """Return the time.process_time() that lies so many seconds of work ahead."""
     return time.process_time() + seconds
@@ -202,20 +170,10 @@ def deadline_after(seconds: float) -> float:
 
 def _markup(body: str, preheader: str) -> str:
     if not mjml.is_mjml(body):
-        return _with_preheader(body, preheader)
+        return with_preheader(body, preheader)
     if not preheader:
         return mjml.to_html(body)
-    return _with_preheader(mjml.to_html(mjml.without_preview(body)), preheader)
-
-
-def _with_preheader(markup: str, preheader: str) -> str:
-    """Return the document with the text where an inbox reads it first."""
-    if not preheader:
-        return markup
-    hidden = _PREHEADER.format(html.escape(preheader))
-    found = _COMMENT_OR_BODY.finditer(markup)
-    place = next((one.end() for one in found if one["body"]), 0)
-    return markup[:place] + hidden + markup[place:]
+    return with_preheader(mjml.to_html(mjml.without_preview(body)), preheader)
 
 
 def _faults_of_layout(source: Source) -> list[Fault]:
@@ -237,8 +195,14 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
     return Fault(where, fault.line, fault.message, fault.column)
 
 
-def _compiled(text: str, source: Source, *, escaping: bool) -> Template:
-    return compile_template(text, escaping=escaping, partials=source.partials, helpers=HELPERS)
+def _compiled(text: str, source: Source, *, escaping: bool, is_line: bool = False) -> Template:
+    return compile_template(
+        text.removeprefix(_BYTE_ORDER_MARK),
+        escaping=escaping,
+        marking=lines.marked if is_line else None,
+        partials={name: partial.removeprefix(_BYTE_ORDER_MARK) for name, partial in source.partials.items()},
+        helpers=HELPERS,
+    )
 
 
 _NOTHING = compile_template("", escaping=False)

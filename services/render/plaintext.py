@@ -3,127 +3,190 @@
 One pass over the markup in linear time: it may be hostile.
 """
 
-import html
 import re
+from dataclasses import dataclass
 
-_WHITE = re.compile(r"[ \t\r\n\f\v\xa0]+")
-# A comment, a tag (end, name, attributes), or a declaration. Possessive: nothing is tried twice.
-_MARKUP = re.compile(
-    r"""<!--.*?-->|<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:[^<>"']++|"[^"]*"|'[^']*')*+)>|<[!?][^<>]*+>""", re.DOTALL
-)
-_ATTRIBUTE = re.compile(r"""\s([a-zA-Z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+from services.render.html_syntax import MARKUP, VOID, attribute, end_of_raw_text, is_element, unescaped
+from services.render.numbering import Numbering
+
+# A no-break space is none of them: it does not collapse.
+_WHITE = re.compile(r"[ \t\r\n\f\v]+")
+_SPACES = re.compile(r"[ \t\f\v]+")
+# In small letters: what begins with one literal is found many times faster.
+_NO_DISPLAY = re.compile(r"display\s*+:\s*+none")
+_INVISIBLE = re.compile(r"visibility\s*+:\s*+hidden")
+_NO_HEIGHT = re.compile(r"max-height\s*+:\s*+0+(?![\d.])")
+_CLIPPED = re.compile(r"overflow\s*+:\s*+hidden")
+_WHITE_SPACE = re.compile(r"white-space\s*+:\s*+(pre(?:-line|-wrap)?|break-spaces)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
-_LINE_ENDS = re.compile(r"[ \t]+(?=\n)")
+_LINE_ENDS = re.compile(r"(?<![ \t])[ \t]++(?=[\n\0]|\Z)")
 
 _SKIPPED = frozenset(("script", "style", "title", "template", "noscript", "textarea", "svg"))
-_VOID = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
-)
 _PARAGRAPHS = frozenset(
     (
-        *("address", "article", "aside", "blockquote", "div", "dl", "fieldset", "footer", "form", "header"),
-        *("h1", "h2", "h3", "h4", "h5", "h6", "main", "nav", "ol", "p", "pre", "section", "table", "ul"),
+        *("address", "article", "aside", "blockquote", "dir", "div", "dl", "fieldset", "footer", "form", "header"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "listing", "main", "menu", "nav", "ol", "p", "pre", "section", "table"),
+        "ul",
     )
 )
 _LINES = frozenset(("dd", "dt", "li", "tr"))
 _BLOCKS = _PARAGRAPHS | _LINES
+_COMMON = _BLOCKS | {
+    "a",
+    "b",
+    "body",
+    "br",
+    "head",
+    "html",
+    "img",
+    "meta",
+    "span",
+    "strong",
+    "style",
+    "tbody",
+    "td",
+    "title",
+}
+_CELLS = frozenset(("td", "th"))
+_PREFORMATTED = frozenset(("listing", "pre"))
+_LISTS = frozenset(("dir", "menu", "ol", "ul"))
+# One of them ends at the next: their own end tags may be missing.
+_END_ITSELF = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
+_MAX_INDENT = 10
 _UNLINKED = ("#", "javascript:", "data:")
+# Stands for a line end that is kept as it is; no mail holds it.
+_KEPT_LINE = "\0"
 
 
 def from_html(markup: str) -> str:
     """Return the text that a reader would see."""
-    unclosed = markup.find("<!--", markup.rfind("-->") + 1)
-    if unclosed >= 0:
-        markup = markup[:unclosed]
-    reader = _Reader()
+    reader = _Reader(may_keep="white-space" in markup)
     position = 0
-    while (found := _MARKUP.search(markup, position)) is not None:
-        if found.start() > position:
-            reader.text(markup[position : found.start()])
-        position = found.end()
-        end, name, attributes = found.groups()
+    while position >= 0:
+        position = _read(reader, markup, position)
+    return reader.result()
+
+
+def _read(reader: "_Reader", markup: str, position: int) -> int:
+    """Read up to behind an element that shows nothing, and return where that is; -1: there is no more."""
+    for found in MARKUP.finditer(markup, position):
+        start, end = found.span()
+        if start > position:
+            reader.text(markup[position:start])
+        position = end
+        _, _, closing, name, attributes, cut, _ = found.groups()
         if name is None:
             continue
         name = name.lower()
-        if end:
+        if cut is not None or not (name in _COMMON or is_element(name)):
+            reader.text(found[0])
+        elif closing:
             reader.close(name)
         elif name in _SKIPPED:
-            position = _after_skipped(markup, name, position)
+            return _after_skipped(markup, name, position)
         else:
             reader.open(name, attributes)
     reader.text(markup[position:])
-    return reader.result()
+    return -1
 
 
 def _after_skipped(markup: str, name: str, position: int) -> int:
     """Return where an element that shows nothing ends."""
-    closing = re.compile(f"</{name}", re.IGNORECASE).search(markup, position)
-    end = -1 if closing is None else markup.find(">", closing.end())
+    closing = end_of_raw_text(markup, name, position)
+    end = -1 if closing < 0 else markup.find(">", closing)
     return len(markup) if end < 0 else end + 1
 
 
 class _Reader:
-    """Collects words and line breaks. hidden: the tag whose end ends what is not shown, and its nesting."""
+    """Collects words and line breaks. hidden: the tag whose end ends what is not shown, and its nesting.
 
-    def __init__(self) -> None:
+    may_keep: spaces and line ends may be kept somewhere outside of <pre> too.
+    """
+
+    def __init__(self, *, may_keep: bool) -> None:
+        self._may_keep = may_keep
         self._parts: list[str] = []
         self._newlines = 2  # at the end of what is written so far; the start of the text counts as a blank line
         self._space = False
-        self._lists: list[int] = []
+        self._lists: list[_List] = []
         self._link: tuple[str, int] | None = None  # its address, and where its label begins
         self._hidden = ""
         self._nesting = 0
+        self._kept: _Kept | None = None
 
     def text(self, raw: str) -> None:
-        if self._hidden:
+        if not self._hidden:
+            self._words(unescaped(raw) if "&" in raw else raw)
+
+    def _words(self, words: str) -> None:
+        if self._kept is not None:
+            self._keep(self._kept, words)
             return
-        words = _unescaped(raw)
-        if words.isspace():
+        if words.isspace() and "\xa0" not in words:
             self._space = True
             return
         words = _WHITE.sub(" ", words)
-        if not words.strip(" "):
+        if not words:
             return
         self._space = self._space or words[0] == " "
-        self._write(words.strip(" "))
+        self._write(words.strip(" ").replace("\xa0", " "))
         self._space = words[-1] == " "
+
+    def _keep(self, kept: "_Kept", words: str) -> None:
+        """Write words with their spaces and lines; those at the very end wait until more follows."""
+        words = kept.read(words)
+        shown = words.rstrip("\n")
+        if shown:
+            self._write(_KEPT_LINE * kept.lines + shown.replace("\n", _KEPT_LINE).replace("\xa0", " "))
+            kept.lines = 0
+        kept.lines += len(words) - len(shown)
 
     def open(self, name: str, attributes: str) -> None:
         if self._hidden:
             self._nesting += name == self._hidden
-        elif "none" in attributes.lower() and name not in _VOID and _HIDDEN.search(attributes):
-            self._hidden, self._nesting = name, 1
-        elif name in _BLOCKS:
-            self._open_block(name)
-        elif name == "a":
-            self._end_link()  # links do not nest
-            address = _WHITE.sub(" ", _unescaped(_attribute(attributes, "href"))).strip()
-            self._link = (address, len(self._parts))
-        elif name in ("td", "th"):
-            self._space = True
-        elif name in _VOID:
+        elif name in VOID:
             self._open_void(name, attributes)
+        elif (
+            attributes
+            and ("none" in (lowered := attributes.lower()) or "hidden" in lowered)
+            and _is_hidden(attributes, lowered)
+        ):
+            self._hidden, self._nesting = name, 1
+        else:
+            if name in _BLOCKS:
+                self._open_block(name, attributes)
+            elif name == "a":
+                self._end_link()  # links do not nest
+                address = _WHITE.sub(" ", attribute(attributes, "href") or "").strip()
+                self._link = (address, len(self._parts))
+            elif name in _CELLS:
+                self._space = True
+            if self._kept is not None or name in _PREFORMATTED or (self._may_keep and attributes):
+                self._kept = _Kept.within(self._kept, name, attributes)
 
     def _open_void(self, name: str, attributes: str) -> None:
-        if name == "br":
+        if name == "br" and self._kept is not None:
+            self._kept.lines += 1
+        elif name == "br":
             self._break(1, repeat=True)
         elif name == "hr":
             self._break(2)
             self._write("---")
             self._break(2)
         elif name == "img":
-            self.text(_attribute(attributes, "alt"))
+            self._words(attribute(attributes, "alt") or "")
 
-    def _open_block(self, name: str) -> None:
+    def _open_block(self, name: str, attributes: str) -> None:
+        if self._kept is not None:
+            self._kept.lines = 0  # a block begins on a line of its own anyway
         if name in _PARAGRAPHS:
-            self._break(1 if self._lists and name in ("ul", "ol") else 2)
+            self._break(1 if self._lists and name in _LISTS else 2)
         elif name in _LINES:
             self._break(1)
-        if name in ("ul", "ol"):
-            self._lists.append(0 if name == "ol" else -1)
+        if name in _LISTS:
+            self._lists.append(_List(Numbering(name, attributes)))
         elif name == "li":
-            self._bullet()
+            self._bullet(attributes)
 
     def close(self, name: str) -> None:
         if self._hidden:
@@ -131,28 +194,34 @@ class _Reader:
             if self._nesting == 0:
                 self._hidden = ""
             return
+        if self._kept is not None:
+            self._end_kept(self._kept, name)
         if name == "a":
             self._end_link()
         elif name not in _BLOCKS:
             return
-        elif name in ("ul", "ol"):
+        elif name in _LISTS:
             if self._lists:
-                self._lists.pop()
+                self._lists.pop().number(self._parts)
             self._break(1 if self._lists else 2)
         else:
             self._break(2 if name in _PARAGRAPHS else 1)
 
-    def result(self) -> str:
-        joined = _LINE_ENDS.sub("", "".join(self._parts))
-        return _BLANK_LINES.sub("\n\n", joined).strip()
+    def _end_kept(self, kept: "_Kept", name: str) -> None:
+        self._kept = kept.after_end(name)
+        if self._kept is None and name not in _BLOCKS:
+            self._break(kept.lines, repeat=True)
 
-    def _bullet(self) -> None:
-        depth = min(len(self._lists), 10)
-        mark = "- "
-        if self._lists and self._lists[-1] >= 0:
-            self._lists[-1] += 1
-            mark = f"{self._lists[-1]}. "
-        self._write("  " * (depth - 1) + mark)
+    def result(self) -> str:
+        for one in self._lists:
+            one.number(self._parts)
+        joined = _LINE_ENDS.sub("", "".join(self._parts))
+        return _BLANK_LINES.sub("\n\n", joined).strip(f"\n{_KEPT_LINE}").replace(_KEPT_LINE, "\n")
+
+    def _bullet(self, attributes: str) -> None:
+        indent = "  " * (min(len(self._lists), _MAX_INDENT) - 1)
+        mark = self._lists[-1].mark(len(self._parts), attributes) if self._lists else "- "
+        self._write(indent + mark)
         self._newlines = 2  # a paragraph inside the item begins on the bullet's line
         self._space = False
 
@@ -181,17 +250,78 @@ class _Reader:
         self._space = False
 
 
-def _unescaped(raw: str) -> str:
-    if "&" not in raw:
-        return raw
-    try:
-        return html.unescape(raw)
-    except ValueError:  # a character's number of thousands of digits
-        return raw
+class _List:
+    """A list that is under way, and which parts of the text are its items' marks where these come last."""
+
+    def __init__(self, numbering: Numbering) -> None:
+        self._numbering = numbering
+        self._items: list[tuple[int, str]] = []
+
+    def mark(self, place: int, attributes: str) -> str:
+        """Return what stands before the next item, whose place among the parts of the text this is."""
+        if not self._numbering.is_open:
+            return self._numbering.mark(attributes)
+        self._items.append((place, attributes))
+        return ""
+
+    def number(self, parts: list[str]) -> None:
+        """Write the marks that had to wait for the number of items."""
+        self._numbering.begin(len(self._items))
+        for place, attributes in self._items:
+            parts[place] += self._numbering.mark(attributes)
 
 
-def _attribute(attributes: str, name: str) -> str:
-    for match in _ATTRIBUTE.finditer(attributes):
-        if match[1].lower() == name:
-            return match[2] or match[3] or match[4] or ""
-    return ""
+@dataclass(slots=True)
+class _Kept:
+    """Text that keeps its line ends, up to the end of the element name. lines: those at its end so far.
+
+    kind: as in CSS's white-space. is_start: nothing of it was read yet.
+    """
+
+    name: str
+    kind: str
+    is_start: bool
+    lines: int = 0
+    nesting: int = 1
+
+    @classmethod
+    def within(cls, around: "_Kept | None", name: str, attributes: str) -> "_Kept | None":
+        """Return what holds inside an element whose start tag this is."""
+        if around is not None and not (name == around.name and name in _END_ITSELF):
+            around.nesting += name == around.name
+            around.is_start = False
+            return around
+        styled = None
+        if "white-space" in attributes:
+            styled = _WHITE_SPACE.search(attribute(attributes, "style") or "")
+        if styled is not None:
+            return cls(name, styled[1].lower(), is_start=name == "pre")
+        return cls(name, "pre", is_start=True) if name in _PREFORMATTED else None
+
+    def after_end(self, name: str) -> "_Kept | None":
+        """Return what holds behind an end tag."""
+        self.nesting -= name == self.name
+        return self if self.nesting else None
+
+    def read(self, words: str) -> str:
+        """Return a piece of the text with line ends as they are written here."""
+        words = words.replace("\r\n", "\n").replace("\r", "\n")
+        if self.kind == "pre-line":
+            words = _SPACES.sub(" ", words).replace(" \n", "\n").replace("\n ", "\n")
+        if self.is_start and words:
+            self.is_start = False
+            return words.removeprefix("\n")
+        return words
+
+
+def _is_hidden(attributes: str, lowered: str) -> bool:
+    """Tell whether an element is not shown. lowered: its attributes in small letters."""
+    if "hidden" in lowered:
+        if attribute(attributes, "hidden") is not None:
+            return True
+        style = (attribute(attributes, "style") or "").lower()
+        if _INVISIBLE.search(style) or (_NO_HEIGHT.search(style) and _CLIPPED.search(style)):
+            return True
+    if "none" in lowered and _NO_DISPLAY.search(lowered) is not None:
+        return _NO_DISPLAY.search((attribute(attributes, "style") or "").lower()) is not None
+    return False

@@ -11,7 +11,7 @@ from typing import Any
 from services.render.frames import Missing
 from services.render.handlebars import Block, Culture, Helper, Inline, Partial, Program, Template
 from services.render.handlebars.tree import Call, Expression, Literal, Mustache, Path
-from services.render.handlebars.values import child, is_true
+from services.render.handlebars.values import child, is_true, ordered
 
 MAX_MISSING = 100
 # Elements of a list that are looked at, nodes of the template that are, and partials within partials.
@@ -267,7 +267,7 @@ def _joined(prefix: str | None, name: str) -> str | None:
 
 def _elements(value: Any) -> list[tuple[str, Any]]:
     if type(value) is dict:
-        return list(value.items())[:_MAX_ELEMENTS]
+        return list(ordered(value).items())[:_MAX_ELEMENTS]
     if type(value) is list:
         return [(str(index), element) for index, element in enumerate(value[:_MAX_ELEMENTS])]
     return []

@@ -108,6 +108,8 @@ class Renderer:
             return frames.OK, frames.Content(), None
         if task.kind == frames.DIFF:
             return _difference(task)
+        if task.kind == frames.PREVIEW:
+            check(task.source or _NO_SOURCE)
         compiled = self._compiled(task)
         if compiled is None:
             return frames.NEEDS_SOURCE, frames.Content(), None

@@ -1,6 +1,6 @@
 """Which of a channel's templates a recipient's language leads to. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,9 +34,41 @@ def wanted(event: event_pb2.Event) -> str:
 
 
 def best(found: Sequence[tuple[str, T]], wanted_locale: str, default: str) -> T | None:
-    """Return the one of (locale, template) whose locale comes first in the chain of fallbacks; None: there is none."""
-    by_locale = dict(found)
-    for locale in locales.chain(wanted_locale, default):
-        if locale in by_locale:
-            return by_locale[locale]
-    return None
+    """Return the one of (locale, template) that serves the recipient best; None: there is none in their language.
+
+    wanted_locale: of the recipient; default: of the tenant; both normal, or empty.
+    """
+    by_tag = dict(found)
+    if wanted_locale in by_tag and wanted_locale:
+        return by_tag[wanted_locale]
+    by_locale = {locales.identify(tag): by_tag[tag] for tag in sorted(by_tag, reverse=True) if tag}
+    chosen = _nearest(by_locale, wanted_locale) or _instead(by_locale, wanted_locale, default, has_neutral="" in by_tag)
+    return by_tag.get("") if chosen is None else by_locale[chosen]
+
+
+def _nearest(known: Collection[locales.LocaleId], tag: str) -> locales.LocaleId | None:
+    return next((locale for locale in locales.lineage(tag) if locale in known), None) if tag else None
+
+
+def _instead(
+    known: Collection[locales.LocaleId], wanted: str, default: str, *, has_neutral: bool
+) -> locales.LocaleId | None:
+    """Return what a recipient gets for whom there is nothing: the tenant's default, else the version without a locale.
+
+    Nobody gets their language in another script while there is a version in theirs. Where there is neither default
+    nor version without a locale (has_neutral), any version in their language is better than none.
+    """
+    fallback = _nearest(known, default)
+    if not wanted:
+        return fallback
+    own = locales.identify(wanted)
+    related = sorted(
+        (locale for locale in known if locale.language == own.language),
+        key=lambda locale: (locale.script != own.script, locale),
+    )
+    if not related or (fallback is None and has_neutral):
+        return fallback
+    is_other_script = fallback is not None and fallback.language == own.language and fallback.script != own.script
+    if fallback is None or (is_other_script and related[0].script == own.script):
+        return related[0]
+    return fallback

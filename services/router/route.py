@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
-from services.router import addresses, languages
+from services import addresses
+from services.router import languages
 
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
 _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
@@ -137,10 +138,21 @@ def _refusal(
 
 
 def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
-    if channel == event_pb2.CHANNEL_EMAIL and not addresses.is_email(recipient.email):
-        return "malformed_email" if recipient.email else "missing_email"
-    if channel == event_pb2.CHANNEL_SMS and not addresses.is_phone(recipient.phone):
-        return "malformed_phone" if recipient.phone else "missing_phone"
+    match channel:
+        case event_pb2.CHANNEL_EMAIL:
+            return _fault(recipient.email, addresses.parse_email, "email")
+        case event_pb2.CHANNEL_SMS:
+            return _fault(recipient.phone, addresses.parse_phone, "phone")
+    return ""
+
+
+def _fault(text: str, parse: Callable[[str], str], name: str) -> str:
+    if not text:
+        return f"missing_{name}"
+    try:
+        parse(text)
+    except addresses.InvalidAddress:
+        return f"malformed_{name}"
     return ""
 
 

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
+from runtime.egress import AddressNotAllowed, Guard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services import erasures, retention, topology
@@ -17,7 +18,7 @@ from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.health import report_broker
-from services.senders import directory, published, registry, send
+from services.senders import directory, egress, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
@@ -44,8 +45,8 @@ _OWNERS = ("ingest", "router")
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
-    vault = _vault(settings)
-    box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings)
+    vault, guards = _vault(settings), _egress(settings)
+    box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings, guards.web)
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
     process.on_close(pool.close)
@@ -56,10 +57,10 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     own = parts.Parts()
     outbox = Outbox(pool, own)
     known = directory.ConfiguredDirectory(store, own)
-    http, sent = HttpClient(), SentLog(pool)
+    http, sent = HttpClient(guards.web, proxy=guards.proxy), SentLog(pool)
     sender = ProviderSender(
         known,
-        Resources(recorder=outbox, http=http, urls=urls),
+        Resources(recorder=outbox, http=http, mail_guard=guards.mail, urls=urls),
         box.open_record,
         notes=sent,
         policy=Policy(settings.breaker_failures, settings.breaker_rest_s),
@@ -106,7 +107,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.on_drain(sender.close)
 
     server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
-    server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store), PROVIDER_SERVICE)
+    server.add(
+        senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store, guards.mail), PROVIDER_SERVICE
+    )
     server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(outbox), OUTBOX_SERVICE)
     reports = make_servicer(
         pool=pool,
@@ -181,10 +184,22 @@ def _links(settings: Settings, vault: Vault) -> Links:
         raise ClarionError(Code.INVALID, f"CLARION_PUBLIC_URL: {error}") from error
 
 
-def _urls(settings: Settings) -> dict[str, str]:
+def _egress(settings: Settings) -> egress.Egress:
+    try:
+        return egress.read(settings)
+    except ValueError as error:
+        raise ClarionError(Code.INVALID, str(error)) from error
+
+
+def _urls(settings: Settings, guard: Guard) -> dict[str, str]:
     try:
         urls = parse_urls(settings.provider_urls)
-    except ValueError as error:
+        if urls:
+            from runtime.egress import web  # aiohttp is loaded only where it is used
+
+            for url in urls.values():
+                web.check_url(guard, url)
+    except (AddressNotAllowed, ValueError) as error:
         raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: {error}") from error
     # A misspelt one would leave its provider's messages to go where they were not meant to.
     if urls and (unknown := urls.keys() - {kind for _, kind in registry.kinds()}):

@@ -1,10 +1,13 @@
 """The process's HTTP client for providers' APIs: one session, connections bounded in all and for each host."""
 
 import asyncio
+import base64
 import ssl
-from typing import TYPE_CHECKING
+import urllib.parse
+from typing import TYPE_CHECKING, Any
 
-from services.senders.ports import Answer, Request, Unanswered
+from runtime.egress import AddressNotAllowed, Guard
+from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
 from services.senders.turns import WAIT_S, Turns
 
 if TYPE_CHECKING:
@@ -20,9 +23,23 @@ USER_AGENT = "Clarion/0.1"
 
 
 class HttpClient:
-    """See ports.Http. It follows no redirects and keeps no cookies; a proxy is taken from HTTPS_PROXY and NO_PROXY."""
+    """See ports.Http. It connects where guard allows, follows no redirects and keeps no cookies.
 
-    def __init__(self, *, limit: int = _MAX_CONNECTIONS, per_host: int = _MAX_PER_HOST, wait_s: float = WAIT_S) -> None:
+    proxy: "http://user:password@proxy:3128", the operator's word, through which all calls go; it resolves the names of
+    hosts, so it must refuse internal addresses itself. empty: none, whatever HTTPS_PROXY says.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        proxy: str = "",
+        limit: int = _MAX_CONNECTIONS,
+        per_host: int = _MAX_PER_HOST,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._guard = guard
+        self._proxy = _proxy_options(proxy)
         self._session: aiohttp.ClientSession | None = None
         self._limit = limit
         self._per_host = per_host
@@ -36,6 +53,7 @@ class HttpClient:
         host = request.url.split("/", 3)[2]
         of_host = self._hosts.get(host)
         if of_host is None:
+            self._check(request.url)
             of_host = self._hosts[host] = Turns(self._per_host)
         # In this order: who waits for a host that hangs holds nothing that the others need.
         if not await of_host.enter(self._wait_s):
@@ -55,8 +73,18 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
+    def _check(self, url: str) -> None:
+        from runtime.egress import web
+
+        try:
+            web.check_url(self._guard, url)
+        except AddressNotAllowed as error:
+            raise Unanswered(ADDRESS_NOT_ALLOWED, str(error)) from error
+
     async def _exchange(self, request: Request, deadline_s: float) -> Answer:
         import aiohttp
+
+        from runtime.egress import web
 
         try:
             async with asyncio.timeout(deadline_s):
@@ -66,14 +94,18 @@ class HttpClient:
         except aiohttp.ClientSSLError as error:
             raise Unanswered("provider_tls", str(error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
+            if (refused := web.refusal(error)) is not None:
+                raise Unanswered(ADDRESS_NOT_ALLOWED, str(refused)) from error
             raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise Unanswered("provider_error", str(error) or type(error).__name__) from error
 
     async def _post(self, request: Request) -> Answer:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}
+        if request.url.startswith("http:"):  # such a call goes to the proxy itself, not through a tunnel
+            headers.update(self._proxy.get("proxy_headers", {}))
         async with self._opened().post(
-            request.url, data=request.body, headers=headers, allow_redirects=False
+            request.url, data=request.body, headers=headers, allow_redirects=False, **self._proxy
         ) as response:
             body = b""
             async for chunk in response.content.iter_any():
@@ -88,16 +120,40 @@ class HttpClient:
             import aiohttp  # a process whose tenants have no such provider never needs it
 
             self._session = aiohttp.ClientSession(
-                # A context of our own: the library's is as old as its import, and knows no SSL_CERT_FILE set since.
-                connector=aiohttp.TCPConnector(
-                    limit=self._limit, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl.create_default_context()
-                ),
+                connector=self._connector(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
+                trust_env=False,
                 skip_auto_headers=("Accept-Encoding",),
             )
         return self._session
+
+    def _connector(self) -> "aiohttp.TCPConnector":
+        import aiohttp
+
+        from runtime.egress import web
+
+        options: dict[str, Any] = {
+            "limit": self._limit,
+            "keepalive_timeout": _KEEP_ALIVE_S,
+            # A context of our own: the library's is as old as its import, and knows no SSL_CERT_FILE set since.
+            "ssl": ssl.create_default_context(),
+        }
+        # With a proxy there is no connection but to it, wherever the operator has it.
+        return aiohttp.TCPConnector(**options) if self._proxy else web.connector(self._guard, **options)
+
+
+def _proxy_options(url: str) -> dict[str, Any]:
+    """Return aiohttp's options for a call: the password apart from the URL, which stands in errors."""
+    if not url:
+        return {}
+    parts = urllib.parse.urlsplit(url)
+    account, _, place = parts.netloc.rpartition("@")
+    options: dict[str, Any] = {"proxy": f"{parts.scheme}://{place}"}
+    if account:
+        user = urllib.parse.unquote(account).encode()
+        options["proxy_headers"] = {"Proxy-Authorization": f"Basic {base64.b64encode(user).decode()}"}
+    return options
 
 
 def parse_urls(entries: "tuple[str, ...]") -> dict[str, str]:

@@ -100,7 +100,8 @@ class OpenProviders:
         kind = registry.kinds().get((channel, record.kind))
         if kind is None:
             raise ClarionError(Code.INVALID, f"This version knows no provider of kind {record.kind}.")
-        settings = registry.read_settings(kind, {**record.settings, **self._open_secrets(record)})
+        given = {**record.settings, **self._open_secrets(record)}
+        settings = registry.read_settings(kind, registry.cleaned(kind, given))
         provider = kind.open(settings, self._resources)
         return Opened(record, settings, provider, kind.reports, Breaker(self._policy))
 

@@ -7,7 +7,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from runtime.egress import Guard
 from services.delivery.ports import Result
+
+# The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
+ADDRESS_NOT_ALLOWED = "address_not_allowed"
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -114,7 +118,7 @@ class Unanswered(Exception):
     """No whole answer came.
 
     reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"; "provider_busy": nothing was
-    sent, for all connections were in use.
+    sent, for all connections were in use; ADDRESS_NOT_ALLOWED: nothing was sent.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -144,12 +148,22 @@ class Recorder(Protocol):
 class Resources:
     """What a provider may use of the process it runs in.
 
-    urls: where a kind's API is, in place of its public address; the operator's word for the whole process.
+    mail_guard: of connections to mail servers. urls: where a kind's API is, in place of its public address; the
+    operator's word for the whole process.
     """
 
     recorder: Recorder
     http: Http
+    mail_guard: Guard
     urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where a provider's settings "host" and "port" say that mail goes."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -159,12 +173,19 @@ class Kind(Generic[S]):
     settings: the operator's settings; fields of type Secret are encrypted at rest and never shown.
     open: makes a provider of them. check: faults that concern several fields, as (field, description).
     reports: its provider tells later, by its own message id, what became of a message.
+    keys: settings that its reports are proven with; each function returns the form that is kept, and raises ValueError
+    for what is no key. Sending needs none of them, so a provider that was stored before with another still sends.
+    verbatim: settings whose blanks may be meant, so that only line ends around them are cut off.
+    mail_server: where the settings name one; None: what the kind connects to is no setting.
     """
 
     settings: type[S]
     open: Callable[[S, Resources], Provider[Any]]
     check: Callable[[S], Sequence[tuple[str, str]]] = lambda _: ()
     reports: bool = False
+    keys: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    verbatim: frozenset[str] = frozenset()
+    mail_server: Callable[[S], MailServer] | None = None
 
 
 class Tenant(msgspec.Struct, frozen=True):

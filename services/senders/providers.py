@@ -1,13 +1,14 @@
 """Providers as an operator manages them: checked by their kind, secrets apart from the rest."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from runtime.egress import AddressNotAllowed, Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders import registry
@@ -80,7 +81,7 @@ def check(
 ) -> NewProvider:
     """Return the provider with a new id. Raises INVALID naming every wrong field."""
     faults = [] if _TENANT_ID.fullmatch(tenant_id) else [("tenant_id", "This is not a tenant's id.")]
-    settings, secrets, wrong = _settings(channel, kind, settings_json)
+    settings, secrets, wrong = _settings(channel, kind, settings_json, None)
     faults += [*_check_order(name, priority), *wrong]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
@@ -90,7 +91,8 @@ def check(
 def changed(old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str) -> NewProvider:
     """Return the provider with what is given in place of what was: null takes a setting back to its default.
 
-    A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field.
+    A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field; a key for reports that
+    was stored before and is not given now is no fault.
     """
     was = old.provider
     new_name, new_priority = was.name if name is None else name, was.priority if priority is None else priority
@@ -101,16 +103,34 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=[fault]) from error
     shown = {secret: _end(value) for secret, value in old.secrets.items()}
     merged: dict[str, Any] = {**was.settings, **old.secrets}
+    named = set()
     for setting, value in given.items():
         if value is None:
             merged.pop(setting, None)
-        elif shown.get(setting) != value:
+        elif shown.get(setting) != (value.strip() if isinstance(value, str) else value):
             merged[setting] = value
-    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode())
+            named.add(setting)
+    settings, secrets, faults = _settings(was.channel, was.kind, _encode(merged).decode(), named)
     faults = [*_check_order(new_name, new_priority), *faults]
     if faults:
         raise ClarionError(Code.INVALID, "The provider cannot be changed.", fields=faults)
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
+
+
+def check_address(provider: NewProvider, guard: Guard) -> None:
+    """Raise INVALID where mail may not go to the server that the settings name.
+
+    A name is not looked up: what it leads to is checked at each connection.
+    """
+    kind = registry.kinds()[provider.channel, provider.kind]
+    if kind.mail_server is None:
+        return
+    server = kind.mail_server(registry.read_settings(kind, {**provider.settings, **provider.secrets}))
+    try:
+        guard.check_host(server.host, server.port)
+    except AddressNotAllowed as error:
+        fault = ("settings.port" if error.on_port else "settings.host", str(error))
+        raise ClarionError(Code.INVALID, "The provider's address is not allowed.", fields=[fault]) from error
 
 
 def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
@@ -121,9 +141,9 @@ def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
 
 
 def _settings(
-    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str
+    channel: event_pb2.Channel.ValueType, kind: str, settings_json: str, named: Collection[str] | None
 ) -> tuple[dict[str, Any], dict[str, str], list[tuple[str, str]]]:
-    """Return the settings, the secrets, and what is wrong with either."""
+    """Return the settings, the secrets, and what is wrong with either. named: those that are new; None: all."""
     names = registry.kind_names(channel)
     if not names:
         return {}, {}, [("channel", "This channel has no providers of its own.")]
@@ -134,7 +154,10 @@ def _settings(
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
         known = registry.kinds()[channel, kind]
+        given = registry.cleaned(known, given)
         registry.read_settings(known, given)
+        new = {name: value for name, value in given.items() if named is None or name in named}
+        given |= registry.read_keys(known, new)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:

@@ -6,7 +6,7 @@
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services import topology
+from services import addresses, topology
 from services.senders import channels
 from services.senders.compose import Compose
 from services.senders.ports import Kind
@@ -54,8 +54,34 @@ def secret_fields(kind: Kind[Any]) -> frozenset[str]:
     return frozenset(field.name for field in msgspec.structs.fields(kind.settings) if field.type is Secret)
 
 
+def cleaned(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without what copying leaves around a value: blanks, line ends, invisible marks."""
+    return {
+        name: value
+        if not isinstance(value, str)
+        else value.strip("\r\n")
+        if name in kind.verbatim
+        else addresses.trimmed(value)
+        for name, value in given.items()
+    }
+
+
+def read_keys(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return in their kept form those of given that reports are proven with. Raises INVALID for what is no key."""
+    kept, faults = {}, []
+    for name, read in kind.keys.items():
+        if value := given.get(name):
+            try:
+                kept[name] = read(value)
+            except ValueError as error:
+                faults.append((name, f"This is not a key: {error}."))
+    if faults:
+        raise _wrong(faults)
+    return kept
+
+
 def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
-    """Return the kind's settings. Raises INVALID naming every wrong field as "settings.<field>"."""
+    """Return the kind's settings of cleaned ones. Raises INVALID naming every wrong field as "settings.<field>"."""
     fields = {field.name: field for field in msgspec.structs.fields(kind.settings)}
     faults = [(name, "There is no such setting.") for name in given if name not in fields]
     values: dict[str, Any] = {}
@@ -76,9 +102,12 @@ def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
         faults.extend(kind.check(settings))
         if not faults:
             return settings
-    raise ClarionError(
-        Code.INVALID, "The provider's settings are wrong.", fields=[(f"settings.{name}", text) for name, text in faults]
-    )
+    raise _wrong(faults)
+
+
+def _wrong(faults: Iterable[tuple[str, str]]) -> ClarionError:
+    fields = [(f"settings.{name}", text) for name, text in faults]
+    return ClarionError(Code.INVALID, "The provider's settings are wrong.", fields=fields)
 
 
 def _package(channel: str) -> Any:

@@ -19,7 +19,7 @@ from services.senders import registry
 from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
 from services.senders.compose import Unsendable
 from services.senders.opened import Opened, OpenProviders, OpenSecrets
-from services.senders.ports import Directory, ProviderRecord, Resources
+from services.senders.ports import ADDRESS_NOT_ALLOWED, Directory, ProviderRecord, Resources
 from services.senders.sent import Sent
 
 # How many providers one attempt may ask, and for how long it asks the others after the first, seconds.
@@ -39,7 +39,7 @@ _FAILOVERS = Counter(
     "clarion_failovers_total", "How often the next provider was asked, by the one in trouble.", ["channel", "provider"]
 )
 
-# The delivery may fare better at another provider.
+# Of these, another provider may take the delivery.
 _NEXT_MAY_DO = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
 
 # What passes by itself: the provider takes the delivery another time.
@@ -93,7 +93,7 @@ class ProviderSender:
         outcome = await self._ask(delivery, content, chosen)
         if isinstance(outcome, Rest):
             return await self._ask_others(delivery, content, [], [(chosen, outcome)]) or _all_rest([(chosen, outcome)])
-        if outcome.result.verdict in _NEXT_MAY_DO and outcome.result.reason != "tenant_unknown":
+        if _next_may_do(outcome.result):
             return await self._ask_others(delivery, content, [outcome], []) or outcome.result
         return outcome.result
 
@@ -142,11 +142,13 @@ class ProviderSender:
                 rests.append((record, outcome))
                 continue
             tries.append(outcome)
-            if outcome.result.verdict not in _NEXT_MAY_DO or outcome.result.reason == "tenant_unknown":
+            if not _next_may_do(outcome.result):
                 break
+        tries = _refused_first(tries)
         for tried in tries[:-1]:
             labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], tried.result.provider).inc()
-        if tries:
+        # Where one may not be asked at all, another one that rests or waits decides: its time will come.
+        if tries and not (_is_refused(tries[-1].result) and (rests or away)):
             return _concluded(tries)
         if away is not None:
             raise away
@@ -199,6 +201,9 @@ class ProviderSender:
         if result.verdict is Verdict.POSTPONED:  # it was not asked after all
             opened.breaker.leave(begun)
             return Rest(result.reason, result.detail, result.retry_after_s)
+        if _is_refused(result):  # nor was this one: that says nothing about it
+            opened.breaker.leave(begun)
+            return result
         self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
         return result
 
@@ -220,6 +225,22 @@ class ProviderSender:
         )
 
 
+def _is_refused(result: Result) -> bool:
+    return result.reason == ADDRESS_NOT_ALLOWED
+
+
+def _next_may_do(result: Result) -> bool:
+    """Tell whether the delivery may fare better at another provider."""
+    return _is_refused(result) or (result.verdict in _NEXT_MAY_DO and result.reason != "tenant_unknown")
+
+
+def _refused_first(tries: Sequence[Try]) -> list[Try]:
+    """Put those that may not be asked before those that were: the last word counts, and theirs may not be final."""
+    if not tries or not _is_refused(tries[-1].result):
+        return list(tries)
+    return sorted(tries, key=lambda tried: not _is_refused(tried.result))
+
+
 def _of(result: Result, provider_id: str) -> Result:
     """Return the result as of this provider: written out, for dataclasses.replace takes three times as long."""
     return Result(
@@ -234,11 +255,11 @@ def _of(result: Result, provider_id: str) -> Result:
 
 
 def _concluded(tries: Sequence[Try]) -> Result:
-    """Return the last answer, and with it those before. All asked for time: the shortest of it counts."""
+    """Return the last answer, and with it those before. All who were asked want time: the shortest of it counts."""
     last = tries[-1].result
     if len(tries) == 1:
         return last
-    wait_s = min(tried.result.retry_after_s for tried in tries)
+    wait_s = min((tried.result.retry_after_s for tried in tries if not _is_refused(tried.result)), default=0.0)
     return dataclasses.replace(last, earlier=tries[:-1], retry_after_s=wait_s)
 
 

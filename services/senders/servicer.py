@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import grpc.aio
 
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
+from runtime.egress import Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.senders import providers
@@ -23,8 +24,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
 
-    def __init__(self, store: providers.Store) -> None:
+    def __init__(self, store: providers.Store, mail_guard: Guard) -> None:
         self._store = store
+        self._mail_guard = mail_guard
 
     async def CreateProvider(
         self, request: senders_pb2.CreateProviderRequest, _: Context
@@ -38,6 +40,7 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
             priority=request.priority,
             settings_json=request.settings_json,
         )
+        providers.check_address(new, self._mail_guard)
         return senders_pb2.CreateProviderResponse(provider=_provider(await self._store.create(new)))
 
     async def ListProviders(
@@ -55,15 +58,19 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
         self, request: senders_pb2.UpdateProviderRequest, _: Context
     ) -> senders_pb2.UpdateProviderResponse:
         """Change a provider."""
-        stored = await self._store.change(
-            request.provider_id,
-            lambda old: providers.changed(
+
+        def change(old: providers.StoredProvider) -> providers.NewProvider:
+            new = providers.changed(
                 old,
                 name=request.name if request.HasField("name") else None,
                 priority=request.priority if request.HasField("priority") else None,
                 settings_json=request.settings_json,
-            ),
-        )
+            )
+            if new.settings != old.provider.settings:  # one that is no longer allowed may still be asked after others
+                providers.check_address(new, self._mail_guard)
+            return new
+
+        stored = await self._store.change(request.provider_id, change)
         return senders_pb2.UpdateProviderResponse(provider=_provider(stored))
 
     async def RenewSecrets(

@@ -9,6 +9,7 @@ from runtime.settings import Secret, Servers
 from services.delivery import retry
 
 Slots = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
@@ -37,5 +38,13 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     breaker_rest_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0
     # Where providers' APIs are, in place of their public addresses, for all tenants: "twilio=http://127.0.0.1:8080".
     provider_urls: tuple[str, ...] = ()
+    # What may be connected to beside public addresses, "10.1.0.0/16:25", and what may not though it is public; on which
+    # ports. See docs/egress.md.
+    egress_allow: tuple[str, ...] = ()
+    egress_deny: tuple[str, ...] = ()
+    egress_smtp_ports: tuple[Port, ...] = (25, 465, 587, 2465, 2525, 2587)
+    egress_http_ports: tuple[Port, ...] = (80, 443)
+    # The proxy for all calls of providers' APIs, "http://user:password@proxy:3128"; empty: none.
+    egress_proxy: Secret = Secret("")
     # Where the world reaches the gateway: "https://notify.example.com". Without it no mail offers to unsubscribe.
     public_url: str = ""

@@ -19,6 +19,8 @@ ENVIRONMENT = {
     "CLARION_RETRY_DELAYS_S": "0.2,0.4",
     "CLARION_LOG_LEVEL": "debug",
     "CLARION_PROVIDER_URLS": ",".join(f"{kind}=http://127.0.0.1:{PROVIDER_PORT}" for kind in _KINDS),
+    # The tests' own servers.
+    "CLARION_EGRESS_ALLOW": "127.0.0.1:*",
 }
 
 

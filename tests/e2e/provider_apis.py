@@ -120,10 +120,9 @@ async def sendgrid_says(client: Client, path: str, *events: dict[str, Any]) -> i
     return (await client.http.call("POST", path, headers=headers, data=body)).status
 
 
-async def twilio_says(client: Client, path: str, **fields: str) -> int:
-    """Call back as Twilio does."""
-    url = client.http.url + path
-    signed = url + "".join(name + fields[name] for name in sorted(fields))
+async def twilio_says(client: Client, path: str, *, base: str = "", **fields: str) -> int:
+    """Call back as Twilio does. base: scheme and host of the address that it signs; empty: those that it calls."""
+    signed = (base or client.http.url) + path + "".join(name + fields[name] for name in sorted(fields))
     signature = hmac.digest(TWILIO["auth_token"].encode(), signed.encode(), hashlib.sha1)
     headers = {"Content-Type": _FORM, "X-Twilio-Signature": base64.b64encode(signature).decode()}
     return (await client.http.call("POST", path, headers=headers, data=urllib.parse.urlencode(fields).encode())).status

@@ -105,6 +105,7 @@ async def test_reports_in_a_batch_in_any_order_and_repeated(client: Client) -> N
             {"event": "processed", "sg_message_id": one},
             {"event": "delivered", "sg_message_id": one, "sg_event_id": "e2", "response": "250 OK"},
             {"event": "delivered", "sg_message_id": two, "sg_event_id": "e3", "response": "250 OK"},
+            {"event": "delivered", "sg_message_id": two, "sg_event_id": "e4", "response": "250 OK"},
             {"event": "bounce", "type": "bounce", "sg_message_id": "nobody.knows", "timestamp": 1},
         ]
         assert await provider_apis.sendgrid_says(client, path, *events) == 204
@@ -121,6 +122,52 @@ async def test_reports_in_a_batch_in_any_order_and_repeated(client: Client) -> N
     _show("reported by SendGrid", first)
 
 
+async def test_a_bounce_that_names_no_message_suppresses(client: Client) -> None:
+    """As SendGrid posts it when the server has answered long after it took the mail."""
+    async with provider_apis.serving():
+        tenant = await _tenant(client, "EMAIL", "sendgrid", SENDGRID)
+        path = await callback_path(client, tenant)
+        event = await _send(client, tenant)
+        bounce = {"event": "bounce", "type": "bounce", "sg_message_id": "", "email": "ada@example.com"}
+        assert await provider_apis.sendgrid_says(client, path, {**bounce, "reason": "550 no such user"}) == 204
+        await _is_suppressed(client, tenant, "suppressed_bounced")
+        [held] = (await client.operator.must("GET", f"/suppressions?tenant_id={tenant.id}"))["data"]
+        assert (held["address"], held["source"], held["detail"]) == ("a…@example.com", "sendgrid", "550 no such user")
+        assert _steps(await _event(client, event["id"], "sent")) == ["sent"]
+
+
+async def test_a_secret_pasted_with_a_line_end_proves_reports(client: Client) -> None:
+    """And what Resend leaves null costs nothing."""
+    async with provider_apis.serving() as apis:
+        pasted = {**RESEND, "webhook_secret": f" v1,{RESEND['webhook_secret']}\r\n"}
+        tenant = await _tenant(client, "EMAIL", "resend", pasted)
+        path = await callback_path(client, tenant)
+        event = await _send(client, tenant)
+        bounce = {"type": "Permanent", "subType": None, "message": None}
+        message_id = apis.ids("resend")[0]
+        assert await provider_apis.resend_says(client, path, "email.bounced", message_id, bounce=bounce) == 204
+        assert _steps(await _event(client, event["id"], "bounced")) == ["sent", "bounced"]
+        await _is_suppressed(client, tenant, "suppressed_bounced")
+
+
+async def test_a_number_as_people_write_it_is_one_number(client: Client) -> None:
+    """The event keeps it as it was written, the provider is given E.164, and its bounce stops every way to write it."""
+    async with provider_apis.serving() as apis:
+        tenant = await _tenant(client, "SMS", "africastalking", AFRICASTALKING)
+        path = await callback_path(client, tenant)
+        payload = {**ADA, "recipientPhone": "\u202a+254 (0)712 345-678\u202c"}
+        event_id = await tenant.accept({"eventType": "letter", "eventId": new_id(), "payload": payload})
+        event = await _event(client, event_id, "sent")
+        assert event["recipient"]["phone"] == payload["recipientPhone"]
+        assert [body["to"] for _, _, body in apis.taken] == ["+254712345678"]
+        fields = {"id": apis.ids("africastalking")[0], "status": "Failed", "failureReason": "UserDoesNotExist"}
+        assert await provider_apis.africastalking_says(client, path, **fields) == 204
+        await _is_suppressed(client, tenant, "suppressed_bounced")
+        event_id = await tenant.accept({"eventType": "letter", "eventId": new_id(), "payload": payload})
+        skipped = await _event(client, event_id, "skipped")
+        assert skipped["deliveries"][0]["reason"] == "suppressed_bounced"
+
+
 async def test_text_messages_are_reported_too(client: Client) -> None:
     """Twilio signs, Africa's Talking has only its URL; a number that is none is suppressed for SMS."""
     async with provider_apis.serving() as apis:
@@ -128,7 +175,9 @@ async def test_text_messages_are_reported_too(client: Client) -> None:
         path = await callback_path(client, tenant)
         event = await _send(client, tenant)
         fields = {"MessageSid": apis.ids("twilio")[0], "MessageStatus": "delivered", "To": "+254712345678"}
-        assert await provider_apis.twilio_says(client, path, **fields) == 204
+        for base in ("", "http://127.0.0.1", "https://127.0.0.1:443"):  # it leaves out ports, and a proxy may end TLS
+            assert await provider_apis.twilio_says(client, path, base=base, **fields) == 204
+        assert await provider_apis.twilio_says(client, path, base="https://elsewhere.example", **fields) == 403
         assert _steps(await _event(client, event["id"], "delivered")) == ["sent", "delivered"]
 
         tenant = await _tenant(client, "SMS", "africastalking", AFRICASTALKING)

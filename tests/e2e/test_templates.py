@@ -35,12 +35,12 @@ def shown(event: dict[str, Any]) -> str:
 
 
 async def test_each_recipient_gets_their_language(client: Client) -> None:
-    """pt-BR falls back to pt, unknown languages to the tenant's default, and the timeline says which version it was."""
+    """By CLDR's parents and scripts, others get the tenant's default; the timeline says which version it was."""
     tenant = await client.operator.create_tenant("Languages")
     make = client.operator.create_template
     versions = {
         locale: await make(tenant, "hello", "SMS", f"{locale} {{{{formatNumber 1234.5}}}}", locale=locale)
-        for locale in ("pt", "en")
+        for locale in ("pt", "en", "zh", "zh-Hant", "he")
     }
     await client.operator.must("PUT", f"/tenants/{tenant.id}/locale", json={"locale": "en_gb"})
 
@@ -51,13 +51,54 @@ async def test_each_recipient_gets_their_language(client: Client) -> None:
         return bool(planned["template_version_id"] == versions["en"])
 
     await until(explained, "the default locale at the router", deadline=60)
-    for said, expected in ({"locale": "pt_BR"}, "pt"), ({"locale": "de"}, "en"), ({}, "en"):
-        payload = {"userId": "u", "recipientPhone": PHONE, **said}
+    wanted = {"pt_BR": "pt", "zh-TW": "zh-Hant", "zh-CN": "zh", "iw": "he", "de": "en", "": "en"}
+    for locale, expected in wanted.items():
+        payload = {"userId": "u", "recipientPhone": PHONE, **({"locale": locale} if locale else {})}
         event = await finished(client, await tenant.accept({"eventType": "hello", "payload": payload}))
         queued = next(step for step in event["timeline"] if step["step"] == "queued")
         assert queued["template_version_id"] == versions[expected]
         sent = next(step for step in event["timeline"] if step["step"] == "sent")
         assert sent["sms"] == {"segments": 1, "encoding": "GSM-7"}
+
+
+async def test_keys_keep_the_order_of_the_request(client: Client) -> None:
+    """From the request to the text, also of a large body; in a preview, a test, a replay and an export."""
+    body = (
+        "{{#each totals}}{{@key}}={{this}};{{/each}} {{#each shipTo}}{{@key}}{{#if @last}}.{{/if}}{{/each}}"
+        " {{json lines}}"
+    )
+    variables: dict[str, Any] = {
+        "totals": {"Subtotal": "4000", "Shipping": "200", "Total": "4200"},
+        "lines": [{"10": "c", "2": "b", "b": 1, "a": 2}],
+    }
+    rest = {"shipTo": {"zip": "0150", "city": "Oslo"}}
+    expected = 'Subtotal=4000;Shipping=200;Total=4200; zipcity. [{"2":"b","10":"c","b":1,"a":2}]'
+    draft = {"channel": "SMS", "body": body, "variables": {**variables, **rest}}
+    preview = await client.operator.must("POST", "/templates/preview", json=draft)
+    assert preview["content"]["text"] == expected
+    version = await client.operator.create_template(client.tenant, "ordered", "SMS", body)
+    tested = await client.operator.must(
+        "POST", f"/templates/{version}/test", json={"recipient": {"phone": PHONE}, "variables": {**variables, **rest}}
+    )
+    payload = {"userId": "orderly", "recipientPhone": PHONE, **rest}
+    for filling in ("", "x" * 5000):
+        filled = {**variables, "filling": filling}
+        event = {"eventType": "ordered", "payload": payload, "variables": filled}
+        event_id = await client.tenant.accept(event)
+        await finished(client, event_id)
+        again = (await client.operator.must("POST", f"/events/{event_id}/replay", json={}))["event_id"]
+        for one in (event_id, again, tested["event_id"]):
+            await finished(client, one)
+            assert [message["text"] for message in await client.operator.outbox(one)] == [expected]
+        assert await client.tenant.accept({**event, "variables": dict(reversed(filled.items()))}) == event_id
+    exported = await client.operator.must(
+        "POST", f"/tenants/{client.tenant.id}/recipients/export", json={"user_id": "orderly"}
+    )
+    for one in exported["events"]:
+        assert list(one["variables"]) == ["totals", "lines", "filling"]
+        assert list(one["variables"]["totals"]) == ["Subtotal", "Shipping", "Total"]
+        assert list(one["variables"]["lines"][0]) == ["10", "2", "b", "a"]
+        assert list(one["payload"]["shipTo"]) == ["zip", "city"]
 
 
 async def test_a_retry_sends_what_was_decided(client: Client) -> None:

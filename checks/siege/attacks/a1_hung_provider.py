@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from checks.catcher import EGRESS_TO_LOOPBACK
 from checks.client import Tenant
 from checks.siege import neighbour
 from checks.siege.scene import MIB, Scene, mib
@@ -150,4 +151,9 @@ async def _silent_server() -> AsyncIterator[int]:
         open_ended.set()
 
 
-ATTACK = Attack("a1", "hung mail servers of two tenants, events of 200 KB; then kill -9 of NATS", _attack)
+ATTACK = Attack(
+    "a1",
+    "hung mail servers of two tenants, events of 200 KB; then kill -9 of NATS",
+    _attack,
+    environment=EGRESS_TO_LOOPBACK,
+)

@@ -32,7 +32,7 @@ class Callback(Shape):
 
     url: Annotated[str, Meta(description="Without scheme and host while CLARION_PUBLIC_URL is not set.")]
     proof: Annotated[str, Meta(extra_json_schema={"enum": ["signature", "url"]})]
-    ready: Annotated[bool, Meta(description="False: every report is refused until the setting is there.")]
+    ready: Annotated[bool, Meta(description="False: every report is refused, for the setting is missing or no key.")]
     setting: Annotated[str | None, Meta(description="The provider's setting that its signature is checked with.")]
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from services.render.handlebars.output import Output
 from services.render.handlebars.paths import Getter
 from services.render.handlebars.scope import Frame, Scope
-from services.render.handlebars.values import is_true
+from services.render.handlebars.values import is_true, ordered
 
 Emit: TypeAlias = Callable[[Scope, Output], None]
 
@@ -86,7 +86,7 @@ def _rounds(
     inside.frame = Frame(scope.frame)
     values = inside.frame.values
     last = len(value) - 1
-    pairs = value.items() if type(value) is dict else enumerate(value)
+    pairs = ordered(value).items() if type(value) is dict else enumerate(value)
     for index, (key, element) in enumerate(pairs):
         out.round()
         inside.value = element

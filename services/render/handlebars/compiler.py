@@ -4,7 +4,7 @@ A name without arguments is always data, so no variable's name is reserved; only
 be a helper.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -33,6 +33,7 @@ from services.render.handlebars.tree import (
 from services.render.handlebars.values import escape, text_of
 
 _Names: TypeAlias = frozenset[str]
+_Writing: TypeAlias = Callable[[str], str]
 
 # What a compiled tag roughly holds in memory, bytes.
 _TAG_COST = 800
@@ -63,14 +64,16 @@ def compile_template(
     source: str,
     *,
     escaping: bool,
+    marking: _Writing | None = None,
     partials: Mapping[str, str] | None = None,
     helpers: Mapping[str, Helper] = BUILT_IN,
 ) -> Template:
     """Compile source with the partials it calls. escaping: ``{{x}}`` is escaped for HTML.
 
-    partials: texts by name. Raises TemplateFaultError, also for a partial or helper that there is not.
+    marking: what is made of all that tags write and that is not escaped. partials: texts by name. Raises
+    TemplateFaultError, also for a partial or helper that there is not.
     """
-    unit = _Unit(partials or {}, helpers, escaping=escaping)
+    unit = _Unit(partials or {}, helpers, escape if escaping else marking, marking)
     program = parse(source)
     emit = _Compiler(unit).program(program, frozenset())
     trees = unit.finish()
@@ -79,12 +82,22 @@ def compile_template(
 
 
 class _Unit:
-    """What a template and its partials share while they are compiled. inlines: every name defined anywhere."""
+    """What a template and its partials share while they are compiled. inlines: every name defined anywhere.
 
-    def __init__(self, sources: Mapping[str, str], helpers: Mapping[str, Helper], *, escaping: bool) -> None:
+    escaped, raw: what is made of the text that ``{{x}}`` and ``{{{x}}}`` write; None: nothing.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        helpers: Mapping[str, Helper],
+        escaped: _Writing | None,
+        raw: _Writing | None,
+    ) -> None:
         self.sources = sources
         self.helpers = helpers
-        self.escaping = escaping
+        self.escaped = escaped
+        self.raw = raw
         self.tags = 1
         self.inlines: set[str] = set()
         self.library: dict[str, Saved] = {}
@@ -176,9 +189,10 @@ class _Compiler:
         call = node.call
         self._unit.count_tag(call.line, call.column)
         value = self._call(call, names) if call.has_arguments else _written(call.target, names)
-        if node.escaped and self._unit.escaping:
-            return lambda scope, out: out.write(escape(text_of(value(scope))))
-        return lambda scope, out: out.write(text_of(value(scope)))
+        change = self._unit.escaped if node.escaped else self._unit.raw
+        if change is None:
+            return lambda scope, out: out.write(text_of(value(scope)))
+        return lambda scope, out: out.write(change(text_of(value(scope))))
 
     def _block(self, node: Block, names: _Names) -> Emit:
         call = node.call

@@ -20,6 +20,9 @@ _ESCAPES = str.maketrans(
 _MAX_PLAIN = 1e21
 # A small number's exponent up to which it is written with zeros instead.
 _MAX_ZEROS = 6
+# A key that JavaScript takes for an array's index, which is below 2^32 - 1.
+_INDEX = re.compile("0|[1-9][0-9]{0,9}")
+_INDEX_END = 2**32 - 1
 
 
 def escape(text: str) -> str:
@@ -64,6 +67,14 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 def is_true(value: Any) -> bool:
     """Tell whether ``if`` takes the value: not for None, false, 0, an empty text and an empty list."""
     return bool(value) or type(value) is dict
+
+
+def ordered(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object in JavaScript's order: keys that are array indexes ascending, then the others as they came."""
+    indexes = [key for key in value if _INDEX.fullmatch(key) and int(key) < _INDEX_END]
+    if not indexes:
+        return value
+    return {**{key: value[key] for key in sorted(indexes, key=int)}, **value}
 
 
 def child(value: Any, key: str) -> Any:

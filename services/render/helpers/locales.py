@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from services import locales
 from services.render.handlebars.culture import Culture
 from services.render.helpers.values import text_option
 
@@ -12,35 +13,42 @@ _ENGLISH = "en"
 # About a megabyte each, and 5 ms to load. A template may name any of hundreds.
 _MOST = 12
 
+# By the text that asked for it.
 _known: "dict[str, Locale | None]" = {}
 
 
 def locale_of(culture: Culture, asked: Any = None) -> "Locale":
     """Return the locale asked for, else the rendering's, else English; of an unknown one its nearest parent."""
-    for tag in (text_option(asked), culture.locale):
-        while tag:
-            if (locale := _find(tag.replace("_", "-"))) is not None:
-                return locale
-            tag = tag.replace("_", "-").rpartition("-")[0]  # noqa: PLW2901 - upwards: "de-XX", "de"
-    english = _find(_ENGLISH)
-    if english is None:
-        raise LookupError("Babel knows no English")
-    return english
+    for text in (text_option(asked), culture.locale, _ENGLISH):
+        if text and (locale := _find(text)) is not None:
+            return locale
+    raise LookupError("Babel knows no English")
 
 
-def _find(tag: str) -> "Locale | None":
-    if tag in _known:
-        return _known[tag]
+def _find(text: str) -> "Locale | None":
+    if text in _known:
+        return _known[text]
     if len(_known) >= _MOST:
         forget()
+    tag = locales.normal(text)
+    parents = locales.lineage(tag) if tag else ()
+    found = next(filter(None, map(_load_in_region, parents)), None)
+    _known[text] = found
+    return found
+
+
+def _load_in_region(locale: locales.LocaleId) -> "Locale | None":
+    """Load a locale with its likely region: it is written the same, and knows when a week begins."""
+    return _load(locales.in_likely_region(locale)) or _load(locale)
+
+
+def _load(locale: locales.LocaleId) -> "Locale | None":
     from babel import Locale, UnknownLocaleError
 
     try:
-        found = Locale.parse(tag, sep="-")
+        return Locale.parse(locales.tag_of(locale), sep="-")
     except (UnknownLocaleError, ValueError):
-        found = None
-    _known[tag] = found
-    return found
+        return None
 
 
 def forget() -> None:

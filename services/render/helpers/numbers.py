@@ -2,7 +2,9 @@
 
 import copy
 import re
+import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.render.handlebars.culture import Culture
@@ -13,7 +15,7 @@ from services.render.helpers.values import count_of, number_of, text_option
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from decimal import Context
+    from decimal import Context, Decimal
 
     from babel.numbers import NumberPattern
 
@@ -22,6 +24,10 @@ _Arguments: TypeAlias = tuple[Any, ...]
 _CURRENCY = re.compile("[A-Z]{3}")
 _MOST_DIGITS = 20
 _PRECISION = 500
+# Of a pattern: the currency's place, where it touches the digits.
+_BEFORE = re.compile("(?<=\u00a4)$")
+_BEHIND = re.compile("^(?=\u00a4)")
+_APART = "\u00a0"
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 
 
@@ -31,8 +37,9 @@ def _format_number(arguments: _Arguments, options: Options, culture: Culture) ->
         return text_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
     patterns = locale.percent_formats if options.get("style") == "percent" else locale.decimal_formats
-    with _long_numbers():
-        return str(_with_digits(patterns[None], options).apply(number, locale))
+    pattern = _with_digits(patterns[None], options)
+    with _arithmetic():
+        return str(pattern.apply(_unsigned_zero(number, pattern.frac_prec[1] + pattern.scale), locale))
 
 
 def _with_digits(pattern: "NumberPattern", options: Options) -> "NumberPattern":
@@ -59,24 +66,61 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
     if number is None:
         return text_of(arguments[0])
     if not _CURRENCY.fullmatch(currency):
-        return _format_number(arguments[:1], {**options, "minimumFractionDigits": 2}, culture)
-    from babel.numbers import format_currency
+        return _format_number(
+            arguments[:1], {**options, "minimumFractionDigits": 2, "maximumFractionDigits": 2}, culture
+        )
+    from babel.numbers import get_currency_precision
 
-    with _long_numbers():
-        return format_currency(number, currency, locale=locale_of(culture, options.get("locale")))
+    locale = locale_of(culture, options.get("locale"))
+    symbol = str(locale.currency_symbols.get(currency, currency))
+    pattern = locale.currency_formats["standard"]
+    # CLDR's currencySpacing: letters stand apart from digits.
+    pattern = _spaced(pattern, before=not _is_sign(symbol[-1]), behind=not _is_sign(symbol[0]))
+    with _arithmetic():
+        number = _unsigned_zero(number, get_currency_precision(currency))
+        return str(pattern.apply(number, locale, currency=currency))
 
 
-def _long_numbers() -> "AbstractContextManager[Context]":
-    """Calculate with what number_of() gives exactly: its longest has some 330 digits, decimal's own limit is 28."""
-    from decimal import localcontext
+@lru_cache(maxsize=256)
+def _spaced(pattern: "NumberPattern", *, before: bool, behind: bool) -> "NumberPattern":
+    """Return the pattern with a no-break space between a currency's place and the digits, where it has none.
 
-    return localcontext(prec=_PRECISION)
+    before, behind: where the place is before the digits, or behind them.
+    """
+    changed = copy.copy(pattern)
+    positive, negative = pattern.prefix
+    if before:
+        changed.prefix = (_BEFORE.sub(_APART, positive), _BEFORE.sub(_APART, negative))
+    positive, negative = pattern.suffix
+    if behind:
+        changed.suffix = (_BEHIND.sub(_APART, positive), _BEHIND.sub(_APART, negative))
+    return changed
+
+
+def _is_sign(character: str) -> bool:
+    """Tell whether it stands beside a digit without a space: a currency's sign, or a space itself."""
+    return unicodedata.category(character)[0] in "SZ"
+
+
+def _unsigned_zero(number: "Decimal", digits: int) -> "Decimal":
+    """Return the number, without the sign of what is nothing once it is rounded to so many digits."""
+    return abs(number) if number.is_signed() and round(number, digits) == 0 else number
+
+
+def _arithmetic() -> "AbstractContextManager[Context]":
+    """Calculate as browsers do, halves away from zero, and with what number_of() gives exactly.
+
+    Its longest number has some 330 digits, decimal's own limit is 28.
+    """
+    from decimal import ROUND_HALF_UP, localcontext
+
+    return localcontext(prec=_PRECISION, rounding=ROUND_HALF_UP)
 
 
 def _pluralize(arguments: _Arguments, options: Options, culture: Culture) -> str:
     number = number_of(arguments[0])
     locale = locale_of(culture, options.get("locale"))
-    with _long_numbers():
+    with _arithmetic():
         form = "other" if number is None else locale.plural_form(number)
     if form in options:
         return text_of(options[form])

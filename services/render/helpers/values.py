@@ -19,8 +19,9 @@ def number_of(value: Any) -> "Decimal | None":
     if kind is int:
         return Decimal(value) if value.bit_length() <= _MOST_BITS else None
     if kind is float:
-        # As it is written: 0.1 and not its nearest binary fraction.
-        return Decimal(repr(value))
+        # As it is written: 0.1 and not its nearest binary fraction, 1 and not 1.0.
+        number = Decimal(repr(value))
+        return number.to_integral_value() if value.is_integer() else number
     if kind is str and len(value) <= 100 and _NUMBER.fullmatch(value):
         return Decimal(value.strip())
     return None

@@ -3,25 +3,26 @@
 import base64
 import dataclasses
 import email.utils
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from runtime.printable import printable
 from runtime.settings import Secret
-from services.delivery.ports import Result, Verdict
-from services.senders.ports import Answer, Http, Request, Unanswered
+from services.delivery.ports import MAX_DETAIL, Result, Verdict
+from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Http, Request, Unanswered
 
 DEADLINE_S = 10.0
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
-_MAX_DETAIL = 500
 _MAX_MESSAGE_ID = 255
 _LONGEST_REST_S = 900.0
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+# What became of a message that got no whole answer; of anything else it is worth another try.
+_VERDICTS = {"provider_busy": Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
 
 M = TypeVar("M")
 
@@ -54,14 +55,14 @@ class HttpApi(Generic[M]):
         try:
             answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
         except Unanswered as error:
-            verdict = Verdict.POSTPONED if error.reason == "provider_busy" else Verdict.TRANSIENT
+            verdict = _VERDICTS.get(error.reason, Verdict.TRANSIENT)
             result = Result(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
         else:
             result = self._read(answer)
         return dataclasses.replace(
             result,
             detail=self._shown(result.detail),
-            provider_message_id=one_line(result.provider_message_id)[:_MAX_MESSAGE_ID],
+            provider_message_id=printable(result.provider_message_id, _MAX_MESSAGE_ID),
         )
 
     async def close(self) -> None:
@@ -70,15 +71,15 @@ class HttpApi(Generic[M]):
     def _shown(self, detail: str) -> str:
         for secret in self._secrets:
             detail = detail.replace(secret, "…")
-        return one_line(detail)[:_MAX_DETAIL]
+        return printable(detail, MAX_DETAIL)
 
 
 def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
     """Return what is wrong with a key that travels in a header, as faults of the setting called name."""
     value = key.reveal()
-    if value and value.isascii() and value.isprintable() and value == value.strip():
+    if value and value.isascii() and value.isprintable() and " " not in value:
         return []
-    return [(name, "This is not a key: printable ASCII, without blanks around it.")]
+    return [(name, "This is not a key: printable ASCII without blanks is expected.")]
 
 
 def refused(kind: str, answer: Answer, detail: str) -> Result | None:
@@ -126,12 +127,8 @@ def decoded(answer: Answer) -> dict[str, Any]:
 
 def text(answer: Answer) -> str:
     """Return the answer's body as one line."""
-    return one_line(answer.body[: 4 * _MAX_DETAIL].decode(errors="replace"))
-
-
-def one_line(said: str) -> str:
-    """Return a provider's words as one line of valid Unicode."""
-    return _UNPRINTABLE.sub(" ", said).strip()
+    limit = 4 * MAX_DETAIL
+    return printable(answer.body[:limit].decode(errors="replace"), limit)
 
 
 def basic_auth(username: str, password: str) -> str:

@@ -7,15 +7,18 @@ from typing import Any
 
 import asyncpg
 
+from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services import topology
 from services.senders.ports import Directory, ProviderRecord
 from services.senders.reports.kinds import REPORTERS
 from services.senders.reports.ports import Reporter
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _MAX_REMEMBERED = 10_000
+_CHANNELS = {name.upper(): channel for channel, name in topology.CHANNELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Account:
     tenant_id: str
     provider_id: str
     kind: str
+    channel: event_pb2.Channel.ValueType
     reporter: Reporter
     credentials: dict[str, Any]
 
@@ -55,7 +59,8 @@ class Accounts:
             secrets = self._open_secrets(record)
         except ValueError:  # its key is gone: nothing that needs it can be checked
             secrets = {}
-        return Account(tenant_id, provider_id, record.kind, reporter, {**record.settings, **secrets})
+        channel = _CHANNELS[record.channel]
+        return Account(tenant_id, provider_id, record.kind, channel, reporter, {**record.settings, **secrets})
 
     async def _tenant(self, provider_id: str) -> str:
         known = self._tenants.get(provider_id)

@@ -22,11 +22,13 @@ def verify(_callback: Callback, _credentials: Credentials, _now_us: int) -> None
 def parse(callback: Callback) -> list[Report]:
     """Return the one report, or none. Raises MalformedError."""
     fields = {name: values[0] for name, values in read_form(callback).items()}
-    message_id, status = fields.get("id", ""), fields.get("status", "")
-    if not message_id or status.lower() not in _DELIVERED | _BOUNCED:
+    message_id, status = fields.get("id", "").strip(), fields.get("status", "").strip()
+    if status.lower() not in _DELIVERED | _BOUNCED:
         return []
+    # Not whom it was for: that is believed of signed reports only.
+    ids = [message_id] if message_id else []
     if status.lower() in _DELIVERED:
-        return [Report([message_id], trace_pb2.DELIVERY_STATUS_DELIVERED)]
+        return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
     failure = fields.get("failureReason", "")
     reason, suppression = "undelivered", suppressed.NONE
     if failure.lower() in _NO_SUCH:
@@ -34,7 +36,7 @@ def parse(callback: Callback) -> list[Report]:
     elif failure.lower() in _STOPPED:
         reason, suppression = "opted_out", suppressed.COMPLAINED
     detail = " ".join(filter(None, (status, failure)))
-    return [Report([message_id], trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
+    return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
 
 
 REPORTER = Reporter(verify, parse)

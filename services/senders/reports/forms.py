@@ -8,9 +8,14 @@ _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 200
 
 
+def is_form(callback: Callback) -> bool:
+    """Tell whether the body is said to be a form."""
+    return callback.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+
+
 def read_form(callback: Callback) -> dict[str, list[str]]:
     """Return the fields, empty ones too. Raises MalformedError."""
-    if callback.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    if not is_form(callback):
         raise MalformedError("the body is no form")
     try:
         return urllib.parse.parse_qs(

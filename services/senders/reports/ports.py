@@ -13,6 +13,8 @@ MAX_REPORTS = 5000
 # Of what is asked of others at a time.
 MAX_ASKED = 1000
 
+_UNREADABLE = "unreadable"
+
 
 class RefusedError(Exception):
     """The call is not proven to be the provider's; the text says why, for our log."""
@@ -35,9 +37,10 @@ class Callback:
 class Report:
     """What a provider says about one message.
 
-    message_ids: under which of its ids the message may be known. status: UNSPECIFIED where the delivery stays as it
-    is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us: Unix microseconds;
-    0: it does not say. id: the provider's own of this report, the same when it repeats it; empty: it has none.
+    message_ids: under which of its ids the message may be known; empty: it does not say. status: UNSPECIFIED where the
+    delivery stays as it is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us:
+    Unix microseconds; 0: it does not say. address: whom the message was for, where a signed report lacks the provider's
+    id of it; else empty.
     """
 
     message_ids: Sequence[str]
@@ -46,12 +49,22 @@ class Report:
     detail: str = ""
     suppression: suppressions_pb2.SuppressionReason.ValueType = suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED
     occurred_us: int = 0
-    id: str = ""
+    address: str = ""
+
+    @property
+    def is_readable(self) -> bool:
+        """Tell whether it says anything: see unreadable."""
+        return self.reason != _UNREADABLE
+
+    @property
+    def is_named(self) -> bool:
+        """Tell whether it says which message it is about."""
+        return bool(self.message_ids) and not self.address
 
 
 def unreadable(why: str) -> Report:
     """Return what stands for one of several events in a body that cannot be read: about no message, to be counted."""
-    return Report((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unreadable", why)
+    return Report((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, _UNREADABLE, why)
 
 
 # A provider's settings, secrets among them as plain text.
@@ -64,11 +77,16 @@ Parse = Callable[[Callback], list[Report]]
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """A kind of provider's way to report. setting: what its signature is checked with; empty: it signs nothing."""
+    """A kind of provider's way to report.
+
+    setting: what its signature is checked with; empty: it signs nothing. is_ready: whether the credentials hold what
+    a signature can be checked with.
+    """
 
     verify: Verify
     parse: Parse
     setting: str = ""
+    is_ready: Callable[[Credentials], bool] = lambda _: True
 
 
 class SentMessages(Protocol):

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter
@@ -12,9 +12,9 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
+from runtime.printable import printable
 from runtime.telemetry import labelled
 from services import suppressed
-from services.senders.compose import one_line
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -33,6 +33,8 @@ from services.senders.sent import Sent
 _WAITS_S = (0.2, 0.5, 1.0, 1.5)
 _RECENT_US = 60_000_000
 _MAX_WAITING = 32
+# When the provider may say again what found no place to wait, in seconds.
+_RETRY_S = 5
 _MAX_DETAIL = 500
 
 _REPORTS = Counter("clarion_reports_total", "Providers' reports, and what they said.", ["provider", "outcome"])
@@ -68,16 +70,19 @@ class Receiver:
         self._now = now
 
     async def receive(self, account: Account, callback: Callback) -> Received:
-        """Return once all is stored. Raises FORBIDDEN (not proven), INVALID (no report), UNAVAILABLE."""
+        """Return once all is stored. Raises FORBIDDEN (not proven), INVALID (no report), UNAVAILABLE, OVERLOADED."""
         reports = self._read(account, callback)
         found = await self._match(account, reports)
         matched = [(report, sent) for report, sent in found if sent is not None]
+        unnamed = [report for report, sent in found if sent is None and report.is_readable and not report.is_named]
+        wanted = self._of_addresses(account, unnamed)
         # In this order: a report that is repeated because of a failure here must still suppress.
-        await self._suppress(account, matched)
+        await self._suppress([*self._of_messages(account, matched), *wanted])
         await self._trace.write_all([self._record(account, report, sent) for report, sent in matched])
         for report, sent in found:
-            outcome = _outcome(report) if sent or not report.message_ids else "unknown"
-            labelled(_REPORTS, account.kind, outcome).inc()
+            labelled(_REPORTS, account.kind, _outcome(report) if sent else _unmatched(report)).inc()
+        if unnamed:
+            _tell(account, unnamed, suppressed_addresses=len(wanted))
         received = Received(len(matched), len(found) - len(matched))
         log.info(
             "reports_received",
@@ -103,19 +108,21 @@ class Receiver:
             labelled(_REPORTS, account.kind, "malformed").inc()
             log.warning("report_malformed", provider=account.kind, provider_id=account.provider_id, error=str(error))
             raise ClarionError(Code.INVALID, "The body is not a report of this provider.") from error
-        if odd := [report for report in reports if not report.message_ids]:
+        if odd := [report for report in reports if not report.is_readable]:
             log.warning(
                 "report_unreadable",
                 provider=account.kind,
                 provider_id=account.provider_id,
                 events=len(odd),
-                error=odd[0].detail,
+                error=_shown(odd[0].detail),
             )
         return reports
 
     async def _match(self, account: Account, reports: Sequence[Report]) -> list[tuple[Report, Sent | None]]:
         known = await self._find(account, reports)
-        if len(known) < len(reports) and self._waiting < _MAX_WAITING:
+        if self._awaited(reports, known):
+            if self._waiting >= _MAX_WAITING:
+                raise ClarionError(Code.OVERLOADED, "Too many reports wait for their messages.", retry_after=_RETRY_S)
             self._waiting += 1
             try:
                 await self._await_rows(account, reports, known)
@@ -125,18 +132,21 @@ class Receiver:
 
     async def _await_rows(self, account: Account, reports: Sequence[Report], known: dict[int, Sent]) -> None:
         for wait_s in self._waits_s:
-            now = self._now()
-            recent = now - _RECENT_US
-            missing = [
-                index
-                for index, one in enumerate(reports)
-                if index not in known and one.message_ids and (one.occurred_us or now) > recent
-            ]
-            if not missing:
+            awaited = self._awaited(reports, known)
+            if not awaited:
                 return
             await asyncio.sleep(wait_s)
-            found = await self._find(account, [reports[index] for index in missing])
-            known.update({missing[position]: sent for position, sent in found.items()})
+            found = await self._find(account, [reports[index] for index in awaited])
+            known.update({awaited[position]: sent for position, sent in found.items()})
+
+    def _awaited(self, reports: Sequence[Report], known: Mapping[int, Sent]) -> list[int]:
+        """Return the places of those that are about something recent, whose row may not be stored yet."""
+        now = self._now()
+        return [
+            index
+            for index, one in enumerate(reports)
+            if index not in known and one.message_ids and (one.occurred_us or now) > now - _RECENT_US
+        ]
 
     async def _find(self, account: Account, reports: Sequence[Report]) -> dict[int, Sent]:
         """Return the messages of those reports that are about one of ours, by the report's place."""
@@ -151,8 +161,14 @@ class Receiver:
                 found[index] = sent
         return found
 
-    async def _suppress(self, account: Account, matched: Sequence[tuple[Report, Sent]]) -> None:
-        wanted = [
+    async def _suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
+        for at in range(0, len(wanted), MAX_ASKED):
+            await self._suppressor.suppress(wanted[at : at + MAX_ASKED])
+
+    def _of_messages(
+        self, account: Account, matched: Sequence[tuple[Report, Sent]]
+    ) -> list[suppressions_pb2.NewSuppression]:
+        return [
             suppressions_pb2.NewSuppression(
                 tenant_id=sent.tenant_id,
                 channel=sent.channel,
@@ -161,19 +177,38 @@ class Receiver:
                 source=account.kind,
                 detail=_shown(_masked(report.detail, sent.recipient)),
                 # Without a time it counts as old as its message: what an operator lifted since then stays lifted.
-                found_at_us=report.occurred_us or sent.sent_at_us,
+                found_at_us=self._occurred(report) or sent.sent_at_us,
             )
             for report, sent in matched
             # Of a person who was forgotten meanwhile there is no address.
             if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
         ]
-        for at in range(0, len(wanted), MAX_ASKED):
-            await self._suppressor.suppress(wanted[at : at + MAX_ASKED])
+
+    def _of_addresses(self, account: Account, unnamed: Sequence[Report]) -> list[suppressions_pb2.NewSuppression]:
+        """Return what follows from reports that name no message: the provider that signed them is the tenant's."""
+        return [
+            suppressions_pb2.NewSuppression(
+                tenant_id=account.tenant_id,
+                channel=account.channel,
+                address=report.address,
+                reason=report.suppression,
+                source=account.kind,
+                detail=_shown(_masked(report.detail, report.address)),
+                # Without a time it counts as older than anything: what an operator has lifted stays lifted.
+                found_at_us=self._occurred(report) or 1,
+            )
+            for report in unnamed
+            if report.suppression != suppressed.NONE and suppressed.normalised(account.channel, report.address)
+        ]
+
+    def _occurred(self, report: Report) -> int:
+        """Return when it occurred: by the provider's clock, but not later than now."""
+        return min(report.occurred_us, self._now())
 
     def _record(self, account: Account, report: Report, sent: Sent) -> trace_pb2.TraceRecord:
-        name = report.id or f"{sent.message_id}/{report.status}/{report.reason}"
+        name = f"{sent.message_id}/{report.status}/{report.reason}"
         return trace_pb2.TraceRecord(
-            # The same when the provider says it again: it stands on the timeline once.
+            # The same when the provider says it again, also under another id of its own: one step on the timeline.
             id=derived_id("report", account.provider_id, name),
             event_id=sent.event_id,
             tenant_id=sent.tenant_id,
@@ -192,10 +227,28 @@ class Receiver:
         )
 
 
+def _tell(account: Account, unnamed: Sequence[Report], *, suppressed_addresses: int) -> None:
+    log.warning(
+        "report_names_no_message",
+        provider=account.kind,
+        provider_id=account.provider_id,
+        tenant_id=account.tenant_id,
+        reports=len(unnamed),
+        suppressed=suppressed_addresses,
+        outcomes=sorted({_outcome(report) for report in unnamed}),
+    )
+
+
 def _outcome(report: Report) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
     return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
+
+
+def _unmatched(report: Report) -> str:
+    if not report.is_readable:
+        return report.reason
+    return "unknown" if report.is_named else "unnamed"
 
 
 def _masked(detail: str, address: str) -> str:
@@ -204,4 +257,4 @@ def _masked(detail: str, address: str) -> str:
 
 
 def _shown(detail: str) -> str:
-    return one_line(detail)[:_MAX_DETAIL]
+    return printable(detail, _MAX_DETAIL)

@@ -4,14 +4,12 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-star
 """
 
 import base64
-import binascii
-import functools
 from typing import Any
-
-import msgspec
 
 from clarion.common.v1 import trace_pb2
 from services import suppressed
+from services.senders.channels.email.sendgrid.settings import public_key
+from services.senders.reports.fields import decode, joined, micros, text
 from services.senders.reports.ports import (
     MAX_REPORTS,
     Callback,
@@ -46,22 +44,6 @@ _DROPPED = {
 }
 
 
-class _Event(msgspec.Struct):
-    event: str = ""
-    sg_message_id: str = ""
-    # What is said besides: whatever its form, it must not cost the report.
-    sg_event_id: Any = ""
-    timestamp: Any = 0
-    type: Any = ""
-    reason: Any = ""
-    response: Any = ""
-    status: Any = ""
-
-
-_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_event = msgspec.json.Decoder(_Event).decode
-
-
 def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
     """Check the ECDSA signature over timestamp and body. Raises RefusedError."""
     timestamp = callback.headers.get(_TIMESTAMP, "")
@@ -69,9 +51,10 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
         raise RefusedError("the timestamp is missing or malformed")
     if abs(now_us / 1_000_000 - int(timestamp)) > TOLERANCE_S:
         raise RefusedError("the timestamp is too far from now")
-    key = _key(str(credentials.get(SETTING, "")))
-    if key is None:
-        raise RefusedError(f"the provider's {SETTING} is not set, or not one")
+    try:
+        key = public_key(str(credentials.get(SETTING, "")))
+    except ValueError as error:
+        raise RefusedError(f"the provider's {SETTING} is not set, or not one") from error
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,85 +66,66 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
         raise RefusedError("the signature is missing or wrong") from error
 
 
+def is_ready(credentials: Credentials) -> bool:
+    """Tell whether a signature can be checked."""
+    try:
+        public_key(str(credentials.get(SETTING, "")))
+    except ValueError:
+        return False
+    return True
+
+
 def parse(callback: Callback) -> list[Report]:
     """Return the reports among the events; one that cannot be read does not cost the others. Raises MalformedError."""
-    try:
-        events = _decode(callback.body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MalformedError(str(error)) from error
+    events = decode(callback.body)
+    if not isinstance(events, list):
+        raise MalformedError("the body is no list")
     if len(events) > MAX_REPORTS:
         raise MalformedError(f"more than {MAX_REPORTS} events")
     reports = [_report(event) for event in events]
     return [report for report in reports if report is not None]
 
 
-def _report(raw: msgspec.Raw) -> Report | None:
-    try:
-        event = _decode_event(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return unreadable(str(error))
+def _report(event: Any) -> Report | None:
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return unreadable("an event is no object, or does not say which event it is")
     meaning = _meaning(event)
-    if meaning is None or not event.sg_message_id:
+    if meaning is None:
         return None
-    status, reason, detail, suppression = meaning
+    status, reason, suppression = meaning
+    message_id = text(event.get("sg_message_id"))
     return Report(
-        message_ids=message_ids(event.sg_message_id),
+        # A bounce that comes after the server had taken the mail has no such id, at best the mail's own.
+        message_ids=message_ids(message_id or text(event.get("smtp-id"))),
         status=status,
         reason=reason,
-        detail=detail,
+        detail=joined(event.get("status"), text(event.get("reason")) or event.get("response")),
         suppression=suppression,
-        occurred_us=_micros(event.timestamp),
-        id=_text(event.sg_event_id),
+        occurred_us=micros(event.get("timestamp")),
+        address="" if message_id else text(event.get("email")),
     )
 
 
-def _meaning(
-    event: _Event,
-) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason] | None:
-    known = _MEANINGS.get(event.event)
+def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppressed.Reason] | None:
+    known = _MEANINGS.get(event["event"])
     if known is None:
         return None
     status, reason, suppression = known
-    if event.event == "bounce" and event.type == "blocked":  # by the server, for now: not for want of the mailbox
-        reason, suppression = "blocked", suppressed.NONE
-    elif event.event == "dropped":
-        suppression = _DROPPED.get(_text(event.reason).strip().lower(), suppressed.NONE)
-    words = _text(event.status), _text(event.reason) or _text(event.response)
-    return status, reason, " ".join(filter(None, words)), suppression
+    if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
+        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: not for want of the mailbox
+    elif event["event"] == "dropped":
+        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
+    return status, reason, suppression
 
 
-def _text(word: Any) -> str:
-    return str(word) if isinstance(word, str | int | float) else ""
-
-
-def _micros(word: Any) -> int:
-    """Return Unix seconds as microseconds; 0: they are none."""
-    try:
-        seconds = float(word or 0)
-    except (TypeError, ValueError, OverflowError):
-        return 0
-    return int(seconds * 1_000_000) if 0 < seconds < 2**33 else 0  # NaN is neither
-
-
-def message_ids(sg_message_id: str) -> list[str]:
-    """Return what the answer to the send may have called it: an event's id goes on with ".filter…" or ".recvd…"."""
-    whole = sg_message_id.partition("@")[0]
+def message_ids(given: str) -> list[str]:
+    """Return what the answer to the send may have called a message: an event's id goes on with ".filter…" or ".recvd…",
+    a mail's own id, "<…@…>", starts with it.
+    """
+    whole = given.strip("<>").partition("@")[0]
     marks = [at for mark in (".filter", ".recvd", ".recv-") if (at := whole.find(mark)) > 0]
-    return list(dict.fromkeys([whole[: min(marks)] if marks else whole, whole.partition(".")[0]]))
+    found = dict.fromkeys([whole[: min(marks)] if marks else whole, whole.partition(".")[0]])
+    return [message_id for message_id in found if message_id]
 
 
-@functools.lru_cache(maxsize=256)
-def _key(text: str) -> Any:
-    """Return the public key in text (base64 of its DER form); None: it is none."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-    try:
-        key = load_der_public_key(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, ec.EllipticCurvePublicKey) else None
-
-
-REPORTER = Reporter(verify, parse, SETTING)
+REPORTER = Reporter(verify, parse, SETTING, is_ready)

@@ -65,7 +65,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         return reports_pb2.GetCallbackResponse(
             url=self._links.callback_url(request.provider_id),
             proof="signature" if setting else "url",
-            ready=not setting or bool(account.credentials.get(setting)),
+            ready=account.reporter.is_ready(account.credentials),
             setting=setting,
         )
 

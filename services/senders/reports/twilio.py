@@ -1,19 +1,31 @@
 """Twilio's status callbacks: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status.
 
 They carry no time, so an old one cannot be told from a new one; a report changes nothing the second time.
+How they are signed: https://www.twilio.com/docs/usage/webhooks/webhooks-security and …/webhook-shared-keys.
 """
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Iterator, Mapping
 
 from clarion.common.v1 import trace_pb2
 from services import suppressed
-from services.senders.reports.forms import read_form
-from services.senders.reports.ports import Callback, Credentials, RefusedError, Report, Reporter
+from services.senders.reports.fields import decode, joined, mapping, text
+from services.senders.reports.forms import is_form, read_form
+from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter
 
 SETTING = "auth_token"
+SHARED_KEY = "shared_key"
+
+_SIGNATURE = "x-twilio-signature"
+# "key=…,algorithm=HMAC_SHA256": only where it signs with a shared key.
+_SIGNED_BY = "x-twilio-webhooks-signature-settings"
+_ALGORITHMS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+# Of a body that is no form, in the URL's query.
+_BODY_HASH = "bodySHA256"
+_PORTS = {"https": ":443", "http": ":80"}
 
 _DELIVERED = frozenset({"delivered", "read"})
 _BOUNCED = frozenset({"undelivered", "failed"})
@@ -23,41 +35,110 @@ _STOPPED = frozenset({"21610"})
 
 
 def verify(callback: Callback, credentials: Credentials, _now_us: int) -> None:
-    """Check X-Twilio-Signature over the URL and the form's fields. Raises RefusedError."""
-    token = str(credentials.get(SETTING, "")).encode()
-    if not token:
-        raise RefusedError(f"the provider's {SETTING} is not set")
-    fields = read_form(callback)
-    signed = "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
-    shown = callback.headers.get("x-twilio-signature", "").encode()
-    for url in callback.urls:
-        expected = base64.b64encode(hmac.digest(token, (url + signed).encode(), hashlib.sha1))
+    """Check X-Twilio-Signature over the URL and the form's fields, or the body's hash. Raises RefusedError."""
+    key, algorithm = _key(callback, credentials)
+    signed = _signed_fields(callback)
+    shown = callback.headers.get(_SIGNATURE, "").encode()
+    for url in _signed_urls([*_configured(callback, credentials), *callback.urls]):
+        expected = base64.b64encode(hmac.digest(key, (url + signed).encode(), algorithm))
         if hmac.compare_digest(shown, expected):
             return
     raise RefusedError("X-Twilio-Signature is missing or wrong, or was made for another URL")
 
 
+def is_ready(credentials: Credentials) -> bool:
+    """Tell whether a signature can be checked."""
+    return bool(_token(credentials, SETTING) or _token(credentials, SHARED_KEY))
+
+
+def _key(callback: Callback, credentials: Credentials) -> tuple[bytes, str]:
+    """Return what the signature is made with, and how."""
+    settings = callback.headers.get(_SIGNED_BY, "")
+    named = dict(part.strip().partition("=")[::2] for part in settings.split(","))
+    algorithm = _ALGORITHMS.get((named.get("algorithm") or "HMAC_SHA1").upper())
+    if algorithm is None:
+        raise RefusedError("the signature is of an unknown algorithm")
+    setting = SHARED_KEY if settings else SETTING
+    token = _token(credentials, setting)
+    if not token:
+        raise RefusedError(f"the provider's {setting} is not set")
+    return token.encode(), algorithm
+
+
+def _token(credentials: Credentials, setting: str) -> str:
+    return str(credentials.get(setting) or "").strip()
+
+
+def _signed_fields(callback: Callback) -> str:
+    """Return what follows the URL in what is signed."""
+    if is_form(callback):
+        fields = read_form(callback)
+        return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
+    queries = [urllib.parse.parse_qs(urllib.parse.urlsplit(url).query) for url in callback.urls]
+    said = {query.get(_BODY_HASH, [""])[0] for query in queries}
+    if not said - {""}:
+        raise MalformedError("the body is no form, and its hash is not in the URL")
+    if said != {hashlib.sha256(callback.body).hexdigest()}:
+        raise RefusedError(f"{_BODY_HASH} is another body's")
+    return ""
+
+
+def _configured(callback: Callback, credentials: Credentials) -> list[str]:
+    """Return the address that Twilio was given with the message, where it is this one: it may name what a proxy hides.
+
+    What stands behind "#" is for Twilio alone.
+    """
+    given = str(credentials.get("status_callback") or "").strip().partition("#")[0]
+    paths = {_path(url) for url in callback.urls}
+    return [given] if given and _path(given) in paths else []
+
+
+def _path(url: str) -> str:
+    return url.partition("://")[2].partition("/")[2]
+
+
+def _signed_urls(urls: list[str]) -> Iterator[str]:
+    """Yield what Twilio may have signed: it is not consistent about ports, and proxies hide scheme and port."""
+    seen = set()
+    for url in urls:
+        _, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        name, colon, port = host.rpartition(":")
+        ports = [""]
+        if colon and port.isdigit():  # not the end of an IPv6 address in brackets
+            host, ports = name, [":" + port, ""]
+        for scheme, usual in _PORTS.items():
+            for one in (*ports, usual):
+                candidate = f"{scheme}://{host}{one}{slash}{path}"
+                if candidate not in seen:
+                    seen.add(candidate)
+                    yield candidate
+
+
 def parse(callback: Callback) -> list[Report]:
     """Return the one report, or none: a message on its way is no news. Raises MalformedError."""
-    fields = {name: values[0] for name, values in read_form(callback).items()}
+    fields = _fields(callback)
     message_id = fields.get("MessageSid") or fields.get("SmsSid", "")
     status = (fields.get("MessageStatus") or fields.get("SmsStatus", "")).lower()
-    if not message_id or status not in _DELIVERED | _BOUNCED:
+    if status not in _DELIVERED | _BOUNCED:
         return []
+    ids, address = ([message_id], "") if message_id else ([], fields.get("To", ""))
     if status in _DELIVERED:
-        return [Report([message_id], trace_pb2.DELIVERY_STATUS_DELIVERED)]
-    return [_bounce(message_id, status, fields)]
-
-
-def _bounce(message_id: str, status: str, fields: Mapping[str, str]) -> Report:
+        return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED, address=address)]
     code = fields.get("ErrorCode", "")
     reason, suppression = "undelivered", suppressed.NONE
     if code in _NO_SUCH:
         reason, suppression = "hard_bounce", suppressed.BOUNCED
     elif code in _STOPPED:
         reason, suppression = "opted_out", suppressed.COMPLAINED
-    detail = " ".join(filter(None, (status, code, fields.get("ErrorMessage", ""))))
-    return Report([message_id], trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)
+    detail = joined(status, code, fields.get("ErrorMessage"))
+    return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, address=address)]
 
 
-REPORTER = Reporter(verify, parse, SETTING)
+def _fields(callback: Callback) -> Mapping[str, str]:
+    if is_form(callback):
+        return {name: text(values[0]) for name, values in read_form(callback).items()}
+    return {name: text(value) for name, value in mapping(decode(callback.body)).items()}
+
+
+REPORTER = Reporter(verify, parse, SETTING, is_ready)

@@ -24,6 +24,11 @@ EMAIL_ADDRESSES = {
     "o'neil@example.com": "sent",
     "jürgen@example.com": "sent",
     "a@müller.example": "sent",
+    " a@example.com ": "sent",
+    "a@example.com\n": "sent",
+    "a@example.com\u2028": "sent",
+    "\u202aa@example.com\u202c": "sent",
+    "a@example.com.": "sent",
     "a": "malformed_email",
     "@example.com": "malformed_email",
     "a@": "malformed_email",
@@ -35,9 +40,7 @@ EMAIL_ADDRESSES = {
     "a@[192.0.2.1]": "malformed_email",
     "Ada <a@example.com>": "malformed_email",
     "a@example.com,b@example.com": "malformed_email",
-    "a@example.com\n": "malformed_email",
     "a@example.com\r\nBcc: b@example.com": "malformed_email",
-    "a@example.com\u2028": "malformed_email",
     "a\u200b@example.com": "malformed_email",
     "l" * 65 + "@example.com": "malformed_email",
     "a@" + "d" * 64 + ".com": "malformed_email",
@@ -61,21 +64,25 @@ async def test_email_address(shop: Shop) -> None:
 PHONE_NUMBERS = {
     "+254712345678": "sent",
     "+123456789012345": "sent",
+    "+254 712 345 678": "sent",
+    "+254712345678\n": "sent",
+    "+254 (712) 345-678": "sent",
+    "+254\u00a0712\u202f345\u2009678": "sent",
+    "\u202a+254712345678\u202c": "sent",
+    "+\u0662\u0665\u0664\u0667\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668": "sent",
+    "tel:+254712345678": "sent",
+    "00254712345678": "malformed_phone",
     "254712345678": "malformed_phone",
     "0712345678": "malformed_phone",
     "+0712345678": "malformed_phone",
-    "+254 712 345 678": "malformed_phone",
     "+1234567890123456": "malformed_phone",
     "+12345": "malformed_phone",
-    "+254712345678\n": "malformed_phone",
-    "+\u0662\u0665\u0664\u0667\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668": "malformed_phone",
     "+254712345678,+254712345679": "malformed_phone",
-    "tel:+254712345678": "malformed_phone",
 }
 
 
 async def test_phone_number(shop: Shop) -> None:
-    """Accepted whatever it is; what is not E.164 is skipped with that reason."""
+    """Accepted whatever it is; what is not E.164, with or without marks for reading, is skipped with that reason."""
     await shop.template("order.confirmed", "SMS")
 
     async def decision(number: str) -> str | None:

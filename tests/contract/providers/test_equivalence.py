@@ -154,18 +154,23 @@ async def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         yield recorder
 
 
-async def _ours(case: Case) -> str:
+async def _ours(case: Case, recorder: Recorder) -> str:
     """Send by our provider, opened as the senders do; return the provider's id."""
     channel = event_pb2.CHANNEL_EMAIL if isinstance(case.message, Email) else event_pb2.CHANNEL_SMS
     kind = registry.kinds()[channel, case.kind]
-    http = HttpClient()
+    http = HttpClient(builders.guard(), proxy=recorder.proxy)
     try:
-        resources: Any = Resources(recorder=None, http=http)  # type: ignore[arg-type]  # no sandbox here
+        resources = _resources(http)
         result = await kind.open(registry.read_settings(kind, case.settings), resources).send(case.message)
     finally:
         await http.close()
     assert result.verdict is Verdict.SENT, result
     return result.provider_message_id
+
+
+def _resources(http: HttpClient) -> Resources:
+    no_sandbox: Any = None
+    return Resources(recorder=no_sandbox, http=http, mail_guard=builders.guard())
 
 
 def _decoded(request: Recorded) -> Any:
@@ -198,7 +203,7 @@ async def test_our_request_is_the_official_sdks(
     for case in cases:
         recorder.requests.clear()
         their_id = await asyncio.to_thread(case.sdk)
-        our_id = await _ours(case)
+        our_id = await _ours(case, recorder)
         theirs, ours = recorder.requests
         found = _differences(kind, theirs, ours)
         seen |= allowed & found.keys()
@@ -216,7 +221,7 @@ async def test_our_request_is_the_official_sdks(
 async def test_a_difference_would_be_seen(recorder: Recorder) -> None:
     """The comparison itself: another word in the body, another header, another path."""
     case = next(case for case in CASES if case.kind == "twilio")
-    await _ours(case)
+    await _ours(case, recorder)
     one = recorder.requests[0]
     other = replace(one, path=one.path + "x", body=one.body + b"s", headers={**one.headers, "x-more": "1"})
     assert _differences("twilio", one, other).keys() == {"path", "body", "header x-more"}
@@ -227,8 +232,8 @@ async def test_a_certificate_that_nobody_vouches_for(recorder: Recorder, monkeyp
     monkeypatch.delenv("SSL_CERT_FILE")
     case = CASES[0]
     kind = registry.kinds()[event_pb2.CHANNEL_EMAIL, case.kind]
-    http = HttpClient()
-    resources: Any = Resources(recorder=None, http=http)  # type: ignore[arg-type]
+    http = HttpClient(builders.guard(), proxy=recorder.proxy)
+    resources = _resources(http)
     result = await kind.open(registry.read_settings(kind, case.settings), resources).send(case.message)
     await http.close()
     assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "provider_tls")

@@ -4,6 +4,8 @@ Resend signs as Svix does; SendGrid with ECDSA; Twilio with HMAC-SHA1 over URL a
 """
 
 import base64
+import hashlib
+import json
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -17,10 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sendgrid.helpers.eventwebhook import EventWebhook
 from svix.webhooks import Webhook, WebhookVerificationError
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, get_signature_algorithm
 
+from clarion.common.v1.event_pb2 import CHANNEL_EMAIL
+from services.senders import providers
 from services.senders.reports import africastalking, resend, sendgrid, twilio
-from services.senders.reports.ports import Callback, RefusedError, Reporter
+from services.senders.reports.ports import Callback, MalformedError, RefusedError, Reporter
 
 NOW = int(time.time())
 URL = "https://notify.example.com/callbacks/0197a0b4-0000-7000-8000-000000000001/s3cret?x=1"
@@ -85,6 +89,8 @@ def _with_another_first(callback: Callback) -> Callback:
         pytest.param(_same, -310, WHSEC, False, id="five-minutes-old"),
         pytest.param(_same, 400, WHSEC, False, id="six-minutes-ahead"),
         pytest.param(_same, -200, WHSEC, True, id="three-minutes-old"),
+        pytest.param(_same, 0, WHSEC.removeprefix("whsec_"), True, id="without-prefix"),
+        pytest.param(_same, 0, WHSEC.rstrip("="), True, id="without-padding"),
     ],
 )
 def test_resend_as_svix(
@@ -101,6 +107,24 @@ def test_resend_as_svix(
     except WebhookVerificationError:
         theirs = False
     assert (theirs, _ours(resend.REPORTER, callback, {"webhook_secret": secret}, time.time())) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(f"{WHSEC}\n", id="line-end"),
+        pytest.param(f"{WHSEC}\r\n", id="windows-line-end"),
+        pytest.param(f" {WHSEC}\t", id="blanks"),
+        pytest.param(f"v1,{WHSEC}", id="with-the-version-of-signatures"),
+        pytest.param(f"\u200b{WHSEC}\ufeff", id="invisible-marks"),
+    ],
+)
+def test_a_resend_secret_as_it_is_pasted(written: str) -> None:
+    """What is kept of it is Svix's form: reports that Svix's package signs with the secret are proven by it."""
+    kept = _kept("resend", webhook_secret=written)
+    assert kept["webhook_secret"] == WHSEC
+    assert _ours(resend.REPORTER, _svix(), kept, time.time())
+    assert resend.REPORTER.is_ready(kept)
 
 
 def _public(key: ec.EllipticCurvePrivateKey) -> str:
@@ -140,6 +164,42 @@ def test_sendgrid_as_its_sdk(change: Change, key: str, expected: bool) -> None: 
     assert (theirs, _ours(sendgrid.REPORTER, callback, {"webhook_public_key": key})) == (expected, expected)
 
 
+PEM = EC_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+BASE64 = "".join(PEM.splitlines()[1:-1])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(PEM, id="pem"),
+        pytest.param(PEM.replace("\n", "\r\n"), id="pem-with-windows-line-ends"),
+        pytest.param(PEM.replace("\n", "\\n"), id="pem-with-escaped-line-ends"),
+        pytest.param(PEM.replace("\n", " "), id="pem-in-one-line"),
+        pytest.param("\n".join(PEM.splitlines()[1:-1]), id="pem-without-its-frame"),
+        pytest.param(f"{BASE64}\n", id="line-end"),
+        pytest.param(f"\ufeff {BASE64} ", id="blanks-and-a-byte-order-mark"),
+        pytest.param(BASE64.rstrip("="), id="without-padding"),
+    ],
+)
+def test_a_sendgrid_key_as_it_is_pasted(written: str) -> None:
+    """What is kept of it is the form that SendGrid's SDK takes; both prove the same report by it."""
+    kept = _kept("sendgrid", webhook_public_key=written)
+    callback = _event_webhook()
+    signature, at = callback.headers.values()
+    assert EventWebhook(kept["webhook_public_key"]).verify_signature(callback.body.decode(), signature, at)
+    assert _ours(sendgrid.REPORTER, callback, kept)
+    assert sendgrid.REPORTER.is_ready(kept)
+
+
+def _kept(kind: str, **settings: str) -> dict[str, Any]:
+    """Return what is stored of a new provider, secrets among it."""
+    given = {"api_key": "re_123456789", "from_email": "us@acorn.example", **settings}
+    new = providers.check(
+        tenant_id="t", channel=CHANNEL_EMAIL, kind=kind, name="", priority=0, settings_json=json.dumps(given)
+    )
+    return {**new.settings, **new.secrets}
+
+
 @pytest.mark.parametrize(
     ("change", "key", "later_s"),
     [
@@ -156,9 +216,26 @@ def test_sendgrid_beyond_its_sdk(change: Change, key: str, later_s: int) -> None
     assert not _ours(sendgrid.REPORTER, change(_event_webhook()), {"webhook_public_key": key}, NOW + later_s)
 
 
-def _status_callback(url: str = URL, token: str = TOKEN) -> Callback:
-    signature = RequestValidator(token).compute_signature(url, FIELDS)
-    return Callback([URL], {**FORM, "X-Twilio-Signature": signature}, urllib.parse.urlencode(FIELDS).encode())
+class Fields(dict[str, list[str]]):
+    """A form's fields as Django's QueryDict gives them to Twilio's SDK."""
+
+    def getlist(self, name: str) -> list[str]:
+        """Return a field's values."""
+        return self[name]
+
+
+def _status_callback(
+    called: str = URL, *, signed: str = URL, token: str = TOKEN, fields: dict[str, Any] | None = None
+) -> Callback:
+    """Return a call to one URL, signed for another as Twilio's SDK computes it."""
+    given = fields or FIELDS
+    body = urllib.parse.urlencode(given, doseq=True)
+    signature = RequestValidator(token).compute_signature(signed, Fields(urllib.parse.parse_qs(body, True)))
+    return Callback([called], {**FORM, "X-Twilio-Signature": signature}, body.encode())
+
+
+HERE = "http://127.0.0.1:8080/callbacks/p/s3cret"
+SECURE = "https://notify.example.com/callbacks/p/s3cret"
 
 
 @pytest.mark.parametrize(
@@ -167,15 +244,121 @@ def _status_callback(url: str = URL, token: str = TOKEN) -> Callback:
         pytest.param(_status_callback(), True, id="as-signed"),
         pytest.param(_changed_body(_status_callback()), False, id="changed-field"),
         pytest.param(_status_callback(token="e" * 32), False, id="another-token"),
-        pytest.param(_status_callback(url=URL.replace("https", "http")), False, id="another-url"),
+        pytest.param(_status_callback(signed=URL.replace("s3cret", "secret")), False, id="another-path"),
+        pytest.param(_status_callback(signed=URL.replace("notify", "other")), False, id="another-host"),
+        pytest.param(_status_callback(signed=URL.replace("x=1", "x=2")), False, id="another-query"),
+        pytest.param(_status_callback(signed=URL.replace("?", "/?")), False, id="another-slash"),
         pytest.param(_with("X-Twilio-Signature", "")(_status_callback()), False, id="no-signature"),
+        pytest.param(_status_callback(HERE, signed=HERE), True, id="port"),
+        pytest.param(_status_callback(HERE, signed=HERE.replace(":8080", "")), True, id="port-that-is-not-signed"),
+        pytest.param(
+            _status_callback(SECURE, signed=SECURE.replace(".com/", ".com:443/")), True, id="usual-port-is-signed"
+        ),
+        pytest.param(
+            _status_callback(HERE.replace(":8080", ""), signed=HERE.replace("8080", "80")), True, id="port-80-is-signed"
+        ),
+        pytest.param(_status_callback(HERE, signed=HERE.replace("8080", "9090")), False, id="another-port"),
+        pytest.param(_status_callback(fields={"To": ["+2", "+1", "+2"], "A": ""}), True, id="field-twice"),
+        pytest.param(_status_callback(fields={"b": "1", "B": "2", "é": "ü"}), True, id="fields-in-order-of-code"),
+        pytest.param(
+            _status_callback(SECURE + "?q=a%20b+c%27&e=", signed=SECURE + "?q=a%20b+c%27&e="), True, id="query"
+        ),
     ],
 )
 def test_twilio_as_its_sdk(callback: Callback, expected: bool) -> None:  # noqa: FBT001 - likewise
     """Twilio's RequestValidator and our check."""
-    fields = dict(urllib.parse.parse_qsl(callback.body.decode(), keep_blank_values=True))
-    theirs = RequestValidator(TOKEN).validate(URL, fields, callback.headers["X-Twilio-Signature"])
+    fields = Fields(urllib.parse.parse_qs(callback.body.decode(), keep_blank_values=True))
+    theirs = RequestValidator(TOKEN).validate(callback.urls[0], fields, callback.headers["X-Twilio-Signature"])
     assert (theirs, _ours(twilio.REPORTER, callback, {"auth_token": TOKEN})) == (expected, expected)
+
+
+JSON_BODY = '{"MessageSid": "SM1", "MessageStatus": "delivered", "To": "é"}'
+JSON_URL = f"{SECURE}?bodySHA256={hashlib.sha256(JSON_BODY.encode()).hexdigest()}"
+
+
+def _json_callback(body: str = JSON_BODY, url: str = JSON_URL) -> Callback:
+    signature = RequestValidator(TOKEN).compute_signature(url, {})
+    return Callback([url], {"Content-Type": "application/json", "X-Twilio-Signature": signature}, body.encode())
+
+
+@pytest.mark.parametrize(
+    ("callback", "expected"),
+    [
+        pytest.param(_json_callback(), True, id="as-signed"),
+        pytest.param(_json_callback(JSON_BODY.replace("delivered", "failed")), False, id="another-body"),
+        pytest.param(_json_callback(url=JSON_URL.replace("=", "=0")), False, id="another-hash"),
+        pytest.param(_with("X-Twilio-Signature", "AAAA")(_json_callback()), False, id="another-signature"),
+    ],
+)
+def test_twilio_json_as_its_sdk(callback: Callback, expected: bool) -> None:  # noqa: FBT001 - likewise
+    """The URL names the hash of a body that is no form."""
+    signature = callback.headers["X-Twilio-Signature"]
+    theirs = RequestValidator(TOKEN).validate(callback.urls[0], callback.body.decode(), signature)
+    assert (theirs, _ours(twilio.REPORTER, callback, {"auth_token": TOKEN})) == (expected, expected)
+
+
+def test_a_twilio_body_without_a_hash_is_no_report() -> None:
+    """Whoever signs the URL alone has not signed the body."""
+    with pytest.raises(MalformedError):
+        _ours(twilio.REPORTER, _json_callback(url=SECURE), {"auth_token": TOKEN})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "credentials", "expected"),
+    [
+        pytest.param("HMAC_SHA256", "key=k1,algorithm=HMAC_SHA256", {"shared_key": TOKEN}, True, id="sha256"),
+        pytest.param("HMAC_SHA1", "key=k1", {"shared_key": TOKEN}, True, id="no-algorithm-named"),
+        pytest.param("HMAC_SHA1", "key=k1,algorithm=HMAC_SHA256", {"shared_key": TOKEN}, False, id="another-algorithm"),
+        pytest.param("HMAC_SHA256", "key=k1,algorithm=HMAC_SHA256", {"auth_token": TOKEN}, False, id="only-the-token"),
+        pytest.param("HMAC_SHA1", "key=k1,algorithm=HMAC_MD5", {"shared_key": TOKEN}, False, id="unknown-algorithm"),
+        pytest.param("HMAC_SHA1", "", {"shared_key": TOKEN}, False, id="signed-with-the-token"),
+    ],
+)
+def test_twilio_shared_keys_as_its_sdk(
+    algorithm: str,
+    settings: str,
+    credentials: dict[str, str],
+    expected: bool,  # noqa: FBT001 - likewise
+) -> None:
+    """Where a webhook rule says so it signs with a shared key: a header tells how."""
+    signature = RequestValidator(TOKEN).compute_signature(URL, FIELDS, algorithm)
+    headers = {**FORM, "X-Twilio-Signature": signature, "X-Twilio-Webhooks-Signature-Settings": settings}
+    callback = Callback([URL], headers, urllib.parse.urlencode(FIELDS).encode())
+    if credentials.get("shared_key") and settings:
+        theirs = RequestValidator(TOKEN).validate(URL, FIELDS, signature, get_signature_algorithm(settings))
+        assert theirs is expected
+    assert _ours(twilio.REPORTER, callback, credentials) is expected
+
+
+@pytest.mark.parametrize(
+    ("called", "signed", "credentials"),
+    [
+        pytest.param(SECURE.replace("https", "http"), SECURE, {}, id="proxy-that-ends-tls"),
+        pytest.param(SECURE.replace("https", "http"), SECURE.replace(".com/", ".com:443/"), {}, id="and-its-port"),
+        pytest.param(HERE, HERE.replace("http", "https").replace(":8080", ""), {}, id="proxy-on-another-port"),
+        pytest.param("http://[::1]:8080/c", "http://[::1]/c", {}, id="ipv6-with-a-port"),
+        pytest.param("http://[::1]/c", "http://[::1]:80/c", {}, id="ipv6-without-a-port"),
+        pytest.param(HERE, SECURE, {"status_callback": SECURE + "#rc=3"}, id="status-callback-of-the-provider"),
+        pytest.param(
+            HERE,
+            SECURE.replace("//", "//user:word@"),
+            {"status_callback": SECURE.replace("//", "//user:word@")},
+            id="status-callback-with-a-password",
+        ),
+        pytest.param(HERE, HERE, {"auth_token": f"{TOKEN}\n"}, id="token-stored-with-a-line-end"),
+    ],
+)
+def test_twilio_beyond_its_sdk(called: str, signed: str, credentials: dict[str, str]) -> None:
+    """Proxies hide scheme, host and port; what Twilio was told to call, it signs."""
+    callback = _status_callback(called, signed=signed)
+    assert _ours(twilio.REPORTER, callback, {"auth_token": TOKEN, **credentials})
+
+
+def test_twilio_believes_no_status_callback_of_another_path() -> None:
+    """A signature that was made for another call of the same account proves nothing here."""
+    other = SECURE.replace("s3cret", "other")
+    callback = _status_callback(HERE, signed=other)
+    assert not _ours(twilio.REPORTER, callback, {"auth_token": TOKEN, "status_callback": other})
 
 
 def test_twilio_behind_a_proxy() -> None:

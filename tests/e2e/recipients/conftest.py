@@ -25,7 +25,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         port=free_port(),
         allowed_origins=(f"http://127.0.0.1:{PAGE_PORT}",),
     )
-    environment = {"CLARION_TOKEN_LIFETIME_S": str(TOKEN_LIFETIME_S), "CLARION_RETRY_DELAYS_S": "0.2,30"}
+    environment = {
+        "CLARION_TOKEN_LIFETIME_S": str(TOKEN_LIFETIME_S),
+        "CLARION_RETRY_DELAYS_S": "0.2,30",
+        "CLARION_EGRESS_ALLOW": "127.0.0.1:9",  # where nobody listens
+    }
     started = stack_client.start(options, environment=environment)
     try:
         yield started

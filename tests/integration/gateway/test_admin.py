@@ -136,16 +136,57 @@ async def test_a_providers_secrets_never_come_out(
 ) -> None:
     """Created, listed without its password, deleted."""
     tenant = await create_tenant()
-    settings = {"host": "127.0.0.1", "port": 25, "from_email": "a@b.example", "username": "u", "password": "hunter22"}
+    settings = {
+        "host": "mail.acorn.example",
+        "port": 25,
+        "from_email": "a@b.example",
+        "username": "u",
+        "password": "hunter22",
+    }
     new = {"tenant_id": tenant.id, "channel": "EMAIL", "kind": "smtp", "name": "main", "settings": settings}
     status, created = await call(http, "POST", "/providers", admin, new)
     assert status == 201
-    assert created["settings"]["host"] == "127.0.0.1"
+    assert created["settings"]["host"] == "mail.acorn.example"
     _, page = await call(http, "GET", f"/providers?tenant_id={tenant.id}", admin)
     assert page["data"] == [created]
     assert "hunter22" not in str(page)
     assert (await call(http, "DELETE", f"/providers/{created['id']}", admin))[0] == 204
     assert (await call(http, "GET", f"/providers?tenant_id={tenant.id}", admin))[1]["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "words"),
+    [
+        ({"host": "127.0.0.1"}, "settings.host", "'127.0.0.1' is not a public address (loopback)"),
+        ({"host": "169.254.169.254"}, "settings.host", "'169.254.169.254' is not a public address (link-local)"),
+        ({"host": "0x7f.1"}, "settings.host", "'0x7f.1' is not written as an address"),
+        ({"host": "mail.acorn.example", "port": 6379}, "settings.port", "Port 6379 is none of 25, 465, 587,"),
+    ],
+)
+async def test_a_mail_server_that_is_not_allowed_is_not_saved(
+    http: aiohttp.ClientSession,
+    admin: dict[str, str],
+    create_tenant: CreateTenant,
+    settings: dict[str, Any],
+    field: str,
+    words: str,
+) -> None:
+    """Neither new nor by a change: 422 with a sentence that says what is wrong."""
+    tenant = await create_tenant()
+    new = {"tenant_id": tenant.id, "channel": "EMAIL", "kind": "smtp", "name": "main"}
+    good = {"host": "mail.acorn.example", "port": 25, "from_email": "a@b.example"}
+    _, kept = await call(http, "POST", "/providers", admin, {**new, "settings": good})
+    for method, path, body in (
+        ("POST", "/providers", {**new, "settings": {**good, **settings}}),
+        ("PATCH", f"/providers/{kept['id']}", {"settings": settings}),
+    ):
+        status, problem = await call(http, method, path, admin, body)
+        assert status == 422, problem
+        [error] = problem["errors"]
+        assert error["field"] == field
+        assert words in str(error)
+    _, page = await call(http, "GET", f"/providers?tenant_id={tenant.id}", admin)
+    assert page["data"] == [kept]
 
 
 async def test_an_event_is_found_and_its_timeline_told(

@@ -1,5 +1,6 @@
 """Suppressions by hand, and callbacks from the world: what is taken, and what is refused how."""
 
+import base64
 import io
 import urllib.parse
 from typing import Any
@@ -119,6 +120,19 @@ async def test_each_provider_says_where_it_is_called_back(operator: Admin, creat
     assert status == 200
     assert urllib.parse.urlsplit(callback["url"]).path.startswith(f"/callbacks/{resend}/")
     assert (callback["proof"], callback["ready"], callback["setting"]) == ("signature", False, "webhook_secret")
+    for junk in ("junk!!", "whsec_abc"):
+        status, problem = await operator.call("PATCH", f"/providers/{resend}", settings={"webhook_secret": junk})
+        assert (status, [fault["field"] for fault in problem["errors"]]) == (422, ["settings.webhook_secret"])
+    secret = "whsec_" + base64.b64encode(b"k" * 24).decode()
+    status, changed = await operator.call(
+        "PATCH", f"/providers/{resend}", settings={"webhook_secret": f" v1,{secret}\n"}
+    )
+    assert (status, changed["settings"]["webhook_secret"]) == (200, f"…{secret[-4:]}")
+
+    async def is_ready() -> bool:
+        return bool((await operator.call("GET", f"/providers/{resend}/callback"))[1]["ready"])
+
+    await eventually(is_ready)
     callback = (await operator.call("GET", f"/providers/{africa}/callback"))[1]
     assert (callback["proof"], callback["ready"], callback["setting"]) == ("url", True, None)
     assert (await operator.call("GET", f"/providers/{sandbox}/callback"))[0] == 404

@@ -91,6 +91,41 @@ async def test_preview(service: Service) -> None:
     assert "line 2" in answer.failure.detail
 
 
+async def test_a_preview_is_refused_as_saving_would_be(service: Service) -> None:
+    """What only data may break is the template's fault where the template breaks it."""
+    broken = render_pb2.PreviewRequest(channel=EMAIL, body=MAIL.replace("</mj-text>", "</b></mj-text>"))
+    answer = await service.call(service.render.Preview, broken)
+    assert answer.failure.reason == "template_error"
+    assert [(fault.field, fault.line) for fault in answer.failure.faults] == [("body", 3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("We <3 you", "We <3 you"),
+        ("<b>" * 20_000, ""),
+        ("</mj-text></mjml>", ""),
+        ("</div></td></tr></table>x", "x"),
+        ("<mj-include path='/etc/passwd' type='html'/>", ""),
+    ],
+)
+async def test_no_value_fails_a_mail(service: Service, value: str, text: str) -> None:
+    """Whatever stands in an ending tag, in a real worker."""
+    mail = await service.create(EMAIL, MAIL.replace("{{name}}", "{{{name}}}"), subject="s")
+    (result,) = await service.batch((mail.id, msgspec.json.encode({"name": value})))
+    assert not result.failure.reason
+    assert result.content.text == f"Hi {text}".strip()
+
+
+async def test_styles_are_inlined_in_a_worker(service: Service) -> None:
+    """Within its memory, without files; the same mail twice is the same."""
+    styled = MAIL.replace("<mj-body>", '<mj-head><mj-style inline="inline">.a{color:red}</mj-style></mj-head><mj-body>')
+    mail = await service.create(EMAIL, styled.replace("{{name}}", "<b class='a'>{{name}}</b>"), subject="s")
+    results = await service.batch((mail.id, b'{"name":"Ada"}'), (mail.id, b'{"name":"Ada"}'))
+    assert '<b class="a" style="color: red;">Ada</b>' in results[0].content.html
+    assert results[0].content == results[1].content
+
+
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"body": "one\ntwo {{#if a}}"}, "body", "Line 2, column 5: the block {{#if}} is not closed"),
     ({"body": "x", "subject": "{{a b}}"}, "subject", "Line 1, column 1: 'a' is not a helper"),
@@ -208,7 +243,7 @@ async def test_platform_templates_render(service: Service, store: TemplateStore)
         assert not result.failure.reason
         content = result.content
         if template.channel == EMAIL:
-            assert content.subject == "Loan"  # what looks like a tag is none of a subject's business
+            assert content.subject == "Loan <approved>"
             assert "Loan &lt;approved&gt;" in content.html
             assert "Come & get it" in content.text
         elif template.channel == SMS:

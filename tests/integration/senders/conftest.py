@@ -19,6 +19,7 @@ from services.senders.store import ProviderStore, SecretBox
 from tests.conftest import free_port
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.senders.processes import Senders, neighbours, variables_for
+from tests.unit.senders import builders
 from tests.unit.senders.builders import encryption_key
 
 OpenSmtp = Callable[..., Smtp]
@@ -62,7 +63,7 @@ async def open_smtp() -> AsyncIterator[OpenSmtp]:
 
     def open_one(port: int, *, deadline_s: float = 30.0, wait_s: float = 30.0, **settings: Any) -> Smtp:
         given = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
-        smtp = Smtp(SmtpSettings(**given), deadline_s=deadline_s, wait_s=wait_s)
+        smtp = Smtp(SmtpSettings(**given), builders.guard("127.0.0.1:*"), deadline_s=deadline_s, wait_s=wait_s)
         opened.append(smtp)
         return smtp
 
@@ -85,6 +86,7 @@ async def senders(postgres_url: str, nats_url: str, connection: Client, tmp_path
             CLARION_INGEST_ADDRESS=others,
             CLARION_ROUTER_ADDRESS=others,
             CLARION_RETRY_DELAYS_S="0.5,0.5",
+            CLARION_EGRESS_ALLOW="127.0.0.1:*",
         )
         running = Senders(variables, tmp_path / "senders.log", address, connection, stack)
         await running.tenant()

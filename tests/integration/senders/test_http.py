@@ -11,6 +11,7 @@ from services.delivery.ports import Result, Verdict
 from services.senders.channels.http_api import HttpApi
 from services.senders.http import HttpClient
 from services.senders.ports import Request, Unanswered
+from tests.unit.senders import builders
 from tests.waiting import eventually
 
 DEADLINE_S = 30.0
@@ -59,7 +60,7 @@ async def open_http() -> AsyncIterator[OpenHttp]:
     opened: list[HttpClient] = []
 
     def open_one(**bounds: float) -> HttpClient:
-        opened.append(HttpClient(**bounds))  # type: ignore[arg-type]  # limit and per_host are whole numbers
+        opened.append(HttpClient(builders.guard("127.0.0.1:*"), **bounds))  # type: ignore[arg-type]  # limit and per_host are whole numbers
         return opened[-1]
 
     yield open_one

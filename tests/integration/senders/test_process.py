@@ -222,6 +222,15 @@ async def test_no_secret_in_the_log(senders: Senders) -> None:
         ({"CLARION_EMAIL_SLOTS": "0"}, "CLARION_EMAIL_SLOTS"),
         ({"CLARION_PROVIDER_URLS": "resend"}, "CLARION_PROVIDER_URLS: 'resend' is not of the form kind=https://host"),
         ({"CLARION_PROVIDER_URLS": "pigeon=http://a.b"}, "CLARION_PROVIDER_URLS: there is no kind pigeon"),
+        (
+            {"CLARION_PROVIDER_URLS": "resend=http://10.0.0.1"},
+            "CLARION_PROVIDER_URLS: '10.0.0.1' is not a public address",
+        ),
+        ({"CLARION_PROVIDER_URLS": "resend=http://a.b:9"}, "CLARION_PROVIDER_URLS: Port 9 is none of 80, 443."),
+        ({"CLARION_PROVIDER_URLS": "resend=http://u:p@a.b"}, "CLARION_PROVIDER_URLS: A web address with a user name"),
+        ({"CLARION_EGRESS_ALLOW": "localhost:25"}, "CLARION_EGRESS_ALLOW, CLARION_EGRESS_DENY: 'localhost:25'"),
+        ({"CLARION_EGRESS_SMTP_PORTS": "smtp"}, "CLARION_EGRESS_SMTP_PORTS"),
+        ({"CLARION_EGRESS_PROXY": "proxy:3128"}, "CLARION_EGRESS_PROXY is not of the form http://proxy:3128"),
     ],
 )
 async def test_wrong_settings(changes: dict[str, str], sentence: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
@@ -14,14 +15,15 @@ from services.senders.store import ProviderStore, SecretBox
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.senders.conftest import Shop
 from tests.integration.senders.test_providers import CONTEXT, create_smtp, dump, published
-from tests.unit.senders.builders import encryption_key
+from tests.unit.senders import builders
+from tests.unit.senders.builders import TENANT, encryption_key
 
 
 async def _change(shop: Shop, provider_id: str, settings: dict[str, Any] | None = None, **fields: Any) -> Any:
     request = senders_pb2.UpdateProviderRequest(
         provider_id=provider_id, settings_json=json.dumps(settings or {}), **fields
     )
-    return (await ProviderServicer(shop.store).UpdateProvider(request, CONTEXT)).provider
+    return (await ProviderServicer(shop.store, builders.guard()).UpdateProvider(request, CONTEXT)).provider
 
 
 async def test_only_what_is_given_changes(shop: Shop) -> None:
@@ -48,7 +50,9 @@ async def test_a_secret_is_rotated(shop: Shop) -> None:
     ciphertext = await shop.pool.fetchval("SELECT secrets FROM senders.providers")
     assert shop.box.open(made.id, ciphertext) == {"password": "another-horse-9876"}
     assert "horse" not in await dump(shop)
-    again = await ProviderServicer(shop.store).GetProvider(senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT)
+    again = await ProviderServicer(shop.store, builders.guard()).GetProvider(
+        senders_pb2.GetProviderRequest(provider_id=made.id), CONTEXT
+    )
     assert again.provider == changed
 
 
@@ -82,3 +86,27 @@ async def test_secrets_are_closed_anew_after_a_new_key(shop: Shop) -> None:
     assert box.open(kept.id, ciphertext) == {"password": "correct-horse-battery"}
     [record] = [one for one in await published(shop) if one["id"] == kept.id]
     assert SecretBox(Vault(second)).open(kept.id, base64.b64decode(record["secrets"]))
+
+
+async def test_an_address_that_is_not_allowed_is_neither_stored_nor_kept_from_being_put_last(shop: Shop) -> None:
+    """New ones are refused. One that was allowed before keeps what does not concern its address."""
+    settings = {
+        "host": "127.0.0.1",
+        "from_email": "noreply@example.org",
+        "username": "ada",
+        "password": "correct-horse",
+    }
+    request = senders_pb2.CreateProviderRequest(
+        tenant_id=TENANT, channel=event_pb2.CHANNEL_EMAIL, kind="smtp", settings_json=json.dumps(settings)
+    )
+    with pytest.raises(ClarionError) as caught:
+        await ProviderServicer(shop.store, builders.guard()).CreateProvider(request, CONTEXT)
+    assert (caught.value.code, [name for name, _ in caught.value.fields]) == (Code.INVALID, ["settings.host"])
+    assert await shop.store.of_tenant(TENANT) == []
+    made = (await ProviderServicer(shop.store, builders.guard("127.0.0.1")).CreateProvider(request, CONTEXT)).provider
+    assert (await _change(shop, made.id, priority=9)).priority == 9
+    assert json.loads((await _change(shop, made.id, {"password": "another-horse-9876"})).settings_json)["host"]
+    with pytest.raises(ClarionError) as caught:
+        await _change(shop, made.id, {"from_name": "Acorn"})
+    assert [name for name, _ in caught.value.fields] == ["settings.host"]
+    assert json.loads((await _change(shop, made.id, {"host": "mail.example.org"})).settings_json)["host"]

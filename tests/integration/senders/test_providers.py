@@ -18,6 +18,7 @@ from services.senders.servicer import ProviderServicer
 from services.senders.store import MAX_PROVIDERS, ProviderStore, SecretBox
 from tests.conftest import NatsServer
 from tests.integration.senders.conftest import Shop
+from tests.unit.senders import builders
 from tests.unit.senders.builders import TENANT, encryption_key
 from tests.waiting import eventually
 
@@ -36,7 +37,7 @@ async def _create(
     request = senders_pb2.CreateProviderRequest(
         tenant_id=TENANT, channel=channel, kind=kind, settings_json=json.dumps(settings or {}), **fields
     )
-    return (await ProviderServicer(shop.store).CreateProvider(request, CONTEXT)).provider
+    return (await ProviderServicer(shop.store, builders.guard()).CreateProvider(request, CONTEXT)).provider
 
 
 async def create_smtp(shop: Shop) -> senders_pb2.Provider:
@@ -84,7 +85,7 @@ async def test_created_is_published_at_once(shop: Shop) -> None:
 async def test_credentials_go_in_and_never_come_out(shop: Shop) -> None:
     """Answers show the end of the secret; neither table nor bucket holds it in any form."""
     made = await create_smtp(shop)
-    listed = await ProviderServicer(shop.store).ListProviders(
+    listed = await ProviderServicer(shop.store, builders.guard()).ListProviders(
         senders_pb2.ListProvidersRequest(tenant_id=TENANT), CONTEXT
     )
     for shown in (made, *listed.providers):
@@ -111,7 +112,7 @@ async def test_ciphertext_of_another_provider_is_worthless(shop: Shop) -> None:
 
 async def test_deleted_is_gone_everywhere(shop: Shop) -> None:
     """From the list, the bucket and the owner's word; its secrets from the table. A second time: NOT_FOUND."""
-    servicer = ProviderServicer(shop.store)
+    servicer = ProviderServicer(shop.store, builders.guard())
     made = await create_smtp(shop)
     request = senders_pb2.DeleteProviderRequest(provider_id=made.id)
     await servicer.DeleteProvider(request, CONTEXT)
@@ -126,7 +127,7 @@ async def test_deleted_is_gone_everywhere(shop: Shop) -> None:
 
 async def test_resolved_by_channel_and_priority(shop: Shop) -> None:
     """Best first, the older one first among equals; none for a tenant without."""
-    servicer = ProviderServicer(shop.store)
+    servicer = ProviderServicer(shop.store, builders.guard())
     third = await _create(shop, priority=2)
     first = await _create(shop, priority=1)
     second = await _create(shop, priority=1)

@@ -90,11 +90,21 @@ def test_variables_are_not_too_deep() -> None:
         assert [name for name, _ in refused.value.fields] == [field]
 
 
-def test_the_order_of_keys_does_not_matter() -> None:
-    """The same content in another order is the same event."""
-    one, other = _event(variables=b'{"a":1,"b":{"c":2,"d":3}}'), _event(variables=b'{ "b":{"d":3,"c":2}, "a":1 }')
+def test_the_order_of_keys_is_kept() -> None:
+    """Templates loop over objects; only white space goes."""
+    event = _event(variables=b'{ "b": {"d": 3, "c": 2}, "a": 1 }', payload_extra=b'{"z": 1, "y": 2}')
+    normalise(event)
+    assert (event.variables, event.payload_extra) == (b'{"b":{"d":3,"c":2},"a":1}', b'{"z":1,"y":2}')
+
+
+def test_the_order_of_keys_makes_no_other_event() -> None:
+    """The same content in another order is a repeat, also where the order is in a list of objects."""
+    one, other = _event(variables=b'{"a":1,"b":[{"c":2,"d":3}]}'), _event(variables=b'{ "b":[{"d":3,"c":2}], "a":1 }')
     normalise(one)
     normalise(other)
+    assert content_key("t", one) == content_key("t", other)
+    assert seed_key("t", one) == seed_key("t", other)
+    one, other = _event(payload_extra=b'{"a":1,"b":2}'), _event(payload_extra=b'{"b":2,"a":1}')
     assert content_key("t", one) == content_key("t", other)
     assert seed_key("t", one) == seed_key("t", other)
 

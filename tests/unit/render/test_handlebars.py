@@ -220,6 +220,31 @@ def test_each(source: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["Subtotal", "Shipping", "Total"], ["Subtotal", "Shipping", "Total"]),
+        (["b", "a", ""], ["b", "a", ""]),
+        (["10", "2", "1"], ["1", "2", "10"]),
+        (["b", "10", "a", "2", "0"], ["0", "2", "10", "b", "a"]),
+        (["01", "1", "-1", "1.5", "1e1", "+0", " 1"], ["1", "01", "-1", "1.5", "1e1", "+0", " 1"]),
+        (["4294967295", "4294967294", "99999999999", "b"], ["4294967294", "4294967295", "99999999999", "b"]),
+        (["\u0662", "\u00b2", "1"], ["1", "\u0662", "\u00b2"]),
+    ],
+)
+def test_keys_come_as_in_javascript(keys: list[str], expected: list[str]) -> None:
+    """Array indexes first, ascending, then the others as they were sent; first and last are told by that order."""
+    data = {"map": {key: f"<{key}>" for key in keys}}
+    written = render(
+        "{{#each map}}{{@index}}{{@key}}{{this}}{{#if @first}}^{{/if}}{{#if @last}}${{/if}}\n{{/each}}", data
+    )
+    lines = [f"{index}{key}<{key}>" for index, key in enumerate(expected)]
+    lines[0] += "^"
+    lines[-1] += "$"
+    assert written.splitlines() == lines
+    assert render("{{#each map as |value key|}}{{key}}\n{{/each}}", data).split("\n")[:-1] == expected
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("{{#with a.b}}{{c}}{{/with}}", "deep"),

@@ -26,7 +26,7 @@ HIDDEN = "<div style='display:none'>"
         ("a<!-- not <p> this -->b", "ab"),
         ("<!doctype html><?xml?>a", "a"),
         ("a <img src=x alt='a cat'> b <img src=y>", "a a cat b"),
-        ("a\xa0&nbsp;b", "a b"),
+        ("a\xa0&nbsp;b &nbsp; c", "a  b   c"),
         ("<x-y:z>a</x-y:z>", "a"),
     ],
 )
@@ -67,12 +67,31 @@ def test_entities(markup: str, expected: str) -> None:
         ("<a data-href='no'>x</a>", "x"),
         ("<a href='1'>one<a href='2'>two</a></a>", "one (1)two (2)"),
         ("<a href='x\n\n  y'>label</a>", "label (x y)"),
+        ("<a data-x1=\"a href='evil'\" href=good>x</a>", "x (good)"),
+        ('<a class="b"href="u">x</a>', "x (u)"),
+        ("<a/href=u>x</a>", "x (u)"),
+        ("<a href=it's>x</a>", "x (it's)"),
         ("</a>text", "text"),
     ],
 )
 def test_links(markup: str, expected: str) -> None:
     """The label, then the address where it says more than the label."""
     assert from_html(markup) == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://shop.example/o?id=7&timestamp=1&region=eu&notification=3",
+        "https://shop.example/o?a=1&currency=x&section=1&copy=2&para=3&quote=4",
+        "https://shop.example/o?a=1&amp;copy=2&lt=3",
+    ],
+)
+@pytest.mark.parametrize("quote", ['"', "'", ""])
+def test_addresses_stay_as_written(address: str, quote: str) -> None:
+    """Names of parameters are no characters."""
+    assert from_html(f"<a href={quote}{address}{quote}>x</a>") == f"x ({address.replace('&amp;', '&')})"
+    assert from_html(f"<img alt={quote}{address}{quote}>") == address.replace("&amp;", "&")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +108,71 @@ def test_links(markup: str, expected: str) -> None:
 )
 def test_lists(markup: str, expected: str) -> None:
     """Bullets and numbers, indented by level."""
+    assert from_html(markup) == expected
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ('<ol start="3"><li>c</li><li>d</ol>', "3. c\n4. d"),
+        ("<ol start=-1><li>a<li>b<li>c</ol>", "-1. a\n0. b\n1. c"),
+        ("<ol start=' +07x'><li>a</ol>", "7. a"),
+        ("<ol start=x><li>a</ol><ol start=99999999999><li>a</ol>", "1. a\n\n1. a"),
+        ("<ol reversed><li>a<li>b<li>c</ol>", "3. a\n2. b\n1. c"),
+        ("<ol reversed start=10><li>a<li>b</ol>", "10. a\n9. b"),
+        ("<ol reversed><li>a<ul><li>x</ul><li value=9>b<li>c", "3. a\n  - x\n9. b\n8. c"),
+        ("<ol><li>a<li value=7>b<li>c</ol>", "1. a\n7. b\n8. c"),
+        ("<ol type=a><li>a<li>b</ol><ol type=A start=26><li>z<li>aa</ol>", "a. a\nb. b\n\nZ. z\nAA. aa"),
+        ("<ol type=i start=4><li>a<li>b</ol><ol type=I start=1999><li>c</ol>", "iv. a\nv. b\n\nMCMXCIX. c"),
+        ("<ol type=a start=0><li>a</ol><ol type=I start=4000><li>b</ol>", "0. a\n\n4000. b"),
+        ("<ol><li type=a>a<li>b</ol>", "a. a\n2. b"),
+        ("<ol start=3><li>a<ol type=a><li>b<li>c</ol><li>d</ol>", "3. a\n  a. b\n  b. c\n4. d"),
+        ("<ul start=3><li value=4>a</ul><menu><li>b</menu>", "- a\n\n- b"),
+        ("<ul style='list-style:none'><li>a<li>b</ul>", "a\nb"),
+    ],
+)
+def test_numbers(markup: str, expected: str) -> None:
+    """Items have the numbers that a browser shows."""
+    assert from_html(markup) == expected
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("<pre>Item   Qty\nPen      2</pre>", "Item   Qty\nPen      2"),
+        ("a<pre>\n  b\n\n\n\n c\n</pre>d", "a\n\n  b\n\n\n\n c\n\nd"),
+        ("<pre>\n\na</pre>", "a"),
+        ("x<pre>\n\na</pre>", "x\n\n\na"),
+        ("<pre>a<br>b<br/>\nc</pre>", "a\nb\n\nc"),
+        ("<pre>a\r\n\tb  \r\nc</pre>", "a\n\tb\nc"),
+        ("<pre>a <b>b\n  c</b>  d</pre>  e  f", "a b\n  c  d\n\ne f"),
+        ("<pre><code>if a &lt; b:\n    c</code></pre>", "if a < b:\n    c"),
+        ("<pre>a</pre><pre>b", "a\n\nb"),
+        ("<p style='white-space: pre-wrap'>a  b\nc</p> d  e", "a  b\nc\n\nd e"),
+        ("<td style='white-space:pre-line'>a   b \n  c<td> d  e", "a b\nc d e"),
+        ("<div style='white-space:pre-line'>a\n<div>b</div></div>", "a\n\nb"),
+        ("<span style='white-space:pre'>a\n</span>b", "a\nb"),
+        ("<p style='white-space:nowrap'>a  \n b</p>", "a b"),
+        ("<listing>a  b</listing>", "a  b"),
+        ("<ul><li><pre>a\n b</pre><li>c</ul>", "- a\n b\n\n- c"),
+    ],
+)
+def test_kept_lines(markup: str, expected: str) -> None:
+    """Spaces and line ends stay where a reader sees them."""
+    assert from_html(markup) == expected
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("a&nbsp;&nbsp;&nbsp;b", "a   b"),
+        ("<p>&nbsp;&nbsp;a</p><p>&nbsp;</p><p>b&nbsp;</p>", "  a\n\nb"),
+        ("1&nbsp;234 \n &nbsp; 5", "1 234   5"),
+        ("<td>a</td><td>&nbsp;</td><td>b</td>", "a   b"),
+    ],
+)
+def test_no_break_spaces(markup: str, expected: str) -> None:
+    """They do not collapse."""
     assert from_html(markup) == expected
 
 
@@ -131,6 +215,13 @@ def test_head(end: str) -> None:
         ("<img style='display:none' alt=x>text", "xtext"),  # without an end it hides nothing
         ("<p style='border:none'>shown</p>", "shown"),
         (f"a{HIDDEN}never closed", "a"),
+        ("<div hidden>a</div>b<p hidden='x'>c</p>", "b"),
+        ("<div style='max-height:0;overflow:hidden'>a</div>b", "b"),
+        ("<div style='Max-Height: 0px; OVERFLOW: hidden'>a</div>b", "b"),
+        ("<span style='visibility:hidden'>a</span>b", "b"),
+        ("<div style='max-height:0.5em;overflow:hidden'>a</div>", "a"),
+        ("<div style='max-height:0'>a</div><div style='overflow:hidden'>b</div>", "a\n\nb"),
+        ("<p title='display:none' data-hidden='x'>shown</p>", "shown"),
     ],
 )
 def test_hidden(markup: str, expected: str) -> None:
@@ -148,9 +239,11 @@ def test_hidden(markup: str, expected: str) -> None:
         ("</p></div></b>a", "a"),
         ("<p>a<p>b<div>c", "a\n\nb\n\nc"),
         ("<a title='>' href='u'>x</a>", "x (u)"),
+        ("Ada <ada@x.example> wrote", "Ada <ada@x.example> wrote"),
+        ("<p title=it's>a</p>", "a"),
         ("a<!-- b", "a"),
         ("a<!-- b --> c <!-- d", "a c"),
-        ("a<!-->b-->c", "ac"),
+        ("a<!-->b-->c", "ab-->c"),
         ("<>a</>", "<>a</>"),
     ],
 )
@@ -164,6 +257,15 @@ def test_malformed(markup: str, expected: str) -> None:
     [
         *("<", "<a ", '<a "', "<a '\"", "<!--", "<!-->", "<!x", "&", "&#1", "<br> ", "<td>", "<ul><li>", "</a>", "- "),
         *("<script>", "<title>x</title>", "<a href=u>t", "<p style='display:none'>", "<p a='display:", " a=", "x\n"),
+        *(
+            "<pre> ",
+            "<pre>\n",
+            " ",
+            "<ol reversed><li>",
+            "<li value=1>",
+            "<p hidden>",
+            "<p style='white-space:pre-line'> \n",
+        ),
     ],
 )
 @pytest.mark.parametrize("around", ["%s", "<a href='%s'>x</a>", '<p style="none display%s">', "<a href=u>%s</a>"])

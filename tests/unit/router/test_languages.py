@@ -1,7 +1,12 @@
 """Languages: tags, fallbacks, and which template a recipient's leads to."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
 from services import locales
@@ -27,6 +32,20 @@ EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
         ("en US", ""),
         ("../en", ""),
         ("en\n", "en"),
+        ("de_DE.UTF-8", "de-DE"),
+        ("sr_RS@latin", "sr-Latn-RS"),
+        ("uz_UZ.utf8@cyrillic", "uz-Cyrl-UZ"),
+        ("sr-Cyrl-RS@latin", "sr-Cyrl-RS"),
+        ("it_IT@euro", "it-IT"),
+        ("ar-EG-u-nu-arab", "ar-EG"),
+        ("de-DE-x-ours-theirs", "de-DE"),
+        ("en-US-t-it-m0-true-u-hc-h12-ca-gregory", "en-US"),
+        ("x-ours", ""),
+        ("i-klingon", ""),
+        ("C.UTF-8", ""),
+        ("de_DE.", ""),
+        ("de@", ""),
+        ("en-u-" + "a" * 200, ""),
         ("pt-BR" * 20, ""),
     ],
 )
@@ -36,26 +55,165 @@ def test_tags_are_kept_in_one_form(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "default", "expected"),
+    ("tag", "expected"),
     [
-        ("pt-BR", "en-GB", ["pt-BR", "pt", "en-GB", "en", ""]),
-        ("zh-Hant-TW", "", ["zh-Hant-TW", "zh-Hant", "zh", ""]),
-        ("en", "en", ["en", ""]),
-        ("", "fr", ["fr", ""]),
-        ("", "", [""]),
+        ("zh-TW", "zh-Hant-TW"),
+        ("zh-HK", "zh-Hant-HK"),
+        ("zh-CN", "zh-CN"),
+        ("zh-Hans", "zh"),
+        ("zh-Hans-TW", "zh-Hans-TW"),
+        ("zh-Hans-HK", "zh-Hans-HK"),
+        ("sr-Cyrl-ME", "sr-Cyrl-ME"),
+        ("sr-ME", "sr-Latn-ME"),
+        ("sr-Cyrl-RS", "sr-RS"),
+        ("pa-PK", "pa-Arab-PK"),
+        ("az-IR", "az-Arab-IR"),
+        ("en-Latn-US", "en-US"),
+        ("iw", "he"),
+        ("iw-IL", "he-IL"),
+        ("in", "id"),
+        ("ji", "yi"),
+        ("jw", "jv"),
+        ("tl", "fil"),
+        ("no-NO", "nb-NO"),
+        ("mo", "ro"),
+        ("sh", "sr-Latn"),
+        ("sh-Cyrl", "sr"),
+        ("cnr", "sr-Latn-ME"),
+        ("cmn-Hant", "zh-Hant"),
+        ("eng", "en"),
+        ("en-UK", "en-GB"),
+        ("de-DD", "de-DE"),
+        ("ru-SU", "ru-RU"),
+        ("uk-SU", "uk-UA"),
+        ("sr-CS", "sr-RS"),
+        ("es-840", "es-US"),
+        ("xx-YY", "xx-YY"),
     ],
 )
-def test_fallbacks(wanted: str, default: str, expected: list[str]) -> None:
-    """The wanted locale, its parents, the tenant's default and its parents, the version for all."""
-    assert locales.chain(wanted, default) == expected
+def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
+    """Older codes, regions that were, and the likely script, which is not written where the language has it anyway."""
+    assert locales.tag_of(locales.identify(tag)) == expected
+    assert locales.identify(expected) == locales.identify(tag)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("pt-BR", "pt-BR pt"),
+        ("pt-AO", "pt-AO pt-PT pt pt-BR"),
+        ("es-MX", "es-MX es-419 es es-ES"),
+        ("en-AU", "en-AU en-001 en en-US"),
+        ("en-DE", "en-DE en-150 en-001 en en-US"),
+        ("de-AT", "de-AT de de-DE"),
+        ("zh-TW", "zh-Hant-TW zh-Hant"),
+        ("zh-MO", "zh-Hant-MO zh-Hant-HK zh-Hant zh-Hant-TW"),
+        ("zh-SG", "zh-SG zh zh-CN"),
+        ("zh-Hans-TW", "zh-Hans-TW zh zh-CN"),
+        ("sr-Cyrl-ME", "sr-Cyrl-ME sr sr-RS"),
+        ("sr-ME", "sr-Latn-ME sr-Latn sr-Latn-RS"),
+        ("nn", "nn nn-NO nb nb-NO"),
+        ("no", "nb nb-NO"),
+        ("hi-Latn", "hi-Latn hi-Latn-IN en-IN en-001 en en-US"),
+        ("ca-ES-valencia", "ca-ES-valencia ca-ES ca"),
+        ("xx-YY", "xx-YY xx"),
+    ],
+)
+def test_parents(wanted: str, expected: str) -> None:
+    """CLDR's, nearest first; never in another script."""
+    assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected.split()
+
+
+@given(st.from_regex(locales._TAG, fullmatch=True))
+def test_any_tag_has_parents(text: str) -> None:
+    """They end, all in scripts that are named, and each is written so that it is read as itself."""
+    tag = locales.normal(text)
+    found = locales.lineage(tag) if tag else ()
+    assert (len(found) > 0) is bool(tag)
+    assert len(found) < 20
+    for locale in found:
+        assert locales.identify(locales.tag_of(locale)) == locale
+
+
+def test_the_page_about_templates_says_so() -> None:
+    """Each row of its table of parents."""
+    page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+    table = page.split("| recipient | versions that are looked for |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()]
+    assert len(rows) > 5
+    for wanted, *expected in rows:
+        assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected
+
+
+@pytest.mark.parametrize(
+    ("active", "wanted", "default", "expected"),
+    [
+        pytest.param("zh zh-Hant", "zh-TW", "", "zh-Hant", id="taiwan"),
+        pytest.param("zh zh-Hant", "zh-HK", "", "zh-Hant", id="hong-kong"),
+        pytest.param("zh zh-Hant", "ZH_hk", "", "zh-Hant", id="case-and-underscore"),
+        pytest.param("zh-Hans zh-Hant", "zh-TW", "", "zh-Hant", id="both-with-scripts"),
+        pytest.param("zh-Hans zh-Hant", "zh-CN", "", "zh-Hans", id="mainland"),
+        pytest.param("zh-Hans zh-Hant", "zh", "", "zh-Hans", id="chinese"),
+        pytest.param("zh zh-TW", "zh-Hant-TW", "", "zh-TW", id="a-version-without-a-script"),
+        pytest.param("zh zh-Hant", "zh-Hans-TW", "", "zh", id="simplified-in-taiwan"),
+        pytest.param("zh-Hant zh-Hant-HK", "zh-MO", "", "zh-Hant-HK", id="macao"),
+        pytest.param("zh zh-Hant-HK", "zh-TW", "zh", "zh-Hant-HK", id="the-default-in-the-other-script"),
+        pytest.param("zh en", "zh-TW", "zh", "zh", id="only-the-default-in-the-other-script"),
+        pytest.param("zh en", "zh-TW", "en", "en", id="the-other-script-is-another-language"),
+        pytest.param("zh -", "zh-TW", "", "-", id="the-version-for-all-before-the-other-script"),
+        pytest.param("zh", "zh-TW", "", "zh", id="the-other-script-before-nothing"),
+        pytest.param("zh zh-Hant-HK", "zh-TW", "", "zh-Hant-HK", id="another-region-before-nothing"),
+        pytest.param("sr sr-Latn", "sr-ME", "", "sr-Latn", id="montenegro"),
+        pytest.param("sr sr-Latn", "sr_RS@latin", "", "sr-Latn", id="posix-script"),
+        pytest.param("he en", "iw", "en", "he", id="hebrew"),
+        pytest.param("id en", "in-ID", "en", "id", id="indonesian"),
+        pytest.param("fil en", "tl", "en", "fil", id="filipino"),
+        pytest.param("nb en", "no", "en", "nb", id="norwegian"),
+        pytest.param("no en", "nb-NO", "en", "no", id="norwegian-as-it-was"),
+        pytest.param("nb nn en", "nn-NO", "en", "nn", id="nynorsk"),
+        pytest.param("nb en", "nn", "en", "nb", id="nynorsk-reads-bokmal"),
+        pytest.param("iw en", "he-IL", "en", "iw", id="a-version-with-an-older-code"),
+        pytest.param("iw he", "iw", "", "iw", id="the-code-as-it-is-before-the-newer-one"),
+        pytest.param("he iw", "he-IL", "", "he", id="the-newer-code-before-the-older-one"),
+        pytest.param("es es-419", "es-MX", "", "es-419", id="mexico"),
+        pytest.param("es es-419", "es-ES", "", "es", id="spain"),
+        pytest.param("en en-001", "en-AU", "", "en-001", id="australia"),
+        pytest.param("pt pt-PT", "pt-AO", "", "pt-PT", id="angola"),
+        pytest.param("pt pt-PT", "pt-BR", "", "pt", id="brazil"),
+        pytest.param("pt-BR en", "pt", "en", "pt-BR", id="the-likely-region"),
+        pytest.param("pt-PT en", "pt", "en", "en", id="another-region-is-no-parent"),
+        pytest.param("en-GB de", "en-UK", "de", "en-GB", id="an-older-region"),
+        pytest.param("ar en", "ar-EG-u-nu-arab", "en", "ar", id="an-extension"),
+        pytest.param("de en", "de_DE.UTF-8", "en", "de", id="posix-charset"),
+        pytest.param("en pt-PT", "fr", "pt-AO", "pt-PT", id="the-default-s-parents"),
+        pytest.param("es-AR es-MX", "es-ES", "es-MX", "es-MX", id="the-default-of-the-same-language"),
+        pytest.param("fr", "de", "", None, id="nothing"),
+    ],
+)
+def test_the_best_version(active: str, wanted: str, default: str, expected: str | None) -> None:
+    """Which of a channel's versions a recipient gets, in whatever order they are known."""
+    found = [("" if tag == "-" else tag, tag) for tag in active.split()]
+    for versions in (found, found[::-1]):
+        assert languages.best(versions, locales.normal(wanted), default) == expected
 
 
 @pytest.mark.parametrize(
     ("wanted", "template", "expected"),
-    [("pt-BR", "pt", "pt-BR"), ("de", "en", "en"), ("de", "", "de"), ("", "en", "en"), ("", "", "")],
+    [
+        ("pt-BR", "pt", "pt-BR"),
+        ("de", "en", "en"),
+        ("de", "", "de"),
+        ("", "en", "en"),
+        ("", "", ""),
+        ("iw-IL", "he", "iw-IL"),
+        ("nn", "nb", "nb"),
+        ("zh-TW", "zh-Hant", "zh-TW"),
+        ("zh-TW", "zh", "zh"),
+        ("sr-Latn", "sr-RS", "sr-RS"),
+    ],
 )
 def test_customs_follow_the_text(wanted: str, template: str, expected: str) -> None:
-    """No German dates in an English mail."""
+    """No German dates in an English mail, no Latin months in a Cyrillic one."""
     assert locales.culture(wanted, template) == expected
 
 

@@ -81,6 +81,14 @@ def test_addresses() -> None:
     assert _decisions(malformed) == {EMAIL: "malformed_email", SMS: "malformed_phone", PUSH: ""}
 
 
+def test_addresses_as_people_write_them() -> None:
+    """What the senders can write to is routed, and travels as the caller gave it."""
+    written = {"email": " ada@example.com ", "phone": "+254 712 345 678"}
+    plan = route(_event(recipient=written), Circumstances(templates=ALL, providers=PROVIDERS), 0)
+    assert _decisions(plan) == {EMAIL: "", SMS: "", PUSH: ""}
+    assert {(one.recipient.email, one.recipient.phone) for one in plan.deliveries} == {tuple(written.values())}
+
+
 def test_no_provider() -> None:
     """Push needs none; the others say so."""
     plan = route(_event(), Circumstances(templates=ALL), 0)

@@ -18,10 +18,17 @@ TENANT = "0197a0b4-0000-7000-8000-000000000001"
     [
         pytest.param(EMAIL, " Ada@Example.COM ", "ada@example.com", id="case-and-blanks"),
         pytest.param(EMAIL, "ada@bücher.example", "ada@xn--bcher-kva.example", id="domain-in-another-script"),
+        pytest.param(EMAIL, "ada@bücher.example.", "ada@xn--bcher-kva.example", id="final-dot"),
+        pytest.param(EMAIL, "\u202aAda@example.com\u202c\n", "ada@example.com", id="marks-and-a-line-end"),
         pytest.param(EMAIL, "jose\u0301@example.com", "josé@example.com", id="composed"),
         pytest.param(EMAIL, "no address", "", id="no-address"),
         pytest.param(EMAIL, "a@b@c", "", id="two-at-signs"),
+        pytest.param(EMAIL, "a@.", "", id="no-domain"),
         pytest.param(SMS, "+254 (712) 345-678", "+254712345678", id="readable-number"),
+        pytest.param(
+            SMS, "\uff0b\uff12\uff15\uff14 712\u202f345\u00a0678", "+254712345678", id="number-in-wide-digits"
+        ),
+        pytest.param(SMS, "tel:+254-712-345-678", "+254712345678", id="tel-uri"),
         pytest.param(SMS, "0712345678", "", id="no-country"),
         pytest.param(PUSH, "ada", "", id="push-has-none"),
     ],

@@ -5,6 +5,7 @@ import os
 from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
+from runtime.egress import Guard, Policy, Ports
 from runtime.ids import derived_id, new_id
 from services.senders.ports import Address, Email, Reference, Sms
 
@@ -15,6 +16,11 @@ ADA = Address("ada", "example.org")
 def encryption_key() -> str:
     """A new key, as the environment holds it."""
     return base64.b64encode(os.urandom(32)).decode()
+
+
+def guard(*allow: str) -> Guard:
+    """Lets connections go to public addresses on the usual ports, and to what is allowed beside."""
+    return Guard(Policy(allow), Ports(frozenset({25, 80, 443, 465, 587}), "CLARION_EGRESS_PORTS"))
 
 
 def delivery(

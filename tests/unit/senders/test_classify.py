@@ -5,8 +5,12 @@ import ssl
 import aiosmtplib
 import pytest
 
-from services.delivery.ports import Verdict
+from runtime.settings import Secret
+from services.delivery.ports import MAX_DETAIL, Verdict
 from services.senders.channels.email.smtp.classify import Phase, classify, ends_connection
+from services.senders.channels.email.smtp.provider import Smtp
+from services.senders.channels.email.smtp.settings import SmtpSettings
+from tests.unit.senders.builders import guard
 
 
 @pytest.mark.parametrize(
@@ -171,5 +175,16 @@ def test_detail_is_short_valid_text() -> None:
     """Half characters, control characters and novels of a server do not travel on."""
     result = classify(aiosmtplib.SMTPResponseException(550, "no\r\n\udcff\x00" + "x" * 5000), Phase.RECIPIENT)
     assert result.detail.startswith("550 no xxx")
-    assert len(result.detail) == 500
+    assert len(result.detail) == 2000
     result.detail.encode()
+
+
+def test_a_password_at_the_end_of_what_is_recorded_is_cut_out() -> None:
+    """A server may repeat it anywhere; its first half would be half a secret told."""
+    password = Secret("correct-horse-battery")
+    settings = SmtpSettings(host="mail.example.org", from_email="a@b.example", username="ada", password=password)
+    smtp = Smtp(settings, guard())
+    error = aiosmtplib.SMTPResponseException(535, "x" * (MAX_DETAIL - 10) + "correct-horse-battery is wrong")
+    detail = smtp._without_secrets(classify(error, Phase.LOGIN)).detail
+    assert "correct" not in detail
+    assert len(detail) > MAX_DETAIL

@@ -19,7 +19,7 @@ from services.senders.http import HttpClient
 from services.senders.ports import Kind, ProviderRecord, Resources, Sms
 from services.senders.send import MAX_ASKED, ProviderSender
 from services.senders.sent import Sent
-from tests.unit.senders.builders import TENANT, delivery
+from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
 _SENT = Result(Verdict.SENT, "scripted", provider_message_id="m1")
@@ -28,6 +28,7 @@ _SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_a
 _WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
 _BUSY = Result(Verdict.POSTPONED, "scripted", "provider_busy")
 _NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
+_NOT_ALLOWED = Result(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
 
 
 class _Desk:
@@ -43,7 +44,7 @@ class _Desk:
         no_sandbox: Any = None
         self.sender = ProviderSender(
             self.directory,
-            Resources(no_sandbox, HttpClient()),
+            Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
             notes=self,
             policy=Policy(failures=2, rest_s=10),
@@ -109,6 +110,60 @@ async def test_what_is_said_of_the_message_is_final(monkeypatch: pytest.MonkeyPa
     desk = _Desk(monkeypatch, a=_DOWN, b=_NO, c=_SENT)
     assert (await desk.attempt()).reason == "recipient_refused"
     assert desk.asked == ["a", "b"]
+
+
+async def test_one_that_may_not_be_asked_is_final_where_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No retry would change it. It is neither a failure of the provider's nor a sign that it works."""
+    desk = _Desk(monkeypatch, a=_NOT_ALLOWED)
+    results = [await desk.attempt() for _ in range(3)]
+    assert {(result.verdict, result.reason) for result in results} == {(Verdict.PERMANENT, "address_not_allowed")}
+    assert desk.asked == ["a", "a", "a"]  # no circuit opened
+    desk = _Desk(monkeypatch, a=_NOT_ALLOWED, b=_NOT_ALLOWED)
+    result = await desk.attempt()
+    assert (result.verdict, result.reason, len(result.earlier)) == (Verdict.PERMANENT, "address_not_allowed", 1)
+
+
+async def test_another_one_is_asked_in_place_of_one_that_may_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its word counts, whichever was asked first: what it defers is not lost."""
+    desk = _Desk(monkeypatch, a=_NOT_ALLOWED, b=_SENT)
+    result = await desk.attempt()
+    assert (result.verdict, result.provider_id) == (Verdict.SENT, "b")
+    assert [tried.result.reason for tried in result.earlier] == ["address_not_allowed"]
+    for answers in ({"a": _NOT_ALLOWED, "b": _SLOW_DOWN}, {"a": _SLOW_DOWN, "b": _NOT_ALLOWED}):
+        result = await _Desk(monkeypatch, **answers).attempt()
+        assert (result.verdict, result.retry_after_s) == (Verdict.THROTTLED, 30)
+        assert [tried.result.reason for tried in result.earlier] == ["address_not_allowed"]
+
+
+async def test_one_that_rests_is_waited_for_where_the_other_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time will come, though nobody else's does; so with a part of ours that is away."""
+    desk = _Desk(monkeypatch, a=_SLOW_DOWN, b=_NOT_ALLOWED)
+    await desk.attempt()
+    waits = await desk.attempt()
+    assert (waits.verdict, waits.reason) == (Verdict.POSTPONED, "provider_throttled")
+    desk = _Desk(monkeypatch, a=_DOWN, b=_NOT_ALLOWED)
+    for _ in range(2):
+        await desk.attempt()
+    rests = await desk.attempt()
+    assert (rests.verdict, rests.reason) == (Verdict.TRANSIENT, "provider_circuit_open")
+    desk = _Desk(monkeypatch, a=_NOT_ALLOWED, b=PartAway(POSTGRES))
+    with pytest.raises(PartAway):
+        await desk.attempt()
+
+
+async def test_a_refusal_leaves_an_open_circuit_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody was asked: whoever probes next finds out."""
+    desk = _Desk(monkeypatch, a=_DOWN)
+    for _ in range(2):
+        await desk.attempt()
+    [opened] = desk.sender._opened._opened[TENANT].values()
+    opened.breaker._until = 0.0
+    desk.answers["a"] = _NOT_ALLOWED
+    assert (await desk.attempt()).reason == "address_not_allowed"
+    assert opened.breaker.reason == "provider_circuit_open"
+    desk.answers["a"] = _SENT
+    assert (await desk.attempt()).verdict is Verdict.SENT
+    assert opened.breaker.reason == ""
 
 
 async def test_the_one_that_was_chosen_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

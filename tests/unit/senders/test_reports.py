@@ -1,13 +1,16 @@
 """What providers' reports mean, which of them are ours, and what follows."""
 
+import asyncio
+import base64
 import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
@@ -31,6 +34,7 @@ from services.senders.sent import Sent
 NOW = 1_800_000_000_000_000
 DELIVERED, BOUNCED = trace_pb2.DELIVERY_STATUS_DELIVERED, trace_pb2.DELIVERY_STATUS_BOUNCED
 COMPLAINED, NONE = trace_pb2.DELIVERY_STATUS_COMPLAINED, trace_pb2.DELIVERY_STATUS_UNSPECIFIED
+WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -124,10 +128,8 @@ def test_what_a_report_means(
         pytest.param(R, _resend("email.opened"), id="resend-opened"),
         pytest.param(R, _json({"type": "contact.created", "data": {"id": "c1"}}), id="resend-about-a-contact"),
         pytest.param(S, _sendgrid(event="processed"), id="sendgrid-processed"),
-        pytest.param(S, _json([{"event": "delivered"}]), id="sendgrid-without-a-message"),
         pytest.param(S, _json([]), id="sendgrid-nothing"),
         pytest.param(T, _twilio("sent"), id="twilio-on-its-way"),
-        pytest.param(T, _form(MessageStatus="delivered"), id="twilio-without-a-message"),
         pytest.param(A, _africa("Submitted"), id="africastalking-on-its-way"),
     ],
 )
@@ -146,7 +148,7 @@ def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: Reporter, ca
         pytest.param(S, Callback([], {}, b'[{"event": "delivered"}'), id="sendgrid-half-a-list"),
         pytest.param(S, Callback([], {}, b"[" * 100_000), id="sendgrid-nested"),
         pytest.param(S, _json([{"event": "delivered"}] * (MAX_REPORTS + 1)), id="sendgrid-too-many"),
-        pytest.param(T, Callback([], {"content-type": "application/json"}, b"{}"), id="twilio-no-form"),
+        pytest.param(T, Callback([], {"content-type": "text/plain"}, b"MessageSid=m1"), id="twilio-no-form"),
         pytest.param(T, Callback([], FORM, b"a=%ff"), id="twilio-no-text"),
         pytest.param(A, Callback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
     ],
@@ -164,6 +166,9 @@ def test_what_is_no_report_is_refused(reporter: Reporter, callback: Callback) ->
         pytest.param("14c5.dfd.64b469.filter0001.16648.551.0", ["14c5.dfd.64b469", "14c5"], id="once"),
         pytest.param("qNwBLg.filterdrecv-canary-1-6089EA4A-56.0", ["qNwBLg"], id="filter"),
         pytest.param("plain", ["plain"], id="plain"),
+        pytest.param("<14c5.dfd.64b469@ismtpd-555>", ["14c5.dfd.64b469", "14c5"], id="of-the-mail"),
+        pytest.param("", [], id="none"),
+        pytest.param("<>", [], id="none-of-the-mail"),
     ],
 )
 def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]) -> None:
@@ -177,8 +182,7 @@ def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]
         pytest.param(b"1", id="number"),
         pytest.param(b"null", id="null"),
         pytest.param(b'{"event": ["bounce"], "sg_message_id": "m1"}', id="event-as-a-list"),
-        pytest.param(b'{"event": "bounce", "sg_message_id": {}}', id="id-as-an-object"),
-        pytest.param(b'{"event": "bounce", "reason": "\xff"}', id="no-text"),
+        pytest.param(b'{"sg_message_id": "m1"}', id="no-event"),
     ],
 )
 async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd: bytes) -> None:
@@ -189,6 +193,100 @@ async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd:
     world, before = World({"m1": _sent("m1")}), _count("unreadable")
     assert await _receive(world, _reporter(*reports)) == Received(2, 1)
     assert (world.looks, len(world.records), _count("unreadable") - before) == (1, 2, 1)
+
+
+# What a vendor may put in place of a text, a number or a time.
+_ODD = [None, "", 7, 1.5, True, [], ["x"], {}, {"x": None}]
+
+
+@pytest.mark.parametrize("odd", _ODD, ids=repr)
+@pytest.mark.parametrize("field", ["created_at", "data.to", "data.bounce", "data.subject"])
+def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) -> None:
+    """What matters is which message, and what became of it."""
+    event: dict[str, Any] = {"type": "email.bounced", "created_at": None, "data": {"email_id": "m1"}}
+    (event["data"] if field.startswith("data.") else event)[field.removeprefix("data.")] = odd
+    (report,) = resend.parse(_json(event))
+    assert (report.message_ids, report.status, report.suppression) == (["m1"], BOUNCED, suppressed.BOUNCED)
+
+
+@pytest.mark.parametrize("odd", _ODD, ids=repr)
+@pytest.mark.parametrize("field", ["subType", "message", "diagnosticCode"])
+def test_a_bounces_own_fields_may_be_odd(field: str, odd: Any) -> None:
+    """Its type alone decides."""
+    (report,) = resend.parse(_resend("email.bounced", bounce={"type": "Permanent", field: odd}))
+    assert (report.reason, report.suppression, report.occurred_us) == ("hard_bounce", suppressed.BOUNCED, NOW)
+    assert report.detail.startswith("Permanent")
+
+
+def test_a_bounce_of_resend_with_nulls_is_a_bounce() -> None:
+    """As they were seen, with nothing else."""
+    nulls = {"type": "Permanent", "subType": None, "message": None}
+    (report,) = resend.parse(
+        _json({"type": "email.bounced", "created_at": None, "data": {"email_id": "m1", "bounce": nulls}})
+    )
+    assert (report.message_ids, report.detail, report.suppression) == (["m1"], "Permanent", suppressed.BOUNCED)
+    assert report.occurred_us == 0
+
+
+@pytest.mark.parametrize(
+    ("created_at", "occurred_us"),
+    [
+        pytest.param("2027-01-15T08:00:00.000Z", NOW, id="iso"),
+        pytest.param("2027-01-15 08:00:00.000000+00", NOW, id="as-a-database-writes-it"),
+        pytest.param("2027-01-15T11:00:00+03:00", NOW, id="another-zone"),
+        pytest.param(1_800_000_000, NOW, id="seconds"),
+        pytest.param("2027-01-15T08:00:00", 0, id="no-zone"),
+        pytest.param("0001-01-01T00:00:00+14:00", 0, id="before-all-time"),
+        pytest.param("soon", 0, id="words"),
+    ],
+)
+def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
+    """Or 0 where nobody can tell."""
+    (report,) = resend.parse(_json({"type": "email.delivered", "created_at": created_at, "data": {"email_id": "m1"}}))
+    assert report.occurred_us == occurred_us
+
+
+@pytest.mark.parametrize(
+    ("reporter", "body"),
+    [
+        pytest.param(
+            R, b'{"type":"email.bounced","data":{"email_id":"m1","bounce":{"message":"550 %s"}}}', id="resend"
+        ),
+        pytest.param(S, b'[{"event":"bounce","sg_message_id":"m1","reason":"550 %s"}]', id="sendgrid"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        pytest.param(b"\\ud83d", "550 ?", id="half-a-character-escaped"),
+        pytest.param(b"\xf0\x9f\x98", "550 \ufffd", id="half-a-character"),
+        pytest.param(b"caf\xe9", "550 caf\ufffd", id="latin-1"),
+        pytest.param("é".encode(), "550 é", id="text"),
+    ],
+)
+async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
+    reporter: Reporter, body: bytes, words: bytes, detail: str
+) -> None:
+    """Servers answer in any encoding, and vendors cut their answers anywhere."""
+    reports = reporter.parse(Callback([], {}, body % words))
+    world = World({"m1": _sent("m1")})
+    assert await _receive(world, _reporter(*reports)) == Received(1, 0)
+    assert world.records[0].reported.detail == detail
+    assert world.suppressions[0].detail == detail
+
+
+def test_a_byte_order_mark_does_not_cost_the_report() -> None:
+    """Some proxies put one before what they hand on."""
+    callback = _resend("email.delivered")
+    (report,) = resend.parse(Callback([], {}, b"\xef\xbb\xbf" + callback.body))
+    assert report.message_ids == ["m1"]
+
+
+def test_a_report_of_twilio_in_json_reads_the_same() -> None:
+    """Numbers may be numbers there, and nothing may be null."""
+    fields = {"MessageSid": "m1", "MessageStatus": "undelivered", "ErrorCode": 30005, "ErrorMessage": None}
+    (report,) = twilio.parse(Callback([], {"content-type": "application/json"}, json.dumps(fields).encode()))
+    assert (report.message_ids, report.reason, report.detail) == (["m1"], "hard_bounce", "undelivered 30005")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +304,7 @@ async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd:
         pytest.param("timestamp", "1800000000", "5.1.1", id="time-as-text"),
         pytest.param("timestamp", 10**400, "5.1.1", id="time-out-of-range"),
         pytest.param("timestamp", None, "5.1.1", id="no-time"),
+        pytest.param("email", ["ada@example.com"], "5.1.1", id="address-as-a-list"),
     ],
 )
 def test_a_bounce_with_an_odd_field_is_a_bounce(field: str, value: Any, detail: str) -> None:
@@ -268,8 +367,10 @@ def _reporter(*reports: Report) -> Reporter:
     return Reporter(lambda *_: None, lambda *_: list(reports))
 
 
-async def _receive(world: World, reporter: Reporter) -> Received:
-    account = Account(TENANT, PROVIDER, "resend", reporter, {})
+async def _receive(
+    world: World, reporter: Reporter, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
+) -> Received:
+    account = Account(TENANT, PROVIDER, "resend", channel, reporter, {})
     receiver = Receiver(world, world, world, waits_s=(0.0, 0.0), now=lambda: NOW)
     return await receiver.receive(account, Callback([], {}, b""))
 
@@ -277,7 +378,7 @@ async def _receive(world: World, reporter: Reporter) -> Received:
 async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     """With the delivery that the message was, and the provider's words in one line of 500 characters."""
     world = World({"m1": _sent("m1")})
-    bounce = Report(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5, "r1")
+    bounce = Report(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
     assert await _receive(world, _reporter(bounce)) == Received(1, 0)
     (record,) = world.records
     step = record.reported
@@ -329,14 +430,192 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
     assert (len(world.records), len(world.suppressions)) == (len(names), len(names))
 
 
-async def test_what_is_said_twice_has_one_id() -> None:
-    """By the provider's own id of the report, else by what it says."""
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param([_sendgrid(event="delivered", sg_event_id=one) for one in ("e1", "e2", "e3")], id="sendgrid"),
+        pytest.param(
+            [replace(_resend("email.delivered"), headers={"svix-id": one}) for one in ("msg_1", "msg_2")], id="resend"
+        ),
+        pytest.param([_twilio("delivered"), _twilio("read"), _twilio("delivered")], id="twilio"),
+        pytest.param([_africa("Success"), _africa("Success", retryCount="2")], id="africastalking"),
+    ],
+)
+async def test_what_is_said_again_is_one_step(said: Sequence[Callback], request: pytest.FixtureRequest) -> None:
+    """Whatever ids of their own the reports have."""
+    reporter = {"sendgrid": S, "resend": R, "twilio": T, "africastalking": A}[request.node.callspec.id]
     world = World({"m1": _sent("m1")})
-    for name in ("r1", ""):
-        for _ in range(2):
-            await _receive(world, _reporter(Report(["m1"], DELIVERED, id=name)))
-    ids = [record.id for record in world.records]
-    assert ids[0] == ids[1] != ids[2] == ids[3]
+    for callback in said:
+        assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(1, 0)
+    assert len({record.id for record in world.records}) == 1
+
+
+async def test_what_differs_is_a_step_of_its_own() -> None:
+    """Another status, another reason, another message."""
+    world = World({"m1": _sent("m1"), "m2": _sent("m2")})
+    reports = [
+        Report(["m1"], DELIVERED),
+        Report(["m1"], BOUNCED, "soft_bounce"),
+        Report(["m1"], BOUNCED, "hard_bounce"),
+        Report(["m2"], DELIVERED),
+    ]
+    await _receive(world, _reporter(*reports))
+    assert len({record.id for record in world.records}) == len(reports)
+
+
+async def test_a_delivery_that_is_reported_after_its_bounce_takes_nothing_back() -> None:
+    """The address stays suppressed, and each has its step."""
+    world = World({"m1": _sent("m1")})
+    for callback in (_sendgrid(event="bounce"), _sendgrid(event="delivered")):
+        await _receive(world, _reporter(*sendgrid.parse(callback)))
+    assert [record.reported.status for record in world.records] == [BOUNCED, DELIVERED]
+    assert [wanted.reason for wanted in world.suppressions] == [suppressed.BOUNCED]
+
+
+# As SendGrid posts a bounce that came after the server had taken the mail: https://github.com/sendgrid/docs/issues/5177
+_DELAYED = {
+    "email": "Ada@example.com",
+    "timestamp": 1_556_628_023,
+    "status": "5.1.10",
+    "reason": "550 5.1.10 Recipient ada@example.com not found",
+    "sg_message_id": "",
+    "sg_event_id": "e1",
+    "type": "bounce",
+    "event": "bounce",
+}
+
+
+@pytest.mark.parametrize(
+    ("reporter", "callback", "channel"),
+    [
+        pytest.param(S, _json([_DELAYED]), event_pb2.CHANNEL_EMAIL, id="sendgrid-empty"),
+        pytest.param(S, _json([{**_DELAYED, "sg_message_id": None}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-null"),
+        pytest.param(
+            S, _json([{**_DELAYED, "smtp-id": "<m9@ismtpd>"}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-mail-id"
+        ),
+        pytest.param(
+            R, _resend("email.bounced", email_id=None, to=["ada@example.com"]), event_pb2.CHANNEL_EMAIL, id="resend"
+        ),
+        pytest.param(
+            T,
+            _form(MessageStatus="undelivered", ErrorCode="30005", To="+254712345678"),
+            event_pb2.CHANNEL_SMS,
+            id="twilio",
+        ),
+    ],
+)
+async def test_a_bounce_that_names_no_message_suppresses_its_address(
+    reporter: Reporter, callback: Callback, channel: event_pb2.Channel.ValueType
+) -> None:
+    """The provider that signed it is the tenant's; it is counted, and told to the operator without the address."""
+    world, before = World(), _count("unnamed")
+    with capture_logs() as logged:
+        assert await _receive(world, _reporter(*reporter.parse(callback)), channel) == Received(0, 1)
+    (wanted,) = world.suppressions
+    assert (wanted.tenant_id, wanted.channel, wanted.reason) == (TENANT, channel, suppressed.BOUNCED)
+    form = "ada@example.com" if channel == event_pb2.CHANNEL_EMAIL else "+254712345678"
+    assert suppressed.normalised(channel, wanted.address) == form
+    assert form not in wanted.detail
+    (told,) = [line for line in logged if line["event"] == "report_names_no_message"]
+    assert (told["tenant_id"], told["reports"], told["suppressed"]) == (TENANT, 1, 1)
+    assert form not in repr(logged).lower()
+    assert (world.records, _count("unnamed") - before) == ([], 1)
+
+
+async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
+    """SendGrid's id of the send is the first part of the mail's own."""
+    world = World({"m9": _sent("m9")})
+    reports = sendgrid.parse(_json([{**_DELAYED, "smtp-id": "<m9@ismtpd0046p1mdw1.sendgrid.net>"}]))
+    assert await _receive(world, _reporter(*reports)) == Received(1, 0)
+    assert [record.reported.provider_message_id for record in world.records] == ["m9"]
+    assert [wanted.address for wanted in world.suppressions] == ["ada@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("reporter", "callback"),
+    [
+        pytest.param(S, _json([{**_DELAYED, "email": None}]), id="no-address"),
+        pytest.param(S, _json([{**_DELAYED, "email": "nobody"}]), id="no-address-but-words"),
+        pytest.param(S, _json([{**_DELAYED, "event": "delivered"}]), id="delivered"),
+        pytest.param(S, _json([{**_DELAYED, "type": "blocked"}]), id="blocked"),
+        pytest.param(R, _resend("email.bounced", email_id="", to=["a@b.c", "d@e.f"]), id="two-addresses"),
+        pytest.param(
+            A, _form(status="Failed", failureReason="UserDoesNotExist", phoneNumber="+254712345678"), id="unsigned"
+        ),
+    ],
+)
+async def test_what_names_no_message_and_proves_nothing_is_counted(reporter: Reporter, callback: Callback) -> None:
+    """Nothing follows, but the operator sees it."""
+    world, before = World(), _count("unnamed")
+    assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(0, 1)
+    assert (world.suppressions, world.records, _count("unnamed") - before) == ([], [], 1)
+
+
+async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
+    """An account may be shared: whose message it is shows by its id alone."""
+    world = World()
+    reports = sendgrid.parse(_json([{**_DELAYED, "sg_message_id": "theirs.recvd-1"}]))
+    assert await _receive(world, _reporter(*reports)) == Received(0, 1)
+    assert world.suppressions == []
+
+
+async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() -> None:
+    """It counts as older than anything."""
+    world = World()
+    reports = sendgrid.parse(_json([{**_DELAYED, "timestamp": None}]))
+    await _receive(world, _reporter(*reports))
+    assert [wanted.found_at_us for wanted in world.suppressions] == [1]
+
+
+async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future() -> None:
+    """Else no operator could lift what it found out."""
+    world = World({"m1": _sent("m1")})
+    bounce = Report(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
+    await _receive(world, _reporter(bounce))
+    assert [wanted.found_at_us for wanted in world.suppressions] == [NOW]
+
+
+async def test_past_what_may_wait_the_provider_says_it_again() -> None:
+    """Nothing is applied in part; what is about old messages is answered as ever."""
+    world = World()
+    account = Account(
+        TENANT, PROVIDER, "resend", event_pb2.CHANNEL_EMAIL, _reporter(Report(["m1"], DELIVERED, occurred_us=NOW)), {}
+    )
+    receiver = Receiver(world, world, world, waits_s=(0.0,), now=lambda: NOW)
+    answers = await asyncio.gather(
+        *[receiver.receive(account, Callback([], {}, b"")) for _ in range(40)], return_exceptions=True
+    )
+    refused = [one for one in answers if isinstance(one, ClarionError)]
+    assert {one.code for one in refused} == {Code.OVERLOADED}
+    assert len(refused) == 40 - 32
+    old = Account(
+        TENANT, PROVIDER, "resend", event_pb2.CHANNEL_EMAIL, _reporter(Report(["m0"], DELIVERED, occurred_us=1)), {}
+    )
+    assert await receiver.receive(old, Callback([], {}, b"")) == Received(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("reporter", "credentials", "ready"),
+    [
+        pytest.param(R, {}, False, id="resend-nothing"),
+        pytest.param(R, {"webhook_secret": "junk!!"}, False, id="resend-junk"),
+        pytest.param(R, {"webhook_secret": WHSEC + "\n"}, True, id="resend-stored-with-a-line-end"),
+        pytest.param(S, {}, False, id="sendgrid-nothing"),
+        pytest.param(S, {"webhook_public_key": "abc"}, False, id="sendgrid-junk"),
+        pytest.param(T, {"auth_token": ""}, False, id="twilio-nothing"),
+        pytest.param(T, {"auth_token": " \n"}, False, id="twilio-blank"),
+        pytest.param(T, {"auth_token": "f" * 32}, True, id="twilio-token"),
+        pytest.param(T, {"shared_key": "k"}, True, id="twilio-shared-key"),
+        pytest.param(A, {}, True, id="africastalking-signs-nothing"),
+    ],
+)
+def test_a_callback_is_ready_when_a_signature_can_be_checked(
+    reporter: Reporter,
+    credentials: dict[str, str],
+    ready: bool,  # noqa: FBT001 - a case's own answer
+) -> None:
+    """Also for what an earlier version has stored."""
+    assert reporter.is_ready(credentials) is ready
 
 
 async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:

@@ -15,7 +15,7 @@ from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
 from services.senders.ports import Email, ProviderRecord, Resources, Sms
 from services.senders.send import ProviderSender
-from tests.unit.senders.builders import TENANT, delivery
+from tests.unit.senders.builders import TENANT, delivery, guard
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
 
@@ -56,7 +56,7 @@ class _Desk:
         self.memory = _Memory()
         self.owner = _Owner()
         self.directory = ConfiguredDirectory(self.owner)
-        self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient()), _open)
+        self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient(guard()), guard()), _open)
         self.directory.follow(self.sender.forget)
 
     def publish(self, *records: ProviderRecord, tenant_id: str = TENANT) -> None:

@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from runtime import settings
+from runtime.egress import AddressNotAllowed, Guard
+from services.senders import egress
+from services.senders.settings import Settings
 from stack import processes
 from stack.faults import StackError
 from stack.folder import Demo, Folder
@@ -64,6 +67,26 @@ def test_the_operators_variables_reach_every_process(plan: Plan, monkeypatch: py
     (router,) = processes.specs(plan, ["router"])
     assert router.environment["CLARION_LOG_LEVEL"] == "debug"
     assert router.environment["CLARION_NATS_URL"] == plan.nats.url
+
+
+def test_mail_may_go_to_the_stacks_own_server_and_nowhere_else_inside(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for what the environment of `make run` adds."""
+
+    def guard() -> Guard:
+        (spec,) = processes.specs(plan, ["senders"])
+        return egress.read(settings.load(Settings, spec.environment)).mail
+
+    port = plan.ports["mail"]
+    monkeypatch.delenv("CLARION_EGRESS_ALLOW", raising=False)
+    guard().check_host("127.0.0.1", port)
+    for host, other in (("127.0.0.1", port + 1), ("127.0.0.1", 25), ("127.0.0.2", port), ("::1", port)):
+        with pytest.raises(AddressNotAllowed):
+            guard().check_host(host, other)
+    monkeypatch.setenv("CLARION_EGRESS_ALLOW", "10.1.0.0/16:25")
+    guard().check_host("127.0.0.1", port)
+    guard().check_host("10.1.2.3", 25)
 
 
 def test_options_survive_the_environment() -> None:

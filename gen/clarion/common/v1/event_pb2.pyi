@@ -96,7 +96,7 @@ class Event(_message.Message):
     caller_event_id: _builtins.str
     """The caller's own id of the event; kept and searchable, never a key."""
     variables: _builtins.bytes
-    """A JSON object, UTF-8, keys sorted: the data for the templates."""
+    """A JSON object, UTF-8, keys in the order of the request: the data for the templates."""
     payload_extra: _builtins.bytes
     """A JSON object, UTF-8: what else the caller put beside the recipient; a fallback for names missing in variables."""
     trace_id: _builtins.str

@@ -132,7 +132,7 @@ class GetCallbackResponse(_message.Message):
     proof: _builtins.str
     """What proves that a call is the provider's: "signature", or "url" where it signs nothing."""
     ready: _builtins.bool
-    """False: a setting that the signature's check needs is missing; until then every call is refused."""
+    """False: a setting that the signature's check needs is missing or no key; until then every call is refused."""
     setting: _builtins.str
     """The name of that setting; empty: none is needed."""
     def __init__(

@@ -64,7 +64,7 @@ class ReportServiceServicer:
     def ReceiveReport(self, request, context):
         """A provider's callback as it came. NOT_FOUND: no such provider, the wrong secret, or a kind without reports
         (never said which). FORBIDDEN: its signature is missing, wrong or too old. INVALID: it is no report of this
-        provider. UNAVAILABLE: ask again, nothing is lost.
+        provider. UNAVAILABLE, OVERLOADED: ask again, nothing is lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class ReportServiceStub:
     ReceiveReport: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ReceiveReportRequest, _reports_pb2.ReceiveReportResponse]
     """A provider's callback as it came. NOT_FOUND: no such provider, the wrong secret, or a kind without reports
     (never said which). FORBIDDEN: its signature is missing, wrong or too old. INVALID: it is no report of this
-    provider. UNAVAILABLE: ask again, nothing is lost.
+    provider. UNAVAILABLE, OVERLOADED: ask again, nothing is lost.
     """
     GetCallback: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetCallbackRequest, _reports_pb2.GetCallbackResponse]
     """Where a provider is to send its callbacks. NOT_FOUND: no such provider, or a kind without reports."""
@@ -53,7 +53,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ReceiveReport: _aio.UnaryUnaryMultiCallable[_reports_pb2.ReceiveReportRequest, _reports_pb2.ReceiveReportResponse]  # type: ignore[assignment]
     """A provider's callback as it came. NOT_FOUND: no such provider, the wrong secret, or a kind without reports
     (never said which). FORBIDDEN: its signature is missing, wrong or too old. INVALID: it is no report of this
-    provider. UNAVAILABLE: ask again, nothing is lost.
+    provider. UNAVAILABLE, OVERLOADED: ask again, nothing is lost.
     """
     GetCallback: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetCallbackRequest, _reports_pb2.GetCallbackResponse]  # type: ignore[assignment]
     """Where a provider is to send its callbacks. NOT_FOUND: no such provider, or a kind without reports."""
@@ -73,7 +73,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reports_pb2.ReceiveReportResponse, _abc.Awaitable[_reports_pb2.ReceiveReportResponse]]:
         """A provider's callback as it came. NOT_FOUND: no such provider, the wrong secret, or a kind without reports
         (never said which). FORBIDDEN: its signature is missing, wrong or too old. INVALID: it is no report of this
-        provider. UNAVAILABLE: ask again, nothing is lost.
+        provider. UNAVAILABLE, OVERLOADED: ask again, nothing is lost.
         """
 
     @_abc_1.abstractmethod

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
+from services import addresses
 from services.delivery.ports import Verdict
-from services.senders.channels.email import address
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
 from services.senders.ports import Address, Email, Tenant
@@ -17,7 +17,7 @@ def compose(
     delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: EmailSettings
 ) -> Email:
     """Return the e-mail. Raises Unsendable: missing_recipient, invalid_recipient, invalid_sender, tenant_unknown."""
-    if not delivery.recipient.email.strip():
+    if not addresses.trimmed(delivery.recipient.email):
         raise Unsendable("missing_recipient", "The recipient has no e-mail address.")
     recipient = _parsed(delivery.recipient.email, "invalid_recipient", "The recipient's address")
     if tenant is None:
@@ -41,6 +41,7 @@ def compose(
 
 def _parsed(text: str, reason: str, what: str) -> Address:
     try:
-        return address.parse(text)
-    except address.InvalidAddress as error:
+        local, _, domain = addresses.parse_email(text).rpartition("@")
+    except addresses.InvalidAddress as error:
         raise Unsendable(reason, f"{what} cannot be used: {error}.") from error
+    return Address(local, domain)

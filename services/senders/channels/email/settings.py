@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.senders.channels.email import address
+from services import addresses
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
 def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:
     """Return what is wrong with the sender."""
     try:
-        address.parse(settings.from_email)
-    except address.InvalidAddress as error:
+        addresses.parse_email(settings.from_email)
+    except addresses.InvalidAddress as error:
         return [("from_email", f"This is not an e-mail address: {error}.")]
     return []

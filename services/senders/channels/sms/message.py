@@ -1,16 +1,11 @@
 """From a delivery to a text message that any provider can take."""
 
-import re
-
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
+from services import addresses
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant
-
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-# What people put between digits to read them.
-_READABLE = str.maketrans("", "", " -.()\u00a0")
 
 
 def compose(
@@ -18,9 +13,10 @@ def compose(
 ) -> Sms:
     """Return the message. Raises Unsendable: missing_recipient, invalid_recipient."""
     phone = delivery.recipient.phone
-    if not phone.strip():
+    if not addresses.trimmed(phone):
         raise Unsendable("missing_recipient", "The recipient has no phone number.")
-    number = phone.translate(_READABLE)
-    if not _E164.fullmatch(number):
-        raise Unsendable("invalid_recipient", "The phone number is not in E.164 form, such as +254712345678.")
+    try:
+        number = addresses.parse_phone(phone)
+    except addresses.InvalidAddress as error:
+        raise Unsendable("invalid_recipient", f"The phone number cannot be used: {error}.") from error
     return Sms(reference(delivery), number, settings.sender, clean_lines(content.text))

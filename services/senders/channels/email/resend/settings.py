@@ -1,8 +1,17 @@
 """What Resend is told."""
 
+import base64
+import binascii
+
 from runtime.settings import Secret
 from services.senders.channels.email.settings import EmailSettings, check_sender
 from services.senders.channels.http_api import check_key
+
+_PREFIX = "whsec_"
+# Some places show the secret with the version of the signature that it makes.
+_VERSION = "v1,"
+# Of the Standard Webhooks specification, which Resend's signatures follow.
+_MIN_KEY_BYTES = 24
 
 
 class ResendSettings(EmailSettings, frozen=True, kw_only=True):
@@ -15,3 +24,21 @@ class ResendSettings(EmailSettings, frozen=True, kw_only=True):
 def check(settings: ResendSettings) -> list[tuple[str, str]]:
     """Return what is wrong beyond types."""
     return [*check_sender(settings), *check_key("api_key", settings.api_key)]
+
+
+def signing_key(secret: str) -> bytes:
+    """Return the key that a webhook's secret stands for. Raises ValueError for what is none."""
+    encoded = secret.strip().removeprefix(_VERSION).removeprefix(_PREFIX)
+    try:
+        # Padding may be missing, as with Svix's own libraries.
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{_PREFIX} and base64 are expected, as the webhook's page shows it") from error
+    if len(key) < _MIN_KEY_BYTES:
+        raise ValueError(f"it is shorter than {_MIN_KEY_BYTES} bytes")
+    return key
+
+
+def kept_secret(secret: str) -> str:
+    """Return the webhook's secret in its usual form. Raises ValueError."""
+    return _PREFIX + base64.b64encode(signing_key(secret)).decode()

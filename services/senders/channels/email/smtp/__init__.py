@@ -2,6 +2,12 @@
 
 from services.senders.channels.email.smtp.provider import open_smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings, check
-from services.senders.ports import Kind
+from services.senders.ports import Kind, MailServer
 
-KIND = Kind(settings=SmtpSettings, open=open_smtp, check=check)
+KIND = Kind(
+    settings=SmtpSettings,
+    open=open_smtp,
+    check=check,
+    verbatim=frozenset({"password"}),
+    mail_server=lambda settings: MailServer(settings.host, settings.port),
+)

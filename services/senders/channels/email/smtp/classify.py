@@ -6,14 +6,17 @@ from enum import Enum
 
 import aiosmtplib
 
+from runtime.egress import AddressNotAllowed
+from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
+from services.senders.ports import ADDRESS_NOT_ALLOWED
 
 PROVIDER = "smtp"
 
-_MAX_DETAIL = 500
+# Longer than what is recorded: a password that stands at that end must be found whole, to be cut out.
+_MAX_WORDS = 2_000
 # Of a reply that may have 32 KiB: what comes later decides nothing, and costs no time.
 _MAX_READ = 1000
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 # RFC 3463, where RFC 2034 puts it: at the beginning of a line. An IP address further on is none.
 _ENHANCED = re.compile(r"^#?[245]\.(\d{1,3})\.(\d{1,3})(?![.\d])", re.MULTILINE)
 _ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
@@ -53,7 +56,8 @@ def classify(error: Exception, phase: Phase) -> Result:
     """Return the result of an attempt that ended with error in phase.
 
     Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
-    as a dead letter that can be replayed. PERMANENT is only what the server said about this very message.
+    as a dead letter that can be replayed. PERMANENT is only what the server said about this very message, and where
+    it may not be asked at all.
     """
     if isinstance(error, TimeoutError):
         return _result(Verdict.TRANSIENT, "provider_timeout", f"No answer in time while {phase.value}.")
@@ -64,7 +68,7 @@ def classify(error: Exception, phase: Phase) -> Result:
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return _result(Verdict.PERMANENT, "smtputf8_unsupported", str(error))
     if isinstance(error, OSError):
-        return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
+        return _unreachable(error, phase)
     verdict = Verdict.CREDENTIALS if phase is Phase.LOGIN else Verdict.TRANSIENT
     reason = {Phase.TLS: "provider_tls", Phase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
     return _result(verdict, reason, str(error))
@@ -87,6 +91,12 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
     if error.code < 500 and (error.code == _CLOSING or (4, 2) in _enhanced(said) or _CLOSES.search(said)):
         return True
     return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
+
+
+def _unreachable(error: OSError, phase: Phase) -> Result:
+    if isinstance(error, AddressNotAllowed):
+        return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
+    return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
@@ -141,9 +151,4 @@ def _enhanced(said: str) -> list[tuple[int, int]]:
 
 
 def _result(verdict: Verdict, reason: str, detail: str) -> Result:
-    return Result(verdict, provider=PROVIDER, reason=reason, detail=printable(detail)[:_MAX_DETAIL])
-
-
-def printable(text: str) -> str:
-    """Return a server's words as one line of valid Unicode."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    return Result(verdict, provider=PROVIDER, reason=reason, detail=printable(detail, _MAX_WORDS))

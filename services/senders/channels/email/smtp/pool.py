@@ -10,7 +10,9 @@ from contextlib import suppress
 
 import aiosmtplib
 
+from runtime.egress import Guard
 from services.senders.channels.email.smtp.classify import Phase
+from services.senders.channels.email.smtp.dial import dial
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.turns import Turns
 
@@ -42,8 +44,9 @@ class Progress:
 class Pool:
     """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
 
-    def __init__(self, settings: SmtpSettings, *, command_s: float) -> None:
+    def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
         self._settings = settings
+        self._guard = guard
         self._command_s = command_s
         self.turns = Turns(settings.max_connections)
         self._idle: deque[Connection] = deque()
@@ -94,18 +97,15 @@ class Pool:
 
     async def _open(self, progress: Progress) -> Connection:
         settings = self._settings
-        client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            timeout=self._command_s,
-            use_tls=settings.tls == "tls",
-            start_tls=False,
-            tls_context=await self._tls_context(),
-            local_hostname=settings.ehlo or _own_name(),
+        progress.phase = Phase.CONNECT
+        client = await dial(
+            self._guard,
+            settings,
+            context=await self._tls_context(),
+            command_s=self._command_s,
+            own_name=settings.ehlo or _own_name(),
         )
         try:
-            progress.phase = Phase.CONNECT
-            await client.connect()
             await client.ehlo()
             if settings.tls == "starttls":
                 progress.phase = Phase.TLS

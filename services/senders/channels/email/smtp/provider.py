@@ -7,9 +7,10 @@ import re
 
 import aiosmtplib
 
+from runtime.egress import Guard
 from services.delivery.ports import Result, Verdict
 from services.senders.channels.email import mime
-from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection, printable
+from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.ports import Email, Resources
@@ -31,8 +32,10 @@ class Smtp:
     and would be sent a second time.
     """
 
-    def __init__(self, settings: SmtpSettings, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S) -> None:
-        self._pool = Pool(settings, command_s=deadline_s)
+    def __init__(
+        self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
+    ) -> None:
+        self._pool = Pool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
         self._secrets = _forms(settings.username, settings.password.reveal())
@@ -83,7 +86,7 @@ class Smtp:
         try:
             answer = await _transact(connection, message, raw, progress)
             reusable = True
-            return printable(answer)
+            return answer
         except aiosmtplib.SMTPResponseException as error:
             reusable = not ends_connection(error, progress.phase) and await _reset(connection)
             raise
@@ -128,6 +131,6 @@ def _forms(username: str, password: str) -> list[str]:
     return sorted([*encoded, password], key=len, reverse=True)
 
 
-def open_smtp(settings: SmtpSettings, _: Resources) -> Smtp:
+def open_smtp(settings: SmtpSettings, resources: Resources) -> Smtp:
     """Make the provider; it connects when first used."""
-    return Smtp(settings)
+    return Smtp(settings, resources.mail_guard)

@@ -1,0 +1,95 @@
+"""The guard itself: look up, check all, connect to what was checked."""
+
+import socket
+from ipaddress import ip_address
+
+import aiohappyeyeballs
+
+from runtime import logs
+from runtime.egress import hosts
+from runtime.egress.addresses import Address, plain
+from runtime.egress.lookup import Lookup, SystemLookup
+from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, Policy, Ports, port_refused
+
+# Of one name: a name server may send hundreds, each of which could take its time.
+_MAX_TRIED = 8
+# How long an address may be alone in not answering, seconds (RFC 8305, 5).
+_STAGGER_S = 0.25
+
+log = logs.get(__name__)
+
+
+class Guard:
+    """Connections of one purpose, such as mail. lookup: how names are resolved; the machine's own resolver."""
+
+    def __init__(self, policy: Policy, ports: Ports, *, lookup: Lookup | None = None) -> None:
+        self._policy = policy
+        self._ports = ports
+        self._lookup = lookup or SystemLookup()
+
+    def check_host(self, host: str, port: int) -> None:
+        """Raise AddressNotAllowed where that can be told without a lookup: of addresses, ports, and localhost."""
+        found = hosts.read(host)
+        if isinstance(found, str):
+            name = found.lower().removesuffix(".")
+            if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
+                found = ip_address("127.0.0.1")
+        if not isinstance(found, str):
+            self.check(found, port, host)
+        elif not self._policy.knows_port(port, self._ports):
+            raise port_refused(port, self._ports)
+
+    def check(self, address: Address, port: int, host: str) -> None:
+        """Raise AddressNotAllowed unless the address that host leads to may be connected to."""
+        if why := self._policy.refusal(address, port, self._ports):
+            log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
+            raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of a host, all of them checked: one that is not allowed refuses the name.
+
+        Raises AddressNotAllowed; OSError where there is none.
+        """
+        found = hosts.read(host)
+        addresses = [found] if not isinstance(found, str) else [ip_address(one) for one in await self._lookup(found)]
+        if not addresses:
+            raise OSError(f"{host} has no address.")
+        for address in addresses:
+            self.check(address, port, host)
+        return list(dict.fromkeys(map(plain, addresses)))[:_MAX_TRIED]
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """Return a socket that is connected to a checked address of the host. Raises AddressNotAllowed, OSError."""
+        addresses = await self.resolve(host, port)
+        try:
+            connected = await aiohappyeyeballs.start_connection(
+                [address_info(address, port) for address in addresses], happy_eyeballs_delay=_STAGGER_S
+            )
+        except RuntimeError as error:  # uvloop's, in place of an OSError
+            raise OSError(str(error)) from error
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+
+
+def address_info(address: Address, port: int) -> aiohappyeyeballs.AddrInfoType:
+    """Return an address as getaddrinfo does, without asking it."""
+    text = str(address)
+    is_ipv4 = address.version == 4
+    family = socket.AF_INET if is_ipv4 else socket.AF_INET6
+    where = (text, port) if is_ipv4 else (text, port, 0, 0)
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where
+
+
+def _refused(host: str, address: Address, port: int, why: str) -> AddressNotAllowed:
+    if why == "denied":
+        return AddressNotAllowed(f"Clarion does not connect to {host!r}: an operator has denied it in {DENY}.")
+    if str(address) != host:
+        return AddressNotAllowed(
+            f"{host!r} leads to an address that is not public, so Clarion does not connect to it. An operator can allow"
+            f" the address, which the log names (egress_refused), and the port with {ALLOW}."
+        )
+    entry = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
+    return AddressNotAllowed(
+        f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it with"
+        f" {ALLOW}={entry}."
+    )

@@ -1,0 +1,94 @@
+"""The way of an MJML document to HTML."""
+
+import re
+
+from mjml import mjml2html
+
+from services.render.mjml import endings, repair, styles
+from services.render.mjml.elements import ELEMENTS
+from services.render.mjml.faults import MjmlError, explained, first_fault, is_nested, stray, tags
+
+# What may stand before the root; a byte order mark too.
+_ROOT = re.compile(r"[\ufeff\s]*+(?:(?:<!--.*?-->|<\?[^<>]*+>|<!(?i:doctype)[^<>]*+>)\s*+)*+(?=<mjml[\s>])", re.DOTALL)
+_UNSUPPORTED = {
+    "mj-html-attribute": "mj-html-attributes",
+    "mj-html-attributes": "mj-html-attributes",
+    "mj-selector": "mj-html-attributes",
+}
+
+
+def is_mjml(markup: str) -> bool:
+    """Tell whether the root is <mjml>; anything else is taken as HTML."""
+    return _ROOT.match(markup) is not None
+
+
+def check(markup: str) -> None:
+    """Refuse what cannot be meant, also where a mail could be made of it. Raises MjmlError.
+
+    Markup whose root is not <mjml> is HTML, whose rules are any browser's: it only must not hold MJML's elements.
+    """
+    root = _ROOT.match(markup)
+    for tag in tags(markup):
+        name = tag["name"]
+        if not name.lower().startswith("mj-"):
+            continue
+        if root is None:
+            raise MjmlError(f"<{name}> outside of <mjml>: the root of the document is missing", tag.start())
+        if name in _UNSUPPORTED:
+            unsupported = _UNSUPPORTED[name]
+            raise MjmlError(f"<{unsupported}> is not supported: write the attributes into the HTML", tag.start())
+        if name not in ELEMENTS and name.lower() != "mj-include":
+            raise MjmlError(f"there is no element <{name}>", tag.start())
+    if root is None:
+        return
+    try:
+        _check_document(markup[root.end() :])
+    except MjmlError as error:
+        raise MjmlError(error.message, error.offset if error.offset < 0 else error.offset + root.end()) from None
+
+
+def to_html(markup: str) -> str:
+    """Convert, whatever data stand in it. Raises MjmlError where nothing can be made of it."""
+    root = _ROOT.match(markup)
+    document = endings.split(markup if root is None else markup[root.end() :])
+    try:
+        made = _converted(document.structure)
+    except MjmlError:
+        made = _converted(repair.repaired(document))
+    return styles.inlined(document.restored(made), document.css)
+
+
+def _check_document(markup: str) -> None:
+    fault = first_fault(markup)
+    if fault is not None:
+        raise fault
+    try:
+        mjml2html(markup, include_loader=_no_include)
+    except ValueError as error:
+        # What only its HTML has is not refused, such as a comment with "--" in it.
+        fault = stray(markup)
+        if fault is not None or _is_refused(endings.split(markup).structure):
+            raise fault or explained(str(error), markup) from None
+    to_html(markup)
+
+
+def _is_refused(structure: str) -> bool:
+    try:
+        _converted(structure)
+    except MjmlError:
+        return True
+    return False
+
+
+def _converted(structure: str) -> str:
+    """Convert what holds no HTML. Raises MjmlError, also for what the converter would make something else of."""
+    if not is_nested(structure):
+        raise MjmlError("its tags do not match")
+    try:
+        return mjml2html(structure, include_loader=_no_include)
+    except ValueError as error:
+        raise explained(str(error), structure) from None
+
+
+def _no_include(path: str) -> str:
+    raise ValueError(f"mj-include of {path} is not allowed")

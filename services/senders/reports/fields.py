@@ -1,0 +1,52 @@
+"""What stands in the fields of a report: whatever its type, it must not cost the report."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from services.senders.reports.ports import MalformedError
+
+_LATEST_S = 2**33
+
+
+def decode(body: bytes) -> Any:
+    """Return a body's JSON. Raises MalformedError.
+
+    Servers' words are cut anywhere, also within a character: what is no text any more is replaced, which is why this is
+    not msgspec, and the report stands.
+    """
+    try:
+        return json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(str(error)) from error
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return an object; empty: it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any) -> str:
+    """Return a text or a number as valid Unicode; empty: it is neither."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).encode("utf-8", "replace").decode().strip()
+
+
+def joined(*values: Any) -> str:
+    """Return those that say something, with blanks between them."""
+    return " ".join(filter(None, map(text, values)))
+
+
+def micros(value: Any) -> int:
+    """Return Unix seconds, or an ISO 8601 time with its zone, as Unix microseconds; 0: it is neither."""
+    said = text(value)
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(said)
+        except ValueError:
+            return 0
+        seconds = moment.timestamp() if moment.tzinfo is not None else 0
+    return round(seconds * 1_000_000) if 0 < seconds < _LATEST_S else 0  # NaN is neither

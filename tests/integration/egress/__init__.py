@@ -1,0 +1,1 @@
+"""The egress guard against real listeners and a name server of its own."""

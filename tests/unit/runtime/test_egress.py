@@ -1,0 +1,163 @@
+"""What the egress guard takes for public, how hosts are read, and the operator's lists."""
+
+import asyncio
+import ipaddress
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.egress import AddressNotAllowed, Guard, Policy, Ports
+from runtime.egress.addresses import plain, special_kind, translated
+from runtime.egress.lookup import SystemLookup
+
+_MAIL = Ports(frozenset({25, 587}), "CLARION_EGRESS_SMTP_PORTS")
+
+
+def _refusal(address: str, port: int = 25, *, allow: tuple[str, ...] = (), deny: tuple[str, ...] = ()) -> str:
+    return Policy(allow, deny).refusal(ipaddress.ip_address(address), port, _MAIL)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.1.1.1",
+        "8.8.8.8",
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.0",
+        "168.63.129.15",
+        "169.253.255.255",
+        "169.255.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.0.1.0",
+        "192.0.3.0",
+        "192.167.255.255",
+        "192.169.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "::ffff:8.8.8.8",
+        "64:ff9b::8.8.8.8",
+        "2000::1",
+        "2001:200::1",
+        "2001:db7:ffff::1",
+        "2001:db9::1",
+        "2001:4860:4860::8888",
+        "2003::1",
+        "2620:fe::fe",
+        "3ffd:ffff::1",
+    ],
+)
+def test_public_addresses(address: str) -> None:
+    """Those next to each special network, too: no network is taken for larger than it is."""
+    assert _refusal(address) == ""
+
+
+@given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
+def test_what_python_knows_as_special_is_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """Where the standard library says that an address is not global, nothing else may be said here."""
+    address = translated(plain(address))
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        assert special_kind(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_ipv4_inside_ipv6_is_what_it_is_inside_of(address: ipaddress.IPv4Address) -> None:
+    """Mapped and translated addresses are judged by where they lead."""
+    for text in (f"::ffff:{address}", f"64:ff9b::{address}"):
+        assert special_kind(ipaddress.ip_address(text)) == special_kind(address)
+
+
+def test_the_allow_list() -> None:
+    """By network and port; without a port, on the usual ports."""
+    assert _refusal("10.1.2.3", allow=("10.1.0.0/16",)) == ""
+    assert _refusal("10.1.2.3", 26, allow=("10.1.0.0/16",)) == "private"
+    assert _refusal("10.1.2.3", 26, allow=("10.1.0.0/16:26", "10.1.0.0/16")) == ""
+    assert _refusal("10.1.2.3", 27, allow=("10.1.0.0/16:20-26",)) == "private"
+    assert _refusal("10.1.2.3", 26, allow=("10.1.0.0/16:20-26",)) == ""
+    assert _refusal("10.1.2.3", 9, allow=("10.1.0.0/16:*",)) == ""
+    assert _refusal("10.2.2.3", allow=("10.1.0.0/16",)) == "private"
+    assert _refusal("8.8.8.8", 2526, allow=("8.8.8.8:2526",)) == ""
+    assert _refusal("fd00::1", allow=("[fd00::/8]:25",)) == ""
+    assert _refusal("fd00::1", 587, allow=("[fd00::/8]:25",)) == "unique-local"
+    assert _refusal("fd00::1", allow=("fd00::/8",)) == ""
+    assert _refusal("::ffff:10.1.2.3", allow=("10.1.0.0/16",)) == ""
+    assert _refusal("64:ff9b::10.1.2.3", allow=("10.1.0.0/16",)) == "private"
+
+
+def test_the_deny_list() -> None:
+    """It wins, also over what leads there by way of a translator."""
+    deny = ("198.18.0.0/15", "8.8.8.0/24", "2620:fe::/48")
+    assert _refusal("8.8.8.8", deny=deny) == "denied"
+    assert _refusal("::ffff:8.8.8.8", deny=deny) == "denied"
+    assert _refusal("64:ff9b::8.8.8.8", deny=deny) == "denied"
+    assert _refusal("2620:fe::fe", deny=deny) == "denied"
+    assert _refusal("8.8.8.8", deny=deny, allow=("8.8.8.8:*",)) == "denied"
+    assert _refusal("8.8.4.4", deny=deny) == ""
+
+
+def test_ports() -> None:
+    """A public address has the usual ports only."""
+    assert _refusal("8.8.8.8", 6379) == "port"
+    assert _refusal("8.8.8.8", 587) == ""
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["", "a", "10.1.2.3/16", "10.1.0.0/16:", "10.1.0.0/16:0", "10.1.0.0/16:65536", "10.1.0.0/16:a", "10.1.0.0/16:1-",
+     "10.1.0.0/16:-1", "[fd00::/8", "[fd00::/8]25", "127.1:25", "0x7f.0.0.1", "localhost:25", "10.1.0.0/16:25:26"],
+)  # fmt: skip
+def test_entries_that_are_wrong(entry: str) -> None:
+    """Are not guessed at: the process does not start."""
+    with pytest.raises(ValueError, match=r"network|port|form"):
+        Policy(allow=[entry])
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    """Of an address that was written out, what it is; of a name, not where it leads."""
+    guard = Guard(Policy(), _MAIL)
+    with pytest.raises(AddressNotAllowed) as caught:
+        guard.check_host("127.0.0.1", 25)
+    assert str(caught.value) == (
+        "'127.0.0.1' is not a public address (loopback), so Clarion does not connect to it. An operator can allow it"
+        " with CLARION_EGRESS_ALLOW=127.0.0.1:25."
+    )
+    with pytest.raises(AddressNotAllowed) as caught:
+        guard.check(ipaddress.ip_address("10.1.2.3"), 25, "mail.example.org")
+    assert "10.1.2.3" not in str(caught.value)
+    with pytest.raises(AddressNotAllowed) as caught:
+        guard.check_host("mail.example.org", 2526)
+    assert str(caught.value).startswith("Port 2526 is none of 25, 587.")
+
+
+def test_a_port_of_the_allow_list_may_be_saved_with_a_name() -> None:
+    """Where the name leads is known at the connection only."""
+    Guard(Policy(["10.1.0.0/16:2526"]), _MAIL).check_host("mail.internal", 2526)
+
+
+async def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks meanwhile has the same answer; the next one asks anew. A failure is everybody's."""
+    asked: list[str] = []
+
+    def answer(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(name)
+        if name == "unknown.example.org":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    lookup = SystemLookup()
+    found = await asyncio.gather(*(lookup("mail.example.org") for _ in range(20)))
+    assert found == [["192.0.2.1"]] * 20
+    assert asked == ["mail.example.org"]
+    await lookup("mail.example.org")
+    assert len(asked) == 2
+    failed = await asyncio.gather(*(lookup("unknown.example.org") for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in failed] == [socket.gaierror] * 3
+    assert len(asked) == 3

@@ -56,8 +56,8 @@ def check_answer(operation: Operation, status: int, headers: Mapping[str, str], 
     if answer is None:
         raise UndescribedError(f"{what}: this status is not described: {raw[:500]!r}")
     known = {name.lower() for name in headers}
-    for name in answer.get("headers", ()):
-        if name.lower() not in known:
+    for name, header in answer.get("headers", {}).items():
+        if header["required"] and name.lower() not in known:
             raise UndescribedError(f"{what}: without {name}")
     if content := answer.get("content"):
         kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "").partition(";")[0]

@@ -136,8 +136,8 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
 
 def _answer(status: int, answer: Answer, schemas: _Schemas) -> dict[str, Any]:
     own = {
-        name: {"description": says, "required": True, "schema": {"type": "string"}}
-        for name, says in answer.headers.items()
+        name: {"description": says, "required": name in answer.headers, "schema": {"type": "string"}}
+        for name, says in {**answer.headers, **answer.may_have}.items()
     }
     made: dict[str, Any] = {
         "description": answer.description or HTTPStatus(status).phrase,

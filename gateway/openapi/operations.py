@@ -33,12 +33,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """type: of the body; None: there is none. headers: by name, what each says."""
+    """type: of the body; None: there is none. headers: by name, what each says; may_have: those not in each answer."""
 
     type: Any = None
     description: str = ""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    may_have: Mapping[str, str] = field(default_factory=dict)
     example: Any = None
 
 

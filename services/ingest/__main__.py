@@ -18,16 +18,19 @@ from services.ingest.audit.servicer import AuditServicer
 from services.ingest.audit.store import AuditStore
 from services.ingest.authenticate import Authenticator
 from services.ingest.event_log import JetStreamEventLog
+from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
 from services.ingest.known import KnownTenants
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
+from services.ingest.repeats import Repeats
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
+from services.trace import TraceWriter
 
 
 async def wire(settings: Settings, process: Process) -> Server:
@@ -58,7 +61,9 @@ async def wire(settings: Settings, process: Process) -> Server:
     known = KnownTenants(watch, tenants)
     event_log = JetStreamEventLog(connection)
     pressure = Pressure()
-    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known)
+    fingerprints = Fingerprints(vault.tags("ingest/fingerprint"))
+    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known, fingerprints)
+    repeats = Repeats(TraceWriter(nats.Publisher(connection)))
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
@@ -71,6 +76,7 @@ async def wire(settings: Settings, process: Process) -> Server:
         await reading
 
     process.on_drain(event_log.drain)
+    process.on_drain(repeats.drain)
     process.on_drain(finish_ledger)
 
     authenticator = Authenticator(watch, tenants, vault)
@@ -81,7 +87,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     server.add(
         ingest_pb2_grpc.add_IngestServiceServicer_to_server,
-        IngestServicer(acceptor, authenticator),
+        IngestServicer(acceptor, authenticator, repeats),
         "clarion.ingest.v1.IngestService",
     )
     server.add(

@@ -9,12 +9,14 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import validate
+from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import (
     Admission,
     Admitted,
     Appended,
     ContentKey,
     EventLog,
+    First,
     LimitKind,
     Reached,
     Tenants,
@@ -28,23 +30,43 @@ QUOTA_RETRY_AFTER_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The event's id (of a duplicate: the first one's)."""
+    """The event's id and type (of a duplicate: the first one's).
+
+    differs: a duplicate that asked for something else than the first one. False where nobody knows what that was.
+    """
 
     event_id: str
+    event_type: str
     duplicate: bool
+    differs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """first: what repeats of the same key are compared with; None: they are the same, or nobody knows."""
+
+    accepted: Accepted
+    first: First | None
 
 
 class Acceptor:
     """The way in, for one process."""
 
     def __init__(
-        self, admission: Admission, log: EventLog, tenants: Tenants, *, now: clock.Clock = clock.now_us
+        self,
+        admission: Admission,
+        log: EventLog,
+        tenants: Tenants,
+        fingerprints: Fingerprints,
+        *,
+        now: clock.Clock = clock.now_us,
     ) -> None:
         self._admission = admission
         self._log = log
         self._tenants = tenants
+        self._fingerprints = fingerprints
         self._now = now
-        self._under_way: dict[bytes, asyncio.Future[Accepted]] = {}
+        self._under_way: dict[bytes, asyncio.Future[_Outcome]] = {}
 
     async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent) -> Accepted:
         """Store the event, or find that it is a duplicate.
@@ -52,41 +74,91 @@ class Acceptor:
         Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE or OVERLOADED (the broker).
         """
         validate.check(new)
-        key = await self._key(tenant_id, new)
-        first = self._under_way.get(key)
-        if first is not None:
-            return Accepted((await asyncio.shield(first)).event_id, duplicate=True)
-        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        key, own = await self._key(tenant_id, new)
+        leader = self._under_way.get(key)
+        if leader is not None:
+            outcome = await asyncio.shield(leader)
+            return self._repeat(outcome.accepted.event_id, new, outcome.first).accepted
+        future: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
-            accepted = await self._admit_and_store(tenant_id, key, new)
+            outcome = await self._admit_and_store(tenant_id, key, own, new)
         except BaseException as error:
             future.set_exception(_for_followers(error))
             future.exception()  # there may be no follower to see it
             raise
         else:
-            future.set_result(accepted)
-            return accepted
+            future.set_result(outcome)
+            return outcome.accepted
         finally:
             del self._under_way[key]
 
-    async def _admit_and_store(self, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> Accepted:
-        admitted = await self._admission.admit(tenant_id, key, new_id(), weight(new))
-        if admitted.verdict is Verdict.STORED:
-            return Accepted(admitted.event_id, duplicate=True)
+    async def _admit_and_store(
+        self, tenant_id: str, key: bytes, own: First | None, new: ingest_pb2.NewEvent
+    ) -> _Outcome:
+        admitted = await self._admission.admit(tenant_id, key, new_id(), weight(new), own)
         if admitted.verdict is Verdict.LIMITED:
             raise await self._refusal(tenant_id, admitted.reached)
-        appended: Appended = await self._log.append(self._event(admitted, tenant_id, key, new))
-        if appended.event_id != admitted.event_id:
-            await self._admission.correct(tenant_id, key, admitted.event_id, appended.event_id)
-        return Accepted(appended.event_id, duplicate=appended.duplicate or admitted.verdict is Verdict.PENDING)
+        if admitted.verdict is Verdict.STORED:
+            first = admitted.first
+            if own is not None and first is None:
+                first = await self._look_up(tenant_id, key, admitted.event_id)
+            return self._repeat(admitted.event_id, new, first)
+        appended = await self._log.append(self._event(admitted, tenant_id, key, new))
+        if admitted.verdict is Verdict.NEW and appended.first is None:
+            return _Outcome(Accepted(admitted.event_id, new.event_type, duplicate=False), own)
+        return await self._settle(tenant_id, key, own, new, admitted, appended)
 
-    async def _key(self, tenant_id: str, new: ingest_pb2.NewEvent) -> bytes:
+    async def _settle(
+        self,
+        tenant_id: str,
+        key: bytes,
+        own: First | None,
+        new: ingest_pb2.NewEvent,
+        admitted: Admitted,
+        appended: Appended,
+    ) -> _Outcome:
+        """Answer a call whose key was known, to admission or the broker, by the event that is stored.
+
+        Of two processes one may have claimed the key with its body, and the other one stored another.
+        """
+        stored = appended.first if appended.first is not None else new
+        first = self._fingerprints.first(stored) if own is not None else None
+        claimed = own if admitted.verdict is Verdict.NEW else admitted.first
+        is_moved = appended.event_id != admitted.event_id
+        is_other = first is not None and (claimed is None or self._fingerprints.differs(stored, claimed))
+        if is_moved or is_other:
+            await self._admission.correct(tenant_id, key, admitted.event_id, appended.event_id, first)
+        if is_moved or first != own:
+            return self._repeat(appended.event_id, new, first)
+        # A claim of the same body: whether this call's event or an earlier one's was stored, nobody can tell.
+        known = admitted.verdict is Verdict.PENDING and not is_other
+        return _Outcome(Accepted(appended.event_id, new.event_type, duplicate=known), first)
+
+    def _repeat(self, event_id: str, new: ingest_pb2.NewEvent, first: First | None) -> _Outcome:
+        """Return the first event's answer."""
+        if first is None:
+            return _Outcome(Accepted(event_id, new.event_type, duplicate=True), None)
+        differs = self._fingerprints.differs(new, first)
+        return _Outcome(Accepted(event_id, first.event_type, duplicate=True, differs=differs), first)
+
+    async def _look_up(self, tenant_id: str, key: bytes, event_id: str) -> First | None:
+        """Return what the ledger knows of an event that came while admission was away, and keep it for the next."""
+        event = await self._admission.stored_event(tenant_id, event_id)
+        if event is None:
+            return None
+        first = self._fingerprints.first(event)
+        await self._admission.correct(tenant_id, key, event_id, event_id, first)
+        return first
+
+    async def _key(self, tenant_id: str, new: ingest_pb2.NewEvent) -> tuple[bytes, First | None]:
+        """Return the event's key and what is kept beside it; None: the key is made of the whole body."""
         if new.idempotency_key:
-            return validate.caller_key(tenant_id, new.idempotency_key)
+            return validate.caller_key(tenant_id, new.idempotency_key), self._fingerprints.first(new)
         settings = await self._tenants.settings(tenant_id)
-        is_literal = settings.content_key is ContentKey.SEED
-        return validate.seed_key(tenant_id, new) if is_literal else validate.content_key(tenant_id, new)
+        if settings.content_key is ContentKey.SEED:
+            return validate.seed_key(tenant_id, new), self._fingerprints.first(new)
+        return validate.content_key(tenant_id, new), None
 
     async def _refusal(self, tenant_id: str, reached: Reached | None) -> ClarionError:
         if reached is None or reached.kind is LimitKind.UNFINISHED:

@@ -3,14 +3,16 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from prometheus_client import Counter, Histogram
 
+from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import Admitted, LimitKind, Reached, Verdict
+from services.ingest.ports import Admitted, First, LimitKind, Reached, Verdict
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -34,6 +36,7 @@ class _Claim:
     key_hash: bytes
     event_id: str
     size: int
+    first: First | None
 
 
 class PostgresAdmission:
@@ -48,19 +51,34 @@ class PostgresAdmission:
         self._paused_until = 0.0
         self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
 
-    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str, size: int) -> Admitted:
+    async def admit(
+        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
+    ) -> Admitted:
         """Claim the key; no two calls with the same key may be under way in one process."""
-        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id, size))
+        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id, size, first))
 
-    async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
+    async def correct(
+        self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
+    ) -> None:
         """See ports.Admission. What this leaves undone is done by the ledger, if it has not read the event yet."""
         if time.monotonic() < self._paused_until:
             return
+        kept = (first.event_type, first.fingerprint) if first is not None else (None, None)
         try:
             _STATEMENTS.labels("admission").inc()
-            await self._pool.execute(_QUERIES.correct, tenant_id, key_hash, claimed, first)
+            await self._pool.execute(_QUERIES.correct, tenant_id, key_hash, claimed, stored, *kept)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("correction_failed", error=repr(error), event_id=first)
+            log.warning("correction_failed", error=repr(error), event_id=stored)
+
+    async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+        """See ports.Admission."""
+        try:
+            _STATEMENTS.labels("admission").inc()
+            raw = await self._pool.fetchval(_QUERIES.stored_event, tenant_id, event_id)
+        except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            log.warning("first_event_unread", error=repr(error), event_id=event_id)
+            return None
+        return event_pb2.Event.FromString(raw) if raw is not None else None
 
     async def _flush(self, claims: list[_Claim]) -> list[Admitted]:
         if time.monotonic() < self._paused_until:
@@ -72,7 +90,7 @@ class PostgresAdmission:
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return self._without(claims)
         self._outage.reset()
-        return [Admitted(str(row["event_id"]), Verdict(row["verdict"]), _reached(row)) for row in rows]
+        return [Admitted(str(row["event_id"]), Verdict(row["verdict"]), _reached(row), _first(row)) for row in rows]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -98,11 +116,17 @@ def _reached(row: asyncpg.Record) -> Reached | None:
     return Reached(LimitKind(kind), row["bound"], row["retry_after"]) if kind else None
 
 
-def _columns(claims: list[_Claim]) -> tuple[list[str], list[bytes], list[str], list[int]]:
+def _first(row: asyncpg.Record) -> First | None:
+    return First(row["first_type"], row["first_fingerprint"]) if row["first_fingerprint"] is not None else None
+
+
+def _columns(claims: list[_Claim]) -> tuple[list[Any], ...]:
     """Asyncpg takes UUIDs as text."""
     return (
         [claim.tenant_id for claim in claims],
         [claim.key_hash for claim in claims],
         [claim.event_id for claim in claims],
         [claim.size for claim in claims],
+        [claim.first.event_type if claim.first is not None else None for claim in claims],
+        [claim.first.fingerprint if claim.first is not None else None for claim in claims],
     )

@@ -24,7 +24,7 @@ class JetStreamEventLog:
         self._manager = connection.jetstream(timeout=2)
 
     async def append(self, event: event_pb2.Event) -> Appended:
-        """Return when the event is on disk; of a duplicate, with the id of the one that is there.
+        """Return when the event is on disk; of a duplicate, with the one that is there.
 
         Raises UNAVAILABLE or OVERLOADED; the event may be on disk all the same, and a repeat finds it.
         """
@@ -36,26 +36,25 @@ class JetStreamEventLog:
             )
         )
         if not stored.duplicate:
-            return Appended(event.id, duplicate=False)
-        first_id = await self._first_id(event, stored.sequence)
-        # Our own id: an earlier try of this very call had reached the disk, and only its answer was lost.
-        return Appended(first_id, duplicate=first_id != event.id)
+            return Appended(event.id)
+        first = await self._first(event, stored.sequence)
+        return Appended(first.id if first is not None else event.id, first)
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
         await self._publisher.drain()
 
-    async def _first_id(self, event: event_pb2.Event, sequence: int) -> str:
+    async def _first(self, event: event_pb2.Event, sequence: int) -> event_pb2.Event | None:
         """The broker's answer to a duplicate names the sequence of the first one."""
         try:
             message = await self._manager.get_msg(topology.EVENTS, sequence, direct=True)
         except nats.js.errors.NotFoundError:  # purged: then admission's row has long been marked, and was lost
             log.warning("duplicate_unread", sequence=sequence, event_id=event.id)
-            return event.id
+            return None
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
             raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1) from error
         first = event_pb2.Event.FromString(message.data or b"")
-        return first.id if first.dedupe_key == event.dedupe_key else event.id
+        return first if first.dedupe_key == event.dedupe_key else None
 
 
 def _message_id(event: event_pb2.Event) -> str:

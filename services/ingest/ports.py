@@ -49,28 +49,48 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What is kept of a key's first event, to answer its repeats. fingerprint: see fingerprint.py."""
+
+    event_type: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """Admission's answer.
 
     event_id: the first event's, where this one is a duplicate. reached: the limit, where it is LIMITED.
+    first: of a duplicate, where it was kept.
     """
 
     event_id: str
     verdict: Verdict
     reached: Reached | None = None
+    first: First | None = None
 
 
 class Admission(Protocol):
     """Duplicates and limits, exact over any number of ingest processes."""
 
-    async def admit(self, tenant_id: str, key_hash: bytes, event_id: str, size: int) -> Admitted:
+    async def admit(
+        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
+    ) -> Admitted:
         """Claim the key for this event, and size bytes of the tenant's budget (weight.py).
 
-        Never raises for want of a database: then it is NEW, or LIMITED.
+        first: kept for the key's repeats. Never raises for want of a database: then it is NEW, or LIMITED.
         """
 
-    async def correct(self, tenant_id: str, key_hash: bytes, claimed: str, first: str) -> None:
-        """Take note that the key, claimed for one event, had been another's, which is stored. Never raises."""
+    async def correct(
+        self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
+    ) -> None:
+        """Take note that the key, claimed for one event, is that of a stored one: another, or one with another body.
+
+        Never raises.
+        """
+
+    async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+        """Return an event as it was accepted; None: it was erased, or the database is away."""
 
 
 class ContentKey(Enum):
@@ -102,10 +122,13 @@ class Tenants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The event log's answer: the id under which the event is stored."""
+    """The event log's answer: the id under which the event is stored.
+
+    first: the event that was there before, which may be an earlier try of this very call; None: this one is stored.
+    """
 
     event_id: str
-    duplicate: bool
+    first: event_pb2.Event | None = None
 
 
 class EventLog(Protocol):

@@ -1,19 +1,24 @@
 -- Admission.
 
 -- name: admit
-SELECT ordinal, event_id, verdict, limited_by, bound, retry_after
-FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5)
+SELECT ordinal, event_id, verdict, limited_by, bound, retry_after, first_type, first_fingerprint
+FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7)
 
 -- The broker knew the key when admission did not (its row was lost, or never written): the first event is another.
+-- Or it is this one, with another body than the row says.
 -- name: correct
 WITH corrected AS (
-    UPDATE ingest.admission SET event_id = $4, stored = true
+    UPDATE ingest.admission SET event_id = $4, stored = true, event_type = $5, fingerprint = $6
     WHERE tenant_id = $1 AND key_hash = $2 AND event_id = $3
     RETURNING tenant_id, size
 )
 UPDATE ingest.backlog b
 SET unfinished = greatest(0, b.unfinished - 1), unfinished_bytes = greatest(0, b.unfinished_bytes - c.size)
-FROM corrected c WHERE b.tenant_id = c.tenant_id
+FROM corrected c WHERE b.tenant_id = c.tenant_id AND $3::uuid <> $4::uuid
+
+-- Of an event whose key has no fingerprint: it came while PostgreSQL was away.
+-- name: stored_event
+SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
 
 -- The ledger knows that these reached EVENTS. Adds what admission could not write, and puts right a pending row that
 -- a repeat of such an event made before the ledger read it.
@@ -22,7 +27,11 @@ INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, create
 SELECT t.tenant_id, t.key_hash, t.event_id, true, 'epoch'::timestamptz + t.created_us * interval '1 microsecond'
 FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[]) AS t (tenant_id, key_hash, event_id, created_us)
 ORDER BY t.tenant_id, t.key_hash
-ON CONFLICT (tenant_id, key_hash) DO UPDATE SET stored = true, event_id = EXCLUDED.event_id
+ON CONFLICT (tenant_id, key_hash) DO UPDATE SET
+    stored = true,
+    event_id = EXCLUDED.event_id,
+    event_type = CASE WHEN m.event_id = EXCLUDED.event_id THEN m.event_type END,
+    fingerprint = CASE WHEN m.event_id = EXCLUDED.event_id THEN m.fingerprint END
 WHERE NOT m.stored AND m.created_at < EXCLUDED.created_at + interval '24 hours'
 
 -- name: release_backlog

@@ -14,6 +14,7 @@ from runtime.telemetry import current_trace, labelled
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator
+from services.ingest.repeats import Repeats
 
 MAX_ITEMS = 512
 MIB = 1024 * 1024
@@ -31,9 +32,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     # The gateway's groups have 4 MiB at most.
     MAX_BYTES: ClassVar = {"AcceptEvents": 5 * MIB, "TriggerEvent": validate.MAX_SENT_BYTES + 16 * 1024}
 
-    def __init__(self, acceptor: Acceptor, authenticator: Authenticator) -> None:
+    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: Repeats) -> None:
         self._acceptor = acceptor
         self._authenticator = authenticator
+        self._repeats = repeats
 
     async def TriggerEvent(
         self, request: ingest_pb2.TriggerEventRequest, context: Any
@@ -46,7 +48,12 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         if not request.event.trace_id:
             request.event.trace_id = current_trace()
         accepted = await self._accept(identity.tenant_id, request.event)
-        return ingest_pb2.TriggerEventResponse(event_id=accepted.event_id, duplicate=accepted.duplicate)
+        return ingest_pb2.TriggerEventResponse(
+            event_id=accepted.event_id,
+            duplicate=accepted.duplicate,
+            event_type=accepted.event_type,
+            differs=accepted.differs,
+        )
 
     async def AcceptEvents(
         self, request: ingest_pb2.AcceptEventsRequest, context: Any
@@ -81,7 +88,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())
         return ingest_pb2.AcceptResult(
-            accepted=ingest_pb2.Accepted(event_id=accepted.event_id, duplicate=accepted.duplicate)
+            accepted=ingest_pb2.Accepted(
+                event_id=accepted.event_id,
+                duplicate=accepted.duplicate,
+                first_type=accepted.event_type if accepted.duplicate else "",
+            )
         )
 
     async def _accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> Accepted:
@@ -102,4 +113,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             duplicate=accepted.duplicate,
             trace_id=event.trace_id,
         )
+        if accepted.differs:
+            log.warning("repeat_differs", tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id)
+            self._repeats.differs(tenant_id, accepted.event_id, event.event_type)
         return accepted

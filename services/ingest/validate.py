@@ -69,9 +69,17 @@ def caller_key(tenant_id: str, idempotency_key: str) -> bytes:
 
 def content_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
     """Return the key of an event by all that the caller sent."""
-    return _digest(
-        b"content",
-        tenant_id.encode(),
+    return _digest(b"content", tenant_id.encode(), *content(event))
+
+
+def seed_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
+    """Return the key of an event by tenant, type and payload alone."""
+    return _digest(b"seed", tenant_id.encode(), event.event_type.encode(), *_payload(event))
+
+
+def content(event: ingest_pb2.NewEvent | event_pb2.Event) -> tuple[bytes, ...]:
+    """Return all that the caller asked for: what makes two bodies the same."""
+    return (
         event.event_type.encode(),
         event.caller_event_id.encode(),
         *_payload(event),
@@ -80,12 +88,7 @@ def content_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
     )
 
 
-def seed_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
-    """Return the key of an event by tenant, type and payload alone."""
-    return _digest(b"seed", tenant_id.encode(), event.event_type.encode(), *_payload(event))
-
-
-def _payload(event: ingest_pb2.NewEvent) -> tuple[bytes, ...]:
+def _payload(event: ingest_pb2.NewEvent | event_pb2.Event) -> tuple[bytes, ...]:
     recipient = event.recipient
     return (
         recipient.user_id.encode(),

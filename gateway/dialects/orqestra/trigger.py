@@ -22,7 +22,7 @@ class Trigger:
 
     @answers
     async def trigger(self, request: web.Request) -> web.StreamResponse:
-        """Answer 200 once the event is stored; a duplicate gets the first one's answer."""
+        """Answer 200 once the event is stored; a repeat gets the first one's answer, and a header that says so."""
         tenant = await self._authenticator.tenant(request)
         request[TENANT_ID] = tenant.id
         raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
@@ -35,5 +35,10 @@ class Trigger:
         event.trace_id = telemetry.current_trace()
         accepted = await self._acceptor.accept(tenant.id, event)
         request[EVENT_ID] = accepted.event_id
-        message = f"Event {event.event_type} dispatched securely for {tenant.name}"
-        return json_reply({"success": True, "message": message}, headers={"X-Event-Id": accepted.event_id})
+        # An ingest of the version before names no type.
+        event_type = accepted.first_type or event.event_type
+        message = f"Event {event_type} dispatched securely for {tenant.name}"
+        headers = {"X-Event-Id": accepted.event_id}
+        if accepted.duplicate:
+            headers["Idempotent-Replayed"] = "true"
+        return json_reply({"success": True, "message": message}, headers=headers)

@@ -42,7 +42,7 @@ class Trigger(OpenShape):
 
 
 class Triggered(Shape):
-    """The event is stored; a repeat gets the first one's answer."""
+    """The event is stored; a repeat gets the first one's answer, whatever its body."""
 
     success: Annotated[bool, Meta(extra_json_schema={"const": True})]
     message: str
@@ -112,7 +112,7 @@ _NOTIFICATION = {
 _KEY = Parameter(
     "X-Idempotency-Key",
     Annotated[str, Meta(min_length=1, max_length=255, pattern="^[!-~]+$")],
-    "The same key within 24 hours is the same event, whatever the body.",
+    "The same key within 24 hours is the same event: a repeat gets the first one's answer, whatever its body.",
     place="header",
 )
 _SIGNATURE = Parameter(
@@ -137,7 +137,8 @@ OPERATIONS = (
         {
             200: Answer(
                 Triggered,
-                headers={"X-Event-Id": "The event's id."},
+                headers={"X-Event-Id": "The event's id; of a repeat, the first one's."},
+                may_have={"Idempotent-Replayed": '"true": this is the answer of the first call with this key.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
             **orqestra_faults(401, 429, 503, body=True),

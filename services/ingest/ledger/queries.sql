@@ -50,6 +50,18 @@ WHERE w.finished_at IS NOT NULL
     AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
 GROUP BY w.tenant_id
 
+-- The first one of each event stays. What is older than $5 and has no row was deleted by retention.
+-- name: note_repeats
+INSERT INTO ingest.events AS e (id, tenant_id, repeat_differed_at, repeat_type)
+SELECT t.id, t.tenant_id, 'epoch'::timestamptz + t.at_us * interval '1 microsecond', t.event_type
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[]) AS t (id, tenant_id, at_us, event_type)
+WHERE t.id >= $5::uuid OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = t.id)
+ORDER BY t.id
+ON CONFLICT (id) DO UPDATE SET
+    repeat_differed_at = EXCLUDED.repeat_differed_at,
+    repeat_type = EXCLUDED.repeat_type
+WHERE e.repeat_differed_at IS NULL
+
 -- Rows that had to be made for what came so late that retention had deleted theirs: it finds them by this.
 -- name: finish_late
 UPDATE ingest.events SET finished_at = now()
@@ -176,12 +188,12 @@ SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 
 -- name: event
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of, is_test
+    route_reason, planned, finished_at, replay_of, is_test, repeat_differed_at, repeat_type
 FROM ingest.events WHERE id = $1
 
 -- name: events_of_recipient
 SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of, is_test
+    route_reason, planned, finished_at, replay_of, is_test, repeat_differed_at, repeat_type
 FROM ingest.events WHERE user_id = $2 AND tenant_id = $1 AND ($3::uuid IS NULL OR id < $3)
 ORDER BY id DESC
 LIMIT $4

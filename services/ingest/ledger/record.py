@@ -61,6 +61,8 @@ class Group:
     deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
     attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
     dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
+    # The first record of each event whose key a later call used for something else.
+    repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
     # (tenant, key hash, event, accepted_us) of what is now known to be in EVENTS.
     stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
 
@@ -101,6 +103,8 @@ def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Er
             _died(rows, item, erasures)
         elif item.HasField("reported"):
             _reported(rows, item)
+        elif item.HasField("repeat"):
+            rows.repeats.setdefault(item.event_id, item)
     _finish(rows)
     return rows
 

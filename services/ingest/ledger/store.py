@@ -59,7 +59,8 @@ class LedgerStore:
 
     async def write(self, group: Group) -> None:
         """Store the group for good, finish what it was the end of, and tell admission which keys are stored."""
-        late = group.add_late(first_id(self._now() - _LATE_US))
+        before = first_id(self._now() - _LATE_US)
+        late = group.add_late(before)
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT
             finished = await self._write_rows(connection, group)
@@ -71,6 +72,8 @@ class LedgerStore:
             # Not in that transaction: it holds locks on this group's events, and these are others, which another
             # process may hold that waits for one of ours. What a crash leaves unfinished here, tidy() finishes.
             await self._execute(self._durable, _QUERIES.finish_events, [unsure])
+        if group.repeats:  # neither in that transaction, for the same reason
+            await self._execute(self._durable, _QUERIES.note_repeats, [*_repeat_columns(group), before])
         await self._mark_stored(group)
 
     async def _write_rows(self, connection: Any, group: Group) -> dict[str, tuple[int, int]]:
@@ -264,6 +267,16 @@ def _event_columns(group: Group) -> list[list[Any]]:
         [row.replay_of for row in rows],
         [row.is_test for row in rows],
         [row.size for row in rows],
+    ]
+
+
+def _repeat_columns(group: Group) -> list[list[Any]]:
+    records = list(group.repeats.values())
+    return [
+        [record.event_id for record in records],
+        [record.tenant_id for record in records],
+        [record.at_us for record in records],
+        [record.repeat.event_type for record in records],
     ]
 
 

@@ -65,6 +65,18 @@ def timeline(
         )
         for replay in replays
     ]
+    if event["repeat_differed_at"] is not None:
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="repeated",
+                at_us=to_us(event["repeat_differed_at"]),
+                outcome="skipped",
+                reason="body_differs",
+                detail=f"A call with the same key asked for something else (eventType {event['repeat_type']})."
+                " It got this event's answer, and nothing was sent for it.",
+                service="ingest",
+            )
+        )
     return sorted(steps, key=lambda step: step.at_us)
 
 

@@ -25,6 +25,17 @@ async def test_same_event(shop: Shop) -> None:
     body = event()
     answers = [await shop.tenant.trigger(body) for _ in range(3)]
     assert len({(answer.status, str(answer.body), answer.event_id) for answer in answers}) == 1
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true", "true"]
+    assert await sent_of(shop, answers) == [answers[0].event_id]
+
+
+async def test_same_key_with_another_body(shop: Shop) -> None:
+    """On purpose no error: the first answer to the letter, and only the first event is sent."""
+    await shop.template("order.confirmed", "SMS")
+    body = event()
+    key = {"X-Idempotency-Key": "order-1"}
+    answers = [await shop.tenant.trigger(sent, headers=key) for sent in (body, {**body, "eventType": "order.shipped"})]
+    assert len({(answer.status, str(answer.body), answer.event_id) for answer in answers}) == 1
     assert await sent_of(shop, answers) == [answers[0].event_id]
 
 

@@ -60,6 +60,42 @@ async def test_the_same_event_twice_is_one(http: aiohttp.ClientSession, create_t
     assert other[2]["X-Event-Id"] != first[2]["X-Event-Id"]
 
 
+async def test_a_repeat_gets_the_first_answer(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """Marked, with the first one's type and id whatever it asks for; the first event's timeline says what it was."""
+    tenant = await create_tenant("Acorn Shop")
+    key = {"X-Idempotency-Key": "k"}
+    first = await trigger(http, tenant, **key)
+    again = await trigger(http, tenant, **key)
+    other = await trigger(http, tenant, {**EVENT, "eventType": "second.type"}, **key)
+    assert "Idempotent-Replayed" not in first[2]
+    for status, body, headers in (again, other):
+        assert (status, body) == first[:2]
+        assert headers["X-Event-Id"] == first[2]["X-Event-Id"]
+        assert headers["Idempotent-Replayed"] == "true"
+
+    async def repeated() -> dict[str, Any] | None:
+        async with http.get(f"/api/v1/admin/events/{first[2]['X-Event-Id']}", headers=admin) as answer:
+            event: dict[str, Any] = await answer.json()
+        return next((step for step in event.get("timeline", []) if step["step"] == "repeated"), None)
+
+    step = await eventually(repeated)
+    assert (step["outcome"], step["reason"]) == ("skipped", "body_differs")
+    assert "second.type" in step["detail"]
+    async with http.get(f"/api/v1/admin/events?tenant_id={tenant.id}", headers=admin) as answer:
+        events = (await answer.json())["data"]
+    assert [(event["id"], event["event_type"]) for event in events] == [(first[2]["X-Event-Id"], "order.confirmed")]
+
+
+async def test_a_repeat_without_a_key_is_marked_too(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
+    """Its content is its key."""
+    tenant = await create_tenant()
+    answers = [await trigger(http, tenant) for _ in range(2)]
+    assert answers[0][1] == answers[1][1]
+    assert [headers.get("Idempotent-Replayed") for _, _, headers in answers] == [None, "true"]
+
+
 async def test_a_key_names_one_event_for_a_hundred_at_once(
     http: aiohttp.ClientSession, create_tenant: CreateTenant
 ) -> None:

@@ -98,6 +98,11 @@ def attempted(
     return _record(one, at_us or one.accepted_at_us + 10_000 * attempt, attempted=step)
 
 
+def repeat(one: event_pb2.Event, event_type: str, at_us: int = 0) -> trace_pb2.TraceRecord:
+    """Ingest's record of a call that used the event's key for something else."""
+    return _record(one, at_us or one.accepted_at_us + 1_000_000, repeat=trace_pb2.Repeat(event_type=event_type))
+
+
 def accepted(one: event_pb2.Event) -> nats.Outgoing:
     """The message of EVENTS."""
     return nats.Outgoing(topology.event_subject(one.tenant_id), one.SerializeToString())

@@ -69,7 +69,9 @@ async def test_a_refused_key_stays_refused(pair: list[Ingest], streams: Streams)
         answers = [results[0] for results in await asyncio.gather(*calls)]
         assert {answer.error.code for answer in answers} == {error_pb2.ERROR_CODE_LIMITED}
     [again] = await pair[1].accept(tenant.id, new_event("within"))
-    assert again.accepted == ingest_pb2.Accepted(event_id=first.accepted.event_id, duplicate=True)
+    assert again.accepted == ingest_pb2.Accepted(
+        event_id=first.accepted.event_id, duplicate=True, first_type="order.confirmed"
+    )
     assert len(await streams.events()) == 1
 
 

@@ -183,6 +183,30 @@ async def test_a_repeat_s_row_is_put_right(ledger: Ledger, pool: Pool) -> None:
     assert (str(row["event_id"]), row["stored"]) == (claimed, False)
 
 
+async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
+    """Read before the event, with it, twice: the first one stands on the timeline; the event is finished as ever."""
+    event = builders.event(TENANT)
+    first = builders.repeat(event, "second.type")
+    later = builders.repeat(event, "third.type", at_us=first.at_us + 1)
+    for records in (group([first]), group([event, later]), group([later])):
+        await ledger.store.write(records)
+    await ledger.store.write(group([builders.routed(event, {builders.delivery_id(event): SKIPPED})]))
+    answer = await ledger.finished(event.id)
+    assert answer.event.event_type == event.event_type
+    [step] = [step for step in answer.steps if step.step == "repeated"]
+    assert step.at_us == first.at_us
+    assert "second.type" in step.detail
+    assert await ledger.events(tenant_id=TENANT) == [event.id]
+
+
+async def test_a_repeat_of_what_retention_deleted(ledger: Ledger, pool: Pool) -> None:
+    """Leaves no row behind that would never be finished."""
+    event = builders.event(TENANT)
+    builders.age(event, 1.1)
+    await ledger.store.write(group([builders.repeat(event, "second.type")]))
+    assert await pool.fetchval("SELECT count(*) FROM ingest.events") == 0
+
+
 async def test_what_cannot_be_written_spares_the_rest(ledger: Ledger, streams: Streams, connection: Client) -> None:
     """Garbage bytes, nonsense ids and texts no table takes are dropped alone, also out of one message of TRACE."""
     good = [builders.event(TENANT) for _ in range(20)]

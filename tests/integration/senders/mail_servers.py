@@ -30,12 +30,14 @@ def hang_up(server: SMTP) -> None:
 class Catcher:
     """aiosmtpd's handler: keeps what it takes. rcpt and data answer in its place where they are set.
 
-    hang_up_on_reuse: the second message of a connection finds nobody there.
+    hang_up_on_reuse: the second message of a connection finds nobody there. closes_on_reuse: it is answered so, and
+    the connection closed, as servers do that take a number of messages per connection.
     """
 
     rcpt: str = ""
     data: Reply | None = None
     hang_up_on_reuse: bool = False
+    closes_on_reuse: str = ""
     envelopes: list[Envelope] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
 
@@ -46,6 +48,10 @@ class Catcher:
         known = any(session is one for one in self.sessions)
         if known and self.hang_up_on_reuse:
             hang_up(server)
+        if known and self.closes_on_reuse:
+            # After the reply, which is written as soon as this returns.
+            asyncio.get_running_loop().call_soon(cast(asyncio.Transport, server.transport).close)
+            return self.closes_on_reuse
         if not known:
             self.sessions.append(session)
         envelope.mail_from = address
@@ -66,6 +72,76 @@ class Catcher:
             return await self.data(server)
         self.envelopes.append(envelope)
         return f"250 2.0.0 Ok: queued as {len(self.envelopes):08X}"
+
+
+# What a server answers that has nothing against anything.
+_USUAL = {
+    "GREETING": "220 test",
+    "EHLO": "250-test\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES",
+    "DATA": "354 Go on",
+    "CONTENT": "250 2.0.0 Ok: queued as 4XyZ0001",
+    "QUIT": "221 2.0.0 Bye",
+}
+HANGS_UP = "hangs up"
+
+
+@dataclass
+class Dialogue:
+    """A server that answers each step as told, on plain sockets: aiosmtpd has no hook for some of them.
+
+    reply: of the step (GREETING, EHLO, MAIL, RCPT, DATA, CONTENT, RSET, QUIT), the connection and the message on it,
+    both from 1. "": the usual yes; HANGS_UP: the connection is closed without a word; after 421 it is closed, too.
+    steps: (connection, step) as they came. taken: the connection of each message that was taken.
+    """
+
+    reply: Callable[[str, int, int], str]
+    connections: int = 0
+    steps: list[tuple[int, str]] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    idle: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends."""
+        self.connections += 1
+        connection, message = self.connections, 0
+        self.idle.append(writer)
+        step = "GREETING"
+        try:
+            while step:
+                message += step == "MAIL"
+                self.steps.append((connection, step))
+                said = self.reply(step, connection, max(message, 1)) or _USUAL.get(step, "250 2.1.0 Ok")
+                if said == HANGS_UP:
+                    break
+                writer.write(said.encode() + b"\r\n")
+                if said.startswith("421") or step == "QUIT":
+                    break
+                if step == "CONTENT" and said.startswith("250"):
+                    self.taken.append(connection)
+                step = await _next_step(reader, content=said.startswith("354"))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+async def _next_step(reader: asyncio.StreamReader, *, content: bool) -> str:
+    if content:
+        await reader.readuntil(b"\r\n.\r\n")
+        return "CONTENT"
+    return (await reader.readline()).decode()[:4].strip().upper()
+
+
+@asynccontextmanager
+async def conversing(reply: Callable[[str, int, int], str]) -> AsyncIterator[tuple[int, Dialogue]]:
+    """Run a Dialogue on a port of 127.0.0.1."""
+    dialogue = Dialogue(reply)
+    server = await asyncio.start_server(dialogue.converse, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], dialogue
+    finally:
+        server.close()
+        await _end([writer.transport for writer in dialogue.idle])
 
 
 @dataclass

@@ -81,6 +81,26 @@ async def test_a_hung_mail_server_holds_nobody_up_and_is_tried_again(senders: Se
     assert {envelope.mail_from for envelope in catcher.envelopes} == {"noreply@relay.example"}
 
 
+async def test_a_mail_server_that_takes_one_message_per_connection(senders: Senders) -> None:
+    """421 at the second one uses no attempt and rests nobody: every mail is sent at its first."""
+    catcher = Catcher(closes_on_reuse="421 4.7.0 too many messages on this connection")
+    async with serving(catcher) as port:
+        provider_id = await senders.provider(
+            event_pb2.CHANNEL_EMAIL, "smtp", host="127.0.0.1", port=port, tls="none", from_email="noreply@relay.example"
+        )
+        mails = [builders.delivery(provider_id=provider_id) for _ in range(20)]
+        for mail in mails:
+            await senders.deliver(mail)
+
+        async def all_tried() -> bool:
+            return {one.delivery_id for one in await senders.attempts()} == {one.id for one in mails}
+
+        await eventually(all_tried)
+        records = await senders.attempts()
+    assert {(one.attempt, one.status) for one in records} == {(1, trace_pb2.DELIVERY_STATUS_SENT)}
+    assert len(catcher.envelopes) == len(mails)
+
+
 async def test_drains_on_sigterm(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """What it took is finished and acked; status 0; after a new start nothing comes twice."""
     provider_id = await senders.provider(event_pb2.CHANNEL_SMS, "sandbox")

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.settings import Secret
 from services.delivery.ports import MAX_DETAIL, Verdict
-from services.senders.channels.email.smtp.classify import Phase, classify
+from services.senders.channels.email.smtp.classify import Phase, classify, ends_connection
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from tests.unit.senders.builders import guard
@@ -22,7 +22,7 @@ from tests.unit.senders.builders import guard
         (552, "Too big", Phase.DATA, Verdict.PERMANENT, "message_refused"),
         (451, "4.3.0 Try again later", Phase.DATA, Verdict.TRANSIENT, "provider_deferred"),
         (450, "4.2.1 Mailbox busy", Phase.RECIPIENT, Verdict.TRANSIENT, "provider_deferred"),
-        (421, "4.3.2 Shutting down", Phase.MAIL, Verdict.TRANSIENT, "provider_deferred"),
+        (421, "4.3.2 Shutting down", Phase.MAIL, Verdict.THROTTLED, "provider_throttled"),
         (450, "4.7.1 Greylisted", Phase.RECIPIENT, Verdict.TRANSIENT, "provider_deferred"),
         (450, "4.7.0 Not now", Phase.MAIL, Verdict.THROTTLED, "provider_throttled"),
         (
@@ -48,6 +48,95 @@ def test_answers(code: int, words: str, phase: Phase, verdict: Verdict, reason: 
     result = classify(aiosmtplib.SMTPResponseException(code, words), phase)
     assert (result.verdict, result.reason, result.provider) == (verdict, reason, "smtp")
     assert words in result.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "phase", "waits"),
+    [
+        # Of the recipient or the content, whatever the words.
+        (450, "4.2.1 is receiving mail at a rate that prevents", Phase.RECIPIENT, "delivery"),
+        (450, "4.7.1 Error: too much mail", Phase.RECIPIENT, "delivery"),
+        (451, "4.7.1 Try again later", Phase.RECIPIENT, "delivery"),
+        (452, "4.2.2 Mailbox full, too many messages", Phase.DATA, "delivery"),
+        (452, "4.2.2 Over quota", Phase.RECIPIENT, "delivery"),
+        (452, "4.5.3 Too many recipients", Phase.RECIPIENT, "delivery"),
+        (552, "5.5.3 Too many recipients", Phase.RECIPIENT, "delivery"),
+        (552, "Too many recipients", Phase.RECIPIENT, "delivery"),
+        (450, "4.1.8 Domain of the sender not found, checked at a low rate", Phase.MAIL, "delivery"),
+        (421, "4.2.1 Mailbox is receiving mail too fast", Phase.DATA, "delivery"),
+        # Greylisting looks at one sender, one recipient, one address.
+        (451, "4.7.1 Greylisting in action, too many new senders", Phase.RECIPIENT, "delivery"),
+        (451, "4.7.1 Grey listed", Phase.MAIL, "delivery"),
+        (421, "4.7.0 Graylisted, come back in 300 seconds", Phase.DATA, "delivery"),
+        # Of the content, "later" (rspamd answers a message that it greylists so, after the content).
+        (451, "4.7.1 Try again later", Phase.DATA, "delivery"),
+        (451, "4.3.0 Temporary system problem", Phase.DATA, "delivery"),
+        (452, "4.3.1 Insufficient system storage", Phase.MAIL, "delivery"),
+        (451, "4.3.5 Server configuration problem", Phase.MAIL, "delivery"),
+        # Names and numbers are no words and no codes.
+        (450, "<rate@shop.example>: Sender address rejected", Phase.MAIL, "delivery"),
+        (450, "rate@shop.example is not known here", Phase.MAIL, "delivery"),
+        (450, "Client 4.7.1.2 cannot be resolved", Phase.MAIL, "delivery"),
+        # Nor is anything past the first lines read.
+        (450, "x" * 2000 + " too many", Phase.MAIL, "delivery"),
+        (450, "x@" * 16_000, Phase.MAIL, "delivery"),
+        # Of all that we send.
+        (421, "", Phase.CONNECT, "provider"),
+        (421, "4.3.2 All server ports are busy", Phase.CONNECT, "provider"),
+        (421, "4.7.1 Greylisted", Phase.CONNECT, "provider"),
+        (421, "4.4.2 Timeout", Phase.RECIPIENT, "provider"),
+        (421, "4.7.28 Unusual rate of mail from this address", Phase.DATA, "provider"),
+        (450, "4.7.1 Error: too much mail from 192.0.2.1", Phase.MAIL, "provider"),
+        (450, "4.3.2 Service currently unavailable", Phase.MAIL, "provider"),
+        (450, "#4.7.1 Your reputation is poor", Phase.MAIL, "provider"),
+        (450, "test\n4.7.1 by policy", Phase.MAIL, "provider"),
+        (454, "4.7.0 Temporary authentication failure", Phase.LOGIN, "provider"),
+        (454, "Throttling failure: Maximum sending rate exceeded.", Phase.DATA, "provider"),
+    ],
+)
+def test_who_waits(code: int, words: str, phase: Phase, waits: str) -> None:
+    """A "later" makes one delivery wait, or all that goes to the provider."""
+    result = classify(aiosmtplib.SMTPResponseException(code, words), phase)
+    assert result.verdict is {"delivery": Verdict.TRANSIENT, "provider": Verdict.THROTTLED}[waits]
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "phase"),
+    [
+        (552, "5.2.2 Mailbox full", Phase.RECIPIENT),
+        (552, "5.3.4 Message too big", Phase.DATA),
+        (552, "5.2.2 Over quota, too many recipients of this list", Phase.DATA),
+        (550, "5.5.3 Too many recipients", Phase.RECIPIENT),
+    ],
+)
+def test_what_is_refused_for_good(code: int, words: str, phase: Phase) -> None:
+    """5xx is: only 552 for too many recipients is an old way to say 452 (RFC 5321, 4.5.3.1.10)."""
+    assert classify(aiosmtplib.SMTPResponseException(code, words), phase).verdict is Verdict.PERMANENT
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "ends"),
+    [
+        (aiosmtplib.SMTPResponseException(421, ""), Phase.MAIL, True),
+        (aiosmtplib.SMTPResponseException(421, "4.2.1 Mailbox busy"), Phase.RECIPIENT, True),
+        (aiosmtplib.SMTPResponseException(421, "4.3.0 Later"), Phase.DATA, True),
+        (aiosmtplib.SMTPResponseException(450, "4.7.0 Message limit per connection"), Phase.MAIL, True),
+        (aiosmtplib.SMTPResponseException(452, "4.5.3 Too many recipients"), Phase.RECIPIENT, True),
+        (aiosmtplib.SMTPResponseException(451, "4.4.2 Timeout"), Phase.MAIL, True),
+        (aiosmtplib.SMTPResponseException(451, "Idle for too long, closing connection."), Phase.MAIL, True),
+        (aiosmtplib.SMTPResponseException(554, "5.7.1 Spam, closing connection"), Phase.DATA, False),
+        (aiosmtplib.SMTPServerDisconnected("gone"), Phase.RECIPIENT, True),
+        (aiosmtplib.SMTPServerDisconnected("gone"), Phase.DATA, False),
+        (aiosmtplib.SMTPResponseException(450, "4.7.0 Too many connections from here"), Phase.MAIL, False),
+        (aiosmtplib.SMTPResponseException(450, "4.2.1 Mailbox busy"), Phase.RECIPIENT, False),
+        (aiosmtplib.SMTPResponseException(550, "5.1.1 No such user"), Phase.RECIPIENT, False),
+        (aiosmtplib.SMTPResponseException(354, "limit of this session"), Phase.MAIL, False),
+        (aiosmtplib.SMTPReadTimeoutError("late"), Phase.MAIL, False),
+    ],
+)
+def test_which_replies_end_a_connection(error: Exception, phase: Phase, *, ends: bool) -> None:
+    """Those after which the next connection may fare better, and which say that this message was not taken."""
+    assert ends_connection(error, phase) is ends
 
 
 @pytest.mark.parametrize(

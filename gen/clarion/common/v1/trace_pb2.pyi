@@ -104,6 +104,7 @@ class TraceRecord(_message.Message):
     ROUTED_FIELD_NUMBER: _builtins.int
     ATTEMPTED_FIELD_NUMBER: _builtins.int
     REPORTED_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 of this record: a record stored twice is one."""
     event_id: _builtins.str
@@ -117,6 +118,8 @@ class TraceRecord(_message.Message):
     def attempted(self) -> Global___Attempted: ...
     @_builtins.property
     def reported(self) -> Global___Reported: ...
+    @_builtins.property
+    def repeat(self) -> Global___Repeat: ...
     def __init__(
         self,
         *,
@@ -128,12 +131,13 @@ class TraceRecord(_message.Message):
         routed: Global___Routed | None = ...,
         attempted: Global___Attempted | None = ...,
         reported: Global___Reported | None = ...,
+        repeat: Global___Repeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "reported", b"reported", "routed", b"routed", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -334,3 +338,25 @@ class Reported(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reported: _TypeAlias = Reported  # noqa: Y015
+
+@_typing.final
+class Repeat(_message.Message):
+    """A later call with the event's key asked for something else; nothing was sent for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    event_type: _builtins.str
+    """What it named as its type."""
+    def __init__(
+        self,
+        *,
+        event_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_type", b"event_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Repeat: _TypeAlias = Repeat  # noqa: Y015

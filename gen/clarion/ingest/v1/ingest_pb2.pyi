@@ -44,7 +44,9 @@ class NewEvent(_message.Message):
     payload_extra: _builtins.bytes
     """See clarion.common.v1.Event.payload_extra; empty means {}."""
     idempotency_key: _builtins.str
-    """Names this event for 24 hours: another with the same key is a duplicate. Empty: the content is the key."""
+    """Names this event for 24 hours: another with the same key is a duplicate, whatever it asks for. Empty: the content
+    is the key.
+    """
     trace_id: _builtins.str
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient: ...
@@ -101,18 +103,29 @@ class TriggerEventResponse(_message.Message):
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     DUPLICATE_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
+    """An earlier call had this key: this is its answer, and what it asked for is sent once. Over HTTP the header
+    "Idempotent-Replayed: true".
+    """
+    event_type: _builtins.str
+    """The event's type; of a duplicate, the type of the first one."""
+    differs: _builtins.bool
+    """A duplicate that asked for something else than the first one."""
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
         duplicate: _builtins.bool = ...,
+        event_type: _builtins.str = ...,
+        differs: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,17 +230,21 @@ class Accepted(_message.Message):
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     DUPLICATE_FIELD_NUMBER: _builtins.int
+    FIRST_TYPE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     duplicate: _builtins.bool
+    first_type: _builtins.str
+    """Of a duplicate, the type of the first one; else empty."""
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
         duplicate: _builtins.bool = ...,
+        first_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "first_type", b"first_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

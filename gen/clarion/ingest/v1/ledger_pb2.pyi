@@ -249,7 +249,8 @@ class TimelineStep(_message.Message):
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """"accepted", "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was asked at once),
-    "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed".
+    "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated" (a later
+    call with the event's key asked for something else).
     """
     at_us: _builtins.int
     """Unix microseconds when it ended, and how long it took."""

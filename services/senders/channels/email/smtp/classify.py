@@ -15,9 +15,22 @@ PROVIDER = "smtp"
 
 # Longer than what is recorded: a password that stands at that end must be found whole, to be cut out.
 _MAX_WORDS = 2_000
-_ENHANCED_POLICY = re.compile(r"\b4\.7\.\d+\b")
+# Of a reply that may have 32 KiB: what comes later decides nothing, and costs no time.
+_MAX_READ = 1000
+# RFC 3463, where RFC 2034 puts it: at the beginning of a line. An IP address further on is none.
+_ENHANCED = re.compile(r"^#?[245]\.(\d{1,3})\.(\d{1,3})(?![.\d])", re.MULTILINE)
+_ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
 _SLOW_DOWN = re.compile(r"throttl|too (?:many|much|fast)|\brate\b", re.IGNORECASE)
+_GREYLISTED = re.compile(r"gr[ae]y-?\s?list", re.IGNORECASE)
+_TOO_MANY_RECIPIENTS = re.compile(r"too many recipients", re.IGNORECASE)
+_LIMIT = re.compile(r"too many|max|limit|exceed", re.IGNORECASE)
+_CLOSES = re.compile(r"\bclos(?:ing|es|ed) (?:the |this )?(?:transmission channel|connection|session)\b", re.IGNORECASE)
+_THIS_CONNECTION = re.compile(r"\b(?:per|this|one|single|same) (?:smtp )?(?:connection|session)\b", re.IGNORECASE)
 _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
+# RFC 5321, 4.2.1: the reply to any command of a server that ends the connection.
+_CLOSING = 421
+# Subjects of RFC 3463 that are about one message: address, mailbox, content.
+_OF_THE_MESSAGE = frozenset({1, 2, 6})
 
 
 class Phase(Enum):
@@ -31,6 +44,7 @@ class Phase(Enum):
     DATA = "handing over the message"
 
 
+_TRANSACTION = (Phase.MAIL, Phase.RECIPIENT, Phase.DATA)
 _REFUSED = {
     Phase.MAIL: "sender_refused",
     Phase.RECIPIENT: "recipient_refused",
@@ -60,6 +74,25 @@ def classify(error: Exception, phase: Phase) -> Result:
     return _result(verdict, reason, str(error))
 
 
+def ends_connection(error: Exception, phase: Phase) -> bool:
+    """Tell whether the server takes no message over this connection, and has not taken this one.
+
+    That says nothing about the next connection: servers end those that carried their fill or lay idle, with 421, with
+    another reply that names a limit or the end of the connection, or without a word. Without a word after DATA they
+    may have kept the message.
+    """
+    if isinstance(error, aiosmtplib.SMTPServerDisconnected):
+        return phase is not Phase.DATA
+    if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < 400:
+        return False
+    said = _said(error)
+    if _LIMIT.search(said) and _THIS_CONNECTION.search(said):
+        return True
+    if error.code < 500 and (error.code == _CLOSING or (4, 2) in _enhanced(said) or _CLOSES.search(said)):
+        return True
+    return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
+
+
 def _unreachable(error: OSError, phase: Phase) -> Result:
     if isinstance(error, AddressNotAllowed):
         return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
@@ -71,14 +104,50 @@ def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
     if error.code in _CREDENTIAL_CODES or (phase is Phase.LOGIN and error.code >= 500):
         return _result(Verdict.CREDENTIALS, "provider_credentials", detail)
     if 400 <= error.code < 500:
-        # What is deferred at the recipient is deferred for the recipient (greylisting): the others can go on.
-        of_policy = phase is not Phase.RECIPIENT and _ENHANCED_POLICY.search(error.message)
-        if of_policy or _SLOW_DOWN.search(error.message):
+        if _asks_to_slow_down(error, phase):
             return _result(Verdict.THROTTLED, "provider_throttled", detail)
+        return _result(Verdict.TRANSIENT, "provider_deferred", detail)
+    if phase is Phase.RECIPIENT and error.code == 552 and _has_too_many_recipients(_said(error)):
+        # RFC 5321, 4.5.3.1.10: an old spelling of 452.
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
     if error.code >= 500 and phase in _REFUSED:
         return _result(Verdict.PERMANENT, _REFUSED[phase], detail)
     return _result(Verdict.TRANSIENT, "provider_error", f"While {phase.value}: {detail}")
+
+
+def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: Phase) -> bool:
+    """Tell whether a 4xx is about all that we send, so that all of it waits, and not about this message alone.
+
+    What is said of the recipient is of the recipient, whatever the words: a rate, a full mailbox, greylisting.
+    """
+    said = _said(error)
+    codes = _enhanced(said)
+    if phase in _TRANSACTION:
+        if any(subject in _OF_THE_MESSAGE for subject, _ in codes) or _GREYLISTED.search(said):
+            return False
+        if _has_too_many_recipients(said):  # there is one: the server counts those of the connection
+            return False
+    if error.code == _CLOSING:
+        return True
+    if phase is Phase.RECIPIENT:
+        return False
+    if _SLOW_DOWN.search(_ADDRESS.sub(" ", said)):
+        return True
+    # Of the content, policy says "later" of a message that it does not know yet.
+    return phase is not Phase.DATA and any(subject == 7 or (subject, detail) == (3, 2) for subject, detail in codes)
+
+
+def _has_too_many_recipients(said: str) -> bool:
+    return (5, 3) in _enhanced(said) or bool(_TOO_MANY_RECIPIENTS.search(said))
+
+
+def _said(error: aiosmtplib.SMTPResponseException) -> str:
+    return error.message[:_MAX_READ]
+
+
+def _enhanced(said: str) -> list[tuple[int, int]]:
+    """Return subject and detail of the enhanced status codes of a reply, one for each line that has one."""
+    return [(int(subject), int(detail)) for subject, detail in _ENHANCED.findall(said)]
 
 
 def _result(verdict: Verdict, reason: str, detail: str) -> Result:

@@ -59,9 +59,12 @@ class Pool:
         """How many connections wait to be used again."""
         return len(self._idle)
 
-    async def take(self, progress: Progress) -> Connection:
-        """Return a connection that is logged in. Raises what aiosmtplib raises, OSError, ssl.SSLError."""
-        while self._idle:
+    async def take(self, progress: Progress, *, fresh: bool = False) -> Connection:
+        """Return a connection that is logged in; fresh: one that was not used before.
+
+        Raises what aiosmtplib raises, OSError, ssl.SSLError.
+        """
+        while self._idle and not fresh:
             connection = self._idle.pop()  # the one used last: the others may grow old and be closed
             if connection.client.is_connected:
                 return connection

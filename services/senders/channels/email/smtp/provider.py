@@ -10,7 +10,7 @@ import aiosmtplib
 from runtime.egress import Guard
 from services.delivery.ports import Result, Verdict
 from services.senders.channels.email import mime
-from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify
+from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from services.senders.ports import Email, Resources
@@ -68,27 +68,33 @@ class Smtp:
 
     async def _send(self, message: Email, progress: Progress) -> str:
         raw = mime.to_bytes(message)
-        while True:
-            connection = await self._pool.take(progress)
-            used_before = connection.uses > 0
-            reusable = False
+        connection = await self._pool.take(progress)
+        if connection.uses:
             try:
-                answer = await _transact(connection, message, raw, progress)
-                reusable = True
-                return answer
-            except aiosmtplib.SMTPServerDisconnected:
-                # The server hung up while the connection lay idle: nothing was handed over yet, so ask anew.
-                if not used_before or progress.phase is Phase.DATA:
+                return await self._send_over(connection, message, raw, progress)
+            except FAILURES as error:
+                # Of a fresh one it is the server's word about us; of one kept by us, about that connection alone.
+                if not ends_connection(error, progress.phase):
                     raise
-                self._pool.drop_idle()
-            except aiosmtplib.SMTPResponseException:
-                reusable = await _reset(connection)
-                raise
-            except aiosmtplib.SMTPNotSupported:
-                reusable = True  # we noticed before saying anything
-                raise
-            finally:
-                self._pool.give_back(connection, reusable=reusable)
+                if isinstance(error, aiosmtplib.SMTPServerDisconnected):
+                    self._pool.drop_idle()
+            connection = await self._pool.take(progress, fresh=True)
+        return await self._send_over(connection, message, raw, progress)
+
+    async def _send_over(self, connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+        reusable = False
+        try:
+            answer = await _transact(connection, message, raw, progress)
+            reusable = True
+            return answer
+        except aiosmtplib.SMTPResponseException as error:
+            reusable = not ends_connection(error, progress.phase) and await _reset(connection)
+            raise
+        except aiosmtplib.SMTPNotSupported:
+            reusable = True  # we noticed before saying anything
+            raise
+        finally:
+            self._pool.give_back(connection, reusable=reusable)
 
 
 async def _transact(connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:

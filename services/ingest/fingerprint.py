@@ -1,0 +1,39 @@
+"""What a repeat is compared with: a keyed digest of what the first call asked for. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from services.ingest.ports import First
+from services.ingest.validate import content
+
+_NAME_BYTES = 4
+_DIGEST_BYTES = 12
+
+
+class Fingerprints:
+    """Makes and compares fingerprints. keys: secrets of 32 bytes; the first makes new ones, all compare (rotation).
+
+    A fingerprint begins with its key's name. It is secret-keyed so that nobody can guess a body by a copy of the table.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = {hashlib.blake2b(key, digest_size=_NAME_BYTES).digest(): key for key in keys}
+        self._current = next(iter(self._keys))
+
+    def first(self, event: ingest_pb2.NewEvent | event_pb2.Event) -> First:
+        """Return what is kept of an event for its repeats. Its JSON parts must be canonical."""
+        return First(event.event_type, self._make(self._current, event))
+
+    def differs(self, event: ingest_pb2.NewEvent | event_pb2.Event, first: First) -> bool:
+        """Tell whether an event asks for something else than the first one; False where the key is not known."""
+        name = first.fingerprint[:_NAME_BYTES]
+        return name in self._keys and self._make(name, event) != first.fingerprint
+
+    def _make(self, name: bytes, event: ingest_pb2.NewEvent | event_pb2.Event) -> bytes:
+        digest = hashlib.blake2b(key=self._keys[name], digest_size=_DIGEST_BYTES)
+        for part in content(event):
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+        return name + digest.digest()

@@ -1,0 +1,95 @@
+"""What a repeat is compared with."""
+
+import hashlib
+import os
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
+from services.ingest.fingerprint import Fingerprints
+from services.ingest.validate import content, normalise
+
+_OLD, _NEW = os.urandom(32), os.urandom(32)
+_SMS, _PUSH = event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
+
+
+def _event(**fields: object) -> ingest_pb2.NewEvent:
+    defaults: dict[str, object] = {
+        "event_type": "order.confirmed",
+        "caller_event_id": "o-1",
+        "recipient": event_pb2.Recipient(user_id="u1", email="ada@example.org", phone="+254712345678"),
+        "variables": b'{"a": 1, "b": {"d": 2, "c": 3}}',
+        "payload_extra": b'{"locale": "de"}',
+        "channels": [_SMS, _PUSH],
+    }
+    event = ingest_pb2.NewEvent(**{**defaults, **fields})  # type: ignore[arg-type]
+    normalise(event)
+    return event
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"variables": b'{"b":{"c":3,"d":2},\n"a":1}'},
+        {"channels": [_PUSH, _SMS, _PUSH]},
+        {"trace_id": "another", "idempotency_key": "another"},
+    ],
+)
+def test_the_same(fields: dict[str, object]) -> None:
+    """The order of keys and channels, blanks, the trace and the key itself do not count."""
+    fingerprints = Fingerprints([_NEW])
+    assert not fingerprints.differs(_event(**fields), fingerprints.first(_event()))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event_type": "order.shipped"},
+        {"caller_event_id": ""},
+        {"recipient": event_pb2.Recipient(user_id="u2", email="ada@example.org", phone="+254712345678")},
+        {"recipient": event_pb2.Recipient(user_id="u1", email="eve@example.org", phone="+254712345678")},
+        {"recipient": event_pb2.Recipient(user_id="u1", email="ada@example.org")},
+        {"variables": b'{"a": 1.0, "b": {"d": 2, "c": 3}}'},
+        {"variables": b""},
+        {"payload_extra": b'{"locale": "fr"}'},
+        {"channels": [_SMS]},
+        # What moves from one part into another.
+        {"event_type": "order.confirmedo", "caller_event_id": "-1"},
+    ],
+)
+def test_another_body(fields: dict[str, object]) -> None:
+    """Each part counts."""
+    fingerprints = Fingerprints([_NEW])
+    assert fingerprints.differs(_event(**fields), fingerprints.first(_event()))
+
+
+def test_an_event_and_its_call_have_one_fingerprint() -> None:
+    """What is compared may come from the stream or the ledger."""
+    new = _event()
+    names = ("event_type", "caller_event_id", "recipient", "variables", "payload_extra", "channels")
+    event = event_pb2.Event(id="e1", dedupe_key=b"k", **{name: getattr(new, name) for name in names})
+    fingerprints = Fingerprints([_NEW])
+    assert fingerprints.first(event) == fingerprints.first(new)
+    assert fingerprints.first(new).event_type == "order.confirmed"
+
+
+def test_a_new_key() -> None:
+    """What the old one made is compared by it, while it is there; after that nobody knows."""
+    first = Fingerprints([_OLD]).first(_event())
+    rotated = Fingerprints([_NEW, _OLD])
+    assert rotated.first(_event()) != first
+    assert not rotated.differs(_event(), first)
+    assert rotated.differs(_event(variables=b"{}"), first)
+    assert not Fingerprints([_NEW]).differs(_event(variables=b"{}"), first)
+
+
+def test_nobody_can_guess_a_body_by_it() -> None:
+    """Without the key no digest of the body is the one that is kept, and two keys make two."""
+    made = [Fingerprints([key]).first(_event()).fingerprint for key in (_OLD, _NEW)]
+    assert len({one[4:] for one in made}) == 2
+    body = b"".join(len(part).to_bytes(4, "big") + part for part in content(_event()))
+    unkeyed = hashlib.blake2b(body, digest_size=12).digest()
+    assert unkeyed not in {one[4:] for one in made}
+    assert not any(key[:4] in one for key in (_OLD, _NEW) for one in made)

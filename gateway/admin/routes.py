@@ -6,6 +6,7 @@ from gateway.admin.audit import AuditLog
 from gateway.admin.drafts import Drafts
 from gateway.admin.encryption import Encryption
 from gateway.admin.events import Events
+from gateway.admin.outbox import Outbox
 from gateway.admin.parts import Parts
 from gateway.admin.privacy import Privacy
 from gateway.admin.problems import RequestHandler, guard, problem
@@ -60,6 +61,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
     drafts = Drafts(clients)
     parts = Parts(clients)
     events = Events(clients)
+    outbox = Outbox(clients)
     audit = AuditLog(clients)
     suppressions = Suppressions(clients)
     privacy = Privacy(clients)
@@ -78,6 +80,8 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("PUT", "/tenants/{id}/retention", privacy.set_retention),
         ("POST", "/tenants/{id}/recipients/erase", privacy.erase),
         ("POST", "/tenants/{id}/recipients/export", privacy.export),
+        ("GET", "/tenants/{id}/outbox", outbox.list_all),
+        ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
         ("POST", "/encryption/renew", Encryption(clients).renew),

@@ -64,7 +64,8 @@ def document() -> Mapping[str, Any]:
         "info": {
             "title": "Clarion",
             "version": "1",
-            "description": "Every public route of the gateway: what it takes, and all that it answers.",
+            "description": "Every public route of the gateway: what it takes, and all that it answers. Each of them "
+            "takes an X-Trace-Id, makes one where there is none, and answers with it.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in found)],

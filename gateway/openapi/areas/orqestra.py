@@ -122,6 +122,18 @@ _SIGNATURE = Parameter(
     "Hex HMAC-SHA256 over the body as sent. Needed where the tenant has a webhook secret, else not looked at.",
     place="header",
 )
+_TRACE = (
+    Parameter(
+        "X-Trace-Id",
+        str,
+        "Your trace id: it goes with the event to its last log line, and comes back. Of it count the first 128 visible "
+        "ASCII characters.",
+        place="header",
+    ),
+    Parameter(
+        "traceparent", str, "W3C trace context; its trace id counts where there is no X-Trace-Id.", place="header"
+    ),
+)
 _PAGING = (
     Parameter("limit", _Whole, "Brought into 1 to 100.", default="50"),
     Parameter("offset", _Whole, "0 to 10,000; below it, 0.", default="0"),
@@ -145,7 +157,7 @@ OPERATIONS = (
         },
         body=Trigger,
         example=_EVENT,
-        parameters=(_KEY, _SIGNATURE),
+        parameters=(_KEY, _SIGNATURE, *_TRACE),
         security=(TENANT_KEY,),
     ),
     Operation(

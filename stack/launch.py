@@ -57,7 +57,7 @@ def _become(command: Sequence[str], user: str) -> None:
     program = command[0]
     try:
         # PostgreSQL looks for its programs with access(2), so what that says counts too.
-        if Path(program).exists() and not os.access(program, os.X_OK):
+        if os.sep in program and Path(program).exists() and not os.access(program, os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         os.execvp(program, list(command))  # noqa: S606 - that is what this program is for
     except OSError as error:

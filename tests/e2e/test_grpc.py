@@ -109,14 +109,12 @@ def test_the_python_example_gives_up_with_a_sentence(shared_stack: Running, tmp_
 def test_the_stubs_need_three_files(shared_stack: Running, tmp_path: Path) -> None:
     """The page's own line makes them, and the example runs on them with nothing else of Clarion."""
     (tmp_path / "proto").symlink_to(processes.ROOT / "proto")
-    (tmp_path / "build" / "caller" / "bin").mkdir(parents=True)
-    # The environment that the lines before it make.
-    (tmp_path / "build" / "caller" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "build" / "caller").mkdir(parents=True)
     made = documentation.block(PAGE, "sh", "grpc_tools.protoc")
     line = made[made.index("build/caller/bin/python -m grpc_tools.protoc") :]
-    done = documentation.shell(
-        line.replace("build/caller/bin/python", f'"{sys.executable}"'), shared_stack, folder=tmp_path
-    )
+    # The environment that the lines before it make from the registry.
+    line = line.replace("build/caller/bin/python", '"$CALLERS_PYTHON"')
+    done = documentation.shell(line, shared_stack, folder=tmp_path, CALLERS_PYTHON=sys.executable)
     assert done.returncode == 0, done.stderr
     stubs = tmp_path / "build" / "caller"
     assert not list(stubs.glob("runtime*"))

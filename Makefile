@@ -7,6 +7,11 @@ RUN_ENVIRONMENT = @requirements/install.sh stack
 DEV_ENVIRONMENT = @requirements/install.sh dev
 PROTO := $(shell find proto -name '*.proto')
 
+# uv, Go and npm keep their caches at home: where there is none to write to, as in a container with a bare user id, here.
+ifneq ($(shell [ -n "$$HOME" ] && [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(CURDIR)/build/home
+endif
+
 .PHONY: help
 help: ## This screen
 	@printf 'usage: make <target>\n\n'

@@ -31,10 +31,13 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path, *, mib: int) -> Iterator[SmallDisk]:
-    """Mount a disk of so many MiB on a folder, made if need be, until the end. Raises CannotMountError."""
+def small_disk(folder: Path, *, mib: int, options: str = "rw") -> Iterator[SmallDisk]:
+    """Mount a disk of so many MiB on a folder, made if need be, until the end. Raises CannotMountError.
+
+    options: as mount takes them, comma-separated: "ro", "noexec".
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0700", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0700,{options}", "tmpfs", str(folder)]
     try:
         subprocess.run(mount, check=True, capture_output=True, text=True)
     except FileNotFoundError:

@@ -244,6 +244,8 @@ def main() -> None:
     push_within_s = parser.parse_args().push_within
     try:
         running = Running(Options.from_environment(os.environ).data)
+        if not running.state.ready:
+            raise StackError(f"The stack on {running.data} is not ready yet: wait until `make run` says so.")
         report = asyncio.run(run(running, push_within_s=push_within_s))
     except StackError as error:
         print(f"make smoke: {error}", file=sys.stderr)

@@ -40,7 +40,7 @@ if [ -z "$uv" ] || ! "$uv" --version >/dev/null 2>&1; then
   if [ ! -x "$uv" ]; then
     python=$(find_python) || fail "Clarion needs Python 3.11 or newer: install it, or name it in CLARION_PYTHON."
     say "fetching uv (about 20 MB, once)"
-    "$python" -m pip install --quiet --disable-pip-version-check --target build/uv uv ||
+    PIP_ROOT_USER_ACTION=ignore "$python" -m pip install --quiet --disable-pip-version-check --target build/uv uv ||
       fail "uv cannot be fetched: install it, or pip for $python."
   fi
 fi

@@ -7,11 +7,12 @@ processor time is not mixed with the caller's.
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -149,15 +150,30 @@ def _is_ready(running: Running) -> bool:
     return False
 
 
+def shell_exports(state: State, names: Sequence[str]) -> str:
+    """Return lines for a shell that set these variables of a stack: what its services read, and what its callers do.
+
+    No names: all that the services read. Raises StackError for an unknown name.
+    """
+    of_callers = {
+        "CLARION_URL": state.url,
+        "CLARION_TENANT_ID": state.tenant_id,
+        "CLARION_API_KEY": state.api_key,
+    }
+    known = {**state.variables, **of_callers}
+    if unknown := [name for name in names if name not in known]:
+        raise StackError(f"{unknown[0]} is none of {', '.join(sorted(known))}.")
+    return "".join(f"export {name}={shlex.quote(known[name])}\n" for name in names or state.variables)
+
+
 def main() -> None:
-    """Print the variables of a running stack for a shell: ``eval "$(python -m stack.client)"``."""
+    """Print variables of a running stack for a shell: ``eval "$(python -m stack.client CLARION_URL ...)"``."""
     try:
-        variables = Running(Options.from_environment(os.environ).data).variables
+        state = Running(Options.from_environment(os.environ).data).state
+        print(shell_exports(state, sys.argv[1:]), end="")
     except StackError as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
-    for name, value in variables.items():
-        print(f"export {name}='{value}'")
 
 
 if __name__ == "__main__":

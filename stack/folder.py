@@ -49,6 +49,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         try:
+            str(self.path).encode()
+        except UnicodeEncodeError:
+            raise StackError(f"The name of the data folder {self.path!r} is not UTF-8: choose another.") from None
+        try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.log.mkdir(exist_ok=True)
         except OSError as error:

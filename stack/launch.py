@@ -8,16 +8,21 @@ must not run Python between fork and exec, so this does it in a process of its o
 SIGNAL is sent when the parent dies; USER may be empty; a NICENESS above 0 yields to others.
 """
 
+import contextlib
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -29,41 +34,74 @@ def command_for(command: Sequence[str], *, death_signal: int, user: str = "", ni
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Tie this process to its parent, change the user, become the command."""
+    """Tie this process to its parent, change the user, become the command; where it cannot, say why and end with 1."""
     death_signal, parent, user, niceness, *command = arguments
     if int(niceness):
         os.nice(int(niceness))
+    if user:
+        try:
+            _change_user(user)
+        except OSError as error:
+            raise SystemExit(
+                f"root cannot become the user {user} here ({error.strerror}): start Clarion as an ordinary user"
+            ) from None
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if user:
-            _become(libc, user)
         # After the change of user, which would clear it.
-        _check(libc.prctl(_PR_SET_PDEATHSIG, int(death_signal)))
+        _prctl(_PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != int(parent):
             raise SystemExit(1)
-    os.execvp(command[0], command)  # noqa: S606 - that is what this program is for
+    _become(command, user)
 
 
-def _become(libc: ctypes.CDLL, user: str) -> None:
+def _become(command: Sequence[str], user: str) -> None:
+    program = command[0]
+    try:
+        # PostgreSQL looks for its programs with access(2), so what that says counts too.
+        if os.sep in program and Path(program).exists() and not os.access(program, os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.execvp(program, list(command))  # noqa: S606 - that is what this program is for
+    except OSError as error:
+        raise SystemExit(f"{program} cannot be run ({error.strerror}): {_advice(user)}") from None
+
+
+def _advice(user: str) -> str:
+    if user:
+        return f"move Clarion to where the user {user} may run programs, such as /opt, or start it as an ordinary user"
+    return "move Clarion to where programs may be run"
+
+
+def _change_user(user: str) -> None:
     """Change to the user but keep the way through folders that only root may enter (a checkout in /root)."""
     import pwd  # not everywhere
 
-    entry = pwd.getpwnam(user)
-    _check(libc.prctl(_PR_SET_KEEPCAPS, 1))
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise OSError(errno.ENOENT, "there is no such user") from None
+    if sys.platform == "linux":
+        # Without this bit access(2) does not count capabilities. A kernel without it refuses: _become() finds out.
+        with contextlib.suppress(OSError):
+            _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
+        _prctl(_PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    wanted = 1 << _CAP_DAC_OVERRIDE
-    data = (ctypes.c_uint32 * 6)(wanted, wanted, wanted, 0, 0, 0)
-    _check(libc.capset(header, data))
-    _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0))
+    if sys.platform == "linux":
+        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+        wanted = 1 << _CAP_DAC_OVERRIDE
+        data = (ctypes.c_uint32 * 6)(wanted, wanted, wanted, 0, 0, 0)
+        _check(_LIBC.capset(header, data))
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
+
+
+def _prctl(*arguments: int) -> None:
+    _check(_LIBC.prctl(*arguments))
 
 
 def _check(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
-        raise SystemExit(f"launch: {os.strerror(number)}")
+        raise OSError(number, os.strerror(number))
 
 
 if __name__ == "__main__":

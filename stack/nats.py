@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import json
 import os
 import shutil
 import signal
@@ -33,7 +34,7 @@ max_payload: 8MB
 write_deadline: "10s"
 authorization {{ user: {user}, password: "{password}" }}
 jetstream {{
-  store_dir: "{store}"
+  store_dir: {store}
   # An acknowledged message is on disk, not in the page cache.
   sync_interval: always
   max_memory_store: 64MB
@@ -91,7 +92,8 @@ class Nats:
             monitor_port=self.monitor_port,
             user=USER,
             password=self.password,
-            store=self.store,
+            # Quoted: a path may hold quotes and backslashes, which the server reads as JSON has them.
+            store=json.dumps(str(self.store), ensure_ascii=False),
             max_file_store=self._store_bytes,
         )
         self.config.touch(mode=0o600)

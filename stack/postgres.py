@@ -6,6 +6,7 @@ permissions of every folder above the data.
 
 import asyncio
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -24,6 +25,8 @@ DATABASE = "clarion"
 STOP_SIGNAL = signal.SIGINT
 # PostgreSQL refuses to run as root; this user is there on every Linux.
 _UNPRIVILEGED = "nobody"
+# What a shell reads within double quotes.
+_SHELLS_OWN = '"$`\\'
 
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -108,15 +111,23 @@ class Postgres:
             )
 
     def _initialise(self) -> None:
+        _check_user()
+        _check_name(binary("initdb"))
         # Built beside its place and renamed, so that a half-made one is never taken for real.
         part = self.folder.with_name(f"{self.folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True, mode=0o700)
         password_file = part.with_name(f"{part.name}.{secrets.token_hex(4)}")
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.password)
-        _give(part)
-        _give(password_file)
+        try:
+            part.mkdir(parents=True, mode=0o700)
+            password_file.touch(mode=0o600)
+            password_file.write_text(self.password)
+            _give(part)
+            _give(password_file)
+        except OSError as error:
+            raise StackError(
+                f"PostgreSQL's data folder {self.folder} cannot be made ({error.strerror}): "
+                "name another folder in CLARION_DATA, on a file system that knows owners."
+            ) from error
         initdb = [str(binary("initdb")), "-D", str(part), "-U", USER, f"--pwfile={password_file}"]
         initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         try:
@@ -163,6 +174,26 @@ def system_user() -> str:
 def environment() -> dict[str, str]:
     """Return the environment for the server: nothing of ours that would change how it works."""
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _check_user() -> None:
+    """Raise StackError for a user id without a name, as in a container that was given a number: initdb wants one."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StackError(
+            f"PostgreSQL needs a name for the user id {os.geteuid()}: "
+            "add it to /etc/passwd, or start Clarion as another user."
+        ) from None
+
+
+def _check_name(program: Path) -> None:
+    """Raise StackError for a path that initdb cannot hand to the shell through which it runs the server."""
+    if set(str(program)) & set(_SHELLS_OWN):
+        raise StackError(
+            f"PostgreSQL cannot run from {program.parent}, whose name holds one of {' '.join(_SHELLS_OWN)}: "
+            "move Clarion to a folder of another name."
+        )
 
 
 def _give(path: Path) -> None:

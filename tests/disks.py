@@ -8,13 +8,13 @@ import pytest
 from checks.small_disk import CannotMountError, SmallDisk, small_disk
 
 
-def mounted(folder: Path, *, mib: int) -> Iterator[SmallDisk]:
+def mounted(folder: Path, *, mib: int, options: str = "rw") -> Iterator[SmallDisk]:
     """Yield a small disk on that folder; where none can be mounted, skip the test and say why."""
-    disk = small_disk(folder, mib=mib)
+    disk = small_disk(folder, mib=mib, options=options)
     try:
         made = disk.__enter__()
     except CannotMountError as error:
-        pytest.skip(f"a full disk cannot be tried: a tmpfs cannot be mounted here ({error})")
+        pytest.skip(f"this disk cannot be tried: a tmpfs cannot be mounted here ({error})")
     try:
         yield made
     finally:

@@ -6,6 +6,7 @@ _PAGE = ("limit", "cursor")
 
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
+    ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
     ("GET", "/providers"): ("tenant_id",),
     ("GET", "/suppressions"): ("tenant_id", "channel", "reason", "address", *_PAGE),
     ("GET", "/templates"): ("tenant_id", "event_type", "channel", "locale", "active", *_PAGE),

@@ -9,6 +9,7 @@ from gateway.admin.audit import AuditLog
 from gateway.admin.drafts import Drafts
 from gateway.admin.encryption import Encryption
 from gateway.admin.events import Events
+from gateway.admin.outbox import Outbox
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import Parts
 from gateway.admin.privacy import Privacy
@@ -76,6 +77,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
     drafts = Drafts(clients)
     parts = Parts(clients)
     events = Events(clients)
+    outbox = Outbox(clients)
     audit = AuditLog(clients)
     suppressions = Suppressions(clients)
     privacy = Privacy(clients)
@@ -94,6 +96,8 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("PUT", "/tenants/{id}/retention", privacy.set_retention),
         ("POST", "/tenants/{id}/recipients/erase", privacy.erase),
         ("POST", "/tenants/{id}/recipients/export", privacy.export),
+        ("GET", "/tenants/{id}/outbox", outbox.list_all),
+        ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
         ("POST", "/encryption/renew", Encryption(clients).renew),

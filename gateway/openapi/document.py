@@ -67,7 +67,8 @@ def document() -> Mapping[str, Any]:
             "description": (
                 "Every public route of the gateway: what it takes, and all that it answers. A query parameter that"
                 " an operation does not list is refused with 422 below `/api/v1/`, and so is one that stands twice,"
-                " or that is empty where its schema does not allow it."
+                " or that is empty where its schema does not allow it. Each operation takes an X-Trace-Id, makes one"
+                " where there is none, and answers with it."
             ),
         },
         "servers": [{"url": "/"}],

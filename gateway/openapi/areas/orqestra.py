@@ -121,6 +121,18 @@ _SIGNATURE = Parameter(
     "Hex HMAC-SHA256 over the body as sent. Needed where the tenant has a webhook secret, else not looked at.",
     place="header",
 )
+_TRACE = (
+    Parameter(
+        "X-Trace-Id",
+        str,
+        "Your trace id: it goes with the event to its last log line, and comes back. Of it count the first 128 visible "
+        "ASCII characters.",
+        place="header",
+    ),
+    Parameter(
+        "traceparent", str, "W3C trace context; its trace id counts where there is no X-Trace-Id.", place="header"
+    ),
+)
 _PAGING = (
     Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default),
     Parameter("offset", Annotated[int, Meta(ge=OFFSET.least, le=OFFSET.most)], default=OFFSET.default),
@@ -145,7 +157,7 @@ OPERATIONS = (
         },
         body=Trigger,
         example=_EVENT,
-        parameters=(_KEY, _SIGNATURE),
+        parameters=(_KEY, _SIGNATURE, *_TRACE),
         security=(TENANT_KEY,),
     ),
     Operation(

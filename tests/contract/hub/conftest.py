@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -66,8 +65,3 @@ def start_server(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Serve
             return stack.enter_context(running(engine, tmp_path, **changes))
 
         yield start
-
-
-def in_ci() -> bool:
-    """Tell whether a missing tool is a failure rather than a skip."""
-    return os.environ.get("CI", "").lower() == "true"

@@ -66,6 +66,27 @@ def test_no_go_and_no_lock_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
         build.build_hub(tmp_path, pytest.fail)
 
 
+@pytest.mark.usefixtures("_bare")
+def test_go_is_fetched_by_the_uv_that_make_brought(tmp_path: Path) -> None:
+    """A machine without Go, pip and uv on PATH has one in the folder of what is built."""
+    uv = tmp_path / "uv" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    _program(uv, "")
+    uv.write_text('#!/bin/sh\necho "$@" >&2\nexit 1\n')
+    with pytest.raises(build.HubUnavailableError, match=r"Go could not be fetched .*: pip install .*--require-hashes"):
+        build.build_hub(tmp_path, lambda _line: None)
+
+
+@pytest.mark.usefixtures("_bare")
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    """A checkout that belongs to somebody else, say."""
+    (tmp_path / "build").write_text("a file in the way")
+    with pytest.raises(
+        build.HubUnavailableError, match=r"could not be built in .*build: (File exists|Not a directory)"
+    ):
+        build.build_hub(tmp_path / "build", pytest.fail)
+
+
 def test_a_failing_build_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler's last words are in the error, and no half-built file is found later."""
     go = _program(tmp_path / "go", "go1.99.0")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 import pytest
 from cent import Disconnect, DisconnectRequest, PublishRequest
 
-from .conftest import in_ci
+from tests.packages import installed
+
 from .servers import HERE, Server
 from .test_python_client import PERMISSION_DENIED, commanding
 from .wire import token_for
@@ -24,15 +23,7 @@ _JS = HERE / "js"
 @pytest.fixture(scope="module", autouse=True)
 def node() -> str:
     """Return node, with the packages of `js/` installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        reason = "the JavaScript client needs node and npm on PATH"
-        if in_ci():
-            pytest.fail(reason)
-        pytest.skip(reason)
-    if not (_JS / "node_modules" / ".package-lock.json").exists():
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=_JS, check=True)
-    return node
+    return installed(_JS)
 
 
 class Browser:

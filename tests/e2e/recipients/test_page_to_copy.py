@@ -14,19 +14,21 @@ from playwright.async_api import Page, expect
 from checks.client import Client, Tenant
 from stack.client import Running
 from stack.launch import command_for
+from tests import documentation, packages
 from tests.e2e.browser import open_page
 from tests.e2e.recipients.conftest import PAGE_PORT, TOKEN_LIFETIME_S, Cable
 from tests.e2e.recipients.test_official_client import push
 
 ROOT = Path(__file__).parents[3]
 BACK_MS = 60_000
+# The official client, and a WebSocket for Node.js.
+_PACKAGES = ROOT / "tests" / "contract" / "hub" / "js"
 _BLOCK = re.compile(r"^`(?P<name>[\w.]+)`:\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks() -> dict[str, str]:
     """Return the files that the page shows, by name."""
-    page = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
-    return {found["name"]: found["text"] for found in _BLOCK.finditer(page)}
+    return {found["name"]: found["text"] for found in _BLOCK.finditer(documentation.page("docs/realtime.md"))}
 
 
 @pytest.fixture
@@ -44,8 +46,8 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -
     (tmp_path / "node_modules").symlink_to(ROOT / "gateway" / "demo" / "node_modules")
     variables = {
         "CLARION_URL": running.url,
-        "CLARION_TENANT": tenant.id,
-        "CLARION_KEY": tenant.api_key,
+        "CLARION_TENANT_ID": tenant.id,
+        "CLARION_API_KEY": tenant.api_key,
         "CLARION_WEBSOCKET": f"ws://127.0.0.1:{cable.port}/connection/websocket",
         "PORT": str(PAGE_PORT),
     }
@@ -133,8 +135,36 @@ async def test_a_revoked_page_starts_anew_with_what_its_server_gives_it(
     await _has(page, "again")
 
 
-def test_the_page_shows_both_files() -> None:
+async def test_the_subscriber_prints_what_the_curl_triggers(running: Running, tenant: Tenant, tmp_path: Path) -> None:
+    """The page's Node.js program, and the page's line for the shell, which needs no template of the tenant's own."""
+    node = packages.installed(_PACKAGES)
+    (tmp_path / "subscriber.mjs").write_text(blocks()["subscriber.mjs"], encoding="utf-8")
+    # What `npm install centrifuge ws` makes.
+    (tmp_path / "node_modules").symlink_to(_PACKAGES / "node_modules")
+    variables = {"CLARION_URL": running.url, "CLARION_API_KEY": tenant.api_key}
+    subscriber = await asyncio.create_subprocess_exec(
+        *command_for([node, "subscriber.mjs"], death_signal=signal.SIGKILL),
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert subscriber.stdout is not None
+    try:
+        async with asyncio.timeout(BACK_MS / 1000):
+            channels = (await tenant.token("u1"))["channels"]
+            listening = {(await subscriber.stdout.readline()).decode() for _ in channels}
+            assert listening == {f"listening on {channel}\n" for channel in channels}
+            line = documentation.block(documentation.page("docs/realtime.md"), "sh", "curl")
+            done = await asyncio.to_thread(documentation.shell, line, running, folder=tmp_path, **variables)
+            assert done.returncode == 0, done.stderr
+            assert await subscriber.stdout.readline() == b"Hello: It works.\n"
+    finally:
+        subscriber.kill()
+        await subscriber.wait()
+
+
+def test_the_page_shows_its_files() -> None:
     """And names no other host than the example's."""
-    assert set(blocks()) == {"page.html", "server.mjs"}
+    assert set(blocks()) == {"page.html", "server.mjs", "subscriber.mjs"}
     assert "innerHTML" not in blocks()["page.html"]
     assert not re.search(r"https?://(?!notify\.example\.com|localhost)", "".join(blocks().values()))

@@ -97,6 +97,13 @@ def test_the_document_is_openapi_31() -> None:
             assert answer["description"]
 
 
+def test_a_trigger_takes_the_published_headers() -> None:
+    """Those of Orqestra's table, which are not the body's type or the key, and the trace of W3C."""
+    trigger = document()["paths"]["/api/v1/events/trigger"]["post"]
+    named = {one["name"] for one in trigger["parameters"] if one["in"] == "header"}
+    assert named == {"X-Idempotency-Key", "X-Orqestra-Signature", "X-Trace-Id", "traceparent"}
+
+
 def test_the_admin_api_is_closed() -> None:
     """No body of the admin API, asked or answered, takes a field that is not described."""
     dialect = {"Trigger", "Payload", "TokenRequest"}

@@ -1,7 +1,6 @@
 """A provider's callback, from the URL's secret to the delivery's new status."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -159,7 +158,7 @@ class Receiver:
                 address=sent.recipient,
                 reason=report.suppression,
                 source=account.kind,
-                detail=_shown(_masked(report.detail, sent.recipient)),
+                detail=_shown(report.detail),
                 # Without a time it counts as old as its message: what an operator lifted since then stays lifted.
                 found_at_us=report.occurred_us or sent.sent_at_us,
             )
@@ -196,11 +195,6 @@ def _outcome(report: Report) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
     return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
-
-
-def _masked(detail: str, address: str) -> str:
-    """Servers repeat the address in their no; what is kept of a suppressed one is its digest."""
-    return re.sub(re.escape(address), suppressed.masked(address), detail, flags=re.IGNORECASE)
 
 
 def _shown(detail: str) -> str:

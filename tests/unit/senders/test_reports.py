@@ -289,14 +289,6 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     assert wanted.found_at_us == NOW - 5
 
 
-async def test_the_address_in_a_servers_words_is_not_kept_with_the_suppression() -> None:
-    """However it is written there."""
-    world = World({"m1": _sent("m1")})
-    bounce = Report(["m1"], BOUNCED, "hard_bounce", "550 <ADA@example.com> unknown", suppressed.BOUNCED)
-    await _receive(world, _reporter(bounce))
-    assert world.suppressions[0].detail == "550 <a…@example.com> unknown"
-
-
 @pytest.mark.parametrize(
     ("reporter", "callback"),
     [

@@ -1,9 +1,10 @@
 """Makes the broker's files forget, too, who was erased.
 
 What a stream has deleted stays in its file on the disk until the server gives up the file, and a file that still grows
-is not given up: in a quiet installation that takes days. So a while after an erasure, when nothing of the person can be
-under way any more, what attempts under way at that moment told the ledger is erased, each stream's file is filled up, and what lies before is purged by sequence as soon as nobody needs
-it: the server then deletes whole files. The configuration bucket is written once more in place.
+is not given up: with little traffic that takes days. So a while after an erasure, when nothing of the person can be
+under way any more, each stream's file is filled up, and what lies before is purged by sequence as soon as nobody needs
+it: the server then deletes whole files. Every key of the configuration bucket is written once more, for the same end.
+What attempts under way at the time of the erasure told the ledger goes, too.
 """
 
 import asyncio

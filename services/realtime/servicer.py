@@ -136,7 +136,12 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         """Mark one as read; not found where it is somebody else's."""
         check_user(request)
         found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
-        log.info("marked_read", tenant_id=request.tenant_id, notification_id=request.notification_id[:64], found=found)
+        log.info(
+            "marked_read",
+            tenant_id=request.tenant_id,
+            notification_id=request.notification_id if found else "",
+            found=found,
+        )
         return realtime_pb2.MarkReadResponse(found=found)
 
     async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:

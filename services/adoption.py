@@ -68,10 +68,10 @@ class Adoption:
         self._refusal: ClarionError | None = None
 
     async def run(self) -> None:
-        """Do it; end when nothing of before is left, or when the key is not the one of the stored digests."""
+        """Do it; end when nothing of before is left. Raises INVALID: the key is not that of the stored digests."""
         await self._until_done(self.adopt)
         until = time.monotonic() + OVERLAP_S
-        while self._refusal is None and time.monotonic() < until:
+        while time.monotonic() < until:
             await asyncio.sleep(_LOOK_S)
             await self._until_done(self._copy)
         await self._until_done(self.remove)
@@ -94,7 +94,8 @@ class Adoption:
         stored = await self._pool.fetchval(f"SELECT fingerprint FROM {table}")
         if stored is not None:
             pseudonyms.check(stored.encode(), self._keyed)
-        await self._copy()
+        # Also where a former process brought the rows over and ended before they were published.
+        await self._copy(publish=stored is None)
         async with self._pool.acquire() as connection, connection.transaction():
             insert = f"INSERT INTO {table} (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING RETURNING fingerprint"
             if await connection.fetchval(insert, self._keyed.fingerprint):
@@ -107,20 +108,21 @@ class Adoption:
         await self._former.remove()
         await self._jetstream.purge_stream(STREAM, subject=f"$KV.{BUCKET}.{self._former.prefix}.>")
 
-    async def _copy(self) -> None:
+    async def _copy(self, *, publish: bool = False) -> None:
         copied = await self._former.copy()
         if copied:
             log.info("digests_keyed", owner=self._owner, rows=copied)
+        if copied or publish:
             await self._reconciler.rebuild()
 
     async def _until_done(self, work: Callable[[], Awaitable[Any]]) -> None:
-        while self._refusal is None:
+        while True:
             try:
                 await work()
             except FAILURES as error:
                 if isinstance(error, ClarionError) and error.code is Code.INVALID:
                     self._refusal = error
-                    return
+                    raise
                 log.warning("digests_wait", owner=self._owner, error=repr(error))
                 await asyncio.sleep(_AWAY_PAUSE_S)
             else:

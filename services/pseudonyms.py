@@ -17,8 +17,6 @@ PREFIX = "pseudonyms"
 SETTING = "CLARION_PSEUDONYM_KEY"
 MIN_BYTES = 32
 
-_DIGEST = "sha256"
-
 
 class Pseudonyms:
     """Makes the digests. key: at least 32 bytes; raises INVALID for a shorter one."""
@@ -29,7 +27,7 @@ class Pseudonyms:
             raise ClarionError(Code.INVALID, f"{SETTING} must have at least {MIN_BYTES} bytes.")
         # A key for each purpose: the same person has another digest in each of them.
         self._suppressions, self._erasures, self._revocations, fingerprint = (
-            hmac.digest(secret, f"clarion/{purpose}".encode(), _DIGEST)
+            hmac.digest(secret, f"clarion/{purpose}".encode(), "sha256")
             for purpose in ("suppressions", "erasures", "revocations", "fingerprint")
         )
         # Tells two keys apart, and nothing else.
@@ -37,15 +35,20 @@ class Pseudonyms:
 
     def suppression(self, digest: bytes) -> bytes:
         """Return the 32 bytes that stand for an address. digest: its unkeyed one (services.suppressed)."""
-        return hmac.digest(self._suppressions, digest, _DIGEST)
+        return _mac(self._suppressions, digest)
 
     def erasure(self, digest: bytes) -> str:
         """Return the 64 hex digits that stand for an erased recipient. digest: the unkeyed one (unkeyed)."""
-        return hmac.digest(self._erasures, digest, _DIGEST).hex()
+        return _mac(self._erasures, digest).hex()
 
     def revocation(self, tenant_id: str, user_id: str) -> str:
         """Return the 64 hex digits that stand for a user whose tokens were revoked."""
-        return hmac.digest(self._revocations, unkeyed(tenant_id, user_id), _DIGEST).hex()
+        return _mac(self._revocations, unkeyed(tenant_id, user_id)).hex()
+
+
+def _mac(key: bytes, digest: bytes) -> bytes:
+    # RFC 7693's keyed mode: every delivery looks one up in each process it passes, and HMAC takes four times as long.
+    return hashlib.blake2b(digest, key=key, digest_size=32).digest()
 
 
 def unkeyed(tenant_id: str, user_id: str) -> bytes:

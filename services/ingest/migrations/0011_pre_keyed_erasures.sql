@@ -3,7 +3,7 @@
 CREATE TABLE ingest.recipient_erasures (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL,
-    -- services.pseudonyms: HMAC-SHA-256 over a SHA-256 over tenant and user.
+    -- services.pseudonyms: keyed BLAKE2b over a SHA-256 over tenant and user.
     recipient text NOT NULL,
     erased_at timestamptz NOT NULL,
     UNIQUE (tenant_id, recipient)

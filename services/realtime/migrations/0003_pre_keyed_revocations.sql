@@ -3,7 +3,7 @@
 -- version before go on with it.
 CREATE TABLE realtime.revocations (
     tenant_id text NOT NULL,
-    -- services.pseudonyms: HMAC-SHA-256 over tenant and user. Empty: the whole tenant's.
+    -- services.pseudonyms: keyed BLAKE2b over tenant and user. Empty: the whole tenant's.
     recipient text NOT NULL,
     epoch bigint NOT NULL,
     raised_at timestamptz NOT NULL DEFAULT now(),

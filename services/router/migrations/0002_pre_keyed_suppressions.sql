@@ -6,7 +6,7 @@ CREATE TABLE router.suppressed (
     tenant_id uuid NOT NULL,
     -- clarion.common.v1.Channel: 1 e-mail, 2 SMS.
     channel smallint NOT NULL,
-    -- HMAC-SHA-256 over a SHA-256 over tenant, channel and the address in its normal form (services/suppressed.py).
+    -- Keyed BLAKE2b over a SHA-256 over tenant, channel and the address in its normal form (services/suppressed.py).
     digest bytea NOT NULL,
     -- clarion.router.v1.SuppressionReason
     reason smallint NOT NULL,

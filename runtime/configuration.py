@@ -243,6 +243,8 @@ class Watch:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         gone = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
         value = None if gone else message.data
+        if value == self._values.get(key):  # written once more (Bucket.rewrite), or read again: no change
+            return
         if value is None:
             self._values.pop(key, None)
         else:

@@ -33,9 +33,10 @@ PAYLOAD = {"userId": USER, "recipientEmail": EMAIL, "recipientPhone": PHONE}
 VARIABLES = ({"note": CONTENT}, {"note": CONTENT, "more": "x" * 20_000})
 
 
-async def _tenant(client: Client, kind: str, settings: dict[str, Any]) -> Tenant:
-    given = {"from_email": "us@tenant.example", **settings}
-    tenant = await client.operator.create_tenant("Leaving", providers={"EMAIL": (kind, given), "SMS": ("sandbox", {})})
+async def _tenant(client: Client) -> Tenant:
+    resend = {"from_email": "us@tenant.example", **RESEND}
+    providers = {"EMAIL": ("resend", resend), "SMS": ("sandbox", {})}
+    tenant = await client.operator.create_tenant("Leaving", providers=providers)
     body = {"tenant_id": tenant.id, "event_type": "letter", "channel": "EMAIL", "body": MJML, "subject": "{{note}}"}
     await client.operator.must("POST", "/templates", json={**body, "subscribed": True, "activate": True})
     await client.operator.create_template(tenant, "letter", "SMS", "{{note}}")
@@ -67,7 +68,7 @@ async def _live(client: Client, tenant: Tenant, apis: Apis) -> None:
     assert (await tenant.inbox(USER, headers={"Authorization": f"Bearer {CONTENT}"})).status == 401
     # Refused, and accepted though nothing can be sent there.
     refused = await tenant.trigger({"eventType": "letter", "payload": {**PAYLOAD, "recipientPhone": 1}})
-    assert refused.status == 400
+    assert refused.status in (400, 422)
     odd = {**PAYLOAD, "recipientEmail": f"no address of {CONTENT}", "recipientPhone": f"no number of {CONTENT}"}
     await _finished(client, await tenant.accept({"eventType": "letter", "payload": odd, "variables": VARIABLES[0]}))
     templates = (await client.operator.must("GET", f"/templates?tenant_id={tenant.id}"))["data"]
@@ -112,7 +113,7 @@ async def callback_path_of(client: Client, tenant: Tenant) -> str:
 
 
 async def _die(client: Client, tenant: Tenant) -> None:
-    """Leave a dead letter: nobody listens where this tenant's mail goes."""
+    """Leave a dead letter: nobody plays the provider any more."""
     event = await _send(client, tenant)
     assert "dead" in {one["status"] for one in event["deliveries"]}
     [letter] = (await client.operator.must("GET", f"/dead-letters?tenant_id={tenant.id}"))["data"]
@@ -160,10 +161,8 @@ async def _let_time_pass(running: Running) -> None:
 
 async def test_nothing_is_left_of_a_person(client: Client, shared_stack: Running) -> None:
     """User, address, number and content, plain, encoded or as a digest: there before, and nowhere afterwards."""
-    settings = {"host": "127.0.0.1", "port": 9, "tls": "none"}  # nobody listens there
-    dead_end = await _tenant(client, "smtp", settings)
+    tenant, dead_end = [await _tenant(client) for _ in range(2)]
     async with provider_apis.serving() as apis:
-        tenant = await _tenant(client, "resend", RESEND)
         await _live(client, tenant, apis)
     await _die(client, dead_end)
 

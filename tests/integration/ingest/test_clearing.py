@@ -1,5 +1,6 @@
 """What an erasure leaves in the broker's files: nothing, once they are cleared; and nobody misses a message for it."""
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from nats.aio.client import Client
 
 from runtime import nats
 from runtime.bucket import STREAM, Bucket
+from runtime.configuration import Watch
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
 from services import topology
@@ -22,7 +24,7 @@ from tests.integration.ingest import builders
 from tests.integration.ingest.builders import QUEUED, SENT
 from tests.integration.ingest.conftest import Streams
 from tests.keyed import KEYED
-from tests.waiting import eventually
+from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANT = new_id()
@@ -142,7 +144,7 @@ async def test_fired_timers_leave_the_files_and_waiting_ones_stay(
 async def test_a_deleted_key_leaves_the_bucket_s_files_and_all_others_keep_their_values(
     connection: Client, pool: Pool, janitor: Janitor, nats_server: NatsServer
 ) -> None:
-    """Also the note that a key was deleted is there afterwards, for whoever was away."""
+    """Also the note that a key was deleted is there afterwards, for whoever was away. Nobody is told of a change."""
     bucket = Bucket(connection)
     await bucket.put(f"tenants.{TENANT}", PERSON)
     await bucket.put(f"tenants.{TENANT}", b"{}")
@@ -154,8 +156,19 @@ async def test_a_deleted_key_leaves_the_bucket_s_files_and_all_others_keep_their
     assert await fault_of(connection, topology.probe_subject("CONFIG")) == ""
     assert _files(nats_server)
     before = {key: await bucket.newest(key) for page in [one async for one in bucket.keys("tenants")] for key in page}
-    await _erase(pool)
-    await eventually(_clearing(pool, connection, janitor).step)
+    changes: list[str] = []
+    watch = Watch(connection, ["tenants", "keys"], lambda key, _: changes.append(key))
+    following = asyncio.create_task(watch.run())
+    try:
+        await watch.ready()
+        assert changes.count(f"tenants.{TENANT}") == 1
+        await _erase(pool)
+        await eventually(_clearing(pool, connection, janitor).step)
+        await bucket.put("tenants.last", b"{}")
+        await eventually(lambda: watch.get("tenants.last"))
+        assert changes.count(f"tenants.{TENANT}") == 1
+    finally:
+        await end(following)
     await eventually(lambda: not _files(nats_server))
     assert {key: (await bucket.newest(key)).value for key in before} == {key: one.value for key, one in before.items()}
     note = await bucket.newest("keys.gone")

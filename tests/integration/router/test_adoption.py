@@ -64,6 +64,12 @@ def _of_router(pool: Pool, connection: Client, keyed: Pseudonyms = KEYED) -> Ado
     return _adoption(pool, connection, router.OWNER, router.SOURCES, router_former.former(pool, keyed), keyed)
 
 
+async def _as_before(pool: Pool, connection: Client) -> None:
+    """Let no router of this version have run."""
+    await pool.execute("DELETE FROM router.pseudonym_key")
+    await connection.jetstream().purge_stream("KV_CONFIG", subject="$KV.CONFIG.pseudonyms.router.>")
+
+
 async def _suppress_as_before(pool: Pool, channel: int, address: str, *, lifted: bool = False) -> str:
     """Write a row as the version before did; return its id."""
     digest = hashlib.sha256(f"{TENANT}/{channel}/{address}".encode()).digest()
@@ -96,6 +102,7 @@ async def test_suppressions_of_the_version_before_hold(
     """More than a batch of them; who was lifted is sent to; nobody's address is needed, and no note keeps one."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, EMAIL="v1")
+    await _as_before(pool, connection)
     id_ = await _suppress_as_before(pool, EMAIL, "ada@example.org")
     await _suppress_as_before(pool, EMAIL, "bob@example.org", lifted=True)
     await _suppress_as_before(pool, SMS, "+254712345678")
@@ -202,8 +209,7 @@ async def test_with_another_key_no_router_starts(
 
 async def test_nobody_sends_before_the_suppressions_are_keyed(pool: Pool, connection: Client) -> None:
     """An owner's fingerprint comes last; who follows its digests waits for it, and refuses another key."""
-    await pool.execute("DELETE FROM router.pseudonym_key")
-    await connection.jetstream().purge_stream("KV_CONFIG", subject="$KV.CONFIG.pseudonyms.router.>")
+    await _as_before(pool, connection)
     watch = configuration.Watch(connection, [pseudonyms.PREFIX])
     following = asyncio.create_task(watch.run())
     try:

@@ -64,8 +64,8 @@ async def _live(client: Client, tenant: Tenant, apis: Apis) -> None:
     [item, *_] = await tenant.whole_inbox(USER)
     assert (await tenant.mark_read(USER, item["id"], headers=as_page)).status == 200
     assert await tenant.unread(USER) >= 1
-    assert (await tenant.mark_read(USER, CONTENT, headers=as_page)).status in (400, 404)
-    assert (await tenant.inbox(USER, headers={"Authorization": f"Bearer {CONTENT}"})).status == 401
+    assert not (await tenant.mark_read(USER, CONTENT, headers=as_page)).body["success"]
+    assert (await tenant.inbox(USER, headers={"Authorization": f"Bearer {CONTENT}"})).status in (401, 403)
     # Refused, and accepted though nothing can be sent there.
     refused = await tenant.trigger({"eventType": "letter", "payload": {**PAYLOAD, "recipientPhone": 1}})
     assert refused.status in (400, 422)
@@ -84,7 +84,7 @@ async def _live(client: Client, tenant: Tenant, apis: Apis) -> None:
     await client.operator.must("GET", f"/events?tenant_id={tenant.id}&recipient={urllib.parse.quote(USER, safe='')}")
     await client.operator.must("POST", f"/tenants/{tenant.id}/recipients/export", json={"user_id": USER})
     await client.operator.must("POST", f"/tenants/{tenant.id}/revoke-tokens", json={"user_id": USER})
-    assert (await tenant.inbox(USER, headers=as_page)).status == 401
+    assert (await tenant.inbox(USER, headers=as_page)).status in (401, 403)
 
     link = re.fullmatch(r"<http://[^/]+(/.+)>", apis.taken[0][2]["headers"]["List-Unsubscribe"])
     assert link is not None

@@ -131,7 +131,9 @@ def _digests(tenant: Tenant) -> dict[str, bytes]:
         "address alone": EMAIL,
         "number alone": PHONE,
     }
-    return {f"SHA-256 of the {name}": hashlib.sha256(text.encode()).digest() for name, text in texts.items()}
+    return {
+        f"SHA-256 of the {name} of {tenant.id}": hashlib.sha256(text.encode()).digest() for name, text in texts.items()
+    }
 
 
 async def _erase(client: Client, tenant: Tenant) -> None:

@@ -1,6 +1,7 @@
 """Looks for words in all that a stack keeps, tables, the broker's files and logs, however they are written there."""
 
 import base64
+import os
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -56,8 +57,10 @@ def in_files(folders: Iterable[Path], forms: Mapping[str, bytes], raw: Mapping[s
     """Return "file: form" for each file below in which one stands. raw: bytes that are looked for as they are."""
     found = set()
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            found |= {f"{path.relative_to(folder.parent)}: {name}" for name in _in_file(path, forms, raw or {})}
+        # Not rglob: a folder may be deleted while it is read.
+        for parent, _, names in os.walk(folder):
+            for path in [Path(parent, name) for name in names]:
+                found |= {f"{path.relative_to(folder.parent)}: {name}" for name in _in_file(path, forms, raw or {})}
     return found
 
 

@@ -1,7 +1,9 @@
 """What an erasure leaves in the broker's files: nothing, once they are cleared; and nobody misses a message for it."""
 
 import asyncio
+import contextlib
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TypeAlias
 
@@ -55,13 +57,11 @@ async def _erase(pool: Pool, user_id: str = "ada", *, before: str = "1 second") 
 def _files(server: NatsServer, word: bytes = PERSON) -> list[str]:
     """Return which files of the server hold the word."""
     found = []
-    for path in sorted(server.local.store.rglob("*")):
-        try:
-            content = path.read_bytes() if path.is_file() else b""
-        except FileNotFoundError:  # just deleted
-            continue
-        if word in content:
-            found.append(str(Path(path).relative_to(server.local.store)))
+    for parent, _, names in os.walk(server.local.store):
+        for path in [Path(parent, name) for name in names]:
+            with contextlib.suppress(FileNotFoundError):  # just deleted
+                if word in path.read_bytes():
+                    found.append(str(path))
     return found
 
 

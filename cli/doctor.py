@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The path of centrifugo.json.
     centrifugo_config: str = ""
     principal_secret: Secret = _NOTHING
+    pseudonym_key: Secret = _NOTHING
     service_token: Secret = _NOTHING
     encryption_keys: tuple[str, ...] = ()
     ingest_address: str = ""
@@ -57,6 +58,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
             {
                 "CLARION_SERVICE_TOKEN": settings.service_token.reveal(),
                 "CLARION_PRINCIPAL_SECRET": settings.principal_secret.reveal(),
+                "CLARION_PSEUDONYM_KEY": settings.pseudonym_key.reveal(),
                 "CLARION_CENTRIFUGO_TOKEN_SECRET": settings.centrifugo_token_secret.reveal(),
                 "CLARION_CENTRIFUGO_API_KEY": settings.centrifugo_api_key.reveal(),
             },

@@ -1,7 +1,5 @@
 """The audit log's side at the edge: no write of the admin API happens before its entry is on disk."""
 
-import hashlib
-
 import msgspec
 from aiohttp import web
 
@@ -18,7 +16,7 @@ FINISH_DEADLINE_S = 2.0
 FIELDS = web.RequestKey("audit_fields", tuple)
 
 _LONGEST = 255
-# Parts of a path that name a person: an entry outlives an erasure, so it holds only their digest.
+# Parts of a path that name a person: an entry outlives an erasure, so it does not hold them.
 _PERSONAL = frozenset({"user_id", "recipient", "address", "email", "phone"})
 
 log = logs.get(__name__)
@@ -36,7 +34,7 @@ class Auditor:
             actor=actor,
             method=request.method,
             route=_route(request),
-            resource=_resource(request),
+            resource=resource_of(request),
             trace_id=telemetry.current_trace(),
         )
         answer = await self._clients.call(self._clients.audit.BeginAuditEntry, wire)
@@ -47,7 +45,7 @@ class Auditor:
         wire = audit_pb2.FinishAuditEntryRequest(
             audit_entry_id=entry_id,
             status=response.status,
-            resource=_resource(request) or _made(response),
+            resource=resource_of(request) or _made(response),
             tenant_id=_storable(request.get(TENANT_ID, "")) or _tenant(request),
             fields=request.get(FIELDS, ()),
         )
@@ -63,18 +61,14 @@ class Auditor:
             )
 
 
-def digest_of(person: str) -> str:
-    """Return what stands in the log for a person's id."""
-    return f"sha256:{hashlib.sha256(person.encode('utf-8', 'replace')).hexdigest()[:32]}"
-
-
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else ""
 
 
-def _resource(request: web.Request) -> str:
-    parts = [digest_of(value) if name in _PERSONAL else value for name, value in request.match_info.items()]
+def resource_of(request: web.Request) -> str:
+    """Return the ids in a request's path, without those of people."""
+    parts = ["(a person)" if name in _PERSONAL else value for name, value in request.match_info.items()]
     return _storable("/".join(parts))
 
 

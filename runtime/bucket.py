@@ -1,11 +1,14 @@
 """Reading and writing many keys of the configuration bucket at once, beyond what the client's KeyValue offers."""
 
+import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import nats.js.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime.errors import ClarionError, Code
@@ -17,6 +20,8 @@ STREAM = f"KV_{BUCKET}"
 WRONG_REVISION = (10071, 10164)
 
 _SUBJECT = f"$KV.{BUCKET}."
+# Written to only to see whether the bucket stores.
+HEALTH_SUBJECT = f"{_SUBJECT}health"
 _OPERATION = "KV-Operation"
 _GONE = ("DEL", "PURGE")
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -76,12 +81,52 @@ class Bucket:
 
     async def keys(self, prefix: str) -> AsyncGenerator[list[str], None]:
         """Yield all keys "<prefix>.…" that are not deleted, up to 256 at a time."""
+        async with contextlib.aclosing(self._pages(f"{prefix}.>")) as pages:
+            async for page in pages:
+                yield [
+                    message.subject.removeprefix(_SUBJECT)
+                    for message in page
+                    if (message.headers or {}).get(_OPERATION) not in _GONE
+                ]
+
+    async def forget_deleted(self, prefix: str, *, older_than_s: float) -> None:
+        """Remove the notes that keys "<prefix>.…" were deleted so many seconds ago."""
+        async with contextlib.aclosing(self._pages(f"{prefix}.>")) as pages:
+            async for page in pages:
+                for message in page:
+                    is_old = time.time() - message.metadata.timestamp.timestamp() > older_than_s
+                    if is_old and (message.headers or {}).get(_OPERATION) in _GONE:
+                        up_to = message.metadata.sequence.stream + 1  # not what was written meanwhile
+                        await self._jetstream.purge_stream(STREAM, seq=up_to, subject=message.subject)
+
+    async def rewrite(self, before: int) -> None:
+        """Write each key that was last written before this sequence once more, then let go of all that is older.
+
+        Nothing changes for readers. The files that held only older messages are deleted.
+        """
+        async with contextlib.aclosing(self._pages(">")) as pages:
+            async for page in pages:
+                for message in page:
+                    if message.metadata.sequence.stream < before and message.subject != HEALTH_SUBJECT:
+                        await self._write_again(message.subject)
+        await self._jetstream.purge_stream(STREAM, seq=before)
+
+    async def _write_again(self, subject: str) -> None:
+        stored = await self.newest(subject.removeprefix(_SUBJECT))
+        try:
+            await self.replace(subject.removeprefix(_SUBJECT), stored.value, revision=stored.revision)
+        except nats.js.errors.APIError as error:
+            if error.err_code not in WRONG_REVISION:  # somebody was faster, and what is there is new already
+                raise
+
+    async def _pages(self, keys: str) -> AsyncGenerator[list[Msg], None]:
+        """Yield the newest message of each of these keys, without its value."""
         consumer = await self._jetstream.add_consumer(
             STREAM,
             ConsumerConfig(
                 deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
                 ack_policy=AckPolicy.NONE,
-                filter_subject=f"{_SUBJECT}{prefix}.>",
+                filter_subject=f"{_SUBJECT}{keys}",
                 headers_only=True,
                 mem_storage=True,
                 num_replicas=1,
@@ -94,11 +139,7 @@ class Bucket:
             while left > 0:
                 messages = await pulling.fetch(min(left, _PAGE), timeout=_DEADLINE_S)
                 left -= len(messages)
-                yield [
-                    message.subject.removeprefix(_SUBJECT)
-                    for message in messages
-                    if (message.headers or {}).get(_OPERATION) not in _GONE
-                ]
+                yield messages
         finally:
             await pulling.unsubscribe()
 

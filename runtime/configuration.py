@@ -172,12 +172,22 @@ class Watch:
 
         A bucket that was lost and is being rebuilt lacks what must not be missed: who is suppressed or erased.
         """
+        await self._await([marker_key(owner) for owner in owners])
+
+    async def value(self, key: str) -> bytes:
+        """Return the key's value as soon as it has one."""
+        await self._await([key])
+        return self._values[key]
+
+    async def _await(self, keys: Sequence[str]) -> None:
         said = time.monotonic()
-        while missing := [owner for owner in owners if self.get(marker_key(owner)) is None]:
+        while missing := [key for key in keys if key not in self._values]:
             if time.monotonic() - said > _SAY_S:
                 said = time.monotonic()
                 log.warning(
-                    "configuration_incomplete", waits_for=missing, hint="start these services, or run `clarion migrate`"
+                    "configuration_incomplete",
+                    waits_for=[key.split(".")[1] for key in missing],
+                    hint="start these services, or run `clarion migrate`",
                 )
             await asyncio.sleep(0.1)
 
@@ -233,6 +243,8 @@ class Watch:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         gone = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
         value = None if gone else message.data
+        if value == self._values.get(key):  # written once more (Bucket.rewrite), or read again: no change
+            return
         if value is None:
             self._values.pop(key, None)
         else:

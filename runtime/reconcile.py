@@ -60,13 +60,15 @@ class Source:
 
     prefix: the first part of its keys, "tenants". keys(reader, after, limit): the next keys after this one (empty:
     from the first), in any fixed order. read(reader, keys): the values of those keys that there are; keys may be
-    anything that starts with the prefix. batch: how many values are held at a time.
+    anything that starts with the prefix. batch: how many values are held at a time. keeps_no_trace: the note that a key
+    was deleted goes after an hour, too: for keys whose last value may be kept by whoever was away for longer.
     """
 
     prefix: str
     keys: Callable[[Reader, str, int], Awaitable[list[str]]]
     read: Callable[[Reader, Sequence[str]], Awaitable[dict[str, bytes]]]
     batch: int = 200
+    keeps_no_trace: bool = False
 
 
 @dataclass(slots=True)
@@ -160,6 +162,8 @@ class Reconciler:
         for source in self._sources:
             await self._compare_rows(source, found, writes=writes)
             await self._find_left_over(source, found, writes=writes)
+            if writes and source.keeps_no_trace:
+                await self._bucket.forget_deleted(source.prefix, older_than_s=_EVERY_S)
         return found
 
     async def _compare_rows(self, source: Source, found: Differences, *, writes: bool) -> None:

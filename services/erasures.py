@@ -1,22 +1,17 @@
 """Which recipients were erased lately: what was accepted before that is neither sent nor kept.
 
-A marker in the configuration, by digest, for a week: longer than anything waits in a stream.
+A marker in the configuration, by a keyed digest, for a week: longer than anything waits in a stream.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import msgspec
 
 from clarion.common.v1 import event_pb2
+from services.pseudonyms import Pseudonyms, unkeyed
 
-PREFIX = "erasures"
+PREFIX = "erased"
 REASON = "recipient_erased"
-
-
-def digest_of(tenant_id: str, user_id: str) -> str:
-    """Return the 64 hex digits by which a recipient is known here."""
-    return hashlib.sha256(f"{tenant_id}/{user_id}".encode()).hexdigest()
 
 
 def key(tenant_id: str, digest: str) -> str:
@@ -43,7 +38,8 @@ _decode = msgspec.json.Decoder(Erasure).decode
 class Erasures:
     """The markers, as the configuration's watch brings them."""
 
-    def __init__(self) -> None:
+    def __init__(self, keyed: Pseudonyms) -> None:
+        self._keyed = keyed
         self._by_digest: dict[str, Erasure] = {}
 
     def on_change(self, changed: str, value: bytes | None) -> None:
@@ -65,7 +61,7 @@ class Erasures:
         """Return the erasure that covers what was accepted then for this recipient."""
         if not self._by_digest:  # nearly always: no digest is made
             return None
-        found = self._by_digest.get(digest_of(tenant_id, user_id))
+        found = self._by_digest.get(self._keyed.erasure(unkeyed(tenant_id, user_id)))
         return found if found is not None and accepted_us <= found.at_us else None
 
     def refusal(self, delivery: event_pb2.Delivery) -> str:

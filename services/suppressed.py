@@ -1,10 +1,11 @@
-"""Who gets nothing more: addresses as digests, spread over configuration keys, looked up without asking anyone.
+"""Who gets nothing more: addresses as keyed digests, spread over configuration keys, looked up without asking anyone.
 
 The router owns the suppressions and publishes them; each process that routes or sends follows the keys
 (topology.suppressions_key). A value is a run of records, 9 bytes each: 8 of the address' digest, one of flags.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
@@ -12,6 +13,7 @@ from typing import TypeAlias
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from services import addresses, topology
+from services.pseudonyms import Pseudonyms
 
 Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
 
@@ -29,6 +31,11 @@ SHARDS = 256
 
 _DIGEST_BYTES = 8
 _RECORD_BYTES = _DIGEST_BYTES + 1
+
+# Addresses in what providers and operators write.
+_ADDRESS = re.compile(r"[^\s…<>()\[\]\"',;:=/]+(?:@|%40)[^\s…<>()\[\]\"',;:=/]+", re.IGNORECASE)
+_NUMBER = re.compile(r"\+?\d{7,}")
+_BETWEEN_DIGITS = "[ .()\u00a0-]*"
 
 Get = Callable[[str], bytes | None]
 
@@ -64,15 +71,32 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     return f"{local}@{domain}" if domain else ""
 
 
-def digest(tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
-    """Return the 32 bytes that stand for an address in its normal form; each tenant has its own."""
-    return hashlib.sha256(f"{tenant_id}/{channel}/{address}".encode()).digest()
+def digest(keyed: Pseudonyms, tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
+    """Return the 32 bytes that stand for an address in its normal form; each tenant has its own.
+
+    Numbers can be enumerated, so a SHA-256 alone would hide none from whoever reads the table.
+    """
+    # The inner digest is what versions without the key stored: its rows were brought over without their addresses.
+    return keyed.suppression(hashlib.sha256(f"{tenant_id}/{channel}/{address}".encode()).digest())
 
 
 def masked(address: str) -> str:
-    """Return what may be shown of an address in its normal form: "a…@example.com", "+254…678"."""
+    """Return what may be shown of an address in its normal form: "a…@example.com", "+254…678"; less of a short one."""
     local, at, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}" if at else f"{address[:4]}…{address[-3:]}"
+    if at:
+        return f"{local[:1] if len(local) > 2 else ''}…@{domain}"
+    return f"{address[:4]}…{address[-3:] if len(address) > 10 else ''}"
+
+
+def redacted(text: str, address: str = "") -> str:
+    """Return a note with every e-mail address and number in it masked; address: one that it may hold in parts."""
+    if address:
+        text = re.sub(re.escape(address), masked(address), text, flags=re.IGNORECASE)
+    found = _ADDRESS.sub(lambda one: masked(one.group().replace("%40", "@").rstrip(".")), text)
+    digits = [one for one in address if one.isdecimal()] if address.startswith("+") else []
+    if digits:
+        found = re.sub(r"\+?" + _BETWEEN_DIGITS.join(digits), masked(address), found)
+    return _NUMBER.sub(lambda one: masked(one.group()), found)
 
 
 def shard(full: bytes) -> int:
@@ -99,8 +123,9 @@ def find(packed: bytes | None, full: bytes) -> int:
 class Suppressed:
     """Tells why an address gets nothing. get: a configuration watch's (topology.SUPPRESSIONS among its prefixes)."""
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: Get, keyed: Pseudonyms) -> None:
         self._get = get
+        self._keyed = keyed
 
     def reason(
         self,
@@ -117,7 +142,7 @@ class Suppressed:
         address = normalised(channel, recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email)
         if not address:
             return ""
-        full = digest(tenant_id, channel, address)
+        full = digest(self._keyed, tenant_id, channel, address)
         flags = find(self._get(topology.suppressions_key(tenant_id, shard(full))), full)
         if not flags:
             return ""

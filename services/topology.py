@@ -20,6 +20,7 @@ from nats.js.api import (
 )
 
 from clarion.common.v1 import event_pb2
+from runtime.bucket import HEALTH_SUBJECT
 from runtime.configuration import BUCKET, key_part
 
 EVENTS = "EVENTS"
@@ -73,6 +74,8 @@ def due_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
     return f"timers.due.{CHANNELS[channel]}.{lane_of(tenant_id)}"
 
 
+WAITING_TIMERS = "timers.wait.>"
+
 TRACE_SUBJECT = "trace"
 
 # Whose health is proven by writes.
@@ -81,7 +84,7 @@ STORES = (EVENTS, DELIVERIES, TIMERS, TRACE, BUCKET)
 
 def probe_subject(store: str) -> str:
     """Where a stream, or the bucket, is written to only to see whether it stores. No consumer and no watch reads it."""
-    return f"$KV.{BUCKET}.health" if store == BUCKET else f"health.{store.lower()}"
+    return HEALTH_SUBJECT if store == BUCKET else f"health.{store.lower()}"
 
 
 def stream_of(store: str) -> str:
@@ -130,7 +133,7 @@ def providers_key(tenant_id: str) -> str:
 
 
 # The prefix of suppressions_key.
-SUPPRESSIONS = "suppressions"
+SUPPRESSIONS = "suppressed"
 
 
 def suppressions_key(tenant_id: str, shard: int) -> str:
@@ -138,9 +141,13 @@ def suppressions_key(tenant_id: str, shard: int) -> str:
     return f"{SUPPRESSIONS}.{tenant_id}.{shard:02x}"
 
 
-def epochs_key(tenant_id: str, user_id: str = "") -> str:
-    """A raised epoch, of a user or (no user_id) of a whole tenant: the number as text; a sign to look it up anew."""
-    return f"epochs.{tenant_id}.{key_part(user_id)}" if user_id else f"epochs.{tenant_id}"
+# The prefix of revocation_key.
+REVOCATIONS = "revoked"
+
+
+def revocation_key(tenant_id: str, recipient: str = "") -> str:
+    """A raised epoch, of a user (services.pseudonyms) or a whole tenant: the number as text; a sign to look it up."""
+    return f"{REVOCATIONS}.{tenant_id}.{recipient}" if recipient else f"{REVOCATIONS}.{tenant_id}"
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,7 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
 
     timers = StreamConfig(
         name=TIMERS,
-        subjects=["timers.wait.>", "timers.due.>", probe_subject(TIMERS)],
+        subjects=[WAITING_TIMERS, "timers.due.>", probe_subject(TIMERS)],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,

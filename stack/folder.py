@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,9 @@ from stack.faults import StackError
 GATEWAY_PORT = 8080
 # Below the range from which systems take ports for outgoing connections, so that ours stay free.
 PORTS = range(20_000, 30_000)
+
+# Secrets that folders made by earlier versions lack.
+_ADDED = ("pseudonym_key",)
 
 T = TypeVar("T")
 
@@ -33,6 +36,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     centrifugo_api_key: str
     centrifugo_token_secret: str
     principal_secret: str
+    pseudonym_key: str
 
 
 class Demo(msgspec.Struct, frozen=True):
@@ -99,8 +103,15 @@ class Folder:
             self._lock = None
 
     def secrets(self) -> Secrets:
-        """Return the secrets, made at the first start."""
-        return self._once("secrets.json", Secrets, _new_secrets)
+        """Return the secrets, made at the first start; one that only this version needs is added."""
+        path = self.path / "secrets.json"
+        if not path.exists():
+            write_private(path, msgspec.json.encode(_new_secrets()))
+        kept = self._read(path, dict[str, str])
+        new = msgspec.structs.asdict(_new_secrets())
+        if not kept.keys() >= new.keys() and kept.keys() >= new.keys() - set(_ADDED):
+            write_private(path, msgspec.json.encode({**{name: new[name] for name in _ADDED}, **kept}))
+        return self._read(path, Secrets)
 
     def demo_tenant(self) -> Demo | None:
         """Return the demo tenant; None before it is made."""
@@ -124,12 +135,6 @@ class Folder:
                 ports[name] = _any_port(among, {*ports.values(), *kept.values()})
         write_private(path, msgspec.json.encode({**kept, **ports}))
         return ports
-
-    def _once(self, name: str, kind: type[T], make: Callable[[], T]) -> T:
-        path = self.path / name
-        if not path.exists():
-            write_private(path, msgspec.json.encode(make()))
-        return self._read(path, kind)
 
     def _read(self, path: Path, kind: type[T]) -> T:
         try:
@@ -198,6 +203,7 @@ def _new_secrets() -> Secrets:
         centrifugo_api_key=secrets.token_hex(32),
         centrifugo_token_secret=secrets.token_hex(32),
         principal_secret=secrets.token_hex(32),
+        pseudonym_key=secrets.token_hex(32),
     )
 
 

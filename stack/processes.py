@@ -42,7 +42,11 @@ NATS_GO_MEMORY, HUB_GO_MEMORY = "900MiB", "230MiB"
 COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
 
 ROLES = (
-    Role("ingest", "services.ingest", ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_ENCRYPTION_KEYS")),
+    Role(
+        "ingest",
+        "services.ingest",
+        ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_ENCRYPTION_KEYS", "CLARION_PSEUDONYM_KEY"),
+    ),
     Role(
         "router",
         "services.router",
@@ -52,6 +56,7 @@ ROLES = (
             "CLARION_INGEST_ADDRESS",
             "CLARION_RENDER_ADDRESS",
             "CLARION_SENDERS_ADDRESS",
+            "CLARION_PSEUDONYM_KEY",
         ),
         yields=True,
     ),
@@ -66,6 +71,7 @@ ROLES = (
             "CLARION_RENDER_ADDRESS",
             "CLARION_ROUTER_ADDRESS",
             "CLARION_ENCRYPTION_KEYS",
+            "CLARION_PSEUDONYM_KEY",
             "CLARION_PUBLIC_URL",
             "CLARION_EGRESS_ALLOW",
         ),
@@ -83,6 +89,7 @@ ROLES = (
             "CLARION_CENTRIFUGO_API_KEY",
             "CLARION_CENTRIFUGO_TOKEN_SECRET",
             "CLARION_PRINCIPAL_SECRET",
+            "CLARION_PSEUDONYM_KEY",
         ),
     ),
     Role(
@@ -167,6 +174,7 @@ class Plan:
             "CLARION_CENTRIFUGO_TOKEN_SECRET": self.secrets.centrifugo_token_secret,
             "CLARION_CENTRIFUGO_CONFIG": str(self.hub_config),
             "CLARION_PRINCIPAL_SECRET": self.secrets.principal_secret,
+            "CLARION_PSEUDONYM_KEY": self.secrets.pseudonym_key,
             "CLARION_SMTP_ADDRESS": self.address("mail"),
             # Mail may go to the stack's own server on loopback, and to what the environment of `make run` adds.
             "CLARION_EGRESS_ALLOW": ",".join(

@@ -33,6 +33,7 @@ from stack.folder import is_free
 from stack.launch import command_for
 from stack.nats import Nats
 from stack.postgres import Postgres
+from tests import keyed
 
 # The property of a test that tells which realtime engine it ran against.
 ENGINE = "realtime engine"
@@ -238,6 +239,7 @@ async def _make_template(local: Postgres) -> None:
         await admin.close()
     for folder in sorted(_ROOT.glob("services/*/migrations")):
         await runtime.postgres.migrate(local.url(_TEMPLATE), folder.parent.name, folder)
+    await keyed.remember(local.url(_TEMPLATE))
 
 
 async def _database(local: Postgres, template: str) -> AsyncIterator[str]:
@@ -269,6 +271,7 @@ async def _apply(url: str) -> None:
         await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
         # Of a database with nothing in it. A test may start a service without the owners whose data it follows.
         await mark_complete(connection, SOURCES)
+        await keyed.announce(connection)
     finally:
         await connection.close()
 

@@ -1,5 +1,8 @@
 """Starts the ingest service: ``python -m services.ingest``."""
 
+import asyncpg
+from nats.aio.client import Client
+
 from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
 from runtime.configuration import Outbox, Watch
@@ -8,7 +11,8 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
-from services import topology
+from services import pseudonyms, topology
+from services.adoption import Adoption
 from services.erasures import PREFIX, Erasures
 from services.health import report_broker
 from services.ingest import operations, published
@@ -25,17 +29,19 @@ from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
+from services.ingest.privacy.former import former
 from services.ingest.repeats import Repeats
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
+from services.pseudonyms import Pseudonyms
 from services.trace import TraceWriter
 
 
 async def wire(settings: Settings, process: Process) -> Server:
     """Put the service together."""
-    vault = _vault(settings)
+    vault, keyed = _vault(settings), Pseudonyms(settings.pseudonym_key.reveal())
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
     process.on_close(connection.close)
     url = settings.postgres_url.reveal()
@@ -47,15 +53,8 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_close(durable.close)
     process.on_close(fast.close)
 
-    erasures = Erasures()
-    watch = Watch(connection, ["tenants", "keys", PREFIX], erasures.on_change)
-    process.start(watch.run(), name="configuration")
-    await watch.ready()
-    outbox = Outbox(durable, "ingest", connection)
-    process.start(outbox.run(), name="outbox")
-    process.start(Reconciler(durable, connection, published.OWNER, published.SOURCES).run(), name="reconciler")
-    # The ledger must know who was erased.
-    await watch.complete(published.OWNER)
+    erasures = Erasures(keyed)
+    watch, outbox = await _configuration(process, connection, durable, keyed, erasures)
 
     tenants = TenantStore(durable, outbox, vault)
     known = KnownTenants(watch, tenants)
@@ -67,7 +66,8 @@ async def wire(settings: Settings, process: Process) -> Server:
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
-    process.start(Janitor(connection, ledger, pressure).run(), name="janitor")
+    janitor = Janitor(connection, ledger, pressure)
+    process.start(janitor.run(), name="janitor")
     audit = AuditStore(durable, retention_days=settings.audit_retention_days)
     process.start(audit.keep_swept(), name="audit retention")
 
@@ -104,7 +104,16 @@ async def wire(settings: Settings, process: Process) -> Server:
         audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"
     )
     operations.add_services(
-        server, process, settings, connection=connection, durable=durable, fast=fast, outbox=outbox, ledger=ledger
+        server,
+        process,
+        settings,
+        connection=connection,
+        durable=durable,
+        fast=fast,
+        outbox=outbox,
+        ledger=ledger,
+        janitor=janitor,
+        keyed=keyed,
     )
     await server.start()
 
@@ -115,6 +124,26 @@ async def wire(settings: Settings, process: Process) -> Server:
     await report_broker(process, server, connection, topology.STORES)
     process.start(server.watch("postgres", answers), name="health of PostgreSQL")
     return server
+
+
+async def _configuration(
+    process: Process, connection: Client, durable: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms, erasures: Erasures
+) -> tuple[Watch, Outbox]:
+    """Start to follow and to publish the configuration; returns once it is known who was erased."""
+    watch = Watch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
+    process.start(watch.run(), name="configuration")
+    await watch.ready()
+    outbox = Outbox(durable, "ingest", connection)
+    process.start(outbox.run(), name="outbox")
+    reconciler = Reconciler(durable, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
+    adoption = Adoption(
+        durable, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(durable, keyed)
+    )
+    process.start(adoption.run(), name="adoption")
+    await watch.complete(published.OWNER)
+    await adoption.ready(watch)
+    return watch, outbox
 
 
 def _vault(settings: Settings) -> Vault:

@@ -93,6 +93,14 @@ class Janitor:
             # The broker cannot bound TIMERS without losing timers; admission keeps it below the others' bound.
             self._pressure.saw(topology.TIMERS, info.state.bytes, bound)
 
+    async def spent(self, stream: str) -> int:
+        """Return the last sequence up to which nobody has to do with anything in a stream, the window aside."""
+        floor = min((await self._floors(stream)).values())
+        if stream == topology.TIMERS:
+            waiting = await self._next(stream, topology.WAITING_TIMERS, 1)
+            floor = floor if waiting is None else min(floor, waiting - 1)
+        return floor
+
     async def _purge_spent(self, stream: str) -> None:
         """Purge what all have acknowledged and no window needs."""
         info = await self._jetstream.stream_info(stream)

@@ -7,14 +7,17 @@ from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import Outbox
 from runtime.grpc import Server
 from runtime.service import Process
+from services.ingest.janitor import Janitor
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy import servicer as privacy
+from services.ingest.privacy.clearing import Clearing
 from services.ingest.privacy.keeping import Keeper
 from services.ingest.privacy.store import PrivacyStore
 from services.ingest.replays import servicer as replays
 from services.ingest.replays.runner import Publisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 from services.ingest.settings import Settings
+from services.pseudonyms import Pseudonyms
 
 
 def add_services(
@@ -27,16 +30,19 @@ def add_services(
     fast: "asyncpg.Pool[asyncpg.Record]",
     outbox: Outbox,
     ledger: LedgerStore,
+    janitor: Janitor,
+    keyed: Pseudonyms,
 ) -> None:
     """Serve PrivacyService and ReplayService, and start the loops behind them."""
     keeper = Keeper(durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days)
     process.start(keeper.run(), name="retention")
+    process.start(Clearing(durable, connection, janitor.spent).run(), name="clearing")
     store, publisher = ReplayStore(durable, fast), Publisher(connection)
     runner = ReplayRunner(store, publisher)
     process.start(runner.run(), name="replays")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
-        privacy.PrivacyServicer(PrivacyStore(durable, outbox, ledger)),
+        privacy.PrivacyServicer(PrivacyStore(durable, outbox, ledger, keyed)),
         privacy.NAME,
     )
     server.add(

@@ -11,7 +11,7 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import Reader, Source
-from services import erasures, retention, topology
+from services import erasures, pseudonyms, retention, topology
 from services.ingest.tenants.store import published
 
 OWNER = "ingest"
@@ -78,7 +78,8 @@ SOURCES = (
     Source("tenants", _tenant_keys, _tenants),
     Source("keys", _key_keys, _api_keys),
     Source(retention.PREFIX, _retention_keys, _retention),
-    Source(erasures.PREFIX, _erasure_keys, _erasures),
+    Source(erasures.PREFIX, _erasure_keys, _erasures, keeps_no_trace=True),
+    pseudonyms.source(OWNER),
 )
 
 

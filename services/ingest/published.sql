@@ -33,13 +33,13 @@ FROM ingest.retention
 WHERE tenant_id = ANY ($1::uuid[])
 
 -- name: erasure_ids
-SELECT tenant_id, recipient FROM ingest.erasures
+SELECT tenant_id, recipient FROM ingest.recipient_erasures
 WHERE (tenant_id, recipient) > ($1, $2)
 ORDER BY tenant_id, recipient
 LIMIT $3
 
 -- name: erasures
 SELECT e.id, e.tenant_id, e.recipient, e.erased_at
-FROM ingest.erasures e
+FROM ingest.recipient_erasures e
 JOIN unnest($1::uuid[], $2::text[]) AS item (tenant_id, recipient)
     ON e.tenant_id = item.tenant_id AND e.recipient = item.recipient

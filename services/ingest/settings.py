@@ -15,6 +15,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     nats_url: Secret
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
+    # Names people in what is kept after an erasure; at least 32 bytes. With another one no erasure is found.
+    pseudonym_key: Secret
     # How long an event waits for PostgreSQL to admit it; past that each process counts and admits for itself, seconds.
     admission_deadline_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     # How long events and what they carried are kept where a tenant has no policy of its own, days.

@@ -9,14 +9,17 @@ from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
-from services import erasures, retention, topology
+from services import erasures, pseudonyms, retention, topology
+from services.adoption import Adoption
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.health import report_broker
+from services.pseudonyms import Pseudonyms
 from services.realtime import published
 from services.realtime.directory import EpochDirectory
+from services.realtime.former import former
 from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
@@ -42,6 +45,7 @@ log = logs.get(__name__)
 
 async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     """Put the parts together and start them."""
+    keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="realtime", size=POOL_SIZE)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="realtime")
@@ -50,11 +54,11 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     outbox = configuration.Outbox(pool, "realtime", connection)
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
     principals = Principals(settings.principal_secret.reveal())
-    directory = EpochDirectory(principals, epochs.find)
-    namespaces, erased, policies = Namespaces(), erasures.Erasures(), retention.Policies()
+    directory = EpochDirectory(principals, epochs.find, keyed, note_use=epochs.note_use)
+    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.Policies()
     watch = configuration.Watch(
         connection,
-        ["tenants", "templates", "epochs", erasures.PREFIX, retention.PREFIX],
+        ["tenants", "templates", topology.REVOCATIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX],
         _followed_by(namespaces, directory, erased, policies),
     )
 
@@ -65,7 +69,13 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
 
     privacy = PrivacyStore(pool)
     revoker = Revoker(
-        epochs=epochs, directory=directory, principals=principals, namespaces=namespaces, hub=hub, privacy=privacy
+        epochs=epochs,
+        directory=directory,
+        principals=principals,
+        namespaces=namespaces,
+        hub=hub,
+        privacy=privacy,
+        keyed=keyed,
     )
     server = GuardedServer(
         settings.grpc_address, token=settings.service_token.reveal(), may_serve=lambda: guard.may_serve
@@ -93,12 +103,17 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     process.start(outbox.run(), name="outbox")
     reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
     process.start(reconciler.run(), name="reconciler")
+    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
+    process.start(adoption.run(), name="adoption")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
     # Who is erased, which namespaces there are and how long what is kept: nothing is pushed or deleted before that.
     await watch.complete(*_OWNERS)
+    await pseudonyms.recognise(watch, keyed, "ingest")
+    await adoption.ready(watch)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
+    process.start(epochs.keep_expiring(), name="retention of revocations")
     own = parts.Parts()
     worker = _worker(settings, process, connection, Push(inbox, directory, hub, own=own), erased, own)
     process.on_drain(worker.drain)
@@ -143,7 +158,7 @@ def _followed_by(
     def apply(key: str, value: bytes | None) -> None:
         erased.on_change(key, value)
         policies.on_change(key, value)
-        if key.startswith("epochs."):
+        if key.startswith(f"{topology.REVOCATIONS}."):
             directory.forget(key)
         elif key.startswith("templates."):
             try:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from runtime.batching import Batcher
 from services import topology
+from services.pseudonyms import Pseudonyms
 from services.realtime.principal import Epoch, Principals
 
 Find = Callable[[Sequence[tuple[str, str]]], Awaitable[list[Epoch]]]
@@ -16,19 +17,23 @@ MAX_REMEMBERED = 50_000
 
 
 class EpochDirectory:
-    """Implements services.realtime.ports.Directory. find: looks up many epochs at once."""
+    """Implements services.realtime.ports.Directory. find: looks up many epochs at once, by (tenant, keyed digest)."""
 
     def __init__(
         self,
         principals: Principals,
         find: Find,
+        keyed: Pseudonyms,
         *,
+        note_use: Callable[[str, str], None] | None = None,
         size: int = MAX_REMEMBERED,
         max_age_s: float = MAX_AGE_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._principals = principals
         self._find = find
+        self._keyed = keyed
+        self._note_use = note_use
         self._size = size
         self._max_age_s = max_age_s
         self._now = now
@@ -38,7 +43,28 @@ class EpochDirectory:
 
     async def principal(self, tenant_id: str, user_id: str) -> str:
         """Return the user's name of today. Raises UNAVAILABLE."""
-        return self._principals.of(tenant_id, user_id, await self._epoch(tenant_id, user_id))
+        return self._principals.of(tenant_id, user_id, await self.epoch(tenant_id, user_id))
+
+    async def principal_of_token(self, tenant_id: str, user_id: str) -> str:
+        """As principal, of a token that is issued now: a raised epoch is kept for as long as such tokens may live."""
+        epoch = await self.epoch(tenant_id, user_id)
+        if epoch.user and self._note_use is not None:
+            self._note_use(tenant_id, self._keyed.revocation(tenant_id, user_id))
+        return self._principals.of(tenant_id, user_id, epoch)
+
+    async def epoch(self, tenant_id: str, user_id: str) -> Epoch:
+        """Return the user's epoch of today. Raises UNAVAILABLE."""
+        recipient = self._keyed.revocation(tenant_id, user_id)
+        key = topology.revocation_key(tenant_id, recipient)
+        known = self._known.get(key)
+        if known is not None and self._now() - known[1] < self._max_age_s:
+            self._known.move_to_end(key)
+            return known[0]
+        forgotten, asked_at = self._forgotten, self._now()
+        epoch = await self._batcher.enqueue((tenant_id, recipient))
+        if forgotten == self._forgotten:  # else what was found may be older than what was announced since
+            self._remember(key, epoch, asked_at)
+        return epoch
 
     def forget(self, key: str) -> None:
         """Take in that the epoch under this configuration key was raised."""
@@ -47,18 +73,6 @@ class EpochDirectory:
         if key.count(".") == 1:  # a whole tenant's
             for user_key in [known for known in self._known if known.startswith(f"{key}.")]:
                 del self._known[user_key]
-
-    async def _epoch(self, tenant_id: str, user_id: str) -> Epoch:
-        key = topology.epochs_key(tenant_id, user_id)
-        known = self._known.get(key)
-        if known is not None and self._now() - known[1] < self._max_age_s:
-            self._known.move_to_end(key)
-            return known[0]
-        forgotten, asked_at = self._forgotten, self._now()
-        epoch = await self._batcher.enqueue((tenant_id, user_id))
-        if forgotten == self._forgotten:  # else what was found may be older than what was announced since
-            self._remember(key, epoch, asked_at)
-        return epoch
 
     def _remember(self, key: str, epoch: Epoch, asked_at: float) -> None:
         self._known[key] = (epoch, asked_at)

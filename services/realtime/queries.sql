@@ -41,14 +41,49 @@ RETURNING id
 
 -- name: find_epochs
 SELECT coalesce(tenants.epoch, 0) AS tenant_epoch, coalesce(users.epoch, 0) AS user_epoch
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, user_id, place)
-LEFT JOIN realtime.epochs AS tenants ON tenants.tenant_id = asked.tenant_id AND tenants.user_id = ''
-LEFT JOIN realtime.epochs AS users
-       ON users.tenant_id = asked.tenant_id AND users.user_id = asked.user_id AND asked.user_id <> ''
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant_id, recipient, place)
+LEFT JOIN realtime.revocations AS tenants ON tenants.tenant_id = asked.tenant_id AND tenants.recipient = ''
+LEFT JOIN realtime.revocations AS users
+       ON users.tenant_id = asked.tenant_id AND users.recipient = asked.recipient AND asked.recipient <> ''
 ORDER BY asked.place
 
 -- name: raise_epoch
-INSERT INTO realtime.epochs (tenant_id, user_id, epoch)
-VALUES ($1, $2, 1)
-ON CONFLICT (tenant_id, user_id) DO UPDATE SET epoch = epochs.epoch + 1, raised_at = now()
+-- A user's row goes in time, so a new one begins at the second: no number ever comes again.
+INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch)
+VALUES ($1, $2, CASE WHEN $2 = '' THEN 1 ELSE extract(epoch FROM now())::bigint END)
+ON CONFLICT (tenant_id, recipient) DO UPDATE SET epoch = r.epoch + 1, raised_at = now(), used_at = now()
 RETURNING epoch
+
+-- A token of this epoch was issued.
+-- name: note_uses
+UPDATE realtime.revocations r SET used_at = now()
+FROM unnest($1::text[], $2::text[]) AS item (tenant_id, recipient)
+WHERE r.tenant_id = item.tenant_id AND r.recipient = item.recipient AND r.used_at < now() - interval '1 hour'
+
+-- name: expire_revocations
+DELETE FROM realtime.revocations
+WHERE (tenant_id, recipient) IN (
+    SELECT o.tenant_id, o.recipient FROM realtime.revocations o
+    WHERE o.recipient <> '' AND o.used_at < now() - $1 * interval '1 second'
+    ORDER BY o.used_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING tenant_id, recipient
+
+-- What the version before kept.
+-- name: former
+SELECT tenant_id, user_id, epoch, raised_at FROM realtime.epochs
+WHERE (tenant_id, user_id) > ($1, $2)
+ORDER BY tenant_id, user_id
+LIMIT $3
+
+-- name: copy_former
+INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch, raised_at)
+SELECT item.tenant_id, item.recipient, item.epoch, item.raised_at
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) AS item (tenant_id, recipient, epoch, raised_at)
+ON CONFLICT (tenant_id, recipient) DO UPDATE SET epoch = EXCLUDED.epoch, raised_at = EXCLUDED.raised_at, used_at = now()
+WHERE r.epoch < EXCLUDED.epoch
+
+-- name: remove_former
+TRUNCATE realtime.epochs

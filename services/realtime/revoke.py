@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from runtime import logs
 from services import topology
+from services.pseudonyms import Pseudonyms
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.hub import CentrifugoHub
@@ -34,6 +35,7 @@ class Revoker:
         namespaces: Namespaces,
         hub: CentrifugoHub,
         privacy: PrivacyStore,
+        keyed: Pseudonyms,
     ) -> None:
         self._epochs = epochs
         self._directory = directory
@@ -41,24 +43,29 @@ class Revoker:
         self._namespaces = namespaces
         self._hub = hub
         self._privacy = privacy
+        self._keyed = keyed
 
     async def user(self, tenant_id: str, user_id: str) -> int:
         """Return how many were disconnected (0 or 1), -1: the hub does not answer. Raises UNAVAILABLE."""
-        (epoch,) = await self._epochs.find([(tenant_id, user_id)])
-        raised = await self._epochs.raise_epoch(tenant_id, user_id)
-        self._directory.forget(topology.epochs_key(tenant_id, user_id))
-        names = [
-            self._principals.of(tenant_id, user_id, Epoch(epoch.tenant, number))
-            for number in range(max(0, raised - _EPOCHS_BACK), raised)
-        ]
+        recipient = self._keyed.revocation(tenant_id, user_id)
+        (epoch,) = await self._epochs.find([(tenant_id, recipient)])
+        raised = await self._epochs.raise_epoch(tenant_id, recipient)
+        self._directory.forget(topology.revocation_key(tenant_id, recipient))
+        # Pages of before the first revocation, and of the last ones.
+        numbers = {0, *range(max(1, raised - _EPOCHS_BACK), raised)} if epoch.user else {0}
+        names = [self._principals.of(tenant_id, user_id, Epoch(epoch.tenant, number)) for number in sorted(numbers)]
         return await self._close(names, self._channels(tenant_id, names), set(names))
 
     async def tenant(self, tenant_id: str) -> int:
         """As user(), of all users of a tenant."""
         users = await self._privacy.recent_users(tenant_id)
-        found = await self._epochs.find([(tenant_id, user) for user in users]) if users else []
+        found = (
+            await self._epochs.find([(tenant_id, self._keyed.revocation(tenant_id, user)) for user in users])
+            if users
+            else []
+        )
         raised = await self._epochs.raise_epoch(tenant_id)
-        self._directory.forget(topology.epochs_key(tenant_id))
+        self._directory.forget(topology.revocation_key(tenant_id))
         old = [
             self._principals.of(tenant_id, user, Epoch(raised - 1, epoch.user))
             for user, epoch in zip(users, found, strict=True)

@@ -76,11 +76,11 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         if not self._guard.may_serve:
             raise ClarionError(Code.UNAVAILABLE, "Realtime is closed: its hub is not safe to use.", retry_after=30)
         self._check_active(request.tenant_id)
-        name = await self._directory.principal(request.tenant_id, request.user_id)
+        name = await self._directory.principal_of_token(request.tenant_id, request.user_id)
         namespaces = principal.issued(self._namespaces.of(request.tenant_id))
         channels = principal.channels(namespaces, name)
         _TOKENS.inc()
-        log.info("token_issued", tenant_id=request.tenant_id, user_id=request.user_id, channels=len(channels))
+        log.info("token_issued", tenant_id=request.tenant_id, principal=name, channels=len(channels))
         return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name, namespaces), channels=channels)
 
     async def VerifyToken(self, request: realtime_pb2.VerifyTokenRequest, _: Any) -> realtime_pb2.VerifyTokenResponse:
@@ -104,7 +104,8 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         else:
             _check_tenant(tenant_id)
             disconnected = await self._revoker.tenant(tenant_id)
-        log.info("tokens_revoked", tenant_id=tenant_id, user_id=user_id, disconnected=disconnected)
+        whose = "user" if user_id else "tenant"
+        log.info("tokens_revoked", tenant_id=tenant_id, whose=whose, disconnected=disconnected)
         return realtime_pb2.RevokeTokensResponse(disconnected=disconnected)
 
     async def ListNotifications(
@@ -135,7 +136,12 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         """Mark one as read; not found where it is somebody else's."""
         check_user(request)
         found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
-        log.info("marked_read", tenant_id=request.tenant_id, notification_id=request.notification_id[:64], found=found)
+        log.info(
+            "marked_read",
+            tenant_id=request.tenant_id,
+            notification_id=request.notification_id if found else "",
+            found=found,
+        )
         return realtime_pb2.MarkReadResponse(found=found)
 
     async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:

@@ -8,7 +8,7 @@ from runtime.service import ProcessSettings
 from runtime.settings import Secret, Servers, SettingsError
 from services.delivery.retry import DEFAULT_DELAYS_S
 from services.realtime.centrifugo import MIN_SECRET_BYTES
-from services.realtime.tokens import LIFETIME_S
+from services.realtime.tokens import LIFETIME_S, MAX_LIFETIME_S
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
@@ -26,8 +26,10 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     centrifugo_token_secret: Secret
     # Names people at the hub; at least 32 bytes. A new one closes every open page's channels.
     principal_secret: Secret
+    # Names people in what is kept after an erasure; at least 32 bytes. With another one revocations are forgotten.
+    pseudonym_key: Secret
     # How long a browser's token lasts, seconds: a page asks for the next one before its end.
-    token_lifetime_s: Annotated[int, msgspec.Meta(ge=2, le=86_400)] = LIFETIME_S
+    token_lifetime_s: Annotated[int, msgspec.Meta(ge=2, le=MAX_LIFETIME_S)] = LIFETIME_S
     # How long the inbox keeps notifications where a tenant has no days of its own.
     inbox_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
     # Seconds before the second, third, … attempt.

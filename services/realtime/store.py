@@ -1,5 +1,8 @@
 """The inbox and the epochs in PostgreSQL. Every statement about the inbox names the tenant and the user."""
 
+import asyncio
+import contextlib
+import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from runtime import logs, postgres
 from runtime.batching import Batcher
 from runtime.configuration import Outbox
 from runtime.errors import ClarionError, Code
@@ -15,6 +19,7 @@ from runtime.postgres import Queries, answering
 from services import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
+from services.realtime.tokens import MAX_LIFETIME_S
 
 # Unread notifications are counted up to this many.
 MAX_UNREAD = 10_000
@@ -27,7 +32,15 @@ _MAX_ENTRY_BYTES = 4 * 1024 * 1024
 
 _sql = Queries(Path(__file__).parent / "queries.sql")
 
+# How long after the last token of a user's epoch was issued it is kept, seconds: a token lives for a day at most, its
+# use is noted once an hour, and another process may not know a new epoch for a minute.
+EPOCH_KEEP_S = MAX_LIFETIME_S + 7200
+_EXPIRED_ROWS = 1000
+_EXPIRE_EVERY_S = 600.0
+
 T = TypeVar("T")
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +115,67 @@ class InboxStore:
 
 
 class EpochStore:
-    """Reads and raises epochs."""
+    """Reads and raises epochs. recipient: a user's keyed digest (Pseudonyms.revocation), never the user's id."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
         self._pool = pool
         self._outbox = outbox
+        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note, max_items=500, max_waiting=20_000)
 
     async def find(self, users: Sequence[tuple[str, str]]) -> list[Epoch]:
-        """Return the epoch of each (tenant_id, user_id), in order. Raises UNAVAILABLE."""
-        tenant_ids, user_ids = zip(*users, strict=True)
-        rows = await _guarded(lambda: self._pool.fetch(_sql.find_epochs, list(tenant_ids), list(user_ids)))
+        """Return the epoch of each (tenant_id, recipient), in order. Raises UNAVAILABLE."""
+        tenant_ids, recipients = zip(*users, strict=True)
+        rows = await _guarded(lambda: self._pool.fetch(_sql.find_epochs, list(tenant_ids), list(recipients)))
         return [Epoch(row["tenant_epoch"], row["user_epoch"]) for row in rows]
 
-    async def raise_epoch(self, tenant_id: str, user_id: str = "") -> int:
-        """Raise the epoch of a user or (no user_id) of a whole tenant, and tell every process; return the new one.
+    def note_use(self, tenant_id: str, recipient: str) -> None:
+        """Keep a raised epoch for a token of it that was just issued. Nobody waits; a loss lets the epoch end early."""
+        with contextlib.suppress(ClarionError):
+            self._uses.enqueue((tenant_id, recipient)).add_done_callback(_overlook)
+
+    async def expire(self) -> bool:
+        """Delete users' epochs of which no token can be valid any more, up to 1,000; tell whether there may be more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_sql.expire_revocations, EPOCH_KEEP_S, _EXPIRED_ROWS)
+            for row in rows:
+                await self._outbox.add(connection, topology.revocation_key(row["tenant_id"], row["recipient"]), None)
+        await self._outbox.flush()
+        return len(rows) == _EXPIRED_ROWS
+
+    async def keep_expiring(self) -> None:
+        """Delete them for ever."""
+        while True:
+            await asyncio.sleep(_EXPIRE_EVERY_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            try:
+                while await self.expire():
+                    pass
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("retention_waits", error=repr(error))
+
+    async def raise_epoch(self, tenant_id: str, recipient: str = "") -> int:
+        """Raise the epoch of a user or (no recipient) of a whole tenant, and tell every process; return the new one.
 
         Raises UNAVAILABLE.
         """
-        epoch = await _guarded(lambda: self._raise(tenant_id, user_id))
+        epoch = await _guarded(lambda: self._raise(tenant_id, recipient))
         await self._outbox.flush()
         return epoch
 
-    async def _raise(self, tenant_id: str, user_id: str) -> int:
+    async def _note(self, users: list[tuple[str, str]]) -> list[None]:
+        await self._pool.execute(_sql.note_uses, *map(list, zip(*users, strict=True)))
+        return [None] * len(users)
+
+    async def _raise(self, tenant_id: str, recipient: str) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
-            epoch: int = await connection.fetchval(_sql.raise_epoch, tenant_id, user_id)
-            key = topology.epochs_key(tenant_id, user_id)
+            epoch: int = await connection.fetchval(_sql.raise_epoch, tenant_id, recipient)
+            key = topology.revocation_key(tenant_id, recipient)
             await self._outbox.add(connection, key, str(epoch).encode())
         return epoch
+
+
+def _overlook(noted: "asyncio.Future[None]") -> None:
+    if not noted.cancelled() and (error := noted.exception()) is not None:
+        log.warning("epoch_use_not_noted", error=repr(error))
 
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:

@@ -12,6 +12,7 @@ from runtime.clock import Clock, now_us
 from runtime.errors import ClarionError, Code
 
 LIFETIME_S = 2 * 3600
+MAX_LIFETIME_S = 86_400
 
 _ALGORITHM = "HS256"
 

@@ -7,12 +7,15 @@ from runtime.parts import Parts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services import topology
+from services.adoption import Adoption
 from services.health import report_broker
+from services.pseudonyms import Pseudonyms
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
 from services.router.suppressions import published
+from services.router.suppressions.former import former
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 
@@ -22,18 +25,23 @@ _POSTGRES_CONNECTIONS = 4
 
 async def wire(settings: Settings, process: Process) -> grpc.Server:
     """Put the service together."""
+    keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
     outbox = configuration.Outbox(pool, "router", connection)
     process.start(outbox.run(), name="config-outbox")
-    process.start(Reconciler(pool, connection, published.OWNER, published.SOURCES).run(), name="reconciler")
+    reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    process.start(reconciler.run(), name="reconciler")
+    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
+    process.start(adoption.run(), name="adoption")
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
     # Nothing may be sent while it is not known who is suppressed.
     await watch.complete(*OWNERS)
+    await adoption.ready(watch)
     suppressions = SuppressionStore(pool, outbox)
 
     token = settings.service_token.reveal()
@@ -45,7 +53,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     for channel in channels.values():
         process.on_close(channel.close)
     own = Parts()
-    catalog = Catalog(watch, caller=grpc.Caller(token), own=own, **channels)
+    catalog = Catalog(watch, keyed, caller=grpc.Caller(token), own=own, **channels)
 
     consumer = RouterConsumer(connection, catalog, own=own)
     routing = process.start(consumer.run(), name="consumer")
@@ -62,7 +70,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     )
     server.add(
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
-        SuppressionServicer(suppressions),
+        SuppressionServicer(suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
     await server.start()

@@ -12,14 +12,15 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.configuration import Watch
 from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, Parts
-from services import topology
+from services import pseudonyms, topology
+from services.pseudonyms import Pseudonyms
 from services.router.asking import Asking
 from services.router.route import Circumstances, Template
 from services.suppressed import Suppressed
 
 # Those whose keys nobody is asked for when the copy lacks them: languages, suppressions.
 OWNERS = ("render", "router")
-PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS)
+PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS, pseudonyms.PREFIX)
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 
 _DEADLINE_S = 5.0
@@ -54,6 +55,7 @@ class Catalog:
     def __init__(
         self,
         watch: Watch,
+        keyed: Pseudonyms,
         *,
         ingest: grpc.aio.Channel,
         render: grpc.aio.Channel,
@@ -67,7 +69,7 @@ class Catalog:
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
-        self._suppressed = Suppressed(watch.get)
+        self._suppressed = Suppressed(watch.get, keyed)
         self._asking_templates: Asking[tuple[list[Template], str]] = Asking()
         self._asking_providers: Asking[list[str]] = Asking()
         # What was made of the copy's bytes, as long as they are the same.

@@ -12,3 +12,5 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     ingest_address: Servers
     render_address: Servers
     senders_address: Servers
+    # Names people in what is kept after an erasure; at least 32 bytes. With another one no suppression is found.
+    pseudonym_key: Secret

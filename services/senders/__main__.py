@@ -12,12 +12,13 @@ from runtime import configuration, grpc, nats, parts, postgres, reconcile, servi
 from runtime.egress import AddressNotAllowed, Guard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import erasures, retention, topology
+from services import erasures, pseudonyms, retention, topology
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.health import report_broker
+from services.pseudonyms import Pseudonyms
 from services.senders import directory, egress, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
@@ -46,6 +47,7 @@ _OWNERS = ("ingest", "router")
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     """Put the parts together and start the loops."""
     vault, guards = _vault(settings), _egress(settings)
+    keyed = Pseudonyms(settings.pseudonym_key.reveal())
     box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings, guards.web)
     pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="senders")
@@ -68,27 +70,25 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     )
     process.on_close(http.close)
     known.follow(sender.forget)
-    erased, policies, privacy = erasures.Erasures(), retention.Policies(), PrivacyStore(pool)
+    erased, policies, privacy = erasures.Erasures(keyed), retention.Policies(), PrivacyStore(pool)
 
     def on_change(key: str, value: bytes | None) -> None:
         for follower in (known, erased, policies):
             follower.on_change(key, value)
 
-    prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX)
+    prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
     watch = configuration.Watch(connection, prefixes, on_change)
     _publish(process, pool, connection, config_outbox)
     process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
-    await watch.ready()
-    # Who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that is known.
-    await watch.complete(*_OWNERS)
+    await _know(watch, keyed)
     process.start(privacy.keep_expiring(settings.outbox_keep_hours, policies), name="retention")
 
     caller = grpc.Caller(settings.service_token.reveal())
     render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
     router = grpc.channel(settings.router_address)
     process.on_close(router.close)
-    suppressed = Suppressed(watch.get)
+    suppressed = Suppressed(watch.get, keyed)
 
     def refuse(delivery: event_pb2.Delivery) -> str:
         return erased.refusal(delivery) or suppressed.of_delivery(delivery)
@@ -128,6 +128,13 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     await server.start()
     await report_broker(process, server, connection, (topology.TIMERS, topology.TRACE))
     return server
+
+
+async def _know(watch: configuration.Watch, keyed: Pseudonyms) -> None:
+    """Wait for who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that."""
+    await watch.ready()
+    await watch.complete(*_OWNERS)
+    await pseudonyms.recognise(watch, keyed, *_OWNERS)
 
 
 def _workers(

@@ -24,6 +24,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     router_address: Servers
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
+    # Names people in what is kept after an erasure; at least 32 bytes. With another one no suppression is found.
+    pseudonym_key: Secret
     # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter.
     retry_delays_s: tuple[float, ...] = retry.DEFAULT_DELAYS_S
     # How many attempts one provider of one tenant may have under way, in each process.

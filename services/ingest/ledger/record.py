@@ -92,7 +92,6 @@ class Group:
 def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> Group:
     """Merge events and records in any order, repeated or not. erasures: whose data is not to be kept."""
     rows = Group()
-    erasures = erasures or Erasures()
     for item in items:
         if isinstance(item, event_pb2.Event):
             _accepted(rows, item, erasures)
@@ -116,7 +115,7 @@ def _event(rows: Group, event_id: str, tenant_id: str) -> EventRow:
     return row
 
 
-def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures) -> None:
+def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures | None) -> None:
     row = _event(rows, event.id, event.tenant_id)
     recipient = event.recipient
     row.event_type = event.event_type
@@ -124,7 +123,7 @@ def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures) -> None:
     row.replay_of = event.replay_of or None
     row.is_test = event.HasField("pinned")
     row.size = event.weight or None
-    erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us)
+    erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us) if erasures else None
     if erasure is None:
         row.caller_event_id = event.caller_event_id
         row.user_id, row.email, row.phone = recipient.user_id, recipient.email, recipient.phone
@@ -211,10 +210,10 @@ def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
         _attempted(rows, line)
 
 
-def _died(rows: Group, record: trace_pb2.TraceRecord, erasures: Erasures) -> None:
+def _died(rows: Group, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     step = record.attempted
     letter = step.dead_letter
-    if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not erasures.refusal(letter):
+    if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not (erasures and erasures.refusal(letter)):
         rows.dead.append(record)
 
 

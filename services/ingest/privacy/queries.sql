@@ -14,13 +14,13 @@ ON CONFLICT (tenant_id) DO UPDATE SET
     inbox_days = EXCLUDED.inbox_days, outbox_days = EXCLUDED.outbox_days, updated_at = now()
 
 -- name: begin_erasure
-INSERT INTO ingest.erasures (id, tenant_id, recipient, erased_at)
+INSERT INTO ingest.recipient_erasures (id, tenant_id, recipient, erased_at)
 VALUES ($1, $2, $3, 'epoch'::timestamptz + $4::bigint * interval '1 microsecond')
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at
 RETURNING id
 
 -- name: erasure
-SELECT erased_at FROM ingest.erasures WHERE id = $1 AND tenant_id = $2
+SELECT erased_at FROM ingest.recipient_erasures WHERE id = $1 AND tenant_id = $2
 
 -- name: events_to_erase
 SELECT id FROM ingest.events
@@ -121,8 +121,8 @@ USING (
 WHERE d.tenant_id = old.tenant_id AND d.event_id = old.event_id
 
 -- name: forget_erasures
-DELETE FROM ingest.erasures WHERE id IN (
-    SELECT id FROM ingest.erasures WHERE erased_at < now() - interval '7 days' LIMIT 1000
+DELETE FROM ingest.recipient_erasures WHERE id IN (
+    SELECT id FROM ingest.recipient_erasures WHERE erased_at < now() - interval '7 days' LIMIT 1000
 )
 RETURNING tenant_id, recipient
 
@@ -130,3 +130,45 @@ RETURNING tenant_id, recipient
 DELETE FROM ingest.replays WHERE id IN (
     SELECT id FROM ingest.replays WHERE finished_at < now() - interval '90 days' LIMIT 1000
 )
+
+-- What the version before kept.
+-- name: former
+SELECT id, tenant_id, recipient, erased_at FROM ingest.erasures ORDER BY id
+
+-- name: copy_former
+INSERT INTO ingest.recipient_erasures AS e (id, tenant_id, recipient, erased_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at WHERE e.erased_at < EXCLUDED.erased_at
+
+-- name: remove_former
+TRUNCATE ingest.erasures
+
+-- $1: how long after an erasure, $2: how long after the files were closed, seconds. No row: another process has it.
+-- name: clearing
+SELECT c.until, c.sequences, c.closed_at <= now() - $2::float8 * interval '1 second' AS is_late_enough,
+    coalesce(
+        (
+            SELECT max(e.erased_at) FROM ingest.recipient_erasures e
+            WHERE e.erased_at > c.cleared_until AND e.erased_at <= now() - $1::float8 * interval '1 second'
+        ),
+        -- What processes of the version before have left is removed an hour after the start.
+        CASE WHEN c.cleared_until = '-infinity' AND c.made_at < now() - interval '2 hours' THEN c.made_at END
+    ) AS due
+FROM ingest.clearing c
+FOR UPDATE SKIP LOCKED
+
+-- name: begin_clearing
+UPDATE ingest.clearing SET until = $1, closed_at = now(), sequences = $2::text::jsonb
+
+-- name: go_on_clearing
+UPDATE ingest.clearing SET sequences = $1::text::jsonb
+
+-- name: end_clearing
+UPDATE ingest.clearing SET cleared_until = until, until = NULL, closed_at = NULL, sequences = NULL
+
+-- What was recorded of erased events after their erasure, of all erasures until $1.
+-- name: erase_late_words
+UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
+FROM ingest.clearing c, ingest.recipient_erasures x, ingest.events e
+WHERE x.erased_at > c.cleared_until AND x.erased_at <= $1
+    AND e.user_id = 'erased:' || x.id AND e.tenant_id = x.tenant_id AND a.event_id = e.id
+    AND (a.detail <> '' OR a.provider_message_id <> '')

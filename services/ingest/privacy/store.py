@@ -19,6 +19,7 @@ from services.ingest.ledger.servicer import summary
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.ledger.timeline import timeline, to_us
 from services.ingest.privacy.ports import Erased
+from services.pseudonyms import Pseudonyms, unkeyed
 
 # Less than the caller waits.
 _ANNOUNCE_S = 3.0
@@ -29,7 +30,10 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 class PrivacyStore:
     """Reads and writes; what other services must know goes out with its row."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, ledger: LedgerStore) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, ledger: LedgerStore, keyed: Pseudonyms
+    ) -> None:
+        self._keyed = keyed
         self._pool = pool
         self._outbox = outbox
         self._ledger = ledger
@@ -55,7 +59,7 @@ class PrivacyStore:
         Raises NOT_FOUND: no such tenant; UNAVAILABLE: workers could not be told, and may still send. Call it again.
         """
         await self._check_tenant(tenant_id)
-        digest = erasures.digest_of(tenant_id, user_id)
+        digest = self._keyed.erasure(unkeyed(tenant_id, user_id))
         async with self._pool.acquire() as connection, connection.transaction():
             id_ = await connection.fetchval(_QUERIES.begin_erasure, new_id(), tenant_id, digest, at_us)
             erasure = erasures.Erasure(str(id_), at_us)

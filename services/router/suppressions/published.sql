@@ -2,7 +2,7 @@
 
 -- name: shard_ids
 SELECT DISTINCT s.tenant_id, get_byte(s.digest, 0) AS shard
-FROM router.suppressions s
+FROM router.suppressed s
 WHERE s.lifted_at IS NULL AND (s.tenant_id, get_byte(s.digest, 0)) > ($1, $2)
 ORDER BY s.tenant_id, shard
 LIMIT $3
@@ -16,7 +16,7 @@ SELECT f.tenant_id, f.shard,
 FROM (
     SELECT s.tenant_id, item.shard, s.digest, bit_or(1 << (s.reason - 1)) AS flags
     FROM unnest($1::uuid[], $2::int[]) AS item (tenant_id, shard)
-    JOIN router.suppressions s ON s.tenant_id = item.tenant_id AND get_byte(s.digest, 0) = item.shard
+    JOIN router.suppressed s ON s.tenant_id = item.tenant_id AND get_byte(s.digest, 0) = item.shard
     WHERE s.lifted_at IS NULL
     GROUP BY s.tenant_id, item.shard, s.digest
 ) AS f

@@ -5,7 +5,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('router.suppressions/' || $1, 0))
 -- What an operator lifted stays lifted for what was found out before that. Answers the shards that changed.
 -- name: suppress
 WITH written AS (
-    INSERT INTO router.suppressions AS s (
+    INSERT INTO router.suppressed AS s (
         id, tenant_id, channel, digest, reason, source, detail, masked, found_at
     )
     SELECT item.id, item.tenant_id, item.channel, item.digest, item.reason, item.source, item.detail, item.masked,
@@ -24,21 +24,21 @@ SELECT DISTINCT w.tenant_id, w.shard FROM written w
 
 -- name: find
 SELECT s.id, s.tenant_id, s.channel, s.digest, s.masked, s.reason, s.source, s.detail, s.created_at
-FROM router.suppressions s
+FROM router.suppressed s
 JOIN unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::smallint[]) AS item (tenant_id, channel, digest, reason)
     ON s.tenant_id = item.tenant_id AND s.channel = item.channel AND s.digest = item.digest AND s.reason = item.reason
 WHERE s.lifted_at IS NULL
 
 -- name: shards
 SELECT get_byte(s.digest, 0) AS shard, s.digest, bit_or(1 << (s.reason - 1)) AS flags
-FROM router.suppressions s
+FROM router.suppressed s
 WHERE s.tenant_id = $1 AND get_byte(s.digest, 0) = ANY($2::int[]) AND s.lifted_at IS NULL
 GROUP BY s.digest
 ORDER BY s.digest
 
 -- name: page
 SELECT s.id, s.tenant_id, s.channel, s.digest, s.masked, s.reason, s.source, s.detail, s.created_at
-FROM router.suppressions s
+FROM router.suppressed s
 WHERE s.lifted_at IS NULL
     AND ($1::uuid IS NULL OR s.tenant_id = $1)
     AND ($2::smallint = 0 OR s.channel = $2)
@@ -49,9 +49,33 @@ ORDER BY s.id DESC
 LIMIT $6
 
 -- name: tenant_of
-SELECT tenant_id FROM router.suppressions WHERE id = $1 AND lifted_at IS NULL
+SELECT tenant_id FROM router.suppressed WHERE id = $1 AND lifted_at IS NULL
 
 -- name: lift
-UPDATE router.suppressions SET lifted_at = now()
+UPDATE router.suppressed SET lifted_at = now()
 WHERE id = $1 AND lifted_at IS NULL
 RETURNING id, tenant_id, channel, digest, masked, reason, source, detail, created_at
+
+-- What the version before kept.
+-- name: former
+SELECT o.id, o.tenant_id, o.channel, o.digest, o.reason, o.source, o.detail, o.masked, o.found_at, o.created_at,
+    o.lifted_at
+FROM router.suppressions o
+WHERE o.id > $1
+ORDER BY o.id
+LIMIT $2
+
+-- name: copy_former
+INSERT INTO router.suppressed AS s (
+    id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at
+)
+SELECT item.id, item.tenant_id, item.channel, item.digest, item.reason, item.source, item.detail, item.masked,
+    item.found_at, item.created_at, item.lifted_at
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::smallint[], $4::bytea[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+    $9::timestamptz[], $10::timestamptz[], $11::timestamptz[]
+) AS item (id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at)
+ON CONFLICT DO NOTHING
+
+-- name: remove_former
+TRUNCATE router.suppressions

@@ -10,6 +10,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services import suppressed
 from services.pages import page_limit
+from services.pseudonyms import Pseudonyms
 from services.router.suppressions.store import Search, Stored, SuppressionStore
 from services.router.suppressions.suppress import CHANNELS, checked
 
@@ -26,14 +27,15 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     # A thousand at a time, each with what a provider said.
     MAX_BYTES: ClassVar = {"Suppress": 2 * 1024 * 1024}
 
-    def __init__(self, store: SuppressionStore) -> None:
+    def __init__(self, store: SuppressionStore, keyed: Pseudonyms) -> None:
         self._store = store
+        self._keyed = keyed
 
     async def Suppress(
         self, request: suppressions_pb2.SuppressRequest, context: Any
     ) -> suppressions_pb2.SuppressResponse:
         """Suppress addresses."""
-        new = checked(request.suppressions)
+        new = checked(request.suppressions, self._keyed)
         hold = await self._store.suppress(new)
         for one in new:
             stored = hold.get(one.key)
@@ -58,7 +60,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             tenant_id=request.tenant_id or None,
             channel=request.channel,
             reason=request.reason,
-            digests=_digests(request) if request.address else None,
+            digests=_digests(request, self._keyed) if request.address else None,
             before=request.cursor or None,
         )
         found = await self._store.page(search, limit)
@@ -78,12 +80,12 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         return suppressions_pb2.LiftSuppressionResponse(suppression=_wire(stored))
 
 
-def _digests(request: suppressions_pb2.ListSuppressionsRequest) -> list[bytes]:
+def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonyms) -> list[bytes]:
     """Return the digests that the address may have: as an e-mail address, or as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is needed to look for an address")
     forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
-    return [suppressed.digest(request.tenant_id, channel, address) for channel, address in forms if address]
+    return [suppressed.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address]
 
 
 def _wire(stored: Stored) -> suppressions_pb2.Suppression:

@@ -51,7 +51,7 @@ class Search:
 
 
 class SuppressionStore:
-    """Reads and writes router.suppressions. Every method raises UNAVAILABLE while PostgreSQL is away."""
+    """Reads and writes router.suppressed. Every method raises UNAVAILABLE while PostgreSQL is away."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
         self._pool = pool

@@ -9,6 +9,7 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services import suppressed
+from services.pseudonyms import Pseudonyms
 
 MAX_ITEMS = 1000
 MAX_SOURCE = 50
@@ -39,7 +40,9 @@ class New:
         return self.tenant_id, self.channel, self.digest, self.reason
 
 
-def checked(wanted: Sequence[suppressions_pb2.NewSuppression], now: clock.Clock = clock.now_us) -> list[New]:
+def checked(
+    wanted: Sequence[suppressions_pb2.NewSuppression], keyed: Pseudonyms, now: clock.Clock = clock.now_us
+) -> list[New]:
     """Return them with ids, in the same order. Raises INVALID naming each wrong field."""
     if not 1 <= len(wanted) <= MAX_ITEMS:
         raise _invalid([("suppressions", f"must be from 1 to {MAX_ITEMS:,}")])
@@ -53,10 +56,10 @@ def checked(wanted: Sequence[suppressions_pb2.NewSuppression], now: clock.Clock 
                 id=new_id(),
                 tenant_id=one.tenant_id,
                 channel=one.channel,
-                digest=suppressed.digest(one.tenant_id, one.channel, address),
+                digest=suppressed.digest(keyed, one.tenant_id, one.channel, address),
                 reason=one.reason,
                 source=one.source,
-                detail=one.detail[:MAX_DETAIL].replace("\0", ""),
+                detail=suppressed.redacted(one.detail[:MAX_DETAIL].replace("\0", ""), address)[:MAX_DETAIL],
                 masked=suppressed.masked(address),
                 found_us=one.found_at_us or now(),
             )

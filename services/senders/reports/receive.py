@@ -1,7 +1,6 @@
 """A provider's callback, from the URL's secret to the delivery's new status."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -175,7 +174,7 @@ class Receiver:
                 address=sent.recipient,
                 reason=report.suppression,
                 source=account.kind,
-                detail=_shown(_masked(report.detail, sent.recipient)),
+                detail=_shown(report.detail),
                 # Without a time it counts as old as its message: what an operator lifted since then stays lifted.
                 found_at_us=self._occurred(report) or sent.sent_at_us,
             )
@@ -193,7 +192,7 @@ class Receiver:
                 address=report.address,
                 reason=report.suppression,
                 source=account.kind,
-                detail=_shown(_masked(report.detail, report.address)),
+                detail=_shown(report.detail),
                 # Without a time it counts as older than anything: what an operator has lifted stays lifted.
                 found_at_us=self._occurred(report) or 1,
             )
@@ -249,11 +248,6 @@ def _unmatched(report: Report) -> str:
     if not report.is_readable:
         return report.reason
     return "unknown" if report.is_named else "unnamed"
-
-
-def _masked(detail: str, address: str) -> str:
-    """Servers repeat the address in their no; what is kept of a suppressed one is its digest."""
-    return re.sub(re.escape(address), suppressed.masked(address), detail, flags=re.IGNORECASE)
 
 
 def _shown(detail: str) -> str:

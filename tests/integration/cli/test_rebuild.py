@@ -36,6 +36,7 @@ from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
 from tests.integration.outboxes import PatientOutbox
+from tests.keyed import KEYED
 from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
 
@@ -88,12 +89,12 @@ async def _write_the_rest(
     def outbox(owner: str) -> Outbox:
         return PatientOutbox(pool, owner, connection)
 
-    privacy = PrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool))
+    privacy = PrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
     await privacy.set_retention(tenant_id, retention.Policy(inbox_days=3))
     await privacy.begin(tenant_id, "ada", clock.now_us())
     epochs = EpochStore(pool, outbox("realtime"))
     for user in ("", "ada", "ada", "Bób/#."):
-        await epochs.raise_epoch(tenant_id, user)
+        await epochs.raise_epoch(tenant_id, KEYED.revocation(tenant_id, user) if user else "")
     suppressions = SuppressionStore(pool, outbox("router"))
     wanted = [
         suppressions_pb2.NewSuppression(
@@ -102,7 +103,7 @@ async def _write_the_rest(
         for number in range(300)
         for reason in (suppressed.BOUNCED, suppressed.MANUAL)[: 1 + number % 2]
     ]
-    held = list((await suppressions.suppress(checked(wanted))).values())
+    held = list((await suppressions.suppress(checked(wanted, KEYED))).values())
     await suppressions.lift(held[0].id)
     providers = ProviderStore(pool, outbox("senders"), SecretBox(vault))
     new = NewProvider(new_id(), tenant_id, EMAIL, "smtp", "main", 1, {"host": "a", "b": {"z": 1, "a": 2}}, {"p": "s"})
@@ -145,7 +146,7 @@ async def _differences(owners: Owners, postgres_url: str) -> Mapping[str, tuple[
 async def test_what_the_owners_published_is_no_difference(owners: Owners, postgres_url: str, nats_url: str) -> None:
     """Of every kind: what an owner's own code sends is what is compared with, deleted and expired things included."""
     kinds = {key.partition(".")[0] for key in await owners.bucket()}
-    assert kinds == set(PREFIXES)
+    assert kinds == {prefix.partition(".")[0] for prefix in PREFIXES}
     assert await _differences(owners, postgres_url) == {}
     assert await _migrate(postgres_url, nats_url) == []
 
@@ -183,15 +184,15 @@ async def test_migrate_follows_rows_changed_by_hand(owners: Owners, postgres_url
     key = topology.api_key_key(digest_of(owners.api_key).hex())
     await owners.pool.execute("UPDATE ingest.tenants SET name = 'By hand' WHERE id = $1", owners.tenant_id)
     await owners.pool.execute("UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1", owners.tenant_id)
-    await owners.pool.execute("DELETE FROM ingest.erasures")
+    await owners.pool.execute("DELETE FROM ingest.recipient_erasures")
     await owners.pool.execute("DELETE FROM senders.providers")
-    digest = suppressed.digest(owners.tenant_id, EMAIL, "user7@example.org")
+    digest = suppressed.digest(KEYED, owners.tenant_id, EMAIL, "user7@example.org")
     shard = topology.suppressions_key(owners.tenant_id, suppressed.shard(digest))
     others = len((await owners.bucket())[shard]) // 9 - 1
-    await owners.pool.execute("UPDATE router.suppressions SET lifted_at = now() WHERE digest = $1", digest)
+    await owners.pool.execute("UPDATE router.suppressed SET lifted_at = now() WHERE digest = $1", digest)
     bucket = Bucket(owners.connection)
     await bucket.put("tenants.nonsense", b"{}")
-    await bucket.put(f"erasures.{owners.tenant_id}", b"{}")
+    await bucket.put(f"erased.{owners.tenant_id}", b"{}")
     await bucket.put(topology.api_key_key(digest_of(owners.old_key).hex()), owners.tenant_id.encode())
     assert (await bucket.newest(key)).value == owners.tenant_id.encode()
 

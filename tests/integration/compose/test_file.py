@@ -29,6 +29,7 @@ _SECRETS = {
     "CLARION_NATS_PASSWORD",
     "CLARION_POSTGRES_PASSWORD",
     "CLARION_PRINCIPAL_SECRET",
+    "CLARION_PSEUDONYM_KEY",
     "CLARION_SERVICE_TOKEN",
 }
 _COMMANDS: dict[str, type[msgspec.Struct]] = {
@@ -105,7 +106,7 @@ def test_the_secrets_are_all_that_has_no_default(variables: dict[str, str]) -> N
 
 
 def test_a_new_env_file_is_private_and_different(variables: dict[str, str], env_file: Path, tmp_path: Path) -> None:
-    """Two deployments share no secret; nobody else reads the file; one that is there is left alone."""
+    """Two deployments share no secret; nobody else reads the file; one that is there and complete is left alone."""
     script = ROOT / "deploy" / "new-env.sh"
     subprocess.run([script, tmp_path / "other"], check=True)
     other = compose_file.read_env(tmp_path / "other")
@@ -113,6 +114,12 @@ def test_a_new_env_file_is_private_and_different(variables: dict[str, str], env_
     assert all(len(variables[name]) >= 44 for name in _SECRETS)
     assert env_file.stat().st_mode & 0o077 == 0
     before = env_file.read_text()
+    # One of an earlier version gets what it lacks, and keeps everything else.
+    (tmp_path / "old").write_text(re.sub(r"CLARION_PSEUDONYM_KEY=.*\n", "", before).rstrip("\n"))
+    subprocess.run([script, tmp_path / "old"], check=True)
+    completed = compose_file.read_env(tmp_path / "old")
+    assert completed == {**variables, "CLARION_PSEUDONYM_KEY": completed["CLARION_PSEUDONYM_KEY"]}
+    assert len(completed["CLARION_PSEUDONYM_KEY"]) == 64
     done = subprocess.run([script, env_file], capture_output=True, text=True, check=False)
     assert (done.returncode, env_file.read_text()) == (1, before)
 

@@ -16,6 +16,7 @@ from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime.grpc import Caller, channel, is_serving
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
+from tests.keyed import KEY
 from tests.waiting import eventually
 
 TOKEN = "a-service-token"
@@ -78,6 +79,7 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
                 "CLARION_GRPC_ADDRESS": address,
                 "CLARION_SERVICE_TOKEN": TOKEN,
                 "CLARION_ENCRYPTION_KEYS": ENCRYPTION_KEY,
+                "CLARION_PSEUDONYM_KEY": KEY,
                 **common,
                 **variables,
             }

@@ -21,11 +21,13 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.keeping import Keeper
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import PrivacyStore
+from services.pseudonyms import unkeyed
 from tests.conftest import NatsServer
 from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
 from tests.integration.outboxes import PatientOutbox
+from tests.keyed import KEYED
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -83,7 +85,7 @@ class Privacy:
 async def privacy(pool: Pool, connection: Client) -> Privacy:
     """The parts."""
     outbox, ledger = PatientOutbox(pool, "ingest", connection), LedgerStore(pool, pool)
-    servicer = PrivacyServicer(PrivacyStore(pool, outbox, ledger))
+    servicer = PrivacyServicer(PrivacyStore(pool, outbox, ledger, KEYED))
     keeper = Keeper(pool, outbox, events_days=90, payload_days=30)
     return Privacy(pool, outbox, ledger, servicer, keeper)
 
@@ -152,8 +154,8 @@ async def test_what_the_ledger_reads_afterwards_is_erased_as_it_comes(privacy: P
     begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
     await privacy.erase(tenant)
     marker = erasures.Erasure(begun.erasure_id, clock.now_us())
-    known = Erasures()
-    digest = erasures.digest_of(tenant, "ada")
+    known = Erasures(KEYED)
+    digest = KEYED.erasure(unkeyed(tenant, "ada"))
     known.on_change(erasures.key(tenant, digest), msgspec.json.encode(marker))
     late = builders.event(tenant, user_id="ada", email="ada@example.org")
     dead = builders.attempted(late, builders.delivery_id(late), DEAD)
@@ -206,20 +208,20 @@ async def test_an_erasure_waits_for_the_ledger_with_nothing_in_its_hands(privacy
 async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Privacy, connection: Client) -> None:
     """Every process hears of it; then nothing connects the person with the rows any more."""
     tenant = await privacy.tenant()
-    known = Erasures()
+    known = Erasures(KEYED)
     watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
     watching = asyncio.create_task(watch.run())
     now = clock.now_us()
     await privacy.erase(tenant)
     await eventually(lambda: known.find(tenant, "ada", now))
     assert known.find(tenant, "bob", now) is None
-    await privacy.pool.execute("UPDATE ingest.erasures SET erased_at = now() - interval '6 days'")
+    await privacy.pool.execute("UPDATE ingest.recipient_erasures SET erased_at = now() - interval '6 days'")
     await privacy.keeper.forget()
     assert known.find(tenant, "ada", now) is not None
-    await privacy.pool.execute("UPDATE ingest.erasures SET erased_at = now() - interval '8 days'")
+    await privacy.pool.execute("UPDATE ingest.recipient_erasures SET erased_at = now() - interval '8 days'")
     await privacy.keeper.forget()
     await eventually(lambda: known.find(tenant, "ada", now) is None)
-    assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.erasures") == 0
+    assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.recipient_erasures") == 0
     watching.cancel()
 
 
@@ -233,7 +235,7 @@ async def test_an_erasure_of_which_nobody_could_be_told_has_not_begun(
         with pytest.raises(ClarionError) as refusal:
             await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
         assert refusal.value.code is Code.UNAVAILABLE
-        written = await privacy.pool.fetchval("SELECT id FROM ingest.erasures")
+        written = await privacy.pool.fetchval("SELECT id FROM ingest.recipient_erasures")
     finally:
         await asyncio.to_thread(nats_server.start)
     await eventually(lambda: connection.is_connected)
@@ -247,7 +249,7 @@ async def test_an_erasure_of_which_nobody_could_be_told_has_not_begun(
 
     assert await eventually(begin) == str(written)
     bucket = await connection.jetstream().key_value(configuration.BUCKET)
-    assert await bucket.get(erasures.key(tenant, erasures.digest_of(tenant, "ada")))
+    assert await bucket.get(erasures.key(tenant, KEYED.erasure(unkeyed(tenant, "ada"))))
 
 
 async def test_each_tenants_ledger_is_kept_for_its_own_days(privacy: Privacy, pool: Pool) -> None:

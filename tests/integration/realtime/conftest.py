@@ -25,6 +25,7 @@ from stack.hub.build import hub_binary
 from stack.launch import command_for
 from tests.conftest import NatsServer, free_port
 from tests.contract.hub.servers import Engine, Server
+from tests.keyed import KEY
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -142,6 +143,7 @@ async def start_realtime(postgres_url: str, nats_server: NatsServer, tmp_path: P
                 "CLARION_CENTRIFUGO_API_KEY": API_KEY,
                 "CLARION_CENTRIFUGO_TOKEN_SECRET": TOKEN_SECRET,
                 "CLARION_PRINCIPAL_SECRET": PRINCIPAL_SECRET,
+                "CLARION_PSEUDONYM_KEY": KEY,
                 **environment,
             }
             process = spawn("services.realtime", values, log)

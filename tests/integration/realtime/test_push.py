@@ -26,6 +26,7 @@ from services.realtime.tokens import Tokens
 from tests.contract.hub.servers import Server
 from tests.contract.hub.wire import Wire, connected
 from tests.integration.realtime.conftest import API_KEY, PRINCIPAL_SECRET, TOKEN_SECRET, CreateHub
+from tests.keyed import KEYED
 from tests.waiting import eventually
 
 _PRINCIPALS = Principals(PRINCIPAL_SECRET)
@@ -40,7 +41,7 @@ class Parts:
         self.inbox = InboxStore(pool)
         self.hub = CentrifugoHub(url, api_key, self.guard)
         self.own = OwnParts()
-        self.push = Push(self.inbox, EpochDirectory(_PRINCIPALS, _no_epochs), self.hub, own=self.own)
+        self.push = Push(self.inbox, EpochDirectory(_PRINCIPALS, _no_epochs, KEYED), self.hub, own=self.own)
 
     async def kept(self) -> list[str]:
         """Return the ids in u1's inbox."""

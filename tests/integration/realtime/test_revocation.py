@@ -12,19 +12,24 @@ import asyncpg
 import jwt
 import pytest
 from cent import AsyncClient, PublishRequest
+from nats.aio.client import Client
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
+from runtime.bucket import Bucket
+from services import topology
 from services.realtime.guard import Guard
 from services.realtime.hub import MAX_BATCH, CentrifugoHub
 from services.realtime.ports import Entry
 from services.realtime.privacy import PrivacyStore
 from services.realtime.probe import probe
-from services.realtime.store import InboxStore
+from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 from tests.contract.hub.servers import Server
 from tests.contract.hub.wire import Closed, Wire, connected
 from tests.hurry import refuse_hurry
+from tests.integration.outboxes import PatientOutbox
 from tests.integration.realtime.conftest import API_KEY, TOKEN_SECRET, CreateHub, Service, StartRealtime
+from tests.keyed import KEYED
 from tests.waiting import eventually
 
 DAY_US = 86_400 * 1_000_000
@@ -266,3 +271,66 @@ async def test_each_tenants_inbox_is_kept_for_its_own_days(pool: "asyncpg.Pool[a
     kept = {str(row["id"]) for row in await pool.fetch("SELECT id FROM realtime.inbox")}
     wanted = {("t1", 1), ("t1", 5), ("t2", 1), ("t3", 1), ("t3", 5), ("t3", 20)}
     assert kept == {entries[one].id for one in wanted}
+
+
+async def test_an_epoch_goes_when_no_token_of_before_can_live(
+    pool: "asyncpg.Pool[asyncpg.Record]", connection: Client
+) -> None:
+    """26 hours after a token of it was last issued: row, key and note go. Its number never comes again."""
+    epochs, bucket = EpochStore(pool, PatientOutbox(pool, "realtime", connection)), Bucket(connection)
+    ada, bob, tenant = ("t1", KEYED.revocation("t1", "ada")), ("t1", KEYED.revocation("t1", "bob")), ("t1", "")
+    for one in (ada, bob, tenant):
+        await epochs.raise_epoch(*one)
+    a_day = "UPDATE realtime.revocations SET used_at = now() - interval '25 hours 59 minutes', epoch = epoch - 93540"
+    await pool.execute(f"{a_day} WHERE recipient <> ''")
+    [first, _] = await epochs.find([ada, bob])
+    assert not await epochs.expire()
+    assert await pool.fetchval("SELECT count(*) FROM realtime.revocations") == 3
+    await pool.execute("UPDATE realtime.revocations SET used_at = now() - interval '26 hours 1 minute'")
+    epochs.note_use(*bob)
+    in_use = "SELECT count(*) FROM realtime.revocations WHERE used_at > now() - interval '1 minute'"
+    await eventually(lambda: pool.fetchval(in_use))
+    assert not await epochs.expire()
+    assert [one.user > 0 for one in await epochs.find([ada, bob])] == [False, True]
+    assert (await epochs.find([ada]))[0].tenant == 1
+    key = topology.revocation_key(*ada)
+    assert (await bucket.newest(key)).value is None
+    await bucket.forget_deleted(topology.REVOCATIONS, older_than_s=3600)
+    assert (await bucket.newest(key)).revision > 0
+    await bucket.forget_deleted(topology.REVOCATIONS, older_than_s=0)
+    assert (await bucket.newest(key)).revision == 0
+    assert (await bucket.newest(topology.revocation_key(*bob))).value
+    assert await epochs.raise_epoch(*ada) > first.user
+
+
+async def test_a_page_of_before_two_revocations_is_closed_by_the_second(
+    start_realtime: StartRealtime, hub: Server, session: aiohttp.ClientSession
+) -> None:
+    """The first one found the hub away: its page is open still, and the next revocation closes it."""
+    service = await start_realtime(hub)
+    old = await _token(service, "t1", "u1")
+    request = realtime_pb2.RevokeTokensRequest(tenant_id="t1", user_id="u1")
+    for _ in range(2):
+        await service.call("RevokeTokens", request)
+    async with connected(session, hub, old.token) as wire:
+        await _subscribe(wire, old.channels[0])
+        assert (await service.call("RevokeTokens", request)).disconnected == 1
+        closed = await wire.next(30)
+        assert isinstance(closed, Closed)
+
+
+async def test_no_log_line_names_the_user(start_realtime: StartRealtime, hub: Server) -> None:
+    """Tokens issued and revoked, an inbox erased: by tenant and by the name at the hub."""
+    service = await start_realtime(hub)
+    await _token(service, "t1", "ada-lovelace")
+    for request in (
+        realtime_pb2.RevokeTokensRequest(tenant_id="t1", user_id="ada-lovelace"),
+        realtime_pb2.RevokeTokensRequest(tenant_id="t1"),
+    ):
+        await service.call("RevokeTokens", request)
+    erase = privacy_pb2.EraseRecipientRequest(tenant_id="t1", user_id="ada-lovelace", until_us=1)
+    await service.call("EraseRecipient", erase)
+    service.stop()
+    log = service.log.read_text()
+    assert all(line in log for line in ("token_issued", "tokens_revoked", "inbox_erased"))
+    assert "ada-lovelace" not in log

@@ -20,6 +20,7 @@ from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import Service, StartService
 from tests.integration.router.conftest import Bucket, Routed
+from tests.keyed import KEYED
 from tests.waiting import eventually
 
 TYPE = "order.confirmed"
@@ -200,7 +201,7 @@ async def test_what_the_broker_has_forgotten_is_published_again(
     await _lift(router, lifted.id)
     router.stop()
     config = await connection.jetstream().key_value(configuration.BUCKET)
-    ada, bob = (suppressed.digest(TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
+    ada, bob = (suppressed.digest(KEYED, TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
     await config.purge(topology.suppressions_key(TENANT, suppressed.shard(ada)))
     await config.put(topology.suppressions_key(TENANT, suppressed.shard(bob)), suppressed.pack([(bob, 1)]))
     router = await start("services.router")
@@ -251,8 +252,8 @@ async def test_what_is_published_already_is_left_alone(
     try:
         reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
         assert (await reconciler.differences()).total == 0
-        await connection.jetstream(timeout=60).purge_stream("KV_CONFIG", subject="$KV.CONFIG.suppressions.>")
+        await connection.jetstream(timeout=60).purge_stream("KV_CONFIG", subject="$KV.CONFIG.suppressed.>")
         found = await reconciler.differences()
-        assert found.missing == found.total == len({suppressed.digest(TENANT, EMAIL, one)[0] for one in names})
+        assert found.missing == found.total == len({suppressed.digest(KEYED, TENANT, EMAIL, one)[0] for one in names})
     finally:
         await pool.close()

@@ -20,6 +20,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import configuration, grpc, nats
 from services import topology
 from tests.conftest import free_port
+from tests.keyed import KEY
 from tests.streams import messages_of
 from tests.unit.senders import builders
 from tests.unit.senders.builders import TENANT
@@ -146,6 +147,7 @@ def variables_for(**given: str) -> dict[str, str]:
         **others,
         "CLARION_SERVICE_TOKEN": TOKEN,
         "CLARION_ENCRYPTION_KEYS": builders.encryption_key(),
+        "CLARION_PSEUDONYM_KEY": KEY,
         **dict.fromkeys(_ADDRESSES, "127.0.0.1:1"),
         **dict.fromkeys(("CLARION_POSTGRES_URL", "CLARION_NATS_URL"), "nowhere://127.0.0.1:1"),
         **given,

@@ -219,6 +219,8 @@ async def test_no_secret_in_the_log(senders: Senders) -> None:
     [
         ({"CLARION_ENCRYPTION_KEYS": "c2hvcnQ="}, "CLARION_ENCRYPTION_KEYS: an encryption key is base64 of 32 bytes"),
         ({"CLARION_POSTGRES_URL": ""}, "CLARION_POSTGRES_URL is not set"),
+        ({"CLARION_PSEUDONYM_KEY": ""}, "CLARION_PSEUDONYM_KEY is not set"),
+        ({"CLARION_PSEUDONYM_KEY": "short"}, "CLARION_PSEUDONYM_KEY must have at least 32 bytes"),
         ({"CLARION_EMAIL_SLOTS": "0"}, "CLARION_EMAIL_SLOTS"),
         ({"CLARION_PROVIDER_URLS": "resend"}, "CLARION_PROVIDER_URLS: 'resend' is not of the form kind=https://host"),
         ({"CLARION_PROVIDER_URLS": "pigeon=http://a.b"}, "CLARION_PROVIDER_URLS: there is no kind pigeon"),

@@ -9,6 +9,7 @@ from runtime import configuration
 from services import suppressed, topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
+from tests.keyed import KEYED
 from tests.unit.senders import builders
 from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
@@ -20,7 +21,7 @@ async def _suppress(
     senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppressed.Reason
 ) -> None:
     """Publish it as the router does."""
-    full = suppressed.digest(TENANT, channel, address)
+    full = suppressed.digest(KEYED, TENANT, channel, address)
     bucket = await senders.connection.jetstream().key_value(configuration.BUCKET)
     key = topology.suppressions_key(TENANT, suppressed.shard(full))
     await bucket.put(key, suppressed.pack([(full, suppressed.flag(reason))]))

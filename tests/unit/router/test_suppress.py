@@ -9,6 +9,7 @@ from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from services import suppressed
 from services.router.suppressions.suppress import MAX_ITEMS, checked
+from tests.keyed import KEYED
 
 TENANT = "0197a0b4-0000-7000-8000-000000000001"
 
@@ -20,9 +21,32 @@ def _new(address: str, reason: Any = suppressed.BOUNCED, **more: Any) -> suppres
 
 def test_the_address_is_not_kept() -> None:
     """Its digest in the one form it has, and what people may see; the time is now where none is told."""
-    (one,) = checked([_new(" Ada@Example.ORG", detail="x" * 900)], lambda: 7)
-    assert one.digest == suppressed.digest(TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
+    (one,) = checked([_new(" Ada@Example.ORG", detail="x" * 900)], KEYED, lambda: 7)
+    assert one.digest == suppressed.digest(KEYED, TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
     assert (one.masked, one.found_us, len(one.detail)) == ("a…@example.org", 7, 500)
+
+
+@pytest.mark.parametrize(
+    ("address", "detail", "kept"),
+    [
+        pytest.param("ada@example.org", "550 <ADA@example.org> unknown", "550 <a…@example.org> unknown", id="case"),
+        pytest.param("ada@example.org", "no ada%40example.org here", "no a…@example.org here", id="percent"),
+        pytest.param("o'ada=x@example.org", "no O'Ada=X@example.org", "no o…@example.org", id="odd-local-part"),
+        pytest.param("ada@example.org", "she moved to eve@other.example.", "she moved to e…@other.example", id="other"),
+        pytest.param("+254712345678", "21610 to +254712345678", "21610 to +254…678", id="number"),
+        pytest.param("+254712345678", "to 254712345678", "to +254…678", id="number-without-plus"),
+        pytest.param("+254712345678", "to +254 (712) 345-678", "to +254…678", id="readable-number"),
+        pytest.param("+254712345678", "or 0712345678", "or 0712…", id="national-number"),
+        pytest.param(
+            "ada@example.org", "550 5.1.1 at 2026-04-22 12:30:00", "550 5.1.1 at 2026-04-22 12:30:00", id="no"
+        ),
+    ],
+)
+def test_no_note_holds_an_address(address: str, detail: str, kept: str) -> None:
+    """What a provider or an operator wrote stays as long as the suppression, which is for ever."""
+    channel = event_pb2.CHANNEL_EMAIL if "@" in address else event_pb2.CHANNEL_SMS
+    (one,) = checked([_new(address, detail=detail, channel=channel)], KEYED)
+    assert one.detail == kept
 
 
 @pytest.mark.parametrize(
@@ -40,7 +64,7 @@ def test_the_address_is_not_kept() -> None:
 def test_what_cannot_be_is_refused(wanted: suppressions_pb2.NewSuppression, field: str) -> None:
     """With the field's name and place."""
     with pytest.raises(ClarionError) as fault:
-        checked([_new("ada@example.org"), wanted])
+        checked([_new("ada@example.org"), wanted], KEYED)
     assert fault.value.code is Code.INVALID
     assert [name for name, _ in fault.value.fields] == [f"suppressions[1].{field}"]
 
@@ -49,5 +73,5 @@ def test_what_cannot_be_is_refused(wanted: suppressions_pb2.NewSuppression, fiel
 def test_how_many_at_once_is_bounded(number: int) -> None:
     """From one to a thousand."""
     with pytest.raises(ClarionError) as fault:
-        checked([_new("ada@example.org")] * number)
+        checked([_new("ada@example.org")] * number, KEYED)
     assert fault.value.code is Code.INVALID

@@ -8,6 +8,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from services import suppressed, topology
 from services.suppressed import BOUNCED, COMPLAINED, MANUAL, UNSUBSCRIBED, Suppressed
+from tests.keyed import KEYED
 
 EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
 TENANT = "0197a0b4-0000-7000-8000-000000000001"
@@ -43,6 +44,9 @@ def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: 
     [
         pytest.param("ada@example.com", "a…@example.com", id="email"),
         pytest.param("+254712345678", "+254…678", id="number"),
+        pytest.param("a@example.com", "…@example.com", id="one-letter"),
+        pytest.param("ad@example.com", "…@example.com", id="two-letters"),
+        pytest.param("+2901234", "+290…", id="short-number"),
     ],
 )
 def test_what_is_shown_hides_the_person(address: str, shown: str) -> None:
@@ -52,8 +56,8 @@ def test_what_is_shown_hides_the_person(address: str, shown: str) -> None:
 
 def test_tenants_have_digests_of_their_own() -> None:
     """Two tenants' lists cannot be laid side by side."""
-    digests = {suppressed.digest(tenant, EMAIL, "a@b.c") for tenant in (TENANT, "other")}
-    assert len(digests | {suppressed.digest(TENANT, SMS, "a@b.c")}) == 3
+    digests = {suppressed.digest(KEYED, tenant, EMAIL, "a@b.c") for tenant in (TENANT, "other")}
+    assert len(digests | {suppressed.digest(KEYED, TENANT, SMS, "a@b.c")}) == 3
 
 
 def test_every_packed_digest_is_found_and_no_other() -> None:
@@ -69,7 +73,7 @@ def test_every_packed_digest_is_found_and_no_other() -> None:
 
 
 def _knows(**addresses: int) -> Callable[[str], bytes | None]:
-    full = {suppressed.digest(TENANT, EMAIL, f"{name}@example.com"): flags for name, flags in addresses.items()}
+    full = {suppressed.digest(KEYED, TENANT, EMAIL, f"{name}@example.com"): flags for name, flags in addresses.items()}
     keys = {
         topology.suppressions_key(TENANT, suppressed.shard(one)): suppressed.pack([(one, flags)])
         for one, flags in full.items()
@@ -91,7 +95,7 @@ def _knows(**addresses: int) -> Callable[[str], bytes | None]:
 def test_which_mail_is_stopped(reasons: list[suppressed.Reason], transactional: str, subscribed: str) -> None:
     """Whoever unsubscribed still gets the receipt of an order."""
     flags = sum([suppressed.flag(one) for one in reasons])
-    known = Suppressed(_knows(ada=flags))
+    known = Suppressed(_knows(ada=flags), KEYED)
     ada = event_pb2.Recipient(user_id="u", email="ADA@example.com")
     assert known.reason(TENANT, EMAIL, ada, subscribed=False) == transactional
     assert known.reason(TENANT, EMAIL, ada, subscribed=True) == subscribed

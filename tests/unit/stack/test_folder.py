@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stack.faults import StackError
@@ -43,6 +44,19 @@ def test_a_broken_secrets_file_is_named(folder: Folder, content: bytes) -> None:
     with pytest.raises(StackError, match=r"secrets\.json cannot be read .*make clean"):
         folder.secrets()
     assert path.read_bytes() == content
+
+
+def test_a_folder_of_an_earlier_version_gets_the_secret_that_it_lacks(folder: Folder) -> None:
+    """It keeps all others, and from then on that one, too."""
+    path = folder.path / "secrets.json"
+    before = msgspec.structs.asdict(folder.secrets())
+    del before["pseudonym_key"]
+    path.write_bytes(msgspec.json.encode(before))
+    after = folder.secrets()
+    assert len(after.pseudonym_key) == 64
+    assert msgspec.structs.asdict(after) == {**before, "pseudonym_key": after.pseudonym_key}
+    assert folder.secrets() == after
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class AuditEntry(_message.Message):
     route: _builtins.str
     """As declared: "/api/v1/admin/tenants/{id}"."""
     resource: _builtins.str
-    """What the write was about: the id in the path, or of what was made; a person's id only as a digest."""
+    """What the write was about: the id in the path, or of what was made; never the id of a person."""
     tenant_id: _builtins.str
     """Empty: the write is about no tenant."""
     trace_id: _builtins.str

@@ -1,0 +1,40 @@
+"""Raised epochs of the version before, which named users in plain."""
+
+from pathlib import Path
+
+import asyncpg
+
+from runtime import postgres
+from services.adoption import Former
+from services.pseudonyms import Pseudonyms
+
+PREFIX = "epochs"
+_BATCH = 1000
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+
+def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
+    """Return how they are brought over and removed."""
+
+    async def copy() -> int:
+        copied, after = 0, ("", "")
+        while True:
+            async with postgres.patiently(pool) as connection:
+                rows = await connection.fetch(_SQL.former, *after, _BATCH)
+                if not rows:
+                    return copied
+                tenants = [row["tenant_id"] for row in rows]
+                recipients = [
+                    keyed.revocation(row["tenant_id"], row["user_id"]) if row["user_id"] else "" for row in rows
+                ]
+                times = [row["raised_at"] for row in rows]
+                epochs = [row["epoch"] for row in rows]
+                status = await connection.execute(_SQL.copy_former, tenants, recipients, epochs, times)
+            copied += int(status.rpartition(" ")[2])
+            after = rows[-1]["tenant_id"], rows[-1]["user_id"]
+
+    async def remove() -> None:
+        async with postgres.patiently(pool) as connection:
+            await connection.execute(_SQL.remove_former)
+
+    return Former(copy, remove, PREFIX)

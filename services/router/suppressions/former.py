@@ -1,0 +1,42 @@
+"""Suppressions of the version before, whose digests had no key."""
+
+import uuid
+from pathlib import Path
+
+import asyncpg
+
+from runtime import postgres
+from services import suppressed
+from services.adoption import Former
+from services.pseudonyms import Pseudonyms
+
+PREFIX = "suppressions"
+_BATCH = 1000
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+
+def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
+    """Return how they are brought over and removed."""
+
+    async def copy() -> int:
+        copied, after = 0, uuid.UUID(int=0)
+        while True:
+            async with postgres.patiently(pool) as connection:
+                rows = await connection.fetch(_SQL.former, after, _BATCH)
+                if not rows:
+                    return copied
+                columns = zip(*(_keyed(row, keyed) for row in rows), strict=True)
+                status = await connection.execute(_SQL.copy_former, *map(list, columns))
+            copied += int(status.rpartition(" ")[2])
+            after = rows[-1]["id"]
+
+    async def remove() -> None:
+        async with postgres.patiently(pool) as connection:
+            await connection.execute(_SQL.remove_former)
+
+    return Former(copy, remove, PREFIX)
+
+
+def _keyed(row: asyncpg.Record, keyed: Pseudonyms) -> list[object]:
+    digest, detail = keyed.suppression(row["digest"]), suppressed.redacted(row["detail"])
+    return list({**row, "digest": digest, "detail": detail}.values())

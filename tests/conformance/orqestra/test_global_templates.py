@@ -43,8 +43,11 @@ async def test_recommended_shape(shop: Shop) -> None:
 
 
 async def test_title_and_message_are_enough(shop: Shop) -> None:
-    """The minimum; and less than it is sent as well as can be, with no gap where a name was."""
-    for variables in (VARIABLES, {"message": "Only this."}, {}):
+    """The minimum; and less than it is sent as well as can be, with no gap where a name was. No SMS without a word."""
+    nothing = await shop.tenant.trigger(event("global.info", variables={}))
+    assert set(await shop.messages(nothing)) == {"EMAIL"}
+    assert (await shop.decisions(nothing))["SMS"] == "empty_content"
+    for variables in (VARIABLES, {"message": "Only this."}):
         sent = await shop.messages(await shop.tenant.trigger(event("global.info", variables=variables)))
         assert sent["EMAIL"].subject
         assert "{{" not in sent["EMAIL"].html + sent["SMS"].text

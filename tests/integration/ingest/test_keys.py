@@ -193,7 +193,7 @@ async def test_an_internal_caller_shows_its_key(ingest: Ingest, streams: Streams
     first, again = await trigger(created.api_key), await trigger(created.api_key)
     assert (first.duplicate, again.duplicate, again.event_id) == (False, True, first.event_id)
     [event] = await streams.events()
-    assert (event.tenant_id, event.variables) == (created.tenant.id, b'{"a":2,"b":1}')
+    assert (event.tenant_id, event.variables) == (created.tenant.id, b'{"b":1,"a":2}')
     with pytest.raises(ClarionError) as refused:
         await trigger("nonsense")
     assert refused.value.code is Code.UNAUTHENTICATED

@@ -14,6 +14,8 @@ from runtime.errors import ClarionError, Code
 # Names at fault that are told, and characters of each.
 _MAX_FAULTS = 10
 _MAX_NAME = 64
+# Characters of a value.
+_MAX_VALUE = 1024
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -27,7 +29,7 @@ class Bounds(NamedTuple):
 
 
 def check(request: web.Request, known: Collection[str] = (), *, may_be_empty: Collection[str] = ()) -> None:
-    """Raise INVALID naming every parameter that the path does not take, that stands twice, or that is empty."""
+    """Raise INVALID naming every parameter that the path does not take, that stands twice, is empty or too long."""
     query = request.query
     if not query:
         return
@@ -39,6 +41,8 @@ def check(request: web.Request, known: Collection[str] = (), *, may_be_empty: Co
             faults.append((name, "must not be given more than once"))
         elif not query[name] and name not in may_be_empty:
             faults.append((name, "must not be empty: give a value, or leave the parameter out"))
+        elif len(query[name]) > _MAX_VALUE or "\0" in query[name]:  # no store could hold it
+            faults.append((name, f"must be at most {_MAX_VALUE} characters, none of them NUL"))
     _refuse(faults[:_MAX_FAULTS])
 
 

@@ -81,9 +81,9 @@ class Outbox:
         (limit,) = queries.numbers(request, limit=_LIMIT)
         wire = senders_pb2.ListMessagesRequest(
             tenant_id=self._tenant_id,
-            event_id=request.query.get("event_id", "").replace("\0", ""),
+            event_id=request.query.get("event_id", ""),
             limit=limit,
-            cursor=request.query.get("cursor", "").replace("\0", ""),
+            cursor=request.query.get("cursor", ""),
         )
         return await self._clients.call(self._clients.outbox.ListMessages, wire)
 

@@ -36,6 +36,8 @@ def test_what_a_path_takes(query: str) -> None:
         ("limit=1&limit=2", "limit", "must not be given more than once"),
         ("tenant_id=", "tenant_id", "must not be empty: give a value, or leave the parameter out"),
         ("tenant_id", "tenant_id", "must not be empty: give a value, or leave the parameter out"),
+        ("locale=a%00b", "locale", "must be at most 1024 characters, none of them NUL"),
+        ("locale=" + "x" * 1025, "locale", "must be at most 1024 characters, none of them NUL"),
     ],
 )
 def test_what_it_does_not_take(query: str, field: str, description: str) -> None:

@@ -94,21 +94,25 @@ class Bucket:
         async with contextlib.aclosing(self._pages(f"{prefix}.>")) as pages:
             async for page in pages:
                 for message in page:
-                    is_old = time.time() - message.metadata.timestamp.timestamp() > older_than_s
-                    if is_old and (message.headers or {}).get(_OPERATION) in _GONE:
+                    if _is_note(message, older_than_s):
                         up_to = message.metadata.sequence.stream + 1  # not what was written meanwhile
                         await self._jetstream.purge_stream(STREAM, seq=up_to, subject=message.subject)
 
-    async def rewrite(self, before: int) -> None:
+    async def rewrite(self, before: int, *, forgotten: Sequence[str] = (), older_than_s: float = 0) -> None:
         """Write each key that was last written before this sequence once more, then let go of all that is older.
 
-        Nothing changes for readers. The files that held only older messages are deleted.
+        Nothing changes for readers. The files that held only older messages are deleted. forgotten: prefixes of keys
+        whose notes of deletion go, where they are so many seconds old; a note that was written again would be new.
         """
+        prefixes = tuple(f"{_SUBJECT}{prefix}." for prefix in forgotten)
         async with contextlib.aclosing(self._pages(">")) as pages:
             async for page in pages:
                 for message in page:
-                    if message.metadata.sequence.stream < before and message.subject != HEALTH_SUBJECT:
-                        await self._write_again(message.subject)
+                    if message.metadata.sequence.stream >= before or message.subject == HEALTH_SUBJECT:
+                        continue
+                    if message.subject.startswith(prefixes) and _is_note(message, older_than_s):
+                        continue
+                    await self._write_again(message.subject)
         await self._jetstream.purge_stream(STREAM, seq=before)
 
     async def _write_again(self, subject: str) -> None:
@@ -166,6 +170,12 @@ class Bucket:
         finally:
             if self._nats.is_connected:
                 await subscription.unsubscribe()
+
+
+def _is_note(message: Msg, older_than_s: float) -> bool:
+    """Tell whether a message says that its key was deleted, at least so many seconds ago."""
+    is_old = time.time() - message.metadata.timestamp.timestamp() > older_than_s
+    return is_old and (message.headers or {}).get(_OPERATION) in _GONE
 
 
 def _refused(status: str) -> ClarionError:

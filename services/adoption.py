@@ -91,14 +91,15 @@ class Adoption:
     async def adopt(self) -> None:
         """Bring over what there is, then publish by which key digests are made. Raises INVALID: by another one."""
         table = f"{self._owner}.pseudonym_key"
-        stored = await self._pool.fetchval(f"SELECT fingerprint FROM {table}")
-        if stored is not None:
-            pseudonyms.check(stored.encode(), self._keyed)
+        # Before any row is copied: of two first processes with different keys one must not start.
+        insert = f"INSERT INTO {table} (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING"
+        await self._pool.execute(insert, self._keyed.fingerprint)
+        [stored] = await self._pool.fetch(f"SELECT fingerprint, copied FROM {table}")
+        pseudonyms.check(stored["fingerprint"].encode(), self._keyed)
         # Also where a former process brought the rows over and ended before they were published.
-        await self._copy(publish=stored is None)
+        await self._copy(publish=not stored["copied"])
         async with self._pool.acquire() as connection, connection.transaction():
-            insert = f"INSERT INTO {table} (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING RETURNING fingerprint"
-            if await connection.fetchval(insert, self._keyed.fingerprint):
+            if await connection.fetchval(f"UPDATE {table} SET copied = true WHERE NOT copied RETURNING copied"):
                 await self._outbox.add(connection, pseudonyms.key(self._owner), self._keyed.fingerprint.encode())
         await self._outbox.flush()
 

@@ -68,7 +68,7 @@ def source(owner: str) -> Source:
         return [] if after else list(await read(reader, [key(owner)]))
 
     async def read(reader: Reader, wanted: Sequence[str]) -> dict[str, bytes]:
-        rows = await reader.fetch(f"SELECT fingerprint FROM {owner}.pseudonym_key")
+        rows = await reader.fetch(f"SELECT fingerprint FROM {owner}.pseudonym_key WHERE copied")
         return {key(owner): row["fingerprint"].encode() for row in rows if key(owner) in wanted}
 
     return Source(f"{PREFIX}.{owner}", keys, read)

@@ -17,7 +17,8 @@ async def remember(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
         for owner in OWNERS:
-            await connection.execute(f"INSERT INTO {owner}.pseudonym_key (fingerprint) VALUES ($1)", KEYED.fingerprint)
+            insert = f"INSERT INTO {owner}.pseudonym_key (fingerprint, copied) VALUES ($1, true)"
+            await connection.execute(insert, KEYED.fingerprint)
     finally:
         await connection.close()
 

@@ -82,8 +82,10 @@ LIMIT $3
 INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch, raised_at)
 SELECT item.tenant_id, item.recipient, item.epoch, item.raised_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) AS item (tenant_id, recipient, epoch, raised_at)
-ON CONFLICT (tenant_id, recipient) DO UPDATE SET epoch = EXCLUDED.epoch, raised_at = EXCLUDED.raised_at, used_at = now()
-WHERE r.epoch < EXCLUDED.epoch
+-- Numbers of the version before are far below those of this one: what counts is which of them was raised later.
+ON CONFLICT (tenant_id, recipient) DO UPDATE SET
+    epoch = greatest(EXCLUDED.epoch, r.epoch + 1), raised_at = EXCLUDED.raised_at, used_at = now()
+WHERE r.raised_at < EXCLUDED.raised_at
 
 -- name: remove_former
 TRUNCATE realtime.epochs

@@ -9,10 +9,12 @@ CREATE TABLE ingest.recipient_erasures (
     UNIQUE (tenant_id, recipient)
 );
 
--- By which key the digests are made: one row, written once all are (services/pseudonyms.py).
+-- By which key the digests are made (services/pseudonyms.py): one row. copied: those of the version before are, too, so
+-- it may be published.
 CREATE TABLE ingest.pseudonym_key (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    fingerprint text NOT NULL
+    fingerprint text NOT NULL,
+    copied boolean NOT NULL DEFAULT false
 );
 
 -- The files of the broker hold what was deleted until they are given up (services/ingest/privacy/clearing.py). One row.

@@ -22,13 +22,16 @@ from nats.aio.client import Client
 from runtime import logs, postgres
 from runtime.bucket import BUCKET, Bucket
 from runtime.errors import ClarionError
-from services import topology
+from services import erasures, topology
 
 # Of an erasure, seconds: a retry waits for a quarter of an hour at most, then it ends as skipped.
 AFTER_S = 1200
 # The broker's ids of what is purged would be lost if it restarted within the window, seconds.
 KEEP_S = topology.DUPLICATE_WINDOW_S
 _EVERY_S = 60.0
+# Keys that come and go with people, and how long notes of their deletion stay for those who follow the bucket, seconds.
+_FORGOTTEN = (topology.REVOCATIONS, erasures.PREFIX)
+_NOTES_S = 3600.0
 # The server's files have at most 8 MiB, its messages by default 1 MiB. Each filler replaces the one before.
 _FILLER = bytes(1024 * 1024 - 4096)
 _FILLERS = 9
@@ -86,9 +89,10 @@ class Clearing:
                 return await self._go_on(connection, row)
             if row["due"] is None:
                 return True
-            await connection.execute(_QUERIES.erase_late_words, row["due"])
+            # By itself, since it is done in a moment and what follows takes seconds; done twice it does nothing.
+            await self._pool.execute(_QUERIES.erase_late_words, row["due"])
             sequences = {stream: await self._close_file(stream) for stream in topology.STORES}
-            await self._bucket.rewrite(sequences.pop(BUCKET))
+            await self._bucket.rewrite(sequences.pop(BUCKET), forgotten=_FORGOTTEN, older_than_s=_NOTES_S)
             await connection.execute(_QUERIES.begin_clearing, row["due"], _encoded(sequences))
             return False
 

@@ -145,13 +145,17 @@ TRUNCATE ingest.erasures
 -- $1: how long after an erasure, $2: how long after the files were closed, seconds. No row: another process has it.
 -- name: clearing
 SELECT c.until, c.sequences, c.closed_at <= now() - $2::float8 * interval '1 second' AS is_late_enough,
-    coalesce(
+    greatest(
         (
             SELECT max(e.erased_at) FROM ingest.recipient_erasures e
             WHERE e.erased_at > c.cleared_until AND e.erased_at <= now() - $1::float8 * interval '1 second'
         ),
-        -- What processes of the version before have left is removed an hour after the start.
-        CASE WHEN c.cleared_until = '-infinity' AND c.made_at < now() - interval '2 hours' THEN c.made_at END
+        -- What processes of the version before have left is removed an hour after the start, whatever was cleared until
+        -- then.
+        CASE
+            WHEN c.cleared_until < c.made_at + interval '2 hours' AND c.made_at + interval '2 hours' < now()
+            THEN c.made_at + interval '2 hours'
+        END
     ) AS due
 FROM ingest.clearing c
 FOR UPDATE SKIP LOCKED

@@ -13,8 +13,10 @@ CREATE TABLE realtime.revocations (
 );
 CREATE INDEX revocations_age ON realtime.revocations (used_at) WHERE recipient <> '';
 
--- By which key the digests are made: one row, written once all are (services/pseudonyms.py).
+-- By which key the digests are made (services/pseudonyms.py): one row. copied: those of the version before are, too, so
+-- it may be published.
 CREATE TABLE realtime.pseudonym_key (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    fingerprint text NOT NULL
+    fingerprint text NOT NULL,
+    copied boolean NOT NULL DEFAULT false
 );

@@ -23,8 +23,10 @@ CREATE TABLE router.suppressed (
 CREATE INDEX suppressed_shard ON router.suppressed (tenant_id, get_byte(digest, 0)) WHERE lifted_at IS NULL;
 CREATE INDEX suppressed_of_tenant ON router.suppressed (tenant_id, id) WHERE lifted_at IS NULL;
 
--- By which key the digests are made: one row, written once all are (services/pseudonyms.py).
+-- By which key the digests are made (services/pseudonyms.py): one row. copied: those of the version before are, too, so
+-- it may be published.
 CREATE TABLE router.pseudonym_key (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    fingerprint text NOT NULL
+    fingerprint text NOT NULL,
+    copied boolean NOT NULL DEFAULT false
 );

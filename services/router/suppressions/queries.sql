@@ -75,7 +75,11 @@ FROM unnest(
     $1::uuid[], $2::uuid[], $3::smallint[], $4::bytea[], $5::smallint[], $6::text[], $7::text[], $8::text[],
     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[]
 ) AS item (id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at)
-ON CONFLICT DO NOTHING
+-- One that was lifted, and that a process of the version before has made anew since.
+ON CONFLICT (tenant_id, channel, digest, reason) DO UPDATE SET
+    id = EXCLUDED.id, source = EXCLUDED.source, detail = EXCLUDED.detail, found_at = EXCLUDED.found_at,
+    created_at = EXCLUDED.created_at, lifted_at = NULL
+WHERE s.lifted_at < EXCLUDED.found_at AND EXCLUDED.lifted_at IS NULL
 
 -- name: remove_former
 TRUNCATE router.suppressions

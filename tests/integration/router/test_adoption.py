@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
 from runtime.bucket import Bucket as SharedBucket
 from runtime.configuration import key_part
+from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler, Source
 from services import erasures, pseudonyms, suppressed
@@ -140,6 +142,43 @@ async def test_what_a_process_of_the_version_before_writes_meanwhile_is_brought_
     assert (await stored.newest(f"suppressions.{TENANT}.aa")).revision == 0
 
 
+async def test_who_was_lifted_and_is_suppressed_anew_by_the_version_before_stays_suppressed(
+    pool: Pool, connection: Client
+) -> None:
+    """Its row is the same one there; what an operator of this version lifts later stays lifted."""
+    adoption = _of_router(pool, connection)
+    await _suppress_as_before(pool, EMAIL, "ada@example.org", lifted=True)
+    await adoption.adopt()
+    await pool.execute(
+        "UPDATE router.suppressions SET id = $1, lifted_at = NULL, found_at = now()", uuid.UUID(new_id())
+    )
+    copy = router_former.former(pool, KEYED).copy
+    assert await copy() == 1
+    assert await pool.fetchval("SELECT lifted_at FROM router.suppressed") is None
+    await pool.execute("UPDATE router.suppressed SET lifted_at = now()")
+    assert await copy() == 0
+    assert await pool.fetchval("SELECT lifted_at FROM router.suppressed") is not None
+
+
+async def test_a_first_start_that_is_cut_off_has_chosen_the_key(pool: Pool, connection: Client) -> None:
+    """Else a second one with another key would copy nothing, for all rows are there, and lose them an hour later."""
+    await _as_before(pool, connection)
+
+    async def cut_off() -> int:
+        raise OSError("NATS is away")
+
+    async def nothing() -> None:
+        return None
+
+    with pytest.raises(OSError, match="away"):
+        await _adoption(pool, connection, router.OWNER, router.SOURCES, Former(cut_off, nothing, "none")).adopt()
+    assert await pool.fetchval("SELECT copied FROM router.pseudonym_key") is False
+    with pytest.raises(ClarionError, match="is not the key by which"):
+        await _of_router(pool, connection, Pseudonyms(KEY[::-1])).adopt()
+    await _of_router(pool, connection).adopt()
+    assert await pool.fetchval("SELECT copied FROM router.pseudonym_key") is True
+
+
 async def test_erasures_of_the_version_before_are_recognised(pool: Pool, connection: Client) -> None:
     """What was accepted before is refused still, and the marker cannot be guessed."""
     await pool.execute(
@@ -177,8 +216,10 @@ async def test_revocations_of_the_version_before_hold_without_the_users_names(po
     ada = KEYED.revocation("t1", "ada")
     assert await epochs.find([("t1", ada), ("t1", KEYED.revocation("t1", "bob"))]) == [Epoch(2, 3), Epoch(2, 0)]
     assert await epochs.raise_epoch("t1", ada) == 4
+    # By a process of the version before, after that: its number is not higher, and yet no token of before is good.
+    await pool.execute("UPDATE realtime.epochs SET epoch = 4, raised_at = clock_timestamp() WHERE user_id = 'ada'")
     await adoption.remove()
-    assert await epochs.find([("t1", ada)]) == [Epoch(2, 4)]
+    assert await epochs.find([("t1", ada)]) == [Epoch(2, 5)]
     assert await pool.fetchval("SELECT count(*) FROM realtime.epochs") == 0
     assert "'ada'" not in repr([dict(row) for row in await pool.fetch("SELECT * FROM realtime.revocations")])
     assert (await stored.newest(key)).revision == 0

@@ -188,3 +188,12 @@ def test_a_password_at_the_end_of_what_is_recorded_is_cut_out() -> None:
     detail = smtp._without_secrets(classify(error, Phase.LOGIN)).detail
     assert "correct" not in detail
     assert len(detail) > MAX_DETAIL
+
+
+@pytest.mark.parametrize("secret", ["hunter  two22", "s3cret\u200bpass", " padded\tonce "])
+def test_a_password_is_cut_out_as_it_would_be_shown(secret: str) -> None:
+    """What is recorded has lost hidden characters and doubled blanks; so has the password in it."""
+    settings = SmtpSettings(host="mail.example.org", from_email="a@b.example", username="ada", password=Secret(secret))
+    error = aiosmtplib.SMTPResponseException(535, f"5.7.8 bad password {secret} of ada")
+    detail = Smtp(settings, guard())._without_secrets(classify(error, Phase.LOGIN)).detail
+    assert detail.replace(" ", "") == "5355.7.8badpassword…ofada"

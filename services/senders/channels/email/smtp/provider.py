@@ -8,6 +8,7 @@ import re
 import aiosmtplib
 
 from runtime.egress import Guard
+from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
@@ -128,7 +129,9 @@ def _forms(username: str, password: str) -> list[str]:
         return []
     travelling = [f"\0{username}\0{password}", f"{username}\0{username}\0{password}", password]
     encoded = [base64.b64encode(text.encode()).decode() for text in travelling]
-    return sorted([*encoded, password], key=len, reverse=True)
+    # What is shown has lost its hidden characters, and has single blanks.
+    shown = printable(password, 2 * len(password))
+    return sorted({*encoded, password, *filter(None, [shown])}, key=len, reverse=True)
 
 
 def open_smtp(settings: SmtpSettings, resources: Resources) -> Smtp:

@@ -63,7 +63,7 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     local, at, domain = text.partition("@")
     if channel != event_pb2.CHANNEL_EMAIL or not (0 < len(local) <= 64 and at and 0 < len(domain) <= 255):
         return ""
-    if "@" in domain or len(text.split()) != 1:
+    if "@" in domain or "\0" in text or len(text.split()) != 1:
         return ""
     if text.isascii() and domain[-1] != ".":
         return text

@@ -132,7 +132,7 @@ class Acceptor:
         if is_moved or first != own:
             return self._repeat(appended.event_id, new, first)
         # A claim of the same body: whether this call's event or an earlier one's was stored, nobody can tell.
-        known = admitted.verdict is Verdict.PENDING and not is_other
+        known = admitted.verdict is Verdict.PENDING and (claimed is None or not is_other)
         return _Outcome(Accepted(appended.event_id, new.event_type, duplicate=known), first)
 
     def _repeat(self, event_id: str, new: ingest_pb2.NewEvent, first: First | None) -> _Outcome:

@@ -6,22 +6,26 @@ One pass over the markup in linear time: it may be hostile.
 import re
 from dataclasses import dataclass
 
-from services.render.html_syntax import MARKUP, VOID, attribute, end_of_raw_text, is_element, unescaped
+from services.render.hidden import Hidden, is_hidden
+from services.render.html_syntax import (
+    MARKUP,
+    VOID,
+    attribute,
+    end_of_raw_text,
+    is_element,
+    is_self_closed,
+    unescaped,
+)
 from services.render.numbering import Numbering
 
 # A no-break space is none of them: it does not collapse.
 _WHITE = re.compile(r"[ \t\r\n\f\v]+")
 _SPACES = re.compile(r"[ \t\f\v]+")
-# In small letters: what begins with one literal is found many times faster.
-_NO_DISPLAY = re.compile(r"display\s*+:\s*+none")
-_INVISIBLE = re.compile(r"visibility\s*+:\s*+hidden")
-_NO_HEIGHT = re.compile(r"max-height\s*+:\s*+0+(?![\d.])")
-_CLIPPED = re.compile(r"overflow\s*+:\s*+hidden")
 _WHITE_SPACE = re.compile(r"white-space\s*+:\s*+(pre(?:-line|-wrap)?|break-spaces)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"(?<![ \t])[ \t]++(?=[\n\0]|\Z)")
 
-_SKIPPED = frozenset(("script", "style", "title", "template", "noscript", "textarea", "svg"))
+_SKIPPED = frozenset(("script", "style", "title", "template", "textarea", "svg"))
 _PARAGRAPHS = frozenset(
     (
         *("address", "article", "aside", "blockquote", "dir", "div", "dl", "fieldset", "footer", "form", "header"),
@@ -78,6 +82,7 @@ def _read(markup: str) -> "_Reader":
     position = 0
     while position >= 0:
         position = _read_shown(reader, markup, position)
+    reader.end()
     return reader
 
 
@@ -96,7 +101,7 @@ def _read_shown(reader: "_Reader", markup: str, position: int) -> int:
             reader.text(found[0])
         elif closing:
             reader.close(name)
-        elif name in _SKIPPED:
+        elif name in _SKIPPED and not (name == "svg" and is_self_closed(attributes)):
             reader.note_picture(name, "")
             return _after_skipped(markup, name, position)
         else:
@@ -113,7 +118,7 @@ def _after_skipped(markup: str, name: str, position: int) -> int:
 
 
 class _Reader:
-    """Collects words and line breaks. hidden: the tag whose end ends what is not shown, and its nesting.
+    """Collects words and line breaks.
 
     may_keep: spaces and line ends may be kept somewhere outside of <pre> too.
     """
@@ -125,17 +130,16 @@ class _Reader:
         self._space = False
         self._lists: list[_List] = []
         self._link: tuple[str, int] | None = None  # its address, and where its label begins
-        self._hidden = ""
-        self._nesting = 0
+        self._hidden = Hidden()
         self._kept: _Kept | None = None
         self.has_pictures = False
 
     def note_picture(self, name: str, attributes: str) -> None:
-        if not self._hidden and (name in _PICTURES or _BACKGROUND.search(attributes)):
+        if not self._hidden.name and (name in _PICTURES or _BACKGROUND.search(attributes)):
             self.has_pictures = True
 
     def text(self, raw: str) -> None:
-        if not self._hidden:
+        if not self._hidden.name:
             self._words(unescaped(raw) if "&" in raw else raw)
 
     def _words(self, words: str) -> None:
@@ -162,17 +166,17 @@ class _Reader:
         kept.lines += len(words) - len(shown)
 
     def open(self, name: str, attributes: str) -> None:
+        if self._hidden.takes_start(name):
+            return
         self.note_picture(name, attributes)
-        if self._hidden:
-            self._nesting += name == self._hidden
-        elif name in VOID:
+        if name in VOID:
             self._open_void(name, attributes)
         elif (
             attributes
             and ("none" in (lowered := attributes.lower()) or "hidden" in lowered)
-            and _is_hidden(attributes, lowered)
+            and is_hidden(attributes, lowered)
         ):
-            self._hidden, self._nesting = name, 1
+            self._hidden.begin(name)
         else:
             if name in _BLOCKS:
                 self._open_block(name, attributes)
@@ -184,6 +188,10 @@ class _Reader:
                 self._space = True
             if self._kept is not None or name in _PREFORMATTED or (self._may_keep and attributes):
                 self._kept = _Kept.within(self._kept, name, attributes)
+
+    def end(self) -> None:
+        """The document is over; what is hidden up to there may have been meant otherwise."""
+        self.has_pictures = self.has_pictures or bool(self._hidden.name)
 
     def _open_void(self, name: str, attributes: str) -> None:
         if name == "br" and self._kept is not None:
@@ -210,10 +218,7 @@ class _Reader:
             self._bullet(attributes)
 
     def close(self, name: str) -> None:
-        if self._hidden:
-            self._nesting -= name == self._hidden
-            if self._nesting == 0:
-                self._hidden = ""
+        if self._hidden.takes_end(name):
             return
         if self._kept is not None:
             self._end_kept(self._kept, name)
@@ -333,16 +338,3 @@ class _Kept:
             self.is_start = False
             return words.removeprefix("\n")
         return words
-
-
-def _is_hidden(attributes: str, lowered: str) -> bool:
-    """Tell whether an element is not shown. lowered: its attributes in small letters."""
-    if "hidden" in lowered:
-        if attribute(attributes, "hidden") is not None:
-            return True
-        style = (attribute(attributes, "style") or "").lower()
-        if _INVISIBLE.search(style) or (_NO_HEIGHT.search(style) and _CLIPPED.search(style)):
-            return True
-    if "none" in lowered and _NO_DISPLAY.search(lowered) is not None:
-        return _NO_DISPLAY.search((attribute(attributes, "style") or "").lower()) is not None
-    return False

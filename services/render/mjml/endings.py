@@ -2,15 +2,12 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.render.fragment import Place, contained
 from services.render.html_syntax import ATTRIBUTES, attribute, is_self_closed
 from services.render.mjml.elements import ENDING
 
-# Nobody who writes templates or data knows it.
-_SECRET = os.urandom(8).hex()
-PLACE = re.compile(rf"{_SECRET}x(\d+)x")
 # "cut": the tag has no end.
 _START = re.compile(
     rf"<!--|<(?P<name>{'|'.join(sorted(ENDING))})(?=[\t\n\f\r />])(?P<attributes>{ATTRIBUTES})(?:>|(?P<cut>))"
@@ -21,25 +18,38 @@ _STYLE_END = re.compile("</(?=style)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Document:
-    """MJML whose ending tags hold places of their contents. css: to be written into the elements' style attributes."""
+    """MJML whose ending tags hold places of their contents. css: to be written into the elements' style attributes.
 
-    structure: str
-    contents: list[str]
+    A place is a mark that nobody who writes templates or data can know, for each document has its own.
+    """
+
+    structure: str = ""
+    contents: list[str] = field(default_factory=list)
     css: str = ""
+    _mark: str = field(default_factory=lambda: os.urandom(8).hex())
 
     def place(self, content: str) -> str:
-        """Keep HTML and return what stands for it."""
+        """Keep HTML, without places in it, and return what stands for it."""
         self.contents.append(content)
-        return f"{_SECRET}x{len(self.contents) - 1}x"
+        return f"{self._mark}{len(self.contents) - 1}x"
+
+    def is_place(self, text: str) -> bool:
+        """Tell whether a text is one place and nothing else."""
+        return text.startswith(self._mark) and text.find("x") == len(text) - 1
 
     def restored(self, html: str) -> str:
         """Return what the converter made, with the contents in their places."""
-        return PLACE.sub(lambda found: self.contents[int(found[1])], html)
+        first, *others = html.split(self._mark)
+        pieces = [first]
+        for other in others:
+            number, _, after = other.partition("x")
+            pieces += (self.contents[int(number)], after)
+        return "".join(pieces)
 
 
 def split(markup: str) -> Document:
     """Take out the contents that are more than text."""
-    document = Document("", [])
+    document = Document()
     pieces: list[str] = []
     endless: set[str] = set()
     written = position = 0
@@ -50,7 +60,7 @@ def split(markup: str) -> Document:
             if position < last_comment:
                 position = markup.find("-->", position)
         elif found["cut"] is None and not is_self_closed(found["attributes"]) and name not in endless:
-            end = _end(markup, name, position)
+            end = _end(markup, name, position, last_comment)
             if end < 0:
                 endless.add(name)
                 continue
@@ -67,8 +77,8 @@ def split(markup: str) -> Document:
     return document
 
 
-def _end(markup: str, name: str, position: int) -> int:
-    """Return where its end tag begins; -1: nowhere.
+def _end(markup: str, name: str, position: int, last_comment: int) -> int:
+    """Return where its end tag begins; -1: nowhere. last_comment: where the last comment of all ends.
 
     Not in a comment that holds the whole element; a comment that holds its end tag only was not closed by who began it.
     """
@@ -79,10 +89,9 @@ def _end(markup: str, name: str, position: int) -> int:
         comment = markup.rfind("<!--", position, end)
         if comment < 0 or markup.find("-->", comment, end) >= 0 or markup.find(f"<{name}", comment, end) < 0:
             return end
-        behind = markup.find("-->", end)
-        if behind < 0:
+        if end >= last_comment:
             return end
-        position = behind
+        position = markup.find("-->", end)
     return -1
 
 

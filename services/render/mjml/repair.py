@@ -9,7 +9,7 @@ import re
 from services.render.fragment import Place, contained
 from services.render.html_syntax import MARKUP, attributes, is_self_closed
 from services.render.mjml.elements import BARE, ENDING, RANKS, may_stand
-from services.render.mjml.endings import PLACE, Document
+from services.render.mjml.endings import Document
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*+(?::[a-zA-Z_][a-zA-Z0-9_.-]*+)?")
 _VALUE = str.maketrans({'"': "&quot;", "<": "&lt;", ">": "&gt;"})
@@ -79,9 +79,13 @@ class _Repair:
         if not text or text.isspace():
             return
         if parent in ENDING:
-            self._out.append(text if PLACE.fullmatch(text) else self._document.place(contained(text)))
+            self._out.append(text if self._document.is_place(text) else self._kept(text, Place.TEXT))
         elif parent in RANKS:
-            self._out.append(f"<mj-raw>{self._document.place(contained(text, Place.ANY))}</mj-raw>")
+            self._out.append(f"<mj-raw>{self._kept(text, Place.ANY)}</mj-raw>")
+
+    def _kept(self, text: str, place: Place) -> str:
+        """Return what stands for a text. What of it stood for something already is part of it."""
+        return self._document.place(contained(self._document.restored(text), place))
 
 
 def _quoted(value: str) -> str:

@@ -5,6 +5,7 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 
 from clarion.common.v1 import trace_pb2
 from services import suppressed
+from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
 from services.senders.reports.ports import Callback, Credentials, Report, Reporter
 
@@ -21,8 +22,8 @@ def verify(_callback: Callback, _credentials: Credentials, _now_us: int) -> None
 
 def parse(callback: Callback) -> list[Report]:
     """Return the one report, or none. Raises MalformedError."""
-    fields = {name: values[0] for name, values in read_form(callback).items()}
-    message_id, status = fields.get("id", "").strip(), fields.get("status", "").strip()
+    fields = {name: text(values[0]) for name, values in read_form(callback).items()}
+    message_id, status = fields.get("id", ""), fields.get("status", "")
     if status.lower() not in _DELIVERED | _BOUNCED:
         return []
     # Not whom it was for: that is believed of signed reports only.

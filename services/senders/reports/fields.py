@@ -27,10 +27,10 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def text(value: Any) -> str:
-    """Return a text or a number as valid Unicode; empty: it is neither."""
+    """Return a text or a number as Unicode that a database takes; empty: it is neither."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return str(value).encode("utf-8", "replace").decode().strip()
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def joined(*values: Any) -> str:

@@ -74,7 +74,7 @@ def _signed_fields(callback: Callback) -> str:
     if is_form(callback):
         fields = read_form(callback)
         return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
-    queries = [urllib.parse.parse_qs(urllib.parse.urlsplit(url).query) for url in callback.urls]
+    queries = [urllib.parse.parse_qs(url.partition("?")[2].partition("#")[0]) for url in callback.urls]
     said = {query.get(_BODY_HASH, [""])[0] for query in queries}
     if not said - {""}:
         raise MalformedError("the body is no form, and its hash is not in the URL")

@@ -124,3 +124,14 @@ def test_byte_order_marks_of_parts() -> None:
     made = content.render(compile_source(source), {}, limit=200_000, deadline=content.deadline_after(60))
     assert "\ufeff" not in made.html + made.subject
     assert made.text.startswith("x")
+
+
+@pytest.mark.parametrize("style", ["bold", "red", "}"])
+def test_a_style_of_a_value_that_cannot_be_read(style: str) -> None:
+    """The mail is sent, with its rules in the head."""
+    body = f'<mj-column><mj-text><p style="{style}">Hello</p></mj-text></mj-column>'
+    head = '<mj-head><mj-style inline="inline">p{color:red} /*</style>*/</mj-style></mj-head>'
+    made = mjml.to_html(f"<mjml>{head}<mj-body><mj-section>{body}</mj-section></mj-body></mjml>")
+    assert "Hello" in made
+    assert "color:red" in made.replace(" ", "")
+    assert "</style>*/" not in made

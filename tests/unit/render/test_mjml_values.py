@@ -1,5 +1,6 @@
 """Data in MJML: whatever a value holds, the mail is made."""
 
+import re
 from typing import Any
 
 import pytest
@@ -151,3 +152,12 @@ def test_no_value_in_any_place_fails_the_mail(values: dict[int, str]) -> None:
     """Text, HTML and MJML, whole and in pieces, wherever a template could have a value."""
     markup = "".join(piece + values.get(index, "") for index, piece in enumerate(_PIECES))
     assert mjml.to_html(markup).startswith("<!")
+
+
+@pytest.mark.parametrize("value", ["a<b", "we sell <a", "Tom & <Jerry", "<a href='", "<mj-text", "</mj-text", "<!--"])
+def test_an_open_tag_between_elements_costs_no_content(value: str) -> None:
+    """What follows it is there, and nothing that only the program knows."""
+    column = f"<mj-column><mj-text>Hi</mj-text>{value}<mj-text><b>Your total: 5</b></mj-text></mj-column>"
+    made = mjml.to_html(f"<mjml><mj-body><mj-section>{column}</mj-section></mj-body></mjml>")
+    assert "Your total: 5" in made
+    assert re.search("[0-9a-f]{16}", made) is None

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.render.plaintext import from_html
+from services.render.plaintext import from_html, has_pictures
 
 HIDDEN = "<div style='display:none'>"
 
@@ -190,7 +190,7 @@ def test_tables(markup: str, expected: str) -> None:
     assert from_html(markup) == expected
 
 
-@pytest.mark.parametrize("name", ["script", "style", "title", "template", "noscript", "textarea", "svg"])
+@pytest.mark.parametrize("name", ["script", "style", "title", "template", "textarea", "svg"])
 def test_not_text(name: str) -> None:
     """What no reader sees is left out, also in capitals, and up to the end where it is not closed."""
     assert from_html(f"a<{name} x='1'>if (b < c) {{ '<p>' }}</{name} >d") == "ad"
@@ -294,3 +294,29 @@ def test_hostile_structure_takes_linear_time(markup: str) -> None:
     started = time.process_time()
     from_html(markup)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ('<p style="display:none">x<p>Hello', "Hello"),
+        ("<div><p hidden>x</div><div>Hello</div>", "Hello"),
+        ("<ul><li hidden>a<ul><li>c</ul><li>b</ul>", "- b"),
+        ("<table><tr><td hidden>a<td>b</table>", "b"),
+        ("<table><tr hidden><td>a<table><tr><td>c</table><tr><td>b</table>", "b"),
+        ("<div hidden><p>a</div>b", "b"),
+        ("<div hidden><b>a</i></div>b", "b"),
+        ("<p hidden>a</b>c</p>b", "b"),
+        ("<svg/>Hello", "Hello"),
+        ("<noscript>Hello</noscript>", "Hello"),
+    ],
+)
+def test_where_what_is_hidden_ends(markup: str, text: str) -> None:
+    """Where a browser shows again what follows, also without an end tag (HTML 13.1.2.4)."""
+    assert from_html(markup) == text
+
+
+def test_what_is_hidden_to_the_end_is_doubtful() -> None:
+    """A mail is not kept back because its sender forgot an end tag."""
+    assert has_pictures("<div hidden>a<p>Hello")
+    assert not has_pictures("<div hidden>a</div>")

@@ -17,7 +17,7 @@ from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services import suppressed
-from services.senders.reports import africastalking, resend, sendgrid, twilio
+from services.senders.reports import africastalking, fields, resend, sendgrid, twilio
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -660,3 +660,11 @@ async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) 
     assert fault.value.code is code
     assert str(error) not in fault.value.detail
     assert world.looks == 0
+
+
+def test_no_report_has_what_a_database_refuses() -> None:
+    """Look-ups share a statement: one report's NUL would be everybody's fault."""
+    told = africastalking.REPORTER.parse(_form(id="\0x", status="Success"))
+    assert told[0].message_ids == ["x"]
+    assert fields.text("a\0b") == "ab"
+    assert suppressed.normalised(event_pb2.CHANNEL_EMAIL, "a@b\0c.example") == ""

@@ -20,7 +20,8 @@ _OURS, _OTHER = "our.type", "other.type"
 class _Neighbours:
     """Admission, the broker and the tenants' settings, as another process left them.
 
-    row: whose body admission's row has; None: the key is new. stored: whose body the broker has; None: it has none.
+    row: whose body admission's row has; "": it does not say; None: the key is new. stored: whose body the broker has;
+    None: it has none.
     """
 
     row: str | None = None
@@ -34,7 +35,7 @@ class _Neighbours:
         self.claimed = event_id
         if self.row is None:
             return Admitted(event_id, Verdict.NEW)
-        return Admitted(event_id, Verdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)))
+        return Admitted(event_id, Verdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)) if self.row else None)
 
     async def correct(
         self, _tenant_id: str, _key_hash: bytes, claimed: str, stored: str, first: First | None = None
@@ -71,6 +72,7 @@ def _call(event_type: str) -> ingest_pb2.NewEvent:
         pytest.param(_OURS, None, _OURS, True, [], id="the same claimed"),
         pytest.param(_OURS, _OURS, _OURS, True, [], id="the same claimed and stored"),
         pytest.param(_OURS, _OTHER, _OTHER, True, [_OTHER], id="the same claimed, another one stored"),
+        pytest.param("", None, _OURS, True, [_OURS], id="the version before claimed"),
     ],
 )
 async def test_the_stored_body_is_the_first(

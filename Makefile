@@ -16,7 +16,7 @@ endif
 help: ## This screen
 	@printf 'usage: make <target>\n\n'
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080 or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
+	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080, at the first start or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
 	@printf 'choose another data folder, port and number of processes. More: docs/local-stack.md\n'
 
 .PHONY: run

@@ -128,9 +128,12 @@ async def test_readyz_is_503_while_nats_is_frozen(mortal_stack: Running, client:
     async def is_refused() -> bool:
         return await readyz() == (503, "No event can be taken: NATS does not answer.")
 
+    async def is_named() -> bool:
+        return bool((await health(client)).get("dependencies", {}).get("nats") == "unavailable")
+
     async with held(mortal_stack, "nats"):
         await eventually(is_refused, 30)
-        assert (await health(client))["dependencies"]["nats"] == "unavailable"
+        await eventually(is_named, 30)
         assert (await client.tenant.trigger(order(f"F-{secrets.token_hex(4)}", "frozen", ["SMS"]))).status >= 500
 
     async def is_ready() -> bool:
@@ -143,6 +146,7 @@ async def test_readyz_is_503_while_nats_is_frozen(mortal_stack: Running, client:
 
 async def test_events_are_taken_without_postgres_and_told_as_degraded(mortal_stack: Running, client: Client) -> None:
     """/readyz stays good: accepted, once, counted as degraded, and delivered when the database is back."""
+    await eventually(lambda: is_well(client), 60)
     await client.tenant.accept(order("D-0", "degraded", ["SMS"]))  # the key is known from now on
     async with held(mortal_stack, "postgres"):
         event = order("D-1", "degraded", ["SMS"])

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from runtime.errors import ClarionError, Code
 
-# Names at fault that are told, and characters of each.
+# How many names at fault an answer lists, and how many characters of each.
 _MAX_FAULTS = 10
 _MAX_NAME = 64
 # Characters of a value.

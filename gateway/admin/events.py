@@ -11,8 +11,6 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
-from runtime import ids
-from runtime.errors import ClarionError, Code
 
 
 class Events:
@@ -30,13 +28,10 @@ class Events:
             status=forms.status(request),
             since_us=forms.micros(request, "since"),
             until_us=forms.micros(request, "until"),
-            caller_event_id=forms.text(request, "event_id"),
+            event_id=forms.text(request, "event_id"),
             limit=forms.limit(request),
             cursor=forms.text(request, "cursor"),
         )
-        # Our own id names one event; any other is the caller's own, which may look like ours.
-        if ids.is_uuid(wire.caller_event_id) and (found := await self._only(wire)):
-            return json_reply(forms.page(found, ""))
         answer = await self._clients.call(self._clients.ledger.ListEvents, wire)
         return json_reply(forms.page([shown(event) for event in answer.events], answer.next_cursor))
 
@@ -84,18 +79,6 @@ class Events:
         deliveries = [_planned(delivery) for delivery in answer.route.deliveries]
         return json_reply({"deliveries": deliveries, "reason": answer.route.reason or None})
 
-    async def _only(self, search: ledger_pb2.ListEventsRequest) -> list[dict[str, Any]]:
-        """Return the event whose id is ours, where it is what else is looked for."""
-        try:
-            answer = await self._clients.call(
-                self._clients.ledger.GetEvent, ledger_pb2.GetEventRequest(event_id=search.caller_event_id)
-            )
-        except ClarionError as error:
-            if error.code is Code.NOT_FOUND:
-                return []
-            raise
-        return [shown(answer.event)] if _is_found(answer.event, search) else []
-
 
 def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
     """Return an event as the API shows it."""
@@ -117,19 +100,6 @@ def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
         "finished_at": forms.iso(event.finished_at_us),
         "deliveries": [_delivery(delivery) for delivery in event.deliveries],
     }
-
-
-def _is_found(event: ledger_pb2.EventSummary, search: ledger_pb2.ListEventsRequest) -> bool:
-    """Tell whether a search finds an event, its id aside."""
-    recipient = event.recipient
-    return (
-        search.tenant_id in ("", event.tenant_id)
-        and search.event_type in ("", event.event_type)
-        and search.recipient in ("", recipient.user_id, recipient.email, recipient.phone)
-        and (not search.status or any(delivery.status == search.status for delivery in event.deliveries))
-        and (not search.since_us or search.since_us <= event.accepted_at_us)
-        and (not search.until_us or event.accepted_at_us < search.until_us)
-    )
 
 
 def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:

@@ -220,10 +220,11 @@ WHERE e.accepted_at IS NOT NULL
     ))
     AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
     AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
-    AND ($7::text IS NULL OR e.caller_event_id = $7)
-    AND ($8::uuid IS NULL OR e.id < $8)
+    -- $8: $7 where it can be an event's own id.
+    AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
+    AND ($9::uuid IS NULL OR e.id < $9)
 ORDER BY e.id DESC
-LIMIT $9
+LIMIT $10
 
 -- name: replays_of
 SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at IS NOT NULL ORDER BY id LIMIT 100

@@ -45,7 +45,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             status=request.status or None,
             since_us=request.since_us or None,
             until_us=request.until_us or None,
-            caller_event_id=request.caller_event_id or None,
+            event_id=request.event_id or None,
             before=request.cursor or None,
         )
         rows = await self._store.events(search, limit)

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
 from services.ingest.ledger.record import EventRow, Group
 from services.ingest.replays.again import first_id
 
@@ -30,7 +31,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Filters of the events list; None: any. Times in Unix microseconds."""
+    """Filters of the events list; None: any. Times in Unix microseconds. event_id: ours, or the caller's own."""
 
     tenant_id: str | None = None
     event_type: str | None = None
@@ -38,7 +39,7 @@ class Search:
     status: int | None = None
     since_us: int | None = None
     until_us: int | None = None
-    caller_event_id: str | None = None
+    event_id: str | None = None
     before: str | None = None
 
 
@@ -162,7 +163,8 @@ class LedgerStore:
             search.status,
             search.since_us,
             search.until_us,
-            search.caller_event_id,
+            search.event_id,
+            search.event_id if search.event_id and is_uuid(search.event_id) else None,
             search.before,
             limit,
         )

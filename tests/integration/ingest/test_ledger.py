@@ -301,7 +301,9 @@ async def test_search(ledger: Ledger, streams: Streams) -> None:
         "until 1969": await ledger.events(until_us=-1),
         "since the first year": await ledger.events(since_us=-62_135_596_800_000_000),
         "until the last year": await ledger.events(until_us=253_402_300_799_999_999),
-        "caller": await ledger.events(caller_event_id="c-1"),
+        "caller": await ledger.events(event_id="c-1"),
+        "own": await ledger.events(event_id=second.id),
+        "own, of another tenant": await ledger.events(event_id=second.id, tenant_id=OTHER),
         "both": await ledger.events(tenant_id=OTHER, recipient="ada"),
         "none": await ledger.events(tenant_id=OTHER, status=SENT),
     }
@@ -321,6 +323,8 @@ async def test_search(ledger: Ledger, streams: Streams) -> None:
         "since the first year": [three, two, one],
         "until the last year": [three, two, one],
         "caller": [one],
+        "own": [two],
+        "own, of another tenant": [],
         "both": [three],
         "none": [],
     }

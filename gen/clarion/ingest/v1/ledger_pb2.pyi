@@ -30,7 +30,7 @@ class ListEventsRequest(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     SINCE_US_FIELD_NUMBER: _builtins.int
     UNTIL_US_FIELD_NUMBER: _builtins.int
-    CALLER_EVENT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
@@ -43,7 +43,8 @@ class ListEventsRequest(_message.Message):
     since_us: _builtins.int
     """Accepted at or after, and before; Unix microseconds, negative before 1970. Until may not be before since."""
     until_us: _builtins.int
-    caller_event_id: _builtins.str
+    event_id: _builtins.str
+    """The event's own id, or the one that its caller gave it."""
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
@@ -56,13 +57,13 @@ class ListEventsRequest(_message.Message):
         status: _trace_pb2.DeliveryStatus.ValueType = ...,
         since_us: _builtins.int = ...,
         until_us: _builtins.int = ...,
-        caller_event_id: _builtins.str = ...,
+        event_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_event_id", b"caller_event_id", "cursor", b"cursor", "event_type", b"event_type", "limit", b"limit", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "event_type", b"event_type", "limit", b"limit", "recipient", b"recipient", "since_us", b"since_us", "status", b"status", "tenant_id", b"tenant_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,7 @@ from bench.figures import Drained, Load
 from bench.sink import Sink, reconcile
 from bench.statements import Statements
 from bench.tenant import Tenant
-from services import topology
+from services.domain import topology
 from stack.client import Running
 
 # Nothing new in the outbox for so long after a load: what is not there is missing, seconds. A delivery that found no

@@ -13,7 +13,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from checks.waiting import CheckError, expect
-from services import topology
+from services.domain import topology
 
 _SMS, _SENT = 2, 4
 _ORDER = re.compile(r"order (\S+) is confirmed")

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 import runtime.nats
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services import topology
+from services.domain import topology
 
 _WAIT_S = 30.0
 # For one chunk, and for what the server does at the end, seconds.

@@ -8,7 +8,7 @@ import msgspec
 from cli.checks import broker, bucket, database, hub, processes
 from cli.checks.finding import Finding, Level
 from runtime.settings import Secret
-from services import topology
+from services.domain import topology
 
 _NOTHING = Secret("")
 _COLOURS = {Level.OK: "32", Level.WARN: "33", Level.FAIL: "31"}

@@ -14,7 +14,7 @@ import runtime.postgres
 from cli import configuration
 from runtime.reconcile import Differences
 from runtime.settings import Secret
-from services import topology
+from services.domain import topology
 
 SERVICES = Path(__file__).parents[1] / "services"
 # Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.

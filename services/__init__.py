@@ -1,4 +1,4 @@
-"""The five services, and what they share: topology.py (streams and subjects) and delivery/ (one attempt's way)."""
+"""The five services, and what they share: domain/ (what all agree on) and delivery/ (one attempt's way)."""
 
 from runtime.lean import without
 

@@ -27,7 +27,7 @@ from xdist.scheduler import LoadScopeScheduling
 import runtime.postgres
 from cli.configuration import SOURCES
 from runtime.configuration import mark_complete
-from services import topology
+from services.domain import topology
 from stack import postgres as local_postgres
 from stack.folder import is_free
 from stack.launch import command_for

@@ -4,8 +4,8 @@ import asyncpg
 from nats.aio.client import Client
 
 from runtime.bucket import Bucket
-from services import pseudonyms
-from services.pseudonyms import Pseudonyms
+from services.domain import pseudonyms
+from services.domain.pseudonyms import Pseudonyms
 
 KEY = "a-pseudonym-key-of-the-tests-of-32-bytes"
 KEYED = Pseudonyms(KEY)

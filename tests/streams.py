@@ -6,7 +6,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
-from services import topology
+from services.domain import topology
 
 
 async def messages_of(jetstream: JetStreamContext, stream: str) -> list[RawStreamMsg]:

@@ -17,7 +17,7 @@ from nats.js.api import StreamConfig
 from cli.checks.finding import Finding, fail, judge, ok, warn
 from runtime.configuration import BUCKET
 from runtime.write_probe import fault_of
-from services import topology
+from services.domain import topology
 
 _SUBJECT = "NATS"
 _LEAST_VERSION = (2, 12, 0)

@@ -10,7 +10,7 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from runtime.grpc import Caller
 from runtime.parts import INGEST, Parts
-from services import topology
+from services.domain import topology
 
 _READ_S = 2.0
 _ASK_S = 5.0

@@ -4,7 +4,7 @@ import datetime as dt
 
 from clarion.common.v1 import event_pb2
 from runtime.nats import Outgoing
-from services import topology
+from services.domain import topology
 
 _SCHEDULE = "Nats-Schedule"
 _SCHEDULE_TARGET = "Nats-Schedule-Target"

@@ -18,15 +18,15 @@ from runtime import clock, logs, nats, parts, pulling, telemetry
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
-from services import topology
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
-from services.not_sent import EMPTY_CONTENT
-from services.trace import TraceWriter
+from services.domain import topology
+from services.domain.not_sent import EMPTY_CONTENT
+from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
 

@@ -11,10 +11,12 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Server
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
-from services import pseudonyms, topology
-from services.adoption import Adoption
-from services.erasures import PREFIX, Erasures
-from services.health import report_broker
+from services.domain import pseudonyms, topology
+from services.domain.adoption import Adoption
+from services.domain.erasures import PREFIX, Erasures
+from services.domain.health import report_broker
+from services.domain.pseudonyms import Pseudonyms
+from services.domain.trace import TraceWriter
 from services.ingest import operations, published
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
@@ -35,8 +37,6 @@ from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
-from services.pseudonyms import Pseudonyms
-from services.trace import TraceWriter
 
 
 async def wire(settings: Settings, process: Process) -> Server:

@@ -10,7 +10,7 @@ from runtime.batching import Batcher
 from runtime.configuration import Watch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore, digest_of
 

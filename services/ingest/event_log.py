@@ -10,7 +10,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs
 from runtime import nats as jetstream
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.ingest.ports import Appended
 
 log = logs.get(__name__)

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from nats.js.api import StreamInfo, StreamState
 
 from runtime import logs, postgres
-from services import topology
+from services.domain import topology
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import CROWDED, Pressure
 

@@ -7,7 +7,7 @@ import msgspec
 
 from runtime import logs, postgres
 from runtime.configuration import Watch
-from services import topology
+from services.domain import topology
 from services.ingest.ports import TenantSettings
 from services.ingest.tenants.store import TenantStore
 

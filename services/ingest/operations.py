@@ -7,6 +7,7 @@ from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
 from runtime.configuration import Outbox
 from runtime.grpc import Server
 from runtime.service import Process
+from services.domain.pseudonyms import Pseudonyms
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy import servicer as privacy
@@ -17,7 +18,6 @@ from services.ingest.replays import servicer as replays
 from services.ingest.replays.runner import Publisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 from services.ingest.settings import Settings
-from services.pseudonyms import Pseudonyms
 
 
 def add_services(

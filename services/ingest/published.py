@@ -11,7 +11,7 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import Reader, Source
-from services import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonyms, retention, topology
 from services.ingest.tenants.store import published
 
 OWNER = "ingest"

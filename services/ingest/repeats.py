@@ -6,7 +6,7 @@ from collections import OrderedDict
 from clarion.common.v1 import trace_pb2
 from runtime import clock, logs
 from runtime.errors import ClarionError
-from services.trace import TraceWriter
+from services.domain.trace import TraceWriter
 
 # Of so many events this process remembers that their timeline has the note: a caller that repeats for ever writes one.
 _REMEMBERED = 10_000

@@ -9,14 +9,14 @@ from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
-from services import erasures, pseudonyms, retention, topology
-from services.adoption import Adoption
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.health import report_broker
-from services.pseudonyms import Pseudonyms
+from services.domain import erasures, pseudonyms, retention, topology
+from services.domain.adoption import Adoption
+from services.domain.health import report_broker
+from services.domain.pseudonyms import Pseudonyms
 from services.realtime import published
 from services.realtime.directory import EpochDirectory
 from services.realtime.former import former

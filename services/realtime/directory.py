@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
 from runtime.batching import Batcher
-from services import topology
-from services.pseudonyms import Pseudonyms
+from services.domain import topology
+from services.domain.pseudonyms import Pseudonyms
 from services.realtime.principal import Epoch, Principals
 
 Find = Callable[[Sequence[tuple[str, str]]], Awaitable[list[Epoch]]]

@@ -5,8 +5,8 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services.adoption import Former
-from services.pseudonyms import Pseudonyms
+from services.domain.adoption import Former
+from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "epochs"
 _BATCH = 1000

@@ -15,7 +15,7 @@ _PUSH = "PUSH"
 
 
 class Namespaces:
-    """An index over the keys ``templates.<tenant>.<event type>``; see services.topology.templates_key."""
+    """An index over the keys ``templates.<tenant>.<event type>``; see services.domain.topology.templates_key."""
 
     def __init__(self) -> None:
         self._by_tenant: dict[str, dict[str, frozenset[str]]] = {}

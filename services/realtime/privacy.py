@@ -10,7 +10,7 @@ import asyncpg
 
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, Policies
 
 # Rows of one statement, and how many statements one call may take.
 BATCH = 1000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime import postgres
 from runtime.reconcile import Reader, Source
-from services import pseudonyms, topology
+from services.domain import pseudonyms, topology
 
 OWNER = "realtime"
 

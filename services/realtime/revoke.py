@@ -7,8 +7,8 @@ memory of what was published there.
 from collections.abc import Iterable
 
 from runtime import logs
-from services import topology
-from services.pseudonyms import Pseudonyms
+from services.domain import topology
+from services.domain.pseudonyms import Pseudonyms
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.hub import CentrifugoHub

@@ -16,7 +16,7 @@ from runtime.batching import Batcher
 from runtime.configuration import Outbox
 from runtime.errors import ClarionError, Code
 from runtime.postgres import Queries, answering
-from services import topology
+from services.domain import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
 from services.realtime.tokens import MAX_LIFETIME_S

@@ -9,7 +9,7 @@ import msgspec
 from runtime import postgres
 from runtime.configuration import key_text
 from runtime.reconcile import Reader, Source
-from services import topology
+from services.domain import topology
 from services.render.store import published, sources
 
 OWNER = "render"

@@ -10,7 +10,7 @@ import grpc.aio
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
-from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
+from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
 from services.render import telemetry
 from services.render.frames import Content
 from services.render.parts import Drafts

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from runtime import logs
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.render.frames import Source
 
 _CACHE_BYTES = 8 * 1024 * 1024

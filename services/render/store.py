@@ -10,7 +10,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.render.frames import Source
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion

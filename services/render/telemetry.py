@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from services import topology
+from services.domain import topology
 from services.render.render import Rendered
 
 _NAMES = {0: "unknown"} | {int(number): name for number, name in topology.CHANNELS.items()}

@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import locales
+from services.domain import locales
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
 from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
 from services.render.parts import NO_DRAFTS, Drafts, Parts

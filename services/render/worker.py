@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from runtime import validation
-from services import locales
+from services.domain import locales
 from services.render import frames
 from services.render.content import (
     NOBODY,

@@ -6,10 +6,10 @@ from runtime.configuration import Watch
 from runtime.parts import Parts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
-from services import topology
-from services.adoption import Adoption
-from services.health import report_broker
-from services.pseudonyms import Pseudonyms
+from services.domain import topology
+from services.domain.adoption import Adoption
+from services.domain.health import report_broker
+from services.domain.pseudonyms import Pseudonyms
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer

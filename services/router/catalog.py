@@ -12,11 +12,11 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.configuration import Watch
 from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, Parts
-from services import pseudonyms, topology
-from services.pseudonyms import Pseudonyms
+from services.domain import pseudonyms, topology
+from services.domain.pseudonyms import Pseudonyms
+from services.domain.suppressed import Suppressed
 from services.router.asking import Asking
 from services.router.route import Circumstances, Template
-from services.suppressed import Suppressed
 
 # Those whose keys nobody is asked for when the copy lacks them: languages, suppressions.
 OWNERS = ("render", "router")

@@ -16,10 +16,10 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
 from runtime.parts import Parts
-from services import topology
+from services.domain import topology
+from services.domain.trace import TraceWriter
 from services.router.catalog import Catalog
 from services.router.route import Circumstances, Plan, route
-from services.trace import TraceWriter
 
 _MAX_HELD = 512
 # Of one consumer, while they wait for an owner that is away: others are routed from memory.

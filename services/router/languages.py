@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from services import locales
+from services.domain import locales
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
-from services import addresses
+from services.domain import addresses
 from services.router import languages
 
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED

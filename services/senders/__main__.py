@@ -12,13 +12,14 @@ from runtime import configuration, grpc, nats, parts, postgres, reconcile, servi
 from runtime.egress import AddressNotAllowed, Guard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import erasures, pseudonyms, retention, topology
 from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.health import report_broker
-from services.pseudonyms import Pseudonyms
+from services.domain import erasures, pseudonyms, retention, topology
+from services.domain.health import report_broker
+from services.domain.pseudonyms import Pseudonyms
+from services.domain.suppressed import Suppressed
 from services.senders import directory, egress, published, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
@@ -36,7 +37,6 @@ from services.senders.servicer_privacy import NAME as PRIVACY_SERVICE
 from services.senders.servicer_privacy import SendersPrivacyServicer
 from services.senders.settings import Settings
 from services.senders.store import ProviderStore, SecretBox
-from services.suppressed import Suppressed
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512

@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.egress import Guard
 from services.delivery.ports import Result
-from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
 ADDRESS_NOT_ALLOWED = "address_not_allowed"

@@ -10,7 +10,7 @@ import asyncpg
 from clarion.senders.v1 import senders_pb2
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, Policies
 from services.senders.outbox import is_message_id, whole_message
 
 # Rows of one statement; between two looks, and between two statements while there is more to do, seconds.

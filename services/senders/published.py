@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime import postgres
 from runtime.reconcile import Reader, Source
-from services import topology
+from services.domain import topology
 from services.senders.store import published
 
 OWNER = "senders"

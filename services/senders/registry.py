@@ -15,7 +15,7 @@ from clarion.common.v1 import event_pb2
 from runtime import validation
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services import addresses, topology
+from services.domain import addresses, topology
 from services.senders import channels
 from services.senders.compose import Compose
 from services.senders.ports import Kind

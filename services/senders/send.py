@@ -13,8 +13,8 @@ from runtime import clock
 from runtime.errors import ClarionError
 from runtime.parts import PartAway
 from runtime.telemetry import labelled
-from services import topology
 from services.delivery.ports import Result, Try, Verdict
+from services.domain import topology
 from services.senders import registry
 from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
 from services.senders.compose import Unsendable

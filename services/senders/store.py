@@ -13,7 +13,7 @@ from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.senders.ports import ProviderRecord
 from services.senders.providers import NewProvider, StoredProvider
 

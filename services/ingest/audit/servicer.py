@@ -6,10 +6,10 @@ from typing import Any
 from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.domain.pages import page_limit
 from services.ingest.audit.store import AuditStore, Search
 from services.ingest.database import typed
 from services.ingest.period import check_period
-from services.pages import page_limit
 
 _MAX_TEXT = 512
 _MAX_FIELDS = 64

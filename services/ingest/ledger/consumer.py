@@ -14,8 +14,8 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres, pulling
-from services import topology
-from services.erasures import Erasures
+from services.domain import topology
+from services.domain.erasures import Erasures
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore
 

@@ -9,7 +9,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 
 # How long a question waits for the ledger to catch up, and how often it looks, seconds.
 PATIENCE_S = 3.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from services.erasures import Erasures
+from services.domain.erasures import Erasures
 
 _TERMINAL = trace_pb2.DELIVERY_STATUS_SKIPPED
 

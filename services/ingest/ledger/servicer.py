@@ -11,13 +11,13 @@ from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from runtime import clock, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services import topology
+from services.domain import topology
+from services.domain.pages import page_limit
 from services.ingest.database import typed
 from services.ingest.ledger.progress import Progress
 from services.ingest.ledger.store import LedgerStore, Search
 from services.ingest.ledger.timeline import Row, timeline, to_us
 from services.ingest.period import check_period
-from services.pages import page_limit
 
 _MAX_STATES = 500
 

@@ -22,7 +22,7 @@ from nats.aio.client import Client
 from runtime import logs, postgres
 from runtime.bucket import BUCKET, Bucket
 from runtime.errors import ClarionError
-from services import erasures, topology
+from services.domain import erasures, topology
 
 # Of an erasure, seconds: a retry waits for a quarter of an hour at most, then it ends as skipped.
 AFTER_S = 1200

@@ -5,8 +5,8 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services.adoption import Former
-from services.pseudonyms import Pseudonyms
+from services.domain.adoption import Former
+from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "erasures"
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))

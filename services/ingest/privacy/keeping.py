@@ -8,8 +8,8 @@ import asyncpg
 
 from runtime import logs, postgres
 from runtime.configuration import Outbox
-from services import erasures
-from services.retention import EXPIRED
+from services.domain import erasures
+from services.domain.retention import EXPIRED
 
 # Between two looks, seconds; while there is more to do, between two batches.
 INTERVAL_S = 600.0

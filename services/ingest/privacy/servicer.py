@@ -8,10 +8,10 @@ from clarion.ingest.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.domain.pages import page_limit
+from services.domain.retention import Policy
 from services.ingest.database import typed
 from services.ingest.privacy.store import PrivacyStore
-from services.pages import page_limit
-from services.retention import Policy
 
 NAME = "clarion.ingest.v1.PrivacyService"
 

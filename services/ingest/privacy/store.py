@@ -14,12 +14,12 @@ from runtime import postgres
 from runtime.configuration import Outbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import erasures, retention
+from services.domain import erasures, retention
+from services.domain.pseudonyms import Pseudonyms, unkeyed
 from services.ingest.ledger.servicer import summary
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.ledger.timeline import timeline, to_us
 from services.ingest.privacy.ports import Erased
-from services.pseudonyms import Pseudonyms, unkeyed
 
 # Less than the caller waits.
 _ANNOUNCE_S = 3.0

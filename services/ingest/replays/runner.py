@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, postgres
 from runtime.errors import ClarionError
-from services import topology
+from services.domain import topology
 from services.ingest.replays.again import again, replayed_id
 from services.ingest.replays.store import Claim, ReplayStore, Stored
 

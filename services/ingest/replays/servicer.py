@@ -11,12 +11,12 @@ from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services import topology
+from services.domain import topology
+from services.domain.pages import page_limit
 from services.ingest.database import typed
 from services.ingest.replays.again import again
 from services.ingest.replays.runner import Publisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
-from services.pages import page_limit
 
 NAME = "clarion.ingest.v1.ReplayService"
 

@@ -8,13 +8,13 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.addresses import InvalidAddress, parse_email, trimmed
+from services.domain.addresses import InvalidAddress, parse_email, trimmed
+from services.domain.not_sent import MOST_MAX_SMS_SEGMENTS
+from services.domain.pages import page_limit
 from services.ingest.database import typed
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
-from services.not_sent import MOST_MAX_SMS_SEGMENTS
-from services.pages import page_limit
 
 _MAX_NAME = 100
 # Of the sender's display name, as it goes into a mail.

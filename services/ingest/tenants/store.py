@@ -18,10 +18,10 @@ from runtime.configuration import Outbox
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
+from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
-from services.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # Smaller than any id.
 _BEFORE_ALL = str(uuid.UUID(int=0))

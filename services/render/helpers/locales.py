@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from services import locales
+from services.domain import locales
 from services.render.handlebars.culture import Culture
 from services.render.helpers.values import text_option
 

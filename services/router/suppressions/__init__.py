@@ -1,1 +1,1 @@
-"""Suppressions: kept here, published to whoever routes or sends (services/suppressed.py)."""
+"""Suppressions: kept here, published to whoever routes or sends (services/domain/suppressed.py)."""

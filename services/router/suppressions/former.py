@@ -6,9 +6,9 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services import suppressed
-from services.adoption import Former
-from services.pseudonyms import Pseudonyms
+from services.domain import suppressed
+from services.domain.adoption import Former
+from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "suppressions"
 _BATCH = 1000

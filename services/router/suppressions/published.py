@@ -7,7 +7,7 @@ from pathlib import Path
 from runtime import postgres
 from runtime.ids import is_uuid
 from runtime.reconcile import Reader, Source
-from services import pseudonyms, topology
+from services.domain import pseudonyms, topology
 
 OWNER = "router"
 

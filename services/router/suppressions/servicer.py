@@ -8,9 +8,9 @@ from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services import suppressed
-from services.pages import page_limit
-from services.pseudonyms import Pseudonyms
+from services.domain import suppressed
+from services.domain.pages import page_limit
+from services.domain.pseudonyms import Pseudonyms
 from services.router.suppressions.store import Search, Stored, SuppressionStore
 from services.router.suppressions.suppress import CHANNELS, checked
 

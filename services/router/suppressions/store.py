@@ -11,7 +11,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
-from services import suppressed, topology
+from services.domain import suppressed, topology
 from services.router.suppressions.suppress import Key, New
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))

@@ -8,8 +8,8 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services import suppressed
-from services.pseudonyms import Pseudonyms
+from services.domain import suppressed
+from services.domain.pseudonyms import Pseudonyms
 
 MAX_ITEMS = 1000
 MAX_SOURCE = 50

@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services import topology
+from services.domain import topology
 from services.senders.ports import Directory, ProviderRecord
 from services.senders.reports.kinds import REPORTERS
 from services.senders.reports.ports import Reporter

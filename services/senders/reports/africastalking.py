@@ -4,7 +4,7 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 """
 
 from clarion.common.v1 import trace_pb2
-from services import suppressed
+from services.domain import suppressed
 from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
 from services.senders.reports.ports import Callback, Credentials, Report, Reporter

@@ -104,7 +104,7 @@ class Suppressor(Protocol):
 
 
 class Trace(Protocol):
-    """Where steps are recorded; see services.trace."""
+    """Where steps are recorded; see services.domain.trace."""
 
     async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
         """Return when they are stored. Raises UNAVAILABLE."""

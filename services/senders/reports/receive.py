@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
 from runtime.printable import printable
 from runtime.telemetry import labelled
-from services import suppressed
+from services.domain import suppressed
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,

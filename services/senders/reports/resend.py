@@ -6,7 +6,7 @@ import hmac
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services import suppressed
+from services.domain import suppressed
 from services.senders.channels.email.resend.settings import signing_key
 from services.senders.reports.fields import decode, joined, mapping, micros, text
 from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter

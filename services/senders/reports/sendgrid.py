@@ -7,7 +7,7 @@ import base64
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services import suppressed
+from services.domain import suppressed
 from services.senders.channels.email.sendgrid.settings import public_key
 from services.senders.reports.fields import decode, joined, micros, text
 from services.senders.reports.ports import (

@@ -7,7 +7,7 @@ import grpc.aio
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import reports_pb2, reports_pb2_grpc
 from runtime.errors import ClarionError, Code
-from services import suppressed
+from services.domain import suppressed
 from services.senders.ports import Directory
 from services.senders.reports.accounts import Accounts, unknown
 from services.senders.reports.links import Links

@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from clarion.common.v1 import trace_pb2
-from services import suppressed
+from services.domain import suppressed
 from services.senders.reports.fields import decode, joined, mapping, text
 from services.senders.reports.forms import is_form, read_form
 from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter

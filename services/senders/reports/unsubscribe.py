@@ -6,7 +6,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.ids import derived_id
-from services import suppressed
+from services.domain import suppressed
 from services.senders.ports import Email
 from services.senders.reports.links import Links, Subscription
 from services.senders.reports.ports import Suppressor, Trace

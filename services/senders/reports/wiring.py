@@ -6,6 +6,7 @@ from nats.aio.client import Client
 
 from runtime import nats
 from runtime.grpc import Caller
+from services.domain.trace import TraceWriter
 from services.senders.ports import Directory
 from services.senders.reports.accounts import Accounts
 from services.senders.reports.links import Links
@@ -15,7 +16,6 @@ from services.senders.reports.router import RouterSuppressor
 from services.senders.reports.servicer import ReportServicer
 from services.senders.reports.unsubscribe import Unsubscriber
 from services.senders.store import SecretBox
-from services.trace import TraceWriter
 
 
 def make_servicer(

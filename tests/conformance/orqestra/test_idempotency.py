@@ -5,7 +5,7 @@ import asyncio
 import nats
 
 from checks.client import Answer, Client
-from services import topology
+from services.domain import topology
 from stack.client import Running
 from tests.conformance.orqestra.conftest import END_S, PHONE, Shop, event, later, well
 from tests.waiting import eventually

@@ -11,7 +11,7 @@ from cli.backup import Settings, backup, names, restore
 from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.settings import Secret
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams

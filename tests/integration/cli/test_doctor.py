@@ -6,7 +6,7 @@ from cli import configuration
 from cli.checks import broker, bucket
 from cli.checks.finding import Finding, Level
 from runtime.bucket import Bucket
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.conftest import Streams
 

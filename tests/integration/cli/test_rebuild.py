@@ -21,7 +21,7 @@ from runtime.encryption import Vault
 from runtime.ids import new_id
 from runtime.reconcile import Reader, Reconciler
 from runtime.settings import Secret
-from services import erasures, retention, suppressed, topology
+from services.domain import erasures, retention, suppressed, topology
 from services.ingest import published as ingest
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.store import PrivacyStore

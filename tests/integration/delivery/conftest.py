@@ -17,12 +17,12 @@ from runtime import grpc, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from runtime.parts import Parts
-from services import topology
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
+from services.domain import topology
 from tests.conftest import free_port
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN

@@ -9,9 +9,9 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
 from runtime.parts import INGEST, Parts
-from services import topology
 from services.delivery import worker as worker_module
 from services.delivery.ports import Result, Verdict
+from services.domain import topology
 from tests.integration.delivery.conftest import CreateWorker, FarSide, Neighbours, Trace, delivery, queued
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually

@@ -3,8 +3,8 @@
 import asyncio
 
 from clarion.common.v1 import trace_pb2
-from services import topology
 from services.delivery.ports import Result, Verdict
+from services.domain import topology
 from tests.integration.delivery.conftest import CreateWorker, FarSide, Trace, delivery, queued
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually

@@ -14,9 +14,9 @@ from clarion.render.v1 import render_pb2
 from runtime import nats, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import topology
 from services.delivery import worker as worker_module
 from services.delivery.ports import Result, Try, Verdict
+from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore

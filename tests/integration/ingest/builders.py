@@ -9,7 +9,7 @@ from typing import Any
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import nats
 from runtime.ids import derived_id, new_id
-from services import topology
+from services.domain import topology
 
 QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
 RETRYING = trace_pb2.DELIVERY_STATUS_RETRYING

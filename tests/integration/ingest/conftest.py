@@ -16,7 +16,7 @@ from nats.js.api import RawStreamMsg, StreamConfig
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime import nats, postgres
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.processes import Service, StartService, starter
 from tests.streams import count, messages_of

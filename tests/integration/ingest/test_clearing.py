@@ -16,7 +16,7 @@ from runtime.bucket import STREAM, Bucket
 from runtime.configuration import Watch
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
-from services import topology
+from services.domain import topology
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore

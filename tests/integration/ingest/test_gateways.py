@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from checks.client import Answer, Tenant
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.clock import stopped
 from tests.integration.ingest.conftest import PATIENT, Streams

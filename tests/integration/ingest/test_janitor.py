@@ -12,7 +12,7 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
-from services import topology
+from services.domain import topology
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore

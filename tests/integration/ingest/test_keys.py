@@ -16,7 +16,7 @@ from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, from_rpc_error
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.conftest import Ingest, Streams, new_event
 from tests.integration.ingest.processes import ENCRYPTION_KEY, StartService

@@ -16,7 +16,7 @@ from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.record import Group, group
 from services.ingest.ledger.servicer import LedgerServicer

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from clarion.ingest.v1 import tenants_pb2
 from runtime.configuration import BUCKET
 from runtime.encryption import Vault
-from services import topology
+from services.domain import topology
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore
 from tests.integration.outboxes import PatientOutbox

@@ -14,14 +14,14 @@ from clarion.ingest.v1 import privacy_pb2
 from runtime import clock, configuration
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import erasures, retention
-from services.erasures import Erasures
+from services.domain import erasures, retention
+from services.domain.erasures import Erasures
+from services.domain.pseudonyms import unkeyed
 from services.ingest.ledger.record import group
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.keeping import Keeper
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import PrivacyStore
-from services.pseudonyms import unkeyed
 from tests.conftest import NatsServer
 from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders

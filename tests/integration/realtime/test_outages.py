@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import nats
 from runtime.ids import derived_id, new_id
-from services import topology
+from services.domain import topology
 from tests.conftest import PostgresServer
 from tests.contract.hub.servers import Server
 from tests.integration.delivery.conftest import Trace

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
 from runtime.bucket import Bucket
-from services import topology
+from services.domain import topology
 from services.realtime.guard import Guard
 from services.realtime.hub import MAX_BATCH, CentrifugoHub
 from services.realtime.ports import Entry

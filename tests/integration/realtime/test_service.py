@@ -19,7 +19,7 @@ from clarion.realtime.v1 import realtime_pb2
 from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel, is_serving
-from services import topology
+from services.domain import topology
 from services.realtime.guard import CALM_S
 from services.realtime.ports import Entry
 from services.realtime.store import InboxStore

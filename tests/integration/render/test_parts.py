@@ -12,8 +12,8 @@ from clarion.render.v1 import locales_pb2, parts_pb2, render_pb2, render_pb2_grp
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, Server, channel
-from services import topology
 from services.delivery.renderer import Renderer
+from services.domain import topology
 from services.render import render
 from services.render.applying import Applying
 from services.render.part_store import PostgresParts

@@ -10,7 +10,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, templates_pb2
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.render import platform_templates
 from services.render.store import TemplateStore
 from tests.conftest import PostgresServer

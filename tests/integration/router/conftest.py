@@ -15,7 +15,7 @@ from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import configuration, grpc
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN, StartService, starter

@@ -19,11 +19,11 @@ from runtime.configuration import key_part
 from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler, Source
-from services import erasures, pseudonyms, suppressed
-from services.adoption import Adoption, Former
+from services.domain import erasures, pseudonyms, suppressed
+from services.domain.adoption import Adoption, Former
+from services.domain.pseudonyms import Pseudonyms, unkeyed
 from services.ingest import published as ingest
 from services.ingest.privacy import former as ingest_former
-from services.pseudonyms import Pseudonyms, unkeyed
 from services.realtime import former as realtime_former
 from services.realtime import published as realtime
 from services.realtime.principal import Epoch

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services import topology
+from services.domain import topology
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService

@@ -8,7 +8,7 @@ from clarion.render.v1 import templates_pb2
 from clarion.router.v1 import router_pb2
 from runtime import nats
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams

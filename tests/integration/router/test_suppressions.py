@@ -13,7 +13,7 @@ from runtime.bucket import Bucket as SharedBucket
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler
-from services import suppressed, topology
+from services.domain import suppressed, topology
 from services.router.suppressions import published
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders

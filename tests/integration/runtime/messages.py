@@ -3,7 +3,7 @@
 from nats.aio.client import Client
 
 from runtime import nats, pulling
-from services import topology
+from services.domain import topology
 
 SUBJECT = topology.event_subject("a tenant")
 

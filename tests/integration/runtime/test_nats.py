@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from runtime import nats, pulling
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer, free_port
 from tests.integration.runtime.messages import SUBJECT, messages, puller
 from tests.waiting import eventually

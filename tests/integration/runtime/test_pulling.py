@@ -8,7 +8,7 @@ import nats as nats_py
 from nats.aio.client import Client
 
 from runtime import nats, pulling
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.runtime.messages import SUBJECT, consumer, messages, puller
 from tests.waiting import eventually

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import WriteProbe, answers, fault_of
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.conftest import Streams
 from tests.integration.runtime.messages import messages

@@ -18,7 +18,7 @@ from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import configuration, grpc, nats
-from services import topology
+from services.domain import topology
 from tests.conftest import free_port
 from tests.keyed import KEY
 from tests.streams import messages_of

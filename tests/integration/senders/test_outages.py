@@ -8,7 +8,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import postgres
 from runtime.parts import Parts
-from services import topology
+from services.domain import topology
 from services.senders.outbox import Outbox
 from tests.conftest import PostgresServer
 from tests.integration.ingest.conftest import Streams

@@ -15,7 +15,7 @@ from clarion.senders.v1 import senders_pb2
 from runtime import grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 from tests.integration.senders.mail_servers import Catcher, hanging, serving
 from tests.integration.senders.processes import TOKEN, Senders, variables_for
 from tests.unit.senders import builders

@@ -12,7 +12,7 @@ from runtime import configuration
 from runtime.bucket import Bucket
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services import topology
+from services.domain import topology
 from services.senders.directory import PREFIXES, ConfiguredDirectory
 from services.senders.servicer import ProviderServicer
 from services.senders.store import MAX_PROVIDERS, ProviderStore, SecretBox

@@ -6,7 +6,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import configuration
-from services import suppressed, topology
+from services.domain import suppressed, topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
 from tests.keyed import KEYED

@@ -14,7 +14,7 @@ from checks.small_disk import SmallDisk
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import fault_of
-from services import topology
+from services.domain import topology
 from stack import broken_store, processes
 from stack.http import get_status
 from stack.nats import Nats, binary

@@ -4,7 +4,7 @@ import asyncpg
 import nats
 import pytest
 
-from services import topology
+from services.domain import topology
 from tests.conftest import NatsServer
 from tests.waiting import eventually
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from services import topology
+from services.domain import topology
 from services.realtime.directory import EpochDirectory
 from services.realtime.principal import Epoch, Principals
 from tests.keyed import KEYED

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from services import topology
+from services.domain import topology
 from services.realtime.namespaces import Namespaces
 
 

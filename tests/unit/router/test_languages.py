@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
-from services import locales
+from services.domain import locales
 from services.router import languages
 from services.router.route import Circumstances, Template, route
 

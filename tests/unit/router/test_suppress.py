@@ -7,7 +7,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
-from services import suppressed
+from services.domain import suppressed
 from services.router.suppressions.suppress import MAX_ITEMS, checked
 from tests.keyed import KEYED
 

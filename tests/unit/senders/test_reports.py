@@ -16,7 +16,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services import suppressed
+from services.domain import suppressed
 from services.senders.reports import africastalking, fields, resend, sendgrid, twilio
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (

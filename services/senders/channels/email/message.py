@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from services import addresses
 from services.delivery.ports import Verdict
+from services.domain import addresses
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
 from services.senders.ports import Address, Email, Tenant

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services import addresses
+from services.domain import addresses
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):

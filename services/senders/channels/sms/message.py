@@ -2,9 +2,9 @@
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from services import addresses
 from services.delivery.ports import Verdict
-from services.not_sent import sms_too_long
+from services.domain import addresses
+from services.domain.not_sent import sms_too_long
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from runtime import write_probe
 from runtime.grpc import Server
 from runtime.service import Process
-from services import topology
+from services.domain import topology
 
 
 async def report_broker(process: Process, server: Server, connection: Client, stores: Sequence[str]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from clarion.common.v1 import event_pb2
-from services import suppressed, topology
-from services.suppressed import BOUNCED, COMPLAINED, MANUAL, UNSUBSCRIBED, Suppressed
+from services.domain import suppressed, topology
+from services.domain.suppressed import BOUNCED, COMPLAINED, MANUAL, UNSUBSCRIBED, Suppressed
 from tests.keyed import KEYED
 
 EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH

@@ -7,8 +7,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
-from services import suppressed
-from services.addresses import InvalidAddress, parse_email, parse_phone
+from services.domain import suppressed
+from services.domain.addresses import InvalidAddress, parse_email, parse_phone
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from runtime.bucket import BUCKET, STREAM
 from runtime.configuration import Outbox, Watch
 from runtime.errors import ClarionError, Code
 from runtime.reconcile import FAILURES, Reconciler
-from services import pseudonyms
-from services.pseudonyms import Pseudonyms
+from services.domain import pseudonyms
+from services.domain.pseudonyms import Pseudonyms
 
 # How long processes of the version before may run beside those of this one; how often is looked for what they wrote;
 # and how soon is tried again while PostgreSQL or NATS is away; seconds.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from services.pseudonyms import Pseudonyms, unkeyed
+from services.domain.pseudonyms import Pseudonyms, unkeyed
 
 PREFIX = "erased"
 REASON = "recipient_erased"

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from services import addresses, topology
-from services.pseudonyms import Pseudonyms
+from services.domain import addresses, topology
+from services.domain.pseudonyms import Pseudonyms
 
 Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
 
@@ -48,8 +48,8 @@ def flag(reason: Reason) -> int:
 def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     """Return the one form of an address, however it is written; empty: it is none.
 
-    E-mail: as it is sent to (services.addresses), in lower case throughout: no provider of note tells a mailbox's
-    letters apart. SMS: E.164.
+    E-mail: as it is sent to (services.domain.addresses), in lower case: no large provider distinguishes a mailbox by
+    the case of its letters. SMS: E.164.
     """
     if channel == event_pb2.CHANNEL_SMS:
         try:

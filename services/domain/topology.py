@@ -137,7 +137,7 @@ SUPPRESSIONS = "suppressed"
 
 
 def suppressions_key(tenant_id: str, shard: int) -> str:
-    """One 256th of a tenant's suppressed addresses: see services.suppressed.pack."""
+    """One 256th of a tenant's suppressed addresses: see services.domain.suppressed.pack."""
     return f"{SUPPRESSIONS}.{tenant_id}.{shard:02x}"
 
 
@@ -146,7 +146,7 @@ REVOCATIONS = "revoked"
 
 
 def revocation_key(tenant_id: str, recipient: str = "") -> str:
-    """A raised epoch, of a user (services.pseudonyms) or a whole tenant: the number as text; a sign to look it up."""
+    """The epoch of a user (services.domain.pseudonyms) or of a whole tenant, after it was raised: the number as text."""
     return f"{REVOCATIONS}.{tenant_id}.{recipient}" if recipient else f"{REVOCATIONS}.{tenant_id}"
 
 

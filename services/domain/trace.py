@@ -6,7 +6,7 @@ from clarion.common.v1 import trace_pb2
 from runtime import nats
 from runtime.batching import Batcher
 from runtime.ids import new_id
-from services import topology
+from services.domain import topology
 
 # Nobody waits for a record; under load one message carries those of this long, seconds.
 _PACE_S = 0.03

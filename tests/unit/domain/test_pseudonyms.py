@@ -6,8 +6,8 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services import pseudonyms, suppressed
-from services.pseudonyms import Pseudonyms, unkeyed
+from services.domain import pseudonyms, suppressed
+from services.domain.pseudonyms import Pseudonyms, unkeyed
 from tests.keyed import KEY, KEYED
 
 SMS = event_pb2.CHANNEL_SMS

@@ -146,7 +146,7 @@ REVOCATIONS = "revoked"
 
 
 def revocation_key(tenant_id: str, recipient: str = "") -> str:
-    """The epoch of a user (services.domain.pseudonyms) or of a whole tenant, after it was raised: the number as text."""
+    """The epoch of a user (services.domain.pseudonyms) or of a whole tenant, once raised: the number as text."""
     return f"{REVOCATIONS}.{tenant_id}.{recipient}" if recipient else f"{REVOCATIONS}.{tenant_id}"
 
 

@@ -16,7 +16,7 @@ from bench.render.bombs import Bomb
 from bench.render.workloads import Workload
 from services.render import content
 from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Answer, Limits, Source, Task
-from services.render.handlebars import Output, Template
+from services.render.handlebars import CompiledTemplate, Output
 from services.render.pool import Job, Pool
 from services.render.worker import Renderer
 
@@ -139,7 +139,7 @@ def _ours(workload: Workload) -> Callable[[], object]:
     """As _bare, with our compiler."""
     compiled = content.compile_source(workload.source)
 
-    def run(template: Template) -> str:
+    def run(template: CompiledTemplate) -> str:
         return template.render(workload.data, Output(LIMITS.output, time.process_time() + 60))
 
     if workload.source.channel == SMS:

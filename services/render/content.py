@@ -8,10 +8,10 @@ from typing import Any
 from services.render import lines, mjml, plaintext, sms, visible
 from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
 from services.render.handlebars import (
+    CompiledTemplate,
     Culture,
     Output,
     OutputTooLargeError,
-    Template,
     TemplateFaultError,
     compile_template,
 )
@@ -46,10 +46,10 @@ class Compiled:
     """A version ready to render. layout: None where the body is all. locale: of the version, may be empty."""
 
     channel: int
-    subject: Template
-    preheader: Template | None
-    body: Template
-    layout: Template | None
+    subject: CompiledTemplate
+    preheader: CompiledTemplate | None
+    body: CompiledTemplate
+    layout: CompiledTemplate | None
     locale: str = ""
 
     @property
@@ -64,7 +64,7 @@ def compile_source(source: Source) -> Compiled:
     faults: list[Fault] = []
     is_mail = source.channel == EMAIL
 
-    def part(field: str, text: str, *, escaping: bool = False, is_line: bool = False) -> Template:
+    def part(field: str, text: str, *, escaping: bool = False, is_line: bool = False) -> CompiledTemplate:
         try:
             return _compiled(text, source, escaping=escaping, is_line=is_line)
         except TemplateFaultError as fault:
@@ -125,7 +125,7 @@ def written(
 ) -> Written:
     """Run the Handlebars part. See render."""
 
-    def run(template: Template, values: dict[str, Any]) -> str:
+    def run(template: CompiledTemplate, values: dict[str, Any]) -> str:
         return template.render(values, Output(limit, deadline), culture)
 
     subject = run(compiled.subject, data)
@@ -200,7 +200,7 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
     return Fault(where, fault.line, fault.message, fault.column)
 
 
-def _compiled(text: str, source: Source, *, escaping: bool, is_line: bool = False) -> Template:
+def _compiled(text: str, source: Source, *, escaping: bool, is_line: bool = False) -> CompiledTemplate:
     return compile_template(
         text.removeprefix(_BYTE_ORDER_MARK),
         escaping=escaping,

@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.render.frames import Missing
-from services.render.handlebars import Block, Culture, Helper, Inline, Partial, Program, Template
-from services.render.handlebars.tree import Call, Expression, Literal, Mustache, Path
+from services.render.handlebars import (
+    BlockStatement,
+    CompiledTemplate,
+    Culture,
+    Helper,
+    InlinePartial,
+    PartialStatement,
+    Program,
+)
+from services.render.handlebars.tree import CallExpression, Expression, Literal, MustacheStatement, PathExpression
 from services.render.handlebars.values import child, is_true, ordered
 
 MAX_MISSING = 100
@@ -72,7 +80,7 @@ class Walk:
         self._is_all_used = False
         self._steps = 0
 
-    def part(self, name: str, template: Template, *, known: Sequence[str] = ()) -> None:
+    def part(self, name: str, template: CompiledTemplate, *, known: Sequence[str] = ()) -> None:
         """Walk through one part. known: names that it has whatever the data."""
         scope = _Scope({**self._data, **dict.fromkeys(known, "")}, "")
         partials = {key: (program, f"partials.{key}") for key, program in template.partials.items()}
@@ -87,7 +95,7 @@ class Walk:
         return [] if self._is_all_used else [name for name in names if name not in self._used]
 
     def _program(self, program: Program, place: _Place) -> None:
-        inline = {node.name: (node.program, place.part) for node in program.nodes if isinstance(node, Inline)}
+        inline = {node.name: (node.program, place.part) for node in program.nodes if isinstance(node, InlinePartial)}
         if inline:
             partials = {**place.partials, **inline}
             place = _Place(place.part, place.scope, partials, place.is_live, place.depth)
@@ -95,14 +103,14 @@ class Walk:
             self._steps += 1
             if self._steps > _MAX_STEPS:
                 return
-            if isinstance(node, Mustache):
+            if isinstance(node, MustacheStatement):
                 self._call(node.call, place)
-            elif isinstance(node, Block):
+            elif isinstance(node, BlockStatement):
                 self._block(node, place)
-            elif isinstance(node, Partial):
+            elif isinstance(node, PartialStatement):
                 self._partial(node, place)
 
-    def _call(self, call: Call, place: _Place) -> Any:
+    def _call(self, call: CallExpression, place: _Place) -> Any:
         """Return what the tag or subexpression gives."""
         if not call.has_arguments:
             return self._read(call.target, call.line, place)
@@ -121,11 +129,11 @@ class Walk:
     def _value(self, expression: Expression, line: int, place: _Place) -> Any:
         if isinstance(expression, Literal):
             return expression.value
-        if isinstance(expression, Path):
+        if isinstance(expression, PathExpression):
             return self._read(expression, line, place)
         return self._call(expression, place)
 
-    def _block(self, node: Block, place: _Place) -> None:
+    def _block(self, node: BlockStatement, place: _Place) -> None:
         name = node.call.target.text if node.call.has_arguments else ""
         if name in ("each", "with"):
             subject = node.call.args[0]
@@ -142,7 +150,7 @@ class Walk:
         else:
             self._enter(node, value, _prefix(node.call.target, place.scope), place, is_loop=isinstance(value, list))
 
-    def _decide(self, node: Block, name: str, place: _Place) -> None:
+    def _decide(self, node: BlockStatement, name: str, place: _Place) -> None:
         call = node.call
         if name in ("if", "unless"):
             value = self._value(call.args[0], call.line, place.dead())
@@ -160,7 +168,7 @@ class Walk:
         self._program(taken, place)
         self._program(other, place.dead())
 
-    def _enter(self, node: Block, value: Any, prefix: str | None, place: _Place, *, is_loop: bool) -> None:
+    def _enter(self, node: BlockStatement, value: Any, prefix: str | None, place: _Place, *, is_loop: bool) -> None:
         """Walk through a block whose data are another value, or that value's elements."""
         elements = _elements(value) if is_loop else ([("", value)] if _is_something(value) else [])
         names = node.names
@@ -174,7 +182,7 @@ class Walk:
             self._program(node.program, place.dead().at(_Scope(_UNKNOWN, None, place.scope, given)))
         self._program(node.inverse, place.dead() if elements else place)
 
-    def _partial(self, node: Partial, place: _Place) -> None:
+    def _partial(self, node: PartialStatement, place: _Place) -> None:
         if place.depth >= _MAX_DEPTH:
             return
         scope = place.scope
@@ -186,7 +194,7 @@ class Walk:
             base = scope.value if type(scope.value) is dict else {}
             scope = _Scope({**base, **given}, scope.prefix, None)
         found = place.partials.get(node.name) if isinstance(node.name, str) else None
-        if isinstance(node.name, Call):
+        if isinstance(node.name, CallExpression):
             self._call(node.name, place)
         if node.block is not None:
             self._program(node.block, place if found is None else place.dead())
@@ -194,9 +202,9 @@ class Walk:
             program, part = found
             self._program(program, _Place(part, scope, place.partials, place.is_live, place.depth + 1))
 
-    def _read(self, target: Path | Literal, line: int, place: _Place) -> Any:
+    def _read(self, target: PathExpression | Literal, line: int, place: _Place) -> Any:
         """Return the value under a name, and note that it was asked for."""
-        path = Path((target.text,), text=target.text) if isinstance(target, Literal) else target
+        path = PathExpression((target.text,), text=target.text) if isinstance(target, Literal) else target
         if path.data:
             return self._read_special(path)
         scope: _Scope | None = place.scope
@@ -214,7 +222,7 @@ class Walk:
                 return None
         return value
 
-    def _read_special(self, path: Path) -> Any:
+    def _read_special(self, path: PathExpression) -> Any:
         if path.parts[0] != "root":
             return _UNKNOWN
         self._use(path.parts[1:])
@@ -234,7 +242,7 @@ class Walk:
             self._missing[name] = Missing(name, place.part, line)
 
 
-def _start(scope: _Scope, path: Path) -> tuple[Any, str | None, tuple[str, ...]]:
+def _start(scope: _Scope, path: PathExpression) -> tuple[Any, str | None, tuple[str, ...]]:
     """Return the value in which a path begins, where that stands, and what is left of the path."""
     if path.parts and not path.depth and not path.scoped:
         around: _Scope | None = scope
@@ -248,7 +256,7 @@ def _start(scope: _Scope, path: Path) -> tuple[Any, str | None, tuple[str, ...]]
 
 def _prefix(expression: Expression, scope: _Scope) -> str | None:
     """Return where in the data a path leads; None where that cannot be said."""
-    if not isinstance(expression, Path) or expression.data:
+    if not isinstance(expression, PathExpression) or expression.data:
         return None
     at: _Scope | None = scope
     for _ in range(expression.depth):

@@ -30,7 +30,13 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
     outbox = configuration.Outbox(pool, "render", connection)
     store = TemplateStore(pool, outbox)
-    limits = Limits(settings.render_cpu_s, settings.render_output, settings.render_memory_mib * _MIB)
+    limits = Limits(
+        settings.render_cpu_s,
+        settings.render_output,
+        settings.render_memory_mib * _MIB,
+        settings.template_engine,
+        settings.render_compile_s,
+    )
     workers = Pool(limits, workers=settings.render_workers, on_restart=telemetry.count_restart)
     renderer = Renderer(workers, CachedSources(store, connection))
     process.start(workers.serve(), name="workers")

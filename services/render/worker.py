@@ -16,7 +16,7 @@ import msgspec
 
 from runtime import validation
 from services.domain import locales
-from services.render import frames
+from services.render import engines, frames
 from services.render.content import (
     NOBODY,
     Compiled,
@@ -26,6 +26,7 @@ from services.render.content import (
     deadline_after,
     render,
 )
+from services.render.engines import Engine
 from services.render.frames import Answer, Content, Limits, Progress, Report, Source, Task, Work
 from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
@@ -77,15 +78,18 @@ class _Exhausted(Exception):
 class Renderer:
     """Answers tasks within limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, engine: Engine = engines.OWN) -> None:
         self._limits = limits
+        self._engine = engine
+        # Compiling with pybars3 has its own limit.
+        self._killed_after_s = limits.cpu_s * 2 + (0 if engine is engines.OWN else limits.compile_s)
         self._cache = _Cache()
 
     def answer(self, task: Task) -> Answer:
         """Return the answer. Raises _Exhausted."""
         started = time.perf_counter()
         # Ends the process where no exception can: inside the converter, a pattern, one long copy.
-        signal.setitimer(signal.ITIMER_PROF, self._limits.cpu_s * 2)
+        signal.setitimer(signal.ITIMER_PROF, self._killed_after_s)
         try:
             outcome, values, report = self._attempt(task)
         except RenderTimeoutError:
@@ -109,13 +113,12 @@ class Renderer:
 
     def _attempt(self, task: Task) -> tuple[str, Content, Report | None]:
         if task.kind == frames.CHECK:
-            check(task.source or _NO_SOURCE)
+            check(task.source or _NO_SOURCE, self._engine)
             return frames.OK, frames.Content(), None
         if task.kind == frames.DIFF:
             return _difference(task)
-        if task.kind == frames.PREVIEW:
-            check(task.source or _NO_SOURCE)
-        compiled = self._compiled(task)
+        is_preview = task.kind == frames.PREVIEW
+        compiled = check(task.source or _NO_SOURCE, self._engine) if is_preview else self._compiled(task)
         if compiled is None:
             return frames.NEEDS_SOURCE, frames.Content(), None
         data = _object(task.variables, "variables")
@@ -124,7 +127,7 @@ class Renderer:
         if fallback:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
-        if task.kind == frames.PREVIEW:
+        if is_preview:
             # Only who writes templates needs it.
             from services.render.preview import preview
 
@@ -136,7 +139,7 @@ class Renderer:
         compiled = self._cache.get(task.version_id) if task.version_id else None
         if compiled is None and task.source is not None:
             source: Source = task.source
-            compiled = compile_source(source)
+            compiled = compile_source(source, self._engine)
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
         return compiled
@@ -230,8 +233,9 @@ def _confine(memory: int) -> None:
 def main() -> None:
     """Run: the last argument is the limits, as JSON."""
     limits = msgspec.json.decode(sys.argv[-1], type=Limits)
+    engine = engines.load(limits.engine, compile_s=limits.compile_s)
     _confine(limits.memory)
-    serve(Renderer(limits), 0, 1)
+    serve(Renderer(limits, engine), 0, 1)
 
 
 if __name__ == "__main__":

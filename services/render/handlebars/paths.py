@@ -56,22 +56,23 @@ def _named(name: str, rest: tuple[str, ...]) -> Getter:
 
 def _data(path: PathExpression) -> Getter:
     depth, name, rest = path.depth, path.parts[0], path.parts[1:]
+    return lambda scope: _down(loop_value(scope, depth, name), rest)
 
-    def get(scope: Scope) -> Any:
-        if name == "root":
-            return _down(scope.rendering.root, rest)
-        if name == "partial-block":
-            return True if scope.visible.block is not None else None
-        loop = scope.loop
-        for _ in range(depth):
-            loop = loop.parent if loop is not None else None
-        while loop is not None:
-            if name in loop.values:
-                return _down(loop.values[name], rest)
-            loop = loop.parent
-        return None
 
-    return get
+def loop_value(scope: Scope, depth: int, name: str) -> Any:
+    """Return the value of ``@name``, None where there is none. depth: how many loops further out it is looked up."""
+    if name == "root":
+        return scope.rendering.root
+    if name == "partial-block":
+        return True if scope.visible.block is not None else None
+    loop = scope.loop
+    for _ in range(depth):
+        loop = loop.parent if loop is not None else None
+    while loop is not None:
+        if name in loop.values:
+            return loop.values[name]
+        loop = loop.parent
+    return None
 
 
 def _down(value: Any, parts: tuple[str, ...]) -> Any:

@@ -81,8 +81,8 @@ class Renderer:
     def __init__(self, limits: Limits, engine: Engine = engines.OWN) -> None:
         self._limits = limits
         self._engine = engine
-        # Compiling with pybars3 has its own limit.
-        self._killed_after_s = limits.cpu_s * 2 + (0 if engine is engines.OWN else limits.compile_s)
+        # Compiling with pybars3 has its own limit; what it leaves behind takes time to be freed.
+        self._killed_after_s = 2 * (limits.cpu_s + (0 if engine is engines.OWN else limits.compile_s))
         self._cache = _Cache()
 
     def answer(self, task: Task) -> Answer:

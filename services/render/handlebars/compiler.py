@@ -253,6 +253,8 @@ class _Compiler:
             raise TemplateFaultError(f"{name!r} takes {helper.arity}", call.line, call.column)
         _check_options(call, helper.options)
         arguments = [self._expression(argument, names) for argument in call.args]
+        if helper.takes_context:
+            arguments.insert(0, lambda scope: scope.value)
         options = [(key, self._expression(value, names)) for key, value in call.options]
         return _calling(helper, arguments, options)
 
@@ -286,9 +288,9 @@ class _Compiler:
         return helper
 
 
-def _check_options(call: CallExpression, known: frozenset[str]) -> None:
+def _check_options(call: CallExpression, known: frozenset[str] | None) -> None:
     for key, _ in call.options:
-        if key not in known:
+        if known is not None and key not in known:
             raise TemplateFaultError(f"{call.target.text!r} does not know {key!r}", call.line, call.column)
 
 

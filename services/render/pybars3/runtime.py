@@ -144,7 +144,8 @@ def _partial_scope(value: Any, caller: Scope, _root: Any, overrides: dict[str, A
 def _call_helper(helper: Helper, scope: Scope, /, *arguments: Any, **options: Any) -> Any:
     rendering = scope.rendering
     rendering.output.round()
-    value = helper.call(arguments, options, rendering.culture)
+    given = (scope.value, *arguments) if helper.takes_context else arguments
+    value = helper.call(given, options, rendering.culture)
     if type(value) is str and len(value) > rendering.output.limit:
         raise OutputTooLargeError
     return value

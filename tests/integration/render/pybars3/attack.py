@@ -22,7 +22,7 @@ from services.render.pybars3.guard import compile_function
 from services.render.pybars3.runtime import Runtime
 
 _MEMORY = 400 * 1024 * 1024
-_SECONDS = 0.5
+_SECONDS = 0.3
 _LIMIT = 100_000
 _ENGINE = engines.load(engines.PYBARS3, compile_s=_SECONDS)
 

@@ -21,7 +21,7 @@ from tests.integration.compose.places import Places
 _CENTRIFUGO_PORT = 8000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .env as deploy/new-env.sh makes it."""
     file = tmp_path_factory.mktemp("env") / ".env"
@@ -29,7 +29,7 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """What the Dockerfile makes."""
     return image.build(tmp_path_factory.mktemp("image"))

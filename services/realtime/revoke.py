@@ -77,7 +77,7 @@ class Revoker:
         return await self._close(tags, self._channels(tenant_id, old), set())
 
     async def _close(self, prefixes: list[str], channels: list[str], names: set[str]) -> int:
-        """Disconnect names and all principals with these prefixes; delete the history of their channels and channels."""
+        """Disconnect names and all principals with these prefixes; delete the history of channels and of theirs."""
         listening: set[str] = set()
         for prefix in prefixes:
             open_channels = await self._hub.channels(prefix)

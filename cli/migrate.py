@@ -14,7 +14,7 @@ import runtime.postgres
 from cli import configuration
 from runtime.reconcile import Differences
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 
 SERVICES = Path(__file__).parents[1] / "services"
 # Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.
@@ -51,7 +51,7 @@ async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 say(f"applied {folder.parent.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
-            for stream in await topology.apply(
+            for stream in await provision.apply(
                 connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
             ):
                 say(f"created stream {stream}")

@@ -6,7 +6,6 @@ asked once more at the owner before anyone acts on it.
 """
 
 import asyncio
-import base64
 import contextlib
 import random
 import time
@@ -22,10 +21,9 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, Bucket
+from runtime.bucket import Bucket
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
-
-__all__ = ["BUCKET", "Outbox", "Watch", "key_part", "key_text", "lock_outbox", "mark_complete", "marker_key"]
 
 _COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
@@ -36,18 +34,6 @@ _IDLE_S = 5.0
 _SAY_S = 10.0
 
 log = logs.get(__name__)
-
-
-def key_part(text: str) -> str:
-    """Return text in the letters that a key may have (base64url, "_" for the empty text)."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") or "_"
-
-
-def key_text(part: str) -> str:
-    """Return what key_part made a part of. Raises ValueError where it did not."""
-    if part == "_":
-        return ""
-    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
 
 
 def marker_key(owner: str) -> str:

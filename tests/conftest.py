@@ -26,7 +26,7 @@ import pytest
 import runtime.postgres
 from cli.configuration import SOURCES
 from runtime.configuration import mark_complete
-from services.domain import topology
+from services.domain import provision
 from stack import postgres as local_postgres
 from stack.folder import is_free
 from stack.launch import command_for
@@ -252,7 +252,7 @@ async def _administer(local: Postgres, statement: str) -> None:
 async def _apply(url: str) -> None:
     connection = await nats.connect(url)
     try:
-        await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
+        await provision.apply(connection, max_bytes=_STREAM_MAX_BYTES)
         # Of a database with nothing in it. A test may start a service without the owners whose data it follows.
         await mark_complete(connection, SOURCES)
         await keyed.announce(connection)

@@ -15,11 +15,12 @@ import asyncpg
 from nats.aio.client import Client
 
 from runtime import logs
-from runtime.bucket import BUCKET, STREAM
+from runtime.bucket import STREAM
+from runtime.bucket_keys import BUCKET
 from runtime.configuration import Outbox, Watch
 from runtime.errors import ClarionError, Code
 from runtime.reconcile import FAILURES, Reconciler
-from services.domain import pseudonyms
+from services.domain import pseudonym_keys, pseudonyms
 from services.domain.pseudonyms import Pseudonyms
 
 # How long processes of the version before may run beside those of this one; how often is looked for what they wrote;
@@ -78,7 +79,7 @@ class Adoption:
 
     async def ready(self, watch: Watch) -> None:
         """Return when the digests are known and made by this key. Raises INVALID: they were made by another one."""
-        waiting = asyncio.create_task(pseudonyms.recognise(watch, self._keyed, self._owner))
+        waiting = asyncio.create_task(pseudonym_keys.recognise(watch, self._keyed, self._owner))
         try:
             while not waiting.done() and self._refusal is None:
                 await asyncio.wait([waiting], timeout=0.1)

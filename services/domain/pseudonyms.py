@@ -7,11 +7,8 @@ and a process with another key does not start.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 
-from runtime.configuration import Watch
 from runtime.errors import ClarionError, Code
-from runtime.reconcile import Reader, Source
 
 PREFIX = "pseudonyms"
 SETTING = "CLARION_PSEUDONYM_KEY"
@@ -59,28 +56,6 @@ def unkeyed(tenant_id: str, user_id: str) -> bytes:
 def key(owner: str) -> str:
     """The configuration key of the fingerprint of an owner's key."""
     return f"{PREFIX}.{owner}.key"
-
-
-def source(owner: str) -> Source:
-    """Return what the bucket holds of <owner>.pseudonym_key; the last of an owner's sources, for all is keyed then."""
-
-    async def keys(reader: Reader, after: str, _: int) -> list[str]:
-        return [] if after else list(await read(reader, [key(owner)]))
-
-    async def read(reader: Reader, wanted: Sequence[str]) -> dict[str, bytes]:
-        rows = await reader.fetch(f"SELECT fingerprint FROM {owner}.pseudonym_key WHERE copied")
-        return {key(owner): row["fingerprint"].encode() for row in rows if key(owner) in wanted}
-
-    return Source(f"{PREFIX}.{owner}", keys, read)
-
-
-async def recognise(watch: Watch, pseudonyms: Pseudonyms, *owners: str) -> None:
-    """Wait until each of these owners has published by which key its digests are made.
-
-    Raises INVALID where it is another key. watch: one with PREFIX among its prefixes.
-    """
-    for owner in owners:
-        check(await watch.value(key(owner)), pseudonyms)
 
 
 def check(fingerprint: bytes, pseudonyms: Pseudonyms) -> None:

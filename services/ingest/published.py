@@ -11,7 +11,7 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import Reader, Source
-from services.domain import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonym_keys, retention, topology
 from services.ingest.tenants.store import published
 
 OWNER = "ingest"
@@ -79,7 +79,7 @@ SOURCES = (
     Source("keys", _key_keys, _api_keys),
     Source(retention.PREFIX, _retention_keys, _retention),
     Source(erasures.PREFIX, _erasure_keys, _erasures, keeps_no_trace=True),
-    pseudonyms.source(OWNER),
+    pseudonym_keys.source(OWNER),
 )
 
 

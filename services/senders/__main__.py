@@ -16,7 +16,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.suppressed import Suppressed
@@ -134,7 +134,7 @@ async def _know(watch: configuration.Watch, keyed: Pseudonyms) -> None:
     """Wait for who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that."""
     await watch.ready()
     await watch.complete(*_OWNERS)
-    await pseudonyms.recognise(watch, keyed, *_OWNERS)
+    await pseudonym_keys.recognise(watch, keyed, *_OWNERS)
 
 
 def _workers(

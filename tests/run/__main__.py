@@ -25,8 +25,8 @@ def main(arguments: list[str]) -> int:
     outcome = Outcome()
     status = pytest.main([argument for argument in arguments if argument != _RENEW], plugins=[outcome])
     verdict = first_verdict(int(status), outcome)
-    if _RENEW in arguments and not outcome.not_run and not outcome.unreadable:
-        durations.renew(outcome.seconds)
+    if _RENEW in arguments:
+        durations.renew(outcome.measured)
     if verdict is None:
         try:
             verdict = second_verdict({test: _passes_alone(test) for test in outcome.failed})

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _FILE = Path(__file__).with_suffix(".json")
+_ROOT = Path(__file__).parents[2]
 # A file that takes less is not listed, and counts as much as one that nobody has measured.
 _LEAST_S = 1.0
 
 
-def renew(seconds: Mapping[str, float], file: Path = _FILE) -> None:
-    """Write how long the files of a run took."""
-    listed = {name: round(taken, 1) for name, taken in sorted(seconds.items()) if taken >= _LEAST_S}
+def renew(seconds: Mapping[str, float], file: Path = _FILE, root: Path = _ROOT) -> None:
+    """Write how long the files of a run took; those that did not run stay as they are while they exist."""
+    known = {name: taken for name, taken in measured(file).items() if (root / name).exists()}
+    listed = {name: round(taken, 1) for name, taken in sorted({**known, **seconds}.items()) if taken >= _LEAST_S}
     file.write_text(json.dumps(listed, indent=1) + "\n")
     measured.cache_clear()
 

@@ -31,6 +31,12 @@ class Outcome:
         """The collected tests that never ran."""
         return self.collected - self._reported
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """The seconds of each file of which all collected tests ran."""
+        unfinished = {test.partition("::")[0] for test in self.not_run}
+        return {file: taken for file, taken in self.seconds.items() if file not in unfinished}
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the tests of this process."""
         self.collected.update(item.nodeid for item in session.items)

@@ -81,6 +81,7 @@ def test_a_run_that_ended_early_is_red(status: pytest.ExitCode) -> None:
     assert verdict is not None
     assert verdict.status == 1
     assert verdict.lines == ("1 tests did not run",)
+    assert outcome.measured == {}
 
 
 @pytest.mark.parametrize("when", ["setup", "teardown", "???"])

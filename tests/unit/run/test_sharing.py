@@ -58,11 +58,13 @@ def test_the_longest_unit_comes_first(root: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_durations_are_those_of_the_last_run(tmp_path: Path) -> None:
-    """Sorted, without the short ones and those of files that are gone."""
+    """Sorted, without short ones and files that are gone; files that did not run stay as they were."""
     file = tmp_path / "durations.json"
-    durations.renew({"tests/test_gone.py": 3.0}, file)
-    durations.renew({"tests/test_b.py": 12.345, "tests/test_a.py": 1.0, "tests/test_short.py": 0.99}, file)
-    assert file.read_text() == '{\n "tests/test_a.py": 1.0,\n "tests/test_b.py": 12.3\n}\n'
+    file.write_text('{"test_gone.py": 3.0, "test_short.py": 5.0, "test_other.py": 2.0}')
+    for name in ("test_short.py", "test_other.py"):
+        (tmp_path / name).touch()
+    durations.renew({"test_b.py": 12.345, "test_a.py": 1.0, "test_short.py": 0.99}, file, tmp_path)
+    assert file.read_text() == '{\n "test_a.py": 1.0,\n "test_b.py": 12.3,\n "test_other.py": 2.0\n}\n'
 
 
 def test_no_measured_file_is_gone() -> None:

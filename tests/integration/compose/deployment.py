@@ -5,6 +5,7 @@ tests' server with an empty database. In what a service is given, addresses beco
 mounted files become paths of a folder; nothing else is changed.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -90,6 +91,10 @@ class Deployment:
     def down(self) -> None:
         """End whatever still runs."""
         for process in self.running.values():
+            process.terminate()  # a shell passes this on to its server
+        for process in self.running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
             process.kill()
             process.wait()
 

@@ -20,7 +20,7 @@ def once(name):
     return first
 """
 _PASSES = "def test_passes(): pass\n"
-_INI = "[pytest]\ntestpaths = tests\naddopts = --import-mode=importlib -p no:cacheprovider -p xdist.plugin\n"
+_INI = "[pytest]\ntestpaths = cases\naddopts = --import-mode=importlib -p no:cacheprovider -p xdist.plugin\n"
 _CONFTEST = """
 from tests.run.sharing import ByUnit
 def pytest_xdist_make_scheduler(config, log): return ByUnit(config, log)
@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Run:
 
     def go(*arguments: str, **files: str) -> "subprocess.CompletedProcess[str]":
         (tmp_path / "pytest.ini").write_text(_INI)
-        folder = tmp_path / "tests"  # with a conftest.py below the root, as in the real tree
+        folder = tmp_path / "cases"  # with a conftest.py below the root, as in the real tree
         folder.mkdir()
         for name, text in {"conftest": _CONFTEST, **files}.items():
             (folder / f"{name}.py").write_text(text)
@@ -71,7 +71,7 @@ def test_a_failing_test_is_red(run: Run) -> None:
     """It fails alone too."""
     done = run(test_a=_PASSES, test_b="def test_fails(): assert 1 == 2\n")
     assert done.returncode == 1
-    assert _last(done, 2) == ["failed twice: tests/test_b.py::test_fails", "1 failed twice, 0 flaky (at most 3 may be)"]
+    assert _last(done, 2) == ["failed twice: cases/test_b.py::test_fails", "1 failed twice, 0 flaky (at most 3 may be)"]
 
 
 @pytest.mark.parametrize(("count", "status"), [(1, 0), (3, 0), (4, 1)])
@@ -85,7 +85,7 @@ def test_x(name): assert not once(name[4])
     done = run(test_a=text)
     assert done.returncode == status, done.stdout
     assert _last(done, count + 1) == [
-        *(f"flaky: tests/test_a.py::test_x[a b/{number}::c[]" for number in range(count)),
+        *(f"flaky: cases/test_a.py::test_x[a b/{number}::c[]" for number in range(count)),
         f"0 failed twice, {count} flaky (at most 3 may be)",
     ]
 
@@ -109,9 +109,9 @@ def test_three(ends): pass
     done = run(test_a=text)
     assert done.returncode == 0, done.stdout
     assert _last(done, 4) == [
-        "flaky: tests/test_a.py::test_one",
-        "flaky: tests/test_a.py::test_two",
-        "flaky: tests/test_a.py::test_three",
+        "flaky: cases/test_a.py::test_one",
+        "flaky: cases/test_a.py::test_two",
+        "flaky: cases/test_a.py::test_three",
         "0 failed twice, 3 flaky (at most 3 may be)",
     ]
 
@@ -131,8 +131,8 @@ def test_after(): pass
     assert done.returncode == 1
     assert "2 failed, 3 passed" in done.stdout
     assert _last(done, 3) == [
-        "failed twice: tests/test_a.py::test_always",
-        "flaky: tests/test_a.py::test_sometimes",
+        "failed twice: cases/test_a.py::test_always",
+        "flaky: cases/test_a.py::test_sometimes",
         "1 failed twice, 1 flaky (at most 3 may be)",
     ]
     assert (tmp_path / "times").read_text() == "xx"
@@ -143,7 +143,7 @@ def test_skipped_alone_is_failed(run: Run) -> None:
     text = f'{_FLAKY}\nimport pytest\ndef test_x():\n    assert not once("x")\n    pytest.skip("nothing to do")\n'
     done = run(test_a=text)
     assert done.returncode == 1
-    assert _last(done, 2)[0] == "failed twice: tests/test_a.py::test_x"
+    assert _last(done, 2)[0] == "failed twice: cases/test_a.py::test_x"
 
 
 def test_what_cannot_be_read_is_red(run: Run) -> None:

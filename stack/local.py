@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.realtime import centrifugo
-from stack import demo_page, processes
+from stack import browser_packages, processes
 from stack.broken_store import keep_storing
 from stack.faults import StackError
 from stack.folder import PORTS, Demo, Folder, write_private
@@ -136,7 +136,7 @@ class Stack:
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
         hub = asyncio.create_task(self._start_hub())
-        page = asyncio.create_task(asyncio.to_thread(demo_page.install, processes.ROOT / "build", self._report))
+        page = asyncio.create_task(asyncio.to_thread(browser_packages.install, processes.ROOT / "build", self._report))
         try:
             await asyncio.gather(self._start_postgres(), self._start_nats())
             await self._helper("migrate", ("cli", "migrate"))

@@ -6,14 +6,15 @@ from pathlib import Path
 from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
+from gateway.browser import NOT_INSTALLED, PACKAGES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
-from gateway.replies import json_reply
+from gateway.replies import json_reply, neutral_reply
 from runtime.errors import ClarionError, Code
 
 _FOLDER = Path(__file__).parent
-# The official client, as `npm ci` put it beside this file (see install.py).
-CLIENT = _FOLDER / "node_modules" / "centrifuge" / "dist" / "centrifuge.js"
+# The official client.
+CLIENT = PACKAGES / "centrifuge" / "dist" / "centrifuge.js"
 _FILES = {
     "centrifuge.js": (CLIENT, "text/javascript"),
     "demo.js": (_FOLDER / "static" / "demo.js", "text/javascript"),
@@ -46,8 +47,7 @@ class Page:
         try:
             body = path.read_bytes()
         except FileNotFoundError:
-            message = "The realtime client is not installed; `make run` installs it."
-            return json_reply({"statusCode": 404, "error": "Not Found", "message": message}, status=404)
+            return neutral_reply(404, NOT_INSTALLED)
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 

@@ -28,16 +28,21 @@ OPERATIONS = (
     _health("/healthz", "health", "Whether everything serves"),
     _health("/readyz", "readiness", "Whether events can be taken"),
     Operation(
-        "GET", "/openapi.json", "openapi", "This document", _TAG, {200: Answer(AnyObject), 500: Answer(OrqestraFault)}
+        "GET",
+        "/openapi.json",
+        "openapi",
+        "Get this document",
+        _TAG,
+        {200: Answer(AnyObject), 500: Answer(OrqestraFault)},
     ),
-    Operation("GET", "/docs", "docs", "This document as a page", _TAG, {200: Answer(str, content_type=HTML)}),
+    Operation("GET", "/docs", "docs", "Show this document as a page", _TAG, {200: Answer(str, content_type=HTML)}),
     Operation(
         "GET",
-        "/docs/style.css",
-        "docsStyle",
-        "How that page looks",
+        "/docs/{name}",
+        "docsFile",
+        "Get a file of that page",
         _TAG,
-        {200: Answer(str, content_type="text/css")},
+        {200: Answer(description="The file."), 404: Answer(OrqestraFault, "There is no file with this name.")},
     ),
     Operation(
         "GET",

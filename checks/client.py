@@ -12,7 +12,7 @@ import msgspec
 from yarl import URL
 
 from checks.waiting import expect
-from stack.state import State
+from stack.state import StackState
 
 # Longest any single call may take, seconds.
 DEADLINE_S = 40.0
@@ -218,7 +218,7 @@ class Client:
 
 @asynccontextmanager
 async def connect(
-    state: State, *, connections: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+    state: StackState, *, connections: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
 ) -> AsyncIterator[Client]:
     """Open a client for a stack's gateways. connections: HTTP requests at a time. middlewares: of aiohttp."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)

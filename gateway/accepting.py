@@ -18,7 +18,7 @@ _BESIDE_FROM = 32
 _PATIENCE_S = 0.1
 
 
-class Acceptor:
+class TriggerBatcher:
     """Hands events to ingest. Safe for any number of requests at a time; past its bounds it refuses."""
 
     def __init__(self, clients: Clients, *, max_waiting_bytes: int) -> None:

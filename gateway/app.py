@@ -4,9 +4,9 @@ from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway import admin, callbacks, demo, health, openapi, websocket
-from gateway.accepting import Acceptor
+from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.dialects import orqestra
@@ -32,8 +32,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
         proxies, limit=settings.connections, per_address=settings.max_connections_per_address
     )
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
-    authenticator = Authenticator(ask, attempts)
-    acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
+    authenticator = CachedAuthenticator(ask, attempts)
+    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
     orqestra.add_routes(app, clients, authenticator, acceptor)

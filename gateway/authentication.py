@@ -31,7 +31,7 @@ Ask = Callable[[str], Awaitable[ingest_pb2.AuthenticateResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
+class AuthenticatedTenant:
     """Whom a key belongs to."""
 
     id: str
@@ -41,7 +41,7 @@ class Tenant:
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-class Authenticator:
+class CachedAuthenticator:
     """Remembers tenants by the digest of their key; the key itself is kept nowhere.
 
     attempts: where failures are counted by address; whoever finds another failure reports it there.
@@ -51,13 +51,13 @@ class Authenticator:
         self._ask = ask
         self.attempts = attempts
         self._now = now
-        self._known: OrderedDict[bytes, tuple[float, Tenant]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, AuthenticatedTenant]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Tenant]] = {}
+        self._asking: dict[bytes, asyncio.Task[AuthenticatedTenant]] = {}
         self._strangers = asyncio.Semaphore(MAX_ASKED)
         self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
-    async def tenant(self, request: web.Request) -> Tenant:
+    async def tenant(self, request: web.Request) -> AuthenticatedTenant:
         """Return the tenant whose key the request shows as x-api-key.
 
         A valid key is always let in, however often its address failed. Raises UNAUTHENTICATED, without saying
@@ -88,7 +88,7 @@ class Authenticator:
         # A revived tenant's key may be among the refused ones, which name no tenant.
         self._unknown.clear()
 
-    async def _ask_once(self, digest: bytes, key: str) -> Tenant:
+    async def _ask_once(self, digest: bytes, key: str) -> AuthenticatedTenant:
         task = self._asking.get(digest)
         if task is None:
             task = asyncio.create_task(self._fetch(digest, key))
@@ -97,7 +97,7 @@ class Authenticator:
         # A request that is gone must not take the answer from the others that wait for it.
         return await asyncio.shield(task)
 
-    async def _fetch(self, digest: bytes, key: str) -> Tenant:
+    async def _fetch(self, digest: bytes, key: str) -> AuthenticatedTenant:
         try:
             answer = await self._ask(key)
         except ClarionError as error:
@@ -106,7 +106,9 @@ class Authenticator:
             self._known.pop(digest, None)
             _remember(self._unknown, digest, self._now() + TTL_S)
             raise _refusal() from None
-        tenant = Tenant(answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets))
+        tenant = AuthenticatedTenant(
+            answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets)
+        )
         _remember(self._known, digest, (self._now() + TTL_S, tenant))
         return tenant
 

@@ -35,7 +35,7 @@ _HAND_OVER_S = 0.02
 log = logs.get(__name__)
 
 
-class Listener:
+class DrainingListener:
     """Listens on host:port and makes each connection a protocol of the factory's."""
 
     def __init__(self, factory: Callable[[], asyncio.Protocol]) -> None:

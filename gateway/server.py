@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.connections import CONNECTIONS, Connections
 from gateway.life import LIFE
-from gateway.listening import Listener, allow_open_files
+from gateway.listening import DrainingListener, allow_open_files
 from gateway.observing import HEADERS
 from gateway.protocol import Protocol
 from gateway.replies import neutral_reply
@@ -35,7 +35,7 @@ class HttpServer:
         self._app = app
         self._connections = app.setdefault(CONNECTIONS, Connections())
         self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._listener: DrainingListener | None = None
 
     @property
     def port(self) -> int:
@@ -51,7 +51,7 @@ class HttpServer:
         await self._runner.setup()
         if self._runner.server is None:
             raise RuntimeError("aiohttp made no server")
-        self._listener = Listener(self._runner.server)
+        self._listener = DrainingListener(self._runner.server)
         await self._listener.start(self._host, self._port, backlog=1024)
 
     async def set_serving(self, *, serving: bool) -> None:

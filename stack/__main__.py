@@ -9,7 +9,7 @@ import time
 from stack import processes
 from stack.faults import StackError
 from stack.local import Options, Stack, platform_fault
-from stack.state import State
+from stack.state import StackState
 
 _EVENT = """\
 {"eventType":"order.confirmed","channels":["EMAIL","SMS","PUSH"],
@@ -88,7 +88,7 @@ async def _stop(stack: Stack, again: asyncio.Event) -> None:
     await orderly
 
 
-def _ready(state: State) -> str:
+def _ready(state: StackState) -> str:
     return _READY % {
         "url": state.url,
         "key": state.api_key,

@@ -22,7 +22,7 @@ from stack import processes
 from stack.faults import StackError
 from stack.launch import command_for
 from stack.local import Options
-from stack.state import ProcessState, State
+from stack.state import ProcessState, StackState
 from stack.supervisor import last_words
 
 _STOP_DEADLINE_S = 30.0
@@ -36,10 +36,10 @@ class Running:
         self._process = process
 
     @property
-    def state(self) -> State:
+    def state(self) -> StackState:
         """All there is to know. Raises StackError where nothing runs."""
         try:
-            state = msgspec.json.decode((self.data / "stack.json").read_bytes(), type=State)
+            state = msgspec.json.decode((self.data / "stack.json").read_bytes(), type=StackState)
             os.kill(state.pid, 0)  # a killed supervisor leaves its file behind
         except (OSError, msgspec.DecodeError) as error:
             raise StackError(f"No stack runs on {self.data}: start one with `make run`.") from error
@@ -150,7 +150,7 @@ def _is_ready(running: Running) -> bool:
     return False
 
 
-def shell_exports(state: State, names: Sequence[str]) -> str:
+def shell_exports(state: StackState, names: Sequence[str]) -> str:
     """Return lines for a shell that set these variables of a stack: what its services read, and what its callers do.
 
     No names: all that the services read. Raises StackError for an unknown name.

@@ -19,8 +19,8 @@ from stack.folder import PORTS, Demo, Folder, write_private
 from stack.http import get_status
 from stack.hub.build import HubUnavailableError, hub_binary
 from stack.launch import command_for
-from stack.processes import Plan
-from stack.state import ProcessState, State
+from stack.processes import StackPlan
+from stack.state import ProcessState, StackState
 from stack.supervisor import Supervisor
 
 Report = Callable[[str], None]
@@ -93,7 +93,7 @@ class Stack:
         self._supervisor = Supervisor(self._folder.log, report, self._write_state)
         self._watching: asyncio.Task[None] | None = None
 
-    async def start(self) -> State:
+    async def start(self) -> StackState:
         """Start everything; return when all of it is healthy. Raises StackError; call stop() in any case."""
         await self._supervisor.unless_hopeless(self._start())
         self._supervisor.started()
@@ -126,12 +126,14 @@ class Stack:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
 
-    def _make_plan(self) -> Plan:
+    def _make_plan(self) -> StackPlan:
         secrets = self._folder.secrets()
         names = processes.port_names(self._options.replicas)
         ports = self._folder.ports(names, gateway=self._options.port, among=self._options.ports or PORTS)
         own = [f"http://{host}:{ports['gateway']}" for host in ("127.0.0.1", "localhost")]
-        return Plan(self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins))
+        return StackPlan(
+            self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins)
+        )
 
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
@@ -226,10 +228,10 @@ class Stack:
     def _write_state(self) -> None:
         write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))
 
-    def _state(self) -> State:
+    def _state(self) -> StackState:
         plan = self._plan
         demo = self._folder.demo_tenant()
-        return State(
+        return StackState(
             ready=self._ready,
             pid=os.getpid(),
             data=str(plan.data),

@@ -116,7 +116,7 @@ SERVICES = tuple(role.name for role in ROLES if role.serves_grpc)
 
 
 @dataclass(frozen=True)
-class Plan:
+class StackPlan:
     """Where everything of a local stack is. ports: by name; replicas: how many of each role."""
 
     data: Path
@@ -199,7 +199,7 @@ def port_names(replicas: Mapping[str, int]) -> list[str]:
     return ["postgres", "nats", "nats-monitor", "hub", *names, *(f"{name}-metrics" for name in names)]
 
 
-def specs(plan: Plan, roles: Sequence[str], demo: Demo | None = None) -> list[Spec]:
+def specs(plan: StackPlan, roles: Sequence[str], demo: Demo | None = None) -> list[Spec]:
     """Return the processes of these roles."""
     return [
         _spec(plan, role, instance, demo)
@@ -209,7 +209,7 @@ def specs(plan: Plan, roles: Sequence[str], demo: Demo | None = None) -> list[Sp
     ]
 
 
-def postgres_spec(plan: Plan) -> Spec:
+def postgres_spec(plan: StackPlan) -> Spec:
     """Return the database server's process."""
     return Spec(
         "postgres",
@@ -221,13 +221,13 @@ def postgres_spec(plan: Plan) -> Spec:
     )
 
 
-def nats_spec(plan: Plan) -> Spec:
+def nats_spec(plan: StackPlan) -> Spec:
     """Return the message broker's process."""
     environment = {"GOMEMLIMIT": NATS_GO_MEMORY, **inherited()}
     return Spec("nats", tuple(plan.nats.command()), environment, stop_signal=nats.STOP_SIGNAL)
 
 
-def hub_spec(plan: Plan, binary: Path) -> Spec:
+def hub_spec(plan: StackPlan, binary: Path) -> Spec:
     """Return the realtime hub's process."""
     environment = {"GOMEMLIMIT": HUB_GO_MEMORY, **inherited()}
     return Spec("hub", (str(binary), "-c", str(plan.hub_config)), environment, death_signal=signal.SIGTERM)
@@ -251,7 +251,7 @@ def command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module)
 
 
-def _spec(plan: Plan, role: Role, instance: str, demo: Demo | None) -> Spec:
+def _spec(plan: StackPlan, role: Role, instance: str, demo: Demo | None) -> Spec:
     known = plan.variables(demo)
     own = {"CLARION_METRICS_ADDRESS": plan.address(f"{instance}-metrics")}
     if role.serves_grpc:

@@ -13,7 +13,7 @@ class ProcessState(msgspec.Struct, frozen=True):
     address: str = ""
 
 
-class State(msgspec.Struct, frozen=True):
+class StackState(msgspec.Struct, frozen=True):
     """A whole stack. Holds secrets: the file is for its owner only."""
 
     # True once everything is healthy and the demo tenant is there.

@@ -10,7 +10,7 @@ import msgspec
 
 from bench import usage
 from checks.siege.limits import Groups, compose_limits
-from stack.state import State
+from stack.state import StackState
 
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 0.2
@@ -80,7 +80,7 @@ class Watch(threading.Thread):
 
     def _look(self) -> None:
         try:
-            state = msgspec.json.decode(self._file.read_bytes(), type=State)
+            state = msgspec.json.decode(self._file.read_bytes(), type=StackState)
         except (OSError, msgspec.DecodeError):
             return  # not there yet, or there no more
         processes = state.processes

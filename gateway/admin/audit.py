@@ -10,7 +10,7 @@ from gateway.clients import Clients
 from gateway.replies import json_reply
 
 
-class AuditLog:
+class AuditRoutes:
     """Answers from ingest's AuditService."""
 
     def __init__(self, clients: Clients) -> None:

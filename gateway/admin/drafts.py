@@ -26,7 +26,7 @@ _USER = "test"
 _encode = msgspec.json.Encoder().encode
 
 
-class Draft(forms.Body):
+class DraftBody(forms.Body):
     """POST /templates/preview: a body that is not saved.
 
     layout_body, partials: bodies of a layout and of partials (by name) that are not saved either.
@@ -52,7 +52,7 @@ class TestRecipient(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     phone: str = ""
 
 
-class TestSend(forms.Body):
+class TestSendBody(forms.Body):
     """POST /templates/{id}/test. tenant_id: through whose provider; needed for a platform template only."""
 
     recipient: TestRecipient
@@ -60,7 +60,7 @@ class TestSend(forms.Body):
     variables: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Drafts:
+class DraftRoutes:
     """Asks render for a preview, and sends tests the way of every event."""
 
     def __init__(self, clients: Clients) -> None:
@@ -68,7 +68,7 @@ class Drafts:
 
     async def preview(self, request: web.Request) -> web.Response:
         """Render a draft as production would: {"content", "report"} or {"failure"}."""
-        body = await forms.read(request, Draft)
+        body = await forms.read(request, DraftBody)
         channel = forms.channel(body.channel)
         max_sms_segments = 0
         if body.tenant_id:
@@ -94,7 +94,7 @@ class Drafts:
 
     async def test(self, request: web.Request) -> web.Response:
         """Send this version, active or not, to one address: an event of its own, marked as a test."""
-        body = await forms.read(request, TestSend)
+        body = await forms.read(request, TestSendBody)
         wire = templates_pb2.GetTemplateRequest(template_version_id=forms.path_id(request))
         template = (await self._clients.call(self._clients.templates.GetTemplate, wire)).template
         tenant_id = _tenant(template, body)
@@ -108,7 +108,7 @@ class Drafts:
         return json_reply({"event_id": result.accepted.event_id, "template_version_id": template.id}, status=202)
 
 
-def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
+def _tenant(template: templates_pb2.TemplateVersion, body: TestSendBody) -> str:
     if not template.tenant_id and not body.tenant_id:
         raise forms.invalid("tenant_id", "is required: this is a platform template")
     if template.tenant_id and body.tenant_id not in ("", template.tenant_id):
@@ -116,7 +116,7 @@ def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
     return template.tenant_id or body.tenant_id
 
 
-def _event(template: templates_pb2.TemplateVersion, body: TestSend) -> ingest_pb2.NewEvent:
+def _event(template: templates_pb2.TemplateVersion, body: TestSendBody) -> ingest_pb2.NewEvent:
     recipient, variables = body.recipient, _encode(body.variables)
     if len(variables) > MAX_VARIABLES_BYTES:
         raise forms.invalid("variables", f"must be at most {MAX_VARIABLES_BYTES // 1024} KiB")

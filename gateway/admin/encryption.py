@@ -11,7 +11,7 @@ from gateway.replies import json_reply
 _DEADLINE_S = 15.0
 
 
-class Encryption:
+class EncryptionRoutes:
     """Asks each service that keeps secrets."""
 
     def __init__(self, clients: Clients) -> None:

@@ -13,7 +13,7 @@ from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
 
 
-class Events:
+class EventRoutes:
     """Answers from ingest's ledger and the router."""
 
     def __init__(self, clients: Clients) -> None:

@@ -12,7 +12,7 @@ from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
 
-class Outbox:
+class OutboxRoutes:
     """Answers from senders' OutboxService, always of the one tenant that the path names."""
 
     def __init__(self, clients: Clients) -> None:

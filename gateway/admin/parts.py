@@ -11,7 +11,7 @@ from gateway.clients import Clients
 from gateway.replies import json_reply
 
 
-class NewPart(forms.Body):
+class NewPartBody(forms.Body):
     """POST /template-parts. No tenant_id: the platform's, for every tenant that has none of this name."""
 
     kind: str
@@ -20,7 +20,7 @@ class NewPart(forms.Body):
     tenant_id: forms.OptionalId = ""
 
 
-class Parts:
+class PartRoutes:
     """Answers from render."""
 
     def __init__(self, clients: Clients) -> None:
@@ -28,7 +28,7 @@ class Parts:
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a version. Templates saved from now on get it; others when it is applied."""
-        body = await forms.read(request, NewPart)
+        body = await forms.read(request, NewPartBody)
         kind = _kind(body.kind)
         if body.tenant_id:
             await forms.check_tenant(request, self._clients, body.tenant_id)

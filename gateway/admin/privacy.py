@@ -42,7 +42,7 @@ UserId = Annotated[
 ]
 
 
-class Retention(forms.Body):
+class RetentionBody(forms.Body):
     """PUT /tenants/{id}/retention: the whole policy, in days; null, or absent: the installation's default."""
 
     events_days: Days = None
@@ -51,13 +51,13 @@ class Retention(forms.Body):
     outbox_days: Days = None
 
 
-class Recipient(forms.Body):
+class RecipientBody(forms.Body):
     """POST /tenants/{id}/recipients/erase. In a body, not in the path: paths are logged."""
 
     user_id: UserId
 
 
-class ExportRequest(Recipient):
+class ExportRequestBody(RecipientBody):
     """POST /tenants/{id}/recipients/export."""
 
     cursor: Annotated[str, Meta(max_length=1024)] = ""
@@ -70,7 +70,7 @@ class _Cursor(msgspec.Struct):
     inbox: str | None = ""
 
 
-class Privacy:
+class PrivacyRoutes:
     """Answers from ingest, realtime and senders."""
 
     def __init__(self, clients: Clients) -> None:
@@ -85,7 +85,7 @@ class Privacy:
     async def set_retention(self, request: web.Request) -> web.Response:
         """Replace it."""
         tenant_id = _tenant(request)
-        body = await forms.read(request, Retention)
+        body = await forms.read(request, RetentionBody)
         days = {name: value or 0 for name, value in msgspec.structs.asdict(body).items()}
         wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=privacy_pb2.Retention(**days))
         answer = await self._clients.call(self._clients.privacy.SetRetention, wire)
@@ -94,7 +94,7 @@ class Privacy:
     async def erase(self, request: web.Request) -> web.Response:
         """Erase one recipient, everywhere; complete is false where there is more, for the next request."""
         tenant_id = _tenant(request)
-        user_id = (await forms.read(request, Recipient)).user_id
+        user_id = (await forms.read(request, RecipientBody)).user_id
         wire = privacy_pb2.BeginErasureRequest(tenant_id=tenant_id, user_id=user_id)
         begun = await self._clients.call(self._clients.privacy.BeginErasure, wire)
         erasure = _Erasure(self._clients, tenant_id, user_id, begun.erasure_id, begun.at_us)
@@ -111,7 +111,7 @@ class Privacy:
     async def export(self, request: web.Request) -> web.Response:
         """Return one page of all that is known of a recipient."""
         tenant_id = _tenant(request)
-        body = await forms.read(request, ExportRequest)
+        body = await forms.read(request, ExportRequestBody)
         cursor = _decoded(body.cursor)
         following = _Cursor(events=None, inbox=None)
         exported: list[dict[str, Any]] = []

@@ -13,7 +13,7 @@ from gateway.replies import json_reply
 Priority = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
-class NewProvider(forms.Body):
+class NewProviderBody(forms.Body):
     """POST /providers. settings: of the kind's own shape, secrets among them."""
 
     tenant_id: forms.Id
@@ -24,7 +24,7 @@ class NewProvider(forms.Body):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class ChangedProvider(forms.Body):
+class ChangedProviderBody(forms.Body):
     """PATCH /providers/{id}. settings: those to change; null takes one back to its default."""
 
     name: str | None = None
@@ -32,7 +32,7 @@ class ChangedProvider(forms.Body):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Providers:
+class ProviderRoutes:
     """Answers from senders' ProviderService."""
 
     def __init__(self, clients: Clients) -> None:
@@ -40,7 +40,7 @@ class Providers:
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a provider to a tenant's channel."""
-        body = await forms.read(request, NewProvider)
+        body = await forms.read(request, NewProviderBody)
         channel = forms.channel(body.channel)
         await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
@@ -71,7 +71,7 @@ class Providers:
 
     async def change(self, request: web.Request) -> web.Response:
         """Change a provider's name, priority or settings, credentials among them."""
-        body = await forms.read(request, ChangedProvider)
+        body = await forms.read(request, ChangedProviderBody)
         wire = senders_pb2.UpdateProviderRequest(
             provider_id=forms.path_id(request),
             name=body.name,

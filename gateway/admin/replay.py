@@ -29,13 +29,13 @@ _NAMES = {number: name for name, number in STATUSES.items()}
 Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
 
-class EventReplay(forms.Body):
+class EventReplayBody(forms.Body):
     """POST /events/{id}/replay. channels: some of those that the caller asked for; none: all of them."""
 
     channels: list[forms.Channel] = field(default_factory=list)
 
 
-class NewReplay(forms.Body):
+class NewReplayBody(forms.Body):
     """POST /replays. until: now where it is absent."""
 
     tenant_id: forms.Id
@@ -45,7 +45,7 @@ class NewReplay(forms.Body):
     per_second: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
-class Replays:
+class ReplayRoutes:
     """Answers from ingest."""
 
     def __init__(self, clients: Clients) -> None:
@@ -54,7 +54,7 @@ class Replays:
     async def replay_event(self, request: web.Request) -> web.Response:
         """Send one event again, as a new one."""
         event_id = forms.path_id(request)
-        body = await forms.read(request, EventReplay)
+        body = await forms.read(request, EventReplayBody)
         wire = replays_pb2.ReplayEventRequest(event_id=event_id, channels=forms.channels(body.channels, "channels"))
         answer = await self._clients.call(self._clients.replays.ReplayEvent, wire)
         request[EVENT_ID], request[TENANT_ID] = answer.event_id, answer.tenant_id
@@ -62,7 +62,7 @@ class Replays:
 
     async def start(self, request: web.Request) -> web.Response:
         """Send everything since a time again, in the background."""
-        body = await forms.read(request, NewReplay)
+        body = await forms.read(request, NewReplayBody)
         request[TENANT_ID] = body.tenant_id
         if body.status not in STATUSES:
             raise forms.invalid("status", f"must be one of {', '.join(STATUSES)}")

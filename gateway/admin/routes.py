@@ -5,22 +5,22 @@ import functools
 from aiohttp import web
 
 from gateway import queries
-from gateway.admin.audit import AuditLog
-from gateway.admin.drafts import Drafts
-from gateway.admin.encryption import Encryption
-from gateway.admin.events import Events
-from gateway.admin.outbox import Outbox
+from gateway.admin.audit import AuditRoutes
+from gateway.admin.drafts import DraftRoutes
+from gateway.admin.encryption import EncryptionRoutes
+from gateway.admin.events import EventRoutes
+from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
-from gateway.admin.parts import Parts
-from gateway.admin.privacy import Privacy
+from gateway.admin.parts import PartRoutes
+from gateway.admin.privacy import PrivacyRoutes
 from gateway.admin.problems import RequestHandler, guard, problem
-from gateway.admin.providers import Providers
-from gateway.admin.replay import Replays
-from gateway.admin.suppressions import Suppressions
-from gateway.admin.templates import Templates
-from gateway.admin.tenants import Tenants
+from gateway.admin.providers import ProviderRoutes
+from gateway.admin.replay import ReplayRoutes
+from gateway.admin.suppressions import SuppressionRoutes
+from gateway.admin.templates import TemplateRoutes
+from gateway.admin.tenants import TenantRoutes
 from gateway.audit import Auditor
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.operators import Operators
 from runtime.errors import ClarionError, Code
@@ -31,7 +31,9 @@ _READING = frozenset({"GET", "HEAD"})
 _ASKING = frozenset({_BASE + "/templates/preview"})
 
 
-def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, operators: Operators) -> None:
+def add_routes(
+    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, operators: Operators
+) -> None:
     """Serve the operator's API."""
     protect = guard(operators, Auditor(clients), authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
@@ -70,18 +72,18 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, str, RequestHandler]]:
-    tenants = Tenants(clients, authenticator)
-    providers = Providers(clients)
-    templates = Templates(clients)
-    drafts = Drafts(clients)
-    parts = Parts(clients)
-    events = Events(clients)
-    outbox = Outbox(clients)
-    audit = AuditLog(clients)
-    suppressions = Suppressions(clients)
-    privacy = Privacy(clients)
-    replays = Replays(clients)
+def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
+    tenants = TenantRoutes(clients, authenticator)
+    providers = ProviderRoutes(clients)
+    templates = TemplateRoutes(clients)
+    drafts = DraftRoutes(clients)
+    parts = PartRoutes(clients)
+    events = EventRoutes(clients)
+    outbox = OutboxRoutes(clients)
+    audit = AuditRoutes(clients)
+    suppressions = SuppressionRoutes(clients)
+    privacy = PrivacyRoutes(clients)
+    replays = ReplayRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -100,7 +102,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
-        ("POST", "/encryption/renew", Encryption(clients).renew),
+        ("POST", "/encryption/renew", EncryptionRoutes(clients).renew),
         ("GET", "/providers/{id}", providers.get),
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),

@@ -24,7 +24,7 @@ REASONS = {
 _REASON_NAMES = {number: name for name, number in REASONS.items()}
 
 
-class NewSuppression(forms.Body):
+class NewSuppressionBody(forms.Body):
     """POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
 
     tenant_id: forms.Id
@@ -34,7 +34,7 @@ class NewSuppression(forms.Body):
     detail: str = ""
 
 
-class Suppressions:
+class SuppressionRoutes:
     """Answers from the router's SuppressionService, and senders where it is about callbacks."""
 
     def __init__(self, clients: Clients) -> None:
@@ -42,7 +42,7 @@ class Suppressions:
 
     async def create(self, request: web.Request) -> web.Response:
         """Suppress an address; one that is suppressed for this reason already is answered as it stands."""
-        body = await forms.read(request, NewSuppression)
+        body = await forms.read(request, NewSuppressionBody)
         request[TENANT_ID] = body.tenant_id
         wanted = suppressions_pb2.NewSuppression(
             tenant_id=body.tenant_id,

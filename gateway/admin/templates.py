@@ -22,7 +22,7 @@ PART_KINDS = {
 _PART_NAMES = {number: name for name, number in PART_KINDS.items()}
 
 
-class NewTemplate(forms.Body):
+class NewTemplateBody(forms.Body):
     """POST /templates. No tenant_id: a platform template, for every tenant."""
 
     event_type: str
@@ -38,13 +38,13 @@ class NewTemplate(forms.Body):
     activate: bool = False
 
 
-class NewLocale(forms.Body):
+class NewLocaleBody(forms.Body):
     """PUT /tenants/{id}/locale. Empty: none."""
 
     locale: str
 
 
-class Templates:
+class TemplateRoutes:
     """Answers from render."""
 
     def __init__(self, clients: Clients) -> None:
@@ -52,7 +52,7 @@ class Templates:
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a version: inactive, unless the body says activate."""
-        body = await forms.read(request, NewTemplate)
+        body = await forms.read(request, NewTemplateBody)
         channel = forms.channel(body.channel)
         if body.tenant_id:
             await forms.check_tenant(request, self._clients, body.tenant_id)
@@ -137,7 +137,7 @@ class Templates:
 
     async def set_locale(self, request: web.Request) -> web.Response:
         """Change it."""
-        body = await forms.read(request, NewLocale)
+        body = await forms.read(request, NewLocaleBody)
         tenant_id = await self._tenant(request)
         wire = locales_pb2.SetDefaultLocaleRequest(tenant_id=tenant_id, locale=body.locale)
         answer = await self._clients.call(self._clients.locales.SetDefaultLocale, wire)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from clarion.ingest.v1 import tenants_pb2
 from clarion.realtime.v1 import realtime_pb2
 from gateway.admin import forms
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
@@ -30,7 +30,7 @@ _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
 _CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
 
 
-class NewTenant(forms.Body):
+class NewTenantBody(forms.Body):
     """POST /tenants."""
 
     name: str
@@ -47,7 +47,7 @@ class NewTenant(forms.Body):
     content_key: ContentKey = "full"
 
 
-class TenantChange(forms.Body):
+class TenantChangeBody(forms.Body):
     """PATCH /tenants/{id}: what is absent stays."""
 
     name: str | UnsetType = UNSET
@@ -64,7 +64,7 @@ class TenantChange(forms.Body):
     content_key: ContentKey | UnsetType = UNSET
 
 
-class NewWebhookSecret(forms.Body):
+class NewWebhookSecretBody(forms.Body):
     """POST /tenants/{id}/webhook-secret."""
 
     # One that the tenant has already; empty: a new random one.
@@ -75,7 +75,7 @@ class NewWebhookSecret(forms.Body):
     overlap_s: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
 
 
-class Revocation(forms.Body):
+class RevocationBody(forms.Body):
     """POST /tenants/{id}/revoke-tokens. No user_id: of all users."""
 
     user_id: str = ""
@@ -99,16 +99,16 @@ _PLAIN_FIELDS = (
 _DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_sms_segments")
 
 
-class Tenants:
+class TenantRoutes:
     """Answers from ingest's TenantService, and realtime where it is about tokens."""
 
-    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
         self._clients = clients
         self._authenticator = authenticator
 
     async def create(self, request: web.Request) -> web.Response:
         """Create a tenant; its key is in this answer and in no other."""
-        body = await forms.read(request, NewTenant)
+        body = await forms.read(request, NewTenantBody)
         wire = tenants_pb2.CreateTenantRequest(
             name=body.name,
             account_id=body.account_id,
@@ -141,7 +141,7 @@ class Tenants:
 
     async def change(self, request: web.Request) -> web.Response:
         """Change what the body names."""
-        body = await forms.read(request, TenantChange)
+        body = await forms.read(request, TenantChangeBody)
         wire = tenants_pb2.UpdateTenantRequest(tenant_id=_id(request))
         for name in _PLAIN_FIELDS:
             if (value := getattr(body, name)) is not UNSET:
@@ -169,7 +169,7 @@ class Tenants:
 
     async def rotate_webhook_secret(self, request: web.Request) -> web.Response:
         """Give the tenant a webhook secret: from now on its events must be signed. It is in this answer alone."""
-        body = await forms.read(request, NewWebhookSecret)
+        body = await forms.read(request, NewWebhookSecretBody)
         wire = tenants_pb2.RotateWebhookSecretRequest(
             tenant_id=_id(request), secret=body.secret, overlap_s=body.overlap_s
         )
@@ -194,7 +194,7 @@ class Tenants:
 
     async def revoke_tokens(self, request: web.Request) -> web.Response:
         """Make the realtime tokens of a user, or of all users, open nothing any more."""
-        body = await forms.read(request, Revocation)
+        body = await forms.read(request, RevocationBody)
         await forms.check_tenant(request, self._clients, _id(request))
         wire = realtime_pb2.RevokeTokensRequest(tenant_id=_id(request), user_id=body.user_id)
         await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)

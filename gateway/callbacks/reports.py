@@ -31,7 +31,7 @@ _KEPT_BACK = frozenset({"authorization", "cookie", "proxy-authorization"})
 _FAULTS = {408: "too-slow", 413: "too-large", 415: "unsupported-media-type"}
 
 
-class Reports:
+class ReportRoutes:
     """Answers from senders' ReportService: 204 for whatever was understood, also about unknown messages."""
 
     def __init__(self, clients: Clients, proxies: Proxies) -> None:

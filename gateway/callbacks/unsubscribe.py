@@ -35,7 +35,7 @@ _FORM = (
 )
 
 
-class Unsubscriptions:
+class UnsubscribeRoutes:
     """Answers from senders' ReportService."""
 
     def __init__(self, clients: Clients) -> None:

@@ -25,7 +25,7 @@ _MAIL_POLICY = (
 )
 
 
-class Outbox:
+class DemoOutboxRoutes:
     """Answers from senders' OutboxService, of one tenant only."""
 
     def __init__(self, clients: Clients, tenant_id: str) -> None:

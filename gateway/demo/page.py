@@ -24,7 +24,7 @@ _FILES = {
 _HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
-class Page:
+class DemoPageRoutes:
     """Serves the page, and the realtime token that it works with: the tenant's key never reaches a browser."""
 
     def __init__(self, clients: Clients, tenant_id: str, user_id: str) -> None:

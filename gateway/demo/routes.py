@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from gateway.clients import Clients
-from gateway.demo.outbox import Outbox
-from gateway.demo.page import Page
+from gateway.demo.outbox import DemoOutboxRoutes
+from gateway.demo.page import DemoPageRoutes
 from gateway.settings import Settings
 
 
@@ -14,8 +14,8 @@ def add_routes(app: web.Application, clients: Clients, settings: Settings) -> No
         for path in ("/demo", "/demo/{rest:.*}"):
             app.router.add_route("*", path, _nothing)
         return
-    page = Page(clients, settings.demo_tenant_id, settings.demo_user_id)
-    outbox = Outbox(clients, settings.demo_tenant_id)
+    page = DemoPageRoutes(clients, settings.demo_tenant_id, settings.demo_user_id)
+    outbox = DemoOutboxRoutes(clients, settings.demo_tenant_id)
     router = app.router
     router.add_get("/demo", page.index)
     router.add_post("/demo/session", page.open_session)

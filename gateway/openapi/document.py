@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from gateway.openapi import areas
-from gateway.openapi.operations import JSON, Answer, Operation, Parameter
-from gateway.openapi.values import OrqestraFault
+from gateway.openapi.operations import JSON, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import OrqestraFaultSchema
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _SECURITY = {
@@ -27,6 +27,9 @@ _SECURITY = {
 }
 _ANY_ID = {"type": "string", "minLength": 1}
 _OUR_ID = {"type": "string", "format": "uuid"}
+# The code says of each type what it is for; a generated client need not.
+_SUFFIX = re.compile(r"(?<=[a-z])(?:Body|Schema)(?=[_\[\]]|$)")
+_NAMING = ("$ref", "title")
 _TRACE = {
     "X-Trace-Id": {
         "description": "The trace that this answer's log lines carry: the caller's, or a new one.",
@@ -37,7 +40,7 @@ _TRACE = {
 
 
 # Whatever the route: nobody's handler sees such a request.
-_ALWAYS = {417: Answer(OrqestraFault, "Of expectations only `100-continue` is met.")}
+_ALWAYS = {417: ResponseSpec(OrqestraFaultSchema, "Of expectations only `100-continue` is met.")}
 
 
 def operations() -> list[Operation]:
@@ -83,12 +86,25 @@ class _Schemas:
 
     def __init__(self, found: Iterable[Operation]) -> None:
         kinds = [kind for operation in found for kind in _kinds(operation)]
-        schemas, self.components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        schemas, self.components = _published((schemas, components))
         # Not every type can be a key.
-        self._of = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+        self._of: dict[int, dict[str, Any]] = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
 
     def of(self, kind: Any) -> dict[str, Any]:
         return self._of[id(kind)]
+
+
+def _published(node: Any) -> Any:
+    """Return schemas under the names of their types without the suffixes."""
+    if isinstance(node, dict):
+        return {
+            _SUFFIX.sub("", name): _SUFFIX.sub("", value)
+            if name in _NAMING and isinstance(value, str)
+            else _published(value)
+            for name, value in node.items()
+        }
+    return [_published(one) for one in node] if isinstance(node, list | tuple) else node
 
 
 def _kinds(operation: Operation) -> list[Any]:
@@ -135,7 +151,7 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
     return {**made, "description": parameter.description} if parameter.description else made
 
 
-def _answer(status: int, answer: Answer, schemas: _Schemas) -> dict[str, Any]:
+def _answer(status: int, answer: ResponseSpec, schemas: _Schemas) -> dict[str, Any]:
     own = {
         name: {"description": says, "required": name in answer.headers, "schema": {"type": "string"}}
         for name, says in {**answer.headers, **answer.may_have}.items()

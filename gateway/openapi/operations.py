@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.openapi.values import Id, Limit, Moment, OrqestraFault, Problem, Text
+from gateway.openapi.values import Id, Limit, Moment, OrqestraFaultSchema, ProblemSchema, Text
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -32,7 +32,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseSpec:
     """type: of the body; None: there is none. headers: by name, what each says; may_have: those not in each answer."""
 
     type: Any = None
@@ -52,7 +52,7 @@ class Operation:
     name: str
     summary: str
     tag: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, ResponseSpec]
     body: Any = None
     body_type: str = JSON
     example: Any = None
@@ -96,8 +96,11 @@ def admin(
     statuses |= {404} if "{" in path else set()
     statuses |= set(_BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
-    given = {status: Answer(kind, example=shown if status == first else None) for status, kind in answers.items()}
-    refused = {status: Answer(Problem, content_type=PROBLEM, headers=_headers(status)) for status in sorted(statuses)}
+    given = {status: ResponseSpec(kind, example=shown if status == first else None) for status, kind in answers.items()}
+    refused = {
+        status: ResponseSpec(ProblemSchema, content_type=PROBLEM, headers=_headers(status))
+        for status in sorted(statuses)
+    }
     return Operation(
         method,
         f"/api/v1/admin{path}",
@@ -113,12 +116,12 @@ def admin(
     )
 
 
-def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, Answer]:
+def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, ResponseSpec]:
     """Return the answers of a dialect's faults."""
     wanted = {*statuses, 500, *(_BODY_FAULTS if body else ())}
     return {
-        status: Answer(
-            OrqestraFault,
+        status: ResponseSpec(
+            OrqestraFaultSchema,
             headers={"Retry-After": _RETRY_AFTER} if status in (429, 503) else {},
         )
         for status in sorted(wanted)

@@ -39,32 +39,32 @@ Moment = Annotated[
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
-class Page(msgspec.Struct, Generic[T], forbid_unknown_fields=True, kw_only=True):
+class PageSchema(msgspec.Struct, Generic[T], forbid_unknown_fields=True, kw_only=True):
     """A page of a list; next_cursor is the ?cursor= of the next one, null on the last."""
 
     data: list[T]
     next_cursor: str | None
 
 
-class FieldFault(Shape):
+class FieldFaultSchema(Shape):
     """What is wrong with one field."""
 
     field: str
     detail: str
 
 
-class Problem(Shape):
+class ProblemSchema(Shape):
     """A fault in the admin API, RFC 9457: tell cases apart by type."""
 
     type: Annotated[str, Meta(pattern="^urn:clarion:problem:[a-z-]+$", examples=["urn:clarion:problem:not-found"])]
     title: str
     status: Annotated[int, Meta(ge=400, le=599)]
     detail: str
-    errors: list[FieldFault] | UnsetType = UNSET
+    errors: list[FieldFaultSchema] | UnsetType = UNSET
     retry_after: Annotated[int, Meta(ge=1, description="Seconds.")] | UnsetType = UNSET
 
 
-class OrqestraFault(Shape):
+class OrqestraFaultSchema(Shape):
     """A fault in Orqestra's API, and of the gateway itself."""
 
     statusCode: Annotated[int, Meta(ge=400, le=599)]  # noqa: N815 - the dialect's name

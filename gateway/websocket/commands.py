@@ -79,7 +79,7 @@ class Command(msgspec.Struct, omit_defaults=True):
         return [name for name in self.__struct_fields__[1:] if getattr(self, name) not in (None, _ABSENT)]
 
 
-class Reply(msgspec.Struct):
+class HubReply(msgspec.Struct):
     """One line of the hub's, as far as the gateway reads it."""
 
     id: int = 0
@@ -92,7 +92,7 @@ class UnreadableError(Exception):
 
 
 _decode = msgspec.json.Decoder(Command).decode
-_decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_reply = msgspec.json.Decoder(HubReply).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,7 +112,7 @@ def write(command: Command) -> str:
         raise UnreadableError from error
 
 
-def read_replies(data: str) -> list[Reply]:
+def read_replies(data: str) -> list[HubReply]:
     """Return a frame of the hub's, line by line; pushes have the id 0."""
     return [_decode_reply(line) for line in data.split("\n") if line]
 

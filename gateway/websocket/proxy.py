@@ -1,4 +1,4 @@
-"""The way of one connection: a place, the hub, the browser, and the goodbye."""
+"""The way of one connection: a slot, the hub, the browser, and the goodbye."""
 
 import asyncio
 from http import HTTPStatus
@@ -11,9 +11,9 @@ from gateway.clients import Clients
 from gateway.life import Life
 from gateway.replies import json_reply
 from gateway.websocket.endings import STALE, Ending
-from gateway.websocket.places import FullError, Place, Places
 from gateway.websocket.relay import Browser, Hub, Side, relay
-from gateway.websocket.session import Session
+from gateway.websocket.session import BrowserSession
+from gateway.websocket.slots import ConnectionSlot, ConnectionSlots, FullError
 from runtime import logs
 
 PATH = "/connection/websocket"
@@ -34,11 +34,13 @@ log = logs.get(__name__)
 class Proxy:
     """Pairs each browser's connection with one of its own to the hub."""
 
-    def __init__(self, clients: Clients, life: Life, proxies: Proxies, places: Places, *, connect_s: float) -> None:
+    def __init__(
+        self, clients: Clients, life: Life, proxies: Proxies, slots: ConnectionSlots, *, connect_s: float
+    ) -> None:
         self._clients = clients
         self._life = life
         self._proxies = proxies
-        self._places = places
+        self._slots = slots
         self._connect_s = connect_s
         self._browsers: set[Browser] = set()
 
@@ -51,15 +53,15 @@ class Proxy:
         if _wants_protobuf(request):
             return _refusal(400, "This path speaks the client protocol in JSON only; use the client without protobuf.")
         try:
-            place = self._places.enter(self._proxies.client_of(request))
+            slot = self._slots.enter(self._proxies.client_of(request))
         except FullError as error:
             return _refusal(error.status, str(error), _RETRY)
-        deadline = asyncio.get_running_loop().call_later(self._connect_s, self._end_stale, place)
+        deadline = asyncio.get_running_loop().call_later(self._connect_s, self._end_stale, slot)
         try:
-            return await self._join(request, place)
+            return await self._join(request, slot)
         finally:
             deadline.cancel()
-            self._places.leave(place)
+            self._slots.leave(slot)
 
     async def close_all(self, _app: web.Application) -> None:
         """Tell every browser to connect again elsewhere."""
@@ -68,11 +70,11 @@ class Proxy:
         )
         await asyncio.gather(*going_away, return_exceptions=True)
 
-    def _end_stale(self, place: Place) -> None:
-        if place.principal is None:
-            place.end(STALE)
+    def _end_stale(self, slot: ConnectionSlot) -> None:
+        if slot.principal is None:
+            slot.end(STALE)
 
-    async def _join(self, request: web.Request, place: Place) -> web.StreamResponse:
+    async def _join(self, request: web.Request, slot: ConnectionSlot) -> web.StreamResponse:
         try:
             hub = await self._reach_hub(request)
         except aiohttp.WSServerHandshakeError as error:
@@ -82,7 +84,7 @@ class Proxy:
             log.warning("hub_unreachable", error=repr(error))
             return _refusal(502, "The realtime hub does not answer; connect again shortly.")
         async with hub:
-            return await self._pass(request, hub, place)
+            return await self._pass(request, hub, slot)
 
     async def _reach_hub(self, request: web.Request) -> Hub:
         """Connect to the hub. The query is not passed on: it would choose another protocol."""
@@ -98,7 +100,7 @@ class Proxy:
                 max_msg_size=MAX_FROM_HUB,
             )
 
-    async def _pass(self, request: web.Request, hub: Hub, place: Place) -> web.StreamResponse:
+    async def _pass(self, request: web.Request, hub: Hub, slot: ConnectionSlot) -> web.StreamResponse:
         browser = web.WebSocketResponse(
             protocols=(hub.protocol,) if hub.protocol else (),
             timeout=_CLOSE_S,
@@ -112,10 +114,10 @@ class Proxy:
         except ConnectionError:
             return _refusal(400, "The browser left before its connection stood.")
         self._browsers.add(browser)
-        self._places.listen(place)
+        self._slots.listen(slot)
         try:
-            ending = await relay(browser, hub, Session(place, self._places), place)
-            await self._say_goodbye(request, browser, hub, ending, is_known=place.principal is not None)
+            ending = await relay(browser, hub, BrowserSession(slot, self._slots), slot)
+            await self._say_goodbye(request, browser, hub, ending, is_known=slot.principal is not None)
         finally:
             self._browsers.discard(browser)
         return browser

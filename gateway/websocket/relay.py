@@ -12,8 +12,8 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway.websocket.endings import BAD_REQUEST, RESTARTING, TOO_SLOW, Ending
-from gateway.websocket.places import Place
-from gateway.websocket.session import Checked, Session
+from gateway.websocket.session import BrowserSession, Checked
+from gateway.websocket.slots import ConnectionSlot
 
 # A side that takes nothing for this long is given up.
 _SEND_S = 15.0
@@ -29,14 +29,14 @@ Hub = aiohttp.ClientWebSocketResponse
 Side = Browser | Hub
 
 
-async def relay(browser: Browser, hub: Hub, session: Session, place: Place) -> Ending:
+async def relay(browser: Browser, hub: Hub, session: BrowserSession, slot: ConnectionSlot) -> Ending:
     """Return how it ended."""
     ways = (
         asyncio.create_task(_from_hub(browser, hub, session)),
         asyncio.create_task(_from_browser(browser, hub, session)),
     )
     try:
-        done, _ = await asyncio.wait((*ways, place.ended), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait((*ways, slot.ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for way in ways:
             way.cancel()
@@ -44,7 +44,7 @@ async def relay(browser: Browser, hub: Hub, session: Session, place: Place) -> E
     return done.pop().result()
 
 
-async def _from_hub(browser: Browser, hub: Hub, session: Session) -> Ending:
+async def _from_hub(browser: Browser, hub: Hub, session: BrowserSession) -> Ending:
     while True:
         message = await hub.receive()
         if message.type not in _PASSED_ON:
@@ -60,7 +60,7 @@ async def _from_hub(browser: Browser, hub: Hub, session: Session) -> Ending:
             return ending
 
 
-async def _from_browser(browser: Browser, hub: Hub, session: Session) -> Ending:
+async def _from_browser(browser: Browser, hub: Hub, session: BrowserSession) -> Ending:
     while True:
         message = await browser.receive()
         if message.type not in _PASSED_ON:
@@ -73,7 +73,7 @@ async def _from_browser(browser: Browser, hub: Hub, session: Session) -> Ending:
             return ending
 
 
-def _checked(session: Session, data: str | bytes) -> Checked:
+def _checked(session: BrowserSession, data: str | bytes) -> Checked:
     """Check a frame; the hub reads JSON out of binary ones, too."""
     try:
         return session.check(data if isinstance(data, str) else data.decode())

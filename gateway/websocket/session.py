@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.websocket import commands
-from gateway.websocket.bucket import Bucket, Now
 from gateway.websocket.commands import Command, UnreadableError
 from gateway.websocket.endings import (
     BAD_REQUEST,
@@ -20,8 +19,9 @@ from gateway.websocket.endings import (
     Ending,
     Refusal,
 )
-from gateway.websocket.places import Place, Places, refusals
+from gateway.websocket.slots import ConnectionSlot, ConnectionSlots, refusals
 from gateway.websocket.token import Claims, claims_of
+from gateway.websocket.token_bucket import Now, TokenBucket
 
 # Commands of one connection: as many at once, then so many a second; past it the connection ends.
 COMMANDS_BURST = 256
@@ -50,13 +50,13 @@ class _Awaited:
     joins: int = 0
 
 
-class Session:
-    """One connection's. place: not authenticated yet."""
+class BrowserSession:
+    """One connection's. slot: not authenticated yet."""
 
-    def __init__(self, place: Place, places: Places, *, now: Now = time.monotonic) -> None:
-        self._place = place
-        self._places = places
-        self._rate = Bucket(COMMANDS_BURST, COMMANDS_PER_SECOND, now=now)
+    def __init__(self, slot: ConnectionSlot, slots: ConnectionSlots, *, now: Now = time.monotonic) -> None:
+        self._slot = slot
+        self._slots = slots
+        self._rate = TokenBucket(COMMANDS_BURST, COMMANDS_PER_SECOND, now=now)
         self._claims: Claims | None = None
         self._awaited: _Awaited | None = None
         self._held: list[str] = []
@@ -150,7 +150,7 @@ class Session:
             if lists and claims is not None and claims.opens(channel)
         }
         self._awaited = _Awaited("connect", command_id, claims, joins=len(connect.subs))
-        self._places.heard(self._place)
+        self._slots.heard(self._slot)
 
     def _refresh(self, command_id: int, token: str) -> Ending | None:
         if self._awaited is not None:
@@ -159,7 +159,7 @@ class Session:
         return None
 
     def _subscribe(self, channel: str) -> Refusal | None:
-        claims, user = self._claims, self._place.user
+        claims, user = self._claims, self._slot.user
         if claims is None or user is None or not claims.opens(channel):
             refusals.labels("channel").inc()
             return PERMISSION_DENIED
@@ -168,7 +168,7 @@ class Session:
         refusals.labels("subscribes").inc()
         return REQUEST_LIMIT
 
-    def _answered(self, awaited: _Awaited, reply: commands.Reply) -> Ending | None:
+    def _answered(self, awaited: _Awaited, reply: commands.HubReply) -> Ending | None:
         """Take in the hub's answer to a token."""
         if awaited.kind == "refresh":
             # The hub takes a token of the same user only.
@@ -183,9 +183,9 @@ class Session:
     def _admit(self, awaited: _Awaited) -> Ending | None:
         if awaited.claims is None:
             return INVALID_TOKEN
-        if (ending := self._places.admit(self._place, awaited.claims.principal)) is not None:
+        if (ending := self._slots.admit(self._slot, awaited.claims.principal)) is not None:
             return ending
         self._claims = awaited.claims
-        if self._place.user is not None and not self._place.user.subscribes.take(awaited.joins):
+        if self._slot.user is not None and not self._slot.user.subscribes.take(awaited.joins):
             return TOO_MANY_REQUESTS
         return None

@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 
-from gateway.websocket.bucket import Bucket, Now
+from gateway.websocket.token_bucket import Now, TokenBucket
 
 # Of one user over all connections: as many as 32 pages with 128 channels each at once, then so many a second.
 SUBSCRIBES_BURST = 4096
@@ -22,8 +22,8 @@ class User:
 
     def __init__(self, now: Now = time.monotonic) -> None:
         self.connections = 0
-        self.subscribes = Bucket(SUBSCRIBES_BURST, SUBSCRIBES_PER_SECOND, now=now)
-        self.unlisted = Bucket(UNLISTED_BURST, UNLISTED_PER_SECOND, now=now)
+        self.subscribes = TokenBucket(SUBSCRIBES_BURST, SUBSCRIBES_PER_SECOND, now=now)
+        self.unlisted = TokenBucket(UNLISTED_BURST, UNLISTED_PER_SECOND, now=now)
 
 
 class Users:

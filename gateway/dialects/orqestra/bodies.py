@@ -9,7 +9,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from gateway.channels import CHANNELS
-from gateway.dialects.orqestra.errors import MalformedError
+from gateway.dialects.orqestra.errors import MalformedBodyError
 from gateway.queries import Bounds
 from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
@@ -91,7 +91,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     except msgspec.ValidationError as error:  # of the values of JSON only numbers know bounds
         raise _invalid([("body", "holds a number that is out of range")]) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise MalformedError(not_json(error)) from error
+        raise MalformedBodyError(not_json(error)) from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
     if is_too_deep(raw, body):

@@ -49,7 +49,7 @@ log = logs.get(__name__)
 RequestHandler = Callable[[Any, web.Request], Awaitable[web.StreamResponse]]
 
 
-class MalformedError(Exception):
+class MalformedBodyError(Exception):
     """The body is not JSON."""
 
 
@@ -62,7 +62,7 @@ def answers(handler: RequestHandler) -> RequestHandler:
             return await handler(self, request)
         except ClarionError as error:
             return from_error(error)
-        except MalformedError as error:
+        except MalformedBodyError as error:
             return error_reply(400, "Bad Request", str(error))
         except BodyError as fault:
             return error_reply(fault.status, _BODY_ERRORS[fault.status], fault.detail)

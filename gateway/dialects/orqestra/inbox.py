@@ -12,7 +12,7 @@ from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
 from gateway import queries
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.errors import answers
@@ -25,10 +25,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 NOT_FOUND = "Notification not found or access denied."
 
 
-class Inbox:
+class InboxRoutes:
     """Answers from the realtime service."""
 
-    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
         self._clients = clients
         self._authenticator = authenticator
 

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.accepting import Acceptor
-from gateway.authentication import Authenticator
+from gateway.accepting import TriggerBatcher
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra.errors import error_reply
-from gateway.dialects.orqestra.inbox import Inbox
-from gateway.dialects.orqestra.trigger import Trigger
+from gateway.dialects.orqestra.inbox import InboxRoutes
+from gateway.dialects.orqestra.trigger import TriggerRoutes
 
 # A caller's own id may hold braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
@@ -27,10 +27,12 @@ _ONCE = (
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, acceptor: Acceptor) -> None:
+def add_routes(
+    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, acceptor: TriggerBatcher
+) -> None:
     """Serve the dialect."""
-    trigger = Trigger(authenticator, acceptor)
-    inbox = Inbox(clients, authenticator)
+    trigger = TriggerRoutes(authenticator, acceptor)
+    inbox = InboxRoutes(clients, authenticator)
     for method, path, handler in (
         ("POST", "/api/v1/events/trigger", trigger.trigger),
         ("POST", "/api/v1/auth/realtime-token", inbox.issue_token),

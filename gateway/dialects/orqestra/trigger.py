@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from gateway import queries
-from gateway.accepting import Acceptor
-from gateway.authentication import Authenticator
+from gateway.accepting import TriggerBatcher
+from gateway.authentication import CachedAuthenticator
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.errors import answers
 from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
@@ -13,10 +13,10 @@ from gateway.replies import json_reply, read_json_bytes
 from runtime import telemetry
 
 
-class Trigger:
+class TriggerRoutes:
     """Takes events."""
 
-    def __init__(self, authenticator: Authenticator, acceptor: Acceptor) -> None:
+    def __init__(self, authenticator: CachedAuthenticator, acceptor: TriggerBatcher) -> None:
         self._authenticator = authenticator
         self._acceptor = acceptor
 

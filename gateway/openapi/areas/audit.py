@@ -5,12 +5,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, admin, filters
-from gateway.openapi.values import Id, Page, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Time
 
 _TAG = "Audit log"
 
 
-class AuditEntry(Shape):
+class AuditEntrySchema(Shape):
     """One write of the admin API."""
 
     id: Id
@@ -32,7 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/audit",
         "listAuditEntries",
         "List writes, newest first",
-        {200: Page[AuditEntry]},
+        {200: PageSchema[AuditEntrySchema]},
         tag=_TAG,
         parameters=(*filters("actor", "tenant_id", "resource", "method"), SINCE, UNTIL, *PAGING),
     ),

@@ -1,13 +1,13 @@
 """What the world calls back: their paths are secrets of their own."""
 
-from gateway.openapi.operations import HTML, PROBLEM, Answer, Operation
-from gateway.openapi.values import Problem
+from gateway.openapi.operations import HTML, PROBLEM, Operation, ResponseSpec
+from gateway.openapi.values import ProblemSchema
 
 _TAG = "Callbacks"
 
 
-def _page(description: str) -> Answer:
-    return Answer(str, description, content_type=HTML)
+def _page(description: str) -> ResponseSpec:
+    return ResponseSpec(str, description, content_type=HTML)
 
 
 _FAULTS = {
@@ -24,9 +24,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take in a provider's delivery reports",
         _TAG,
         {
-            204: Answer(description="Understood; what is about messages that nobody here has sent is only counted."),
+            204: ResponseSpec(
+                description="Understood; what is about messages that nobody here has sent is only counted."
+            ),
             **{
-                status: Answer(Problem, description, content_type=PROBLEM)
+                status: ResponseSpec(ProblemSchema, description, content_type=PROBLEM)
                 for status, description in (
                     (403, "The signature is missing, wrong or too old."),
                     (404, "There is no such callback: the provider, or the secret."),

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.openapi.operations import HTML, Answer, Operation, Parameter
-from gateway.openapi.values import Channel, OrqestraFault, Shape, Text, Time
+from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import Channel, OrqestraFaultSchema, Shape, Text, Time
 
 _TAG = "Demo"
 
 
-class Session(Shape):
+class SessionSchema(Shape):
     """What the demo page connects with."""
 
     tenant_id: str
@@ -19,13 +19,13 @@ class Session(Shape):
     channels: list[str]
 
 
-class Sorry(Shape):
+class SorrySchema(Shape):
     """Why there is nothing."""
 
     message: str
 
 
-class OutboxMessage(Shape):
+class OutboxMessageSchema(Shape):
     """What a sandbox provider was given."""
 
     id: str
@@ -43,14 +43,14 @@ class OutboxMessage(Shape):
     recorded_at: Time
 
 
-class OutboxPage(Shape):
+class OutboxPageSchema(Shape):
     """Newest first."""
 
-    messages: list[OutboxMessage]
+    messages: list[OutboxMessageSchema]
     next_cursor: str | None
 
 
-_PAGE = Answer(str, content_type=HTML)
+_PAGE = ResponseSpec(str, content_type=HTML)
 _QUERY = (
     Parameter("event_id", Text),
     Parameter("limit", Annotated[int, Meta(ge=1, le=1000)], default=50),
@@ -65,7 +65,7 @@ OPERATIONS = (
         "demoSession",
         "A token of the demo user",
         _TAG,
-        {200: Answer(Session), 404: Answer(Sorry), 503: Answer(Sorry)},
+        {200: ResponseSpec(SessionSchema), 404: ResponseSpec(SorrySchema), 503: ResponseSpec(SorrySchema)},
     ),
     Operation(
         "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 422: _PAGE, 503: _PAGE}, parameters=_QUERY
@@ -76,7 +76,12 @@ OPERATIONS = (
         "demoOutboxJson",
         "The outbox for programs",
         _TAG,
-        {200: Answer(OutboxPage), 404: Answer(Sorry), 422: Answer(Sorry), 503: Answer(Sorry)},
+        {
+            200: ResponseSpec(OutboxPageSchema),
+            404: ResponseSpec(SorrySchema),
+            422: ResponseSpec(SorrySchema),
+            503: ResponseSpec(SorrySchema),
+        },
         parameters=_QUERY,
     ),
     Operation("GET", "/demo/outbox/{id}", "demoMessage", "One message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}),
@@ -94,6 +99,9 @@ OPERATIONS = (
         "demoFile",
         "A file of the demo page",
         _TAG,
-        {200: Answer(description="The file."), 404: Answer(OrqestraFault, "There is no file of this name.")},
+        {
+            200: ResponseSpec(description="The file."),
+            404: ResponseSpec(OrqestraFaultSchema, "There is no file of this name."),
+        },
     ),
 )

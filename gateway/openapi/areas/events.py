@@ -4,14 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.openapi.areas.templates import Sms
+from gateway.openapi.areas.templates import SmsSchema
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Id, Page, Shape, Status, Text, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Status, Text, Time
 
 _TAG = "Events"
 
 
-class EventRecipient(Shape):
+class EventRecipientSchema(Shape):
     """Who was told."""
 
     user_id: str
@@ -19,7 +19,7 @@ class EventRecipient(Shape):
     phone: str | None
 
 
-class Delivery(Shape):
+class DeliverySchema(Shape):
     """One message to one recipient."""
 
     id: Id
@@ -30,23 +30,23 @@ class Delivery(Shape):
     attempts: int
 
 
-class Event(Shape):
+class EventSchema(Shape):
     """An accepted event."""
 
     id: Id
     tenant_id: str
     event_type: str
     caller_event_id: str | None
-    recipient: EventRecipient
+    recipient: EventRecipientSchema
     trace_id: str
     test: Annotated[bool, Meta(description="Sent by an operator to try a template.")]
     replay_of: Annotated[Id | None, Meta(description="The event that this one is a replay of.")]
     accepted_at: Time | None
     finished_at: Annotated[Time | None, Meta(description="null while something is still to do.")]
-    deliveries: list[Delivery]
+    deliveries: list[DeliverySchema]
 
 
-class Step(Shape):
+class StepSchema(Shape):
     """One step of an event's timeline."""
 
     step: str
@@ -64,16 +64,16 @@ class Step(Shape):
     provider_message_id: Annotated[str | None, Meta(description="The provider's own id of the message.")]
     next_attempt_at: Time | None
     template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
-    sms: Annotated[Sms | None, Meta(description="What it is billed as, or would be.")]
+    sms: Annotated[SmsSchema | None, Meta(description="What it is billed as, or would be.")]
 
 
-class EventWithTimeline(Event):
+class EventWithTimelineSchema(EventSchema):
     """An event and all its steps."""
 
-    timeline: list[Step]
+    timeline: list[StepSchema]
 
 
-class DeadLetter(Shape):
+class DeadLetterSchema(Shape):
     """A delivery whose last try failed."""
 
     delivery_id: Id
@@ -85,14 +85,14 @@ class DeadLetter(Shape):
     died_at: Time
 
 
-class DeadLetterReplay(Shape):
+class DeadLetterReplaySchema(Shape):
     """It is on its way again."""
 
     delivery_id: str
     replayed: bool
 
 
-class PlannedDelivery(Shape):
+class PlannedDeliverySchema(Shape):
     """What would be sent, or why not."""
 
     channel: Channel
@@ -103,10 +103,10 @@ class PlannedDelivery(Shape):
     provider_id: str | None
 
 
-class Explanation(Shape):
+class ExplanationSchema(Shape):
     """What would become of an event."""
 
-    deliveries: list[PlannedDelivery]
+    deliveries: list[PlannedDeliverySchema]
     reason: str | None
 
 
@@ -126,13 +126,15 @@ _EXPLAIN = (
 )
 
 OPERATIONS: tuple[Operation, ...] = (
-    admin("GET", "/events", "searchEvents", "Search events", {200: Page[Event]}, tag=_TAG, parameters=_SEARCH),
+    admin(
+        "GET", "/events", "searchEvents", "Search events", {200: PageSchema[EventSchema]}, tag=_TAG, parameters=_SEARCH
+    ),
     admin(
         "GET",
         "/events/{id}",
         "getEvent",
         "Get an event with its timeline",
-        {200: EventWithTimeline},
+        {200: EventWithTimelineSchema},
         tag=_TAG,
     ),
     admin(
@@ -140,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/dead-letters",
         "listDeadLetters",
         "List dead letters",
-        {200: Page[DeadLetter]},
+        {200: PageSchema[DeadLetterSchema]},
         tag=_TAG,
         parameters=(*filters("tenant_id"), *PAGING),
     ),
@@ -149,7 +151,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/dead-letters/{id}/replay",
         "replayDeadLetter",
         "Send a dead letter again",
-        {202: DeadLetterReplay},
+        {202: DeadLetterReplaySchema},
         tag=_TAG,
     ),
     admin(
@@ -157,7 +159,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/route-explain",
         "explainRoute",
         "Tell what would become of an event",
-        {200: Explanation},
+        {200: ExplanationSchema},
         tag=_TAG,
         faults=(404,),
         parameters=_EXPLAIN,

@@ -8,9 +8,9 @@ from gateway.dialects.orqestra.bodies import LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_L
 from gateway.openapi.operations import (
     REALTIME_TOKEN,
     TENANT_KEY,
-    Answer,
     Operation,
     Parameter,
+    ResponseSpec,
     orqestra_faults,
 )
 from gateway.openapi.values import NO_NUL, Channel, OpenShape, Shape, Time
@@ -23,7 +23,7 @@ _Email = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, exam
 _Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
 
 
-class Payload(OpenShape):
+class PayloadSchema(OpenShape):
     """Who is told. Other keys are kept: templates find in them what is missing in variables."""
 
     userId: _Id  # noqa: N815 - the dialect's names
@@ -31,37 +31,37 @@ class Payload(OpenShape):
     recipientPhone: _Phone | UnsetType | None = UNSET  # noqa: N815
 
 
-class Trigger(OpenShape):
+class TriggerSchema(OpenShape):
     """An event. null counts as absent; unknown keys are ignored."""
 
     eventType: _Id  # noqa: N815
-    payload: Payload
+    payload: PayloadSchema
     eventId: _Id | UnsetType | None = UNSET  # noqa: N815
     channels: list[Channel] | UnsetType | None = UNSET
     variables: dict[str, Any] | UnsetType | None = UNSET
 
 
-class Triggered(Shape):
+class TriggeredSchema(Shape):
     """The event is stored; a repeat gets the first one's answer, whatever its body."""
 
     success: Annotated[bool, Meta(extra_json_schema={"const": True})]
     message: str
 
 
-class TokenRequest(OpenShape):
+class TokenRequestSchema(OpenShape):
     """Whose token."""
 
     userId: _Id  # noqa: N815
 
 
-class RealtimeToken(Shape):
+class RealtimeTokenSchema(Shape):
     """What a browser connects with, and the channels it may subscribe to."""
 
     token: str
     channels: list[str]
 
 
-class Notification(Shape):
+class NotificationSchema(Shape):
     """One entry of an inbox. title and body are plain text that may hold anything."""
 
     id: str
@@ -72,15 +72,15 @@ class Notification(Shape):
     created_at: Time
 
 
-class Notifications(Shape):
+class NotificationsSchema(Shape):
     """A page of an inbox, newest first; success is false, and data empty, where it is not the caller's."""
 
     success: bool
-    data: list[Notification]
+    data: list[NotificationSchema]
     message: str | UnsetType = UNSET
 
 
-class Unread(Shape):
+class UnreadSchema(Shape):
     """How many are unread."""
 
     success: bool
@@ -88,7 +88,7 @@ class Unread(Shape):
     message: str | UnsetType = UNSET
 
 
-class Marked(Shape):
+class MarkedSchema(Shape):
     """success is false where there is no such notification of the caller's."""
 
     success: bool
@@ -147,15 +147,15 @@ OPERATIONS = (
         "Trigger an event",
         _TAG,
         {
-            200: Answer(
-                Triggered,
+            200: ResponseSpec(
+                TriggeredSchema,
                 headers={"X-Event-Id": "The event's id; of a repeat, the first one's."},
                 may_have={"Idempotent-Replayed": '"true": this is the answer of the first call with this key.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
             **orqestra_faults(401, 429, 503, body=True),
         },
-        body=Trigger,
+        body=TriggerSchema,
         example=_EVENT,
         parameters=(_KEY, _SIGNATURE, *_TRACE),
         security=(TENANT_KEY,),
@@ -166,8 +166,8 @@ OPERATIONS = (
         "issueRealtimeToken",
         "Get a realtime token for one user",
         _TAG,
-        {200: Answer(RealtimeToken), **orqestra_faults(401, 429, body=True)},
-        body=TokenRequest,
+        {200: ResponseSpec(RealtimeTokenSchema), **orqestra_faults(401, 429, body=True)},
+        body=TokenRequestSchema,
         example={"userId": "u1"},
         security=(TENANT_KEY,),
     ),
@@ -178,7 +178,7 @@ OPERATIONS = (
         "List a user's notifications",
         _TAG,
         {
-            200: Answer(Notifications, example={"success": True, "data": [_NOTIFICATION]}),
+            200: ResponseSpec(NotificationsSchema, example={"success": True, "data": [_NOTIFICATION]}),
             **orqestra_faults(400, 401, 422, 429),
         },
         parameters=_PAGING,
@@ -190,7 +190,10 @@ OPERATIONS = (
         "countUnread",
         "Count a user's unread notifications",
         _TAG,
-        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(400, 401, 422, 429)},
+        {
+            200: ResponseSpec(UnreadSchema, example={"success": True, "unread": 3}),
+            **orqestra_faults(400, 401, 422, 429),
+        },
         security=_READERS,
     ),
     Operation(
@@ -199,7 +202,7 @@ OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: Answer(Marked, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
+        {200: ResponseSpec(MarkedSchema, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
         security=_READERS,
     ),
 )

@@ -5,12 +5,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Text, Time
 
 _TAG = "Outbox"
 
 
-class SandboxMessage(Shape):
+class SandboxMessageSchema(Shape):
     """A message that a sandbox provider, or the local stack's mail server, was given."""
 
     id: str
@@ -27,7 +27,7 @@ class SandboxMessage(Shape):
     recorded_at: Time
 
 
-class WholeSandboxMessage(SandboxMessage):
+class WholeSandboxMessageSchema(SandboxMessageSchema):
     """The same with the HTML of an e-mail."""
 
     html: str | None
@@ -39,7 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/outbox",
         "listOutbox",
         "List what a tenant's sandbox providers were given, newest first",
-        {200: Page[SandboxMessage]},
+        {200: PageSchema[SandboxMessageSchema]},
         tag=_TAG,
         parameters=(
             Parameter("event_id", Text, "Of this event; ours, not the caller's."),
@@ -52,7 +52,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/outbox/{message_id}",
         "getOutboxMessage",
         "Get one of these messages, whole",
-        {200: WholeSandboxMessage},
+        {200: WholeSandboxMessageSchema},
         tag=_TAG,
     ),
 )

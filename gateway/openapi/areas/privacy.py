@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.admin.privacy import ExportRequest, Recipient, Retention
-from gateway.openapi.areas.events import DeadLetter, EventWithTimeline
+from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
+from gateway.openapi.areas.events import DeadLetterSchema, EventWithTimelineSchema
 from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time
 
@@ -13,7 +13,7 @@ _TAG = "Privacy"
 _DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 2}
 
 
-class RetentionPolicy(Shape):
+class RetentionPolicySchema(Shape):
     """How long a tenant's data is kept, in days; null: the installation's default."""
 
     events_days: int | None
@@ -22,7 +22,7 @@ class RetentionPolicy(Shape):
     outbox_days: int | None
 
 
-class ErasedRows(Shape):
+class ErasedRowsSchema(Shape):
     """How many rows this request erased, by store."""
 
     notifications: int
@@ -34,16 +34,16 @@ class ErasedRows(Shape):
     dead_letters: int
 
 
-class Erasure(Shape):
+class ErasureSchema(Shape):
     """What was erased."""
 
     erasure_id: Id
     erased_until: Annotated[Time, Meta(description="What was accepted until then is erased, and sent no more.")]
     complete: Annotated[bool, Meta(description="false: there is more; ask again.")]
-    erased: ErasedRows
+    erased: ErasedRowsSchema
 
 
-class ExportedMessage(Shape):
+class ExportedMessageSchema(Shape):
     """A message in the sandbox."""
 
     id: str
@@ -57,16 +57,16 @@ class ExportedMessage(Shape):
     recorded_at: Time
 
 
-class ExportedEvent(EventWithTimeline):
+class ExportedEventSchema(EventWithTimelineSchema):
     """An event, what it carried while that is kept, and what was sent in the sandbox."""
 
     variables: dict[str, Any] | None
     payload: dict[str, Any] | None
-    dead_letters: list[DeadLetter]
-    messages: list[ExportedMessage]
+    dead_letters: list[DeadLetterSchema]
+    messages: list[ExportedMessageSchema]
 
 
-class ExportedNotification(Shape):
+class ExportedNotificationSchema(Shape):
     """A notification in the inbox."""
 
     id: Id
@@ -78,13 +78,13 @@ class ExportedNotification(Shape):
     read_at: Time | None
 
 
-class Export(Shape):
+class ExportSchema(Shape):
     """One page of all that is known of a recipient."""
 
     tenant_id: Id
     user_id: str
-    events: list[ExportedEvent]
-    inbox: list[ExportedNotification]
+    events: list[ExportedEventSchema]
+    inbox: list[ExportedNotificationSchema]
     next_cursor: str | None
 
 
@@ -94,7 +94,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/retention",
         "getRetention",
         "How long a tenant's data is kept",
-        {200: RetentionPolicy},
+        {200: RetentionPolicySchema},
         tag=_TAG,
     ),
     admin(
@@ -102,9 +102,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/retention",
         "setRetention",
         "Set how long a tenant's data is kept",
-        {200: RetentionPolicy},
+        {200: RetentionPolicySchema},
         tag=_TAG,
-        body=Retention,
+        body=RetentionBody,
         example=_DAYS,
         shown=_DAYS,
     ),
@@ -113,9 +113,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/recipients/erase",
         "eraseRecipient",
         "Erase all that is known of a recipient",
-        {200: Erasure},
+        {200: ErasureSchema},
         tag=_TAG,
-        body=Recipient,
+        body=RecipientBody,
         example={"user_id": "u1"},
     ),
     admin(
@@ -123,9 +123,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/recipients/export",
         "exportRecipient",
         "Show all that is known of a recipient, page by page",
-        {200: Export},
+        {200: ExportSchema},
         tag=_TAG,
-        body=ExportRequest,
+        body=ExportRequestBody,
         example={"user_id": "u1"},
     ),
 )

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.openapi.operations import HTML, Answer, Operation
-from gateway.openapi.values import AnyObject, OrqestraFault, Shape
+from gateway.openapi.operations import HTML, Operation, ResponseSpec
+from gateway.openapi.values import AnyObject, OrqestraFaultSchema, Shape
 
 _TAG = "Gateway"
 
 
-class Health(Shape):
+class HealthSchema(Shape):
     """What the gateway needs, and whether it is there."""
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
@@ -20,7 +20,7 @@ class Health(Shape):
 
 
 def _health(path: str, name: str, summary: str) -> Operation:
-    answers = {200: Answer(Health), 503: Answer(Health)}
+    answers = {200: ResponseSpec(HealthSchema), 503: ResponseSpec(HealthSchema)}
     return Operation("GET", path, name, summary, _TAG, answers)
 
 
@@ -33,16 +33,21 @@ OPERATIONS = (
         "openapi",
         "Get this document",
         _TAG,
-        {200: Answer(AnyObject), 500: Answer(OrqestraFault)},
+        {200: ResponseSpec(AnyObject), 500: ResponseSpec(OrqestraFaultSchema)},
     ),
-    Operation("GET", "/docs", "docs", "Show this document as a page", _TAG, {200: Answer(str, content_type=HTML)}),
+    Operation(
+        "GET", "/docs", "docs", "Show this document as a page", _TAG, {200: ResponseSpec(str, content_type=HTML)}
+    ),
     Operation(
         "GET",
         "/docs/{name}",
         "docsFile",
         "Get a file of that page",
         _TAG,
-        {200: Answer(description="The file."), 404: Answer(OrqestraFault, "There is no file with this name.")},
+        {
+            200: ResponseSpec(description="The file."),
+            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
+        },
     ),
     Operation(
         "GET",
@@ -51,13 +56,15 @@ OPERATIONS = (
         "The realtime hub's WebSocket",
         _TAG,
         {
-            101: Answer(description="From here on the hub speaks; use its official client."),
-            400: Answer(OrqestraFault, "The client asks for the protocol in protobuf; only JSON is spoken."),
-            403: Answer(OrqestraFault, "The page's origin is not allowed."),
-            426: Answer(OrqestraFault, headers={"Upgrade": "websocket"}),
-            429: Answer(OrqestraFault, "Too many connections from this address."),
-            502: Answer(OrqestraFault, "The hub is away."),
-            503: Answer(OrqestraFault, "Full, or draining."),
+            101: ResponseSpec(description="From here on the hub speaks; use its official client."),
+            400: ResponseSpec(
+                OrqestraFaultSchema, "The client asks for the protocol in protobuf; only JSON is spoken."
+            ),
+            403: ResponseSpec(OrqestraFaultSchema, "The page's origin is not allowed."),
+            426: ResponseSpec(OrqestraFaultSchema, headers={"Upgrade": "websocket"}),
+            429: ResponseSpec(OrqestraFaultSchema, "Too many connections from this address."),
+            502: ResponseSpec(OrqestraFaultSchema, "The hub is away."),
+            503: ResponseSpec(OrqestraFaultSchema, "Full, or draining."),
         },
     ),
 )

@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.admin.providers import ChangedProvider, NewProvider
+from gateway.admin.providers import ChangedProviderBody, NewProviderBody
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
 _TAG = "Providers"
 
 
-class Provider(Shape):
+class ProviderSchema(Shape):
     """Who carries a tenant's messages on one channel."""
 
     id: Id
@@ -25,18 +25,18 @@ class Provider(Shape):
     updated_at: Time
 
 
-class Closed(Shape):
+class ClosedSchema(Shape):
     """What came of encrypting one sort of secrets anew."""
 
     renewed: Annotated[int, Meta(ge=0)]
     unreadable: Annotated[list[Id], Meta(description="Whose secrets no key opens: providers, or tenants.")]
 
 
-class Renewed(Shape):
+class RenewedSchema(Shape):
     """What came of encrypting all secrets anew."""
 
-    providers: Closed
-    webhook_secrets: Closed
+    providers: ClosedSchema
+    webhook_secrets: ClosedSchema
 
 
 _NEW = {
@@ -53,10 +53,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/providers",
         "createProvider",
         "Add a provider",
-        {201: Provider},
+        {201: ProviderSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewProvider,
+        body=NewProviderBody,
         example=_NEW,
     ),
     admin(
@@ -64,7 +64,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/providers",
         "listProviders",
         "List a tenant's providers",
-        {200: Page[Provider]},
+        {200: PageSchema[ProviderSchema]},
         tag=_TAG,
         parameters=(_TENANT,),
     ),
@@ -73,18 +73,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "/encryption/renew",
         "renewEncryption",
         "Encrypt all credentials and webhook secrets with the first key",
-        {200: Renewed},
+        {200: RenewedSchema},
         tag=_TAG,
     ),
-    admin("GET", "/providers/{id}", "getProvider", "Read a provider", {200: Provider}, tag=_TAG, faults=(404,)),
+    admin("GET", "/providers/{id}", "getProvider", "Read a provider", {200: ProviderSchema}, tag=_TAG, faults=(404,)),
     admin(
         "PATCH",
         "/providers/{id}",
         "changeProvider",
         "Change a provider, its credentials among them",
-        {200: Provider},
+        {200: ProviderSchema},
         tag=_TAG,
-        body=ChangedProvider,
+        body=ChangedProviderBody,
         example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
     admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG),

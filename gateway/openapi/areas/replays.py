@@ -4,21 +4,21 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.replay import STATES, STATUSES, EventReplay, NewReplay
+from gateway.admin.replay import STATES, STATUSES, EventReplayBody, NewReplayBody
 from gateway.openapi.operations import PAGING, Operation, admin, filters
-from gateway.openapi.values import Id, Page, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Time
 
 _TAG = "Replays"
 
 
-class ReplayedEvent(Shape):
+class ReplayedEventSchema(Shape):
     """A new event, and which one it is a replay of."""
 
     event_id: Id
     replay_of: Id
 
 
-class Replay(Shape):
+class ReplaySchema(Shape):
     """A tenant's events of some time, on their way again."""
 
     id: Id
@@ -42,10 +42,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/events/{id}/replay",
         "replayEvent",
         "Send an event again",
-        {202: ReplayedEvent},
+        {202: ReplayedEventSchema},
         tag=_TAG,
         faults=(409,),
-        body=EventReplay,
+        body=EventReplayBody,
         example={"channels": ["EMAIL"]},
     ),
     admin(
@@ -53,10 +53,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/replays",
         "startReplay",
         "Send everything since a time again",
-        {202: Replay},
+        {202: ReplaySchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewReplay,
+        body=NewReplayBody,
         example={
             "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
             "since": "2026-04-22T12:00:00Z",
@@ -68,17 +68,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "/replays",
         "listReplays",
         "List replays",
-        {200: Page[Replay]},
+        {200: PageSchema[ReplaySchema]},
         tag=_TAG,
         parameters=(*filters("tenant_id"), *PAGING),
     ),
-    admin("GET", "/replays/{id}", "getReplay", "Tell how far one has come", {200: Replay}, tag=_TAG),
+    admin("GET", "/replays/{id}", "getReplay", "Tell how far one has come", {200: ReplaySchema}, tag=_TAG),
     admin(
         "POST",
         "/replays/{id}/cancel",
         "cancelReplay",
         "Stop one",
-        {200: Replay},
+        {200: ReplaySchema},
         tag=_TAG,
         faults=(409,),
     ),

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.suppressions import REASONS, NewSuppression
+from gateway.admin.suppressions import REASONS, NewSuppressionBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import Id, Page, Shape, Text, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Text, Time
 
 _TAG = "Suppressions"
 
@@ -14,7 +14,7 @@ Reason = Annotated[str, Meta(extra_json_schema={"enum": list(REASONS)})]
 SuppressedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["EMAIL", "SMS"]})]
 
 
-class Suppression(Shape):
+class SuppressionSchema(Shape):
     """An address that gets nothing more of a tenant on one channel; unsubscribed: no more subscribed mail."""
 
     id: Id
@@ -27,7 +27,7 @@ class Suppression(Shape):
     created_at: Time
 
 
-class Callback(Shape):
+class CallbackSchema(Shape):
     """Where a provider is to send its delivery reports."""
 
     url: Annotated[str, Meta(description="Without scheme and host while CLARION_PUBLIC_URL is not set.")]
@@ -49,10 +49,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/suppressions",
         "createSuppression",
         "Suppress an address",
-        {201: Suppression},
+        {201: SuppressionSchema},
         tag=_TAG,
         faults=(404,),
-        body=NewSuppression,
+        body=NewSuppressionBody,
         example=_NEW,
     ),
     admin(
@@ -60,7 +60,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/suppressions",
         "listSuppressions",
         "List suppressions, newest first",
-        {200: Page[Suppression]},
+        {200: PageSchema[SuppressionSchema]},
         tag=_TAG,
         parameters=(
             *filters("tenant_id", "channel", "reason"),
@@ -74,7 +74,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/providers/{id}/callback",
         "getProviderCallback",
         "Where a provider sends its delivery reports",
-        {200: Callback},
+        {200: CallbackSchema},
         tag="Providers",
     ),
 )

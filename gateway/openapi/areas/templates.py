@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.admin.drafts import Draft, TestSend
-from gateway.admin.parts import NewPart
-from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
+from gateway.admin.drafts import DraftBody, TestSendBody
+from gateway.admin.parts import NewPartBody
+from gateway.admin.templates import PART_KINDS, NewLocaleBody, NewTemplateBody
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import NO_NUL, Channel, Flag, Id, Page, Shape, Time
+from gateway.openapi.values import NO_NUL, Channel, Flag, Id, PageSchema, Shape, Time
 
 _TAG = "Templates"
 
@@ -16,7 +16,7 @@ Locale = Annotated[str, Meta(examples=["pt-BR"])]
 PartKind = Annotated[str, Meta(extra_json_schema={"enum": list(PART_KINDS)})]
 
 
-class PinnedPart(Shape):
+class PinnedPartSchema(Shape):
     """A layout's or partial's version that a template version is rendered with, for ever."""
 
     id: Id
@@ -25,7 +25,7 @@ class PinnedPart(Shape):
     version: int
 
 
-class Template(Shape):
+class TemplateSchema(Shape):
     """A version of a template."""
 
     id: Id
@@ -38,7 +38,7 @@ class Template(Shape):
     preheader: str
     body: str
     layout: str | None
-    parts: list[PinnedPart]
+    parts: list[PinnedPartSchema]
     push_namespace: str
     subscribed: Annotated[bool, Meta(description="Mail that its reader may unsubscribe from.")]
     active: bool
@@ -46,14 +46,14 @@ class Template(Shape):
     activated_at: Annotated[Time | None, Meta(description="null: never.")]
 
 
-class Sms(Shape):
+class SmsSchema(Shape):
     """What an SMS is billed as."""
 
     segments: int
     encoding: Annotated[str, Meta(extra_json_schema={"enum": ["GSM-7", "UCS-2"]})]
 
 
-class Content(Shape):
+class ContentSchema(Shape):
     """A rendered message."""
 
     subject: str
@@ -62,10 +62,10 @@ class Content(Shape):
     text: str
     title: str
     body: str
-    sms: Sms | None
+    sms: SmsSchema | None
 
 
-class MissingVariable(Shape):
+class MissingVariableSchema(Shape):
     """What the template asks for and the data does not have."""
 
     name: str
@@ -73,25 +73,25 @@ class MissingVariable(Shape):
     line: int | None
 
 
-class NotSent(Shape):
+class NotSentSchema(Shape):
     """Why what was rendered would not be sent."""
 
     reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
     detail: str
 
 
-class Report(Shape):
+class ReportSchema(Shape):
     """What there is to say about a preview."""
 
     format: Annotated[str, Meta(extra_json_schema={"enum": ["mjml", "html", "text"]})]
     size_bytes: int
     clipped_by_gmail: Annotated[bool, Meta(description="More than 102 KiB of HTML.")]
-    missing: list[MissingVariable]
+    missing: list[MissingVariableSchema]
     unused: list[str]
-    not_sent: Annotated[NotSent | None, Meta(description="null: it would be sent.")]
+    not_sent: Annotated[NotSentSchema | None, Meta(description="null: it would be sent.")]
 
 
-class TemplateFault(Shape):
+class TemplateFaultSchema(Shape):
     """A place in a template that cannot be right."""
 
     field: Annotated[str, Meta(examples=["body", "partials.footer"])]
@@ -99,46 +99,46 @@ class TemplateFault(Shape):
     detail: str
 
 
-class RenderFailure(Shape):
+class RenderFailureSchema(Shape):
     """Why it cannot be rendered."""
 
     reason: str
     detail: str
-    errors: list[TemplateFault]
+    errors: list[TemplateFaultSchema]
 
 
-class Preview(Shape):
+class PreviewSchema(Shape):
     """Either what would be sent, or why nothing would."""
 
-    content: Content | UnsetType = UNSET
-    report: Report | UnsetType = UNSET
-    failure: RenderFailure | UnsetType = UNSET
+    content: ContentSchema | UnsetType = UNSET
+    report: ReportSchema | UnsetType = UNSET
+    failure: RenderFailureSchema | UnsetType = UNSET
 
 
-class Numbered(Shape):
+class NumberedSchema(Shape):
     """A version, by its number."""
 
     id: Id
     version: int
 
 
-class Diff(Shape, rename={"from_": "from"}):
+class DiffSchema(Shape, rename={"from_": "from"}):
     """What differs between two versions."""
 
-    from_: Numbered
-    to: Numbered
+    from_: NumberedSchema
+    to: NumberedSchema
     changed: list[str]
     unified: str
 
 
-class TestSent(Shape):
+class TestSentSchema(Shape):
     """A test under way: its event."""
 
     event_id: Id
     template_version_id: Id
 
 
-class Part(Shape):
+class PartSchema(Shape):
     """A version of a layout or a partial."""
 
     id: Id
@@ -150,23 +150,23 @@ class Part(Shape):
     created_at: Time
 
 
-class ApplyFailure(Shape):
+class ApplyFailureSchema(Shape):
     """A template that was left as it is."""
 
     id: Id
     detail: str
 
 
-class Applied(Shape):
+class AppliedSchema(Shape):
     """What became of the templates that used an older version."""
 
-    updated: list[Template]
-    failed: list[ApplyFailure]
+    updated: list[TemplateSchema]
+    failed: list[ApplyFailureSchema]
     more: Annotated[bool, Meta(description="There are others: call again with next_cursor.")]
     next_cursor: Annotated[str | None, Meta(description="The ?cursor= of the next call, behind those that failed.")]
 
 
-class DefaultLocale(Shape):
+class DefaultLocaleSchema(Shape):
     """The language that a tenant's templates fall back to."""
 
     locale: Locale | None
@@ -194,31 +194,39 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates",
         "createTemplate",
         "Add a version",
-        {201: Template},
+        {201: TemplateSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewTemplate,
+        body=NewTemplateBody,
         example=_NEW,
     ),
-    admin("GET", "/templates", "listTemplates", "List versions", {200: Page[Template]}, tag=_TAG, parameters=_QUERY),
+    admin(
+        "GET",
+        "/templates",
+        "listTemplates",
+        "List versions",
+        {200: PageSchema[TemplateSchema]},
+        tag=_TAG,
+        parameters=_QUERY,
+    ),
     admin(
         "POST",
         "/templates/preview",
         "previewTemplate",
         "Render what is not saved",
-        {200: Preview},
+        {200: PreviewSchema},
         tag=_TAG,
         faults=(404,),
-        body=Draft,
+        body=DraftBody,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),
-    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG),
+    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: TemplateSchema}, tag=_TAG),
     admin(
         "POST",
         "/templates/{id}/activate",
         "activateTemplate",
         "Make it the active version; of an earlier one: roll back",
-        {200: Template},
+        {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -227,7 +235,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates/{id}/deactivate",
         "deactivateTemplate",
         "Stop using it",
-        {200: Template},
+        {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -236,7 +244,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates/{id}/diff",
         "diffTemplates",
         "Compare two versions",
-        {200: Diff},
+        {200: DiffSchema},
         tag=_TAG,
         parameters=(Parameter("against", Id, "The older version's id.", required=True),),
     ),
@@ -245,7 +253,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates/{id}/refresh",
         "refreshTemplate",
         "Add a version with the layout and partials of today",
-        {201: Template},
+        {201: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -254,10 +262,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates/{id}/test",
         "testTemplate",
         "Send it to one address, marked as a test",
-        {202: TestSent},
+        {202: TestSentSchema},
         tag=_TAG,
         faults=(409, 429),
-        body=TestSend,
+        body=TestSendBody,
         example={"recipient": {"email": "ada@example.com"}, "variables": {"orderId": 7}},
     ),
     admin(
@@ -265,10 +273,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/template-parts",
         "createTemplatePart",
         "Add a version of a layout or partial",
-        {201: Part},
+        {201: PartSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewPart,
+        body=NewPartBody,
         example=_PART,
     ),
     admin(
@@ -276,17 +284,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "/template-parts",
         "listTemplateParts",
         "List versions of layouts and partials",
-        {200: Page[Part]},
+        {200: PageSchema[PartSchema]},
         tag=_TAG,
         parameters=_PART_QUERY,
     ),
-    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG),
+    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: PartSchema}, tag=_TAG),
     admin(
         "POST",
         "/template-parts/{id}/apply",
         "applyTemplatePart",
         "Bring the active templates that use it up to date",
-        {200: Applied},
+        {200: AppliedSchema},
         tag=_TAG,
         parameters=(CURSOR,),
         faults=(409,),
@@ -296,7 +304,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/locale",
         "getLocale",
         "Get the default language",
-        {200: DefaultLocale},
+        {200: DefaultLocaleSchema},
         tag=_TAG,
     ),
     admin(
@@ -304,9 +312,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/locale",
         "setLocale",
         "Set the default language; empty: none",
-        {200: DefaultLocale},
+        {200: DefaultLocaleSchema},
         tag=_TAG,
-        body=NewLocale,
+        body=NewLocaleBody,
         example={"locale": "pt-BR"},
     ),
 )

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.tenants import ContentKey, NewTenant, NewWebhookSecret, Revocation, TenantChange
+from gateway.admin.tenants import ContentKey, NewTenantBody, NewWebhookSecretBody, RevocationBody, TenantChangeBody
 from gateway.openapi.operations import PAGING, Operation, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
 _TAG = "Tenants"
 
 
-class WebhookSecret(Shape):
+class WebhookSecretSchema(Shape):
     """A secret that is valid. valid_until is null for the current one."""
 
     last4: str
@@ -19,7 +19,7 @@ class WebhookSecret(Shape):
     valid_until: Time | None
 
 
-class Tenant(Shape):
+class TenantSchema(Shape):
     """A customer: what its events may do, and who its mail is from."""
 
     id: Id
@@ -41,17 +41,17 @@ class Tenant(Shape):
     rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
     daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
     content_key: ContentKey
-    webhook_secrets: list[WebhookSecret]
+    webhook_secrets: list[WebhookSecretSchema]
     created_at: Time
 
 
-class TenantWithKey(Tenant):
+class TenantWithKeySchema(TenantSchema):
     """A tenant with its new key, which is in no other answer."""
 
     api_key: str
 
 
-class TenantWithSecret(Tenant):
+class TenantWithSecretSchema(TenantSchema):
     """A tenant with its new webhook secret, which is in no other answer."""
 
     webhook_secret: str
@@ -65,22 +65,24 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants",
         "createTenant",
         "Create a tenant",
-        {201: TenantWithKey},
+        {201: TenantWithKeySchema},
         tag=_TAG,
         faults=(404,),
-        body=NewTenant,
+        body=NewTenantBody,
         example=_NEW,
     ),
-    admin("GET", "/tenants", "listTenants", "List tenants", {200: Page[Tenant]}, tag=_TAG, parameters=PAGING),
-    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: Tenant}, tag=_TAG),
+    admin(
+        "GET", "/tenants", "listTenants", "List tenants", {200: PageSchema[TenantSchema]}, tag=_TAG, parameters=PAGING
+    ),
+    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: TenantSchema}, tag=_TAG),
     admin(
         "PATCH",
         "/tenants/{id}",
         "changeTenant",
         "Change what the body names",
-        {200: Tenant},
+        {200: TenantSchema},
         tag=_TAG,
-        body=TenantChange,
+        body=TenantChangeBody,
         example={"delivery_channels": ["EMAIL", "PUSH"]},
     ),
     admin(
@@ -88,7 +90,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}",
         "deactivateTenant",
         "Shut a tenant out; nothing is deleted",
-        {200: Tenant},
+        {200: TenantSchema},
         tag=_TAG,
     ),
     admin(
@@ -96,7 +98,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/rotate-key",
         "rotateKey",
         "Give a new key; the old one ends",
-        {200: TenantWithKey},
+        {200: TenantWithKeySchema},
         tag=_TAG,
     ),
     admin(
@@ -104,10 +106,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/webhook-secret",
         "rotateWebhookSecret",
         "Give a webhook secret: from now on events must be signed",
-        {201: TenantWithSecret},
+        {201: TenantWithSecretSchema},
         tag=_TAG,
         faults=(409,),
-        body=NewWebhookSecret,
+        body=NewWebhookSecretBody,
         example={"overlap_s": 86400},
     ),
     admin(
@@ -115,7 +117,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/webhook-secret",
         "deleteWebhookSecrets",
         "End the webhook secrets: nothing need be signed any more",
-        {200: Tenant},
+        {200: TenantSchema},
         tag=_TAG,
     ),
     admin(
@@ -125,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "End the realtime tokens of a user, or of all",
         {204: None},
         tag=_TAG,
-        body=Revocation,
+        body=RevocationBody,
         example={"user_id": "u1"},
     ),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from stack import processes
-from stack.state import State
+from stack.state import StackState
 
 
 def _smoke(data: Path) -> "subprocess.CompletedProcess[str]":
@@ -25,7 +25,7 @@ def _smoke(data: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_a_stack_that_is_still_starting(tmp_path: Path) -> None:
     """One sentence says to wait, and no traceback that its gateway does not listen yet."""
-    state = State(
+    state = StackState(
         ready=False,
         pid=os.getpid(),
         data=str(tmp_path),

@@ -6,13 +6,13 @@ import pytest
 
 from stack.client import shell_exports
 from stack.faults import StackError
-from stack.state import State
+from stack.state import StackState
 
 _HOSTILE = '/home/o\'neil/a "b" $(touch x) `y` \\ ü\n/.clarion'
 
 
-def _state() -> State:
-    return State(
+def _state() -> StackState:
+    return StackState(
         ready=True,
         pid=1,
         data=_HOSTILE,

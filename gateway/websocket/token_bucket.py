@@ -6,7 +6,7 @@ from collections.abc import Callable
 Now = Callable[[], float]
 
 
-class Bucket:
+class TokenBucket:
     """Starts full."""
 
     __slots__ = ("_at", "_burst", "_left", "_now", "_per_second")

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, when, and what was answered."""
+"""Searching the audit log: who changed what, when, and with what result."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from gateway.replies import json_reply
 
 
 class AuditRoutes:
-    """Answers from ingest's AuditService."""
+    """Handlers of /audit, which ask ingest's AuditService."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients

@@ -1,4 +1,4 @@
-"""Layouts and partials: what templates are made of beside their own body."""
+"""Layouts and partials, which templates include."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.replies import json_reply
 
 
 class NewPartBody(forms.Body):
-    """POST /template-parts. No tenant_id: the platform's, for every tenant that has none of this name."""
+    """POST /template-parts. Without tenant_id: shared by all tenants that have no own one with this name."""
 
     kind: str
     name: str
@@ -21,13 +21,13 @@ class NewPartBody(forms.Body):
 
 
 class PartRoutes:
-    """Answers from render."""
+    """Handlers that ask render."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def create(self, request: web.Request) -> web.Response:
-        """Add a version. Templates saved from now on get it; others when it is applied."""
+        """Create a version. Templates saved from now on use it, existing ones after `apply`."""
         body = await forms.read(request, NewPartBody)
         kind = _kind(body.kind)
         if body.tenant_id:
@@ -57,7 +57,7 @@ class PartRoutes:
         return json_reply(_part(answer.part))
 
     async def apply(self, request: web.Request) -> web.Response:
-        """Bring the active templates that use an older version up to date."""
+        """Update the active templates that use an older version."""
         wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request), cursor=forms.text(request, "cursor"))
         answer = await self._clients.call(self._clients.parts.ApplyPart, wire, deadline=TRY_DEADLINE_S)
         return json_reply(

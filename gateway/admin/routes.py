@@ -1,4 +1,4 @@
-"""The admin API's paths, and who answers them."""
+"""The paths of the admin API and their handlers."""
 
 import functools
 
@@ -27,29 +27,29 @@ from runtime.errors import ClarionError, Code
 
 _BASE = "/api/v1/admin"
 _READING = frozenset({"GET", "HEAD"})
-# A POST only for its body: nothing is changed, so the audit log need not hear of it.
+# This POST changes nothing, so it is not recorded in the audit log.
 _ASKING = frozenset({_BASE + "/templates/preview"})
 
 
 def add_routes(
     app: web.Application, clients: Clients, authenticator: CachedAuthenticator, operators: Operators
 ) -> None:
-    """Serve the operator's API."""
+    """Serve the admin API."""
     protect = guard(operators, Auditor(clients), authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
     for method, path, handler in _routes(clients, authenticator):
-        paths.setdefault(_BASE + path, []).append((method, _asked_rightly(handler, (method, path))))
+        paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
             app.router.add_route(method, path, protect(handler, writes=writes))
-        # So that another method of /templates/preview is not one of a template called preview.
+        # Without it, GET /templates/preview would ask for a template with the id "preview".
         app.router.add_route("*", path, protect(_not_allowed, writes=False))
-    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing, writes=False))
+    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
 
 
-def _asked_rightly(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
-    """Refuse a query that the route does not take before its handler sees it."""
+def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
+    """Return the handler with its query checked first: parameters that the route does not take are refused."""
     known, may_be_empty = PARAMETERS.get(route, ()), MAY_BE_EMPTY.get(route, ())
 
     @functools.wraps(handler)
@@ -60,14 +60,14 @@ def _asked_rightly(handler: RequestHandler, route: tuple[str, str]) -> RequestHa
     return handling
 
 
-async def _nothing(_request: web.Request) -> web.StreamResponse:
-    raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
+async def _not_found(_request: web.Request) -> web.StreamResponse:
+    raise ClarionError(Code.NOT_FOUND, "The admin API has no such path. See /docs for the ones it has.")
 
 
 async def _not_allowed(request: web.Request) -> web.StreamResponse:
     routes = request.match_info.route.resource or ()
     named = ", ".join(sorted({route.method for route in routes} - {"*"}))
-    answer = problem(405, "method-not-allowed", "Another method is needed", f"This path takes {named}.")
+    answer = problem(405, "method-not-allowed", "Method not allowed", f"Use one of the methods of this path: {named}.")
     answer.headers["Allow"] = named
     return answer
 

@@ -17,13 +17,22 @@ from gateway.openapi.values import OrqestraFaultSchema
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _SECURITY = {
-    "tenantKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A tenant's key."},
+    "tenantKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "The API key of a tenant. It is shown once, when the tenant is created or the key is rotated.",
+    },
     "realtimeToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A realtime token, for the inbox of the one user whom it was issued for.",
+        "description": "A realtime token. It opens the inbox of the user that it was issued for.",
     },
-    "operator": {"type": "http", "scheme": "bearer", "description": "An operator's admin token."},
+    "operator": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
+    },
 }
 _ANY_ID = {"type": "string", "minLength": 1}
 _OUR_ID = {"type": "string", "format": "uuid"}
@@ -32,19 +41,19 @@ _SUFFIX = re.compile(r"(?<=[a-z])(?:Body|Schema)(?=[_\[\]]|$)")
 _NAMING = ("$ref", "title")
 _TRACE = {
     "X-Trace-Id": {
-        "description": "The trace that this answer's log lines carry: the caller's, or a new one.",
+        "description": "The trace id in the log lines of this request: the caller's, or a new one.",
         "required": True,
         "schema": {"type": "string"},
     }
 }
 
 
-# Whatever the route: nobody's handler sees such a request.
-_ALWAYS = {417: ResponseSpec(OrqestraFaultSchema, "Of expectations only `100-continue` is met.")}
+# The server refuses such a request before any handler sees it.
+_ALWAYS = {417: ResponseSpec(OrqestraFaultSchema, "The header `Expect` may only be `100-continue`.")}
 
 
 def operations() -> list[Operation]:
-    """Return every operation, area by area: what customers call before all else."""
+    """Return every operation, area by area. The API that customers call comes first."""
     names = sorted(
         (module.name for module in pkgutil.iter_modules(areas.__path__)), key=lambda name: name != "orqestra"
     )
@@ -56,7 +65,7 @@ def operations() -> list[Operation]:
 
 @functools.cache
 def document() -> Mapping[str, Any]:
-    """Return the document. Not to be changed."""
+    """Return the document. Callers must not change it."""
     found = operations()
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
@@ -68,10 +77,10 @@ def document() -> Mapping[str, Any]:
             "title": "Clarion",
             "version": "1",
             "description": (
-                "Every public route of the gateway: what it takes, and all that it answers. A query parameter that"
-                " an operation does not list is refused with 422 below `/api/v1/`, and so is one that stands twice,"
-                " or that is empty where its schema does not allow it. Each operation takes an X-Trace-Id, makes one"
-                " where there is none, and answers with it."
+                "Every public route of the gateway, with all its responses. Below `/api/v1/` a query parameter is"
+                " refused with 422 if the operation does not list it, if it is given twice, or if it is empty and"
+                " its schema does not allow that. Send an `X-Trace-Id` with any request to find it in the logs;"
+                " without one the gateway creates one. Every response returns it."
             ),
         },
         "servers": [{"url": "/"}],

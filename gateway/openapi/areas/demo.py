@@ -11,7 +11,7 @@ _TAG = "Demo"
 
 
 class SessionSchema(Shape):
-    """What the demo page connects with."""
+    """What the demo page needs to connect to the realtime hub."""
 
     tenant_id: str
     user_id: str
@@ -20,13 +20,13 @@ class SessionSchema(Shape):
 
 
 class SorrySchema(Shape):
-    """Why there is nothing."""
+    """Why the request failed."""
 
     message: str
 
 
 class OutboxMessageSchema(Shape):
-    """What a sandbox provider was given."""
+    """A message that a sandbox provider received."""
 
     id: str
     event_id: str
@@ -37,14 +37,14 @@ class OutboxMessageSchema(Shape):
     reply_to: str
     subject: str
     text: str
-    html: Annotated[str, Meta(description="Empty in a list; whole where one event was asked for.")]
+    html: Annotated[str, Meta(description="Empty in a list of several events; present when event_id is given.")]
     via: str
     trace_id: str
     recorded_at: Time
 
 
 class OutboxPageSchema(Shape):
-    """Newest first."""
+    """A page of messages, newest first."""
 
     messages: list[OutboxMessageSchema]
     next_cursor: str | None
@@ -58,23 +58,29 @@ _QUERY = (
 )
 
 OPERATIONS = (
-    Operation("GET", "/demo", "demoPage", "A bell with an inbox", _TAG, {200: _PAGE}),
+    Operation("GET", "/demo", "demoPage", "Show the demo inbox", _TAG, {200: _PAGE}),
     Operation(
         "POST",
         "/demo/session",
         "demoSession",
-        "A token of the demo user",
+        "Get a realtime token for the demo user",
         _TAG,
         {200: ResponseSpec(SessionSchema), 404: ResponseSpec(SorrySchema), 503: ResponseSpec(SorrySchema)},
     ),
     Operation(
-        "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 422: _PAGE, 503: _PAGE}, parameters=_QUERY
+        "GET",
+        "/demo/outbox",
+        "demoOutbox",
+        "Show the outbox",
+        _TAG,
+        {200: _PAGE, 422: _PAGE, 503: _PAGE},
+        parameters=_QUERY,
     ),
     Operation(
         "GET",
         "/demo/outbox.json",
         "demoOutboxJson",
-        "The outbox for programs",
+        "List the outbox as JSON",
         _TAG,
         {
             200: ResponseSpec(OutboxPageSchema),
@@ -84,12 +90,14 @@ OPERATIONS = (
         },
         parameters=_QUERY,
     ),
-    Operation("GET", "/demo/outbox/{id}", "demoMessage", "One message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}),
+    Operation(
+        "GET", "/demo/outbox/{id}", "demoMessage", "Show one message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}
+    ),
     Operation(
         "GET",
         "/demo/outbox/{id}/html",
         "demoMessageHtml",
-        "A mail's own markup",
+        "Get the HTML of an e-mail",
         _TAG,
         {200: _PAGE, 404: _PAGE, 503: _PAGE},
     ),
@@ -97,11 +105,11 @@ OPERATIONS = (
         "GET",
         "/demo/{name}",
         "demoFile",
-        "A file of the demo page",
+        "Get a file of the demo page",
         _TAG,
         {
             200: ResponseSpec(description="The file."),
-            404: ResponseSpec(OrqestraFaultSchema, "There is no file of this name."),
+            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
         },
     ),
 )

@@ -1,4 +1,4 @@
-"""What became of events."""
+"""Events: search, timelines, dead letters, and a dry run of routing."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ _TAG = "Events"
 
 
 class EventRecipientSchema(Shape):
-    """Who was told."""
+    """The recipient of an event."""
 
     user_id: str
     email: str | None
@@ -39,10 +39,12 @@ class EventSchema(Shape):
     caller_event_id: str | None
     recipient: EventRecipientSchema
     trace_id: str
-    test: Annotated[bool, Meta(description="Sent by an operator to try a template.")]
-    replay_of: Annotated[Id | None, Meta(description="The event that this one is a replay of.")]
+    test: Annotated[bool, Meta(description="true: an operator sent it to test a template.")]
+    replay_of: Annotated[
+        Id | None, Meta(description="The id of the event that this one repeats; null: it is not a replay.")
+    ]
     accepted_at: Time | None
-    finished_at: Annotated[Time | None, Meta(description="null while something is still to do.")]
+    finished_at: Annotated[Time | None, Meta(description="null: some deliveries are not finished yet.")]
     deliveries: list[DeliverySchema]
 
 
@@ -60,11 +62,11 @@ class StepSchema(Shape):
     channel: Channel | None
     attempt: int | None
     provider: str | None
-    provider_id: Annotated[str | None, Meta(description="Which of the tenant's providers was asked.")]
-    provider_message_id: Annotated[str | None, Meta(description="The provider's own id of the message.")]
+    provider_id: Annotated[str | None, Meta(description="The tenant's provider that was used.")]
+    provider_message_id: Annotated[str | None, Meta(description="The provider's own id for the message.")]
     next_attempt_at: Time | None
-    template_version_id: Annotated[str | None, Meta(description='Of "queued" and "skipped".')]
-    sms: Annotated[SmsSchema | None, Meta(description="What it is billed as, or would be.")]
+    template_version_id: Annotated[str | None, Meta(description='Present in the steps "queued" and "skipped".')]
+    sms: Annotated[SmsSchema | None, Meta(description="How many segments the text message is billed as.")]
 
 
 class EventWithTimelineSchema(EventSchema):
@@ -74,7 +76,7 @@ class EventWithTimelineSchema(EventSchema):
 
 
 class DeadLetterSchema(Shape):
-    """A delivery whose last try failed."""
+    """A delivery whose last attempt failed."""
 
     delivery_id: Id
     event_id: Id
@@ -86,14 +88,14 @@ class DeadLetterSchema(Shape):
 
 
 class DeadLetterReplaySchema(Shape):
-    """It is on its way again."""
+    """The delivery is queued again."""
 
     delivery_id: str
     replayed: bool
 
 
 class PlannedDeliverySchema(Shape):
-    """What would be sent, or why not."""
+    """A delivery as routing would plan it, or the reason why it would be skipped."""
 
     channel: Channel
     status: Status | None
@@ -104,7 +106,7 @@ class PlannedDeliverySchema(Shape):
 
 
 class ExplanationSchema(Shape):
-    """What would become of an event."""
+    """The deliveries that routing would plan for an event."""
 
     deliveries: list[PlannedDeliverySchema]
     reason: str | None
@@ -112,22 +114,28 @@ class ExplanationSchema(Shape):
 
 _SEARCH = (
     *filters("tenant_id", "event_type"),
-    Parameter("recipient", Text, "User id, address or number."),
-    Parameter("status", Status, "Of one of its deliveries."),
+    Parameter("recipient", Text, "The recipient's user id, e-mail address or phone number."),
+    Parameter("status", Status, "Only events with a delivery in this status."),
     SINCE,
     UNTIL,
-    Parameter("event_id", Text, "Ours, or the caller's eventId."),
+    Parameter("event_id", Text, "Clarion's event id, or the caller's eventId."),
     *PAGING,
 )
 _EXPLAIN = (
     Parameter("tenant_id", Id, required=True),
     *filters("event_type", "user_id", "email", "phone", "locale"),
-    Parameter("channels", Text, "EMAIL,SMS,PUSH or some of them."),
+    Parameter("channels", Text, "A list separated by commas, such as `EMAIL,PUSH`. Absent: all channels."),
 )
 
 OPERATIONS: tuple[Operation, ...] = (
     admin(
-        "GET", "/events", "searchEvents", "Search events", {200: PageSchema[EventSchema]}, tag=_TAG, parameters=_SEARCH
+        "GET",
+        "/events",
+        "searchEvents",
+        "Search events, newest first",
+        {200: PageSchema[EventSchema]},
+        tag=_TAG,
+        parameters=_SEARCH,
     ),
     admin(
         "GET",
@@ -141,7 +149,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/dead-letters",
         "listDeadLetters",
-        "List dead letters",
+        "List dead letters, newest first",
         {200: PageSchema[DeadLetterSchema]},
         tag=_TAG,
         parameters=(*filters("tenant_id"), *PAGING),
@@ -150,7 +158,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/dead-letters/{id}/replay",
         "replayDeadLetter",
-        "Send a dead letter again",
+        "Replay a dead letter",
         {202: DeadLetterReplaySchema},
         tag=_TAG,
     ),
@@ -158,7 +166,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/route-explain",
         "explainRoute",
-        "Tell what would become of an event",
+        "Explain how an event would be routed; nothing is sent",
         {200: ExplanationSchema},
         tag=_TAG,
         faults=(404,),

@@ -24,7 +24,7 @@ _Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, exam
 
 
 class PayloadSchema(OpenShape):
-    """Who is told. Other keys are kept: templates find in them what is missing in variables."""
+    """The recipient. Other keys are kept: templates read from them what `variables` does not hold."""
 
     userId: _Id  # noqa: N815 - the dialect's names
     recipientEmail: _Email | UnsetType | None = UNSET  # noqa: N815
@@ -32,7 +32,7 @@ class PayloadSchema(OpenShape):
 
 
 class TriggerSchema(OpenShape):
-    """An event. null counts as absent; unknown keys are ignored."""
+    """An event. A field that is null counts as absent. Unknown keys are ignored."""
 
     eventType: _Id  # noqa: N815
     payload: PayloadSchema
@@ -42,27 +42,27 @@ class TriggerSchema(OpenShape):
 
 
 class TriggeredSchema(Shape):
-    """The event is stored; a repeat gets the first one's answer, whatever its body."""
+    """The event is stored. A repeated call gets the response of the first one, whatever its body."""
 
     success: Annotated[bool, Meta(extra_json_schema={"const": True})]
     message: str
 
 
 class TokenRequestSchema(OpenShape):
-    """Whose token."""
+    """The user that the token is for."""
 
     userId: _Id  # noqa: N815
 
 
 class RealtimeTokenSchema(Shape):
-    """What a browser connects with, and the channels it may subscribe to."""
+    """The token that a browser connects with, and the channels it may subscribe to."""
 
     token: str
     channels: list[str]
 
 
 class NotificationSchema(Shape):
-    """One entry of an inbox. title and body are plain text that may hold anything."""
+    """One notification in an inbox. title and body are plain text: escape them before you show them as HTML."""
 
     id: str
     type: str
@@ -73,7 +73,7 @@ class NotificationSchema(Shape):
 
 
 class NotificationsSchema(Shape):
-    """A page of an inbox, newest first; success is false, and data empty, where it is not the caller's."""
+    """A page of an inbox, newest first. If the inbox is not the caller's, success is false and data is empty."""
 
     success: bool
     data: list[NotificationSchema]
@@ -81,15 +81,15 @@ class NotificationsSchema(Shape):
 
 
 class UnreadSchema(Shape):
-    """How many are unread."""
+    """The number of unread notifications."""
 
     success: bool
-    unread: Annotated[int, Meta(ge=0, le=10_000, description="More are counted as 10,000.")]
+    unread: Annotated[int, Meta(ge=0, le=10_000, description="At most 10,000, also if there are more.")]
     message: str | UnsetType = UNSET
 
 
 class MarkedSchema(Shape):
-    """success is false where there is no such notification of the caller's."""
+    """success is false if the caller has no notification with this id."""
 
     success: bool
     message: str | UnsetType = UNSET
@@ -112,26 +112,24 @@ _NOTIFICATION = {
 _KEY = Parameter(
     "X-Idempotency-Key",
     Annotated[str, Meta(min_length=1, max_length=255, pattern="^[!-~]+$")],
-    "The same key within 24 hours is the same event: a repeat gets the first one's answer, whatever its body.",
+    "A second call with the same key within 24 hours creates no event: it gets the response of the first call.",
     place="header",
 )
 _SIGNATURE = Parameter(
     "X-Orqestra-Signature",
     str,
-    "Hex HMAC-SHA256 over the body as sent. Needed where the tenant has a webhook secret, else not looked at.",
+    "HMAC-SHA256 of the body as sent, in hexadecimal. Required if the tenant has a webhook secret, else ignored.",
     place="header",
 )
 _TRACE = (
     Parameter(
         "X-Trace-Id",
         str,
-        "Your trace id: it goes with the event to its last log line, and comes back. Of it count the first 128 visible "
-        "ASCII characters.",
+        "Your trace id. It is logged with the event at each step, and returned. The first 128 visible ASCII characters "
+        "are used.",
         place="header",
     ),
-    Parameter(
-        "traceparent", str, "W3C trace context; its trace id counts where there is no X-Trace-Id.", place="header"
-    ),
+    Parameter("traceparent", str, "W3C trace context. Its trace id is used if there is no X-Trace-Id.", place="header"),
 )
 _PAGING = (
     Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default),
@@ -149,8 +147,8 @@ OPERATIONS = (
         {
             200: ResponseSpec(
                 TriggeredSchema,
-                headers={"X-Event-Id": "The event's id; of a repeat, the first one's."},
-                may_have={"Idempotent-Replayed": '"true": this is the answer of the first call with this key.'},
+                headers={"X-Event-Id": "The event's id. A repeated call gets the id of the first event."},
+                may_have={"Idempotent-Replayed": '"true": this call was a repeat and created no event.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
             **orqestra_faults(401, 429, 503, body=True),

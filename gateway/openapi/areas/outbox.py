@@ -1,4 +1,4 @@
-"""What sandbox providers were given."""
+"""The messages that sandbox providers received."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _TAG = "Outbox"
 
 
 class SandboxMessageSchema(Shape):
-    """A message that a sandbox provider, or the local stack's mail server, was given."""
+    """A message that a sandbox provider, or the mail server of the local stack, received."""
 
     id: str
     event_id: Id | None
@@ -20,15 +20,15 @@ class SandboxMessageSchema(Shape):
     recipient: str
     sender: str
     reply_to: str | None
-    subject: Annotated[str | None, Meta(description="Of an e-mail.")]
-    text: Annotated[str, Meta(description="In a list at most 2,000 characters.")]
+    subject: Annotated[str | None, Meta(description="null: the message is not an e-mail.")]
+    text: Annotated[str, Meta(description="In a list it is cut after 2,000 characters.")]
     via: Annotated[str, Meta(extra_json_schema={"enum": ["sandbox", "smtp"]})]
     trace_id: str
     recorded_at: Time
 
 
 class WholeSandboxMessageSchema(SandboxMessageSchema):
-    """The same with the HTML of an e-mail."""
+    """A message with its HTML."""
 
     html: str | None
 
@@ -38,11 +38,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/outbox",
         "listOutbox",
-        "List what a tenant's sandbox providers were given, newest first",
+        "List a tenant's sandbox messages, newest first",
         {200: PageSchema[SandboxMessageSchema]},
         tag=_TAG,
         parameters=(
-            Parameter("event_id", Text, "Of this event; ours, not the caller's."),
+            Parameter("event_id", Text, "Only messages of this event. Clarion's event id, not the caller's."),
             Parameter("channel", Channel),
             *PAGING,
         ),
@@ -51,7 +51,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/outbox/{message_id}",
         "getOutboxMessage",
-        "Get one of these messages, whole",
+        "Get a sandbox message with its HTML",
         {200: WholeSandboxMessageSchema},
         tag=_TAG,
     ),

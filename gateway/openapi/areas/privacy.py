@@ -14,7 +14,7 @@ _DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 
 
 
 class RetentionPolicySchema(Shape):
-    """How long a tenant's data is kept, in days; null: the installation's default."""
+    """For how many days a tenant's data is kept. null: the default of the installation."""
 
     events_days: int | None
     payload_days: int | None
@@ -23,28 +23,28 @@ class RetentionPolicySchema(Shape):
 
 
 class ErasedRowsSchema(Shape):
-    """How many rows this request erased, by store."""
+    """The number of rows that this request erased, by kind."""
 
     notifications: int
     messages: int
     provider_records: int
-    events: Annotated[int, Meta(description="Kept as rows without the person.")]
+    events: Annotated[int, Meta(description="Events stay in the ledger without the recipient.")]
     payloads: int
     attempts: int
     dead_letters: int
 
 
 class ErasureSchema(Shape):
-    """What was erased."""
+    """The result of an erasure."""
 
     erasure_id: Id
-    erased_until: Annotated[Time, Meta(description="What was accepted until then is erased, and sent no more.")]
-    complete: Annotated[bool, Meta(description="false: there is more; ask again.")]
+    erased_until: Annotated[Time, Meta(description="Events accepted until this time are erased, and no longer sent.")]
+    complete: Annotated[bool, Meta(description="false: more is left. Repeat the call.")]
     erased: ErasedRowsSchema
 
 
 class ExportedMessageSchema(Shape):
-    """A message in the sandbox."""
+    """A message that a sandbox provider received."""
 
     id: str
     channel: Channel
@@ -58,7 +58,7 @@ class ExportedMessageSchema(Shape):
 
 
 class ExportedEventSchema(EventWithTimelineSchema):
-    """An event, what it carried while that is kept, and what was sent in the sandbox."""
+    """An event with its variables and payload (null once they are deleted) and its sandbox messages."""
 
     variables: dict[str, Any] | None
     payload: dict[str, Any] | None
@@ -79,7 +79,7 @@ class ExportedNotificationSchema(Shape):
 
 
 class ExportSchema(Shape):
-    """One page of all that is known of a recipient."""
+    """One page of a recipient's data."""
 
     tenant_id: Id
     user_id: str
@@ -93,7 +93,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/retention",
         "getRetention",
-        "How long a tenant's data is kept",
+        "Get a tenant's retention periods",
         {200: RetentionPolicySchema},
         tag=_TAG,
     ),
@@ -101,7 +101,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PUT",
         "/tenants/{id}/retention",
         "setRetention",
-        "Set how long a tenant's data is kept",
+        "Set a tenant's retention periods",
         {200: RetentionPolicySchema},
         tag=_TAG,
         body=RetentionBody,
@@ -112,7 +112,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/recipients/erase",
         "eraseRecipient",
-        "Erase all that is known of a recipient",
+        "Erase a recipient's data",
         {200: ErasureSchema},
         tag=_TAG,
         body=RecipientBody,
@@ -122,7 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/recipients/export",
         "exportRecipient",
-        "Show all that is known of a recipient, page by page",
+        "Export a recipient's data, page by page",
         {200: ExportSchema},
         tag=_TAG,
         body=ExportRequestBody,

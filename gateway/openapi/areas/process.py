@@ -1,4 +1,4 @@
-"""The gateway itself: its health, this description, and the way of browsers to the realtime hub."""
+"""The gateway itself: its health, this document, and the WebSocket to the realtime hub."""
 
 from typing import Annotated
 
@@ -11,12 +11,14 @@ _TAG = "Gateway"
 
 
 class HealthSchema(Shape):
-    """What the gateway needs, and whether it is there."""
+    """The state of the gateway and of everything that it depends on."""
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
-    reason: Annotated[str, Meta(description="Only with the status `unavailable`.")] | UnsetType = UNSET
-    warnings: Annotated[list[str], Meta(description="What an operator should set right.")] | UnsetType = UNSET
+    reason: Annotated[str, Meta(description="Present if the status is `unavailable`.")] | UnsetType = UNSET
+    warnings: (
+        Annotated[list[str], Meta(description="Problems of the configuration that an operator should fix.")] | UnsetType
+    ) = UNSET
 
 
 def _health(path: str, name: str, summary: str) -> Operation:
@@ -25,8 +27,8 @@ def _health(path: str, name: str, summary: str) -> Operation:
 
 
 OPERATIONS = (
-    _health("/healthz", "health", "Whether everything serves"),
-    _health("/readyz", "readiness", "Whether events can be taken"),
+    _health("/healthz", "health", "Check the health of every dependency"),
+    _health("/readyz", "readiness", "Check whether events can be accepted"),
     Operation(
         "GET",
         "/openapi.json",
@@ -53,18 +55,18 @@ OPERATIONS = (
         "GET",
         "/connection/websocket",
         "connect",
-        "The realtime hub's WebSocket",
+        "Connect to the realtime hub (WebSocket)",
         _TAG,
         {
-            101: ResponseSpec(description="From here on the hub speaks; use its official client."),
+            101: ResponseSpec(description="Switching protocols. Use the official client `centrifuge`."),
             400: ResponseSpec(
-                OrqestraFaultSchema, "The client asks for the protocol in protobuf; only JSON is spoken."
+                OrqestraFaultSchema, "The client asked for the Protobuf protocol. Only JSON is supported."
             ),
             403: ResponseSpec(OrqestraFaultSchema, "The page's origin is not allowed."),
             426: ResponseSpec(OrqestraFaultSchema, headers={"Upgrade": "websocket"}),
             429: ResponseSpec(OrqestraFaultSchema, "Too many connections from this address."),
-            502: ResponseSpec(OrqestraFaultSchema, "The hub is away."),
-            503: ResponseSpec(OrqestraFaultSchema, "Full, or draining."),
+            502: ResponseSpec(OrqestraFaultSchema, "The realtime hub does not answer."),
+            503: ResponseSpec(OrqestraFaultSchema, "The gateway has too many connections, or is shutting down."),
         },
     ),
 )

@@ -12,28 +12,30 @@ _TAG = "Providers"
 
 
 class ProviderSchema(Shape):
-    """Who carries a tenant's messages on one channel."""
+    """A service that sends a tenant's messages on one channel."""
 
     id: Id
     tenant_id: Id
     channel: Channel
     kind: str
     name: str
-    priority: Annotated[int, Meta(description="Lower is asked first.")]
-    settings: Annotated[dict[str, Any], Meta(description="Of each secret only its last four characters.")]
+    priority: Annotated[int, Meta(description="The provider with the lowest number is tried first.")]
+    settings: Annotated[dict[str, Any], Meta(description="Secrets are masked except for their last four characters.")]
     created_at: Time
     updated_at: Time
 
 
 class ClosedSchema(Shape):
-    """What came of encrypting one sort of secrets anew."""
+    """The result of re-encrypting one kind of secret."""
 
     renewed: Annotated[int, Meta(ge=0)]
-    unreadable: Annotated[list[Id], Meta(description="Whose secrets no key opens: providers, or tenants.")]
+    unreadable: Annotated[
+        list[Id], Meta(description="The ids of the providers or tenants whose secrets no key can decrypt.")
+    ]
 
 
 class RenewedSchema(Shape):
-    """What came of encrypting all secrets anew."""
+    """The result of re-encrypting all secrets."""
 
     providers: ClosedSchema
     webhook_secrets: ClosedSchema
@@ -52,7 +54,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/providers",
         "createProvider",
-        "Add a provider",
+        "Create a provider",
         {201: ProviderSchema},
         tag=_TAG,
         faults=(404, 409),
@@ -72,20 +74,20 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/encryption/renew",
         "renewEncryption",
-        "Encrypt all credentials and webhook secrets with the first key",
+        "Re-encrypt all credentials and webhook secrets with the first key",
         {200: RenewedSchema},
         tag=_TAG,
     ),
-    admin("GET", "/providers/{id}", "getProvider", "Read a provider", {200: ProviderSchema}, tag=_TAG, faults=(404,)),
+    admin("GET", "/providers/{id}", "getProvider", "Get a provider", {200: ProviderSchema}, tag=_TAG, faults=(404,)),
     admin(
         "PATCH",
         "/providers/{id}",
         "changeProvider",
-        "Change a provider, its credentials among them",
+        "Update a provider or its credentials",
         {200: ProviderSchema},
         tag=_TAG,
         body=ChangedProviderBody,
         example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
-    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG),
+    admin("DELETE", "/providers/{id}", "deleteProvider", "Delete a provider", {204: None}, tag=_TAG),
 )

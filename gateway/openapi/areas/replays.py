@@ -1,4 +1,4 @@
-"""Events sent again."""
+"""Replays: events that are sent again."""
 
 from typing import Annotated
 
@@ -12,14 +12,14 @@ _TAG = "Replays"
 
 
 class ReplayedEventSchema(Shape):
-    """A new event, and which one it is a replay of."""
+    """The new event, and the event that it repeats."""
 
     event_id: Id
     replay_of: Id
 
 
 class ReplaySchema(Shape):
-    """A tenant's events of some time, on their way again."""
+    """A background job that sends a tenant's events of a period again."""
 
     id: Id
     tenant_id: Id
@@ -28,10 +28,13 @@ class ReplaySchema(Shape):
     status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
     per_second: int
     state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES.values())})]
-    waiting: Annotated[str | None, Meta(description='Why it rests at the moment: "backlog", "tenant_inactive".')]
+    waiting: Annotated[
+        str | None,
+        Meta(description='Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused.'),
+    ]
     replayed: int
-    unplayable: Annotated[int, Meta(description="What these carried is no longer kept.")]
-    position: Annotated[Time | None, Meta(description="Everything accepted before is done with.")]
+    unplayable: Annotated[int, Meta(description="The number of events whose content has been deleted.")]
+    position: Annotated[Time | None, Meta(description="Every event accepted before this time has been processed.")]
     created_at: Time
     finished_at: Time | None
 
@@ -41,7 +44,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/events/{id}/replay",
         "replayEvent",
-        "Send an event again",
+        "Replay an event",
         {202: ReplayedEventSchema},
         tag=_TAG,
         faults=(409,),
@@ -52,7 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/replays",
         "startReplay",
-        "Send everything since a time again",
+        "Start a replay of a tenant's events since a time",
         {202: ReplaySchema},
         tag=_TAG,
         faults=(404, 409),
@@ -67,17 +70,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/replays",
         "listReplays",
-        "List replays",
+        "List replays, newest first",
         {200: PageSchema[ReplaySchema]},
         tag=_TAG,
         parameters=(*filters("tenant_id"), *PAGING),
     ),
-    admin("GET", "/replays/{id}", "getReplay", "Tell how far one has come", {200: ReplaySchema}, tag=_TAG),
+    admin("GET", "/replays/{id}", "getReplay", "Get a replay's progress", {200: ReplaySchema}, tag=_TAG),
     admin(
         "POST",
         "/replays/{id}/cancel",
         "cancelReplay",
-        "Stop one",
+        "Cancel a replay",
         {200: ReplaySchema},
         tag=_TAG,
         faults=(409,),

@@ -1,4 +1,4 @@
-"""Addresses that get nothing more, and where providers report to."""
+"""Suppressed addresses, and the callback URLs of providers."""
 
 from typing import Annotated
 
@@ -15,25 +15,29 @@ SuppressedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["EMAIL", "SM
 
 
 class SuppressionSchema(Shape):
-    """An address that gets nothing more of a tenant on one channel; unsubscribed: no more subscribed mail."""
+    """An address that gets no messages of a tenant on one channel. unsubscribed: no subscribed mail only."""
 
     id: Id
     tenant_id: Id
     channel: SuppressedChannel
-    address: Annotated[str, Meta(description="Most of it is hidden: only its digest is kept.")]
+    address: Annotated[str, Meta(description="Masked: Clarion stores only a digest of the address.")]
     reason: Reason
-    source: Annotated[str, Meta(description='A kind of provider, "recipient" or "operator".')]
-    detail: Annotated[str | None, Meta(description="In their own words.")]
+    source: Annotated[str, Meta(description='Who suppressed it: a kind of provider, "recipient" or "operator".')]
+    detail: Annotated[str | None, Meta(description="An explanation by the provider or the operator.")]
     created_at: Time
 
 
 class CallbackSchema(Shape):
-    """Where a provider is to send its delivery reports."""
+    """The URL that a provider must send its delivery reports to."""
 
-    url: Annotated[str, Meta(description="Without scheme and host while CLARION_PUBLIC_URL is not set.")]
+    url: Annotated[str, Meta(description="Without scheme and host if CLARION_PUBLIC_URL is not set.")]
     proof: Annotated[str, Meta(extra_json_schema={"enum": ["signature", "url"]})]
-    ready: Annotated[bool, Meta(description="False: every report is refused, for the setting is missing or no key.")]
-    setting: Annotated[str | None, Meta(description="The provider's setting that its signature is checked with.")]
+    ready: Annotated[
+        bool, Meta(description="false: every report is refused, because `setting` is missing or is not a valid key.")
+    ]
+    setting: Annotated[
+        str | None, Meta(description="The name of the provider's setting that signatures are verified with.")
+    ]
 
 
 _NEW = {
@@ -64,7 +68,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         parameters=(
             *filters("tenant_id", "channel", "reason"),
-            Parameter("address", Text, "Exactly this one; needs tenant_id."),
+            Parameter("address", Text, "Only this address, in full. Requires tenant_id."),
             *PAGING,
         ),
     ),
@@ -73,7 +77,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/providers/{id}/callback",
         "getProviderCallback",
-        "Where a provider sends its delivery reports",
+        "Get the callback URL of a provider",
         {200: CallbackSchema},
         tag="Providers",
     ),

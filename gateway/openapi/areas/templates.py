@@ -17,7 +17,7 @@ PartKind = Annotated[str, Meta(extra_json_schema={"enum": list(PART_KINDS)})]
 
 
 class PinnedPartSchema(Shape):
-    """A layout's or partial's version that a template version is rendered with, for ever."""
+    """The version of a layout or partial that a template version always uses."""
 
     id: Id
     kind: PartKind
@@ -30,24 +30,26 @@ class TemplateSchema(Shape):
 
     id: Id
     version: int
-    tenant_id: Annotated[str | None, Meta(description="null: a platform template, for every tenant.")]
+    tenant_id: Annotated[str | None, Meta(description="null: a platform template, shared by all tenants.")]
     event_type: str
     channel: Channel
-    locale: Annotated[Locale | None, Meta(description="null: for all that no other version is for.")]
+    locale: Annotated[
+        Locale | None, Meta(description="null: the fallback for languages without a version of their own.")
+    ]
     subject: str
     preheader: str
     body: str
     layout: str | None
     parts: list[PinnedPartSchema]
     push_namespace: str
-    subscribed: Annotated[bool, Meta(description="Mail that its reader may unsubscribe from.")]
+    subscribed: Annotated[bool, Meta(description="true: recipients can unsubscribe from this mail.")]
     active: bool
     created_at: Time
-    activated_at: Annotated[Time | None, Meta(description="null: never.")]
+    activated_at: Annotated[Time | None, Meta(description="null: it was never active.")]
 
 
 class SmsSchema(Shape):
-    """What an SMS is billed as."""
+    """How an SMS is billed."""
 
     segments: int
     encoding: Annotated[str, Meta(extra_json_schema={"enum": ["GSM-7", "UCS-2"]})]
@@ -66,7 +68,7 @@ class ContentSchema(Shape):
 
 
 class MissingVariableSchema(Shape):
-    """What the template asks for and the data does not have."""
+    """A variable that the template uses and the sample data does not hold."""
 
     name: str
     field: str
@@ -74,25 +76,25 @@ class MissingVariableSchema(Shape):
 
 
 class NotSentSchema(Shape):
-    """Why what was rendered would not be sent."""
+    """The reason why the rendered message would not be sent."""
 
     reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
     detail: str
 
 
 class ReportSchema(Shape):
-    """What there is to say about a preview."""
+    """Facts and warnings about a preview."""
 
     format: Annotated[str, Meta(extra_json_schema={"enum": ["mjml", "html", "text"]})]
     size_bytes: int
-    clipped_by_gmail: Annotated[bool, Meta(description="More than 102 KiB of HTML.")]
+    clipped_by_gmail: Annotated[bool, Meta(description="true: the HTML is larger than 102 KiB, so Gmail would cut it.")]
     missing: list[MissingVariableSchema]
     unused: list[str]
-    not_sent: Annotated[NotSentSchema | None, Meta(description="null: it would be sent.")]
+    not_sent: Annotated[NotSentSchema | None, Meta(description="null: the message would be sent.")]
 
 
 class TemplateFaultSchema(Shape):
-    """A place in a template that cannot be right."""
+    """An error in a template, with its place."""
 
     field: Annotated[str, Meta(examples=["body", "partials.footer"])]
     line: int | None
@@ -100,7 +102,7 @@ class TemplateFaultSchema(Shape):
 
 
 class RenderFailureSchema(Shape):
-    """Why it cannot be rendered."""
+    """The reason why the template cannot be rendered."""
 
     reason: str
     detail: str
@@ -108,7 +110,7 @@ class RenderFailureSchema(Shape):
 
 
 class PreviewSchema(Shape):
-    """Either what would be sent, or why nothing would."""
+    """Either `content` and `report`, or `failure`."""
 
     content: ContentSchema | UnsetType = UNSET
     report: ReportSchema | UnsetType = UNSET
@@ -116,14 +118,14 @@ class PreviewSchema(Shape):
 
 
 class NumberedSchema(Shape):
-    """A version, by its number."""
+    """The id and number of a version."""
 
     id: Id
     version: int
 
 
 class DiffSchema(Shape, rename={"from_": "from"}):
-    """What differs between two versions."""
+    """The differences between two versions."""
 
     from_: NumberedSchema
     to: NumberedSchema
@@ -132,7 +134,7 @@ class DiffSchema(Shape, rename={"from_": "from"}):
 
 
 class TestSentSchema(Shape):
-    """A test under way: its event."""
+    """The event that sends the test."""
 
     event_id: Id
     template_version_id: Id
@@ -143,7 +145,9 @@ class PartSchema(Shape):
 
     id: Id
     version: int
-    tenant_id: Annotated[str | None, Meta(description="null: for every tenant that has none of this name.")]
+    tenant_id: Annotated[
+        str | None, Meta(description="null: shared by all tenants that have no own one with this name.")
+    ]
     kind: PartKind
     name: str
     body: str
@@ -151,23 +155,25 @@ class PartSchema(Shape):
 
 
 class ApplyFailureSchema(Shape):
-    """A template that was left as it is."""
+    """A template that could not be updated."""
 
     id: Id
     detail: str
 
 
 class AppliedSchema(Shape):
-    """What became of the templates that used an older version."""
+    """The result for the templates that used an older version."""
 
     updated: list[TemplateSchema]
     failed: list[ApplyFailureSchema]
-    more: Annotated[bool, Meta(description="There are others: call again with next_cursor.")]
-    next_cursor: Annotated[str | None, Meta(description="The ?cursor= of the next call, behind those that failed.")]
+    more: Annotated[bool, Meta(description="true: more templates are left. Call again with next_cursor.")]
+    next_cursor: Annotated[
+        str | None, Meta(description="The value of `cursor` for the next call. It skips those that failed.")
+    ]
 
 
 class DefaultLocaleSchema(Shape):
-    """The language that a tenant's templates fall back to."""
+    """The default language of a tenant's templates. null: none."""
 
     locale: Locale | None
 
@@ -176,15 +182,17 @@ _NEW = {"event_type": "order.confirmed", "channel": "SMS", "body": "Order {{orde
 _PART = {"kind": "PARTIAL", "name": "footer", "body": "Acorn Shop, 1 High Street"}
 _QUERY = (
     *filters("tenant_id", "event_type"),
-    Parameter("locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: those without one."),
+    Parameter(
+        "locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: only templates without a locale."
+    ),
     Parameter("channel", Channel),
-    Parameter("active", Flag, "true: only these."),
+    Parameter("active", Flag, "true: only active versions. false: all versions."),
     *PAGING,
 )
 _PART_QUERY = (
     *filters("tenant_id", "name"),
     Parameter("kind", PartKind),
-    Parameter("newest", Flag, "true: only the newest version of each name."),
+    Parameter("newest", Flag, "true: only the newest version of each name. false: all versions."),
     *PAGING,
 )
 
@@ -193,7 +201,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates",
         "createTemplate",
-        "Add a version",
+        "Create a version of a template",
         {201: TemplateSchema},
         tag=_TAG,
         faults=(404, 409),
@@ -204,7 +212,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/templates",
         "listTemplates",
-        "List versions",
+        "List versions of templates, newest first",
         {200: PageSchema[TemplateSchema]},
         tag=_TAG,
         parameters=_QUERY,
@@ -213,19 +221,19 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates/preview",
         "previewTemplate",
-        "Render what is not saved",
+        "Preview an unsaved template",
         {200: PreviewSchema},
         tag=_TAG,
         faults=(404,),
         body=DraftBody,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),
-    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: TemplateSchema}, tag=_TAG),
+    admin("GET", "/templates/{id}", "getTemplate", "Get a version of a template", {200: TemplateSchema}, tag=_TAG),
     admin(
         "POST",
         "/templates/{id}/activate",
         "activateTemplate",
-        "Make it the active version; of an earlier one: roll back",
+        "Activate a version; an earlier one to roll back",
         {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
@@ -234,7 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates/{id}/deactivate",
         "deactivateTemplate",
-        "Stop using it",
+        "Deactivate a version",
         {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
@@ -246,13 +254,13 @@ OPERATIONS: tuple[Operation, ...] = (
         "Compare two versions",
         {200: DiffSchema},
         tag=_TAG,
-        parameters=(Parameter("against", Id, "The older version's id.", required=True),),
+        parameters=(Parameter("against", Id, "The id of the older version.", required=True),),
     ),
     admin(
         "POST",
         "/templates/{id}/refresh",
         "refreshTemplate",
-        "Add a version with the layout and partials of today",
+        "Create a version with the current layout and partials",
         {201: TemplateSchema},
         tag=_TAG,
         faults=(409,),
@@ -261,7 +269,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates/{id}/test",
         "testTemplate",
-        "Send it to one address, marked as a test",
+        "Send a test to one address",
         {202: TestSentSchema},
         tag=_TAG,
         faults=(409, 429),
@@ -272,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/template-parts",
         "createTemplatePart",
-        "Add a version of a layout or partial",
+        "Create a version of a layout or partial",
         {201: PartSchema},
         tag=_TAG,
         faults=(404, 409),
@@ -283,17 +291,24 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/template-parts",
         "listTemplateParts",
-        "List versions of layouts and partials",
+        "List versions of layouts and partials, newest first",
         {200: PageSchema[PartSchema]},
         tag=_TAG,
         parameters=_PART_QUERY,
     ),
-    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: PartSchema}, tag=_TAG),
+    admin(
+        "GET",
+        "/template-parts/{id}",
+        "getTemplatePart",
+        "Get a version of a layout or partial",
+        {200: PartSchema},
+        tag=_TAG,
+    ),
     admin(
         "POST",
         "/template-parts/{id}/apply",
         "applyTemplatePart",
-        "Bring the active templates that use it up to date",
+        "Update the active templates that use an older version",
         {200: AppliedSchema},
         tag=_TAG,
         parameters=(CURSOR,),
@@ -303,7 +318,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/locale",
         "getLocale",
-        "Get the default language",
+        "Get a tenant's default language",
         {200: DefaultLocaleSchema},
         tag=_TAG,
     ),
@@ -311,7 +326,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PUT",
         "/tenants/{id}/locale",
         "setLocale",
-        "Set the default language; empty: none",
+        "Set a tenant's default language; empty to remove it",
         {200: DefaultLocaleSchema},
         tag=_TAG,
         body=NewLocaleBody,

@@ -12,7 +12,7 @@ _TAG = "Tenants"
 
 
 class WebhookSecretSchema(Shape):
-    """A secret that is valid. valid_until is null for the current one."""
+    """A valid webhook secret. valid_until is null for the newest one."""
 
     last4: str
     created_at: Time
@@ -20,39 +20,39 @@ class WebhookSecretSchema(Shape):
 
 
 class TenantSchema(Shape):
-    """A customer: what its events may do, and who its mail is from."""
+    """A customer, with its limits and the sender of its mail."""
 
     id: Id
     account_id: Id
     name: str
     active: bool
-    delivery_channels: Annotated[list[Channel], Meta(description="Empty: all.")]
+    delivery_channels: Annotated[list[Channel], Meta(description="The channels that are used. Empty: all.")]
     sender_name: str
     sender_email: str
     reply_to: str
     key_last4: str
     max_unfinished_events: int
     max_unfinished_bytes: Annotated[
-        int, Meta(description="Bytes that events which are still being delivered may take in the streams.")
+        int, Meta(description="The number of bytes that unfinished events may take in the streams.")
     ]
-    max_sms_segments: Annotated[
-        int, Meta(description="A text message that would be billed as more is not sent: 10 where nothing is said.")
+    max_sms_segments: Annotated[int, Meta(description="A text message with more segments is not sent. 10 by default.")]
+    rate_limit_per_minute: Annotated[
+        int | None, Meta(description="The number of events accepted in any minute. null: no limit.")
     ]
-    rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
-    daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
+    daily_cap: Annotated[int | None, Meta(description="The number of events accepted in a UTC day. null: no limit.")]
     content_key: ContentKey
     webhook_secrets: list[WebhookSecretSchema]
     created_at: Time
 
 
 class TenantWithKeySchema(TenantSchema):
-    """A tenant with its new key, which is in no other answer."""
+    """A tenant with its new API key, shown only in this response."""
 
     api_key: str
 
 
 class TenantWithSecretSchema(TenantSchema):
-    """A tenant with its new webhook secret, which is in no other answer."""
+    """A tenant with its new webhook secret, shown only in this response."""
 
     webhook_secret: str
 
@@ -72,14 +72,20 @@ OPERATIONS: tuple[Operation, ...] = (
         example=_NEW,
     ),
     admin(
-        "GET", "/tenants", "listTenants", "List tenants", {200: PageSchema[TenantSchema]}, tag=_TAG, parameters=PAGING
+        "GET",
+        "/tenants",
+        "listTenants",
+        "List tenants, newest first",
+        {200: PageSchema[TenantSchema]},
+        tag=_TAG,
+        parameters=PAGING,
     ),
     admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: TenantSchema}, tag=_TAG),
     admin(
         "PATCH",
         "/tenants/{id}",
         "changeTenant",
-        "Change what the body names",
+        "Update a tenant; fields that the body does not hold stay",
         {200: TenantSchema},
         tag=_TAG,
         body=TenantChangeBody,
@@ -89,7 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "DELETE",
         "/tenants/{id}",
         "deactivateTenant",
-        "Shut a tenant out; nothing is deleted",
+        "Deactivate a tenant; nothing is deleted",
         {200: TenantSchema},
         tag=_TAG,
     ),
@@ -97,7 +103,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/rotate-key",
         "rotateKey",
-        "Give a new key; the old one ends",
+        "Rotate the API key; the old one stops working",
         {200: TenantWithKeySchema},
         tag=_TAG,
     ),
@@ -105,7 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/webhook-secret",
         "rotateWebhookSecret",
-        "Give a webhook secret: from now on events must be signed",
+        "Rotate the webhook secret; from now on events must be signed",
         {201: TenantWithSecretSchema},
         tag=_TAG,
         faults=(409,),
@@ -116,7 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "DELETE",
         "/tenants/{id}/webhook-secret",
         "deleteWebhookSecrets",
-        "End the webhook secrets: nothing need be signed any more",
+        "Delete the webhook secrets; events need no signature any more",
         {200: TenantSchema},
         tag=_TAG,
     ),
@@ -124,7 +130,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/revoke-tokens",
         "revokeTokens",
-        "End the realtime tokens of a user, or of all",
+        "Revoke the realtime tokens of one user or of all users",
         {204: None},
         tag=_TAG,
         body=RevocationBody,

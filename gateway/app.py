@@ -1,4 +1,4 @@
-"""The gateway's application: every route, and what stands around them."""
+"""The aiohttp application of the gateway, with all its routes."""
 
 from aiohttp import web
 
@@ -15,12 +15,12 @@ from gateway.observing import observe
 from gateway.operators import Operators
 from gateway.settings import Settings
 
-# The largest body of any route; each reads less where its own rule says so.
+# The largest body of any route. Most handlers have a lower limit.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 def create_app(settings: Settings, clients: Clients) -> web.Application:
-    """Return the application. It reads no environment, so a test can build any."""
+    """Return the application. It does not read the environment, so that tests can choose all settings."""
     app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
     app[LIFE] = Life()
 

@@ -1,4 +1,4 @@
-"""The services behind the gateway: one channel each, stubs, and the call that every request goes through."""
+"""The gateway's gRPC connections to the services, with their stubs and the method that all calls use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ Res = TypeVar("Res")
 
 
 class Clients:
-    """Stubs of the five services and an HTTP session to the hub."""
+    """Stubs of the five services, and an HTTP session for the hub."""
 
     def __init__(self, settings: Settings) -> None:
         self._caller = rpc.Caller(settings.service_token.reveal())
@@ -62,7 +62,7 @@ class Clients:
         self.replays = replays_pb2_grpc.ReplayServiceStub(self.channels["ingest"])
         self.senders_privacy = senders_privacy_pb2_grpc.SendersPrivacyServiceStub(self.channels["senders"])
         self.realtime_privacy = realtime_privacy_pb2_grpc.RealtimePrivacyServiceStub(self.channels["realtime"])
-        # One connection per browser, so the pool's usual bound of 100 does not fit.
+        # One connection per browser: the usual limit of 100 is too low.
         self.hub = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 
     async def call(self, method: Callable[..., Awaitable[Res]], request: Any, *, deadline: float = DEADLINE_S) -> Res:
@@ -82,7 +82,7 @@ class Clients:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def is_hub_serving(self, *, deadline: float = 1.0) -> bool:
-        """Ask the hub's health."""
+        """Return whether the hub is healthy."""
         try:
             timeout = aiohttp.ClientTimeout(total=deadline)
             async with self.hub.get(f"{self.hub_url}/health", timeout=timeout) as answer:

@@ -1,4 +1,4 @@
-"""What the world calls back: providers with delivery reports, recipients who unsubscribe."""
+"""Callbacks: delivery reports of providers, and unsubscriptions by recipients."""
 
 from aiohttp import web
 
@@ -9,7 +9,7 @@ from gateway.clients import Clients
 
 
 def add_routes(app: web.Application, clients: Clients, proxies: Proxies) -> None:
-    """Serve both. Their paths are secrets of their own: no key or token is asked for."""
+    """Serve both. Each path contains a secret, so no key or token is needed."""
     reports, unsubscriptions = ReportRoutes(clients, proxies), UnsubscribeRoutes(clients)
     app.router.add_post("/callbacks/{id}/{secret}", reports.receive)
     app.router.add_get("/unsubscribe/{token}", unsubscriptions.show)

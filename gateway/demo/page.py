@@ -1,4 +1,4 @@
-"""The demo page: a bell with the inbox of one user, and the files it is made of."""
+"""The demo page with the inbox of one user, and its files."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
 class DemoPageRoutes:
-    """Serves the page, and the realtime token that it works with: the tenant's key never reaches a browser."""
+    """Handlers for the page and its realtime token. The tenant's key is never sent to the browser."""
 
     def __init__(self, clients: Clients, tenant_id: str, user_id: str) -> None:
         self._clients = clients
@@ -39,7 +39,7 @@ class DemoPageRoutes:
         return web.Response(body=self._index, content_type="text/html", charset="utf-8", headers=headers)
 
     async def static(self, request: web.Request) -> web.Response:
-        """Return one of the page's files."""
+        """Return a file of the page."""
         known = _FILES.get(request.match_info["name"])
         if known is None:
             raise web.HTTPNotFound
@@ -59,8 +59,11 @@ class DemoPageRoutes:
             answer = await self._clients.call(self._clients.realtime.IssueToken, wire)
         except ClarionError as error:
             if error.code in (Code.UNAUTHENTICATED, Code.NOT_FOUND):
-                return json_reply({"message": "The tenant of this demo is not there, or not active."}, status=404)
-            return json_reply({"message": f"No session can be had now: {error.code.name.lower()}."}, status=503)
+                return json_reply({"message": "The tenant of this demo does not exist or is not active."}, status=404)
+            return json_reply(
+                {"message": f"The demo is temporarily unavailable: {error.code.name.lower()}. Try again shortly."},
+                status=503,
+            )
         return json_reply(
             {
                 "tenant_id": self._tenant_id,

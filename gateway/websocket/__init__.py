@@ -1,7 +1,7 @@
-"""/connection/websocket: browsers reach the realtime hub through the gateway, and nothing else of it.
+"""/connection/websocket: the only path of the realtime hub that browsers can reach.
 
-The hub's frames pass as they are. A browser's commands are read: it may join the channels that its token names, at a
-bounded rate (session.py). How many connections a user, an address and the unauthenticated may have: slots.py.
+Frames of the hub are passed on unchanged. Commands of a browser are parsed: it may join the channels that its token
+names, at a limited rate (session.py). slots.py limits connections per user and address, and unauthenticated ones.
 """
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from gateway.websocket.slots import ConnectionSlots, SlotLimits
 
 
 def add_routes(app: web.Application, clients: Clients, proxies: Proxies, settings: Settings) -> None:
-    """Serve the one path, and nothing else of the hub's."""
+    """Serve the WebSocket."""
     limits = SlotLimits.of(
         connected=settings.max_websockets,
         per_address=settings.max_websockets_per_address,

@@ -1,8 +1,8 @@
-"""Who may have how many connections: users, addresses, and those that have not authenticated.
+"""Limits of WebSockets per user and address, and of those that have not authenticated.
 
-A connection waits until the hub has accepted its token. Those that wait have slots of their own, so they take none of
-the others'. Where these are full, the one that has been silent for longest gives its slot to the newcomer: a page
-that connects sends its token at once.
+A connection counts as waiting until the hub has accepted its token. Waiting connections have slots of their own. If
+these are full, the connection that has been silent for the longest time is closed, because a real page sends its token
+at once.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gateway.websocket.endings import CONNECTION_LIMIT, FULL, Ending
 from gateway.websocket.token_bucket import Now
 from gateway.websocket.users import User, Users
 
-# How long a connection may be silent before a newcomer may take its slot, seconds.
+# A connection that has been silent this long can lose its slot to a new one, in seconds.
 SILENCE_S = 1.0
 
 _connected = Gauge("clarion_websockets", "Browsers connected.")
@@ -27,7 +27,7 @@ refusals = Counter("clarion_websocket_refusals_total", "What was refused to brow
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """Connections at a time."""
+    """The largest numbers of connections at a time."""
 
     connected: int
     per_address: int
@@ -37,9 +37,9 @@ class SlotLimits:
 
     @classmethod
     def of(cls, *, connected: int, per_address: int, per_user: int) -> "SlotLimits":
-        """Return limits that leave room for others: an address never has more than half, unless per_address is 0.
+        """Return the limits. One address never gets more than half of the slots, unless per_address is 0.
 
-        Those that wait have a tenth besides, an address an eighth of that.
+        Waiting connections get a tenth in addition, one address an eighth of that.
         """
         waiting = max(16, connected // 10)
         return cls(
@@ -52,7 +52,7 @@ class SlotLimits:
 
 
 class FullError(Exception):
-    """No slot is left. status: for the HTTP answer."""
+    """There is no free slot. status: of the HTTP response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ class FullError(Exception):
 
 
 class ConnectionSlot:
-    """One connection's. ended: set where the gateway ends it."""
+    """The slot of one connection. ended: set when the gateway ends it."""
 
     def __init__(self, address: str, now: float) -> None:
         self.address = address
@@ -76,7 +76,7 @@ class ConnectionSlot:
 
 
 class ConnectionSlots:
-    """Gives slots."""
+    """Assigns slots to connections."""
 
     def __init__(self, limits: SlotLimits, *, now: Now = time.monotonic) -> None:
         self._limits = limits
@@ -86,11 +86,11 @@ class ConnectionSlots:
         self._connected_of: collections.Counter[str] = collections.Counter()
         self._waiting: set[ConnectionSlot] = set()
         self._waiting_of: collections.Counter[str] = collections.Counter()
-        # Those that have sent nothing yet, the longest silent first; a part of the waiting.
+        # Waiting connections that have sent nothing yet, the oldest first.
         self._silent: OrderedDict[ConnectionSlot, None] = OrderedDict()
 
     def enter(self, address: str) -> ConnectionSlot:
-        """Return a slot among those that wait. Raises FullError."""
+        """Return a slot for a new, waiting connection. Raises FullError."""
         if self._connected >= self._limits.connected:
             raise _full(503, "connections")
         if self._connected_of[address] >= self._limits.per_address:
@@ -106,16 +106,16 @@ class ConnectionSlots:
         return slot
 
     def listen(self, slot: ConnectionSlot) -> None:
-        """Take in that the browser's turn has come to send its token."""
+        """Start to wait for the browser's token."""
         slot.silent_since = self._now()
         self._silent[slot] = None
 
     def heard(self, slot: ConnectionSlot) -> None:
-        """Take in that it has sent one: it keeps its slot until the hub has answered."""
+        """Note that the browser sent its token: it keeps its slot until the hub has answered."""
         self._silent.pop(slot, None)
 
     def admit(self, slot: ConnectionSlot, principal: str) -> Ending | None:
-        """Give an authenticated connection its slot; return how it ends where there is none."""
+        """Move an authenticated connection out of the waiting ones. Return its ending if there are too many."""
         reason, ending = self._objection(slot, principal)
         if ending is not None:
             refusals.labels(reason).inc()
@@ -128,7 +128,7 @@ class ConnectionSlots:
         return None
 
     def leave(self, slot: ConnectionSlot) -> None:
-        """Take the slot back."""
+        """Release the slot."""
         if slot.principal is None:
             self._stop_waiting(slot)
             return
@@ -147,7 +147,7 @@ class ConnectionSlots:
         return "", None
 
     def _make_room(self, address: str | None = None) -> bool:
-        """End the connection that has been silent for longest, of this address where one is given."""
+        """End the connection that has been silent for the longest time, of this address if one is given."""
         latest = self._now() - SILENCE_S
         for slot in self._silent:
             if slot.silent_since > latest:
@@ -177,4 +177,4 @@ def _full(status: int, reason: str) -> FullError:
     refusals.labels(reason).inc()
     if status == 429:
         return FullError(status, "Too many connections from this address; close some, or connect again shortly.")
-    return FullError(status, "No further connection can be taken; connect again shortly.")
+    return FullError(status, "Too many connections; connect again shortly.")

@@ -126,7 +126,7 @@ async def test_readyz_is_503_while_nats_is_frozen(mortal_stack: Running, client:
             return answer.status, (await answer.json()).get("reason", "")
 
     async def is_refused() -> bool:
-        return await readyz() == (503, "No event can be taken: NATS does not answer.")
+        return await readyz() == (503, "Events cannot be accepted: NATS does not answer.")
 
     async def is_named() -> bool:
         return bool((await health(client)).get("dependencies", {}).get("nats") == "unavailable")

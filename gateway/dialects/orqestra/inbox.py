@@ -1,7 +1,7 @@
 """Realtime tokens and the inbox of one user.
 
-A tenant's key opens the inboxes of its own users; a realtime token, shown as bearer, that of its one
-user. Whatever is not theirs looks as if it were not there.
+A tenant's key opens the inboxes of its users, a realtime token (as bearer token) the inbox of its user. An inbox that
+belongs to somebody else looks like one that does not exist.
 """
 
 import re
@@ -26,7 +26,7 @@ NOT_FOUND = "Notification not found or access denied."
 
 
 class InboxRoutes:
-    """Answers from the realtime service."""
+    """Handlers that ask the realtime service."""
 
     def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
         self._clients = clients
@@ -89,7 +89,7 @@ class InboxRoutes:
         return answer.found
 
     async def _authorize(self, request: web.Request) -> tuple[bool, str, str]:
-        """Return whether the path is the caller's own, and its tenant and user. Raises UNAUTHENTICATED, INVALID."""
+        """Return whether the inbox is the caller's, its tenant and its user. Raises UNAUTHENTICATED or INVALID."""
         tenant_id, user_id = request.match_info["tenant_id"], request.match_info["user_id"]
         key = request.headers.get("x-api-key", "")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""Orqestra's paths, and who answers them."""
+"""The paths of the Orqestra API and their handlers."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,9 @@ from gateway.dialects.orqestra.errors import error_reply
 from gateway.dialects.orqestra.inbox import InboxRoutes
 from gateway.dialects.orqestra.trigger import TriggerRoutes
 
-# A caller's own id may hold braces, which {user_id} alone would not match.
+# A user id may contain braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
-# These decide whose request it is and what it means.
+# These headers decide who sends the request and what it means.
 _ONCE = (
     "x-api-key",
     "Authorization",
@@ -30,7 +30,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def add_routes(
     app: web.Application, clients: Clients, authenticator: CachedAuthenticator, acceptor: TriggerBatcher
 ) -> None:
-    """Serve the dialect."""
+    """Serve the Orqestra API."""
     trigger = TriggerRoutes(authenticator, acceptor)
     inbox = InboxRoutes(clients, authenticator)
     for method, path, handler in (
@@ -44,7 +44,7 @@ def add_routes(
 
 
 def _unambiguous(handler: _Handler) -> _Handler:
-    """Refuse a header that stands twice: what is in front of us may have read the other one."""
+    """Refuse headers that are given twice: a proxy may have read the other one."""
 
     @functools.wraps(handler)
     async def handling(request: web.Request) -> web.StreamResponse:

@@ -301,4 +301,4 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 1
-    assert re.fullmatch(r"make run: The data folder \S+/file cannot be made: .+\.\n", done.stderr)
+    assert re.fullmatch(r"make run: The data folder \S+/file cannot be created: .+\.\n", done.stderr)

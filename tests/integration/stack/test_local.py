@@ -120,7 +120,7 @@ def test_a_second_supervisor_is_refused(running: Running) -> None:
     done = _run(running.data)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"Another stack (process {running.supervisor_pid}) runs on" in done.stderr
+    assert f"Another stack (process {running.supervisor_pid}) uses" in done.stderr
     assert running.state.ready
 
 
@@ -130,7 +130,7 @@ def test_a_taken_port_is_refused(tmp_path: Path, running: Running) -> None:
     done = _run(tmp_path / "data", CLARION_PORT=port)
     assert done.returncode == 1
     assert done.stderr == (
-        f"make run: Port {port} is taken by another program: stop it, or name another in CLARION_PORT.\n"
+        f"make run: Port {port} is used by another program: stop it, or set CLARION_PORT to another port.\n"
     )
 
 

@@ -80,13 +80,13 @@ def _answer(life: Life, last: _LastCheck, reason: str) -> web.Response:
 
 
 async def _check(last: _LastCheck, clients: Clients) -> None:
-    asked = [(_ITSELF, service) for service in clients.channels]
+    asked = [(_ITSELF, service) for service in clients.connections]
     asked += [(name, service) for name, services in _REPORTERS.items() for service in services]
     hub, *said = await asyncio.gather(
         clients.is_hub_serving(), *[clients.report(service, name) for name, service in asked]
     )
     words = dict(zip(asked, said, strict=True))
-    services = {service: words[_ITSELF, service] is True for service in clients.channels}
+    services = {service: words[_ITSELF, service] is True for service in clients.connections}
     last.dependencies = {**services, **{name: _agreed(words, name) for name in _REPORTERS}, "hub": hub is True}
     last.cannot_take = _why_not({"ingest": services["ingest"], **{name: words[name, "ingest"] for name in _NEEDED}})
 

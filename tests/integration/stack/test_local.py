@@ -199,5 +199,5 @@ def test_a_stack_that_does_not_start_says_why(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(StackError, match=f"did not start: make run: Port {port} is taken"):
+        with pytest.raises(StackError, match=f"did not start: make run: Port {port} is used by another program"):
             start(Options(data=tmp_path, port=port))

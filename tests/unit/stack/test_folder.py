@@ -94,7 +94,7 @@ def test_the_gateways_port_does_not_move(folder: Folder, taken_port: int) -> Non
     with pytest.raises(StackError, match=rf"Port {taken_port} is used by another program.*CLARION_PORT"):
         folder.ports(["gateway"], gateway=taken_port)
     (folder.path / "ports.json").write_text(f'{{"gateway": {taken_port}}}')
-    with pytest.raises(StackError, match=f"Port {taken_port} is taken"):
+    with pytest.raises(StackError, match=f"Port {taken_port} is used"):
         folder.ports(["gateway"], gateway=None)
 
 

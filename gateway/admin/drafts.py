@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class DraftBody(forms.Body):
-    """POST /templates/preview: an unsaved template.
+    """The body of POST /templates/preview: an unsaved template.
 
     layout_body, partials: an unsaved layout, and unsaved partials by name.
     """
@@ -53,7 +53,7 @@ class TestRecipient(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class TestSendBody(forms.Body):
-    """POST /templates/{id}/test. tenant_id: whose provider sends it; required for a platform template."""
+    """The body of POST /templates/{id}/test. tenant_id: whose provider sends it; required for a platform template."""
 
     recipient: TestRecipient
     tenant_id: forms.OptionalId = ""

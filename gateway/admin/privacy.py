@@ -43,7 +43,7 @@ UserId = Annotated[
 
 
 class RetentionBody(forms.Body):
-    """PUT /tenants/{id}/retention: all periods, in days. null or absent: the default of the installation."""
+    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the default of the installation."""
 
     events_days: Days = None
     payload_days: Days = None
@@ -52,13 +52,13 @@ class RetentionBody(forms.Body):
 
 
 class RecipientBody(forms.Body):
-    """POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged."""
+    """The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged."""
 
     user_id: UserId
 
 
 class ExportRequestBody(RecipientBody):
-    """POST /tenants/{id}/recipients/export."""
+    """The body of POST /tenants/{id}/recipients/export."""
 
     cursor: Annotated[str, Meta(max_length=1024)] = ""
 

@@ -14,7 +14,7 @@ Priority = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
 class NewProviderBody(forms.Body):
-    """POST /providers. settings: those of the kind, including secrets."""
+    """The body of POST /providers. settings: those of the kind, including secrets."""
 
     tenant_id: forms.Id
     channel: forms.Channel
@@ -25,7 +25,7 @@ class NewProviderBody(forms.Body):
 
 
 class ChangedProviderBody(forms.Body):
-    """PATCH /providers/{id}. settings: those to change; null resets one to its default."""
+    """The body of PATCH /providers/{id}. settings: those to change; null resets one to its default."""
 
     name: str | None = None
     priority: Priority | None = None

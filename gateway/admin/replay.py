@@ -30,13 +30,13 @@ Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
 
 class EventReplayBody(forms.Body):
-    """POST /events/{id}/replay. channels: some of those that the event asked for; empty: all of them."""
+    """The body of POST /events/{id}/replay. channels: some of those that the event asked for; empty: all of them."""
 
     channels: list[forms.Channel] = field(default_factory=list)
 
 
 class NewReplayBody(forms.Body):
-    """POST /replays. until: now if it is absent."""
+    """The body of POST /replays. until: now if it is absent."""
 
     tenant_id: forms.Id
     since: Moment

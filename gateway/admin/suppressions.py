@@ -25,7 +25,7 @@ _REASON_NAMES = {number: name for name, number in REASONS.items()}
 
 
 class NewSuppressionBody(forms.Body):
-    """POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
+    """The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
 
     tenant_id: forms.Id
     channel: forms.Channel

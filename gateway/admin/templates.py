@@ -23,7 +23,7 @@ _PART_NAMES = {number: name for name, number in PART_KINDS.items()}
 
 
 class NewTemplateBody(forms.Body):
-    """POST /templates. Without tenant_id: a platform template, shared by all tenants."""
+    """The body of POST /templates. Without tenant_id: a platform template, shared by all tenants."""
 
     event_type: str
     channel: forms.Channel
@@ -39,7 +39,7 @@ class NewTemplateBody(forms.Body):
 
 
 class NewLocaleBody(forms.Body):
-    """PUT /tenants/{id}/locale. Empty: no default language."""
+    """The body of PUT /tenants/{id}/locale. Empty: no default language."""
 
     locale: str
 

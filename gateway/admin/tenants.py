@@ -31,7 +31,7 @@ _CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
 
 
 class NewTenantBody(forms.Body):
-    """POST /tenants."""
+    """The body of POST /tenants."""
 
     name: str
     account_id: forms.OptionalId = ""
@@ -48,7 +48,7 @@ class NewTenantBody(forms.Body):
 
 
 class TenantChangeBody(forms.Body):
-    """PATCH /tenants/{id}. Absent fields stay as they are."""
+    """The body of PATCH /tenants/{id}. Absent fields stay as they are."""
 
     name: str | UnsetType = UNSET
     active: bool | UnsetType = UNSET
@@ -65,7 +65,7 @@ class TenantChangeBody(forms.Body):
 
 
 class NewWebhookSecretBody(forms.Body):
-    """POST /tenants/{id}/webhook-secret."""
+    """The body of POST /tenants/{id}/webhook-secret."""
 
     # A secret that the tenant already uses; empty: create a random one.
     secret: Annotated[
@@ -76,7 +76,7 @@ class NewWebhookSecretBody(forms.Body):
 
 
 class RevocationBody(forms.Body):
-    """POST /tenants/{id}/revoke-tokens. Without user_id: the tokens of all users."""
+    """The body of POST /tenants/{id}/revoke-tokens. Without user_id: the tokens of all users."""
 
     user_id: str = ""
 

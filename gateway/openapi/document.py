@@ -34,6 +34,21 @@ _SECURITY = {
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
 }
+_TAGS = {
+    "Orqestra": "The public API: triggering events, realtime tokens and inboxes.",
+    "Audit log": "Who changed what by the admin API, and when.",
+    "Callbacks": "Paths that providers and recipients call.",
+    "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
+    "Events": "Search, timelines, dead letters, and a dry run of routing.",
+    "Outbox": "Messages that sandbox providers received.",
+    "Privacy": "Retention, erasure and export of personal data.",
+    "Gateway": "Health, this document, and the WebSocket for browsers.",
+    "Providers": "Services that send the messages of tenants, with their credentials.",
+    "Replays": "Sending events again.",
+    "Suppressions": "Addresses that get no more messages.",
+    "Templates": "Templates, layouts and partials, with their versions.",
+    "Tenants": "Customers with their API keys, limits and secrets.",
+}
 _ANY_ID = {"type": "string", "minLength": 1}
 _OUR_ID = {"type": "string", "format": "uuid"}
 # The code says of each type what it is for; a generated client need not.
@@ -84,7 +99,9 @@ def document() -> Mapping[str, Any]:
             ),
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in found)],
+        "tags": [
+            {"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
+        ],
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": _SECURITY},
     }

@@ -15,7 +15,7 @@ SuppressedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["EMAIL", "SM
 
 
 class SuppressionSchema(Shape):
-    """An address that gets no messages of a tenant on one channel. unsubscribed: no subscribed mail only."""
+    """An address that gets no messages of a tenant on one channel; if unsubscribed, no subscribed mail."""
 
     id: Id
     tenant_id: Id
@@ -72,7 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *PAGING,
         ),
     ),
-    admin("DELETE", "/suppressions/{id}", "liftSuppression", "Lift a suppression", {204: None}, tag=_TAG),
+    admin("DELETE", "/suppressions/{id}", "liftSuppression", "Delete a suppression", {204: None}, tag=_TAG),
     admin(
         "GET",
         "/providers/{id}/callback",

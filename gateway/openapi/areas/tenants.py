@@ -85,7 +85,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PATCH",
         "/tenants/{id}",
         "changeTenant",
-        "Update a tenant; fields that the body does not hold stay",
+        "Update the fields of a tenant that the body contains",
         {200: TenantSchema},
         tag=_TAG,
         body=TenantChangeBody,

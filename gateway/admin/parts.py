@@ -12,7 +12,7 @@ from gateway.replies import json_reply
 
 
 class NewPartBody(forms.Body):
-    """The body of POST /template-parts. Without tenant_id: shared by all tenants that have no own one with this name."""
+    """The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name."""
 
     kind: str
     name: str

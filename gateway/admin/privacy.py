@@ -43,7 +43,7 @@ UserId = Annotated[
 
 
 class RetentionBody(forms.Body):
-    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the default of the installation."""
+    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default."""
 
     events_days: Days = None
     payload_days: Days = None

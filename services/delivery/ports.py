@@ -31,8 +31,8 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """An attempt's answer. A provider's no is a Result, not an exception.
+class SendResult:
+    """An attempt's answer. A provider's no is a SendResult, not an exception.
 
     reason: a word such as "provider_timeout". detail: the provider's own words, never with credentials in them; what is
     recorded of them is one line of at most MAX_DETAIL characters. provider: its kind. provider_id: which of the
@@ -46,14 +46,14 @@ class Result:
     provider_message_id: str = ""
     provider_id: str = ""
     retry_after_s: float = 0.0
-    earlier: "Sequence[Try]" = ()
+    earlier: "Sequence[ProviderCall]" = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class ProviderCall:
     """One provider that was asked in vain before another one. Unix times in microseconds."""
 
-    result: Result
+    result: SendResult
     ended_us: int
     took_us: int
 
@@ -68,5 +68,5 @@ class Attempter(Protocol):
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """Name what a hung far side would hold up (such as tenant and provider): its attempts share one bound."""
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Send the rendered content once. Bounded in time by the worker (attempt_deadline_s)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
 from runtime.printable import printable
-from services.delivery.ports import MAX_DETAIL, Result
+from services.delivery.ports import MAX_DETAIL, SendResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Times:
 
 def attempted(
     delivery: event_pb2.Delivery,
-    result: Result,
+    result: SendResult,
     status: trace_pb2.DeliveryStatus.ValueType,
     times: Times,
     content: render_pb2.Content,
@@ -35,7 +35,7 @@ def attempted(
     return _record(delivery, step, times.ended_us, times.ended_us - times.started_us)
 
 
-def asked_before(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:
+def asked_before(delivery: event_pb2.Delivery, result: SendResult) -> list[trace_pb2.TraceRecord]:
     """Return a record of each provider that failed before the last one: RETRYING, with no time for the next try."""
     found = []
     for tried in result.earlier:
@@ -61,7 +61,7 @@ def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trac
 
 
 def _step(
-    delivery: event_pb2.Delivery, result: Result, status: trace_pb2.DeliveryStatus.ValueType
+    delivery: event_pb2.Delivery, result: SendResult, status: trace_pb2.DeliveryStatus.ValueType
 ) -> trace_pb2.Attempted:
     return trace_pb2.Attempted(
         delivery_id=delivery.id,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clarion.common.v1 import trace_pb2
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 
 # Seconds before the second, third, … attempt: seven attempts over about half an hour.
 DEFAULT_DELAYS_S = (5.0, 30.0, 120.0, 300.0, 600.0, 900.0)
@@ -33,7 +33,7 @@ class Decision:
 
 
 def decide(
-    result: Result, attempt: int, delays_s: Sequence[float] = DEFAULT_DELAYS_S, uniform: Uniform = random.uniform
+    result: SendResult, attempt: int, delays_s: Sequence[float] = DEFAULT_DELAYS_S, uniform: Uniform = random.uniform
 ) -> Decision:
     """Return what follows attempt number attempt (from 1) with this result."""
     match result.verdict:

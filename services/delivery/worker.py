@@ -20,7 +20,7 @@ from runtime.ids import is_uuid
 from runtime.insisting import Insister
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
-from services.delivery.ports import Attempter, Result, Verdict
+from services.delivery.ports import Attempter, SendResult, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
@@ -204,7 +204,7 @@ class DeliveryWorker:
         """Make the attempt; return what is left to do, which needs no slot."""
         started = self._now()
         if self._refuse is not None and (reason := self._refuse(delivery)):
-            skipped = Result(Verdict.SKIPPED, provider="", reason=reason)
+            skipped = SendResult(Verdict.SKIPPED, provider="", reason=reason)
             return partial(self._settle, delivery, skipped, started, started)
         try:
             whole = await self._bodies.complete(delivery)
@@ -233,13 +233,13 @@ class DeliveryWorker:
         log.warning("body_unread", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
         if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
             return partial(self._defer, delivery, "body_away")
-        failed = Result(Verdict.PERMANENT, provider="", reason="content_deleted")
+        failed = SendResult(Verdict.PERMANENT, provider="", reason="content_deleted")
         return partial(self._settle, delivery, failed, started, started)
 
     async def _settle(
         self,
         delivery: event_pb2.Delivery,
-        result: Result,
+        result: SendResult,
         started: int,
         rendered_at: int,
         content: render_pb2.Content = _NO_CONTENT,
@@ -251,22 +251,22 @@ class DeliveryWorker:
         await self._conclude(delivery, decision, [*records.asked_before(delivery, result), record])
         self._report(delivery, decision, record)
 
-    async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> Result:
+    async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> SendResult:
         if rendered.HasField("failure"):
             failure = rendered.failure
-            return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+            return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
+            return SendResult(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
         except parts.PartAway:  # no attempt: it is not the provider's fault
             raise
         except TimeoutError:
-            return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
+            return SendResult(Verdict.TRANSIENT, provider="", reason="provider_timeout")
         except Exception as error:  # our own fault; it must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+            return SendResult(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
 
     async def _conclude(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 
 # What says that the provider itself is in trouble; any other answer, a no included, shows that it works.
 TROUBLE = frozenset({"provider_unreachable", "provider_timeout", "provider_tls", "provider_error"})
@@ -76,7 +76,7 @@ class Breaker:
         self.reason = ""
         self._age += 1
 
-    def end(self, begun: int, result: Result, now: float) -> None:
+    def end(self, begun: int, result: SendResult, now: float) -> None:
         """Take in the answer."""
         if begun != self._age:
             return
@@ -90,14 +90,14 @@ class Breaker:
         else:
             self._close()
 
-    def _fail(self, result: Result, now: float) -> None:
+    def _fail(self, result: SendResult, now: float) -> None:
         self._failures += 1
         if self.reason or self._failures >= self.policy.failures:
             rest_s = min(self.policy.rest_s * 2.0**self._rests, _LONGEST_REST_S)
             self._rests = min(self._rests + 1, 16)
             self._open(CIRCUIT_OPEN, result, now, max(rest_s, result.retry_after_s))
 
-    def _open(self, reason: str, result: Result, now: float, rest_s: float) -> None:
+    def _open(self, reason: str, result: SendResult, now: float, rest_s: float) -> None:
         self.reason = reason
         self._detail = f"{result.reason}: {result.detail}" if result.detail else result.reason
         self._until = now + rest_s * (1 + self.policy.uniform(0, _JITTER))

@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.telemetry import labelled
-from services.delivery.ports import Result
+from services.delivery.ports import SendResult
 from services.senders import registry
 from services.senders.breaker import Breaker, Policy
 from services.senders.ports import Provider, ProviderRecord, Resources
@@ -63,7 +63,7 @@ class OpenProviders:
             of_tenant[record.id] = opened
         return opened
 
-    def heard(self, tenant_id: str, opened: Opened, begun: int, result: Result, now: float) -> None:
+    def heard(self, tenant_id: str, opened: Opened, begun: int, result: SendResult, now: float) -> None:
         """Tell the provider's breaker, and everybody, how it fared."""
         before = opened.breaker.reason
         opened.breaker.end(begun, result, now)

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from runtime.egress import Guard
-from services.delivery.ports import Result
+from services.delivery.ports import SendResult
 from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
 # The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
@@ -86,8 +86,8 @@ class Sms:
 class Provider(Protocol[M_contra]):
     """One tenant's account with one provider."""
 
-    async def send(self, message: M_contra) -> Result:
-        """Hand the message over once, within a bounded time. A no is a Result, not an exception.
+    async def send(self, message: M_contra) -> SendResult:
+        """Hand the message over once, within a bounded time. A no is a SendResult, not an exception.
 
         POSTPONED ("provider_busy"): it was not asked, for all connections to it were in use. Raises PartAway
         (runtime.parts) where it needs a part of ours that is away: that says nothing about the provider.

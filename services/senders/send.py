@@ -13,7 +13,7 @@ from runtime import clock
 from runtime.errors import ClarionError
 from runtime.parts import PartAway
 from runtime.telemetry import labelled
-from services.delivery.ports import Result, Try, Verdict
+from services.delivery.ports import ProviderCall, SendResult, Verdict
 from services.domain import topology
 from services.senders import registry
 from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
@@ -79,7 +79,7 @@ class ProviderSender:
         """A provider that hangs holds up its own tenant's deliveries, and of those only its own."""
         return f"{delivery.tenant_id}/{delivery.provider_id}"
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Send once. See services.delivery.ports.Attempter."""
         try:
             chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
@@ -88,7 +88,9 @@ class ProviderSender:
                 return result
             raise
         if chosen is None or chosen.channel != topology.CHANNELS.get(delivery.channel, "").upper():
-            gone = Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
+            gone = SendResult(
+                Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted."
+            )
             return await self._ask_others(delivery, content, [], []) or gone
         outcome = await self._ask(delivery, content, chosen)
         if isinstance(outcome, Rest):
@@ -118,9 +120,9 @@ class ProviderSender:
         self,
         delivery: event_pb2.Delivery,
         content: render_pb2.Content,
-        tries: list[Try],
+        tries: list[ProviderCall],
         rests: list[tuple[ProviderRecord, Rest]],
-    ) -> Result | None:
+    ) -> SendResult | None:
         """Ask who else there is, after those that were asked or rest; None: there is nobody else.
 
         Raises PartAway where nobody was asked, and one could not be for a part of ours that is away.
@@ -156,7 +158,7 @@ class ProviderSender:
 
     async def _ask(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> Try | Rest:
+    ) -> ProviderCall | Rest:
         """Ask one provider, unless it is to be left alone."""
         started, started_us = time.perf_counter(), clock.now_us()
         result = await self._send(delivery, content, record)
@@ -166,32 +168,34 @@ class ProviderSender:
         channel = topology.CHANNELS[delivery.channel]
         labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
         labelled(_SECONDS, channel, record.kind).observe(took)
-        return Try(_of(result, record.id), started_us + int(took * 1_000_000), int(took * 1_000_000))
+        return ProviderCall(_of(result, record.id), started_us + int(took * 1_000_000), int(took * 1_000_000))
 
     async def _send(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> Result | Rest:
+    ) -> SendResult | Rest:
         try:
             opened = self._opened.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return Result(Verdict.CREDENTIALS, provider=record.kind, reason="provider_credentials", detail=str(error))
+            return SendResult(
+                Verdict.CREDENTIALS, provider=record.kind, reason="provider_credentials", detail=str(error)
+            )
         except ClarionError as error:  # settings that another version took, and this one does not
-            return Result(Verdict.TRANSIENT, provider=record.kind, reason="provider_settings", detail=error.detail)
+            return SendResult(Verdict.TRANSIENT, provider=record.kind, reason="provider_settings", detail=error.detail)
         if rest := opened.breaker.rest(time.monotonic()):
             return rest
         tenant = self._directory.tenant(delivery.tenant_id)
         try:
             message = registry.composers()[delivery.channel](delivery, content, tenant, opened.settings)
         except Unsendable as error:
-            return Result(error.verdict, provider=record.kind, reason=error.reason, detail=error.detail)
+            return SendResult(error.verdict, provider=record.kind, reason=error.reason, detail=error.detail)
         if delivery.subscribed and self._offer is not None:
             message = self._offer(delivery, message)
         result = await self._hand_over(delivery, opened, message)
-        if isinstance(result, Result):
+        if isinstance(result, SendResult):
             self._keep_id(delivery, opened, message, result)
         return result
 
-    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> Result | Rest:
+    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> SendResult | Rest:
         begun = opened.breaker.begin()
         try:
             result = await opened.provider.send(message)
@@ -207,7 +211,7 @@ class ProviderSender:
         self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
         return result
 
-    def _keep_id(self, delivery: event_pb2.Delivery, opened: Opened, message: Any, result: Result) -> None:
+    def _keep_id(self, delivery: event_pb2.Delivery, opened: Opened, message: Any, result: SendResult) -> None:
         if self._notes is None or not (opened.reports and result.provider_message_id):
             return
         self._notes.note(
@@ -225,25 +229,25 @@ class ProviderSender:
         )
 
 
-def _is_refused(result: Result) -> bool:
+def _is_refused(result: SendResult) -> bool:
     return result.reason == ADDRESS_NOT_ALLOWED
 
 
-def _next_may_do(result: Result) -> bool:
+def _next_may_do(result: SendResult) -> bool:
     """Tell whether the delivery may fare better at another provider."""
     return _is_refused(result) or (result.verdict in _NEXT_MAY_DO and result.reason != "tenant_unknown")
 
 
-def _refused_first(tries: Sequence[Try]) -> list[Try]:
+def _refused_first(tries: Sequence[ProviderCall]) -> list[ProviderCall]:
     """Put those that may not be asked before those that were: the last word counts, and theirs may not be final."""
     if not tries or not _is_refused(tries[-1].result):
         return list(tries)
     return sorted(tries, key=lambda tried: not _is_refused(tried.result))
 
 
-def _of(result: Result, provider_id: str) -> Result:
+def _of(result: SendResult, provider_id: str) -> SendResult:
     """Return the result as of this provider: written out, for dataclasses.replace takes three times as long."""
-    return Result(
+    return SendResult(
         result.verdict,
         result.provider,
         result.reason,
@@ -254,7 +258,7 @@ def _of(result: Result, provider_id: str) -> Result:
     )
 
 
-def _concluded(tries: Sequence[Try]) -> Result:
+def _concluded(tries: Sequence[ProviderCall]) -> SendResult:
     """Return the last answer, and with it those before. All who were asked want time: the shortest of it counts."""
     last = tries[-1].result
     if len(tries) == 1:
@@ -263,7 +267,7 @@ def _concluded(tries: Sequence[Try]) -> Result:
     return dataclasses.replace(last, earlier=tries[:-1], retry_after_s=wait_s)
 
 
-def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
+def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> SendResult:
     """Return what it means that nobody may be asked.
 
     One that only asked for time, or is busy, will take the delivery when the time has come: that is waiting, not
@@ -273,10 +277,10 @@ def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
     passing = [(rest.wait_s, record.kind, rest.reason) for record, rest in rests if rest.reason in _PASSES]
     if passing:
         wait_s, kind, reason = min(passing)
-        return Result(Verdict.POSTPONED, kind, reason, retry_after_s=wait_s)
+        return SendResult(Verdict.POSTPONED, kind, reason, retry_after_s=wait_s)
     record, rest = rests[0]
     detail = f"Not asked, as it failed before and rests for another {rest.wait_s:.0f} s. {rest.detail}"
     if rest.reason != CIRCUIT_OPEN:
-        return Result(Verdict.CREDENTIALS, record.kind, rest.reason, detail)
+        return SendResult(Verdict.CREDENTIALS, record.kind, rest.reason, detail)
     wait_s = min(rest.wait_s for _, rest in rests if rest.reason == CIRCUIT_OPEN)
-    return Result(Verdict.TRANSIENT, record.kind, rest.reason, detail, retry_after_s=wait_s)
+    return SendResult(Verdict.TRANSIENT, record.kind, rest.reason, detail, retry_after_s=wait_s)

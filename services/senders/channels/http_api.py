@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.printable import printable
 from runtime.settings import Secret
-from services.delivery.ports import MAX_DETAIL, Result, Verdict
+from services.delivery.ports import MAX_DETAIL, SendResult, Verdict
 from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Http, Request, Unanswered
 
 DEADLINE_S = 10.0
@@ -38,7 +38,7 @@ class HttpApi(Generic[M]):
         http: Http,
         kind: str,
         request: Callable[[M], Request],
-        read: Callable[[Answer], Result],
+        read: Callable[[Answer], SendResult],
         *,
         secrets: Sequence[Secret] = (),
         deadline_s: float = DEADLINE_S,
@@ -50,13 +50,13 @@ class HttpApi(Generic[M]):
         self._secrets = [secret.reveal() for secret in secrets if secret.reveal()]
         self._deadline_s = deadline_s
 
-    async def send(self, message: M) -> Result:
+    async def send(self, message: M) -> SendResult:
         """See services.senders.ports.Provider."""
         try:
             answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
         except Unanswered as error:
             verdict = _VERDICTS.get(error.reason, Verdict.TRANSIENT)
-            result = Result(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
+            result = SendResult(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
         else:
             result = self._read(answer)
         return dataclasses.replace(
@@ -82,21 +82,23 @@ def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
     return [(name, "This is not a key: printable ASCII without blanks is expected.")]
 
 
-def refused(kind: str, answer: Answer, detail: str) -> Result | None:
+def refused(kind: str, answer: Answer, detail: str) -> SendResult | None:
     """Return what an answer means by its status alone, where all providers agree; None: its provider must say.
 
     detail: the provider's own words.
     """
     said = f"{answer.status} {detail}"
     if answer.status == 429:
-        return Result(Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers))
+        return SendResult(
+            Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers)
+        )
     if answer.status == 413:
-        return Result(Verdict.PERMANENT, kind, "message_too_large", said)
+        return SendResult(Verdict.PERMANENT, kind, "message_too_large", said)
     if answer.status >= 500:
         # Some say when they will be back.
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
+        return SendResult(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
     if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said)
+        return SendResult(Verdict.TRANSIENT, kind, "provider_error", said)
     return None
 
 

@@ -18,7 +18,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from runtime.parts import Parts
 from services.delivery.bodies import Bodies
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -80,7 +80,7 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
 class FarSide:
     """An Attempter. answers: what it says to each attempt in turn, the last one for ever; hung: slots that hang."""
 
-    answers: Sequence[Result | Exception] = field(default_factory=lambda: [Result(Verdict.SENT, "test")])
+    answers: Sequence[SendResult | Exception] = field(default_factory=lambda: [SendResult(Verdict.SENT, "test")])
     hung: set[str] = field(default_factory=set)
     # Delivery and attempt, in order, and when (time.time).
     calls: list[tuple[str, int, float]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class FarSide:
         """One for each tenant."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Note the call and answer it."""
         self.calls.append((delivery.id, delivery.attempt, time.time()))
         answer = self.answers[min(sum(id_ == delivery.id for id_, *_ in self.calls), len(self.answers)) - 1]

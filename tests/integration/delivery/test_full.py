@@ -3,14 +3,14 @@
 import asyncio
 
 from clarion.common.v1 import trace_pb2
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from tests.integration.delivery.conftest import CreateWorker, FarSide, Trace, delivery, queued
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 
 RETRYING, SENT = trace_pb2.DELIVERY_STATUS_RETRYING, trace_pb2.DELIVERY_STATUS_SENT
-BUSY, YES = Result(Verdict.TRANSIENT, "test", reason="provider_timeout"), Result(Verdict.SENT, "test")
+BUSY, YES = SendResult(Verdict.TRANSIENT, "test", reason="provider_timeout"), SendResult(Verdict.SENT, "test")
 
 
 async def test_what_was_sent_is_not_sent_again(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web as server
 
 from runtime.egress import Guard, Policy, Ports, web
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.http import HttpClient
 from services.senders.ports import Request, Unanswered
@@ -99,7 +99,7 @@ def _guard(names: Names | None, port: int, *allow: str) -> Guard:
     return Guard(Policy(allow), Ports(frozenset({port}), "CLARION_EGRESS_HTTP_PORTS"), lookup=names)
 
 
-async def _post(guard: Guard, url: str, *, proxy: str = "") -> Result:
+async def _post(guard: Guard, url: str, *, proxy: str = "") -> SendResult:
     """Call as providers do."""
     client = HttpClient(guard, proxy=proxy)
     provider = http_api.HttpApi[str](
@@ -107,7 +107,8 @@ async def _post(guard: Guard, url: str, *, proxy: str = "") -> Result:
         "kind",
         lambda text: Request(url, {"Authorization": "Bearer secret-of-ours"}, text.encode()),
         lambda answer: (
-            http_api.refused("kind", answer, http_api.text(answer)) or Result(Verdict.SENT, "kind", str(answer.status))
+            http_api.refused("kind", answer, http_api.text(answer))
+            or SendResult(Verdict.SENT, "kind", str(answer.status))
         ),
         deadline_s=_DEADLINE_S,
     )
@@ -121,7 +122,7 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host and not host.startswith("[") else f"http://{host}:{port}/"
 
 
-def _is_refused(result: Result) -> bool:
+def _is_refused(result: SendResult) -> bool:
     return (result.verdict, result.reason) == (Verdict.PERMANENT, "address_not_allowed")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.http_api import HttpApi
 from services.senders.http import HttpClient
 from services.senders.ports import Request, Unanswered
@@ -133,7 +133,10 @@ async def test_a_message_that_found_no_connection_is_postponed(open_http: OpenHt
     client = open_http(limit=1, per_host=1, wait_s=0.05)
     async with _serving(hangs=True) as hung:
         api = HttpApi[str](
-            client, "kind", lambda text: Request(hung.url, {}, text.encode()), lambda _: Result(Verdict.SENT, "kind")
+            client,
+            "kind",
+            lambda text: Request(hung.url, {}, text.encode()),
+            lambda _: SendResult(Verdict.SENT, "kind"),
         )
         first = asyncio.create_task(api.send("first"))
         await eventually(lambda: hung.calls == 1, deadline=DEADLINE_S)

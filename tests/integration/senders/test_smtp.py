@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from runtime.settings import Secret
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email import parse
 from services.senders.channels.email.smtp import pool
 from services.senders.channels.email.smtp.provider import Smtp
@@ -21,7 +21,7 @@ from tests.unit.senders import builders
 from tests.waiting import eventually
 
 
-def _outcome(result: Result) -> tuple[Verdict, str]:
+def _outcome(result: SendResult) -> tuple[Verdict, str]:
     return result.verdict, result.reason
 
 
@@ -294,7 +294,7 @@ async def test_addresses_in_another_script(open_smtp: OpenSmtp) -> None:
     assert plain.verdict is Verdict.SENT
 
 
-async def _login(open_smtp: OpenSmtp, port: int, password: str, pem: str) -> Result:
+async def _login(open_smtp: OpenSmtp, port: int, password: str, pem: str) -> SendResult:
     smtp = open_smtp(port, tls="starttls", ca_certificate=pem, username="ada", password=Secret(password))
     return await smtp.send(builders.email())
 

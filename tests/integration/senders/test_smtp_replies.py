@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.breaker import Breaker
 from tests.integration.senders.conftest import OpenSmtp
 from tests.integration.senders.mail_servers import HANGS_UP, Catcher, conversing, serving
@@ -192,7 +192,7 @@ async def test_what_is_said_of_a_recipient(open_smtp: OpenSmtp, said: str) -> No
     assert other.verdict is Verdict.SENT
 
 
-def _rests(result: Result) -> bool:
+def _rests(result: SendResult) -> bool:
     breaker = Breaker()
     breaker.end(breaker.begin(), result, time.monotonic())
     return breaker.rest(time.monotonic()) is not None

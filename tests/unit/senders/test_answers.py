@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.resend import api as resend
 from services.senders.channels.email.sendgrid import api as sendgrid
@@ -34,7 +34,7 @@ def _recipient(code: int, status: str) -> dict[str, object]:
     return {"SMSMessageData": {"Message": "Sent to 0/1", "Recipients": [recipient]}}
 
 
-_CASES: list[tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdict, str]] = [
+_CASES: list[tuple[Callable[[Answer], SendResult], int, Mapping[str, object], Verdict, str]] = [
     (resend.read, 400, _resend("validation_error", "Invalid `to` field."), _P, "recipient_refused"),
     (resend.read, 422, _resend("validation_error", "Invalid `from` field."), _P, "sender_refused"),
     (resend.read, 422, _resend("missing_required_field"), _P, "message_refused"),
@@ -97,7 +97,7 @@ _CASES: list[tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdic
 ]
 
 
-def _name(case: tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdict, str]) -> str:
+def _name(case: tuple[Callable[[Answer], SendResult], int, Mapping[str, object], Verdict, str]) -> str:
     read, status, body, _, reason = case
     errors = body.get("errors")
     word = body.get("name") or body.get("code") or (errors[0].get("field") if isinstance(errors, list) else "")
@@ -106,7 +106,7 @@ def _name(case: tuple[Callable[[Answer], Result], int, Mapping[str, object], Ver
 
 @pytest.mark.parametrize(("read", "status", "body", "verdict", "reason"), _CASES, ids=[_name(case) for case in _CASES])
 def test_a_no(
-    read: Callable[[Answer], Result], status: int, body: Mapping[str, object], verdict: Verdict, reason: str
+    read: Callable[[Answer], SendResult], status: int, body: Mapping[str, object], verdict: Verdict, reason: str
 ) -> None:
     """Of the message, of the account, of the moment, or of the provider itself."""
     result = read(Answer(status, {}, json.dumps(body).encode()))
@@ -119,7 +119,7 @@ def test_a_no(
 )
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[1]", b'{"name": 5, "errors": [3]}', b"\xff\xfe"])
 @pytest.mark.parametrize("status", [204, 302, 400, 401, 403, 404, 429, 500, 599])
-def test_any_answer_is_read(read: Callable[[Answer], Result], body: bytes, status: int) -> None:
+def test_any_answer_is_read(read: Callable[[Answer], SendResult], body: bytes, status: int) -> None:
     """A proxy's page, an empty body, another shape: a result, never an exception, and never SENT."""
     assert read(Answer(status, {}, body)).verdict is not Verdict.SENT
 
@@ -138,7 +138,7 @@ def test_any_answer_is_read(read: Callable[[Answer], Result], body: bytes, statu
     ],
     ids=["resend", "sendgrid", "twilio", "africastalking"],
 )
-def test_a_yes_brings_the_providers_id(read: Callable[[Answer], Result], answer: Answer, message_id: str) -> None:
+def test_a_yes_brings_the_providers_id(read: Callable[[Answer], SendResult], answer: Answer, message_id: str) -> None:
     """By which its reports will name the message."""
     result = read(answer)
     assert (result.verdict, result.provider_message_id) == (Verdict.SENT, message_id)

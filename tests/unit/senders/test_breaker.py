@@ -2,15 +2,15 @@
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.breaker import Breaker, Policy
 
 _POLICY = Policy(failures=3, rest_s=10, uniform=lambda low, _: low)
-_DOWN = Result(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
-_SENT = Result(Verdict.SENT, "resend")
+_DOWN = SendResult(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
+_SENT = SendResult(Verdict.SENT, "resend")
 
 
-def _ask(breaker: Breaker, result: Result, now: float) -> None:
+def _ask(breaker: Breaker, result: SendResult, now: float) -> None:
     breaker.end(breaker.begin(), result, now)
 
 
@@ -41,13 +41,13 @@ def test_failures_in_a_row_open_it() -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        Result(Verdict.PERMANENT, "resend", "recipient_refused"),
-        Result(Verdict.TRANSIENT, "smtp", "provider_deferred"),
-        Result(Verdict.TRANSIENT, "twilio", "provider_no_route"),
+        SendResult(Verdict.PERMANENT, "resend", "recipient_refused"),
+        SendResult(Verdict.TRANSIENT, "smtp", "provider_deferred"),
+        SendResult(Verdict.TRANSIENT, "twilio", "provider_no_route"),
     ],
     ids=lambda result: result.reason,
 )
-def test_a_no_shows_that_it_works(result: Result) -> None:
+def test_a_no_shows_that_it_works(result: SendResult) -> None:
     """What is said of a message is no trouble of the provider."""
     breaker = Breaker(_POLICY)
     for _ in range(2):
@@ -113,7 +113,7 @@ def test_who_asks_for_time_gets_it() -> None:
     """As long as it said, or a second."""
     for said, wait in ((30.0, 30.0), (0.0, 1.0)):
         breaker = Breaker(_POLICY)
-        _ask(breaker, Result(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
+        _ask(breaker, SendResult(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
         assert breaker.reason == "provider_throttled"
         assert _wait(breaker, 0) == wait
 
@@ -121,7 +121,7 @@ def test_who_asks_for_time_gets_it() -> None:
 def test_a_refused_account_is_not_asked_again_soon() -> None:
     """Once is enough."""
     breaker = Breaker(_POLICY)
-    _ask(breaker, Result(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
+    _ask(breaker, SendResult(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
     assert (breaker.reason, _wait(breaker, 0)) == ("provider_credentials", 300)
 
 

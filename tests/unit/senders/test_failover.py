@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.parts import POSTGRES, PartAway
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders import registry
 from services.senders.breaker import Policy
 from services.senders.channels.sms.settings import SmsSettings
@@ -22,19 +22,19 @@ from services.senders.sent import Sent
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
-_SENT = Result(Verdict.SENT, "scripted", provider_message_id="m1")
-_DOWN = Result(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
-_SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
-_WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
-_BUSY = Result(Verdict.POSTPONED, "scripted", "provider_busy")
-_NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
-_NOT_ALLOWED = Result(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
+_SENT = SendResult(Verdict.SENT, "scripted", provider_message_id="m1")
+_DOWN = SendResult(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
+_SLOW_DOWN = SendResult(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
+_WRONG_KEY = SendResult(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
+_BUSY = SendResult(Verdict.POSTPONED, "scripted", "provider_busy")
+_NO = SendResult(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
+_NOT_ALLOWED = SendResult(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
 
 
 class _Desk:
     """A sender whose providers answer by their ids, and what it did."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result | PartAway) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: SendResult | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
         self.noted: list[Sent] = []
@@ -60,7 +60,7 @@ class _Desk:
         ]
         self.directory.on_change(f"providers.{TENANT}", json.dumps(records).encode())
 
-    async def attempt(self, provider_id: str = "a") -> Result:
+    async def attempt(self, provider_id: str = "a") -> SendResult:
         """Attempt a delivery for which routing chose this provider."""
         content = render_pb2.Content(text="Hello")
         return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
@@ -80,7 +80,7 @@ class _Scripted:
     def __init__(self, desk: _Desk, name: str) -> None:
         self._desk, self._name = desk, name
 
-    async def send(self, message: Sms) -> Result:
+    async def send(self, message: Sms) -> SendResult:
         """Answer as told."""
         self._desk.asked.append(self._name)
         answer = self._desk.answers[self._name]
@@ -93,7 +93,7 @@ class _Scripted:
 
 
 @pytest.mark.parametrize("trouble", [_DOWN, _SLOW_DOWN, _WRONG_KEY], ids=lambda result: result.reason)
-async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: Result) -> None:
+async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: SendResult) -> None:
     """Whatever is the trouble; the one in vain is told of, and the id kept is of the one that sent."""
     desk = _Desk(monkeypatch, a=trouble, b=_SENT, c=_SENT)
     result = await desk.attempt()

@@ -5,7 +5,7 @@ https://resend.com/docs/api-reference/emails/send-email and …/api-reference/er
 
 import msgspec
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import mailbox, own_headers
 from services.senders.channels.email.resend.settings import ResendSettings
@@ -50,19 +50,19 @@ def request(settings: ResendSettings, url: str, message: Email) -> Request:
     return Request(f"{url}/emails", headers, _encode(body))
 
 
-def read(answer: Answer) -> Result:
+def read(answer: Answer) -> SendResult:
     """Return what the answer means."""
     said = http_api.decoded(answer)
     if answer.status == 200:
-        return Result(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
     name, words = str(said.get("name", "")), str(said.get("message", ""))
     told = f"{name}: {words}" if name else http_api.text(answer)
     if name in _MEANING:
         verdict, reason = _MEANING[name]
-        return Result(verdict, KIND, reason, f"{answer.status} {told}")
+        return SendResult(verdict, KIND, reason, f"{answer.status} {told}")
     if answer.status == 401 or (answer.status == 403 and name not in _OF_ADDRESSES):
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {told}")
-    of_message = Result(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {told}")
+        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {told}")
+    of_message = SendResult(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {told}")
     return http_api.refused(KIND, answer, told) or of_message
 
 

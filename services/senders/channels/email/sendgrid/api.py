@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import own_headers
 from services.senders.channels.email.sendgrid.settings import SendgridSettings
@@ -38,22 +38,22 @@ def request(settings: SendgridSettings, url: str, message: Email) -> Request:
     return Request(f"{url}/v3/mail/send", headers, _encode(body))
 
 
-def read(answer: Answer) -> Result:
+def read(answer: Answer) -> SendResult:
     """Return what the answer means."""
     if answer.status in {200, 202}:
-        return Result(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))
     fields, words = _errors(http_api.decoded(answer))
     words = words or http_api.text(answer)
     detail = f"{answer.status} {words}"
     if answer.status == 401:
         # "Maximum credits exceeded": an account that has used up what it paid for is answered as a wrong key is.
         reason = "provider_quota" if "credits exceeded" in words else "provider_credentials"
-        return Result(Verdict.CREDENTIALS, KIND, reason, detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, reason, detail)
     if result := http_api.refused(KIND, answer, words):
         return result
     if answer.status == 403 and not fields.startswith("from"):
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
-    return Result(Verdict.PERMANENT, KIND, _refusal(fields), detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
+    return SendResult(Verdict.PERMANENT, KIND, _refusal(fields), detail)
 
 
 def _errors(said: dict[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import aiosmtplib
 
 from runtime.egress import AddressNotAllowed
 from runtime.printable import printable
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.ports import ADDRESS_NOT_ALLOWED
 
 PROVIDER = "smtp"
@@ -52,7 +52,7 @@ _REFUSED = {
 }
 
 
-def classify(error: Exception, phase: Phase) -> Result:
+def classify(error: Exception, phase: Phase) -> SendResult:
     """Return the result of an attempt that ended with error in phase.
 
     Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
@@ -93,13 +93,13 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
     return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
 
 
-def _unreachable(error: OSError, phase: Phase) -> Result:
+def _unreachable(error: OSError, phase: Phase) -> SendResult:
     if isinstance(error, AddressNotAllowed):
         return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
     return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
 
 
-def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> Result:
+def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> SendResult:
     detail = f"{error.code} {error.message}"
     if error.code in _CREDENTIAL_CODES or (phase is Phase.LOGIN and error.code >= 500):
         return _result(Verdict.CREDENTIALS, "provider_credentials", detail)
@@ -150,5 +150,5 @@ def _enhanced(said: str) -> list[tuple[int, int]]:
     return [(int(subject), int(detail)) for subject, detail in _ENHANCED.findall(said)]
 
 
-def _result(verdict: Verdict, reason: str, detail: str) -> Result:
-    return Result(verdict, provider=PROVIDER, reason=reason, detail=printable(detail, _MAX_WORDS))
+def _result(verdict: Verdict, reason: str, detail: str) -> SendResult:
+    return SendResult(verdict, provider=PROVIDER, reason=reason, detail=printable(detail, _MAX_WORDS))

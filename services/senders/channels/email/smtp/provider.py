@@ -9,7 +9,7 @@ import aiosmtplib
 
 from runtime.egress import Guard
 from runtime.printable import printable
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
@@ -23,7 +23,7 @@ _RESET_S = 2.0
 # "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = Result(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
+_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
 
 
 class Smtp:
@@ -41,7 +41,7 @@ class Smtp:
         self._wait_s = wait_s
         self._secrets = _forms(settings.username, settings.password.reveal())
 
-    async def send(self, message: Email) -> Result:
+    async def send(self, message: Email) -> SendResult:
         """See services.senders.ports.Provider."""
         if not await self._pool.turns.enter(self._wait_s):
             return _BUSY
@@ -54,13 +54,13 @@ class Smtp:
         finally:
             self._pool.turns.leave()
         match = _QUEUED_AS.search(answer)
-        return Result(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
+        return SendResult(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
 
     async def close(self) -> None:
         """See services.senders.ports.Provider."""
         await self._pool.close()
 
-    def _without_secrets(self, result: Result) -> Result:
+    def _without_secrets(self, result: SendResult) -> SendResult:
         """A server may repeat what it was shown; nobody else shall."""
         detail = result.detail
         for secret in self._secrets:

@@ -6,7 +6,7 @@ https://developers.africastalking.com/docs/sms/sending/bulk
 import urllib.parse
 from typing import Any
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.sms.africastalking.settings import SANDBOX, AfricasTalkingSettings
 from services.senders.ports import Answer, Request, Resources, Sms
@@ -48,14 +48,14 @@ def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> Request
     return Request(f"{url}/version1/messaging", headers, urllib.parse.urlencode(fields).encode())
 
 
-def read(answer: Answer) -> Result:
+def read(answer: Answer) -> SendResult:
     """Return what the answer means: even a no comes with 201, told by the recipient's own statusCode."""
     if answer.status in {401, 403}:
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {http_api.text(answer)}")
+        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {http_api.text(answer)}")
     if result := http_api.refused(KIND, answer, http_api.text(answer)):
         return result
     if answer.status not in {200, 201}:
-        return Result(Verdict.PERMANENT, KIND, "message_refused", f"{answer.status} {http_api.text(answer)}")
+        return SendResult(Verdict.PERMANENT, KIND, "message_refused", f"{answer.status} {http_api.text(answer)}")
     data = http_api.decoded(answer).get("SMSMessageData")
     words = str(data.get("Message", "")) if isinstance(data, dict) else ""
     recipients = data.get("Recipients") if isinstance(data, dict) else None
@@ -64,17 +64,17 @@ def read(answer: Answer) -> Result:
     code = _WORDS.get(words.strip())
     if code is None:
         detail = words or http_api.text(answer)
-        return Result(Verdict.TRANSIENT, KIND, "provider_error", f"{answer.status} {detail}")
+        return SendResult(Verdict.TRANSIENT, KIND, "provider_error", f"{answer.status} {detail}")
     verdict, reason = _MEANING[code]
-    return Result(verdict, KIND, reason, words)
+    return SendResult(verdict, KIND, reason, words)
 
 
-def _of_recipient(recipient: dict[str, Any]) -> Result:
+def _of_recipient(recipient: dict[str, Any]) -> SendResult:
     code = recipient.get("statusCode")
     if code in _TAKEN:
-        return Result(Verdict.SENT, KIND, provider_message_id=str(recipient.get("messageId") or ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=str(recipient.get("messageId") or ""))
     verdict, reason = _MEANING.get(code if isinstance(code, int) else 0, (Verdict.TRANSIENT, "provider_error"))
-    return Result(verdict, KIND, reason, f"{code} {recipient.get('status', '')}")
+    return SendResult(verdict, KIND, reason, f"{code} {recipient.get('status', '')}")
 
 
 def open_africastalking(settings: AfricasTalkingSettings, resources: Resources) -> http_api.HttpApi[Sms]:

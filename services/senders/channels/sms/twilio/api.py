@@ -5,7 +5,7 @@ https://www.twilio.com/docs/messaging/api/message-resource and …/docs/api/erro
 
 import urllib.parse
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.sms.twilio.settings import TwilioSettings, host
 from services.senders.ports import Answer, Request, Resources, Sms
@@ -46,23 +46,23 @@ def request(settings: TwilioSettings, url: str, message: Sms) -> Request:
     )
 
 
-def read(answer: Answer) -> Result:
+def read(answer: Answer) -> SendResult:
     """Return what the answer means: by Twilio's own code, where it gives one."""
     said = http_api.decoded(answer)
     if answer.status in {200, 201}:
-        return Result(Verdict.SENT, KIND, provider_message_id=str(said.get("sid") or ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=str(said.get("sid") or ""))
     code, words = said.get("code"), str(said.get("message") or http_api.text(answer))
     detail = f"{answer.status} {code}: {words}" if code else f"{answer.status} {words}"
     if code in _QUOTAS:
-        return Result(Verdict.CREDENTIALS, KIND, "provider_quota", detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, "provider_quota", detail)
     if code in _CREDENTIALS or answer.status in {401, 403}:
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
     if code in _THROTTLED:
         wait_s = http_api.retry_after_s(answer.headers)
-        return Result(Verdict.THROTTLED, KIND, "provider_throttled", detail, retry_after_s=wait_s)
+        return SendResult(Verdict.THROTTLED, KIND, "provider_throttled", detail, retry_after_s=wait_s)
     if code in _NO_ROUTE:  # another provider may have one
-        return Result(Verdict.TRANSIENT, KIND, "provider_no_route", detail)
-    return http_api.refused(KIND, answer, words) or Result(Verdict.PERMANENT, KIND, _refusal(code), detail)
+        return SendResult(Verdict.TRANSIENT, KIND, "provider_no_route", detail)
+    return http_api.refused(KIND, answer, words) or SendResult(Verdict.PERMANENT, KIND, _refusal(code), detail)
 
 
 def _refusal(code: object) -> str:

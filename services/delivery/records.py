@@ -9,7 +9,7 @@ from services.delivery.ports import MAX_DETAIL, SendResult
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class AttemptTimes:
     """When an attempt began, had its content, and ended: Unix microseconds."""
 
     started_us: int
@@ -21,7 +21,7 @@ def attempted(
     delivery: event_pb2.Delivery,
     result: SendResult,
     status: trace_pb2.DeliveryStatus.ValueType,
-    times: Times,
+    times: AttemptTimes,
     content: render_pb2.Content,
 ) -> trace_pb2.TraceRecord:
     """Return the record of an attempt that ended with this result and status."""

@@ -21,7 +21,7 @@ from runtime.insisting import Insister
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, SendResult, Verdict
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
 from services.domain import topology
@@ -74,7 +74,7 @@ class DeliveryWorker:
         connection: Client,
         channels: Sequence[event_pb2.Channel.ValueType],
         attempter: Attempter,
-        renderer: Renderer,
+        renderer: RenderClient,
         states: LedgerStates,
         bodies: Bodies,
         *,
@@ -246,7 +246,7 @@ class DeliveryWorker:
     ) -> None:
         """Decide what follows, and leave it behind."""
         decision = retry.decide(result, delivery.attempt, self._delays_s)
-        times = records.Times(started, rendered_at, self._now())
+        times = records.AttemptTimes(started, rendered_at, self._now())
         record = records.attempted(delivery, result, decision.status, times, content)
         await self._conclude(delivery, decision, [*records.asked_before(delivery, result), record])
         self._report(delivery, decision, record)

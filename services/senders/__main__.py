@@ -13,7 +13,7 @@ from runtime.egress import AddressNotAllowed, Guard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.delivery.bodies import Bodies
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonyms, retention, topology
@@ -21,14 +21,14 @@ from services.domain.health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.suppressed import Suppressed
 from services.senders import directory, egress, published, registry, send
-from services.senders.breaker import Policy
+from services.senders.breaker import BreakerPolicy
 from services.senders.http import HttpClient, parse_urls
-from services.senders.outbox import Outbox
+from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
-from services.senders.privacy import PrivacyStore
+from services.senders.privacy import SendersPrivacyStore
 from services.senders.reports.links import Links, check_public_url
 from services.senders.reports.servicer import REPORT_SERVICE
-from services.senders.reports.unsubscribe import Offer
+from services.senders.reports.unsubscribe import UnsubscribeLinkAdder
 from services.senders.reports.wiring import make_servicer
 from services.senders.send import ProviderSender
 from services.senders.sent import SentLog
@@ -57,7 +57,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     config_outbox = configuration.Outbox(pool, "senders", connection)
     store = ProviderStore(pool, config_outbox, box)
     own = parts.Parts()
-    outbox = Outbox(pool, own)
+    outbox = SandboxOutbox(pool, own)
     known = directory.ConfiguredDirectory(store, own)
     http, sent = HttpClient(guards.web, proxy=guards.proxy), SentLog(pool)
     sender = ProviderSender(
@@ -65,12 +65,12 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
         Resources(recorder=outbox, http=http, mail_guard=guards.mail, urls=urls),
         box.open_record,
         notes=sent,
-        policy=Policy(settings.breaker_failures, settings.breaker_rest_s),
-        offer=Offer(links),
+        policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
+        offer=UnsubscribeLinkAdder(links),
     )
     process.on_close(http.close)
     known.follow(sender.forget)
-    erased, policies, privacy = erasures.Erasures(keyed), retention.Policies(), PrivacyStore(pool)
+    erased, policies, privacy = erasures.Erasures(keyed), retention.Policies(), SendersPrivacyStore(pool)
 
     def on_change(key: str, value: bytes | None) -> None:
         for follower in (known, erased, policies):
@@ -154,7 +154,7 @@ def _workers(
             connection,
             [channel],
             sender,
-            Renderer(render, caller),
+            RenderClient(render, caller),
             LedgerStates(ledger, caller),
             Bodies(connection, ledger, caller, own),
             delays_s=settings.retry_delays_s,

@@ -22,7 +22,7 @@ Uniform = Callable[[float, float], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class BreakerPolicy:
     """failures in a row open the circuit for rest_s seconds, doubled after each probe in vain, up to five minutes."""
 
     failures: int = 5
@@ -31,7 +31,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Pause:
     """The provider is not to be asked now. reason: a word. detail: what it last said. wait_s: until it may be asked."""
 
     reason: str
@@ -43,7 +43,7 @@ class Rest:
 class Breaker:
     """Closed: everybody may ask. Resting: nobody. After the rest one may ask, and its answer decides for all."""
 
-    policy: Policy = field(default_factory=Policy)
+    policy: BreakerPolicy = field(default_factory=BreakerPolicy)
     reason: str = ""
     _detail: str = ""
     _until: float = 0.0
@@ -53,13 +53,13 @@ class Breaker:
     # Raised by each change, so that the answer to a question from before it changes nothing more.
     _age: int = 0
 
-    def rest(self, now: float) -> Rest | None:
+    def rest(self, now: float) -> Pause | None:
         """Return why the provider is not to be asked; None: it may be. now: seconds of a clock that never goes back."""
         if not self.reason:
             return None
         if now < self._until:
-            return Rest(self.reason, self._detail, self._until - now)
-        return Rest(self.reason, self._detail, _PROBE_WAIT_S) if self._probing else None
+            return Pause(self.reason, self._detail, self._until - now)
+        return Pause(self.reason, self._detail, _PROBE_WAIT_S) if self._probing else None
 
     def begin(self) -> int:
         """Note that the provider is being asked; return the number to give to end or leave."""

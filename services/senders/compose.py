@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services.delivery.ports import Verdict
-from services.senders.ports import Reference, Tenant
+from services.senders.ports import Reference, TenantProfile
 
 # C0, DEL, C1, and the two Unicode line ends: nothing that could start a new line anywhere.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -29,7 +29,7 @@ class Compose(Protocol):
     """A channel's way to make its message. Raises Unsendable."""
 
     def __call__(
-        self, delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: Any, /
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: TenantProfile | None, settings: Any, /
     ) -> Any:
         """Return the channel's message. settings: the provider's own."""
 

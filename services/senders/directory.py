@@ -8,17 +8,17 @@ import msgspec
 
 from runtime import logs
 from runtime.parts import POSTGRES, Parts
-from services.senders.ports import ProviderRecord, Tenant
+from services.senders.ports import ProviderRecord, TenantProfile
 
 PREFIXES = ("tenants", "providers")
 
-_tenants = msgspec.json.Decoder(Tenant).decode
+_tenants = msgspec.json.Decoder(TenantProfile).decode
 _records = msgspec.json.Decoder(list[ProviderRecord]).decode
 
 log = logs.get(__name__)
 
 
-class Owner(Protocol):
+class ProviderOwner(Protocol):
     """Who knows for certain."""
 
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
@@ -26,13 +26,13 @@ class Owner(Protocol):
 
 
 class ConfiguredDirectory:
-    """See ports.Directory. Its on_change belongs to a configuration Watch over PREFIXES."""
+    """See ports.ProviderDirectory. Its on_change belongs to a configuration Watch over PREFIXES."""
 
-    def __init__(self, owner: Owner, own: Parts | None = None) -> None:
+    def __init__(self, owner: ProviderOwner, own: Parts | None = None) -> None:
         self._owner = owner
         self._own = own or Parts()
         self._followers: list[Callable[[str], None]] = []
-        self._tenants: dict[str, Tenant] = {}
+        self._tenants: dict[str, TenantProfile] = {}
         self._providers: dict[str, dict[str, ProviderRecord]] = {}
 
     def follow(self, callback: Callable[[str], None]) -> None:
@@ -50,19 +50,19 @@ class ConfiguredDirectory:
         except msgspec.DecodeError as error:  # what we knew before is better than nothing
             log.error("configuration_unreadable", key=key, error=str(error))
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
-        """See ports.Directory."""
+    def tenant(self, tenant_id: str) -> TenantProfile | None:
+        """See ports.ProviderDirectory."""
         return self._tenants.get(tenant_id)
 
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """See ports.Directory."""
+        """See ports.ProviderDirectory."""
         record = self.known(tenant_id, provider_id)
         if record is not None:
             return record
         return await self._own.ask(POSTGRES, partial(self._owner.find, tenant_id, provider_id))
 
     def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
-        """See ports.Directory."""
+        """See ports.ProviderDirectory."""
         return self._providers.get(tenant_id, {}).values()
 
     def known(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:

@@ -7,8 +7,8 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from runtime.egress import AddressNotAllowed, Guard
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
-from services.senders.turns import WAIT_S, Turns
+from services.senders.fair_semaphore import WAIT_S, FairSemaphore
+from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, NoResponse
 
 if TYPE_CHECKING:
     import aiohttp
@@ -23,7 +23,7 @@ USER_AGENT = "Clarion/0.1"
 
 
 class HttpClient:
-    """See ports.Http. It connects where guard allows, follows no redirects and keeps no cookies.
+    """See ports.HttpTransport. It connects where guard allows, follows no redirects and keeps no cookies.
 
     proxy: "http://user:password@proxy:3128", the operator's word, through which all calls go; it resolves the names of
     hosts, so it must refuse internal addresses itself. empty: none, whatever HTTPS_PROXY says.
@@ -44,23 +44,23 @@ class HttpClient:
         self._limit = limit
         self._per_host = per_host
         self._wait_s = wait_s
-        self._turns = Turns(limit)
+        self._turns = FairSemaphore(limit)
         # By host and port: as many as operators have configured.
-        self._hosts: dict[str, Turns] = {}
+        self._hosts: dict[str, FairSemaphore] = {}
 
-    async def post(self, request: Request, *, deadline_s: float) -> Answer:
-        """See ports.Http."""
+    async def post(self, request: HttpRequest, *, deadline_s: float) -> HttpResponse:
+        """See ports.HttpTransport."""
         host = request.url.split("/", 3)[2]
         of_host = self._hosts.get(host)
         if of_host is None:
             self._check(request.url)
-            of_host = self._hosts[host] = Turns(self._per_host)
+            of_host = self._hosts[host] = FairSemaphore(self._per_host)
         # In this order: who waits for a host that hangs holds nothing that the others need.
         if not await of_host.enter(self._wait_s):
-            raise Unanswered("provider_busy", f"All {self._per_host} connections to {host} were in use.")
+            raise NoResponse("provider_busy", f"All {self._per_host} connections to {host} were in use.")
         try:
             if not await self._turns.enter(self._wait_s):
-                raise Unanswered("provider_busy", f"All {self._limit} connections were in use.")
+                raise NoResponse("provider_busy", f"All {self._limit} connections were in use.")
             try:
                 return await self._exchange(request, deadline_s)
             finally:
@@ -79,9 +79,9 @@ class HttpClient:
         try:
             web.check_url(self._guard, url)
         except AddressNotAllowed as error:
-            raise Unanswered(ADDRESS_NOT_ALLOWED, str(error)) from error
+            raise NoResponse(ADDRESS_NOT_ALLOWED, str(error)) from error
 
-    async def _exchange(self, request: Request, deadline_s: float) -> Answer:
+    async def _exchange(self, request: HttpRequest, deadline_s: float) -> HttpResponse:
         import aiohttp
 
         from runtime.egress import web
@@ -90,17 +90,17 @@ class HttpClient:
             async with asyncio.timeout(deadline_s):
                 return await self._post(request)
         except TimeoutError as error:
-            raise Unanswered("provider_timeout", f"No answer within {deadline_s:g} s.") from error
+            raise NoResponse("provider_timeout", f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
-            raise Unanswered("provider_tls", str(error)) from error
+            raise NoResponse("provider_tls", str(error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             if (refused := web.refusal(error)) is not None:
-                raise Unanswered(ADDRESS_NOT_ALLOWED, str(refused)) from error
-            raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
+                raise NoResponse(ADDRESS_NOT_ALLOWED, str(refused)) from error
+            raise NoResponse("provider_unreachable", str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise Unanswered("provider_error", str(error) or type(error).__name__) from error
+            raise NoResponse("provider_error", str(error) or type(error).__name__) from error
 
-    async def _post(self, request: Request) -> Answer:
+    async def _post(self, request: HttpRequest) -> HttpResponse:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}
         if request.url.startswith("http:"):  # such a call goes to the proxy itself, not through a tunnel
             headers.update(self._proxy.get("proxy_headers", {}))
@@ -113,7 +113,7 @@ class HttpClient:
                 if len(body) >= MAX_ANSWER_BYTES:
                     break
             lower = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, lower, body[:MAX_ANSWER_BYTES])
+            return HttpResponse(response.status, lower, body[:MAX_ANSWER_BYTES])
 
     def _opened(self) -> "aiohttp.ClientSession":
         if self._session is None:

@@ -53,7 +53,7 @@ class _Call(Generic[T]):
     message: T
 
 
-class Outbox:
+class SandboxOutbox:
     """Reads and writes senders.outbox; a Recorder (see ports)."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: Parts | None = None) -> None:
@@ -67,11 +67,11 @@ class Outbox:
         self._unsure: OrderedDict[str, str] = OrderedDict()
 
     async def record_sms(self, message: Sms) -> None:
-        """See services.senders.ports.Recorder."""
+        """See services.senders.ports.SandboxRecorder."""
         await self._record(message.reference, lambda call_id: self._sms.enqueue(_Call(call_id, message)))
 
     async def record_email(self, message: Email) -> None:
-        """See services.senders.ports.Recorder."""
+        """See services.senders.ports.SandboxRecorder."""
         name, address = message.sender_name, str(message.sender)
         reference = message.reference
         kept = KeptEmail(

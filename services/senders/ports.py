@@ -98,7 +98,7 @@ class Provider(Protocol[M_contra]):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A POST to a provider's HTTP API. headers: all that the API wants, Content-Type among them."""
 
     url: str
@@ -107,7 +107,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back. headers: names in lower case. body: at most 64 KiB of it."""
 
     status: int
@@ -115,7 +115,7 @@ class Answer:
     body: bytes
 
 
-class Unanswered(Exception):
+class NoResponse(Exception):
     """No whole answer came.
 
     reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"; "provider_busy": nothing was
@@ -128,14 +128,14 @@ class Unanswered(Exception):
         self.detail = detail
 
 
-class Http(Protocol):
+class HttpTransport(Protocol):
     """The process's HTTP client: one for all providers, so that connections are shared and bounded."""
 
-    async def post(self, request: Request, *, deadline_s: float) -> Answer:
+    async def post(self, request: HttpRequest, *, deadline_s: float) -> HttpResponse:
         """Send once; deadline_s covers everything but a bounded wait while all are in use. Raises Unanswered."""
 
 
-class Recorder(Protocol):
+class SandboxRecorder(Protocol):
     """Where the sandbox keeps what it is given. Raises PartAway, OVERLOADED or INVALID (ClarionError)."""
 
     async def record_email(self, message: Email) -> None:
@@ -153,8 +153,8 @@ class Resources:
     operator's word for the whole process.
     """
 
-    recorder: Recorder
-    http: Http
+    recorder: SandboxRecorder
+    http: HttpTransport
     mail_guard: Guard
     urls: Mapping[str, str] = field(default_factory=dict)
 
@@ -189,7 +189,7 @@ class Kind(Generic[S]):
     mail_server: Callable[[S], MailServer] | None = None
 
 
-class Tenant(msgspec.Struct, frozen=True):
+class TenantProfile(msgspec.Struct, frozen=True):
     """What sending needs to know of a tenant; empty means the provider's own. max_sms_segments: 1 to 255."""
 
     id: str
@@ -209,10 +209,10 @@ class ProviderRecord(msgspec.Struct, frozen=True):
     secrets: str
 
 
-class Directory(Protocol):
+class ProviderDirectory(Protocol):
     """The configuration: who the tenants are, and what providers they have."""
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
+    def tenant(self, tenant_id: str) -> TenantProfile | None:
         """Return the tenant as last published."""
 
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:

@@ -25,7 +25,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 log = logs.get(__name__)
 
 
-class PrivacyStore:
+class SendersPrivacyStore:
     """Reads and writes senders.outbox and senders.sent by the events that they are of."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -54,7 +54,7 @@ class StoredProvider:
         ).decode()
 
 
-class Store(Protocol):
+class ProviderRepository(Protocol):
     """Where providers are kept."""
 
     async def create(self, new: NewProvider) -> StoredProvider:

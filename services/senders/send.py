@@ -16,11 +16,11 @@ from runtime.telemetry import labelled
 from services.delivery.ports import ProviderCall, SendResult, Verdict
 from services.domain import topology
 from services.senders import registry
-from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
+from services.senders.breaker import CIRCUIT_OPEN, BreakerPolicy, Pause
 from services.senders.compose import Unsendable
-from services.senders.opened import Opened, OpenProviders, OpenSecrets
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Directory, ProviderRecord, Resources
-from services.senders.sent import Sent
+from services.senders.ports import ADDRESS_NOT_ALLOWED, ProviderDirectory, ProviderRecord, Resources
+from services.senders.provider_cache import OpenProvider, OpenSecrets, ProviderCache
+from services.senders.sent import SentMessage
 
 # How many providers one attempt may ask, and for how long it asks the others after the first, seconds.
 MAX_ASKED = 5
@@ -47,13 +47,13 @@ _PASSES = frozenset({"provider_throttled", "provider_busy"})
 
 
 # Returns a subscribed e-mail with its way to unsubscribe.
-Offer = Callable[[event_pb2.Delivery, Any], Any]
+AddUnsubscribeLink = Callable[[event_pb2.Delivery, Any], Any]
 
 
-class Notes(Protocol):
+class SentRecorder(Protocol):
     """Where the ids are kept by which providers will report; see services.senders.sent."""
 
-    def note(self, sent: Sent) -> None:
+    def note(self, sent: SentMessage) -> None:
         """Keep it soon."""
 
 
@@ -62,18 +62,18 @@ class ProviderSender:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: ProviderDirectory,
         resources: Resources,
         open_secrets: OpenSecrets,
         *,
-        notes: Notes | None = None,
-        policy: Policy | None = None,
-        offer: Offer | None = None,
+        notes: SentRecorder | None = None,
+        policy: BreakerPolicy | None = None,
+        offer: AddUnsubscribeLink | None = None,
     ) -> None:
         self._directory = directory
         self._notes = notes
         self._offer = offer
-        self._opened = OpenProviders(resources, open_secrets, policy or Policy())
+        self._opened = ProviderCache(resources, open_secrets, policy or BreakerPolicy())
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """A provider that hangs holds up its own tenant's deliveries, and of those only its own."""
@@ -93,7 +93,7 @@ class ProviderSender:
             )
             return await self._ask_others(delivery, content, [], []) or gone
         outcome = await self._ask(delivery, content, chosen)
-        if isinstance(outcome, Rest):
+        if isinstance(outcome, Pause):
             return await self._ask_others(delivery, content, [], [(chosen, outcome)]) or _all_rest([(chosen, outcome)])
         if _next_may_do(outcome.result):
             return await self._ask_others(delivery, content, [outcome], []) or outcome.result
@@ -121,7 +121,7 @@ class ProviderSender:
         delivery: event_pb2.Delivery,
         content: render_pb2.Content,
         tries: list[ProviderCall],
-        rests: list[tuple[ProviderRecord, Rest]],
+        rests: list[tuple[ProviderRecord, Pause]],
     ) -> SendResult | None:
         """Ask who else there is, after those that were asked or rest; None: there is nobody else.
 
@@ -140,7 +140,7 @@ class ProviderSender:
             except PartAway as error:
                 away = error
                 continue
-            if isinstance(outcome, Rest):
+            if isinstance(outcome, Pause):
                 rests.append((record, outcome))
                 continue
             tries.append(outcome)
@@ -158,11 +158,11 @@ class ProviderSender:
 
     async def _ask(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> ProviderCall | Rest:
+    ) -> ProviderCall | Pause:
         """Ask one provider, unless it is to be left alone."""
         started, started_us = time.perf_counter(), clock.now_us()
         result = await self._send(delivery, content, record)
-        if isinstance(result, Rest):
+        if isinstance(result, Pause):
             return result
         took = time.perf_counter() - started
         channel = topology.CHANNELS[delivery.channel]
@@ -172,7 +172,7 @@ class ProviderSender:
 
     async def _send(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> SendResult | Rest:
+    ) -> SendResult | Pause:
         try:
             opened = self._opened.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
@@ -195,7 +195,7 @@ class ProviderSender:
             self._keep_id(delivery, opened, message, result)
         return result
 
-    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> SendResult | Rest:
+    async def _hand_over(self, delivery: event_pb2.Delivery, opened: OpenProvider, message: Any) -> SendResult | Pause:
         begun = opened.breaker.begin()
         try:
             result = await opened.provider.send(message)
@@ -204,18 +204,18 @@ class ProviderSender:
             raise
         if result.verdict is Verdict.POSTPONED:  # it was not asked after all
             opened.breaker.leave(begun)
-            return Rest(result.reason, result.detail, result.retry_after_s)
+            return Pause(result.reason, result.detail, result.retry_after_s)
         if _is_refused(result):  # nor was this one: that says nothing about it
             opened.breaker.leave(begun)
             return result
         self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
         return result
 
-    def _keep_id(self, delivery: event_pb2.Delivery, opened: Opened, message: Any, result: SendResult) -> None:
+    def _keep_id(self, delivery: event_pb2.Delivery, opened: OpenProvider, message: Any, result: SendResult) -> None:
         if self._notes is None or not (opened.reports and result.provider_message_id):
             return
         self._notes.note(
-            Sent(
+            SentMessage(
                 provider_id=opened.record.id,
                 message_id=result.provider_message_id,
                 tenant_id=delivery.tenant_id,
@@ -267,7 +267,7 @@ def _concluded(tries: Sequence[ProviderCall]) -> SendResult:
     return dataclasses.replace(last, earlier=tries[:-1], retry_after_s=wait_s)
 
 
-def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> SendResult:
+def _all_rest(rests: Sequence[tuple[ProviderRecord, Pause]]) -> SendResult:
     """Return what it means that nobody may be asked.
 
     One that only asked for time, or is busy, will take the delivery when the time has come: that is waiting, not

@@ -35,7 +35,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentMessage:
     """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number.
 
     sent_at_us: when its row was written, by the database's clock, which also says when a suppression was lifted; Unix
@@ -59,22 +59,22 @@ class SentLog:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._writer: Batcher[Sent, None] = Batcher(
+        self._writer: Batcher[SentMessage, None] = Batcher(
             self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
         )
         # Most reports come one by one: those that wait are looked up together.
-        self._finder: Batcher[tuple[str, str], Sent | None] = Batcher(
+        self._finder: Batcher[tuple[str, str], SentMessage | None] = Batcher(
             self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
         )
 
-    def note(self, sent: Sent) -> None:
+    def note(self, sent: SentMessage) -> None:
         """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
         try:
             self._writer.enqueue(sent).add_done_callback(_count_loss)
         except ClarionError:
             _LOST.inc()
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
         """Return the messages of this provider by its own id, those that are known. At most MAX_FOUND ids.
 
         Raises UNAVAILABLE, OVERLOADED.
@@ -100,13 +100,13 @@ class SentLog:
             if status != f"DELETE {_PURGE_ROWS}":
                 await asyncio.sleep(_PURGE_EVERY_S)
 
-    async def _find_all(self, keys: list[tuple[str, str]]) -> list[Sent | None]:
+    async def _find_all(self, keys: list[tuple[str, str]]) -> list[SentMessage | None]:
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
         found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
         return [found.get(key) for key in keys]
 
-    async def _insert(self, items: list[Sent]) -> list[None]:
+    async def _insert(self, items: list[SentMessage]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
         pause, until = 0.1, time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
@@ -126,7 +126,7 @@ def _count_loss(written: "asyncio.Future[None]") -> None:
         _LOST.inc()
 
 
-def _columns(sent: Sent) -> tuple[Any, ...]:
+def _columns(sent: SentMessage) -> tuple[Any, ...]:
     return (
         sent.provider_id,
         sent.message_id,
@@ -140,8 +140,8 @@ def _columns(sent: Sent) -> tuple[Any, ...]:
     )
 
 
-def _sent(row: asyncpg.Record) -> Sent:
-    return Sent(
+def _sent(row: asyncpg.Record) -> SentMessage:
+    return SentMessage(
         provider_id=row["provider_id"],
         message_id=row["message_id"],
         tenant_id=row["tenant_id"],

@@ -11,7 +11,7 @@ from runtime.ids import is_uuid
 from services.domain.pages import page_limit
 from services.senders import providers
 from services.senders.channels.email import parse
-from services.senders.outbox import KeptEmail, Outbox
+from services.senders.outbox import KeptEmail, SandboxOutbox
 
 PROVIDER_SERVICE = "clarion.senders.v1.ProviderService"
 OUTBOX_SERVICE = "clarion.senders.v1.OutboxService"
@@ -27,7 +27,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
 
-    def __init__(self, store: providers.Store, mail_guard: Guard) -> None:
+    def __init__(self, store: providers.ProviderRepository, mail_guard: Guard) -> None:
         self._store = store
         self._mail_guard = mail_guard
 
@@ -105,7 +105,7 @@ class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
     # A mail, and whom it goes to.
     MAX_BYTES: ClassVar = {"RecordMail": MAX_MAIL_BYTES + 256 * 1024}
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: SandboxOutbox) -> None:
         self._outbox = outbox
 
     async def ListMessages(

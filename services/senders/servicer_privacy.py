@@ -8,7 +8,7 @@ import grpc.aio
 from clarion.senders.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.senders.privacy import PrivacyStore
+from services.senders.privacy import SendersPrivacyStore
 
 NAME = "clarion.senders.v1.SendersPrivacyService"
 MAX_EVENTS = 100
@@ -19,7 +19,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     """See proto/clarion/senders/v1/privacy.proto."""
 
-    def __init__(self, store: PrivacyStore) -> None:
+    def __init__(self, store: SendersPrivacyStore) -> None:
         self._store = store
 
     async def EraseMessages(

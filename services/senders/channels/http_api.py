@@ -12,7 +12,7 @@ import msgspec
 from runtime.printable import printable
 from runtime.settings import Secret
 from services.delivery.ports import MAX_DETAIL, SendResult, Verdict
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Http, Request, Unanswered
+from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, HttpTransport, NoResponse
 
 DEADLINE_S = 10.0
 JSON = "application/json"
@@ -35,10 +35,10 @@ class HttpApi(Generic[M]):
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         kind: str,
-        request: Callable[[M], Request],
-        read: Callable[[Answer], SendResult],
+        request: Callable[[M], HttpRequest],
+        read: Callable[[HttpResponse], SendResult],
         *,
         secrets: Sequence[Secret] = (),
         deadline_s: float = DEADLINE_S,
@@ -54,7 +54,7 @@ class HttpApi(Generic[M]):
         """See services.senders.ports.Provider."""
         try:
             answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
-        except Unanswered as error:
+        except NoResponse as error:
             verdict = _VERDICTS.get(error.reason, Verdict.TRANSIENT)
             result = SendResult(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
         else:
@@ -82,7 +82,7 @@ def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
     return [(name, "This is not a key: printable ASCII without blanks is expected.")]
 
 
-def refused(kind: str, answer: Answer, detail: str) -> SendResult | None:
+def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
     """Return what an answer means by its status alone, where all providers agree; None: its provider must say.
 
     detail: the provider's own words.
@@ -118,7 +118,7 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
     return min(max(seconds, 0.0), _LONGEST_REST_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
 
 
-def decoded(answer: Answer) -> dict[str, Any]:
+def decoded(answer: HttpResponse) -> dict[str, Any]:
     """Return the answer's JSON object, empty where it is none."""
     try:
         value = msgspec.json.decode(answer.body)
@@ -127,7 +127,7 @@ def decoded(answer: Answer) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def text(answer: Answer) -> str:
+def text(answer: HttpResponse) -> str:
     """Return the answer's body as one line."""
     limit = 4 * MAX_DETAIL
     return printable(answer.body[:limit].decode(errors="replace"), limit)

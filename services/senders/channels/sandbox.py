@@ -12,7 +12,7 @@ _SENT = SendResult(Verdict.SENT, provider="sandbox")
 
 
 class Sandbox(Generic[M]):
-    """A provider that keeps what it is given. record: see services.senders.ports.Recorder."""
+    """A provider that keeps what it is given. record: see services.senders.ports.SandboxRecorder."""
 
     def __init__(self, record: Callable[[M], Awaitable[None]]) -> None:
         self._record = record

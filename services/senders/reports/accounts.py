@@ -12,9 +12,9 @@ from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import topology
-from services.senders.ports import Directory, ProviderRecord
-from services.senders.reports.kinds import REPORTERS
-from services.senders.reports.ports import Reporter
+from services.senders.ports import ProviderDirectory, ProviderRecord
+from services.senders.reports.kinds import REPORT_READERS
+from services.senders.reports.ports import ReportReader
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _MAX_REMEMBERED = 10_000
@@ -29,7 +29,7 @@ class Account:
     provider_id: str
     kind: str
     channel: event_pb2.Channel.ValueType
-    reporter: Reporter
+    reporter: ReportReader
     credentials: dict[str, Any]
 
 
@@ -39,7 +39,7 @@ class Accounts:
     def __init__(
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
-        directory: Directory,
+        directory: ProviderDirectory,
         open_secrets: Callable[[ProviderRecord], dict[str, str]],
     ) -> None:
         self._pool = pool
@@ -52,7 +52,7 @@ class Accounts:
         """Return the provider. Raises NOT_FOUND: there is none, or its kind does not report; UNAVAILABLE."""
         tenant_id = await self._tenant(provider_id) if is_uuid(provider_id) else ""
         record = await self._directory.provider(tenant_id, provider_id) if tenant_id else None
-        reporter = REPORTERS.get(record.kind) if record is not None else None
+        reporter = REPORT_READERS.get(record.kind) if record is not None else None
         if record is None or reporter is None:
             raise unknown()
         try:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from services.senders.reports.ports import MalformedError
+from services.senders.reports.ports import MalformedReport
 
 _LATEST_S = 2**33
 
@@ -18,7 +18,7 @@ def decode(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedReport(str(error)) from error
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from clarion.common.v1 import trace_pb2
 from clarion.router.v1 import suppressions_pb2
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 
 # Of one body. SendGrid posts up to 768 KB at a time.
 MAX_REPORTS = 5000
@@ -16,16 +16,16 @@ MAX_ASKED = 1000
 _UNREADABLE = "unreadable"
 
 
-class RefusedError(Exception):
+class UnverifiedCallback(Exception):
     """The call is not proven to be the provider's; the text says why, for our log."""
 
 
-class MalformedError(Exception):
+class MalformedReport(Exception):
     """The body is no report of this provider; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
+class ProviderCallback:
     """A call as it came. urls: the addresses it may have been made to. headers: names in lower case."""
 
     urls: Sequence[str]
@@ -34,7 +34,7 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """What a provider says about one message.
 
     message_ids: under which of its ids the message may be known; empty: it does not say. status: UNSPECIFIED where the
@@ -62,21 +62,21 @@ class Report:
         return bool(self.message_ids) and not self.address
 
 
-def unreadable(why: str) -> Report:
+def unreadable(why: str) -> DeliveryReport:
     """Return what stands for one of several events in a body that cannot be read: about no message, to be counted."""
-    return Report((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, _UNREADABLE, why)
+    return DeliveryReport((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, _UNREADABLE, why)
 
 
 # A provider's settings, secrets among them as plain text.
 Credentials = Mapping[str, Any]
 # Raises RefusedError. now_us: Unix microseconds.
-Verify = Callable[[Callback, Credentials, int], None]
+Verify = Callable[[ProviderCallback, Credentials, int], None]
 # Raises MalformedError. What says nothing about a message's fate is left out.
-Parse = Callable[[Callback], list[Report]]
+Parse = Callable[[ProviderCallback], list[DeliveryReport]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reporter:
+class ReportReader:
     """A kind of provider's way to report.
 
     setting: what its signature is checked with; empty: it signs nothing. is_ready: whether the credentials hold what
@@ -92,7 +92,7 @@ class Reporter:
 class SentMessages(Protocol):
     """Which delivery a provider's message id names."""
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
         """Return those that are known, of at most 1,000. Raises UNAVAILABLE."""
 
 

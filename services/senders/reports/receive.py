@@ -17,15 +17,15 @@ from services.domain import suppressed
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
-    Callback,
-    MalformedError,
-    RefusedError,
-    Report,
+    DeliveryReport,
+    MalformedReport,
+    ProviderCallback,
     SentMessages,
     Suppressor,
     Trace,
+    UnverifiedCallback,
 )
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 
 # Ids are stored a moment after the send: a report that is faster waits for its row, seconds in all, as long as it is
 # about something recent, and not too many wait.
@@ -68,7 +68,7 @@ class Receiver:
         self._waiting = 0
         self._now = now
 
-    async def receive(self, account: Account, callback: Callback) -> Received:
+    async def receive(self, account: Account, callback: ProviderCallback) -> Received:
         """Return once all is stored. Raises FORBIDDEN (not proven), INVALID (no report), UNAVAILABLE, OVERLOADED."""
         reports = self._read(account, callback)
         found = await self._match(account, reports)
@@ -95,15 +95,15 @@ class Receiver:
         )
         return received
 
-    def _read(self, account: Account, callback: Callback) -> list[Report]:
+    def _read(self, account: Account, callback: ProviderCallback) -> list[DeliveryReport]:
         try:
             account.reporter.verify(callback, account.credentials, self._now())
             reports = account.reporter.parse(callback)
-        except RefusedError as error:
+        except UnverifiedCallback as error:
             labelled(_REPORTS, account.kind, "refused").inc()
             log.warning("report_refused", provider=account.kind, provider_id=account.provider_id, error=str(error))
             raise ClarionError(Code.FORBIDDEN, "The signature is missing, wrong or too old.") from error
-        except MalformedError as error:
+        except MalformedReport as error:
             labelled(_REPORTS, account.kind, "malformed").inc()
             log.warning("report_malformed", provider=account.kind, provider_id=account.provider_id, error=str(error))
             raise ClarionError(Code.INVALID, "The body is not a report of this provider.") from error
@@ -117,7 +117,9 @@ class Receiver:
             )
         return reports
 
-    async def _match(self, account: Account, reports: Sequence[Report]) -> list[tuple[Report, Sent | None]]:
+    async def _match(
+        self, account: Account, reports: Sequence[DeliveryReport]
+    ) -> list[tuple[DeliveryReport, SentMessage | None]]:
         known = await self._find(account, reports)
         if self._awaited(reports, known):
             if self._waiting >= _MAX_WAITING:
@@ -129,7 +131,9 @@ class Receiver:
                 self._waiting -= 1
         return [(report, known.get(index)) for index, report in enumerate(reports)]
 
-    async def _await_rows(self, account: Account, reports: Sequence[Report], known: dict[int, Sent]) -> None:
+    async def _await_rows(
+        self, account: Account, reports: Sequence[DeliveryReport], known: dict[int, SentMessage]
+    ) -> None:
         for wait_s in self._waits_s:
             awaited = self._awaited(reports, known)
             if not awaited:
@@ -138,7 +142,7 @@ class Receiver:
             found = await self._find(account, [reports[index] for index in awaited])
             known.update({awaited[position]: sent for position, sent in found.items()})
 
-    def _awaited(self, reports: Sequence[Report], known: Mapping[int, Sent]) -> list[int]:
+    def _awaited(self, reports: Sequence[DeliveryReport], known: Mapping[int, SentMessage]) -> list[int]:
         """Return the places of those that are about something recent, whose row may not be stored yet."""
         now = self._now()
         return [
@@ -147,10 +151,10 @@ class Receiver:
             if index not in known and one.message_ids and (one.occurred_us or now) > now - _RECENT_US
         ]
 
-    async def _find(self, account: Account, reports: Sequence[Report]) -> dict[int, Sent]:
+    async def _find(self, account: Account, reports: Sequence[DeliveryReport]) -> dict[int, SentMessage]:
         """Return the messages of those reports that are about one of ours, by the report's place."""
         ids = list(dict.fromkeys(one for report in reports for one in report.message_ids))
-        messages: dict[str, Sent] = {}
+        messages: dict[str, SentMessage] = {}
         for at in range(0, len(ids), MAX_ASKED):
             messages.update(await self._sent.find(account.provider_id, ids[at : at + MAX_ASKED]))
         found = {}
@@ -165,7 +169,7 @@ class Receiver:
             await self._suppressor.suppress(wanted[at : at + MAX_ASKED])
 
     def _of_messages(
-        self, account: Account, matched: Sequence[tuple[Report, Sent]]
+        self, account: Account, matched: Sequence[tuple[DeliveryReport, SentMessage]]
     ) -> list[suppressions_pb2.NewSuppression]:
         return [
             suppressions_pb2.NewSuppression(
@@ -183,7 +187,9 @@ class Receiver:
             if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
         ]
 
-    def _of_addresses(self, account: Account, unnamed: Sequence[Report]) -> list[suppressions_pb2.NewSuppression]:
+    def _of_addresses(
+        self, account: Account, unnamed: Sequence[DeliveryReport]
+    ) -> list[suppressions_pb2.NewSuppression]:
         """Return what follows from reports that name no message: the provider that signed them is the tenant's."""
         return [
             suppressions_pb2.NewSuppression(
@@ -200,11 +206,11 @@ class Receiver:
             if report.suppression != suppressed.NONE and suppressed.normalised(account.channel, report.address)
         ]
 
-    def _occurred(self, report: Report) -> int:
+    def _occurred(self, report: DeliveryReport) -> int:
         """Return when it occurred: by the provider's clock, but not later than now."""
         return min(report.occurred_us, self._now())
 
-    def _record(self, account: Account, report: Report, sent: Sent) -> trace_pb2.TraceRecord:
+    def _record(self, account: Account, report: DeliveryReport, sent: SentMessage) -> trace_pb2.TraceRecord:
         name = f"{sent.message_id}/{report.status}/{report.reason}"
         return trace_pb2.TraceRecord(
             # The same when the provider says it again, also under another id of its own: one step on the timeline.
@@ -226,7 +232,7 @@ class Receiver:
         )
 
 
-def _tell(account: Account, unnamed: Sequence[Report], *, suppressed_addresses: int) -> None:
+def _tell(account: Account, unnamed: Sequence[DeliveryReport], *, suppressed_addresses: int) -> None:
     log.warning(
         "report_names_no_message",
         provider=account.kind,
@@ -238,13 +244,13 @@ def _tell(account: Account, unnamed: Sequence[Report], *, suppressed_addresses: 
     )
 
 
-def _outcome(report: Report) -> str:
+def _outcome(report: DeliveryReport) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
     return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
 
 
-def _unmatched(report: Report) -> str:
+def _unmatched(report: DeliveryReport) -> str:
     if not report.is_readable:
         return report.reason
     return "unknown" if report.is_named else "unnamed"

@@ -8,10 +8,10 @@ from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import reports_pb2, reports_pb2_grpc
 from runtime.errors import ClarionError, Code
 from services.domain import suppressed
-from services.senders.ports import Directory
+from services.senders.ports import ProviderDirectory
 from services.senders.reports.accounts import Accounts, unknown
 from services.senders.reports.links import Links
-from services.senders.reports.ports import Callback
+from services.senders.reports.ports import ProviderCallback
 from services.senders.reports.receive import Receiver
 from services.senders.reports.unsubscribe import Unsubscriber
 
@@ -34,7 +34,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         accounts: Accounts,
         receiver: Receiver,
         unsubscriber: Unsubscriber,
-        directory: Directory,
+        directory: ProviderDirectory,
     ) -> None:
         self._links = links
         self._accounts = accounts
@@ -52,7 +52,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         if not self._links.is_callback(request.provider_id, request.secret):
             raise unknown()
         account = await self._accounts.find(request.provider_id)
-        callback = Callback(self._urls(request.url), dict(request.headers), request.body)
+        callback = ProviderCallback(self._urls(request.url), dict(request.headers), request.body)
         received = await self._receiver.receive(account, callback)
         return reports_pb2.ReceiveReportResponse(applied=received.applied, unknown=received.unknown)
 

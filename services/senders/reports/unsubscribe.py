@@ -16,7 +16,7 @@ SOURCE = "recipient"
 log = logs.get(__name__)
 
 
-class Offer:
+class UnsubscribeLinkAdder:
     """Adds to a subscribed e-mail the link that ends it. See services.senders.send."""
 
     def __init__(self, links: Links) -> None:

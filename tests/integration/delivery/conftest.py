@@ -19,7 +19,7 @@ from runtime.ids import derived_id, new_id
 from runtime.parts import Parts
 from services.delivery.bodies import Bodies
 from services.delivery.ports import SendResult, Verdict
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
@@ -182,7 +182,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
         caller = grpc.Caller(TOKEN)
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
-            renderer, states = Renderer(channel, caller), LedgerStates(channel, caller)
+            renderer, states = RenderClient(channel, caller), LedgerStates(channel, caller)
             bodies = Bodies(connection, channel, caller, options.setdefault("own", Parts()))
             worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())

@@ -10,7 +10,7 @@ import pytest
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.http_api import HttpApi
 from services.senders.http import HttpClient
-from services.senders.ports import Request, Unanswered
+from services.senders.ports import HttpRequest, NoResponse
 from tests.unit.senders import builders
 from tests.waiting import eventually
 
@@ -71,8 +71,8 @@ async def open_http() -> AsyncIterator[OpenHttp]:
 async def _post(client: HttpClient, api: Api, deadline_s: float = DEADLINE_S) -> str:
     """Return the answer's status, or why there is none."""
     try:
-        answer = await client.post(Request(api.url, {}, b"{}"), deadline_s=deadline_s)
-    except Unanswered as error:
+        answer = await client.post(HttpRequest(api.url, {}, b"{}"), deadline_s=deadline_s)
+    except NoResponse as error:
         return error.reason
     return str(answer.status)
 
@@ -135,7 +135,7 @@ async def test_a_message_that_found_no_connection_is_postponed(open_http: OpenHt
         api = HttpApi[str](
             client,
             "kind",
-            lambda text: Request(hung.url, {}, text.encode()),
+            lambda text: HttpRequest(hung.url, {}, text.encode()),
             lambda _: SendResult(Verdict.SENT, "kind"),
         )
         first = asyncio.create_task(api.send("first"))

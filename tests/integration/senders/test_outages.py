@@ -9,7 +9,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import postgres
 from runtime.parts import Parts
 from services.domain import topology
-from services.senders.outbox import Outbox
+from services.senders.outbox import SandboxOutbox
 from tests.conftest import PostgresServer
 from tests.integration.ingest.conftest import Streams
 from tests.integration.senders.deaf_proxy import deaf_proxy
@@ -73,7 +73,7 @@ async def test_a_row_whose_commit_was_not_confirmed_stands_there_once(
     """PostgreSQL stores it and its answer is lost: the call is made again and changes nothing; another call does."""
     async with deaf_proxy(postgres_url) as proxy:
         own, behind = Parts(), await postgres.connect(proxy.url, name="test", size=1)
-        outbox = Outbox(behind, own)
+        outbox = SandboxOutbox(behind, own)
         await outbox.record_sms(builders.sms("first"))
         text, mail = builders.sms("second"), builders.email()
         await outbox.record_email(builders.email())

@@ -7,13 +7,13 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2
 from runtime.ids import new_id
-from services.senders.sent import Sent, SentLog
+from services.senders.sent import SentLog, SentMessage
 from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
 
 
-def _sent(message_id: str, *, provider_id: str = "p1") -> Sent:
-    return Sent(
+def _sent(message_id: str, *, provider_id: str = "p1") -> SentMessage:
+    return SentMessage(
         provider_id=provider_id,
         message_id=message_id,
         tenant_id=TENANT,

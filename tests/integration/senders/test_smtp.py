@@ -299,5 +299,5 @@ async def _login(open_smtp: OpenSmtp, port: int, password: str, pem: str) -> Sen
     return await smtp.send(builders.email())
 
 
-def _pool(smtp: Smtp) -> pool.Pool:
+def _pool(smtp: Smtp) -> pool.SmtpPool:
     return smtp._pool

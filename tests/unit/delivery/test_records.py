@@ -12,7 +12,7 @@ _SHOWN = ("550 [31mno such user " + "x" * 500)[:500]
 
 
 def _attempted(result: SendResult) -> trace_pb2.Attempted:
-    times = records.Times(1, 2, 3)
+    times = records.AttemptTimes(1, 2, 3)
     status = trace_pb2.DELIVERY_STATUS_FAILED
     return records.attempted(event_pb2.Delivery(), result, status, times, render_pb2.Content()).attempted
 

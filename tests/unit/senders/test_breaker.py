@@ -3,9 +3,9 @@
 import pytest
 
 from services.delivery.ports import SendResult, Verdict
-from services.senders.breaker import Breaker, Policy
+from services.senders.breaker import Breaker, BreakerPolicy
 
-_POLICY = Policy(failures=3, rest_s=10, uniform=lambda low, _: low)
+_POLICY = BreakerPolicy(failures=3, rest_s=10, uniform=lambda low, _: low)
 _DOWN = SendResult(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
 _SENT = SendResult(Verdict.SENT, "resend")
 
@@ -102,7 +102,7 @@ def test_answers_to_earlier_questions_change_nothing() -> None:
 
 def test_a_provider_that_was_changed_meanwhile() -> None:
     """What is said of it as it was, opens nothing."""
-    breaker = Breaker(Policy(failures=1))
+    breaker = Breaker(BreakerPolicy(failures=1))
     begun = breaker.begin()
     breaker.retire()
     breaker.end(begun, _DOWN, 0)
@@ -127,6 +127,6 @@ def test_a_refused_account_is_not_asked_again_soon() -> None:
 
 def test_many_do_not_come_back_together() -> None:
     """The rest is stretched by up to a fifth."""
-    breaker = Breaker(Policy(failures=1, rest_s=10, uniform=lambda _, high: high))
+    breaker = Breaker(BreakerPolicy(failures=1, rest_s=10, uniform=lambda _, high: high))
     _ask(breaker, _DOWN, 0)
     assert _wait(breaker, 0) == 12

@@ -12,13 +12,13 @@ from clarion.render.v1 import render_pb2
 from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import SendResult, Verdict
 from services.senders import registry
-from services.senders.breaker import Policy
+from services.senders.breaker import BreakerPolicy
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
 from services.senders.ports import Kind, ProviderRecord, Resources, Sms
 from services.senders.send import MAX_ASKED, ProviderSender
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
@@ -37,7 +37,7 @@ class _Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: SendResult | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.noted: list[Sent] = []
+        self.noted: list[SentMessage] = []
         kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
         monkeypatch.setattr(registry, "kinds", lambda: {(_SMS, "scripted"): kind})
         self.directory = ConfiguredDirectory(self)
@@ -47,7 +47,7 @@ class _Desk:
             Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
             notes=self,
-            policy=Policy(failures=2, rest_s=10),
+            policy=BreakerPolicy(failures=2, rest_s=10),
         )
         self.directory.follow(self.sender.forget)
         self.publish()
@@ -68,7 +68,7 @@ class _Desk:
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Nothing is known but what was published."""
 
-    def note(self, sent: Sent) -> None:
+    def note(self, sent: SentMessage) -> None:
         """Keep what would be written."""
         self.noted.append(sent)
 

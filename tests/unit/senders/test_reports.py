@@ -22,14 +22,14 @@ from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
     MAX_REPORTS,
-    Callback,
-    MalformedError,
-    RefusedError,
-    Report,
-    Reporter,
+    DeliveryReport,
+    MalformedReport,
+    ProviderCallback,
+    ReportReader,
+    UnverifiedCallback,
 )
 from services.senders.reports.receive import Received, Receiver
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 
 NOW = 1_800_000_000_000_000
 DELIVERED, BOUNCED = trace_pb2.DELIVERY_STATUS_DELIVERED, trace_pb2.DELIVERY_STATUS_BOUNCED
@@ -38,31 +38,31 @@ WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
-def _json(value: Any) -> Callback:
-    return Callback([], {"svix-id": "msg_1"}, json.dumps(value).encode())
+def _json(value: Any) -> ProviderCallback:
+    return ProviderCallback([], {"svix-id": "msg_1"}, json.dumps(value).encode())
 
 
-def _form(**fields: str) -> Callback:
-    return Callback([], FORM, urllib.parse.urlencode(fields).encode())
+def _form(**fields: str) -> ProviderCallback:
+    return ProviderCallback([], FORM, urllib.parse.urlencode(fields).encode())
 
 
-def _resend(kind: str, **data: Any) -> Callback:
+def _resend(kind: str, **data: Any) -> ProviderCallback:
     return _json({"type": kind, "created_at": "2027-01-15T08:00:00Z", "data": {"email_id": "m1", **data}})
 
 
-def _sendgrid(**event: Any) -> Callback:
+def _sendgrid(**event: Any) -> ProviderCallback:
     return _json([{"sg_message_id": "m1.recvd-x-1.0", "sg_event_id": "e1", "timestamp": 1_800_000_000, **event}])
 
 
-def _twilio(status: str, **more: str) -> Callback:
+def _twilio(status: str, **more: str) -> ProviderCallback:
     return _form(MessageSid="m1", MessageStatus=status, **more)
 
 
-def _africa(status: str, **more: str) -> Callback:
+def _africa(status: str, **more: str) -> ProviderCallback:
     return _form(id="m1", status=status, phoneNumber="+254712345678", **more)
 
 
-R, S, T, A = resend.REPORTER, sendgrid.REPORTER, twilio.REPORTER, africastalking.REPORTER
+R, S, T, A = resend.REPORT_READER, sendgrid.REPORT_READER, twilio.REPORT_READER, africastalking.REPORT_READER
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ R, S, T, A = resend.REPORTER, sendgrid.REPORTER, twilio.REPORTER, africastalking
     ],
 )
 def test_what_a_report_means(
-    reporter: Reporter, callback: Callback, status: int, reason: str, suppression: int
+    reporter: ReportReader, callback: ProviderCallback, status: int, reason: str, suppression: int
 ) -> None:
     """Its status, its reason in a word, and whether the address gets nothing more."""
     (report,) = reporter.parse(callback)
@@ -133,7 +133,7 @@ def test_what_a_report_means(
         pytest.param(A, _africa("Submitted"), id="africastalking-on-its-way"),
     ],
 )
-def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: Reporter, callback: Callback) -> None:
+def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: ReportReader, callback: ProviderCallback) -> None:
     """Understood, and no news."""
     assert reporter.parse(callback) == []
 
@@ -141,21 +141,21 @@ def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: Reporter, ca
 @pytest.mark.parametrize(
     ("reporter", "callback"),
     [
-        pytest.param(R, Callback([], {}, b"{"), id="resend-no-json"),
+        pytest.param(R, ProviderCallback([], {}, b"{"), id="resend-no-json"),
         pytest.param(R, _json([]), id="resend-a-list"),
-        pytest.param(R, Callback([], {}, b"[" * 100_000), id="resend-nested"),
+        pytest.param(R, ProviderCallback([], {}, b"[" * 100_000), id="resend-nested"),
         pytest.param(S, _json({}), id="sendgrid-no-list"),
-        pytest.param(S, Callback([], {}, b'[{"event": "delivered"}'), id="sendgrid-half-a-list"),
-        pytest.param(S, Callback([], {}, b"[" * 100_000), id="sendgrid-nested"),
+        pytest.param(S, ProviderCallback([], {}, b'[{"event": "delivered"}'), id="sendgrid-half-a-list"),
+        pytest.param(S, ProviderCallback([], {}, b"[" * 100_000), id="sendgrid-nested"),
         pytest.param(S, _json([{"event": "delivered"}] * (MAX_REPORTS + 1)), id="sendgrid-too-many"),
-        pytest.param(T, Callback([], {"content-type": "text/plain"}, b"MessageSid=m1"), id="twilio-no-form"),
-        pytest.param(T, Callback([], FORM, b"a=%ff"), id="twilio-no-text"),
-        pytest.param(A, Callback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
+        pytest.param(T, ProviderCallback([], {"content-type": "text/plain"}, b"MessageSid=m1"), id="twilio-no-form"),
+        pytest.param(T, ProviderCallback([], FORM, b"a=%ff"), id="twilio-no-text"),
+        pytest.param(A, ProviderCallback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
     ],
 )
-def test_what_is_no_report_is_refused(reporter: Reporter, callback: Callback) -> None:
+def test_what_is_no_report_is_refused(reporter: ReportReader, callback: ProviderCallback) -> None:
     """Whatever else it is."""
-    with pytest.raises(MalformedError):
+    with pytest.raises(MalformedReport):
         reporter.parse(callback)
 
 
@@ -188,7 +188,7 @@ def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]
 async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd: bytes) -> None:
     """SendGrid would post the same body again for a day."""
     good = b'{"event": "bounce", "type": "bounce", "sg_message_id": "m1"}'
-    reports = sendgrid.parse(Callback([], {}, b"[" + good + b"," + odd + b"," + good + b"]"))
+    reports = sendgrid.parse(ProviderCallback([], {}, b"[" + good + b"," + odd + b"," + good + b"]"))
     assert [report.reason for report in reports] == ["hard_bounce", "unreadable", "hard_bounce"]
     world, before = World({"m1": _sent("m1")}), _count("unreadable")
     assert await _receive(world, _reporter(*reports)) == Received(2, 1)
@@ -265,10 +265,10 @@ def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
     ],
 )
 async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
-    reporter: Reporter, body: bytes, words: bytes, detail: str
+    reporter: ReportReader, body: bytes, words: bytes, detail: str
 ) -> None:
     """Servers answer in any encoding, and vendors cut their answers anywhere."""
-    reports = reporter.parse(Callback([], {}, body % words))
+    reports = reporter.parse(ProviderCallback([], {}, body % words))
     world = World({"m1": _sent("m1")})
     assert await _receive(world, _reporter(*reports)) == Received(1, 0)
     assert world.records[0].reported.detail == detail
@@ -278,14 +278,14 @@ async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
 def test_a_byte_order_mark_does_not_cost_the_report() -> None:
     """Some proxies put one before what they hand on."""
     callback = _resend("email.delivered")
-    (report,) = resend.parse(Callback([], {}, b"\xef\xbb\xbf" + callback.body))
+    (report,) = resend.parse(ProviderCallback([], {}, b"\xef\xbb\xbf" + callback.body))
     assert report.message_ids == ["m1"]
 
 
 def test_a_report_of_twilio_in_json_reads_the_same() -> None:
     """Numbers may be numbers there, and nothing may be null."""
     fields = {"MessageSid": "m1", "MessageStatus": "undelivered", "ErrorCode": 30005, "ErrorMessage": None}
-    (report,) = twilio.parse(Callback([], {"content-type": "application/json"}, json.dumps(fields).encode()))
+    (report,) = twilio.parse(ProviderCallback([], {"content-type": "application/json"}, json.dumps(fields).encode()))
     assert (report.message_ids, report.reason, report.detail) == (["m1"], "hard_bounce", "undelivered 30005")
 
 
@@ -327,22 +327,22 @@ TENANT, EVENT, DELIVERY, PROVIDER = new_id(), new_id(), new_id(), new_id()
 SENT = NOW - 7_200_000_000
 
 
-def _sent(message_id: str, recipient: str = "ada@example.com") -> Sent:
-    return Sent(PROVIDER, message_id, TENANT, EVENT, DELIVERY, event_pb2.CHANNEL_EMAIL, 2, 1, recipient, SENT)
+def _sent(message_id: str, recipient: str = "ada@example.com") -> SentMessage:
+    return SentMessage(PROVIDER, message_id, TENANT, EVENT, DELIVERY, event_pb2.CHANNEL_EMAIL, 2, 1, recipient, SENT)
 
 
 @dataclass
 class World:
     """Who is asked and told: known messages, those that become known by the second look, what was written."""
 
-    known: dict[str, Sent] = field(default_factory=dict)
-    later: dict[str, Sent] = field(default_factory=dict)
+    known: dict[str, SentMessage] = field(default_factory=dict)
+    later: dict[str, SentMessage] = field(default_factory=dict)
     looks: int = 0
     suppressions: list[suppressions_pb2.NewSuppression] = field(default_factory=list)
     records: list[trace_pb2.TraceRecord] = field(default_factory=list)
     away: bool = False
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
         """As senders.sent."""
         assert provider_id == PROVIDER
         assert len(message_ids) <= MAX_ASKED
@@ -363,22 +363,22 @@ class World:
         self.records += records
 
 
-def _reporter(*reports: Report) -> Reporter:
-    return Reporter(lambda *_: None, lambda *_: list(reports))
+def _reporter(*reports: DeliveryReport) -> ReportReader:
+    return ReportReader(lambda *_: None, lambda *_: list(reports))
 
 
 async def _receive(
-    world: World, reporter: Reporter, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
+    world: World, reporter: ReportReader, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
 ) -> Received:
     account = Account(TENANT, PROVIDER, "resend", channel, reporter, {})
     receiver = Receiver(world, world, world, waits_s=(0.0, 0.0), now=lambda: NOW)
-    return await receiver.receive(account, Callback([], {}, b""))
+    return await receiver.receive(account, ProviderCallback([], {}, b""))
 
 
 async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     """With the delivery that the message was, and the provider's words in one line of 500 characters."""
     world = World({"m1": _sent("m1")})
-    bounce = Report(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
     assert await _receive(world, _reporter(bounce)) == Received(1, 0)
     (record,) = world.records
     step = record.reported
@@ -399,7 +399,9 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
         pytest.param(R, _json({"type": "email.bounced", "data": {"email_id": "m1"}}), id="resend-without-a-time"),
     ],
 )
-async def test_a_report_without_a_time_is_as_old_as_its_message(reporter: Reporter, callback: Callback) -> None:
+async def test_a_report_without_a_time_is_as_old_as_its_message(
+    reporter: ReportReader, callback: ProviderCallback
+) -> None:
     """It may come late: what an operator lifted since the message was sent stays lifted."""
     world = World({"m1": _sent("m1")})
     assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(1, 0)
@@ -417,7 +419,7 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
     """SendGrid posts more at a time than others take at a time."""
     names = [f"m{number}" for number in range(2 * MAX_ASKED + 1)]
     world = World({name: _sent(name, f"{name}@example.com") for name in names})
-    bounces = [Report([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
+    bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
     assert await _receive(world, _reporter(*bounces)) == Received(len(names), 0)
     assert (len(world.records), len(world.suppressions)) == (len(names), len(names))
 
@@ -433,7 +435,7 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
         pytest.param([_africa("Success"), _africa("Success", retryCount="2")], id="africastalking"),
     ],
 )
-async def test_what_is_said_again_is_one_step(said: Sequence[Callback], request: pytest.FixtureRequest) -> None:
+async def test_what_is_said_again_is_one_step(said: Sequence[ProviderCallback], request: pytest.FixtureRequest) -> None:
     """Whatever ids of their own the reports have."""
     reporter = {"sendgrid": S, "resend": R, "twilio": T, "africastalking": A}[request.node.callspec.id]
     world = World({"m1": _sent("m1")})
@@ -446,10 +448,10 @@ async def test_what_differs_is_a_step_of_its_own() -> None:
     """Another status, another reason, another message."""
     world = World({"m1": _sent("m1"), "m2": _sent("m2")})
     reports = [
-        Report(["m1"], DELIVERED),
-        Report(["m1"], BOUNCED, "soft_bounce"),
-        Report(["m1"], BOUNCED, "hard_bounce"),
-        Report(["m2"], DELIVERED),
+        DeliveryReport(["m1"], DELIVERED),
+        DeliveryReport(["m1"], BOUNCED, "soft_bounce"),
+        DeliveryReport(["m1"], BOUNCED, "hard_bounce"),
+        DeliveryReport(["m2"], DELIVERED),
     ]
     await _receive(world, _reporter(*reports))
     assert len({record.id for record in world.records}) == len(reports)
@@ -497,7 +499,7 @@ _DELAYED = {
     ],
 )
 async def test_a_bounce_that_names_no_message_suppresses_its_address(
-    reporter: Reporter, callback: Callback, channel: event_pb2.Channel.ValueType
+    reporter: ReportReader, callback: ProviderCallback, channel: event_pb2.Channel.ValueType
 ) -> None:
     """The tenant's own provider signed it; it is counted, and the log has no address: the router masks the note."""
     world, before = World(), _count("unnamed")
@@ -535,7 +537,9 @@ async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
         ),
     ],
 )
-async def test_what_names_no_message_and_proves_nothing_is_counted(reporter: Reporter, callback: Callback) -> None:
+async def test_what_names_no_message_and_proves_nothing_is_counted(
+    reporter: ReportReader, callback: ProviderCallback
+) -> None:
     """Nothing follows, but the operator sees it."""
     world, before = World(), _count("unnamed")
     assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(0, 1)
@@ -561,7 +565,7 @@ async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() 
 async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future() -> None:
     """Else no operator could lift what it found out."""
     world = World({"m1": _sent("m1")})
-    bounce = Report(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
     await _receive(world, _reporter(bounce))
     assert [wanted.found_at_us for wanted in world.suppressions] == [NOW]
 
@@ -570,19 +574,29 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
     """Nothing is applied in part; what is about old messages is answered as ever."""
     world = World()
     account = Account(
-        TENANT, PROVIDER, "resend", event_pb2.CHANNEL_EMAIL, _reporter(Report(["m1"], DELIVERED, occurred_us=NOW)), {}
+        TENANT,
+        PROVIDER,
+        "resend",
+        event_pb2.CHANNEL_EMAIL,
+        _reporter(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW)),
+        {},
     )
     receiver = Receiver(world, world, world, waits_s=(0.0,), now=lambda: NOW)
     answers = await asyncio.gather(
-        *[receiver.receive(account, Callback([], {}, b"")) for _ in range(40)], return_exceptions=True
+        *[receiver.receive(account, ProviderCallback([], {}, b"")) for _ in range(40)], return_exceptions=True
     )
     refused = [one for one in answers if isinstance(one, ClarionError)]
     assert {one.code for one in refused} == {Code.OVERLOADED}
     assert len(refused) == 40 - 32
     old = Account(
-        TENANT, PROVIDER, "resend", event_pb2.CHANNEL_EMAIL, _reporter(Report(["m0"], DELIVERED, occurred_us=1)), {}
+        TENANT,
+        PROVIDER,
+        "resend",
+        event_pb2.CHANNEL_EMAIL,
+        _reporter(DeliveryReport(["m0"], DELIVERED, occurred_us=1)),
+        {},
     )
-    assert await receiver.receive(old, Callback([], {}, b"")) == Received(0, 1)
+    assert await receiver.receive(old, ProviderCallback([], {}, b"")) == Received(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -601,7 +615,7 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
     ],
 )
 def test_a_callback_is_ready_when_a_signature_can_be_checked(
-    reporter: Reporter,
+    reporter: ReportReader,
     credentials: dict[str, str],
     ready: bool,  # noqa: FBT001 - a case's own answer
 ) -> None:
@@ -612,14 +626,14 @@ def test_a_callback_is_ready_when_a_signature_can_be_checked(
 async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:
     """Ids are stored a moment after the send."""
     world = World(later={"m1": _sent("m1")})
-    assert await _receive(world, _reporter(Report(["m1"], DELIVERED, occurred_us=NOW))) == Received(1, 0)
+    assert await _receive(world, _reporter(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW))) == Received(1, 0)
     assert world.looks == 2
 
 
 async def test_old_news_of_strangers_waits_for_nothing() -> None:
     """An account may be shared with others: what they send is counted, and that is all."""
     world = World(later={"m1": _sent("m1")})
-    report = Report(["m1"], DELIVERED, occurred_us=NOW - 120_000_000)
+    report = DeliveryReport(["m1"], DELIVERED, occurred_us=NOW - 120_000_000)
     assert await _receive(world, _reporter(report)) == Received(0, 1)
     assert (world.looks, world.records, world.suppressions) == (1, [], [])
 
@@ -627,7 +641,7 @@ async def test_old_news_of_strangers_waits_for_nothing() -> None:
 async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
     """The provider says it again, and then both are done."""
     world = World({"m1": _sent("m1")}, away=True)
-    complaint = Report(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
+    complaint = DeliveryReport(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
     with pytest.raises(ClarionError) as fault:
         await _receive(world, _reporter(complaint))
     assert (fault.value.code, world.records) == (Code.UNAVAILABLE, [])
@@ -636,7 +650,7 @@ async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
 async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
     """There is no address any more, and no fault."""
     world = World({"m1": _sent("m1", "")})
-    bounce = Report(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
     assert await _receive(world, _reporter(bounce)) == Received(1, 0)
     assert world.suppressions == []
 
@@ -644,8 +658,8 @@ async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        pytest.param(RefusedError("no such header"), Code.FORBIDDEN, id="not-proven"),
-        pytest.param(MalformedError("odd"), Code.INVALID, id="no-report"),
+        pytest.param(UnverifiedCallback("no such header"), Code.FORBIDDEN, id="not-proven"),
+        pytest.param(MalformedReport("odd"), Code.INVALID, id="no-report"),
     ],
 )
 async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) -> None:
@@ -656,7 +670,7 @@ async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) 
 
     world = World({"m1": _sent("m1")})
     with pytest.raises(ClarionError) as fault:
-        await _receive(world, Reporter(refuse, lambda *_: []))
+        await _receive(world, ReportReader(refuse, lambda *_: []))
     assert fault.value.code is code
     assert str(error) not in fault.value.detail
     assert world.looks == 0
@@ -664,7 +678,7 @@ async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) 
 
 def test_no_report_has_what_a_database_refuses() -> None:
     """Look-ups share a statement: one report's NUL would be everybody's fault."""
-    told = africastalking.REPORTER.parse(_form(id="\0x", status="Success"))
+    told = africastalking.REPORT_READER.parse(_form(id="\0x", status="Success"))
     assert told[0].message_ids == ["x"]
     assert fields.text("a\0b") == "ab"
     assert suppressed.normalised(event_pb2.CHANNEL_EMAIL, "a@b\0c.example") == ""

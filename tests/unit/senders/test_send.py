@@ -10,7 +10,7 @@ from clarion.render.v1 import render_pb2
 from runtime.errors import ClarionError, Code
 from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import Verdict
-from services.senders.breaker import Policy
+from services.senders.breaker import BreakerPolicy
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
 from services.senders.ports import Email, ProviderRecord, Resources, Sms
@@ -177,7 +177,7 @@ async def test_our_database_away_opens_no_circuit() -> None:
     desk = _Desk()
     desk.publish(_record())
     desk.memory.failure = PartAway(POSTGRES)
-    for _ in range(3 * Policy().failures):
+    for _ in range(3 * BreakerPolicy().failures):
         with pytest.raises(PartAway):
             await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = None

@@ -8,13 +8,13 @@ from services.delivery.ports import Verdict
 from services.domain import addresses
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
-from services.senders.ports import Address, Email, Tenant
+from services.senders.ports import Address, Email, TenantProfile
 
 _MAX_NAME = 256
 
 
 def compose(
-    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: EmailSettings
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: TenantProfile | None, settings: EmailSettings
 ) -> Email:
     """Return the e-mail. Raises Unsendable: missing_recipient, invalid_recipient, invalid_sender, tenant_unknown."""
     if not addresses.trimmed(delivery.recipient.email):

@@ -7,11 +7,11 @@ from services.domain import addresses
 from services.domain.not_sent import sms_too_long
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
-from services.senders.ports import Sms, Tenant
+from services.senders.ports import Sms, TenantProfile
 
 
 def compose(
-    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: SmsSettings
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: TenantProfile | None, settings: SmsSettings
 ) -> Sms:
     """Return the message. Raises Unsendable: missing_recipient, invalid_recipient, sms_too_long, tenant_unknown."""
     phone = delivery.recipient.phone
@@ -25,7 +25,7 @@ def compose(
     return Sms(reference(delivery), number, settings.sender, clean_lines(content.text))
 
 
-def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
+def _check_length(content: render_pb2.Content, tenant: TenantProfile | None) -> None:
     """Raise Unsendable for a text that would be billed as more messages than the tenant wants to pay for."""
     if content.sms_segments <= 1:  # nobody's limit is less
         return

@@ -9,7 +9,7 @@ from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import mailbox, own_headers
 from services.senders.channels.email.resend.settings import ResendSettings
-from services.senders.ports import Answer, Email, Request, Resources
+from services.senders.ports import Email, HttpRequest, HttpResponse, Resources
 
 KIND = "resend"
 _URL = "https://api.resend.com"
@@ -31,7 +31,7 @@ _OF_ADDRESSES = frozenset({"validation_error", "invalid_from_address", "invalid_
 _encode = msgspec.json.encode
 
 
-def request(settings: ResendSettings, url: str, message: Email) -> Request:
+def request(settings: ResendSettings, url: str, message: Email) -> HttpRequest:
     """Return the call. The key is the same for every attempt: what Resend has seen within 24 h is not sent again."""
     body = {
         "from": mailbox(message.sender_name, message.sender),
@@ -47,10 +47,10 @@ def request(settings: ResendSettings, url: str, message: Email) -> Request:
         "Content-Type": http_api.JSON,
         "Idempotency-Key": message.reference.idempotency_key,
     }
-    return Request(f"{url}/emails", headers, _encode(body))
+    return HttpRequest(f"{url}/emails", headers, _encode(body))
 
 
-def read(answer: Answer) -> SendResult:
+def read(answer: HttpResponse) -> SendResult:
     """Return what the answer means."""
     said = http_api.decoded(answer)
     if answer.status == 200:

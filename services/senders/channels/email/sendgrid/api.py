@@ -11,7 +11,7 @@ from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import own_headers
 from services.senders.channels.email.sendgrid.settings import SendgridSettings
-from services.senders.ports import Address, Answer, Email, Request, Resources
+from services.senders.ports import Address, Email, HttpRequest, HttpResponse, Resources
 
 KIND = "sendgrid"
 _URLS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
@@ -19,7 +19,7 @@ _URLS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.co
 _encode = msgspec.json.encode
 
 
-def request(settings: SendgridSettings, url: str, message: Email) -> Request:
+def request(settings: SendgridSettings, url: str, message: Email) -> HttpRequest:
     """Return the call. SendGrid knows no idempotency key: a repeated call is a second mail."""
     content = [
         {"type": kind, "value": value}
@@ -35,10 +35,10 @@ def request(settings: SendgridSettings, url: str, message: Email) -> Request:
         **({"reply_to": _person("", message.reply_to)} if message.reply_to else {}),
     }
     headers = {"Authorization": f"Bearer {settings.api_key.reveal()}", "Content-Type": http_api.JSON}
-    return Request(f"{url}/v3/mail/send", headers, _encode(body))
+    return HttpRequest(f"{url}/v3/mail/send", headers, _encode(body))
 
 
-def read(answer: Answer) -> SendResult:
+def read(answer: HttpResponse) -> SendResult:
     """Return what the answer means."""
     if answer.status in {200, 202}:
         return SendResult(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))

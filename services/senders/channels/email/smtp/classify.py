@@ -33,7 +33,7 @@ _CLOSING = 421
 _OF_THE_MESSAGE = frozenset({1, 2, 6})
 
 
-class Phase(Enum):
+class SmtpPhase(Enum):
     """How far an attempt got."""
 
     CONNECT = "connecting"
@@ -44,15 +44,15 @@ class Phase(Enum):
     DATA = "handing over the message"
 
 
-_TRANSACTION = (Phase.MAIL, Phase.RECIPIENT, Phase.DATA)
+_TRANSACTION = (SmtpPhase.MAIL, SmtpPhase.RECIPIENT, SmtpPhase.DATA)
 _REFUSED = {
-    Phase.MAIL: "sender_refused",
-    Phase.RECIPIENT: "recipient_refused",
-    Phase.DATA: "message_refused",
+    SmtpPhase.MAIL: "sender_refused",
+    SmtpPhase.RECIPIENT: "recipient_refused",
+    SmtpPhase.DATA: "message_refused",
 }
 
 
-def classify(error: Exception, phase: Phase) -> SendResult:
+def classify(error: Exception, phase: SmtpPhase) -> SendResult:
     """Return the result of an attempt that ended with error in phase.
 
     Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
@@ -69,12 +69,12 @@ def classify(error: Exception, phase: Phase) -> SendResult:
         return _result(Verdict.PERMANENT, "smtputf8_unsupported", str(error))
     if isinstance(error, OSError):
         return _unreachable(error, phase)
-    verdict = Verdict.CREDENTIALS if phase is Phase.LOGIN else Verdict.TRANSIENT
-    reason = {Phase.TLS: "provider_tls", Phase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
+    verdict = Verdict.CREDENTIALS if phase is SmtpPhase.LOGIN else Verdict.TRANSIENT
+    reason = {SmtpPhase.TLS: "provider_tls", SmtpPhase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
     return _result(verdict, reason, str(error))
 
 
-def ends_connection(error: Exception, phase: Phase) -> bool:
+def ends_connection(error: Exception, phase: SmtpPhase) -> bool:
     """Tell whether the server takes no message over this connection, and has not taken this one.
 
     That says nothing about the next connection: servers end those that carried their fill or lay idle, with 421, with
@@ -82,7 +82,7 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
     may have kept the message.
     """
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):
-        return phase is not Phase.DATA
+        return phase is not SmtpPhase.DATA
     if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < 400:
         return False
     said = _said(error)
@@ -90,24 +90,24 @@ def ends_connection(error: Exception, phase: Phase) -> bool:
         return True
     if error.code < 500 and (error.code == _CLOSING or (4, 2) in _enhanced(said) or _CLOSES.search(said)):
         return True
-    return phase is Phase.RECIPIENT and _has_too_many_recipients(said)
+    return phase is SmtpPhase.RECIPIENT and _has_too_many_recipients(said)
 
 
-def _unreachable(error: OSError, phase: Phase) -> SendResult:
+def _unreachable(error: OSError, phase: SmtpPhase) -> SendResult:
     if isinstance(error, AddressNotAllowed):
         return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
     return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
 
 
-def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> SendResult:
+def _answered(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> SendResult:
     detail = f"{error.code} {error.message}"
-    if error.code in _CREDENTIAL_CODES or (phase is Phase.LOGIN and error.code >= 500):
+    if error.code in _CREDENTIAL_CODES or (phase is SmtpPhase.LOGIN and error.code >= 500):
         return _result(Verdict.CREDENTIALS, "provider_credentials", detail)
     if 400 <= error.code < 500:
         if _asks_to_slow_down(error, phase):
             return _result(Verdict.THROTTLED, "provider_throttled", detail)
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
-    if phase is Phase.RECIPIENT and error.code == 552 and _has_too_many_recipients(_said(error)):
+    if phase is SmtpPhase.RECIPIENT and error.code == 552 and _has_too_many_recipients(_said(error)):
         # RFC 5321, 4.5.3.1.10: an old spelling of 452.
         return _result(Verdict.TRANSIENT, "provider_deferred", detail)
     if error.code >= 500 and phase in _REFUSED:
@@ -115,7 +115,7 @@ def _answered(error: aiosmtplib.SMTPResponseException, phase: Phase) -> SendResu
     return _result(Verdict.TRANSIENT, "provider_error", f"While {phase.value}: {detail}")
 
 
-def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: Phase) -> bool:
+def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> bool:
     """Tell whether a 4xx is about all that we send, so that all of it waits, and not about this message alone.
 
     What is said of the recipient is of the recipient, whatever the words: a rate, a full mailbox, greylisting.
@@ -129,12 +129,12 @@ def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: Phase) ->
             return False
     if error.code == _CLOSING:
         return True
-    if phase is Phase.RECIPIENT:
+    if phase is SmtpPhase.RECIPIENT:
         return False
     if _SLOW_DOWN.search(_ADDRESS.sub(" ", said)):
         return True
     # Of the content, policy says "later" of a message that it does not know yet.
-    return phase is not Phase.DATA and any(subject == 7 or (subject, detail) == (3, 2) for subject, detail in codes)
+    return phase is not SmtpPhase.DATA and any(subject == 7 or (subject, detail) == (3, 2) for subject, detail in codes)
 
 
 def _has_too_many_recipients(said: str) -> bool:

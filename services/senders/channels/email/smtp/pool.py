@@ -11,10 +11,10 @@ from contextlib import suppress
 import aiosmtplib
 
 from runtime.egress import Guard
-from services.senders.channels.email.smtp.classify import Phase
+from services.senders.channels.email.smtp.classify import SmtpPhase
 from services.senders.channels.email.smtp.dial import dial
 from services.senders.channels.email.smtp.settings import SmtpSettings
-from services.senders.turns import Turns
+from services.senders.fair_semaphore import FairSemaphore
 
 # Servers hang up on idle clients after 5 minutes (Postfix) or much less (relays).
 IDLE_S = 20.0
@@ -25,7 +25,7 @@ _GOODBYE_S = 1.0
 FAILURES = (aiosmtplib.SMTPException, OSError)
 
 
-class Connection:
+class SmtpConnection:
     """One connection, and how often it was used."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
@@ -34,22 +34,22 @@ class Connection:
         self.idle_since = 0.0
 
 
-class Progress:
+class SmtpProgress:
     """How far an attempt got, for the one who has to explain its end."""
 
     def __init__(self) -> None:
-        self.phase = Phase.CONNECT
+        self.phase = SmtpPhase.CONNECT
 
 
-class Pool:
+class SmtpPool:
     """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
 
     def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
         self._settings = settings
         self._guard = guard
         self._command_s = command_s
-        self.turns = Turns(settings.max_connections)
-        self._idle: deque[Connection] = deque()
+        self.turns = FairSemaphore(settings.max_connections)
+        self._idle: deque[SmtpConnection] = deque()
         self._context: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -59,7 +59,7 @@ class Pool:
         """How many connections wait to be used again."""
         return len(self._idle)
 
-    async def take(self, progress: Progress, *, fresh: bool = False) -> Connection:
+    async def take(self, progress: SmtpProgress, *, fresh: bool = False) -> SmtpConnection:
         """Return a connection that is logged in; fresh: one that was not used before.
 
         Raises what aiosmtplib raises, OSError, ssl.SSLError.
@@ -70,7 +70,7 @@ class Pool:
                 return connection
         return await self._open(progress)
 
-    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+    def give_back(self, connection: SmtpConnection, *, reusable: bool) -> None:
         """Return a connection for others to use, or close it."""
         connection.uses += 1
         if not reusable or self._closed or connection.uses >= _MAX_USES or not connection.client.is_connected:
@@ -95,9 +95,9 @@ class Pool:
         self._idle.clear()
         await asyncio.gather(*goodbyes)
 
-    async def _open(self, progress: Progress) -> Connection:
+    async def _open(self, progress: SmtpProgress) -> SmtpConnection:
         settings = self._settings
-        progress.phase = Phase.CONNECT
+        progress.phase = SmtpPhase.CONNECT
         client = await dial(
             self._guard,
             settings,
@@ -108,16 +108,16 @@ class Pool:
         try:
             await client.ehlo()
             if settings.tls == "starttls":
-                progress.phase = Phase.TLS
+                progress.phase = SmtpPhase.TLS
                 await client.starttls()
                 await client.ehlo()
             if settings.username:
-                progress.phase = Phase.LOGIN
+                progress.phase = SmtpPhase.LOGIN
                 await client.login(settings.username, settings.password.reveal())
         except BaseException:
             client.close()
             raise
-        return Connection(client)
+        return SmtpConnection(client)
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         if self._settings.tls == "none":

@@ -11,11 +11,11 @@ from runtime.egress import Guard
 from runtime.printable import printable
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email import mime
-from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
-from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
+from services.senders.channels.email.smtp.classify import PROVIDER, SmtpPhase, classify, ends_connection
+from services.senders.channels.email.smtp.pool import FAILURES, SmtpConnection, SmtpPool, SmtpProgress
 from services.senders.channels.email.smtp.settings import SmtpSettings
+from services.senders.fair_semaphore import WAIT_S
 from services.senders.ports import Email, Resources
-from services.senders.turns import WAIT_S
 
 DEADLINE_S = 15.0
 _RESET_S = 2.0
@@ -36,7 +36,7 @@ class Smtp:
     def __init__(
         self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
-        self._pool = Pool(settings, guard, command_s=deadline_s)
+        self._pool = SmtpPool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
         self._secrets = _forms(settings.username, settings.password.reveal())
@@ -45,7 +45,7 @@ class Smtp:
         """See services.senders.ports.Provider."""
         if not await self._pool.turns.enter(self._wait_s):
             return _BUSY
-        progress = Progress()
+        progress = SmtpProgress()
         try:
             async with asyncio.timeout(self._deadline_s):
                 answer = await self._send(message, progress)
@@ -67,7 +67,7 @@ class Smtp:
             detail = detail.replace(secret, "…")
         return dataclasses.replace(result, detail=detail)
 
-    async def _send(self, message: Email, progress: Progress) -> str:
+    async def _send(self, message: Email, progress: SmtpProgress) -> str:
         raw = mime.to_bytes(message)
         connection = await self._pool.take(progress)
         if connection.uses:
@@ -82,7 +82,7 @@ class Smtp:
             connection = await self._pool.take(progress, fresh=True)
         return await self._send_over(connection, message, raw, progress)
 
-    async def _send_over(self, connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+    async def _send_over(self, connection: SmtpConnection, message: Email, raw: bytes, progress: SmtpProgress) -> str:
         reusable = False
         try:
             answer = await _transact(connection, message, raw, progress)
@@ -98,7 +98,7 @@ class Smtp:
             self._pool.give_back(connection, reusable=reusable)
 
 
-async def _transact(connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+async def _transact(connection: SmtpConnection, message: Email, raw: bytes, progress: SmtpProgress) -> str:
     client = connection.client
     options, encoding = [], "ascii"
     addresses = (message.sender, message.recipient, message.reply_to)
@@ -106,15 +106,15 @@ async def _transact(connection: Connection, message: Email, raw: bytes, progress
         if not client.supports_extension("smtputf8"):
             raise aiosmtplib.SMTPNotSupported("The mail server does not take addresses in this script (SMTPUTF8).")
         options, encoding = ["SMTPUTF8", "BODY=8BITMIME"], "utf-8"
-    progress.phase = Phase.MAIL
+    progress.phase = SmtpPhase.MAIL
     await client.mail(str(message.sender), options=options, encoding=encoding)
-    progress.phase = Phase.RECIPIENT
+    progress.phase = SmtpPhase.RECIPIENT
     await client.rcpt(str(message.recipient), encoding=encoding)
-    progress.phase = Phase.DATA
+    progress.phase = SmtpPhase.DATA
     return (await client.data(raw)).message
 
 
-async def _reset(connection: Connection) -> bool:
+async def _reset(connection: SmtpConnection) -> bool:
     """Make the connection fit for the next message after a no; tell whether that worked."""
     try:
         await connection.client.rset(timeout=_RESET_S)

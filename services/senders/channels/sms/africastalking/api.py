@@ -9,7 +9,7 @@ from typing import Any
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.sms.africastalking.settings import SANDBOX, AfricasTalkingSettings
-from services.senders.ports import Answer, Request, Resources, Sms
+from services.senders.ports import HttpRequest, HttpResponse, Resources, Sms
 
 KIND = "africastalking"
 _URL = "https://api.africastalking.com"
@@ -34,7 +34,7 @@ _MEANING = {
 _WORDS = {"InvalidSenderId": 402, "InvalidPhoneNumber": 403, "InsufficientBalance": 405, "UserInBlacklist": 406}
 
 
-def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> Request:
+def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> HttpRequest:
     """Return the call. Africa's Talking knows no idempotency key: a repeated call is a second message."""
     fields = {
         "username": settings.username,
@@ -45,10 +45,10 @@ def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> Request
         **({"enqueue": "1"} if settings.enqueue else {}),
     }
     headers = {"apiKey": settings.api_key.reveal(), "Content-Type": http_api.FORM}
-    return Request(f"{url}/version1/messaging", headers, urllib.parse.urlencode(fields).encode())
+    return HttpRequest(f"{url}/version1/messaging", headers, urllib.parse.urlencode(fields).encode())
 
 
-def read(answer: Answer) -> SendResult:
+def read(answer: HttpResponse) -> SendResult:
     """Return what the answer means: even a no comes with 201, told by the recipient's own statusCode."""
     if answer.status in {401, 403}:
         return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {http_api.text(answer)}")

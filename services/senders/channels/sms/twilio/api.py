@@ -8,7 +8,7 @@ import urllib.parse
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.sms.twilio.settings import TwilioSettings, host
-from services.senders.ports import Answer, Request, Resources, Sms
+from services.senders.ports import HttpRequest, HttpResponse, Resources, Sms
 
 KIND = "twilio"
 
@@ -23,7 +23,7 @@ _UNSUBSCRIBED = frozenset({21610})
 _TOO_LARGE = frozenset({21605, 21617})
 
 
-def request(settings: TwilioSettings, url: str, message: Sms) -> Request:
+def request(settings: TwilioSettings, url: str, message: Sms) -> HttpRequest:
     """Return the call. Twilio knows no idempotency key here: a repeated call is a second message."""
     fields = {
         "To": message.recipient,
@@ -39,14 +39,14 @@ def request(settings: TwilioSettings, url: str, message: Sms) -> Request:
         authorization = http_api.basic_auth(settings.api_key_sid, settings.api_key_secret.reveal())
     else:
         authorization = http_api.basic_auth(settings.account_sid, settings.auth_token.reveal())
-    return Request(
+    return HttpRequest(
         f"{url}/2010-04-01/Accounts/{settings.account_sid}/Messages.json",
         {"Authorization": authorization, "Content-Type": http_api.FORM},
         urllib.parse.urlencode({name: value for name, value in fields.items() if value}).encode(),
     )
 
 
-def read(answer: Answer) -> SendResult:
+def read(answer: HttpResponse) -> SendResult:
     """Return what the answer means: by Twilio's own code, where it gives one."""
     said = http_api.decoded(answer)
     if answer.status in {200, 201}:

@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.telemetry import labelled
 from services.delivery.ports import SendResult
 from services.senders import registry
-from services.senders.breaker import Breaker, Policy
+from services.senders.breaker import Breaker, BreakerPolicy
 from services.senders.ports import Provider, ProviderRecord, Resources
 
 _RESTING = Gauge(
@@ -32,7 +32,7 @@ OpenSecrets = Callable[[ProviderRecord], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenProvider:
     """A provider as configured, and whether it is well."""
 
     record: ProviderRecord
@@ -42,17 +42,17 @@ class Opened:
     breaker: Breaker
 
 
-class OpenProviders:
+class ProviderCache:
     """As many as are configured and used."""
 
-    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: Policy) -> None:
+    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: BreakerPolicy) -> None:
         self._resources = resources
         self._open_secrets = open_secrets
         self._policy = policy
-        self._opened: dict[str, dict[str, Opened]] = {}
+        self._opened: dict[str, dict[str, OpenProvider]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def get(self, tenant_id: str, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> Opened:
+    def get(self, tenant_id: str, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
         """Return the open provider. Raises ValueError without its secrets, INVALID for its settings."""
         of_tenant = self._opened.setdefault(tenant_id, {})
         opened = of_tenant.get(record.id)
@@ -63,7 +63,7 @@ class OpenProviders:
             of_tenant[record.id] = opened
         return opened
 
-    def heard(self, tenant_id: str, opened: Opened, begun: int, result: SendResult, now: float) -> None:
+    def heard(self, tenant_id: str, opened: OpenProvider, begun: int, result: SendResult, now: float) -> None:
         """Tell the provider's breaker, and everybody, how it fared."""
         before = opened.breaker.reason
         opened.breaker.end(begun, result, now)
@@ -96,16 +96,16 @@ class OpenProviders:
         if self._closing:
             await asyncio.wait(set(self._closing))
 
-    def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> Opened:
+    def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
         kind = registry.kinds().get((channel, record.kind))
         if kind is None:
             raise ClarionError(Code.INVALID, f"This version knows no provider of kind {record.kind}.")
         given = {**record.settings, **self._open_secrets(record)}
         settings = registry.read_settings(kind, registry.cleaned(kind, given))
         provider = kind.open(settings, self._resources)
-        return Opened(record, settings, provider, kind.reports, Breaker(self._policy))
+        return OpenProvider(record, settings, provider, kind.reports, Breaker(self._policy))
 
-    def _close(self, opened: Opened) -> None:
+    def _close(self, opened: OpenProvider) -> None:
         self._count(opened, opened.breaker.reason, -1)
         opened.breaker.retire()
         task = asyncio.create_task(opened.provider.close())
@@ -113,6 +113,6 @@ class OpenProviders:
         task.add_done_callback(self._closing.discard)
 
     @staticmethod
-    def _count(opened: Opened, reason: str, change: int) -> None:
+    def _count(opened: OpenProvider, reason: str, change: int) -> None:
         if reason:
             _RESTING.labels(opened.record.kind, reason).inc(change)

@@ -6,7 +6,7 @@ import asyncio
 WAIT_S = 5.0
 
 
-class Turns:
+class FairSemaphore:
     """At most limit at a time. Every enter() that was granted is followed by one leave()."""
 
     def __init__(self, limit: int) -> None:

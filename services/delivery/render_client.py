@@ -16,7 +16,7 @@ _ANSWER_FULL = "answer_full"
 _NO_TURN = "no_turn"
 
 
-class Renderer:
+class RenderClient:
     """Collects what waits into RenderBatch calls."""
 
     def __init__(self, channel: grpc.aio.Channel, caller: Caller) -> None:

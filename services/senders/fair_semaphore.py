@@ -1,19 +1,19 @@
-"""A bound on connections: who finds none free waits for a turn, first come first served, but not for long."""
+"""A semaphore with a bounded wait: waiters are served in the order in which they came."""
 
 import asyncio
 
-# To wait for a turn is no attempt, and no fault of the provider's: it has its own time, seconds.
+# How long a message waits for a connection to a provider. That time is not part of the attempt's deadline.
 WAIT_S = 5.0
 
 
 class FairSemaphore:
-    """At most limit at a time. Every enter() that was granted is followed by one leave()."""
+    """At most limit holders at a time. Every successful acquire() needs one release()."""
 
     def __init__(self, limit: int) -> None:
         self._free = asyncio.Semaphore(limit)
 
-    async def enter(self, wait_s: float) -> bool:
-        """Take a turn; False: none came free within wait_s seconds."""
+    async def acquire(self, wait_s: float) -> bool:
+        """Return whether it was acquired within wait_s seconds."""
         if not self._free.locked():  # as nearly always: this does not wait, and needs no timer
             return await self._free.acquire()
         try:
@@ -22,6 +22,6 @@ class FairSemaphore:
         except TimeoutError:
             return False
 
-    def leave(self) -> None:
-        """Give the turn to whoever waits longest."""
+    def release(self) -> None:
+        """Let the next waiter in."""
         self._free.release()

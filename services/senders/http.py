@@ -44,7 +44,7 @@ class HttpClient:
         self._limit = limit
         self._per_host = per_host
         self._wait_s = wait_s
-        self._turns = FairSemaphore(limit)
+        self._connections = FairSemaphore(limit)
         # By host and port: as many as operators have configured.
         self._hosts: dict[str, FairSemaphore] = {}
 
@@ -56,17 +56,17 @@ class HttpClient:
             self._check(request.url)
             of_host = self._hosts[host] = FairSemaphore(self._per_host)
         # In this order: who waits for a host that hangs holds nothing that the others need.
-        if not await of_host.enter(self._wait_s):
+        if not await of_host.acquire(self._wait_s):
             raise NoResponse("provider_busy", f"All {self._per_host} connections to {host} were in use.")
         try:
-            if not await self._turns.enter(self._wait_s):
+            if not await self._connections.acquire(self._wait_s):
                 raise NoResponse("provider_busy", f"All {self._limit} connections were in use.")
             try:
                 return await self._exchange(request, deadline_s)
             finally:
-                self._turns.leave()
+                self._connections.release()
         finally:
-            of_host.leave()
+            of_host.release()
 
     async def close(self) -> None:
         """Close what is open."""

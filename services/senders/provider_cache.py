@@ -1,4 +1,4 @@
-"""The providers that are open in this process, by tenant: made when first used, closed when they change."""
+"""The providers that are open in this process, by tenant: opened when first used, closed when they change."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,16 +12,14 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.telemetry import labelled
 from services.delivery.ports import SendResult
-from services.senders import registry
+from services.senders import provider_settings, registry
 from services.senders.breaker import Breaker, BreakerPolicy
 from services.senders.ports import Provider, ProviderRecord, Resources
 
-_RESTING = Gauge(
-    "clarion_providers_resting", "Providers that are left alone for a while, and why.", ["provider", "reason"]
-)
+_RESTING = Gauge("clarion_providers_resting", "Providers that are paused, and why.", ["provider", "reason"])
 _CHANGES = Counter(
     "clarion_breaker_changes_total",
-    "How often a provider was left alone (its reason), or taken up again.",
+    "Times that a provider was paused (its reason), or resumed (closed).",
     ["provider", "state"],
 )
 
@@ -33,7 +31,7 @@ OpenSecrets = Callable[[ProviderRecord], dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class OpenProvider:
-    """A provider as configured, and whether it is well."""
+    """A provider as configured, with its breaker. reports: it sends delivery reports later."""
 
     record: ProviderRecord
     settings: Any
@@ -43,7 +41,7 @@ class OpenProvider:
 
 
 class ProviderCache:
-    """As many as are configured and used."""
+    """Opens providers, and keeps them until their configuration changes."""
 
     def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: BreakerPolicy) -> None:
         self._resources = resources
@@ -63,10 +61,10 @@ class ProviderCache:
             of_tenant[record.id] = opened
         return opened
 
-    def heard(self, tenant_id: str, opened: OpenProvider, begun: int, result: SendResult, now: float) -> None:
-        """Tell the provider's breaker, and everybody, how it fared."""
+    def record_result(self, tenant_id: str, opened: OpenProvider, call: int, result: SendResult, now: float) -> None:
+        """Tell the provider's breaker how a call ended; log and count it where that changes the breaker's state."""
         before = opened.breaker.reason
-        opened.breaker.end(begun, result, now)
+        opened.breaker.end_call(call, result, now)
         after = opened.breaker.reason
         if before == after:
             return
@@ -75,17 +73,17 @@ class ProviderCache:
         self._count(opened, before, -1)
         self._count(opened, after, 1)
         log.warning(
-            "provider_rests" if after else "provider_back",
+            "provider_paused" if after else "provider_resumed",
             tenant_id=tenant_id,
             provider=kind,
             provider_id=opened.record.id,
             reason=after or before,
-            # Not its words: they may name a recipient. They stand on the timeline of whoever's attempt it was.
+            # Not the detail: it may name a recipient. It is on the timeline of the attempt's event.
             cause=result.reason,
         )
 
     def forget(self, tenant_id: str) -> None:
-        """A tenant's providers have changed: close those that are open; what is under way is finished."""
+        """Close a tenant's providers, because they have changed. Calls under way are finished."""
         for opened in self._opened.pop(tenant_id, {}).values():
             self._close(opened)
 
@@ -97,11 +95,13 @@ class ProviderCache:
             await asyncio.wait(set(self._closing))
 
     def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
-        kind = registry.kinds().get((channel, record.kind))
-        if kind is None:
-            raise ClarionError(Code.INVALID, f"This version knows no provider of kind {record.kind}.")
+        try:
+            kind = registry.kind(channel, record.kind)
+        except KeyError as error:
+            detail = f"This version of Clarion has no provider of kind {record.kind}."
+            raise ClarionError(Code.INVALID, detail) from error
         given = {**record.settings, **self._open_secrets(record)}
-        settings = registry.read_settings(kind, registry.cleaned(kind, given))
+        settings = provider_settings.read_settings(kind, provider_settings.cleaned(kind, given))
         provider = kind.open(settings, self._resources)
         return OpenProvider(record, settings, provider, kind.reports, Breaker(self._policy))
 

@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from runtime.egress import AddressNotAllowed, Guard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.senders import registry
+from services.senders import provider_settings, registry
 
 MAX_SETTINGS_BYTES = 6 * 1024
 _MAX_NAME = 100
@@ -122,10 +122,10 @@ def check_address(provider: NewProvider, guard: Guard) -> None:
 
     A name is not looked up: what it leads to is checked at each connection.
     """
-    kind = registry.kinds()[provider.channel, provider.kind]
+    kind = registry.kind(provider.channel, provider.kind)
     if kind.mail_server is None:
         return
-    server = kind.mail_server(registry.read_settings(kind, {**provider.settings, **provider.secrets}))
+    server = kind.mail_server(provider_settings.read_settings(kind, {**provider.settings, **provider.secrets}))
     try:
         guard.check_host(server.host, server.port)
     except AddressNotAllowed as error:
@@ -153,16 +153,16 @@ def _settings(
         return {}, {}, [("settings", f"At most {MAX_SETTINGS_BYTES:,} bytes.")]
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
-        known = registry.kinds()[channel, kind]
-        given = registry.cleaned(known, given)
-        registry.read_settings(known, given)
+        known = registry.kind(channel, kind)
+        given = provider_settings.cleaned(known, given)
+        provider_settings.read_settings(known, given)
         new = {name: value for name, value in given.items() if named is None or name in named}
-        given |= registry.read_keys(known, new)
+        given |= provider_settings.read_keys(known, new)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
         return {}, {}, list(error.fields)
-    secret = registry.secret_fields(known)
+    secret = provider_settings.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []
 

@@ -67,7 +67,7 @@ class SentLog:
             self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
         )
 
-    def note(self, sent: SentMessage) -> None:
+    def record(self, sent: SentMessage) -> None:
         """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
         try:
             self._writer.enqueue(sent).add_done_callback(_count_loss)

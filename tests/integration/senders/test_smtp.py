@@ -165,7 +165,7 @@ async def test_who_gives_up_leaves_the_turn_to_others(open_smtp: OpenSmtp) -> No
     async with hanging() as dead:
         smtp = open_smtp(dead, max_connections=1, deadline_s=0.3)
         tasks = [asyncio.create_task(smtp.send(builders.email())) for _ in range(3)]
-        await eventually(_pool(smtp).turns._free.locked, deadline=30)
+        await eventually(_pool(smtp).connections._free.locked, deadline=30)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -194,5 +194,5 @@ async def test_what_is_said_of_a_recipient(open_smtp: OpenSmtp, said: str) -> No
 
 def _rests(result: SendResult) -> bool:
     breaker = Breaker()
-    breaker.end(breaker.begin(), result, time.monotonic())
-    return breaker.rest(time.monotonic()) is not None
+    breaker.end_call(breaker.start_call(), result, time.monotonic())
+    return breaker.pause(time.monotonic()) is not None

@@ -5,13 +5,13 @@ import pytest
 from services.delivery.ports import SendResult, Verdict
 from services.senders.breaker import Breaker, BreakerPolicy
 
-_POLICY = BreakerPolicy(failures=3, rest_s=10, uniform=lambda low, _: low)
+_POLICY = BreakerPolicy(failures=3, pause_s=10, uniform=lambda low, _: low)
 _DOWN = SendResult(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
 _SENT = SendResult(Verdict.SENT, "resend")
 
 
 def _ask(breaker: Breaker, result: SendResult, now: float) -> None:
-    breaker.end(breaker.begin(), result, now)
+    breaker.end_call(breaker.start_call(), result, now)
 
 
 def _open(now: float = 0.0) -> Breaker:
@@ -22,8 +22,8 @@ def _open(now: float = 0.0) -> Breaker:
 
 
 def _wait(breaker: Breaker, now: float) -> float:
-    rest = breaker.rest(now)
-    return rest.wait_s if rest else 0.0
+    pause = breaker.pause(now)
+    return pause.wait_s if pause else 0.0
 
 
 def test_failures_in_a_row_open_it() -> None:
@@ -31,11 +31,11 @@ def test_failures_in_a_row_open_it() -> None:
     breaker = Breaker(_POLICY)
     for result in (_DOWN, _DOWN, _SENT, _DOWN, _DOWN):
         _ask(breaker, result, 0)
-        assert breaker.rest(0) is None
+        assert breaker.pause(0) is None
     _ask(breaker, _DOWN, 0)
-    rest = breaker.rest(4)
-    assert rest is not None
-    assert (rest.reason, rest.detail, rest.wait_s) == ("provider_circuit_open", "provider_unreachable: refused", 6)
+    pause = breaker.pause(4)
+    assert pause is not None
+    assert (pause.reason, pause.detail, pause.wait_s) == ("provider_circuit_open", "provider_unreachable: refused", 6)
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_a_no_shows_that_it_works(result: SendResult) -> None:
         _ask(breaker, _DOWN, 0)
     _ask(breaker, result, 0)
     _ask(breaker, _DOWN, 0)
-    assert breaker.rest(0) is None
+    assert breaker.pause(0) is None
 
 
 def test_one_asks_after_the_rest_and_decides_for_all() -> None:
     """While the probe is under way nobody else asks; its success closes the circuit."""
     breaker = _open()
     assert _wait(breaker, 9.9) == pytest.approx(0.1)
-    assert breaker.rest(10) is None
-    probe = breaker.begin()
+    assert breaker.pause(10) is None
+    probe = breaker.start_call()
     assert _wait(breaker, 10) == 1
-    breaker.end(probe, _SENT, 11)
-    assert breaker.rest(11) is None
+    breaker.end_call(probe, _SENT, 11)
+    assert breaker.pause(11) is None
     assert not breaker.reason
 
 
@@ -86,26 +86,26 @@ def test_a_probe_in_vain_doubles_the_rest() -> None:
 def test_a_probe_that_was_given_up() -> None:
     """The next one probes."""
     breaker = _open()
-    breaker.leave(breaker.begin())
-    assert breaker.rest(10) is None
+    breaker.abandon_call(breaker.start_call())
+    assert breaker.pause(10) is None
 
 
 def test_answers_to_earlier_questions_change_nothing() -> None:
-    """Those under way when it opened: neither a longer rest nor an early end."""
+    """Those under way when it opened: neither a longer pause nor an early end."""
     breaker = Breaker(_POLICY)
-    begun = [breaker.begin() for _ in range(10)]
+    begun = [breaker.start_call() for _ in range(10)]
     for one in begun[:9]:
-        breaker.end(one, _DOWN, 0)
-    breaker.end(begun[9], _SENT, 1)
+        breaker.end_call(one, _DOWN, 0)
+    breaker.end_call(begun[9], _SENT, 1)
     assert _wait(breaker, 0) == 10
 
 
 def test_a_provider_that_was_changed_meanwhile() -> None:
     """What is said of it as it was, opens nothing."""
     breaker = Breaker(BreakerPolicy(failures=1))
-    begun = breaker.begin()
+    begun = breaker.start_call()
     breaker.retire()
-    breaker.end(begun, _DOWN, 0)
+    breaker.end_call(begun, _DOWN, 0)
     assert not breaker.reason
 
 
@@ -126,7 +126,7 @@ def test_a_refused_account_is_not_asked_again_soon() -> None:
 
 
 def test_many_do_not_come_back_together() -> None:
-    """The rest is stretched by up to a fifth."""
-    breaker = Breaker(BreakerPolicy(failures=1, rest_s=10, uniform=lambda _, high: high))
+    """The pause is stretched by up to a fifth."""
+    breaker = Breaker(BreakerPolicy(failures=1, pause_s=10, uniform=lambda _, high: high))
     _ask(breaker, _DOWN, 0)
     assert _wait(breaker, 0) == 12

@@ -15,9 +15,10 @@ from services.senders import registry
 from services.senders.breaker import BreakerPolicy
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.directory import ConfiguredDirectory
+from services.senders.failover import MAX_CALLS
 from services.senders.http import HttpClient
 from services.senders.ports import Kind, ProviderRecord, Resources, Sms
-from services.senders.send import MAX_ASKED, ProviderSender
+from services.senders.send import ProviderSender
 from services.senders.sent import SentMessage
 from tests.unit.senders.builders import TENANT, delivery, guard
 
@@ -37,17 +38,17 @@ class _Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: SendResult | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.noted: list[SentMessage] = []
+        self.recorded: list[SentMessage] = []
         kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
-        monkeypatch.setattr(registry, "kinds", lambda: {(_SMS, "scripted"): kind})
+        monkeypatch.setattr(registry, "kind", lambda *_: kind)
         self.directory = ConfiguredDirectory(self)
         no_sandbox: Any = None
         self.sender = ProviderSender(
             self.directory,
             Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
-            notes=self,
-            policy=BreakerPolicy(failures=2, rest_s=10),
+            sent_log=self,
+            policy=BreakerPolicy(failures=2, pause_s=10),
         )
         self.directory.follow(self.sender.forget)
         self.publish()
@@ -68,9 +69,9 @@ class _Desk:
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
         """Nothing is known but what was published."""
 
-    def note(self, sent: SentMessage) -> None:
+    def record(self, sent: SentMessage) -> None:
         """Keep what would be written."""
-        self.noted.append(sent)
+        self.recorded.append(sent)
 
     def _provider(self, settings: SmsSettings, _: Resources) -> "_Scripted":
         return _Scripted(self, settings.sender)
@@ -100,7 +101,7 @@ async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: S
     assert desk.asked == ["a", "b"]
     assert (result.verdict, result.provider_id) == (Verdict.SENT, "b")
     assert [tried.result for tried in result.earlier] == [dataclasses.replace(trouble, provider_id="a")]
-    assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.noted] == [
+    assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.recorded] == [
         ("b", "m1", "+254712345678")
     ]
 
@@ -156,7 +157,7 @@ async def test_a_refusal_leaves_an_open_circuit_as_it_is(monkeypatch: pytest.Mon
     desk = _Desk(monkeypatch, a=_DOWN)
     for _ in range(2):
         await desk.attempt()
-    [opened] = desk.sender._opened._opened[TENANT].values()
+    [opened] = desk.sender._providers._opened[TENANT].values()
     opened.breaker._until = 0.0
     desk.answers["a"] = _NOT_ALLOWED
     assert (await desk.attempt()).reason == "address_not_allowed"
@@ -179,7 +180,7 @@ async def test_not_more_than_five_are_asked(monkeypatch: pytest.MonkeyPatch) -> 
     """However many there are."""
     desk = _Desk(monkeypatch, **dict.fromkeys("abcdefgh", _DOWN))
     result = await desk.attempt()
-    assert len(desk.asked) == len(result.earlier) + 1 == MAX_ASKED
+    assert len(desk.asked) == len(result.earlier) + 1 == MAX_CALLS
 
 
 async def test_an_open_circuit_is_an_attempt_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ async def test_a_busy_one_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None
     assert (result.verdict, result.provider_id, result.earlier) == (Verdict.SENT, "b", ())
 
 
-async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_says_why_a_provider_paused_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers repeat the recipient's address in their words; those are for the timeline."""
     words = "450 4.7.1 <ada@example.org>: too many messages"
     desk = _Desk(
@@ -234,8 +235,8 @@ async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: p
     assert result.detail.endswith(words)
     told = [(line["event"], line["provider_id"], line["reason"], line["cause"]) for line in lines]
     assert told == [
-        ("provider_rests", "b", "provider_throttled", "provider_throttled"),
-        ("provider_rests", "a", "provider_circuit_open", "provider_unreachable"),
+        ("provider_paused", "b", "provider_throttled", "provider_throttled"),
+        ("provider_paused", "a", "provider_circuit_open", "provider_unreachable"),
     ]
     assert "ada" not in repr(lines)
 

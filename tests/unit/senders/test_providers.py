@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services.senders import providers, registry
+from services.domain import topology
+from services.senders import channels, provider_settings, providers, registry
 from tests.unit.senders.builders import TENANT, guard
 
 _SMTP = {"host": "smtp.example.org", "from_email": "noreply@example.org"}
@@ -36,12 +38,27 @@ def _faults(settings: object, **changes: Any) -> list[str]:
     return [field for field, _ in caught.value.fields]
 
 
-def test_folders_are_the_kinds() -> None:
-    """What stands in channels/ is what there is; push has none here."""
-    assert registry.kind_names(event_pb2.CHANNEL_EMAIL) == ["resend", "sandbox", "sendgrid", "smtp"]
-    assert registry.kind_names(event_pb2.CHANNEL_SMS) == ["africastalking", "sandbox", "twilio"]
-    assert registry.kind_names(event_pb2.CHANNEL_PUSH) == []
-    assert registry.secret_fields(registry.kinds()[event_pb2.CHANNEL_EMAIL, "smtp"]) == {"password"}
+@pytest.mark.parametrize("channel", event_pb2.Channel.values())
+def test_the_table_names_each_folder(channel: event_pb2.Channel.ValueType) -> None:
+    """Each kind's folder under channels/ is in the table, and what the table names can be loaded."""
+    names = registry.kind_names(channel)
+    folder = Path(channels.__path__[0]) / topology.CHANNELS.get(channel, "none")
+    assert sorted(one.parent.name for one in folder.glob("*/__init__.py")) == list(names)
+    assert all(registry.kind(channel, name).settings for name in names)
+    assert not names or registry.composer(channel)
+
+
+def test_an_unknown_kind() -> None:
+    """It is no kind of another channel's, either."""
+    for name in ("twilio", "../sms/twilio", ""):
+        with pytest.raises(KeyError):
+            registry.kind(event_pb2.CHANNEL_EMAIL, name)
+
+
+def test_the_password_is_a_secret() -> None:
+    """By the type of its field."""
+    smtp = registry.kind(event_pb2.CHANNEL_EMAIL, "smtp")
+    assert provider_settings.secret_fields(smtp) == {"password"}
 
 
 def test_secrets_are_kept_apart() -> None:
@@ -285,8 +302,10 @@ def test_a_key_of_an_earlier_version_is_no_obstacle() -> None:
     stored = providers.StoredProvider(
         _check(_RESEND, kind="resend"), {"api_key": "re_1\n", "webhook_secret": "junk"}, 0, 0
     )
-    resend = registry.kinds()[event_pb2.CHANNEL_EMAIL, "resend"]
-    opened = registry.read_settings(resend, registry.cleaned(resend, {**stored.provider.settings, **stored.secrets}))
+    resend = registry.kind(event_pb2.CHANNEL_EMAIL, "resend")
+    opened = provider_settings.read_settings(
+        resend, provider_settings.cleaned(resend, {**stored.provider.settings, **stored.secrets})
+    )
     assert opened.api_key.reveal() == "re_1"
     changed = providers.changed(stored, name="main", priority=None, settings_json='{"api_key": "re_2"}')
     assert changed.secrets == {"api_key": "re_2", "webhook_secret": "junk"}

@@ -48,7 +48,7 @@ class SmtpPool:
         self._settings = settings
         self._guard = guard
         self._command_s = command_s
-        self.turns = FairSemaphore(settings.max_connections)
+        self.connections = FairSemaphore(settings.max_connections)
         self._idle: deque[SmtpConnection] = deque()
         self._context: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None

@@ -43,7 +43,7 @@ class Smtp:
 
     async def send(self, message: Email) -> SendResult:
         """See services.senders.ports.Provider."""
-        if not await self._pool.turns.enter(self._wait_s):
+        if not await self._pool.connections.acquire(self._wait_s):
             return _BUSY
         progress = SmtpProgress()
         try:
@@ -52,7 +52,7 @@ class Smtp:
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
         finally:
-            self._pool.turns.leave()
+            self._pool.connections.release()
         match = _QUEUED_AS.search(answer)
         return SendResult(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
 

@@ -59,4 +59,4 @@ async def test_what_was_allowed_once_fails_once_it_is_not(senders: Senders) -> N
         assert watch.accepted == []
     log = senders.log.read_text()
     assert '"egress_refused"' in log
-    assert "provider_rests" not in log
+    assert "provider_paused" not in log

@@ -63,7 +63,7 @@ async def test_postgresql_killed_under_the_sandbox(
     rows = await pool.fetch("SELECT delivery_id FROM senders.outbox")
     assert sorted(str(row["delivery_id"]) for row in rows) == sorted(wanted)
     log = senders.log.read_text()
-    assert "provider_rests" not in log
+    assert "provider_paused" not in log
     assert (log.count('"part_away"'), log.count('"part_back"')) == (1, 1)
 
 

@@ -22,7 +22,7 @@ def test_a_far_sides_words_are_one_bounded_line() -> None:
     result = SendResult(Verdict.PERMANENT, "smtp", "recipient_refused", _HOSTILE)
     assert _attempted(result).detail == _SHOWN
     last = SendResult(Verdict.SENT, "smtp", earlier=[ProviderCall(result, 1, 1)])
-    [before] = records.asked_before(event_pb2.Delivery(), last)
+    [before] = records.earlier_calls(event_pb2.Delivery(), last)
     assert before.attempted.detail == _SHOWN
 
 

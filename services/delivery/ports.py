@@ -35,8 +35,8 @@ class SendResult:
     """The result of an attempt, or of one call to a provider. A provider's refusal is a result, not an exception.
 
     reason: a word such as "provider_timeout". detail: the provider's own words, without credentials; one line of at
-    most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's providers
-    it was. earlier: the calls to other providers that failed before, within this attempt.
+    most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's
+    providers it was. earlier: the calls to other providers that failed before, within this attempt.
     """
 
     verdict: Verdict

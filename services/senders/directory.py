@@ -1,4 +1,4 @@
-"""The configuration as this process follows it: tenants and their providers."""
+"""The published configuration of tenants and providers, as this process follows it."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -19,10 +19,10 @@ log = logs.get(__name__)
 
 
 class ProviderOwner(Protocol):
-    """Who knows for certain."""
+    """The providers' table, which also knows those that are not published yet."""
 
     async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Return the provider, if this tenant has it. Raises UNAVAILABLE."""
+        """Return the provider; None: this tenant does not have it. Raises UNAVAILABLE."""
 
 
 class ConfiguredDirectory:
@@ -40,14 +40,14 @@ class ConfiguredDirectory:
         self._followers.append(callback)
 
     def on_change(self, key: str, value: bytes | None) -> None:
-        """Take in one change."""
+        """Apply one change of the configuration."""
         prefix, _, tenant_id = key.partition(".")
         try:
             if prefix == "tenants":
                 self._set_tenant(tenant_id, value)
             elif prefix == "providers":
                 self._set_providers(tenant_id, value)
-        except msgspec.DecodeError as error:  # what we knew before is better than nothing
+        except msgspec.DecodeError as error:  # the previous value stays
             log.error("configuration_unreadable", key=key, error=str(error))
 
     def tenant(self, tenant_id: str) -> TenantProfile | None:
@@ -77,7 +77,7 @@ class ConfiguredDirectory:
 
     def _set_providers(self, tenant_id: str, value: bytes | None) -> None:
         records = {record.id: record for record in _records(value)} if value else {}
-        # After a reconnection everything is told again; only what differs is news.
+        # After a reconnection the watch repeats all keys; only those that differ have changed.
         if records != self._providers.get(tenant_id):
             self._providers[tenant_id] = records
             for callback in self._followers:

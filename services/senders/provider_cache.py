@@ -25,7 +25,7 @@ _CHANGES = Counter(
 
 log = logs.get(__name__)
 
-# Returns a provider's secrets. Raises ValueError where no key opens them.
+# Returns a provider's secrets. Raises ValueError if no key decrypts them.
 OpenSecrets = Callable[[ProviderRecord], dict[str, str]]
 
 
@@ -51,7 +51,7 @@ class ProviderCache:
         self._closing: set[asyncio.Task[None]] = set()
 
     def get(self, tenant_id: str, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
-        """Return the open provider. Raises ValueError without its secrets, INVALID for its settings."""
+        """Return the open provider. Raises ValueError if no key decrypts its secrets, INVALID for its settings."""
         of_tenant = self._opened.setdefault(tenant_id, {})
         opened = of_tenant.get(record.id)
         if opened is None or (opened.record is not record and opened.record != record):

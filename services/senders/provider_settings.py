@@ -1,4 +1,4 @@
-"""A provider's settings: from what an operator typed or a table holds to the kind's own struct."""
+"""Reads a provider's settings, as an operator typed them or a table holds them, into the kind's own struct."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def secret_fields(kind: Kind[Any]) -> frozenset[str]:
 
 
 def cleaned(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without what copying leaves around a value: blanks, line ends, invisible marks."""
+    """Return settings without the blanks, line ends and invisible marks that copying leaves around a value."""
     return {
         name: value
         if not isinstance(value, str)
@@ -30,7 +30,7 @@ def cleaned(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_keys(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, str]:
-    """Return in their kept form those of given that reports are proven with. Raises INVALID for what is no key."""
+    """Return the keys that verify reports, in the form that is stored. Raises INVALID for an invalid key."""
     kept, faults = {}, []
     for name, read in kind.keys.items():
         if value := given.get(name):
@@ -44,7 +44,7 @@ def read_keys(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_settings(kind: Kind[Any], given: Mapping[str, Any]) -> Any:
-    """Return the kind's settings of cleaned ones. Raises INVALID naming every wrong field as "settings.<field>"."""
+    """Return the kind's struct of cleaned settings. Raises INVALID naming each wrong field as "settings.<field>"."""
     fields = {field.name: field for field in msgspec.structs.fields(kind.settings)}
     faults = [(name, "There is no such setting.") for name in given if name not in fields]
     values: dict[str, Any] = {}

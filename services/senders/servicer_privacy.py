@@ -1,4 +1,4 @@
-"""SendersPrivacyService: wire to store."""
+"""SendersPrivacyService: between protobuf and the store."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     async def EraseMessages(
         self, request: privacy_pb2.EraseMessagesRequest, _: Context
     ) -> privacy_pb2.EraseMessagesResponse:
-        """Delete what is held of these events."""
+        """Delete what is stored of these events."""
         _check(request.event_ids)
         messages, records = await self._store.erase(request.tenant_id, list(request.event_ids))
         return privacy_pb2.EraseMessagesResponse(messages=messages, provider_records=records)
@@ -33,7 +33,7 @@ class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     async def ExportMessages(
         self, request: privacy_pb2.ExportMessagesRequest, _: Context
     ) -> privacy_pb2.ExportMessagesResponse:
-        """Show the sandbox messages of these events."""
+        """Return the sandbox messages of these events."""
         _check(request.event_ids)
         messages, more = await self._store.page(request.tenant_id, list(request.event_ids), request.after)
         return privacy_pb2.ExportMessagesResponse(messages=messages, next_after=more)

@@ -1,4 +1,4 @@
-"""What providers with an HTTP API have in common: one POST, its answer read by the provider, no secret in sight."""
+"""What providers with an HTTP API have in common: one POST, its response, and no secrets in what is recorded."""
 
 import base64
 import dataclasses
@@ -19,18 +19,18 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 _MAX_MESSAGE_ID = 255
-_LONGEST_REST_S = 900.0
+_LONGEST_RETRY_AFTER_S = 900.0
 
-# What became of a message that got no whole answer; of anything else it is worth another try.
+# Verdicts for calls without a complete response, by reason; any other is TRANSIENT.
 _VERDICTS = {"provider_busy": Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
 
 M = TypeVar("M")
 
 
 class HttpApi(Generic[M]):
-    """A provider (see services.senders.ports) of one kind. request: makes the call of a message; read: its result.
+    """A provider (see services.senders.ports). request: returns the call for a message. read: returns its result.
 
-    secrets: what must never stand in a result's detail, though the far side may repeat it.
+    secrets: these are removed from results, because the API may repeat them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HttpApi(Generic[M]):
         )
 
     async def close(self) -> None:
-        """Nothing of its own is held: the connections are the process's."""
+        """Do nothing: the process owns the connections."""
 
     def _shown(self, detail: str) -> str:
         for secret in self._secrets:
@@ -75,7 +75,7 @@ class HttpApi(Generic[M]):
 
 
 def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
-    """Return what is wrong with a key that travels in a header, as faults of the setting called name."""
+    """Return the faults of a key that is sent in a header, for the setting called name."""
     value = key.reveal()
     if value and value.isascii() and value.isprintable() and " " not in value:
         return []
@@ -83,7 +83,7 @@ def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
 
 
 def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
-    """Return what an answer means by its status alone, where all providers agree; None: its provider must say.
+    """Return the result of a status that means the same for all providers; None: its provider decides.
 
     detail: the provider's own words.
     """
@@ -95,7 +95,7 @@ def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
     if answer.status == 413:
         return SendResult(Verdict.PERMANENT, kind, "message_too_large", said)
     if answer.status >= 500:
-        # Some say when they will be back.
+        # Some say when they will be available again.
         return SendResult(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
     if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
         return SendResult(Verdict.TRANSIENT, kind, "provider_error", said)
@@ -103,7 +103,7 @@ def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float:
-    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0 where neither is said."""
+    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0: neither is given."""
     now = now or datetime.now(UTC)
     text = headers.get("retry-after") or headers.get("ratelimit-reset") or headers.get("x-ratelimit-reset") or ""
     try:
@@ -115,11 +115,11 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
             return 0.0
     if seconds > 1_000_000_000:  # a moment in Unix time
         seconds -= now.timestamp()
-    return min(max(seconds, 0.0), _LONGEST_REST_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
 
 
 def decoded(answer: HttpResponse) -> dict[str, Any]:
-    """Return the answer's JSON object, empty where it is none."""
+    """Return the response's JSON object; empty: the body is not one."""
     try:
         value = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, RecursionError):
@@ -128,7 +128,7 @@ def decoded(answer: HttpResponse) -> dict[str, Any]:
 
 
 def text(answer: HttpResponse) -> str:
-    """Return the answer's body as one line."""
+    """Return the response's body as one line."""
     limit = 4 * MAX_DETAIL
     return printable(answer.body[:limit].decode(errors="replace"), limit)
 

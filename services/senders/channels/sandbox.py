@@ -1,4 +1,4 @@
-"""What the sandboxes of all channels have in common: each call is kept as one row, and nothing is sent."""
+"""What the sandboxes of all channels have in common: each call is stored as one row, and nothing is sent."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ _SENT = SendResult(Verdict.SENT, provider="sandbox")
 
 
 class Sandbox(Generic[M]):
-    """A provider that keeps what it is given. record: see services.senders.ports.SandboxRecorder."""
+    """A provider that stores messages in place of sending them. record: see services.senders.ports.SandboxRecorder."""
 
     def __init__(self, record: Callable[[M], Awaitable[None]]) -> None:
         self._record = record
@@ -35,4 +35,4 @@ class Sandbox(Generic[M]):
         return _SENT
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no connection."""

@@ -1,4 +1,4 @@
-"""The provider behind a callback's URL."""
+"""Finds the provider of a callback URL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ _CHANNELS = {name.upper(): channel for channel, name in topology.CHANNELS.items(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A provider that reports. credentials: its settings, secrets among them; never to be shown."""
+    """A provider that sends reports. credentials: its settings with secrets; never show them."""
 
     tenant_id: str
     provider_id: str
     kind: str
     channel: event_pb2.Channel.ValueType
-    reporter: ReportReader
+    report_reader: ReportReader
     credentials: dict[str, Any]
 
 
 class Accounts:
-    """Finds providers by their id alone, from memory after the first time."""
+    """Finds providers by their id alone; their tenants are cached."""
 
     def __init__(
         self,
@@ -52,15 +52,15 @@ class Accounts:
         """Return the provider. Raises NOT_FOUND: there is none, or its kind does not report; UNAVAILABLE."""
         tenant_id = await self._tenant(provider_id) if is_uuid(provider_id) else ""
         record = await self._directory.provider(tenant_id, provider_id) if tenant_id else None
-        reporter = REPORT_READERS.get(record.kind) if record is not None else None
-        if record is None or reporter is None:
+        report_reader = REPORT_READERS.get(record.kind) if record is not None else None
+        if record is None or report_reader is None:
             raise unknown()
         try:
             secrets = self._open_secrets(record)
-        except ValueError:  # its key is gone: nothing that needs it can be checked
+        except ValueError:  # no key decrypts them, so no signature can be verified
             secrets = {}
         channel = _CHANNELS[record.channel]
-        return Account(tenant_id, provider_id, record.kind, channel, reporter, {**record.settings, **secrets})
+        return Account(tenant_id, provider_id, record.kind, channel, report_reader, {**record.settings, **secrets})
 
     async def _tenant(self, provider_id: str) -> str:
         known = self._tenants.get(provider_id)
@@ -76,5 +76,5 @@ class Accounts:
 
 
 def unknown() -> ClarionError:
-    """Return the one answer to whoever does not know the whole URL."""
-    return ClarionError(Code.NOT_FOUND, "There is no such callback.")
+    """Return the error for every wrong URL: it does not tell which part is wrong."""
+    return ClarionError(Code.NOT_FOUND, "The callback URL does not exist.")

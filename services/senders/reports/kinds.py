@@ -1,4 +1,4 @@
-"""Which kinds of provider report, and how."""
+"""The kinds of provider that send reports, and how these are read."""
 
 from collections.abc import Mapping
 

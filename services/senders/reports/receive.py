@@ -1,4 +1,4 @@
-"""A provider's callback, from the URL's secret to the delivery's new status."""
+"""Receives a provider's callback: verifies it, suppresses addresses, records the deliveries' new status."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -27,30 +27,30 @@ from services.senders.reports.ports import (
 )
 from services.senders.sent import SentMessage
 
-# Ids are stored a moment after the send: a report that is faster waits for its row, seconds in all, as long as it is
-# about something recent, and not too many wait.
+# Message ids are stored a moment after the send. A recent report that arrives earlier waits for its row, for these
+# seconds; not too many may wait.
 _WAITS_S = (0.2, 0.5, 1.0, 1.5)
 _RECENT_US = 60_000_000
 _MAX_WAITING = 32
-# When the provider may say again what found no place to wait, in seconds.
+# Seconds after which the provider may repeat a report that could not wait.
 _RETRY_S = 5
 _MAX_DETAIL = 500
 
-_REPORTS = Counter("clarion_reports_total", "Providers' reports, and what they said.", ["provider", "outcome"])
+_REPORTS = Counter("clarion_reports_total", "Reports of providers by outcome.", ["provider", "outcome"])
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How many reports were about messages of ours, and how many were not."""
+    """The numbers of reports about messages that Clarion sent, and about others."""
 
     applied: int
     unknown: int
 
 
 class Receiver:
-    """Applies reports. What is said twice changes nothing; whatever fails, the provider may say it again."""
+    """Applies reports. A repeated report changes nothing; the provider repeats a report that failed."""
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class Receiver:
         self._now = now
 
     async def receive(self, account: Account, callback: ProviderCallback) -> Received:
-        """Return once all is stored. Raises FORBIDDEN (not proven), INVALID (no report), UNAVAILABLE, OVERLOADED."""
+        """Apply a callback's reports. Raises FORBIDDEN (unverified), INVALID (no report), UNAVAILABLE, OVERLOADED."""
         reports = self._read(account, callback)
         found = await self._match(account, reports)
         matched = [(report, sent) for report, sent in found if sent is not None]
         unnamed = [report for report, sent in found if sent is None and report.is_readable and not report.is_named]
         wanted = self._of_addresses(account, unnamed)
-        # In this order: a report that is repeated because of a failure here must still suppress.
+        # Suppressions first: if the trace fails, the provider repeats the report, and suppresses again.
         await self._suppress([*self._of_messages(account, matched), *wanted])
         await self._trace.write_all([self._record(account, report, sent) for report, sent in matched])
         for report, sent in found:
             labelled(_REPORTS, account.kind, _outcome(report) if sent else _unmatched(report)).inc()
         if unnamed:
-            _tell(account, unnamed, suppressed_addresses=len(wanted))
+            _log_unnamed(account, unnamed, suppressed_addresses=len(wanted))
         received = Received(len(matched), len(found) - len(matched))
         log.info(
             "reports_received",
@@ -97,8 +97,8 @@ class Receiver:
 
     def _read(self, account: Account, callback: ProviderCallback) -> list[DeliveryReport]:
         try:
-            account.reporter.verify(callback, account.credentials, self._now())
-            reports = account.reporter.parse(callback)
+            account.report_reader.verify(callback, account.credentials, self._now())
+            reports = account.report_reader.parse(callback)
         except UnverifiedCallback as error:
             labelled(_REPORTS, account.kind, "refused").inc()
             log.warning("report_refused", provider=account.kind, provider_id=account.provider_id, error=str(error))
@@ -123,7 +123,9 @@ class Receiver:
         known = await self._find(account, reports)
         if self._awaited(reports, known):
             if self._waiting >= _MAX_WAITING:
-                raise ClarionError(Code.OVERLOADED, "Too many reports wait for their messages.", retry_after=_RETRY_S)
+                raise ClarionError(
+                    Code.OVERLOADED, "Too many reports arrive before their messages are stored.", retry_after=_RETRY_S
+                )
             self._waiting += 1
             try:
                 await self._await_rows(account, reports, known)
@@ -143,7 +145,7 @@ class Receiver:
             known.update({awaited[position]: sent for position, sent in found.items()})
 
     def _awaited(self, reports: Sequence[DeliveryReport], known: Mapping[int, SentMessage]) -> list[int]:
-        """Return the places of those that are about something recent, whose row may not be stored yet."""
+        """Return the indexes of recent reports whose row may not be stored yet."""
         now = self._now()
         return [
             index
@@ -152,7 +154,7 @@ class Receiver:
         ]
 
     async def _find(self, account: Account, reports: Sequence[DeliveryReport]) -> dict[int, SentMessage]:
-        """Return the messages of those reports that are about one of ours, by the report's place."""
+        """Return the messages of the reports that match one, by the report's index."""
         ids = list(dict.fromkeys(one for report in reports for one in report.message_ids))
         messages: dict[str, SentMessage] = {}
         for at in range(0, len(ids), MAX_ASKED):
@@ -179,18 +181,18 @@ class Receiver:
                 reason=report.suppression,
                 source=account.kind,
                 detail=_shown(report.detail),
-                # Without a time it counts as old as its message: what an operator lifted since then stays lifted.
+                # A report without a time is as old as its message: a suppression lifted since then stays lifted.
                 found_at_us=self._occurred(report) or sent.sent_at_us,
             )
             for report, sent in matched
-            # Of a person who was forgotten meanwhile there is no address.
+            # The address of an erased recipient is gone.
             if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
         ]
 
     def _of_addresses(
         self, account: Account, unnamed: Sequence[DeliveryReport]
     ) -> list[suppressions_pb2.NewSuppression]:
-        """Return what follows from reports that name no message: the provider that signed them is the tenant's."""
+        """Return suppressions for signed reports that name no message but an address."""
         return [
             suppressions_pb2.NewSuppression(
                 tenant_id=account.tenant_id,
@@ -199,7 +201,7 @@ class Receiver:
                 reason=report.suppression,
                 source=account.kind,
                 detail=_shown(report.detail),
-                # Without a time it counts as older than anything: what an operator has lifted stays lifted.
+                # A report without a time is the oldest: a suppression that was lifted stays lifted.
                 found_at_us=self._occurred(report) or 1,
             )
             for report in unnamed
@@ -207,13 +209,13 @@ class Receiver:
         ]
 
     def _occurred(self, report: DeliveryReport) -> int:
-        """Return when it occurred: by the provider's clock, but not later than now."""
+        """Return when it occurred by the provider's clock, but not later than now."""
         return min(report.occurred_us, self._now())
 
     def _record(self, account: Account, report: DeliveryReport, sent: SentMessage) -> trace_pb2.TraceRecord:
         name = f"{sent.message_id}/{report.status}/{report.reason}"
         return trace_pb2.TraceRecord(
-            # The same when the provider says it again, also under another id of its own: one step on the timeline.
+            # A repeated report has the same id, so that the timeline shows it once.
             id=derived_id("report", account.provider_id, name),
             event_id=sent.event_id,
             tenant_id=sent.tenant_id,
@@ -232,7 +234,7 @@ class Receiver:
         )
 
 
-def _tell(account: Account, unnamed: Sequence[DeliveryReport], *, suppressed_addresses: int) -> None:
+def _log_unnamed(account: Account, unnamed: Sequence[DeliveryReport], *, suppressed_addresses: int) -> None:
     log.warning(
         "report_names_no_message",
         provider=account.kind,

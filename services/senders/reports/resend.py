@@ -22,12 +22,12 @@ SETTING = "webhook_secret"
 TOLERANCE_S = 300
 
 _MAX_SIGNATURES = 10
-# A bounce that may be none the next time: a full mailbox, a message too large for it.
+# The next message may not bounce: a full mailbox, a message too large for it.
 _SOFT = frozenset({"transient", "undetermined"})
 
 
 def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) -> None:
-    """Check svix-signature over id, timestamp and body. Raises RefusedError."""
+    """Check svix-signature over id, timestamp and body. Raises UnverifiedCallback."""
     message_id, timestamp = callback.headers.get("svix-id", ""), callback.headers.get("svix-timestamp", "")
     if not message_id or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         raise UnverifiedCallback("svix-id or svix-timestamp is missing or malformed")
@@ -36,10 +36,10 @@ def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) ->
     try:
         key = signing_key(str(credentials.get(SETTING, "")))
     except ValueError as error:
-        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not one") from error
+        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not a key") from error
     signed = f"{message_id}.{timestamp}.".encode() + callback.body
     expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
-    # Several while the secret is being replaced.
+    # There are several while the secret is being replaced.
     for part in callback.headers.get("svix-signature", "").split(" ")[:_MAX_SIGNATURES]:
         version, _, signature = part.partition(",")
         if version == "v1" and hmac.compare_digest(signature.encode(), expected):
@@ -48,7 +48,7 @@ def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) ->
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     try:
         signing_key(str(credentials.get(SETTING, "")))
     except ValueError:
@@ -57,10 +57,10 @@ def is_ready(credentials: Credentials) -> bool:
 
 
 def parse(callback: ProviderCallback) -> list[DeliveryReport]:
-    """Return the one report, or none. Raises MalformedError."""
+    """Return the report, or none. Raises MalformedReport."""
     event = decode(callback.body)
     if not isinstance(event, dict):
-        raise MalformedReport("the body is no object")
+        raise MalformedReport("the body is not an object")
     data = mapping(event.get("data"))
     status, reason, detail, suppression = _meaning(text(event.get("type")), data)
     if status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
@@ -101,7 +101,7 @@ def _meaning(kind: str, data: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.
 
 
 def _recipient(to: Any) -> str:
-    """Return the only one of a list: of several nobody can tell which is meant."""
+    """Return the only item of a list; empty: with several, it is unknown which one is meant."""
     return text(to[0]) if isinstance(to, list) and len(to) == 1 else text(to)
 
 

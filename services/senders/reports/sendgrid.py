@@ -22,7 +22,7 @@ from services.senders.reports.ports import (
 )
 
 SETTING = "webhook_public_key"
-# What is not answered with 2xx is posted again for a day; whether it is signed anew each time is not documented.
+# SendGrid repeats for a day what is not answered with 2xx. It is not documented whether it signs each time.
 TOLERANCE_S = 25 * 3600
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
@@ -36,7 +36,7 @@ _MEANINGS = {
     "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
     "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
 }
-# Why SendGrid did not even try, where that says something about the recipient.
+# Reasons for which SendGrid drops a mail, if they are about the recipient.
 _DROPPED = {
     "bounced address": suppressed.BOUNCED,
     "spam reporting address": suppressed.COMPLAINED,
@@ -45,7 +45,7 @@ _DROPPED = {
 
 
 def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) -> None:
-    """Check the ECDSA signature over timestamp and body. Raises RefusedError."""
+    """Check the ECDSA signature over timestamp and body. Raises UnverifiedCallback."""
     timestamp = callback.headers.get(_TIMESTAMP, "")
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         raise UnverifiedCallback("the timestamp is missing or malformed")
@@ -54,7 +54,7 @@ def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) ->
     try:
         key = public_key(str(credentials.get(SETTING, "")))
     except ValueError as error:
-        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not one") from error
+        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not a key") from error
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -67,7 +67,7 @@ def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) ->
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     try:
         public_key(str(credentials.get(SETTING, "")))
     except ValueError:
@@ -76,10 +76,10 @@ def is_ready(credentials: Credentials) -> bool:
 
 
 def parse(callback: ProviderCallback) -> list[DeliveryReport]:
-    """Return the reports among the events; one that cannot be read does not cost the others. Raises MalformedError."""
+    """Return the reports among the events; an unreadable one does not affect the others. Raises MalformedReport."""
     events = decode(callback.body)
     if not isinstance(events, list):
-        raise MalformedReport("the body is no list")
+        raise MalformedReport("the body is not a list")
     if len(events) > MAX_REPORTS:
         raise MalformedReport(f"more than {MAX_REPORTS} events")
     reports = [_report(event) for event in events]
@@ -95,7 +95,7 @@ def _report(event: Any) -> DeliveryReport | None:
     status, reason, suppression = meaning
     message_id = text(event.get("sg_message_id"))
     return DeliveryReport(
-        # A bounce that comes after the server had taken the mail has no such id, at best the mail's own.
+        # A bounce after the server accepted the mail has no such id, at best the mail's own.
         message_ids=message_ids(message_id or text(event.get("smtp-id"))),
         status=status,
         reason=reason,
@@ -112,7 +112,7 @@ def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType,
         return None
     status, reason, suppression = known
     if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
-        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: not for want of the mailbox
+        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: the mailbox may exist
     elif event["event"] == "dropped":
         suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
     return status, reason, suppression

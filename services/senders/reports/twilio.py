@@ -27,10 +27,10 @@ SETTING = "auth_token"
 SHARED_KEY = "shared_key"
 
 _SIGNATURE = "x-twilio-signature"
-# "key=…,algorithm=HMAC_SHA256": only where it signs with a shared key.
+# "key=…,algorithm=HMAC_SHA256": sent if Twilio signs with a shared key.
 _SIGNED_BY = "x-twilio-webhooks-signature-settings"
 _ALGORITHMS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
-# Of a body that is no form, in the URL's query.
+# In the URL's query, if the body is not a form.
 _BODY_HASH = "bodySHA256"
 _PORTS = {"https": ":443", "http": ":80"}
 
@@ -42,7 +42,7 @@ _STOPPED = frozenset({"21610"})
 
 
 def verify(callback: ProviderCallback, credentials: Credentials, _now_us: int) -> None:
-    """Check X-Twilio-Signature over the URL and the form's fields, or the body's hash. Raises RefusedError."""
+    """Check X-Twilio-Signature over the URL and the form's fields, or the body's hash. Raises UnverifiedCallback."""
     key, algorithm = _key(callback, credentials)
     signed = _signed_fields(callback)
     shown = callback.headers.get(_SIGNATURE, "").encode()
@@ -54,17 +54,17 @@ def verify(callback: ProviderCallback, credentials: Credentials, _now_us: int) -
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     return bool(_token(credentials, SETTING) or _token(credentials, SHARED_KEY))
 
 
 def _key(callback: ProviderCallback, credentials: Credentials) -> tuple[bytes, str]:
-    """Return what the signature is made with, and how."""
+    """Return the key and the algorithm of the signature."""
     settings = callback.headers.get(_SIGNED_BY, "")
     named = dict(part.strip().partition("=")[::2] for part in settings.split(","))
     algorithm = _ALGORITHMS.get((named.get("algorithm") or "HMAC_SHA1").upper())
     if algorithm is None:
-        raise UnverifiedCallback("the signature is of an unknown algorithm")
+        raise UnverifiedCallback("the signature's algorithm is unknown")
     setting = SHARED_KEY if settings else SETTING
     token = _token(credentials, setting)
     if not token:
@@ -77,16 +77,16 @@ def _token(credentials: Credentials, setting: str) -> str:
 
 
 def _signed_fields(callback: ProviderCallback) -> str:
-    """Return what follows the URL in what is signed."""
+    """Return the text that is signed after the URL."""
     if is_form(callback):
         fields = read_form(callback)
         return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
     queries = [urllib.parse.parse_qs(url.partition("?")[2].partition("#")[0]) for url in callback.urls]
     said = {query.get(_BODY_HASH, [""])[0] for query in queries}
     if not said - {""}:
-        raise MalformedReport("the body is no form, and its hash is not in the URL")
+        raise MalformedReport("the body is not a form, and its hash is not in the URL")
     if said != {hashlib.sha256(callback.body).hexdigest()}:
-        raise UnverifiedCallback(f"{_BODY_HASH} is another body's")
+        raise UnverifiedCallback(f"{_BODY_HASH} does not match the body")
     return ""
 
 
@@ -105,7 +105,7 @@ def _path(url: str) -> str:
 
 
 def _signed_urls(urls: list[str]) -> Iterator[str]:
-    """Yield what Twilio may have signed: it is not consistent about ports, and proxies hide scheme and port."""
+    """Yield the URLs that Twilio may have signed: it is inconsistent about ports, and proxies hide scheme and port."""
     seen = set()
     for url in urls:
         _, _, rest = url.partition("://")
@@ -123,7 +123,7 @@ def _signed_urls(urls: list[str]) -> Iterator[str]:
 
 
 def parse(callback: ProviderCallback) -> list[DeliveryReport]:
-    """Return the one report, or none: a message on its way is no news. Raises MalformedError."""
+    """Return the report; none for a message on its way. Raises MalformedReport."""
     fields = _fields(callback)
     message_id = fields.get("MessageSid") or fields.get("SmsSid", "")
     status = (fields.get("MessageStatus") or fields.get("SmsStatus", "")).lower()

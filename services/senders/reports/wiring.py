@@ -1,4 +1,4 @@
-"""Puts the reports' parts together."""
+"""Builds the gRPC service of reports."""
 
 import asyncpg
 import grpc.aio

@@ -38,10 +38,12 @@ FIELDS = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+25471234567
 Change = Callable[[ProviderCallback], ProviderCallback]
 
 
-def _ours(reporter: ReportReader, callback: ProviderCallback, credentials: dict[str, Any], now: float = NOW) -> bool:
+def _ours(
+    report_reader: ReportReader, callback: ProviderCallback, credentials: dict[str, Any], now: float = NOW
+) -> bool:
     headers = {name.lower(): value for name, value in callback.headers.items()}
     try:
-        reporter.verify(replace(callback, headers=headers), credentials, int(now * 1_000_000))
+        report_reader.verify(replace(callback, headers=headers), credentials, int(now * 1_000_000))
     except UnverifiedCallback:
         return False
     return True

@@ -66,7 +66,7 @@ R, S, T, A = resend.REPORT_READER, sendgrid.REPORT_READER, twilio.REPORT_READER,
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback", "status", "reason", "suppression"),
+    ("report_reader", "callback", "status", "reason", "suppression"),
     [
         pytest.param(R, _resend("email.delivered"), DELIVERED, "", 0, id="resend-delivered"),
         pytest.param(
@@ -113,17 +113,17 @@ R, S, T, A = resend.REPORT_READER, sendgrid.REPORT_READER, twilio.REPORT_READER,
     ],
 )
 def test_what_a_report_means(
-    reporter: ReportReader, callback: ProviderCallback, status: int, reason: str, suppression: int
+    report_reader: ReportReader, callback: ProviderCallback, status: int, reason: str, suppression: int
 ) -> None:
     """Its status, its reason in a word, and whether the address gets nothing more."""
-    (report,) = reporter.parse(callback)
+    (report,) = report_reader.parse(callback)
     assert (report.status, report.reason, report.suppression) == (status, reason, suppression)
     assert "m1" in report.message_ids
-    assert report.occurred_us == (0 if reporter in (T, A) else NOW)  # Twilio and Africa's Talking do not say
+    assert report.occurred_us == (0 if report_reader in (T, A) else NOW)  # Twilio and Africa's Talking do not say
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback"),
+    ("report_reader", "callback"),
     [
         pytest.param(R, _resend("email.opened"), id="resend-opened"),
         pytest.param(R, _json({"type": "contact.created", "data": {"id": "c1"}}), id="resend-about-a-contact"),
@@ -133,13 +133,15 @@ def test_what_a_report_means(
         pytest.param(A, _africa("Submitted"), id="africastalking-on-its-way"),
     ],
 )
-def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: ReportReader, callback: ProviderCallback) -> None:
+def test_what_says_nothing_of_a_messages_fate_is_left_out(
+    report_reader: ReportReader, callback: ProviderCallback
+) -> None:
     """Understood, and no news."""
-    assert reporter.parse(callback) == []
+    assert report_reader.parse(callback) == []
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback"),
+    ("report_reader", "callback"),
     [
         pytest.param(R, ProviderCallback([], {}, b"{"), id="resend-no-json"),
         pytest.param(R, _json([]), id="resend-a-list"),
@@ -153,10 +155,10 @@ def test_what_says_nothing_of_a_messages_fate_is_left_out(reporter: ReportReader
         pytest.param(A, ProviderCallback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
     ],
 )
-def test_what_is_no_report_is_refused(reporter: ReportReader, callback: ProviderCallback) -> None:
+def test_what_is_no_report_is_refused(report_reader: ReportReader, callback: ProviderCallback) -> None:
     """Whatever else it is."""
     with pytest.raises(MalformedReport):
-        reporter.parse(callback)
+        report_reader.parse(callback)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd:
     reports = sendgrid.parse(ProviderCallback([], {}, b"[" + good + b"," + odd + b"," + good + b"]"))
     assert [report.reason for report in reports] == ["hard_bounce", "unreadable", "hard_bounce"]
     world, before = World({"m1": _sent("m1")}), _count("unreadable")
-    assert await _receive(world, _reporter(*reports)) == Received(2, 1)
+    assert await _receive(world, _report_reader(*reports)) == Received(2, 1)
     assert (world.looks, len(world.records), _count("unreadable") - before) == (1, 2, 1)
 
 
@@ -247,7 +249,7 @@ def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reporter", "body"),
+    ("report_reader", "body"),
     [
         pytest.param(
             R, b'{"type":"email.bounced","data":{"email_id":"m1","bounce":{"message":"550 %s"}}}', id="resend"
@@ -265,12 +267,12 @@ def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
     ],
 )
 async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
-    reporter: ReportReader, body: bytes, words: bytes, detail: str
+    report_reader: ReportReader, body: bytes, words: bytes, detail: str
 ) -> None:
     """Servers answer in any encoding, and vendors cut their answers anywhere."""
-    reports = reporter.parse(ProviderCallback([], {}, body % words))
+    reports = report_reader.parse(ProviderCallback([], {}, body % words))
     world = World({"m1": _sent("m1")})
-    assert await _receive(world, _reporter(*reports)) == Received(1, 0)
+    assert await _receive(world, _report_reader(*reports)) == Received(1, 0)
     assert world.records[0].reported.detail == detail
     assert world.suppressions[0].detail == detail
 
@@ -363,14 +365,14 @@ class World:
         self.records += records
 
 
-def _reporter(*reports: DeliveryReport) -> ReportReader:
+def _report_reader(*reports: DeliveryReport) -> ReportReader:
     return ReportReader(lambda *_: None, lambda *_: list(reports))
 
 
 async def _receive(
-    world: World, reporter: ReportReader, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
+    world: World, report_reader: ReportReader, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
 ) -> Received:
-    account = Account(TENANT, PROVIDER, "resend", channel, reporter, {})
+    account = Account(TENANT, PROVIDER, "resend", channel, report_reader, {})
     receiver = Receiver(world, world, world, waits_s=(0.0, 0.0), now=lambda: NOW)
     return await receiver.receive(account, ProviderCallback([], {}, b""))
 
@@ -379,7 +381,7 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     """With the delivery that the message was, and the provider's words in one line of 500 characters."""
     world = World({"m1": _sent("m1")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
-    assert await _receive(world, _reporter(bounce)) == Received(1, 0)
+    assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
     (record,) = world.records
     step = record.reported
     assert (record.event_id, record.tenant_id, step.delivery_id) == (EVENT, TENANT, DELIVERY)
@@ -391,7 +393,7 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback"),
+    ("report_reader", "callback"),
     [
         pytest.param(T, _twilio("undelivered", ErrorCode="30005"), id="twilio"),
         pytest.param(A, _africa("Failed", failureReason="UserDoesNotExist"), id="africastalking"),
@@ -400,18 +402,18 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     ],
 )
 async def test_a_report_without_a_time_is_as_old_as_its_message(
-    reporter: ReportReader, callback: ProviderCallback
+    report_reader: ReportReader, callback: ProviderCallback
 ) -> None:
     """It may come late: what an operator lifted since the message was sent stays lifted."""
     world = World({"m1": _sent("m1")})
-    assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(1, 0)
+    assert await _receive(world, _report_reader(*report_reader.parse(callback))) == Received(1, 0)
     assert [wanted.found_at_us for wanted in world.suppressions] == [SENT]
 
 
 async def test_a_report_without_a_time_waits_for_our_row() -> None:
     """It may be about what was sent a moment ago."""
     world = World(later={"m1": _sent("m1")})
-    assert await _receive(world, _reporter(*T.parse(_twilio("delivered")))) == Received(1, 0)
+    assert await _receive(world, _report_reader(*T.parse(_twilio("delivered")))) == Received(1, 0)
     assert world.looks == 2
 
 
@@ -420,7 +422,7 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
     names = [f"m{number}" for number in range(2 * MAX_ASKED + 1)]
     world = World({name: _sent(name, f"{name}@example.com") for name in names})
     bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
-    assert await _receive(world, _reporter(*bounces)) == Received(len(names), 0)
+    assert await _receive(world, _report_reader(*bounces)) == Received(len(names), 0)
     assert (len(world.records), len(world.suppressions)) == (len(names), len(names))
 
 
@@ -437,10 +439,10 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
 )
 async def test_what_is_said_again_is_one_step(said: Sequence[ProviderCallback], request: pytest.FixtureRequest) -> None:
     """Whatever ids of their own the reports have."""
-    reporter = {"sendgrid": S, "resend": R, "twilio": T, "africastalking": A}[request.node.callspec.id]
+    report_reader = {"sendgrid": S, "resend": R, "twilio": T, "africastalking": A}[request.node.callspec.id]
     world = World({"m1": _sent("m1")})
     for callback in said:
-        assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(1, 0)
+        assert await _receive(world, _report_reader(*report_reader.parse(callback))) == Received(1, 0)
     assert len({record.id for record in world.records}) == 1
 
 
@@ -453,7 +455,7 @@ async def test_what_differs_is_a_step_of_its_own() -> None:
         DeliveryReport(["m1"], BOUNCED, "hard_bounce"),
         DeliveryReport(["m2"], DELIVERED),
     ]
-    await _receive(world, _reporter(*reports))
+    await _receive(world, _report_reader(*reports))
     assert len({record.id for record in world.records}) == len(reports)
 
 
@@ -461,7 +463,7 @@ async def test_a_delivery_that_is_reported_after_its_bounce_takes_nothing_back()
     """The address stays suppressed, and each has its step."""
     world = World({"m1": _sent("m1")})
     for callback in (_sendgrid(event="bounce"), _sendgrid(event="delivered")):
-        await _receive(world, _reporter(*sendgrid.parse(callback)))
+        await _receive(world, _report_reader(*sendgrid.parse(callback)))
     assert [record.reported.status for record in world.records] == [BOUNCED, DELIVERED]
     assert [wanted.reason for wanted in world.suppressions] == [suppressed.BOUNCED]
 
@@ -480,7 +482,7 @@ _DELAYED = {
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback", "channel"),
+    ("report_reader", "callback", "channel"),
     [
         pytest.param(S, _json([_DELAYED]), event_pb2.CHANNEL_EMAIL, id="sendgrid-empty"),
         pytest.param(S, _json([{**_DELAYED, "sg_message_id": None}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-null"),
@@ -499,12 +501,12 @@ _DELAYED = {
     ],
 )
 async def test_a_bounce_that_names_no_message_suppresses_its_address(
-    reporter: ReportReader, callback: ProviderCallback, channel: event_pb2.Channel.ValueType
+    report_reader: ReportReader, callback: ProviderCallback, channel: event_pb2.Channel.ValueType
 ) -> None:
     """The tenant's own provider signed it; it is counted, and the log has no address: the router masks the note."""
     world, before = World(), _count("unnamed")
     with capture_logs() as logged:
-        assert await _receive(world, _reporter(*reporter.parse(callback)), channel) == Received(0, 1)
+        assert await _receive(world, _report_reader(*report_reader.parse(callback)), channel) == Received(0, 1)
     (wanted,) = world.suppressions
     assert (wanted.tenant_id, wanted.channel, wanted.reason) == (TENANT, channel, suppressed.BOUNCED)
     form = "ada@example.com" if channel == event_pb2.CHANNEL_EMAIL else "+254712345678"
@@ -519,13 +521,13 @@ async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
     """SendGrid's id of the send is the first part of the mail's own."""
     world = World({"m9": _sent("m9")})
     reports = sendgrid.parse(_json([{**_DELAYED, "smtp-id": "<m9@ismtpd0046p1mdw1.sendgrid.net>"}]))
-    assert await _receive(world, _reporter(*reports)) == Received(1, 0)
+    assert await _receive(world, _report_reader(*reports)) == Received(1, 0)
     assert [record.reported.provider_message_id for record in world.records] == ["m9"]
     assert [wanted.address for wanted in world.suppressions] == ["ada@example.com"]
 
 
 @pytest.mark.parametrize(
-    ("reporter", "callback"),
+    ("report_reader", "callback"),
     [
         pytest.param(S, _json([{**_DELAYED, "email": None}]), id="no-address"),
         pytest.param(S, _json([{**_DELAYED, "email": "nobody"}]), id="no-address-but-words"),
@@ -538,11 +540,11 @@ async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
     ],
 )
 async def test_what_names_no_message_and_proves_nothing_is_counted(
-    reporter: ReportReader, callback: ProviderCallback
+    report_reader: ReportReader, callback: ProviderCallback
 ) -> None:
     """Nothing follows, but the operator sees it."""
     world, before = World(), _count("unnamed")
-    assert await _receive(world, _reporter(*reporter.parse(callback))) == Received(0, 1)
+    assert await _receive(world, _report_reader(*report_reader.parse(callback))) == Received(0, 1)
     assert (world.suppressions, world.records, _count("unnamed") - before) == ([], [], 1)
 
 
@@ -550,7 +552,7 @@ async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
     """An account may be shared: whose message it is shows by its id alone."""
     world = World()
     reports = sendgrid.parse(_json([{**_DELAYED, "sg_message_id": "theirs.recvd-1"}]))
-    assert await _receive(world, _reporter(*reports)) == Received(0, 1)
+    assert await _receive(world, _report_reader(*reports)) == Received(0, 1)
     assert world.suppressions == []
 
 
@@ -558,7 +560,7 @@ async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() 
     """It counts as older than anything."""
     world = World()
     reports = sendgrid.parse(_json([{**_DELAYED, "timestamp": None}]))
-    await _receive(world, _reporter(*reports))
+    await _receive(world, _report_reader(*reports))
     assert [wanted.found_at_us for wanted in world.suppressions] == [1]
 
 
@@ -566,7 +568,7 @@ async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future()
     """Else no operator could lift what it found out."""
     world = World({"m1": _sent("m1")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
-    await _receive(world, _reporter(bounce))
+    await _receive(world, _report_reader(bounce))
     assert [wanted.found_at_us for wanted in world.suppressions] == [NOW]
 
 
@@ -578,7 +580,7 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
         PROVIDER,
         "resend",
         event_pb2.CHANNEL_EMAIL,
-        _reporter(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW)),
+        _report_reader(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW)),
         {},
     )
     receiver = Receiver(world, world, world, waits_s=(0.0,), now=lambda: NOW)
@@ -593,14 +595,14 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
         PROVIDER,
         "resend",
         event_pb2.CHANNEL_EMAIL,
-        _reporter(DeliveryReport(["m0"], DELIVERED, occurred_us=1)),
+        _report_reader(DeliveryReport(["m0"], DELIVERED, occurred_us=1)),
         {},
     )
     assert await receiver.receive(old, ProviderCallback([], {}, b"")) == Received(0, 1)
 
 
 @pytest.mark.parametrize(
-    ("reporter", "credentials", "ready"),
+    ("report_reader", "credentials", "ready"),
     [
         pytest.param(R, {}, False, id="resend-nothing"),
         pytest.param(R, {"webhook_secret": "junk!!"}, False, id="resend-junk"),
@@ -615,18 +617,18 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
     ],
 )
 def test_a_callback_is_ready_when_a_signature_can_be_checked(
-    reporter: ReportReader,
+    report_reader: ReportReader,
     credentials: dict[str, str],
     ready: bool,  # noqa: FBT001 - a case's own answer
 ) -> None:
     """Also for what an earlier version has stored."""
-    assert reporter.is_ready(credentials) is ready
+    assert report_reader.is_ready(credentials) is ready
 
 
 async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:
     """Ids are stored a moment after the send."""
     world = World(later={"m1": _sent("m1")})
-    assert await _receive(world, _reporter(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW))) == Received(1, 0)
+    assert await _receive(world, _report_reader(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW))) == Received(1, 0)
     assert world.looks == 2
 
 
@@ -634,7 +636,7 @@ async def test_old_news_of_strangers_waits_for_nothing() -> None:
     """An account may be shared with others: what they send is counted, and that is all."""
     world = World(later={"m1": _sent("m1")})
     report = DeliveryReport(["m1"], DELIVERED, occurred_us=NOW - 120_000_000)
-    assert await _receive(world, _reporter(report)) == Received(0, 1)
+    assert await _receive(world, _report_reader(report)) == Received(0, 1)
     assert (world.looks, world.records, world.suppressions) == (1, [], [])
 
 
@@ -643,7 +645,7 @@ async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
     world = World({"m1": _sent("m1")}, away=True)
     complaint = DeliveryReport(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
     with pytest.raises(ClarionError) as fault:
-        await _receive(world, _reporter(complaint))
+        await _receive(world, _report_reader(complaint))
     assert (fault.value.code, world.records) == (Code.UNAVAILABLE, [])
 
 
@@ -651,7 +653,7 @@ async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
     """There is no address any more, and no fault."""
     world = World({"m1": _sent("m1", "")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
-    assert await _receive(world, _reporter(bounce)) == Received(1, 0)
+    assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
     assert world.suppressions == []
 
 

@@ -1,4 +1,4 @@
-"""From a delivery to an e-mail that any provider can take."""
+"""Makes an e-mail of a delivery, for any provider."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def compose(
         raise Unsendable("missing_recipient", "The recipient has no e-mail address.")
     recipient = _parsed(delivery.recipient.email, "invalid_recipient", "The recipient's address")
     if tenant is None:
-        # Rather late than under a name that is not theirs.
+        # It waits, because the provider's name may not be the tenant's.
         raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
     sender = _parsed(tenant.sender_email or settings.from_email, "invalid_sender", "The sender's address")
     reply_to = _parsed(tenant.reply_to, "invalid_sender", "The address for replies") if tenant.reply_to else None

@@ -1,4 +1,4 @@
-"""From a delivery to a text message that any provider can take."""
+"""Makes a text message of a delivery, for any provider."""
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
@@ -26,8 +26,8 @@ def compose(
 
 
 def _check_length(content: render_pb2.Content, tenant: TenantProfile | None) -> None:
-    """Raise Unsendable for a text that would be billed as more messages than the tenant wants to pay for."""
-    if content.sms_segments <= 1:  # nobody's limit is less
+    """Raise Unsendable for a text with more segments than the tenant allows."""
+    if content.sms_segments <= 1:  # every limit allows one
         return
     if tenant is None:
         raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)

@@ -1,4 +1,4 @@
-"""Resend's "send email" call, and what its answers mean.
+"""Resend's "send email" call, and the results of its responses.
 
 https://resend.com/docs/api-reference/emails/send-email and …/api-reference/errors
 """
@@ -51,7 +51,7 @@ def request(settings: ResendSettings, url: str, message: Email) -> HttpRequest:
 
 
 def read(answer: HttpResponse) -> SendResult:
-    """Return what the answer means."""
+    """Return the result of a response."""
     said = http_api.decoded(answer)
     if answer.status == 200:
         return SendResult(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
@@ -74,7 +74,7 @@ def _refusal(status: int, words: str) -> str:
 
 
 def open_resend(settings: ResendSettings, resources: Resources) -> http_api.HttpApi[Email]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, _URL)
     return http_api.HttpApi(
         resources.http,

@@ -1,4 +1,4 @@
-"""What Resend is told."""
+"""Settings of Resend."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ class ResendSettings(EmailSettings, frozen=True, kw_only=True):
 
 
 def check(settings: ResendSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     return [*check_sender(settings), *check_key("api_key", settings.api_key)]
 
 

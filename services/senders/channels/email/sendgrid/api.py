@@ -1,4 +1,4 @@
-"""SendGrid's "mail send" call (v3), and what its answers mean.
+"""SendGrid's "mail send" call (v3), and the results of its responses.
 
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send
 """
@@ -39,7 +39,7 @@ def request(settings: SendgridSettings, url: str, message: Email) -> HttpRequest
 
 
 def read(answer: HttpResponse) -> SendResult:
-    """Return what the answer means."""
+    """Return the result of a response."""
     if answer.status in {200, 202}:
         return SendResult(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))
     fields, words = _errors(http_api.decoded(answer))
@@ -76,7 +76,7 @@ def _person(name: str, address: Address) -> dict[str, str]:
 
 
 def open_sendgrid(settings: SendgridSettings, resources: Resources) -> http_api.HttpApi[Email]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, _URLS[settings.region])
     return http_api.HttpApi(
         resources.http,

@@ -1,4 +1,4 @@
-"""What SendGrid is told."""
+"""Settings of SendGrid."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ class SendgridSettings(EmailSettings, frozen=True, kw_only=True):
 
 
 def check(settings: SendgridSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     return [*check_sender(settings), *check_key("api_key", settings.api_key)]
 
 

@@ -1,4 +1,4 @@
-"""What an SMTP failure means for the delivery: a pure decision."""
+"""The result of an SMTP failure. Pure."""
 
 import re
 import ssl
@@ -13,11 +13,11 @@ from services.senders.ports import ADDRESS_NOT_ALLOWED
 
 PROVIDER = "smtp"
 
-# Longer than what is recorded: a password that stands at that end must be found whole, to be cut out.
+# More than is recorded, so that a password at that end is found whole and removed.
 _MAX_WORDS = 2_000
-# Of a reply that may have 32 KiB: what comes later decides nothing, and costs no time.
+# A reply may have 32 KiB; only its beginning is searched.
 _MAX_READ = 1000
-# RFC 3463, where RFC 2034 puts it: at the beginning of a line. An IP address further on is none.
+# RFC 3463 and 2034: at the beginning of a line. An IP address later in the line is no code.
 _ENHANCED = re.compile(r"^#?[245]\.(\d{1,3})\.(\d{1,3})(?![.\d])", re.MULTILINE)
 _ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
 _SLOW_DOWN = re.compile(r"throttl|too (?:many|much|fast)|\brate\b", re.IGNORECASE)
@@ -34,7 +34,7 @@ _OF_THE_MESSAGE = frozenset({1, 2, 6})
 
 
 class SmtpPhase(Enum):
-    """How far an attempt got."""
+    """How far an attempt got, as its error message says it."""
 
     CONNECT = "connecting"
     TLS = "starting TLS"
@@ -55,9 +55,9 @@ _REFUSED = {
 def classify(error: Exception, phase: SmtpPhase) -> SendResult:
     """Return the result of an attempt that ended with error in phase.
 
-    Credentials and connections are the operator's to mend, so they are not PERMANENT: what fails for them ends
-    as a dead letter that can be replayed. PERMANENT is only what the server said about this very message, and where
-    it may not be asked at all.
+    Credentials and connections can be fixed by the operator, so they are not PERMANENT: such a delivery ends as a dead
+    letter, which can be replayed. PERMANENT is only what the server said about this message, and an address that is not
+    allowed.
     """
     if isinstance(error, TimeoutError):
         return _result(Verdict.TRANSIENT, "provider_timeout", f"No answer in time while {phase.value}.")
@@ -75,11 +75,11 @@ def classify(error: Exception, phase: SmtpPhase) -> SendResult:
 
 
 def ends_connection(error: Exception, phase: SmtpPhase) -> bool:
-    """Tell whether the server takes no message over this connection, and has not taken this one.
+    """Return whether the server accepts no more messages over this connection, and did not accept this one.
 
-    That says nothing about the next connection: servers end those that carried their fill or lay idle, with 421, with
-    another reply that names a limit or the end of the connection, or without a word. Without a word after DATA they
-    may have kept the message.
+    That says nothing about the next connection. Servers end connections that were used often or were idle: with 421,
+    with another reply that names a limit or the end of the connection, or by closing. If they close after DATA, they
+    may have accepted the message.
     """
     if isinstance(error, aiosmtplib.SMTPServerDisconnected):
         return phase is not SmtpPhase.DATA
@@ -116,16 +116,16 @@ def _answered(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> Send
 
 
 def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> bool:
-    """Tell whether a 4xx is about all that we send, so that all of it waits, and not about this message alone.
+    """Return whether a 4xx asks for fewer messages in general, and is not about this message alone.
 
-    What is said of the recipient is of the recipient, whatever the words: a rate, a full mailbox, greylisting.
+    A 4xx to RCPT is about the recipient, whatever its words: a rate, a full mailbox, greylisting.
     """
     said = _said(error)
     codes = _enhanced(said)
     if phase in _TRANSACTION:
         if any(subject in _OF_THE_MESSAGE for subject, _ in codes) or _GREYLISTED.search(said):
             return False
-        if _has_too_many_recipients(said):  # there is one: the server counts those of the connection
+        if _has_too_many_recipients(said):  # the message has one: the server counts those of the connection
             return False
     if error.code == _CLOSING:
         return True
@@ -133,7 +133,7 @@ def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase
         return False
     if _SLOW_DOWN.search(_ADDRESS.sub(" ", said)):
         return True
-    # Of the content, policy says "later" of a message that it does not know yet.
+    # After DATA, 4.7.x is about a message that the server's policy does not know yet.
     return phase is not SmtpPhase.DATA and any(subject == 7 or (subject, detail) == (3, 2) for subject, detail in codes)
 
 

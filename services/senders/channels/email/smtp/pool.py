@@ -1,4 +1,4 @@
-"""SMTP connections, kept for reuse: at most so many, and none idle for long."""
+"""SMTP connections that are reused: a bounded number, none idle for long."""
 
 import asyncio
 import functools
@@ -26,7 +26,7 @@ FAILURES = (aiosmtplib.SMTPException, OSError)
 
 
 class SmtpConnection:
-    """One connection, and how often it was used."""
+    """One connection and the number of its uses."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self.client = client
@@ -35,14 +35,14 @@ class SmtpConnection:
 
 
 class SmtpProgress:
-    """How far an attempt got, for the one who has to explain its end."""
+    """How far an attempt got; classify() needs it if the attempt fails."""
 
     def __init__(self) -> None:
         self.phase = SmtpPhase.CONNECT
 
 
 class SmtpPool:
-    """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
+    """The connections of one provider. Call take() and then give_back() while holding the semaphore connections."""
 
     def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
         self._settings = settings
@@ -56,16 +56,16 @@ class SmtpPool:
 
     @property
     def idle(self) -> int:
-        """How many connections wait to be used again."""
+        """Return the number of idle connections."""
         return len(self._idle)
 
     async def take(self, progress: SmtpProgress, *, fresh: bool = False) -> SmtpConnection:
-        """Return a connection that is logged in; fresh: one that was not used before.
+        """Return a connection that is logged in. fresh: open a new one.
 
         Raises what aiosmtplib raises, OSError, ssl.SSLError.
         """
         while self._idle and not fresh:
-            connection = self._idle.pop()  # the one used last: the others may grow old and be closed
+            connection = self._idle.pop()  # the one used last, so that the others become idle and are closed
             if connection.client.is_connected:
                 return connection
         return await self._open(progress)
@@ -82,12 +82,12 @@ class SmtpPool:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
 
     def drop_idle(self) -> None:
-        """Close what lies idle: one of them was found dead, so the others are suspect."""
+        """Close all idle connections, because one of them was found closed by the server."""
         while self._idle:
             self._idle.pop().client.close()
 
     async def close(self) -> None:
-        """Say goodbye on idle connections; those in use are closed when given back."""
+        """Send QUIT on idle connections. Those in use are closed when they are given back."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
@@ -127,7 +127,7 @@ class SmtpPool:
         return self._context
 
     def _close_idle(self) -> None:
-        """Close what has been idle for too long; oldest first."""
+        """Close connections that have been idle for too long."""
         oldest = time.monotonic() - IDLE_S
         while self._idle and self._idle[0].idle_since <= oldest:
             self._idle.popleft().client.close()

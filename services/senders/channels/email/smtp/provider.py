@@ -20,17 +20,17 @@ from services.senders.ports import Email, Resources
 DEADLINE_S = 15.0
 _RESET_S = 2.0
 
-# "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
+# "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's own id of the message.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
+_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to the server are in use.")
 
 
 class Smtp:
-    """Sends over a bounded set of connections: at most wait_s seconds for one of them, then at most deadline_s.
+    """Sends over a bounded number of connections: waits at most wait_s seconds for one, then sends within deadline_s.
 
-    Waiting must not use up the time of the sending: who is cut off while handing over has often been heard already,
-    and would be sent a second time.
+    Waiting does not count towards deadline_s: a message that is cut off while it is handed over has often been
+    accepted, and the retry would send it twice.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Smtp:
         await self._pool.close()
 
     def _without_secrets(self, result: SendResult) -> SendResult:
-        """A server may repeat what it was shown; nobody else shall."""
+        """Return the result without secrets that the server repeated."""
         detail = result.detail
         for secret in self._secrets:
             detail = detail.replace(secret, "…")
@@ -74,7 +74,7 @@ class Smtp:
             try:
                 return await self._send_over(connection, message, raw, progress)
             except FAILURES as error:
-                # Of a fresh one it is the server's word about us; of one kept by us, about that connection alone.
+                # On a reused connection such an answer may be about that connection only.
                 if not ends_connection(error, progress.phase):
                     raise
                 if isinstance(error, aiosmtplib.SMTPServerDisconnected):
@@ -92,7 +92,7 @@ class Smtp:
             reusable = not ends_connection(error, progress.phase) and await _reset(connection)
             raise
         except aiosmtplib.SMTPNotSupported:
-            reusable = True  # we noticed before saying anything
+            reusable = True  # nothing was sent yet
             raise
         finally:
             self._pool.give_back(connection, reusable=reusable)
@@ -104,7 +104,7 @@ async def _transact(connection: SmtpConnection, message: Email, raw: bytes, prog
     addresses = (message.sender, message.recipient, message.reply_to)
     if any(address is not None and address.needs_smtputf8 for address in addresses):
         if not client.supports_extension("smtputf8"):
-            raise aiosmtplib.SMTPNotSupported("The mail server does not take addresses in this script (SMTPUTF8).")
+            raise aiosmtplib.SMTPNotSupported("The mail server does not support addresses in this script (SMTPUTF8).")
         options, encoding = ["SMTPUTF8", "BODY=8BITMIME"], "utf-8"
     progress.phase = SmtpPhase.MAIL
     await client.mail(str(message.sender), options=options, encoding=encoding)
@@ -115,7 +115,7 @@ async def _transact(connection: SmtpConnection, message: Email, raw: bytes, prog
 
 
 async def _reset(connection: SmtpConnection) -> bool:
-    """Make the connection fit for the next message after a no; tell whether that worked."""
+    """Send RSET after a refusal; return whether the connection can be used again."""
     try:
         await connection.client.rset(timeout=_RESET_S)
     except FAILURES:
@@ -124,16 +124,16 @@ async def _reset(connection: SmtpConnection) -> bool:
 
 
 def _forms(username: str, password: str) -> list[str]:
-    """The password as it is and as it travels (AUTH PLAIN and LOGIN), longest first."""
+    """Return the password as it is and as it is sent (AUTH PLAIN and LOGIN), longest first."""
     if not password:
         return []
     travelling = [f"\0{username}\0{password}", f"{username}\0{username}\0{password}", password]
     encoded = [base64.b64encode(text.encode()).decode() for text in travelling]
-    # What is shown has lost its hidden characters, and has single blanks.
+    # As printable() shows it: without invisible characters, with single blanks.
     shown = printable(password, 2 * len(password))
     return sorted({*encoded, password, *filter(None, [shown])}, key=len, reverse=True)
 
 
 def open_smtp(settings: SmtpSettings, resources: Resources) -> Smtp:
-    """Make the provider; it connects when first used."""
+    """Return the provider. It connects when first used."""
     return Smtp(settings, resources.mail_guard)

@@ -1,4 +1,4 @@
-"""Africa's Talking's "send bulk SMS" call, and what its answers mean.
+"""Africa's Talking's "send bulk SMS" call, and the results of its responses.
 
 https://developers.africastalking.com/docs/sms/sending/bulk
 """
@@ -49,7 +49,7 @@ def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> HttpReq
 
 
 def read(answer: HttpResponse) -> SendResult:
-    """Return what the answer means: even a no comes with 201, told by the recipient's own statusCode."""
+    """Return the result of a response: refusals have status 201, too; the recipient's statusCode decides."""
     if answer.status in {401, 403}:
         return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {http_api.text(answer)}")
     if result := http_api.refused(KIND, answer, http_api.text(answer)):
@@ -78,7 +78,7 @@ def _of_recipient(recipient: dict[str, Any]) -> SendResult:
 
 
 def open_africastalking(settings: AfricasTalkingSettings, resources: Resources) -> http_api.HttpApi[Sms]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, _SANDBOX_URL if settings.username == SANDBOX else _URL)
     return http_api.HttpApi(
         resources.http,

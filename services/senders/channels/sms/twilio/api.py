@@ -1,4 +1,4 @@
-"""Twilio's "create message" call, and what its answers mean.
+"""Twilio's "create message" call, and the results of its responses.
 
 https://www.twilio.com/docs/messaging/api/message-resource and …/docs/api/errors
 """
@@ -47,7 +47,7 @@ def request(settings: TwilioSettings, url: str, message: Sms) -> HttpRequest:
 
 
 def read(answer: HttpResponse) -> SendResult:
-    """Return what the answer means: by Twilio's own code, where it gives one."""
+    """Return the result of a response, by Twilio's own code if it has one."""
     said = http_api.decoded(answer)
     if answer.status in {200, 201}:
         return SendResult(Verdict.SENT, KIND, provider_message_id=str(said.get("sid") or ""))
@@ -79,7 +79,7 @@ def _refusal(code: object) -> str:
 
 
 def open_twilio(settings: TwilioSettings, resources: Resources) -> http_api.HttpApi[Sms]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, f"https://{host(settings)}")
     return http_api.HttpApi(
         resources.http,

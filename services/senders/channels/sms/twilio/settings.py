@@ -1,4 +1,4 @@
-"""What Twilio is told."""
+"""Settings of Twilio."""
 
 import re
 
@@ -33,7 +33,7 @@ class TwilioSettings(SmsSettings, frozen=True, kw_only=True):
 
 
 def check(settings: TwilioSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     faults = []
     if not _ACCOUNT.fullmatch(settings.account_sid):
         faults.append(("account_sid", "This is not of the form AC and 32 hexadecimal digits."))

@@ -33,7 +33,7 @@ CreateWorker = Callable[..., Any]
 
 @dataclass
 class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
-    """Render and the ledger. rendered: what each item becomes; states: of deliveries the ledger knows."""
+    """Render and the ledger. rendered: the result of each item; states: of the deliveries that the ledger knows."""
 
     rendered: render_pb2.RenderResult = field(
         default_factory=lambda: render_pb2.RenderResult(content=render_pb2.Content(text="Hello"))
@@ -78,7 +78,7 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
 
 @dataclass
 class FarSide:
-    """An Attempter. answers: what it says to each attempt in turn, the last one for ever; hung: slots that hang."""
+    """An Attempter. answers: the results of its attempts in turn, the last one for ever; hung: slots that hang."""
 
     answers: Sequence[SendResult | Exception] = field(default_factory=lambda: [SendResult(Verdict.SENT, "test")])
     hung: set[str] = field(default_factory=set)
@@ -107,7 +107,7 @@ class FarSide:
 
 
 class Trace:
-    """What the worker leaves on TRACE, and what waits on TIMERS."""
+    """The records on TRACE and the waiting messages on TIMERS."""
 
     def __init__(self, streams: Streams, connection: Client) -> None:
         self._streams = streams

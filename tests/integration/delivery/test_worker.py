@@ -35,7 +35,7 @@ Beside: TypeAlias = tuple[Neighbours, str]
 
 
 async def test_retries_by_schedule(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
-    """Each attempt comes after its delay; a success ends them."""
+    """Each attempt is made after its delay, until one succeeds."""
     far_side = FarSide([BUSY, BUSY, YES])
     create_worker(far_side, delays_s=(0.4, 0.8))
     one = delivery()
@@ -72,7 +72,7 @@ async def test_empty_content_is_not_sent(
 
 
 async def test_retries_are_spread(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
-    """What failed at the same moment does not come back at the same moment."""
+    """Deliveries that failed together are not retried together."""
     create_worker(FarSide([BUSY]), delays_s=(600.0,))
     ones = [delivery() for _ in range(40)]
     await streams.publish(*map(queued, ones))
@@ -263,7 +263,7 @@ async def test_a_retry_without_its_timer_is_not_recorded(
 
 
 async def test_what_is_no_delivery_poisons_nothing(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
-    """Garbage, an empty message and one without ids are dropped; their neighbours are delivered, nothing is left."""
+    """Garbage, an empty message and one without ids are dropped; other deliveries are sent, and none are left."""
     far_side = FarSide()
     create_worker(far_side)
     good = [delivery() for _ in range(2)]

@@ -78,7 +78,7 @@ async def _post(client: HttpClient, api: Api, deadline_s: float = DEADLINE_S) ->
 
 
 async def test_a_host_that_hangs_leaves_connections_for_others(open_http: OpenHttp) -> None:
-    """It has its share and no more; whoever finds no connection to it was not sent, which is said as such."""
+    """It has its share and no more. A call that finds no connection is reported as not sent."""
     client = open_http(limit=4, per_host=2, wait_s=0.05)
     async with _serving(hangs=True) as hung, _serving() as well:
         stuck = [asyncio.create_task(_post(client, hung)) for _ in range(2)]
@@ -104,7 +104,7 @@ async def test_whoever_gives_up_leaves_the_connection_to_others(open_http: OpenH
 
 
 async def test_connections_are_bounded_in_all(open_http: OpenHttp) -> None:
-    """Where several hosts hang, nothing is said against the one whose turn does not come."""
+    """If several hosts hang, a call that waits for another host is not that host's failure."""
     client = open_http(limit=2, per_host=2, wait_s=0.05)
     async with _serving(hangs=True) as hung, _serving() as well:
         stuck = [asyncio.create_task(_post(client, hung)) for _ in range(2)]
@@ -116,7 +116,7 @@ async def test_connections_are_bounded_in_all(open_http: OpenHttp) -> None:
 
 
 async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_http: OpenHttp) -> None:
-    """The deadline begins with the call: whoever waits is not told that the provider did not answer."""
+    """The deadline starts with the call, so waiting for a connection is not reported as a timeout of the provider."""
     client = open_http(limit=1, per_host=1, wait_s=DEADLINE_S)
     async with _serving(hangs=True) as hung:
         first = asyncio.create_task(_post(client, hung))
@@ -129,7 +129,7 @@ async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_h
 
 
 async def test_a_message_that_found_no_connection_is_postponed(open_http: OpenHttp) -> None:
-    """No attempt, and no failure of the provider's."""
+    """This is neither an attempt nor a failure of the provider."""
     client = open_http(limit=1, per_host=1, wait_s=0.05)
     async with _serving(hangs=True) as hung:
         api = HttpApi[str](

@@ -133,7 +133,7 @@ async def test_no_such_message(outbox: SandboxOutbox, message_id: str) -> None:
 
 
 async def test_one_bad_message_spoils_no_group(outbox: SandboxOutbox, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """What PostgreSQL refuses is refused alone, whether the server or the driver says so."""
+    """A message that PostgreSQL or its driver refuses does not affect the others."""
     good = [builders.sms(str(number)) for number in range(40)]
     zero = builders.sms("a\x00b")
     no_id = Sms(dataclasses.replace(builders.reference(), event_id="no-id"), "+254712345678", "", "x")
@@ -179,7 +179,7 @@ async def test_database_away(outbox: SandboxOutbox, postgres_server: PostgresSer
     ],
 )
 async def test_over_smtp_into_the_outbox(outbox: SandboxOutbox, open_smtp: OpenSmtp, text: str, html: str) -> None:
-    """Built, sent over a real server, recorded: text and HTML are what they were, and the ids too."""
+    """A mail that was built, sent over a real server and recorded has the same text, HTML and ids."""
     catcher = Catcher()
     message = builders.email(text=text, html=html, subject="Größe", reply_to=Address("help", "acorn.example"))
     async with serving(catcher) as port:
@@ -201,7 +201,7 @@ async def test_over_smtp_into_the_outbox(outbox: SandboxOutbox, open_smtp: OpenS
 
 
 async def test_mail_to_several(outbox: SandboxOutbox) -> None:
-    """One row for each of the envelope; a stranger's mail has no event."""
+    """One row per recipient of the envelope; a mail that Clarion did not make has no event."""
     request = senders_pb2.RecordMailRequest(
         raw=b"Subject: hi\r\n\r\nhello\r\n", envelope_sender="a@b", envelope_recipients=["c@d", "e@f"]
     )

@@ -43,7 +43,7 @@ async def _note(pool: Pool, tenant_id: str, event_id: str) -> None:
 
 
 async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
-    """Messages and the notes of what providers took; other events' and another tenant's stay. Again: nothing left."""
+    """Sandbox and sent messages of the events; others stay. A second time nothing is left."""
     store, mine, other = SendersPrivacyStore(pool), new_id(), new_id()
     for tenant_id, event_id in (("t1", mine), ("t1", mine), ("t1", other), ("t2", mine)):
         await _keep(pool, tenant_id, event_id)

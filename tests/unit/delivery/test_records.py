@@ -18,7 +18,7 @@ def _attempted(result: SendResult) -> trace_pb2.Attempted:
 
 
 def test_a_far_sides_words_are_one_bounded_line() -> None:
-    """Whichever provider they came by, and whether it was the last one that was asked or not."""
+    """Of the last call and of the earlier ones."""
     result = SendResult(Verdict.PERMANENT, "smtp", "recipient_refused", _HOSTILE)
     assert _attempted(result).detail == _SHOWN
     last = SendResult(Verdict.SENT, "smtp", earlier=[ProviderCall(result, 1, 1)])

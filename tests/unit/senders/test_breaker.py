@@ -27,7 +27,7 @@ def _wait(breaker: Breaker, now: float) -> float:
 
 
 def test_failures_in_a_row_open_it() -> None:
-    """Two and a success are none; three are."""
+    """Two failures and a success do not open it; three failures do."""
     breaker = Breaker(_POLICY)
     for result in (_DOWN, _DOWN, _SENT, _DOWN, _DOWN):
         _ask(breaker, result, 0)
@@ -48,7 +48,7 @@ def test_failures_in_a_row_open_it() -> None:
     ids=lambda result: result.reason,
 )
 def test_a_no_shows_that_it_works(result: SendResult) -> None:
-    """What is said of a message is no trouble of the provider."""
+    """An answer about a message does not count as a failure of the provider."""
     breaker = Breaker(_POLICY)
     for _ in range(2):
         _ask(breaker, _DOWN, 0)
@@ -58,7 +58,7 @@ def test_a_no_shows_that_it_works(result: SendResult) -> None:
 
 
 def test_one_asks_after_the_rest_and_decides_for_all() -> None:
-    """While the probe is under way nobody else asks; its success closes the circuit."""
+    """During the probe no other call is made; its success closes the circuit."""
     breaker = _open()
     assert _wait(breaker, 9.9) == pytest.approx(0.1)
     assert breaker.pause(10) is None
@@ -70,7 +70,7 @@ def test_one_asks_after_the_rest_and_decides_for_all() -> None:
 
 
 def test_a_probe_in_vain_doubles_the_rest() -> None:
-    """Up to five minutes; a success begins anew."""
+    """Up to five minutes; after a success the first pause is short again."""
     breaker, now, waits = _open(), 10.0, []
     for _ in range(6):
         _ask(breaker, _DOWN, now)
@@ -84,14 +84,14 @@ def test_a_probe_in_vain_doubles_the_rest() -> None:
 
 
 def test_a_probe_that_was_given_up() -> None:
-    """The next one probes."""
+    """The next call is the probe."""
     breaker = _open()
     breaker.abandon_call(breaker.start_call())
     assert breaker.pause(10) is None
 
 
 def test_answers_to_earlier_questions_change_nothing() -> None:
-    """Those under way when it opened: neither a longer pause nor an early end."""
+    """Calls that were under way when it opened neither lengthen nor end the pause."""
     breaker = Breaker(_POLICY)
     begun = [breaker.start_call() for _ in range(10)]
     for one in begun[:9]:
@@ -101,7 +101,7 @@ def test_answers_to_earlier_questions_change_nothing() -> None:
 
 
 def test_a_provider_that_was_changed_meanwhile() -> None:
-    """What is said of it as it was, opens nothing."""
+    """Results of calls with the old settings do not open the circuit."""
     breaker = Breaker(BreakerPolicy(failures=1))
     begun = breaker.start_call()
     breaker.retire()
@@ -110,7 +110,7 @@ def test_a_provider_that_was_changed_meanwhile() -> None:
 
 
 def test_who_asks_for_time_gets_it() -> None:
-    """As long as it said, or a second."""
+    """For as long as the provider said, or a second."""
     for said, wait in ((30.0, 30.0), (0.0, 1.0)):
         breaker = Breaker(_POLICY)
         _ask(breaker, SendResult(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
@@ -119,14 +119,14 @@ def test_who_asks_for_time_gets_it() -> None:
 
 
 def test_a_refused_account_is_not_asked_again_soon() -> None:
-    """Once is enough."""
+    """One refusal is enough."""
     breaker = Breaker(_POLICY)
     _ask(breaker, SendResult(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
     assert (breaker.reason, _wait(breaker, 0)) == ("provider_credentials", 300)
 
 
 def test_many_do_not_come_back_together() -> None:
-    """The pause is stretched by up to a fifth."""
+    """The pause grows by up to a fifth."""
     breaker = Breaker(BreakerPolicy(failures=1, pause_s=10, uniform=lambda _, high: high))
     _ask(breaker, _DOWN, 0)
     assert _wait(breaker, 0) == 12

@@ -44,7 +44,7 @@ from tests.unit.senders.builders import guard
     ],
 )
 def test_answers(code: int, words: str, phase: SmtpPhase, verdict: Verdict, reason: str) -> None:
-    """5xx about the message is final; 4xx, connections and credentials are worth another try."""
+    """5xx about the message is final; 4xx, connections and credentials are retried."""
     result = classify(aiosmtplib.SMTPResponseException(code, words), phase)
     assert (result.verdict, result.reason, result.provider) == (verdict, reason, "smtp")
     assert words in result.detail
@@ -95,7 +95,7 @@ def test_answers(code: int, words: str, phase: SmtpPhase, verdict: Verdict, reas
     ],
 )
 def test_who_waits(code: int, words: str, phase: SmtpPhase, waits: str) -> None:
-    """A "later" makes one delivery wait, or all that goes to the provider."""
+    """A 4xx delays one delivery, or all deliveries to the provider."""
     result = classify(aiosmtplib.SMTPResponseException(code, words), phase)
     assert result.verdict is {"delivery": Verdict.TRANSIENT, "provider": Verdict.THROTTLED}[waits]
 
@@ -110,7 +110,7 @@ def test_who_waits(code: int, words: str, phase: SmtpPhase, waits: str) -> None:
     ],
 )
 def test_what_is_refused_for_good(code: int, words: str, phase: SmtpPhase) -> None:
-    """5xx is: only 552 for too many recipients is an old way to say 452 (RFC 5321, 4.5.3.1.10)."""
+    """5xx is final, except for 552 with too many recipients, an old form of 452 (RFC 5321, 4.5.3.1.10)."""
     assert classify(aiosmtplib.SMTPResponseException(code, words), phase).verdict is Verdict.PERMANENT
 
 
@@ -135,7 +135,7 @@ def test_what_is_refused_for_good(code: int, words: str, phase: SmtpPhase) -> No
     ],
 )
 def test_which_replies_end_a_connection(error: Exception, phase: SmtpPhase, *, ends: bool) -> None:
-    """Those after which the next connection may fare better, and which say that this message was not taken."""
+    """Replies that end the connection and show that this message was not accepted."""
     assert ends_connection(error, phase) is ends
 
 
@@ -153,13 +153,13 @@ def test_which_replies_end_a_connection(error: Exception, phase: SmtpPhase, *, e
     ],
 )
 def test_connections(error: Exception, phase: SmtpPhase, reason: str) -> None:
-    """Whatever happens to a connection is worth another try."""
+    """Every failure of a connection is retried."""
     result = classify(error, phase)
     assert (result.verdict, result.reason) == (Verdict.TRANSIENT, reason)
 
 
 def test_a_login_that_cannot_be_tried() -> None:
-    """Is of the account: asking again is no use."""
+    """Is a fault of the account, which retries do not fix."""
     result = classify(aiosmtplib.SMTPException("AUTH not supported"), SmtpPhase.LOGIN)
     assert (result.verdict, result.reason) == (Verdict.CREDENTIALS, "provider_credentials")
 
@@ -172,7 +172,7 @@ def test_tls_inside_a_connect_error() -> None:
 
 
 def test_detail_is_short_valid_text() -> None:
-    """Half characters, control characters and novels of a server do not travel on."""
+    """A server's invalid characters, control characters and long texts are not recorded."""
     result = classify(aiosmtplib.SMTPResponseException(550, "no\r\n\udcff\x00" + "x" * 5000), SmtpPhase.RECIPIENT)
     assert result.detail.startswith("550 no xxx")
     assert len(result.detail) == 2000
@@ -180,7 +180,7 @@ def test_detail_is_short_valid_text() -> None:
 
 
 def test_a_password_at_the_end_of_what_is_recorded_is_cut_out() -> None:
-    """A server may repeat it anywhere; its first half would be half a secret told."""
+    """A server may repeat the password anywhere; it is removed whole."""
     password = Secret("correct-horse-battery")
     settings = SmtpSettings(host="mail.example.org", from_email="a@b.example", username="ada", password=password)
     smtp = Smtp(settings, guard())
@@ -192,7 +192,7 @@ def test_a_password_at_the_end_of_what_is_recorded_is_cut_out() -> None:
 
 @pytest.mark.parametrize("secret", ["hunter  two22", "s3cret\u200bpass", " padded\tonce "])
 def test_a_password_is_cut_out_as_it_would_be_shown(secret: str) -> None:
-    """What is recorded has lost hidden characters and doubled blanks; so has the password in it."""
+    """The recorded text has no invisible characters and no double blanks, and so has the password in it."""
     settings = SmtpSettings(host="mail.example.org", from_email="a@b.example", username="ada", password=Secret(secret))
     error = aiosmtplib.SMTPResponseException(535, f"5.7.8 bad password {secret} of ada")
     detail = Smtp(settings, guard())._without_secrets(classify(error, SmtpPhase.LOGIN)).detail

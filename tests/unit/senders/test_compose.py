@@ -39,7 +39,7 @@ def test_the_provider_is_the_sender_where_the_tenant_says_nothing() -> None:
 
 
 def test_an_unknown_tenant_waits() -> None:
-    """Rather late than under the provider's name."""
+    """The mail waits, and is not sent under the provider's name."""
     with pytest.raises(Unsendable) as caught:
         _compose(tenant=None)
     assert (caught.value.reason, caught.value.verdict) == ("tenant_unknown", Verdict.POSTPONED)
@@ -62,7 +62,7 @@ def test_the_message_id_is_the_same_for_every_attempt() -> None:
     ],
 )
 def test_addresses_people_write(to: str, recipient: Address) -> None:
-    """The provider is given their one form."""
+    """The provider gets the one form of an address."""
     message = _compose(to=to)
     assert message.recipient == recipient
     assert message.recipient.needs_smtputf8 is not recipient.local.isascii()
@@ -70,13 +70,13 @@ def test_addresses_people_write(to: str, recipient: Address) -> None:
 
 @pytest.mark.parametrize("to", ["", "  ", "\u200b\u00a0"])
 def test_no_address(to: str) -> None:
-    """Nobody to write to."""
+    """A delivery without an address is refused."""
     with pytest.raises(Unsendable, match="missing_recipient"):
         _compose(to=to)
 
 
 def test_malformed_addresses() -> None:
-    """The recipient's and the sender's are told apart."""
+    """The reason says whether it is the recipient's or the sender's."""
     with pytest.raises(Unsendable, match="invalid_recipient"):
         _compose(to="ada@example.org\r\nBcc: eve@example.org")
     with pytest.raises(Unsendable, match="invalid_sender"):
@@ -106,7 +106,7 @@ def test_sms_numbers_people_write(phone: str) -> None:
     ("segments", "limit", "refused"), [(1, 1, False), (2, 1, True), (10, 10, False), (11, 10, True), (255, 255, False)]
 )
 def test_a_text_of_too_many_segments_is_not_sent(segments: int, limit: int, *, refused: bool) -> None:
-    """Up to the tenant's limit; past it for good, with both numbers."""
+    """Up to the tenant's limit it is sent; above it fails for good, and the detail has both numbers."""
     order = delivery(event_pb2.CHANNEL_SMS, phone="+254712345678")
     content = render_pb2.Content(text="x", sms_segments=segments, sms_encoding="UCS-2")
     tenant = TenantProfile(TENANT, max_sms_segments=limit)

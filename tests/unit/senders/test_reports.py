@@ -156,7 +156,7 @@ def test_what_says_nothing_of_a_messages_fate_is_left_out(
     ],
 )
 def test_what_is_no_report_is_refused(report_reader: ReportReader, callback: ProviderCallback) -> None:
-    """Whatever else it is."""
+    """Whatever else the body is."""
     with pytest.raises(MalformedReport):
         report_reader.parse(callback)
 
@@ -188,7 +188,7 @@ def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]
     ],
 )
 async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd: bytes) -> None:
-    """SendGrid would post the same body again for a day."""
+    """Otherwise SendGrid would post the same body again for a day."""
     good = b'{"event": "bounce", "type": "bounce", "sg_message_id": "m1"}'
     reports = sendgrid.parse(ProviderCallback([], {}, b"[" + good + b"," + odd + b"," + good + b"]"))
     assert [report.reason for report in reports] == ["hard_bounce", "unreadable", "hard_bounce"]
@@ -204,7 +204,7 @@ _ODD = [None, "", 7, 1.5, True, [], ["x"], {}, {"x": None}]
 @pytest.mark.parametrize("odd", _ODD, ids=repr)
 @pytest.mark.parametrize("field", ["created_at", "data.to", "data.bounce", "data.subject"])
 def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) -> None:
-    """What matters is which message, and what became of it."""
+    """Only the message and its status matter."""
     event: dict[str, Any] = {"type": "email.bounced", "created_at": None, "data": {"email_id": "m1"}}
     (event["data"] if field.startswith("data.") else event)[field.removeprefix("data.")] = odd
     (report,) = resend.parse(_json(event))
@@ -214,7 +214,7 @@ def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) 
 @pytest.mark.parametrize("odd", _ODD, ids=repr)
 @pytest.mark.parametrize("field", ["subType", "message", "diagnosticCode"])
 def test_a_bounces_own_fields_may_be_odd(field: str, odd: Any) -> None:
-    """Its type alone decides."""
+    """The event's type alone decides."""
     (report,) = resend.parse(_resend("email.bounced", bounce={"type": "Permanent", field: odd}))
     assert (report.reason, report.suppression, report.occurred_us) == ("hard_bounce", suppressed.BOUNCED, NOW)
     assert report.detail.startswith("Permanent")
@@ -243,7 +243,7 @@ def test_a_bounce_of_resend_with_nulls_is_a_bounce() -> None:
     ],
 )
 def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
-    """Or 0 where nobody can tell."""
+    """Or 0 if it is unknown."""
     (report,) = resend.parse(_json({"type": "email.delivered", "created_at": created_at, "data": {"email_id": "m1"}}))
     assert report.occurred_us == occurred_us
 
@@ -278,14 +278,14 @@ async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
 
 
 def test_a_byte_order_mark_does_not_cost_the_report() -> None:
-    """Some proxies put one before what they hand on."""
+    """Some proxies prepend a byte order mark."""
     callback = _resend("email.delivered")
     (report,) = resend.parse(ProviderCallback([], {}, b"\xef\xbb\xbf" + callback.body))
     assert report.message_ids == ["m1"]
 
 
 def test_a_report_of_twilio_in_json_reads_the_same() -> None:
-    """Numbers may be numbers there, and nothing may be null."""
+    """Numbers may be JSON numbers, and fields may be null."""
     fields = {"MessageSid": "m1", "MessageStatus": "undelivered", "ErrorCode": 30005, "ErrorMessage": None}
     (report,) = twilio.parse(ProviderCallback([], {"content-type": "application/json"}, json.dumps(fields).encode()))
     assert (report.message_ids, report.reason, report.detail) == (["m1"], "hard_bounce", "undelivered 30005")
@@ -310,7 +310,7 @@ def test_a_report_of_twilio_in_json_reads_the_same() -> None:
     ],
 )
 def test_a_bounce_with_an_odd_field_is_a_bounce(field: str, value: Any, detail: str) -> None:
-    """What matters is which message, and what became of it."""
+    """Only the message and its status matter."""
     (report,) = sendgrid.parse(_sendgrid(**{"event": "bounce", "status": "5.1.1", field: value}))
     assert (report.status, report.suppression, report.detail) == (BOUNCED, suppressed.BOUNCED, detail)
     assert report.occurred_us == (0 if field == "timestamp" and value != "1800000000" else NOW)
@@ -335,7 +335,7 @@ def _sent(message_id: str, recipient: str = "ada@example.com") -> SentMessage:
 
 @dataclass
 class World:
-    """Who is asked and told: known messages, those that become known by the second look, what was written."""
+    """The fakes: known messages, messages that are stored later, and what was written."""
 
     known: dict[str, SentMessage] = field(default_factory=dict)
     later: dict[str, SentMessage] = field(default_factory=dict)
@@ -378,7 +378,7 @@ async def _receive(
 
 
 async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
-    """With the delivery that the message was, and the provider's words in one line of 500 characters."""
+    """On the message's delivery, with the provider's words in one line of 500 characters."""
     world = World({"m1": _sent("m1")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
     assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
@@ -411,14 +411,14 @@ async def test_a_report_without_a_time_is_as_old_as_its_message(
 
 
 async def test_a_report_without_a_time_waits_for_our_row() -> None:
-    """It may be about what was sent a moment ago."""
+    """It may be about a message that was sent a moment ago."""
     world = World(later={"m1": _sent("m1")})
     assert await _receive(world, _report_reader(*T.parse(_twilio("delivered")))) == Received(1, 0)
     assert world.looks == 2
 
 
 async def test_a_large_batch_is_asked_about_in_parts() -> None:
-    """SendGrid posts more at a time than others take at a time."""
+    """SendGrid posts more reports than one call to the router may have."""
     names = [f"m{number}" for number in range(2 * MAX_ASKED + 1)]
     world = World({name: _sent(name, f"{name}@example.com") for name in names})
     bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
@@ -438,7 +438,7 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
     ],
 )
 async def test_what_is_said_again_is_one_step(said: Sequence[ProviderCallback], request: pytest.FixtureRequest) -> None:
-    """Whatever ids of their own the reports have."""
+    """Even if the reports have ids of their own."""
     report_reader = {"sendgrid": S, "resend": R, "twilio": T, "africastalking": A}[request.node.callspec.id]
     world = World({"m1": _sent("m1")})
     for callback in said:
@@ -460,7 +460,7 @@ async def test_what_differs_is_a_step_of_its_own() -> None:
 
 
 async def test_a_delivery_that_is_reported_after_its_bounce_takes_nothing_back() -> None:
-    """The address stays suppressed, and each has its step."""
+    """The address stays suppressed, and the timeline has both."""
     world = World({"m1": _sent("m1")})
     for callback in (_sendgrid(event="bounce"), _sendgrid(event="delivered")):
         await _receive(world, _report_reader(*sendgrid.parse(callback)))
@@ -549,7 +549,7 @@ async def test_what_names_no_message_and_proves_nothing_is_counted(
 
 
 async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
-    """An account may be shared: whose message it is shows by its id alone."""
+    """An account may be shared: only the id shows whose message it is."""
     world = World()
     reports = sendgrid.parse(_json([{**_DELAYED, "sg_message_id": "theirs.recvd-1"}]))
     assert await _receive(world, _report_reader(*reports)) == Received(0, 1)
@@ -557,7 +557,7 @@ async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
 
 
 async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() -> None:
-    """It counts as older than anything."""
+    """It counts as the oldest."""
     world = World()
     reports = sendgrid.parse(_json([{**_DELAYED, "timestamp": None}]))
     await _receive(world, _report_reader(*reports))
@@ -565,7 +565,7 @@ async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() 
 
 
 async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future() -> None:
-    """Else no operator could lift what it found out."""
+    """Otherwise an operator could not lift its suppression."""
     world = World({"m1": _sent("m1")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
     await _receive(world, _report_reader(bounce))
@@ -573,7 +573,7 @@ async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future()
 
 
 async def test_past_what_may_wait_the_provider_says_it_again() -> None:
-    """Nothing is applied in part; what is about old messages is answered as ever."""
+    """Nothing is applied in part; reports about old messages are answered as usual."""
     world = World()
     account = Account(
         TENANT,
@@ -633,7 +633,7 @@ async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:
 
 
 async def test_old_news_of_strangers_waits_for_nothing() -> None:
-    """An account may be shared with others: what they send is counted, and that is all."""
+    """An account may be shared: reports about messages of others are only counted."""
     world = World(later={"m1": _sent("m1")})
     report = DeliveryReport(["m1"], DELIVERED, occurred_us=NOW - 120_000_000)
     assert await _receive(world, _report_reader(report)) == Received(0, 1)
@@ -641,7 +641,7 @@ async def test_old_news_of_strangers_waits_for_nothing() -> None:
 
 
 async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
-    """The provider says it again, and then both are done."""
+    """The provider repeats the report, and then both are stored."""
     world = World({"m1": _sent("m1")}, away=True)
     complaint = DeliveryReport(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
     with pytest.raises(ClarionError) as fault:
@@ -650,7 +650,7 @@ async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
 
 
 async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
-    """There is no address any more, and no fault."""
+    """The address is gone; this is not an error."""
     world = World({"m1": _sent("m1", "")})
     bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
     assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
@@ -665,7 +665,7 @@ async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
     ],
 )
 async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) -> None:
-    """And the caller is not told why."""
+    """The response does not say why."""
 
     def refuse(*_: Any) -> None:
         raise error
@@ -679,7 +679,7 @@ async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) 
 
 
 def test_no_report_has_what_a_database_refuses() -> None:
-    """Look-ups share a statement: one report's NUL would be everybody's fault."""
+    """Look-ups share a statement, which a NUL of one report would make fail for all."""
     told = africastalking.REPORT_READER.parse(_form(id="\0x", status="Success"))
     assert told[0].message_ids == ["x"]
     assert fields.text("a\0b") == "ab"

@@ -49,7 +49,7 @@ class Accounts:
         self._tenants: dict[str, str] = {}
 
     async def find(self, provider_id: str) -> Account:
-        """Return the provider. Raises NOT_FOUND: there is none, or its kind does not report; UNAVAILABLE."""
+        """Return the provider. Raises NOT_FOUND (also if its kind sends no reports), UNAVAILABLE."""
         tenant_id = await self._tenant(provider_id) if is_uuid(provider_id) else ""
         record = await self._directory.provider(tenant_id, provider_id) if tenant_id else None
         report_reader = REPORT_READERS.get(record.kind) if record is not None else None

@@ -11,7 +11,7 @@ from services.senders.sent import SentMessage
 # The most reports in one body. SendGrid posts up to 768 KB at a time.
 MAX_REPORTS = 5000
 # The most items in one call to the database or the router.
-MAX_ASKED = 1000
+MAX_PER_CALL = 1000
 
 _UNREADABLE = "unreadable"
 
@@ -39,7 +39,7 @@ class DeliveryReport:
 
     message_ids: the provider's ids under which the message may be known; empty: none is given. status: UNSPECIFIED: the
     delivery's status does not change. suppression: why the recipient is suppressed; UNSPECIFIED: it is not.
-    occurred_us: Unix microseconds; 0: not given. address: the recipient of a signed report without a message id, or empty.
+    occurred_us: Unix microseconds; 0: not given. address: the recipient, in a signed report without message ids; or empty.
     """
 
     message_ids: Sequence[str]

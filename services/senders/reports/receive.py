@@ -16,7 +16,7 @@ from runtime.telemetry import labelled
 from services.domain import suppressed
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
-    MAX_ASKED,
+    MAX_PER_CALL,
     DeliveryReport,
     MalformedReport,
     ProviderCallback,
@@ -157,8 +157,8 @@ class Receiver:
         """Return the messages of the reports that match one, by the report's index."""
         ids = list(dict.fromkeys(one for report in reports for one in report.message_ids))
         messages: dict[str, SentMessage] = {}
-        for at in range(0, len(ids), MAX_ASKED):
-            messages.update(await self._sent.find(account.provider_id, ids[at : at + MAX_ASKED]))
+        for at in range(0, len(ids), MAX_PER_CALL):
+            messages.update(await self._sent.find(account.provider_id, ids[at : at + MAX_PER_CALL]))
         found = {}
         for index, report in enumerate(reports):
             sent = next((messages[one] for one in report.message_ids if one in messages), None)
@@ -167,8 +167,8 @@ class Receiver:
         return found
 
     async def _suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
-        for at in range(0, len(wanted), MAX_ASKED):
-            await self._suppressor.suppress(wanted[at : at + MAX_ASKED])
+        for at in range(0, len(wanted), MAX_PER_CALL):
+            await self._suppressor.suppress(wanted[at : at + MAX_PER_CALL])
 
     def _of_messages(
         self, account: Account, matched: Sequence[tuple[DeliveryReport, SentMessage]]

@@ -1,6 +1,6 @@
 """Twilio's status callbacks: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status.
 
-They carry no time, so an old one cannot be told from a new one; a report changes nothing the second time.
+They carry no time, so a replayed one is not noticed; a repeated report changes nothing.
 How they are signed: https://www.twilio.com/docs/usage/webhooks/webhooks-security and …/webhook-shared-keys.
 """
 
@@ -91,9 +91,9 @@ def _signed_fields(callback: ProviderCallback) -> str:
 
 
 def _configured(callback: ProviderCallback, credentials: Credentials) -> list[str]:
-    """Return the address that Twilio was given with the message, where it is this one: it may name what a proxy hides.
+    """Return the configured callback URL if it has the called path: a proxy may hide the URL that Twilio called.
 
-    What stands behind "#" is for Twilio alone.
+    The part after "#" is only for Twilio.
     """
     given = str(credentials.get("status_callback") or "").strip().partition("#")[0]
     paths = {_path(url) for url in callback.urls}

@@ -20,7 +20,7 @@ from services.domain import suppressed
 from services.senders.reports import africastalking, fields, resend, sendgrid, twilio
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
-    MAX_ASKED,
+    MAX_PER_CALL,
     MAX_REPORTS,
     DeliveryReport,
     MalformedReport,
@@ -347,7 +347,7 @@ class World:
     async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
         """As senders.sent."""
         assert provider_id == PROVIDER
-        assert len(message_ids) <= MAX_ASKED
+        assert len(message_ids) <= MAX_PER_CALL
         self.looks += 1
         if self.looks == 2:
             self.known.update(self.later)
@@ -355,7 +355,7 @@ class World:
 
     async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
         """As the router."""
-        assert 1 <= len(wanted) <= MAX_ASKED
+        assert 1 <= len(wanted) <= MAX_PER_CALL
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "away")
         self.suppressions += wanted
@@ -419,7 +419,7 @@ async def test_a_report_without_a_time_waits_for_our_row() -> None:
 
 async def test_a_large_batch_is_asked_about_in_parts() -> None:
     """SendGrid posts more reports than one call to the router may have."""
-    names = [f"m{number}" for number in range(2 * MAX_ASKED + 1)]
+    names = [f"m{number}" for number in range(2 * MAX_PER_CALL + 1)]
     world = World({name: _sent(name, f"{name}@example.com") for name in names})
     bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
     assert await _receive(world, _report_reader(*bounces)) == Received(len(names), 0)

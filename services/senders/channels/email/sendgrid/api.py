@@ -20,7 +20,7 @@ _encode = msgspec.json.encode
 
 
 def request(settings: SendgridSettings, url: str, message: Email) -> HttpRequest:
-    """Return the call. SendGrid knows no idempotency key: a repeated call is a second mail."""
+    """Return the call. SendGrid has no idempotency key: a repeated call is a second mail."""
     content = [
         {"type": kind, "value": value}
         for kind, value in (("text/plain", message.text), ("text/html", message.html))
@@ -46,7 +46,7 @@ def read(answer: HttpResponse) -> SendResult:
     words = words or http_api.text(answer)
     detail = f"{answer.status} {words}"
     if answer.status == 401:
-        # "Maximum credits exceeded": an account that has used up what it paid for is answered as a wrong key is.
+        # "Maximum credits exceeded": a used-up quota has the same status as a wrong key.
         reason = "provider_quota" if "credits exceeded" in words else "provider_credentials"
         return SendResult(Verdict.CREDENTIALS, KIND, reason, detail)
     if result := http_api.refused(KIND, answer, words):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 _PEM_LINE = re.compile(r"-----(?:BEGIN|END) PUBLIC KEY-----")
-# Blanks and line ends, and line ends as a file of settings escapes them.
+# Blanks and line ends, also as escape sequences from a settings file.
 _BLANKS = re.compile(r"\s+|\\r|\\n")
 
 
@@ -36,7 +36,7 @@ def check(settings: SendgridSettings) -> list[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=256)
 def public_key(text: str) -> "EllipticCurvePublicKey":
-    """Return the public key in base64 of its DER form, or in PEM. Raises ValueError for what is none."""
+    """Return the public key in base64 of its DER form, or in PEM. Raises ValueError for an invalid key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_der_public_key

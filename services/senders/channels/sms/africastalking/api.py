@@ -16,9 +16,9 @@ _URL = "https://api.africastalking.com"
 _SANDBOX_URL = "https://api.sandbox.africastalking.com"
 
 _TAKEN = frozenset({100, 101, 102})
-# A recipient's statusCode, and what it means here.
+# Results by a recipient's statusCode.
 _MEANING = {
-    401: (Verdict.PERMANENT, "message_refused"),  # held for their review: a second one would be held too
+    401: (Verdict.PERMANENT, "message_refused"),  # held for review, as a second one would be
     402: (Verdict.PERMANENT, "sender_refused"),
     403: (Verdict.PERMANENT, "recipient_refused"),
     404: (Verdict.PERMANENT, "recipient_refused"),
@@ -30,12 +30,12 @@ _MEANING = {
     501: (Verdict.TRANSIENT, "provider_error"),
     502: (Verdict.PERMANENT, "message_refused"),
 }
-# Where no recipient is answered for, the message's own word stands in place of the code.
+# If the response has no recipients, the message's text stands for the code.
 _WORDS = {"InvalidSenderId": 402, "InvalidPhoneNumber": 403, "InsufficientBalance": 405, "UserInBlacklist": 406}
 
 
 def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> HttpRequest:
-    """Return the call. Africa's Talking knows no idempotency key: a repeated call is a second message."""
+    """Return the call. Africa's Talking has no idempotency key: a repeated call is a second message."""
     fields = {
         "username": settings.username,
         "to": message.recipient,

@@ -12,7 +12,7 @@ from services.senders.ports import HttpRequest, HttpResponse, Resources, Sms
 
 KIND = "twilio"
 
-# Twilio's error codes. What is not here is of the message itself.
+# Twilio's error codes. All others are about the message itself.
 _CREDENTIALS = frozenset({20003, 20005, 20006, 20008, 20404})
 _THROTTLED = frozenset({14107, 20429, 21611, 30022, 63018})
 _QUOTAS = frozenset({30001, 30002, 63038})
@@ -24,7 +24,7 @@ _TOO_LARGE = frozenset({21605, 21617})
 
 
 def request(settings: TwilioSettings, url: str, message: Sms) -> HttpRequest:
-    """Return the call. Twilio knows no idempotency key here: a repeated call is a second message."""
+    """Return the call. Twilio has no idempotency key here: a repeated call is a second message."""
     fields = {
         "To": message.recipient,
         "StatusCallback": settings.status_callback,

@@ -39,7 +39,7 @@ class DeliveryReport:
 
     message_ids: the provider's ids under which the message may be known; empty: none is given. status: UNSPECIFIED: the
     delivery's status does not change. suppression: why the recipient is suppressed; UNSPECIFIED: it is not.
-    occurred_us: Unix microseconds; 0: not given. address: the recipient, if a signed report has no message ids; or empty.
+    occurred_us: Unix microseconds; 0: not given. address: the recipient of a signed report without ids; else empty.
     """
 
     message_ids: Sequence[str]

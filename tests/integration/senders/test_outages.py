@@ -1,6 +1,7 @@
 """PostgreSQL away under mail: what is for the sandbox waits, other providers go on, nothing is lost or doubled."""
 
 import asyncio
+import json
 from typing import Any
 
 import asyncpg
@@ -64,7 +65,9 @@ async def test_postgresql_killed_under_the_sandbox(
     assert sorted(str(row["delivery_id"]) for row in rows) == sorted(wanted)
     log = senders.log.read_text()
     assert "provider_paused" not in log
-    assert (log.count('"part_away"'), log.count('"part_back"')) == (1, 1)
+    # Of PostgreSQL only: on a busy machine the fake ledger may be late, too.
+    told = [line for line in map(json.loads, log.splitlines()) if line.get("part") == "postgres"]
+    assert [line["event"] for line in told] == ["part_away", "part_back"]
 
 
 async def test_a_row_whose_commit_was_not_confirmed_stands_there_once(

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import demo_page
+from stack import browser_packages
 from tests.integration.compose import files
 from tests.integration.compose.files import ROOT
 
@@ -45,7 +45,7 @@ class Image:
 def build(folder: Path) -> Image:
     """Follow the Dockerfile."""
     image, source, wheels = Image(folder / "image"), folder / "src", folder / "wheels"
-    demo_page.install(ROOT / "build", print)
+    browser_packages.install(ROOT / "build", print)
     for words in [text.split() for instruction, text in files.stages()[1] if instruction == "COPY"]:
         _copy(words, source)
     wheels.mkdir()
@@ -75,7 +75,7 @@ def _copy(words: list[str], source: Path) -> None:
         if origin.is_file():
             shutil.copyfile(origin, copied)
         else:
-            shutil.copytree(origin, copied, ignore=None if from_stage else _not_sent)
+            shutil.copytree(origin, copied, ignore=shutil.ignore_patterns("*.map") if from_stage else _not_sent)
 
 
 def _not_sent(folder: str, names: list[str]) -> list[str]:

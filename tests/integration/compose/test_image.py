@@ -1,10 +1,11 @@
 """The Dockerfile, and what the wheel made by it holds."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from gateway.demo.page import CLIENT
+from gateway.openapi.page import VIEWER
 from tests.integration.compose import files
 from tests.integration.compose.files import ROOT
 from tests.integration.compose.image import PREFIX, Image
@@ -25,7 +26,7 @@ _DATA = (".css", ".hbs", ".html", ".js", ".mjml", ".py", ".sql", ".svg")
         (".venv/bin/python", False),
         ("tests/conftest.py", False),
         ("stack/hub/main.go", False),
-        ("gateway/demo/node_modules/centrifuge/package.json", False),
+        ("gateway/browser/node_modules/centrifuge/package.json", False),
         ("services/__pycache__/topology.cpython-311.pyc", False),
     ],
 )
@@ -58,7 +59,7 @@ def test_bases_are_pinned_and_packages_hashed() -> None:
 
 
 def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
-    """Each module and each file of data in the checkout, and the page's client from npm."""
+    """Each module and each file of data in the checkout, and what comes from npm."""
     folders = [ROOT / name for name in ("cli", "gateway", "runtime", "services")]
     wanted = [
         path.relative_to(ROOT)
@@ -67,7 +68,8 @@ def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
         if path.suffix in _DATA and "node_modules" not in path.parts
     ]
     wanted += [path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")]
-    wanted.append(Path("gateway/demo/node_modules/centrifuge/dist/centrifuge.js"))
+    from_npm = (*VIEWER.glob("standalone.esm.js"), *VIEWER.glob("chunks/*.js"), CLIENT)
+    wanted += [path.relative_to(ROOT) for path in from_npm]
     assert [path.as_posix() for path in wanted if not (built.packages / path).is_file()] == []
 
 

@@ -71,7 +71,7 @@ def test_everything_is_up_and_doctor_finds_nothing_wrong(deployment: Deployment)
     assert deployment.completed == ["migrate", "centrifugo-config"]
     assert set(deployment.running) == {*_OURS, "nats", "centrifugo"}
     said = deployment.run("doctor")
-    assert "sync_interval is always" in said
+    assert "sync_interval is `always`" in said
     assert "centrifugo.json is safe" in said
     assert ", 0 failed" in said
     assert deployment.run("migrate") == ""  # `docker compose up` runs it at each start
@@ -112,7 +112,8 @@ async def test_an_event_is_delivered(deployment: Deployment, http: Http) -> None
     assert deployment.stop("gateway") == 0
     deployment.start("gateway")
     deployment.wait_healthy("gateway")
-    for path in ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/demo/centrifuge.js"):
+    viewer = "/docs/viewer/standalone.esm.js"
+    for path in ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/demo/centrifuge.js", "/docs", viewer):
         assert (await http.call("GET", path)).status == 200, path
     (message,) = await operator.outbox(event_id)
     assert message["text"] == "Order C-1 is on its way"

@@ -1,8 +1,7 @@
-"""What stands before a list's items, as a browser numbers them (HTML 4.4.5, 4.4.8)."""
+"""The markers before a list's items, as a browser numbers them (HTML 4.4.5, 4.4.8)."""
 
 import re
-
-from services.render.html_syntax import attribute
+from collections.abc import Mapping
 
 _INTEGER = re.compile(r"[\t\n\f\r ]*+([+-]?\d{1,9})(?!\d)", re.ASCII)
 _UNMARKED = re.compile(r"list-style(?:-type)?\s*+:[^;]{0,100}?\bnone\b", re.IGNORECASE)
@@ -13,33 +12,33 @@ _ROMAN = (
 _ROMAN_ENDS = 4000
 
 
-class Numbering:
-    """One list. name: ol, or any other of which each item has the same mark. attributes: of its start tag."""
+class ListNumbering:
+    """Numbers the items of one list. tag: only an "ol" is numbered. attributes: of its start tag."""
 
-    def __init__(self, name: str, attributes: str) -> None:
-        start = _integer(attribute(attributes, "start"))
-        self._is_numbered = name == "ol"
-        self._is_unmarked = _UNMARKED.search(attribute(attributes, "style") or "") is not None
-        self._kind = attribute(attributes, "type") or ""
-        self._step = -1 if self._is_numbered and attribute(attributes, "reversed") is not None else 1
-        # Counted down to 1 where nothing says from where: that is known at the end of the list.
-        self.is_open = self._is_numbered and self._step < 0 and start is None
+    def __init__(self, tag: str, attributes: Mapping[str, str | None]) -> None:
+        start = _integer(attributes.get("start"))
+        self._is_numbered = tag == "ol"
+        self._is_unmarked = _UNMARKED.search(attributes.get("style") or "") is not None
+        self._kind = attributes.get("type") or ""
+        self._step = -1 if "reversed" in attributes else 1
+        # A reversed list without a start counts down to 1, so its first number is the number of its items.
+        self.needs_count = self._is_numbered and self._step < 0 and start is None
         self._next = 1 if start is None else start
 
-    def begin(self, items: int) -> None:
-        """Set how many items there are, of a list that is_open."""
-        self._next = items
+    def start_at(self, number: int) -> None:
+        """Set the first number of a list that needs_count."""
+        self._next = number
 
-    def mark(self, attributes: str) -> str:
-        """Return what stands before the next item. attributes: of its start tag."""
+    def marker(self, attributes: Mapping[str, str | None]) -> str:
+        """Return the marker of the next item. attributes: of its start tag."""
         if self._is_unmarked:
             return ""
         if not self._is_numbered:
             return "- "
-        value = _integer(attribute(attributes, "value"))
+        value = _integer(attributes.get("value"))
         number = self._next if value is None else value
         self._next = number + self._step
-        return f"{_written(number, attribute(attributes, 'type') or self._kind)}. "
+        return f"{_written(number, attributes.get('type') or self._kind)}. "
 
 
 def _integer(written: str | None) -> int | None:
@@ -48,6 +47,7 @@ def _integer(written: str | None) -> int | None:
 
 
 def _written(number: int, kind: str) -> str:
+    """Return a number as letters, as a Roman number or as digits, as the type attribute asks for."""
     if kind in {"a", "A"} and number > 0:
         text = _letters(number)
     elif kind in {"i", "I"} and 0 < number < _ROMAN_ENDS:

@@ -17,7 +17,8 @@ from bench.render.workloads import Workload
 from services.render import content
 from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Answer, Limits, Source, Task
 from services.render.handlebars import Output, Template
-from services.render.pool import Job, Pool
+from services.render.jobs import Job
+from services.render.pool import Pool
 from services.render.worker import Renderer
 
 MIB = 1024**2

@@ -95,10 +95,10 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True):
-    """Tasks in order. careful: answer each before the next begins, for one of them may kill the worker."""
+    """Tasks in order. one_by_one: answer each before the next one begins, because one of them may kill the worker."""
 
     tasks: list[Task]
-    careful: bool = False
+    one_by_one: bool = False
 
 
 class Missing(NamedTuple):

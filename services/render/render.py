@@ -8,7 +8,7 @@ import msgspec
 from runtime.errors import ClarionError, Code
 from services.render import frames
 from services.render.frames import Answer, Content, Fault, Report, Source
-from services.render.pool import BusyError, Job
+from services.render.jobs import Job, QueueFullError
 from services.render.ports import Sources, Workers
 
 # Of all contents of one answer, bytes; gRPC carries 16 MiB.
@@ -101,7 +101,7 @@ class Renderer:
     async def _run(self, jobs: list[Job], budget: float) -> list[Answer | None]:
         try:
             return await self._workers.run(jobs, budget)
-        except BusyError:
+        except QueueFullError:
             raise overloaded() from None
 
     async def _run_one(self, job: Job, budget: float) -> Answer:

@@ -203,7 +203,7 @@ def _do(renderer: Renderer, work: Work, sink: int) -> None:
         answers.append(answer)
         size += len(answer.content.html) + len(answer.content.text)
         now = time.perf_counter()
-        if work.careful or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
+        if work.one_by_one or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
             _send(sink, Progress(answers, done=False))
             answers, size, flushed = [], 0, now
     _send(sink, Progress(answers, done=True))

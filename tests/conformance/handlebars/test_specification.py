@@ -9,7 +9,8 @@ import pybars
 import pytest
 
 from services.render.frames import EMAIL, OK, Answer, Source
-from services.render.pool import Job, Pool
+from services.render.jobs import Job
+from services.render.pool import Pool
 from tests.conformance.handlebars.conftest import FIGURES
 from tests.conformance.handlebars.specification import FILES, Case, cases
 

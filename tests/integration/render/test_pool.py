@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from services.render.frames import Answer, Source
-from services.render.pool import Job, Pool
+from services.render.jobs import Job
+from services.render.pool import Pool
 from tests.integration.render.conftest import LIMITS, running_pool
 from tests.waiting import eventually
 
@@ -140,7 +141,7 @@ async def test_suspects_have_turns_where_others_never_cease(pool: Pool) -> None:
 
     crowd = [asyncio.create_task(others()) for _ in range(4)]
     try:
-        await eventually(lambda: len(pool._normal) > 200)
+        await eventually(lambda: pool.waiting > 200)
         for _ in range(2):
             assert outcomes(await run(pool, [job(body)], 30)) == ["ok"]
     finally:
@@ -189,7 +190,7 @@ async def test_worker_killed_in_a_batch(pool: Pool, number: signal.Signals) -> N
     variables = b'{"a":[' + b",".join([b"1"] * 100) + b"]}"
 
     async def kill() -> None:
-        await eventually(lambda: not pool._normal)  # the last frame is under way
+        await eventually(lambda: pool.waiting == 0)  # the last frame is under way
         os.kill(pid, number)
 
     answers, _ = await asyncio.gather(run(pool, [job(work, variables, "steady") for _ in range(100)]), kill())

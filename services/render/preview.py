@@ -8,7 +8,7 @@ from services.render.content import SLOT, Compiled, finish, written
 from services.render.frames import EMAIL, Content, Report
 from services.render.handlebars import Culture
 from services.render.helpers import HELPERS
-from services.render.variables import Walk
+from services.render.variables import VariableUsage
 
 # Gmail shows no more of a mail's HTML than this, bytes.
 GMAIL_CLIPS = 102 * 1024
@@ -29,13 +29,13 @@ def preview(
     is_mjml = compiled.channel == EMAIL and mjml.is_mjml(parts.body)
     if is_mjml and not content.preheader:
         content = content._replace(preheader=mjml.preview(parts.body))
-    walk = Walk(data, HELPERS, culture)
+    usage = VariableUsage(data, HELPERS, culture)
     for name, template in (("subject", compiled.subject), ("preheader", compiled.preheader), ("body", compiled.body)):
         if template is not None:
-            walk.part(name, template)
+            usage.part(name, template)
     if compiled.layout is not None:
-        walk.part("layout", compiled.layout, known=[SLOT])
+        usage.part("layout", compiled.layout, known=[SLOT])
     size = len((content.html or content.text or content.body).encode())
     kind = "mjml" if is_mjml else "html" if compiled.channel == EMAIL else "text"
     clipped = compiled.channel == EMAIL and size > GMAIL_CLIPS
-    return content, Report(kind, size, clipped, walk.missing(), walk.unused(names))
+    return content, Report(kind, size, clipped, usage.missing(), usage.unused(names))

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from services.render.fragment import Place, contained
+from services.render.fragment import FragmentContext, contained
 from services.render.html_syntax import ATTRIBUTES, attribute, is_self_closed
 from services.render.mjml.elements import ENDING
 
@@ -12,7 +12,7 @@ from services.render.mjml.elements import ENDING
 _START = re.compile(
     rf"<!--|<(?P<name>{'|'.join(sorted(ENDING))})(?=[\t\n\f\r />])(?P<attributes>{ATTRIBUTES})(?:>|(?P<cut>))"
 )
-_PLACES = {"mj-raw": Place.ANY, "mj-table": Place.TABLE}
+_PLACES = {"mj-raw": FragmentContext.ANY, "mj-table": FragmentContext.TABLE}
 _STYLE_END = re.compile("</(?=style)", re.IGNORECASE)
 
 
@@ -101,4 +101,4 @@ def _made_fit(name: str, content: str) -> str:
         return content.replace("<", "&lt;")
     if name == "mj-style":
         return _STYLE_END.sub(r"<\\/", content)
-    return contained(content, _PLACES.get(name, Place.TEXT))
+    return contained(content, _PLACES.get(name, FragmentContext.TEXT))

@@ -6,7 +6,7 @@ HTML between elements become <mj-raw>.
 
 import re
 
-from services.render.fragment import Place, contained
+from services.render.fragment import FragmentContext, contained
 from services.render.html_syntax import MARKUP, attributes, is_self_closed
 from services.render.mjml.elements import BARE, ENDING, RANKS, may_stand
 from services.render.mjml.endings import Document
@@ -79,11 +79,11 @@ class _Repair:
         if not text or text.isspace():
             return
         if parent in ENDING:
-            self._out.append(text if self._document.is_place(text) else self._kept(text, Place.TEXT))
+            self._out.append(text if self._document.is_place(text) else self._kept(text, FragmentContext.TEXT))
         elif parent in RANKS:
-            self._out.append(f"<mj-raw>{self._kept(text, Place.ANY)}</mj-raw>")
+            self._out.append(f"<mj-raw>{self._kept(text, FragmentContext.ANY)}</mj-raw>")
 
-    def _kept(self, text: str, place: Place) -> str:
+    def _kept(self, text: str, place: FragmentContext) -> str:
         """Return what stands for a text. What of it stood for something already is part of it."""
         return self._document.place(contained(self._document.restored(text), place))
 

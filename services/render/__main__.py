@@ -22,7 +22,7 @@ _MIB = 1024 * 1024
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.Server:
-    """Put the parts together and start the loops."""
+    """Create the parts of the service, connect them and start the loops."""
     pool = await postgres.connect(settings.postgres_url.reveal(), name="render", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="render")
     process.on_close(pool.close)
@@ -47,7 +47,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
 
 
 def add_services(server: grpc.Server, renderer: Renderer, store: TemplateStore, kept: PostgresParts) -> None:
-    """Put the services' verbs together and behind the server."""
+    """Add the gRPC services to the server."""
     parts = Parts(kept, renderer)
     templates = Templates(store, renderer, parts)
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, RenderServicer(renderer, templates), RENDER_SERVICE)

@@ -1,4 +1,4 @@
-"""What the core needs from outside."""
+"""What rendering needs from outside."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -8,14 +8,14 @@ from services.render.jobs import Job
 
 
 class Workers(Protocol):
-    """Runs jobs where they can do no harm."""
+    """Runs jobs in isolated processes."""
 
     async def run(self, jobs: Sequence[Job], budget: float) -> list[Answer | None]:
-        """Return an answer per job; None where it had no turn in time. Raises QueueFullError."""
+        """Return an answer per job; None for one that had no turn in time. Raises QueueFullError."""
 
 
 class Sources(Protocol):
-    """Knows template versions as they were written."""
+    """Finds template versions as they were written."""
 
     async def find(self, version_ids: Collection[str]) -> Mapping[str, Source]:
-        """Return those that exist. Raises ClarionError where nobody can tell."""
+        """Return those that exist. Raises UNAVAILABLE if that cannot be found out."""

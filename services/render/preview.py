@@ -1,4 +1,4 @@
-"""A version over sample data, with what there is to say about both. Runs in worker processes only."""
+"""A version rendered with sample data, and a report about both. Runs in worker processes only."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from services.render.handlebars import Culture
 from services.render.helpers import HELPERS
 from services.render.variables import VariableUsage
 
-# Gmail shows no more of a mail's HTML than this, bytes.
+# Gmail shows at most so many bytes of a mail's HTML.
 GMAIL_CLIPS = 102 * 1024
 
 
@@ -23,7 +23,7 @@ def preview(
     deadline: float,
     culture: Culture,
 ) -> tuple[Content, Report]:
-    """Return what would be sent and a report. names: of the data, which ought to be used. Raises as content.render."""
+    """Return what would be sent, and a report. names: the variables that should be used. Raises as content.render."""
     parts = written(compiled, data, limit=limit, deadline=deadline, culture=culture)
     content = finish(compiled, parts, limit=limit)
     is_mjml = compiled.channel == EMAIL and mjml.is_mjml(parts.body)

@@ -1,4 +1,4 @@
-"""Template versions as written: from memory, else from PostgreSQL, else from the configuration bucket."""
+"""Reads template versions from memory, from PostgreSQL, or (without PostgreSQL) from the configuration bucket."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from services.render.frames import Source
 
 _CACHE_BYTES = 8 * 1024 * 1024
 _OVERHEAD = 500
-# PostgreSQL is not asked again so soon after it did not answer, seconds.
+# Seconds for which PostgreSQL is not asked again after it failed.
 _PAUSE_S = 1.0
 _STORE_DEADLINE_S = 1.5
 _BUCKET_DEADLINE_S = 2.0
@@ -30,14 +30,14 @@ _decode = msgspec.json.Decoder(Source).decode
 
 
 class VersionStore(Protocol):
-    """The owner's word."""
+    """Reads template versions from PostgreSQL."""
 
     async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
         """Return those that exist. Raises UNAVAILABLE."""
 
 
 class CachedSources:
-    """Versions never change, so what was read once is right for ever."""
+    """Keeps what it read: versions never change."""
 
     def __init__(self, store: VersionStore, connection: Client) -> None:
         self._store = store
@@ -47,7 +47,7 @@ class CachedSources:
         self._pause_until = 0.0
 
     async def find(self, version_ids: Collection[str]) -> Mapping[str, Source]:
-        """Return those of the versions that exist. Raises UNAVAILABLE where neither store can tell."""
+        """Return those of the versions that exist. Raises UNAVAILABLE if neither store has the answer."""
         found: dict[str, Source] = {}
         missing = []
         for version_id in version_ids:
@@ -74,8 +74,10 @@ class CachedSources:
         try:
             return await self._published(version_ids)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-            # Also a key that is not there: only PostgreSQL can say that there is none.
-            raise ClarionError(Code.UNAVAILABLE, "The templates cannot be read now.", retry_after=1) from error
+            # Also for a missing key: only PostgreSQL can tell that a version does not exist.
+            raise ClarionError(
+                Code.UNAVAILABLE, "Templates cannot be read at the moment. Try again in a second.", retry_after=1
+            ) from error
 
     async def _published(self, version_ids: Collection[str]) -> Mapping[str, Source]:
         bucket = await self._jetstream.key_value(BUCKET)

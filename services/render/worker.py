@@ -1,7 +1,7 @@
-"""A worker process: renders what comes in on standard input, answers on standard output.
+"""A worker process: reads tasks from standard input and writes results to standard output.
 
-It runs templates that may be hostile, so it holds no secret, may use little memory and time, and may
-die at any moment. It ends when its standard input does.
+Templates may be hostile, so a worker has no secrets, little memory and little time, and may die at any moment. It ends
+when its standard input ends.
 """
 
 import os
@@ -30,9 +30,9 @@ from services.render.frames import Answer, Content, Limits, Progress, Report, So
 from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
 
-# Compiled versions kept, by what they roughly hold.
+# Memory for compiled versions, roughly.
 _CACHE_BYTES = 16 * 1024 * 1024
-# Answers wait for others at most this long, seconds, and this many characters.
+# Results are sent together if they come within so many seconds and have at most so many characters.
 _FLUSH_S = 0.002
 _FLUSH_CHARACTERS = 256 * 1024
 
@@ -43,7 +43,7 @@ _decode_work = msgspec.msgpack.Decoder(Work).decode
 
 
 class _Cache:
-    """Compiled versions, the least recently used dropped first."""
+    """Compiled versions. Drops the least recently used ones."""
 
     def __init__(self) -> None:
         self._versions: OrderedDict[str, Compiled] = OrderedDict()
@@ -63,11 +63,11 @@ class _Cache:
 
 
 class _DataError(Exception):
-    """The data is no JSON object; the text says so."""
+    """The data is not a JSON object."""
 
 
 class _Exhausted(Exception):
-    """This item used up its time or memory: what waits behind it is judged anew by the service."""
+    """This item used up its time or memory. The service decides what happens to the tasks after it."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.outcome)
@@ -75,7 +75,7 @@ class _Exhausted(Exception):
 
 
 class Renderer:
-    """Answers tasks within limits."""
+    """Runs tasks within limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -84,7 +84,7 @@ class Renderer:
     def answer(self, task: Task) -> Answer:
         """Return the answer. Raises _Exhausted."""
         started = time.perf_counter()
-        # Ends the process where no exception can: inside the converter, a pattern, one long copy.
+        # Ends the process where no exception can be raised: in the converter, in a pattern, in one long copy.
         signal.setitimer(signal.ITIMER_PROF, self._limits.cpu_s * 2)
         try:
             outcome, values, report = self._attempt(task)
@@ -100,7 +100,7 @@ class Renderer:
         except (TemplateFaultError, _DataError) as fault:
             return _failed("template_error", str(fault), started)
         except RecursionError:
-            return _failed("template_error", "the data or the partials are nested too deep", started)
+            return _failed("template_error", "the data or the partials are nested too deeply", started)
         except Exception as error:
             return _failed("template_error", f"cannot be rendered: {type(error).__name__}", started)
         finally:
@@ -125,7 +125,7 @@ class Renderer:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
         if task.kind == frames.PREVIEW:
-            # Only who writes templates needs it.
+            # Needed only while templates are written.
             from services.render.preview import preview
 
             content, report = preview(compiled, data, list(data), limit=limit, deadline=deadline, culture=culture)
@@ -143,7 +143,7 @@ class Renderer:
 
 
 def _difference(task: Task) -> tuple[str, Content, None]:
-    # Only who writes templates needs it.
+    # Needed only while templates are written.
     from services.render import difference
 
     before, after = _object(task.variables, "before"), _object(task.fallback, "after")
@@ -151,7 +151,7 @@ def _difference(task: Task) -> tuple[str, Content, None]:
 
 
 def _culture(compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any]) -> Culture:
-    """Whose dates and numbers: payload comes before variables, as when the template was chosen."""
+    """Return the language and time zone. The payload comes before the variables, as for the choice of the template."""
     wanted = fallback.get("locale") or data.get("locale")
     zone = fallback.get("timezone") or data.get("timezone")
     if wanted is None and zone is None and not compiled.locale:
@@ -182,7 +182,7 @@ def _since(started: float) -> int:
 
 
 def serve(renderer: Renderer, source: int, sink: int) -> None:
-    """Answer work until source ends."""
+    """Run tasks until source ends."""
     _send(sink, Progress([], done=True))
     with os.fdopen(source, "rb") as stream:
         while len(head := stream.read(frames.LENGTH_BYTES)) == frames.LENGTH_BYTES:
@@ -216,19 +216,19 @@ def _send(sink: int, progress: Progress) -> None:
 
 
 def _confine(memory: int) -> None:
-    """Give up what rendering does not need. memory: bytes beyond what the process holds now."""
+    """Drop what rendering does not need. memory: bytes in addition to what the process has now."""
     with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is a large import
         held = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + memory, held + memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides, also when the whole group is told to stop
+        signal.signal(number, signal.SIG_IGN)  # the parent decides, even if the whole process group gets the signal
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
 def main() -> None:
-    """Run: the last argument is the limits, as JSON."""
+    """Run the worker. The last argument is the limits as JSON."""
     limits = msgspec.json.decode(sys.argv[-1], type=Limits)
     _confine(limits.memory)
     serve(Renderer(limits), 0, 1)

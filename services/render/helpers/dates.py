@@ -62,7 +62,7 @@ def _midnight(moment: date) -> datetime:
 
 
 def _zone(options: Options, culture: Culture) -> tzinfo:
-    """Return the zone asked for, else the rendering's, else UTC."""
+    """Return the zone of the option, the rendering's zone, or UTC."""
     from zoneinfo import ZoneInfo
 
     for name in (text_option(options.get("timeZone")), culture.time_zone):

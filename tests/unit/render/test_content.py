@@ -193,8 +193,8 @@ def test_layout_and_partials() -> None:
 @pytest.mark.parametrize(
     ("source", "field", "line", "says"),
     [
-        pytest.param(laid_out(layout="<mjml></mjml>"), "layout", 0, "{{{content}}} once, and holds it 0", id="no-slot"),
-        pytest.param(laid_out(layout=LAYOUT + "{{{content}}}"), "layout", 0, "holds it 2 times", id="two-slots"),
+        pytest.param(laid_out(layout="<mjml></mjml>"), "layout", 0, "exactly once, but contains it 0", id="no-slot"),
+        pytest.param(laid_out(layout=LAYOUT + "{{{content}}}"), "layout", 0, "contains it 2 times", id="two-slots"),
         pytest.param(laid_out(layout="{{content}}"), "layout", 0, "0 times", id="escaped-slot"),
         pytest.param(laid_out(layout=LAYOUT.replace("{{shop}}", "{{#if}}")), "layout", 4, "if", id="layout"),
         pytest.param(laid_out(partials={}), "layout", 4, "footer", id="no-such-partial"),
@@ -206,7 +206,7 @@ def test_layout_and_partials() -> None:
             laid_out(layout=LAYOUT.replace("</mj-column>", "")), "layout", 4, "<mj-column> is", id="in-layout"
         ),
         pytest.param(laid_out(partials={"footer": "\n<b>"}), "partials.footer", 2, "<b> is not", id="in-partial"),
-        pytest.param(Source(SMS, "", "x", layout=LAYOUT), "layout", 0, "only e-mails", id="sms"),
+        pytest.param(Source(SMS, "", "x", layout=LAYOUT), "layout", 0, "for channel EMAIL only", id="sms"),
         pytest.param(Source(EMAIL, "", "x", preheader="a\n{{/b}}"), "preheader", 2, "b", id="preheader"),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runtime.errors import ClarionError, Code
 from services.render.parts import PartStore
-from services.render.templates import MAX_APPLIED, Templates, TemplateVersion
+from services.render.templates import MAX_APPLIED, TemplateLibrary, TemplateVersion
 
 
 @dataclass(slots=True)
@@ -21,10 +21,10 @@ class Applied:
     next_cursor: str = ""
 
 
-class Applying:
+class PartRollout:
     """Creates new versions of the templates that use a part. now: returns seconds."""
 
-    def __init__(self, parts: PartStore, templates: Templates, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, parts: PartStore, templates: TemplateLibrary, now: Callable[[], float] = time.monotonic) -> None:
         self._parts = parts
         self._templates = templates
         self._now = now

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.render import lines, mjml, plaintext, sms, visible
-from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
+from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, TemplateSource
 from services.render.handlebars import (
     Culture,
     Output,
@@ -59,7 +59,7 @@ class Compiled:
         return sum(part.cost for part in parts if part is not None)
 
 
-def compile_source(source: Source) -> Compiled:
+def compile_source(source: TemplateSource) -> Compiled:
     """Compile a version. Raises FaultyTemplateError with all faults."""
     faults: list[Fault] = []
     is_mail = source.channel == EMAIL
@@ -84,7 +84,7 @@ def compile_source(source: Source) -> Compiled:
     return compiled
 
 
-def check(source: Source) -> None:
+def check(source: TemplateSource) -> None:
     """Raise FaultyTemplateError if a version cannot be rendered with any data."""
     faults = _faults_of_layout(source)
     if faults:
@@ -181,7 +181,7 @@ def _markup(body: str, preheader: str) -> str:
     return with_preheader(mjml.to_html(mjml.without_preview(body)), preheader)
 
 
-def _faults_of_layout(source: Source) -> list[Fault]:
+def _faults_of_layout(source: TemplateSource) -> list[Fault]:
     if not source.layout:
         return []
     if source.channel != EMAIL:
@@ -202,7 +202,7 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
     return Fault(where, fault.line, fault.message, fault.column)
 
 
-def _compiled(text: str, source: Source, *, escaping: bool, is_line: bool = False) -> Template:
+def _compiled(text: str, source: TemplateSource, *, escaping: bool, is_line: bool = False) -> Template:
     return compile_template(
         text.removeprefix(_BYTE_ORDER_MARK),
         escaping=escaping,

@@ -51,7 +51,7 @@ class Fault(NamedTuple):
         return f"{self.field}, line {self.line}: {self.message}" if self.line else f"{self.field}: {self.message}"
 
 
-class Source(msgspec.Struct, frozen=True, array_like=True):
+class TemplateSource(msgspec.Struct, frozen=True, array_like=True):
     """A template version as written, with its layout and partials. channel: clarion.common.v1.Channel.
 
     layout: its body; empty: none. partials: bodies by name. locale: empty: none.
@@ -81,12 +81,12 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
     kind: int
     version_id: str
-    source: Source | None
+    source: TemplateSource | None
     variables: bytes = b"{}"
     fallback: bytes = b""
 
 
-class Limits(msgspec.Struct, frozen=True, array_like=True):
+class WorkerLimits(msgspec.Struct, frozen=True, array_like=True):
     """What one item may use: processor seconds, characters of output, and bytes of memory of its worker."""
 
     cpu_s: float
@@ -94,7 +94,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     memory: int
 
 
-class Work(msgspec.Struct, frozen=True, array_like=True):
+class WorkerRequest(msgspec.Struct, frozen=True, array_like=True):
     """Tasks in order. one_by_one: answer each before the next one begins, because one of them may kill the worker."""
 
     tasks: list[Task]
@@ -109,7 +109,7 @@ class Missing(NamedTuple):
     line: int
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True):
+class PreviewReport(msgspec.Struct, frozen=True, array_like=True):
     """The report of a PREVIEW; see clarion.render.v1.PreviewReport."""
 
     format: str = ""
@@ -119,7 +119,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     unused: list[str] = []
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class TaskResult(msgspec.Struct, frozen=True, array_like=True):
     """The result of a task. outcome: OK, NEEDS_SOURCE, or the reason of a failure with its detail.
 
     faults: of the template. report: of a PREVIEW. The result of a DIFF is content.text.
@@ -130,13 +130,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     detail: str = ""
     faults: list[Fault] = []
     duration_us: int = 0
-    report: Report | None = None
+    report: PreviewReport | None = None
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True):
+class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
     """Results of the next tasks, in order. done: no more follow, even if some tasks have no result."""
 
-    answers: list[Answer]
+    answers: list[TaskResult]
     done: bool
 
 

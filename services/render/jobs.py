@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.render import frames
-from services.render.frames import Answer, Source, Task
+from services.render.frames import Task, TaskResult, TemplateSource
 
 
 class QueueFullError(Exception):
@@ -17,12 +17,12 @@ class Batch:
     __slots__ = ("_missing", "_on_complete", "answers", "is_abandoned")
 
     def __init__(self, size: int, on_complete: Callable[[], None]) -> None:
-        self.answers: list[Answer | None] = [None] * size
+        self.answers: list[TaskResult | None] = [None] * size
         self.is_abandoned = False
         self._missing = size
         self._on_complete = on_complete
 
-    def settle(self, index: int, answer: Answer | None) -> None:
+    def settle(self, index: int, answer: TaskResult | None) -> None:
         """Take the answer to one job. None: the job had no turn."""
         self.answers[index] = answer
         self._missing -= 1
@@ -34,7 +34,7 @@ class Batch:
 class Job:
     """One task for a worker. version_id: empty if workers must not remember the template."""
 
-    source: Source
+    source: TemplateSource
     version_id: str = ""
     variables: bytes = b""
     fallback: bytes = b""
@@ -57,7 +57,7 @@ class Job:
         """Whether nobody waits for the answer, or nobody any more."""
         return self._batch is None or self._batch.is_abandoned
 
-    def settle(self, answer: Answer | None) -> None:
+    def settle(self, answer: TaskResult | None) -> None:
         """Give the answer to the caller, once. None: the job had no turn."""
         batch, self._batch = self._batch, None
         if batch is not None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, SMS, Fault, Source
+from services.render.frames import EMAIL, SMS, Fault, TemplateSource
 
 # clarion.render.v1.PartKind, in plain numbers.
 LAYOUT, PARTIAL = 1, 2
@@ -42,14 +42,14 @@ class PartVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafts:
+class UnsavedParts:
     """Bodies for a preview, used in place of the saved ones: the layout's (empty: the saved one), partials by name."""
 
     layout: str = ""
     partials: Mapping[str, str] = field(default_factory=dict)
 
 
-NO_DRAFTS = Drafts()
+NO_UNSAVED_PARTS = UnsavedParts()
 
 
 class PartStore(Protocol):
@@ -73,10 +73,10 @@ class PartStore(Protocol):
         """Return the ids of active template versions that use an older version of this part. Sorted, all > after."""
 
 
-class Checker(Protocol):
+class TemplateChecker(Protocol):
     """Checks templates in a worker."""
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
         """Return the template's faults; none if it can be used."""
 
 
@@ -89,10 +89,10 @@ class Assembled:
     part_ids: list[str]
 
 
-class Parts:
+class PartLibrary:
     """Creates layouts and partials, and finds those that a template uses."""
 
-    def __init__(self, store: PartStore, checker: Checker) -> None:
+    def __init__(self, store: PartStore, checker: TemplateChecker) -> None:
         self._store = store
         self._checker = checker
 
@@ -100,9 +100,9 @@ class Parts:
         """Store a new version within budget seconds. Raises INVALID with the position of each fault."""
         violations(_faults(new))
         is_layout = new.kind == LAYOUT
-        drafts = NO_DRAFTS if is_layout else Drafts(partials={new.name: new.body})
+        drafts = NO_UNSAVED_PARTS if is_layout else UnsavedParts(partials={new.name: new.body})
         assembled = await self.assemble(new.tenant_id, [new.body], "", drafts)
-        source = Source(
+        source = TemplateSource(
             EMAIL if is_layout else SMS,
             "",
             "" if is_layout else new.body,
@@ -115,7 +115,7 @@ class Parts:
         return await self._store.create(new_id(), new)
 
     async def assemble(
-        self, tenant_id: str, texts: Collection[str], layout: str, drafts: Drafts = NO_DRAFTS
+        self, tenant_id: str, texts: Collection[str], layout: str, drafts: UnsavedParts = NO_UNSAVED_PARTS
     ) -> Assembled:
         """Return the layout, the partials that the texts call, and those that the partials call.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from runtime import logs
 from services.render import blame, frames
 from services.render.blame import Death
-from services.render.frames import Answer, Limits, Work
+from services.render.frames import TaskResult, WorkerLimits, WorkerRequest
 from services.render.job_queue import JobQueue
 from services.render.jobs import Batch, Job, QueueFullError
 from services.render.process import WORKER, WorkerDiedError, WorkerProcess
@@ -23,11 +23,11 @@ _SUSPICIOUS = frozenset(("render_timeout", "render_memory", "render_crashed"))
 log = logs.get(__name__)
 
 
-class Pool:
+class WorkerPool:
     """Runs jobs in worker processes. on_restart: called with the reason of each worker's death."""
 
     def __init__(
-        self, limits: Limits, *, workers: int, on_restart: Callable[[str], None], module: str = WORKER
+        self, limits: WorkerLimits, *, workers: int, on_restart: Callable[[str], None], module: str = WORKER
     ) -> None:
         self._limits = limits
         self._count = workers
@@ -48,7 +48,7 @@ class Pool:
         """The number of jobs that no worker has yet."""
         return len(self._queue)
 
-    async def run(self, jobs: Sequence[Job], budget: float) -> list[Answer | None]:
+    async def run(self, jobs: Sequence[Job], budget: float) -> list[TaskResult | None]:
         """Return an answer per job, in order; None for one that had no turn within budget seconds.
 
         A suspect version's jobs may be given up sooner, so that the others need not wait for them.
@@ -120,7 +120,7 @@ class Pool:
 
     async def _exchange(self, worker: WorkerProcess, jobs: list[Job]) -> None:
         """Send one frame and settle its jobs. Raises WorkerDiedError."""
-        worker.send(Work([worker.task(job) for job in jobs], jobs[0].one_by_one))
+        worker.send(WorkerRequest([worker.task(job) for job in jobs], jobs[0].one_by_one))
         unanswered = deque(jobs)
         try:
             is_last = False
@@ -137,7 +137,7 @@ class Pool:
             raise
         self._send_again(unanswered)
 
-    def _settle(self, worker: WorkerProcess, job: Job, answer: Answer) -> None:
+    def _settle(self, worker: WorkerProcess, job: Job, answer: TaskResult) -> None:
         if answer.outcome == frames.NEEDS_SOURCE:
             worker.known.discard(job.version_id)
             self._send_again([job])
@@ -150,7 +150,7 @@ class Pool:
         verdict = blame.judge(unanswered, death)
         if verdict.culprit is not None:
             self._queue.suspect(verdict.culprit.version_id, _now())
-            verdict.culprit.settle(Answer(death.reason, detail=death.detail))
+            verdict.culprit.settle(TaskResult(death.reason, detail=death.detail))
         self._send_again(verdict.again)
 
     def _send_again(self, jobs: Iterable[Job]) -> None:

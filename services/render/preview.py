@@ -5,7 +5,7 @@ from typing import Any
 
 from services.render import mjml
 from services.render.content import SLOT, Compiled, finish, written
-from services.render.frames import EMAIL, Content, Report
+from services.render.frames import EMAIL, Content, PreviewReport
 from services.render.handlebars import Culture
 from services.render.helpers import HELPERS
 from services.render.variables import VariableUsage
@@ -22,7 +22,7 @@ def preview(
     limit: int,
     deadline: float,
     culture: Culture,
-) -> tuple[Content, Report]:
+) -> tuple[Content, PreviewReport]:
     """Return what would be sent, and a report. names: the variables that should be used. Raises as content.render."""
     parts = written(compiled, data, limit=limit, deadline=deadline, culture=culture)
     content = finish(compiled, parts, limit=limit)
@@ -38,4 +38,4 @@ def preview(
     size = len((content.html or content.text or content.body).encode())
     kind = "mjml" if is_mjml else "html" if compiled.channel == EMAIL else "text"
     clipped = compiled.channel == EMAIL and size > GMAIL_CLIPS
-    return content, Report(kind, size, clipped, usage.missing(), usage.unused(names))
+    return content, PreviewReport(kind, size, clipped, usage.missing(), usage.unused(names))

@@ -10,7 +10,7 @@ import msgspec
 
 from services.render import frames
 from services.render.blame import Death
-from services.render.frames import Limits, Progress, Task
+from services.render.frames import Task, WorkerLimits, WorkerReply
 from services.render.jobs import Job
 
 WORKER = "services.render.worker"
@@ -25,7 +25,7 @@ _STARVED_S = 30.0
 _WAITS_FOR_THE_MACHINE = frozenset("RD")
 _BUFFER = 1024 * 1024
 
-_decode = msgspec.msgpack.Decoder(Progress).decode
+_decode = msgspec.msgpack.Decoder(WorkerReply).decode
 
 
 class WorkerDiedError(Exception):
@@ -48,7 +48,7 @@ class WorkerProcess:
         self.known: set[str] = set()
 
     @classmethod
-    async def start(cls, limits: Limits, *, module: str = WORKER) -> "WorkerProcess":
+    async def start(cls, limits: WorkerLimits, *, module: str = WORKER) -> "WorkerProcess":
         """Start a worker and wait until it is ready. Raises WorkerDiedError, OSError.
 
         It gets no environment, so there is no secret that a template could reach.
@@ -79,12 +79,12 @@ class WorkerProcess:
             self.known.add(job.version_id)
         return task
 
-    def send(self, work: frames.Work) -> None:
+    def send(self, work: frames.WorkerRequest) -> None:
         """Send work. receive() finds out if the worker is dead."""
         if self._process.stdin is not None:
             self._process.stdin.write(frames.pack(work))
 
-    async def receive(self) -> Progress:
+    async def receive(self) -> WorkerReply:
         """Return the next message. Raises WorkerDiedError."""
         stream = self._process.stdout
         if stream is None:

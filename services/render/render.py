@@ -7,9 +7,9 @@ import msgspec
 
 from runtime.errors import ClarionError, Code
 from services.render import frames
-from services.render.frames import Answer, Content, Fault, Report, Source
+from services.render.frames import Content, Fault, PreviewReport, TaskResult, TemplateSource
 from services.render.jobs import Job, QueueFullError
-from services.render.ports import Sources, Workers
+from services.render.ports import TemplateSources, Workers
 
 # The contents of one answer together, bytes. gRPC carries 16 MiB.
 MAX_ANSWER = 12 * 1024 * 1024
@@ -19,10 +19,10 @@ ANSWER_FULL = "answer_full"
 # The reason if no worker began with the item in time: nothing is wrong with it.
 NO_TURN = "no_turn"
 # Also if other items of its template used up the time: that is not this item's failure.
-_LATE = Answer(NO_TURN, detail="no worker was free in time; try again in a second")
+_LATE = TaskResult(NO_TURN, detail="no worker was free in time; try again in a second")
 
 # The source of a job that needs no template.
-_NOTHING = Source(frames.SMS, "", "")
+_NOTHING = TemplateSource(frames.SMS, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Rendered:
     detail: str = ""
     duration_us: int = 0
     faults: Sequence[Fault] = ()
-    report: Report | None = None
+    report: PreviewReport | None = None
 
 
-class Renderer:
+class TemplateRenderer:
     """The one renderer for production, preview and test send."""
 
-    def __init__(self, workers: Workers, sources: Sources) -> None:
+    def __init__(self, workers: Workers, sources: TemplateSources) -> None:
         self._workers = workers
         self._sources = sources
 
@@ -77,12 +77,12 @@ class Renderer:
             results[index] = _rendered(sources[item.version_id].channel, answer)
         return _bounded(results)
 
-    async def preview(self, source: Source, variables: bytes, budget: float) -> Rendered:
+    async def preview(self, source: TemplateSource, variables: bytes, budget: float) -> Rendered:
         """Render a template that is not saved, with a report. Raises OVERLOADED."""
         answer = await self._run_one(Job(source, kind=frames.PREVIEW, variables=variables), budget)
         return _rendered(source.channel, answer)
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
         """Return the template's faults; none if it can be used. Raises OVERLOADED."""
         answer = await self._run_one(Job(source, kind=frames.CHECK), budget)
         if answer.outcome == frames.OK:
@@ -98,13 +98,13 @@ class Renderer:
             raise ClarionError(Code.INVALID, f"The versions cannot be compared: {answer.detail or answer.outcome}.")
         return answer.content.text
 
-    async def _run(self, jobs: list[Job], budget: float) -> list[Answer | None]:
+    async def _run(self, jobs: list[Job], budget: float) -> list[TaskResult | None]:
         try:
             return await self._workers.run(jobs, budget)
         except QueueFullError:
             raise overloaded() from None
 
-    async def _run_one(self, job: Job, budget: float) -> Answer:
+    async def _run_one(self, job: Job, budget: float) -> TaskResult:
         (answer,) = await self._run([job], budget)
         if answer is None:
             raise overloaded()
@@ -116,7 +116,7 @@ def overloaded() -> ClarionError:
     return ClarionError(Code.OVERLOADED, "Rendering is overloaded. Try again in a second.", retry_after=1)
 
 
-def _rendered(channel: int, answer: Answer) -> Rendered:
+def _rendered(channel: int, answer: TaskResult) -> Rendered:
     reason = "" if answer.outcome == frames.OK else answer.outcome
     return Rendered(channel, reason, answer.content, answer.detail, answer.duration_us, answer.faults, answer.report)
 

@@ -13,9 +13,9 @@ from runtime.errors import ClarionError, Code
 from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
 from services.render import telemetry
 from services.render.frames import Content
-from services.render.parts import Drafts
-from services.render.render import NO_TURN, Item, Rendered, Renderer, overloaded
-from services.render.templates import NewTemplate, Templates
+from services.render.parts import UnsavedParts
+from services.render.render import NO_TURN, Item, Rendered, TemplateRenderer, overloaded
+from services.render.templates import NewTemplate, TemplateLibrary
 
 RENDER_SERVICE = "clarion.render.v1.RenderService"
 
@@ -36,7 +36,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
     # The callers' batches have at most 4 MiB; a preview contains its template.
     MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 2 * 1024 * 1024}
 
-    def __init__(self, renderer: Renderer, templates: Templates) -> None:
+    def __init__(self, renderer: TemplateRenderer, templates: TemplateLibrary) -> None:
         self._renderer = renderer
         self._templates = templates
 
@@ -68,7 +68,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
             preheader=request.preheader,
             layout=request.layout,
         )
-        source = await self._templates.draft(new, Drafts(request.layout_body, request.partials))
+        source = await self._templates.draft(new, UnsavedParts(request.layout_body, request.partials))
         result = await self._renderer.preview(source, request.variables, budget(context))
         telemetry.count(result)
         if result.reason:

@@ -5,8 +5,8 @@ from typing import ClassVar
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
 from services.domain.pages import page_limit
-from services.render.applying import Applying
-from services.render.parts import NewPart, Parts, PartStore, PartVersion
+from services.render.applying import PartRollout
+from services.render.parts import NewPart, PartLibrary, PartStore, PartVersion
 from services.render.servicer import Context, budget
 from services.render.servicer_templates import fitting, shown
 
@@ -21,7 +21,7 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
     # More than is accepted, so that the answer can name the field that is too long.
     MAX_BYTES: ClassVar = {"CreatePart": 2 * 1024 * 1024}
 
-    def __init__(self, parts: Parts, store: PartStore, applying: Applying) -> None:
+    def __init__(self, parts: PartLibrary, store: PartStore, applying: PartRollout) -> None:
         self._parts = parts
         self._store = store
         self._applying = applying

@@ -13,8 +13,8 @@ from services.domain.pages import page_limit
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget
-from services.render.store import TemplateStore
-from services.render.templates import NewTemplate, Templates, TemplateVersion
+from services.render.store import PostgresTemplates
+from services.render.templates import NewTemplate, TemplateLibrary, TemplateVersion
 
 TEMPLATE_SERVICE = "clarion.render.v1.TemplateService"
 LOCALE_SERVICE = "clarion.render.v1.LocaleService"
@@ -33,7 +33,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     # More than is accepted, so that the answer can name the field that is too long.
     MAX_BYTES: ClassVar = {"CreateTemplate": 2 * 1024 * 1024}
 
-    def __init__(self, verbs: Templates, store: TemplateStore) -> None:
+    def __init__(self, verbs: TemplateLibrary, store: PostgresTemplates) -> None:
         self._templates = verbs
         self._store = store
 
@@ -139,7 +139,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
 class LocaleServicer(locales_pb2_grpc.LocaleServiceServicer):
     """See proto/clarion/render/v1/locales.proto."""
 
-    def __init__(self, store: TemplateStore) -> None:
+    def __init__(self, store: PostgresTemplates) -> None:
         self._store = store
 
     async def GetDefaultLocale(

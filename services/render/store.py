@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
 from services.domain import topology
-from services.render.frames import Source
+from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
 
@@ -21,14 +21,16 @@ _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 _Reader: TypeAlias = "asyncpg.Pool[asyncpg.Record] | _Connection"
 
 
-class TemplateStore:
+class PostgresTemplates:
     """Reads and writes render.templates. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
-    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
+    async def create(
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+    ) -> TemplateVersion:
         """Store an inactive version and publish it."""
         with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
@@ -44,7 +46,7 @@ class TemplateStore:
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
                     return False
-                await self._insert(connection, version_id, new, Source(new.channel, new.subject, new.body), [])
+                await self._insert(connection, version_id, new, TemplateSource(new.channel, new.subject, new.body), [])
                 await self._activate(connection, version_id, active=True)
         await self._outbox.flush()
         return True
@@ -105,7 +107,7 @@ class TemplateStore:
             for row in rows
         ]
 
-    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return the sources of those versions that exist."""
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
@@ -127,7 +129,7 @@ class TemplateStore:
         await self._outbox.flush()
 
     async def _insert(
-        self, connection: _Connection, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]
+        self, connection: _Connection, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
     ) -> TemplateVersion:
         await connection.execute(
             _SQL.insert_template,
@@ -201,7 +203,7 @@ def _version(row: asyncpg.Record, parts: Iterable[PinnedPart]) -> TemplateVersio
     )
 
 
-def sources(rows: Iterable[asyncpg.Record], parts: Iterable[asyncpg.Record]) -> dict[str, Source]:
+def sources(rows: Iterable[asyncpg.Record], parts: Iterable[asyncpg.Record]) -> dict[str, TemplateSource]:
     """Return the sources of these rows by version id, each with its layout and partials."""
     by_id = {part["id"]: part for part in parts}
     return {row["id"]: _source(row, [by_id[part_id] for part_id in row["part_ids"]]) for row in rows}
@@ -212,8 +214,8 @@ def published(rows: Iterable[asyncpg.Record]) -> bytes:
     return msgspec.json.encode([_published(row) for row in rows])
 
 
-def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> Source:
-    return Source(
+def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> TemplateSource:
+    return TemplateSource(
         row["channel"],
         row["subject"],
         row["body"],

@@ -11,8 +11,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import locales
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
-from services.render.parts import NO_DRAFTS, Drafts, Parts
+from services.render.frames import EMAIL, PUSH, SMS, Fault, TemplateSource
+from services.render.parts import NO_UNSAVED_PARTS, PartLibrary, UnsavedParts
 
 CHANNELS = (EMAIL, SMS, PUSH)
 
@@ -96,10 +96,12 @@ class Difference:
     unified: str
 
 
-class Store(Protocol):
+class TemplateStore(Protocol):
     """Stores versions and publishes them."""
 
-    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
+    async def create(
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+    ) -> TemplateVersion:
         """Store an inactive version."""
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
@@ -131,20 +133,20 @@ class Store(Protocol):
         """Return a tenant's default locale; empty: none."""
 
 
-class Workshop(Protocol):
+class TemplateInspector(Protocol):
     """Checks and compares templates in a worker."""
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
         """Return the template's faults; none if it can be used."""
 
     async def diff(self, before: Mapping[str, str], after: Mapping[str, str], budget: float) -> str:
         """Return a unified diff of named texts."""
 
 
-class Templates:
+class TemplateLibrary:
     """Creates, updates, compares and finds template versions."""
 
-    def __init__(self, store: Store, workshop: Workshop, parts: Parts) -> None:
+    def __init__(self, store: TemplateStore, workshop: TemplateInspector, parts: PartLibrary) -> None:
         self._store = store
         self._workshop = workshop
         self._parts = parts
@@ -157,17 +159,19 @@ class Templates:
         violations(await self._workshop.check(source, budget))
         return await self._store.create(new_id(), new, source, part_ids)
 
-    async def draft(self, new: NewTemplate, drafts: Drafts) -> Source:
+    async def draft(self, new: NewTemplate, drafts: UnsavedParts) -> TemplateSource:
         """Return the source of a version that is not saved. Raises INVALID."""
         violations([*content_faults(new), *tenant_faults(new.tenant_id)])
         source, _ = await self.assemble(replace(new, locale=locales.normal(new.locale)), drafts)
         return source
 
-    async def assemble(self, new: NewTemplate, drafts: Drafts = NO_DRAFTS) -> tuple[Source, list[str]]:
+    async def assemble(
+        self, new: NewTemplate, drafts: UnsavedParts = NO_UNSAVED_PARTS
+    ) -> tuple[TemplateSource, list[str]]:
         """Return a version's source with its layout and partials, and their ids. Raises INVALID."""
         texts = (new.subject, new.preheader, new.body)
         made = await self._parts.assemble(new.tenant_id, texts, new.layout, drafts)
-        source = Source(
+        source = TemplateSource(
             new.channel, new.subject, new.body, new.preheader, made.layout, made.partials, locale=new.locale
         )
         if len(msgspec.json.encode(source)) > MAX_SOURCE_BYTES:

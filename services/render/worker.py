@@ -26,7 +26,16 @@ from services.render.content import (
     deadline_after,
     render,
 )
-from services.render.frames import Answer, Content, Limits, Progress, Report, Source, Task, Work
+from services.render.frames import (
+    Content,
+    PreviewReport,
+    Task,
+    TaskResult,
+    TemplateSource,
+    WorkerLimits,
+    WorkerReply,
+    WorkerRequest,
+)
 from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
 
@@ -37,9 +46,9 @@ _FLUSH_S = 0.002
 _FLUSH_CHARACTERS = 256 * 1024
 
 _MAX_DETAIL = 500
-_NO_SOURCE = Source(frames.SMS, "", "")
+_NO_SOURCE = TemplateSource(frames.SMS, "", "")
 
-_decode_work = msgspec.msgpack.Decoder(Work).decode
+_decode_work = msgspec.msgpack.Decoder(WorkerRequest).decode
 
 
 class _Cache:
@@ -69,19 +78,19 @@ class _DataError(Exception):
 class _Exhausted(Exception):
     """This item used up its time or memory. The service decides what happens to the tasks after it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: TaskResult) -> None:
         super().__init__(answer.outcome)
         self.answer = answer
 
 
-class Renderer:
+class TaskRunner:
     """Runs tasks within limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: WorkerLimits) -> None:
         self._limits = limits
         self._cache = _Cache()
 
-    def answer(self, task: Task) -> Answer:
+    def answer(self, task: Task) -> TaskResult:
         """Return the answer. Raises _Exhausted."""
         started = time.perf_counter()
         # Ends the process where no exception can be raised: in the converter, in a pattern, in one long copy.
@@ -105,9 +114,9 @@ class Renderer:
             return _failed("template_error", f"cannot be rendered: {type(error).__name__}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        return Answer(outcome, values, duration_us=_since(started), report=report)
+        return TaskResult(outcome, values, duration_us=_since(started), report=report)
 
-    def _attempt(self, task: Task) -> tuple[str, Content, Report | None]:
+    def _attempt(self, task: Task) -> tuple[str, Content, PreviewReport | None]:
         if task.kind == frames.CHECK:
             check(task.source or _NO_SOURCE)
             return frames.OK, frames.Content(), None
@@ -135,7 +144,7 @@ class Renderer:
     def _compiled(self, task: Task) -> Compiled | None:
         compiled = self._cache.get(task.version_id) if task.version_id else None
         if compiled is None and task.source is not None:
-            source: Source = task.source
+            source: TemplateSource = task.source
             compiled = compile_source(source)
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
@@ -173,25 +182,25 @@ def _object(raw: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _failed(outcome: str, detail: str, started: float, *, faults: Any = ()) -> Answer:
-    return Answer(outcome, detail=detail[:_MAX_DETAIL], faults=list(faults), duration_us=_since(started))
+def _failed(outcome: str, detail: str, started: float, *, faults: Any = ()) -> TaskResult:
+    return TaskResult(outcome, detail=detail[:_MAX_DETAIL], faults=list(faults), duration_us=_since(started))
 
 
 def _since(started: float) -> int:
     return int((time.perf_counter() - started) * 1e6)
 
 
-def serve(renderer: Renderer, source: int, sink: int) -> None:
+def serve(renderer: TaskRunner, source: int, sink: int) -> None:
     """Run tasks until source ends."""
-    _send(sink, Progress([], done=True))
+    _send(sink, WorkerReply([], done=True))
     with os.fdopen(source, "rb") as stream:
         while len(head := stream.read(frames.LENGTH_BYTES)) == frames.LENGTH_BYTES:
             body = stream.read(int.from_bytes(head, "big"))
             _do(renderer, _decode_work(body), sink)
 
 
-def _do(renderer: Renderer, work: Work, sink: int) -> None:
-    answers: list[Answer] = []
+def _do(renderer: TaskRunner, work: WorkerRequest, sink: int) -> None:
+    answers: list[TaskResult] = []
     size = 0
     flushed = time.perf_counter()
     for task in work.tasks:
@@ -204,12 +213,12 @@ def _do(renderer: Renderer, work: Work, sink: int) -> None:
         size += len(answer.content.html) + len(answer.content.text)
         now = time.perf_counter()
         if work.one_by_one or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
-            _send(sink, Progress(answers, done=False))
+            _send(sink, WorkerReply(answers, done=False))
             answers, size, flushed = [], 0, now
-    _send(sink, Progress(answers, done=True))
+    _send(sink, WorkerReply(answers, done=True))
 
 
-def _send(sink: int, progress: Progress) -> None:
+def _send(sink: int, progress: WorkerReply) -> None:
     left = memoryview(frames.pack(progress))
     while left:
         left = left[os.write(sink, left) :]
@@ -229,9 +238,9 @@ def _confine(memory: int) -> None:
 
 def main() -> None:
     """Run the worker. The last argument is the limits as JSON."""
-    limits = msgspec.json.decode(sys.argv[-1], type=Limits)
+    limits = msgspec.json.decode(sys.argv[-1], type=WorkerLimits)
     _confine(limits.memory)
-    serve(Renderer(limits), 0, 1)
+    serve(TaskRunner(limits), 0, 1)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ _CLDR_NAMES = {
 }
 
 
-class Fields(DateTimeFormat):
-    """A moment's fields in a locale: ``pattern % Fields(moment, locale)`` is the text.
+class DateFields(DateTimeFormat):
+    """A moment's fields in a locale: ``pattern % DateFields(moment, locale)`` is the text.
 
     Babel rounds offsets west of Greenwich down to whole hours, knows no ``O`` and writes ``z`` without "GMT".
     """

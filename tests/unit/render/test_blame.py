@@ -3,7 +3,7 @@
 import pytest
 
 from services.render.blame import Death, Verdict, judge
-from services.render.frames import SMS, Source
+from services.render.frames import SMS, TemplateSource
 from services.render.jobs import Job
 
 CRASH = Death("render_crashed", "the worker died of SIGSEGV")
@@ -12,7 +12,7 @@ KILLED = Death("render_crashed", "the worker died of SIGKILL", may_be_external=T
 
 def jobs(count: int) -> list[Job]:
     """Jobs without an answer."""
-    return [Job(Source(SMS, "", "Hi")) for _ in range(count)]
+    return [Job(TemplateSource(SMS, "", "Hi")) for _ in range(count)]
 
 
 @pytest.mark.parametrize("death", [CRASH, KILLED])

@@ -1,11 +1,11 @@
 """The order in which jobs go to the workers."""
 
-from services.render.frames import SMS, Answer, Source
+from services.render.frames import SMS, TaskResult, TemplateSource
 from services.render.job_queue import MAX_FRAME_JOBS, PATIENCE_S, SUSPECT_EVERY_S, JobQueue
 from services.render.jobs import Batch, Job
 from services.render.suspicion import DURATION_S, Suspicion
 
-SOURCE = Source(SMS, "", "Hi {{name}}")
+SOURCE = TemplateSource(SMS, "", "Hi {{name}}")
 NOBODY_KNOWN: set[str] = set()
 
 
@@ -36,7 +36,7 @@ def test_frames_are_taken_in_order_and_bounded() -> None:
 
 def test_a_frame_is_bounded_by_bytes() -> None:
     """A template's source counts only for a worker that does not know the version."""
-    source = Source(SMS, "", "x" * 300_000)
+    source = TemplateSource(SMS, "", "x" * 300_000)
     waiting = [Job(source, version_id="large") for _ in range(4)]
     batch_of(*waiting)
     queue = JobQueue()
@@ -118,10 +118,10 @@ def test_suspect_jobs_are_given_up_after_a_while() -> None:
     queue.add(jobs(1))
     queue.take(NOBODY_KNOWN, PATIENCE_S + 0.1)
     assert len(queue) == 2  # the second has its turn, the third is given up, the fourth is not late yet
-    waiting[0].settle(Answer("ok"))
-    waiting[1].settle(Answer("ok"))
+    waiting[0].settle(TaskResult("ok"))
+    waiting[1].settle(TaskResult("ok"))
     assert not completed
-    waiting[3].settle(Answer("ok"))
+    waiting[3].settle(TaskResult("ok"))
     assert completed == [True]
     assert [answer and answer.outcome for answer in batch.answers] == ["ok", "ok", None, "ok"]
 
@@ -132,10 +132,10 @@ def test_a_job_is_settled_once() -> None:
     batch = Batch(1, lambda: completed.append(True))
     job = Job(SOURCE)
     job.belongs_to(batch, 0)
-    job.settle(Answer("ok"))
-    job.settle(Answer("render_crashed"))
+    job.settle(TaskResult("ok"))
+    job.settle(TaskResult("render_crashed"))
     assert completed == [True]
-    assert batch.answers == [Answer("ok")]
+    assert batch.answers == [TaskResult("ok")]
 
 
 def test_suspicion_ends() -> None:

@@ -1,10 +1,12 @@
 """Patterns that split HTML into tags, comments and text as the standard does (HTML Living Standard, 13.2.5).
 
-For code that changes a document and keeps every other byte of it; the text part uses a parser. All in linear time.
+All in linear time.
 """
 
+import html
 import re
 from collections.abc import Iterator
+from html.entities import html5
 
 _BLANK = r"[\t\n\f\r ]"
 _NAME = r"[^\t\n\f\r />][^\t\n\f\r />=]*+"
@@ -23,9 +25,9 @@ MARKUP = re.compile(
     re.DOTALL,
 )
 _ONE_ATTRIBUTE = re.compile(rf"""({_NAME})(?:{_IS}(?:"([^"]*+)"|'([^']*+)'|({_UNQUOTED})|))?""")
-# HTML's own elements, custom ones, and those with a prefix such as o:p.
-ELEMENT_NAME = r"[a-zA-Z][a-zA-Z0-9_-]*+(?::[a-zA-Z][a-zA-Z0-9_-]*+)?"
-_IS_ELEMENT_NAME = re.compile(ELEMENT_NAME).fullmatch
+# HTML's own elements, custom ones, and those with a prefix such as o:p. An address in angle brackets is none.
+_ELEMENT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*+(?::[a-zA-Z][a-zA-Z0-9_-]*+)?")
+_REFERENCE = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([a-zA-Z][a-zA-Z0-9]*+)(;?)(=?))")
 
 VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
@@ -36,7 +38,7 @@ RAW_TEXT = frozenset(("iframe", "noembed", "noframes", "script", "style", "texta
 
 def is_element(name: str) -> bool:
     """Tell whether a tag's name can be an element's. The one in "Ada <ada@x.example>" cannot, so that is text."""
-    return _IS_ELEMENT_NAME(name) is not None
+    return (name.isalnum() and name.isascii()) or _ELEMENT.fullmatch(name) is not None
 
 
 def attributes(written: str) -> Iterator[tuple[str, str]]:
@@ -46,8 +48,13 @@ def attributes(written: str) -> Iterator[tuple[str, str]]:
 
 
 def attribute(written: str, name: str) -> str | None:
-    """Return an attribute's value as written; None if there is none of that name."""
-    return next((value for found, value in attributes(written) if found == name), None)
+    """Return an attribute's value as a browser reads it; None if there is none of that name."""
+    if not written:
+        return None
+    for found, value in attributes(written):
+        if found == name:
+            return attribute_text(value)
+    return None
 
 
 def is_self_closed(written: str) -> bool:
@@ -55,7 +62,34 @@ def is_self_closed(written: str) -> bool:
     return written.endswith("/") and all(one.end() < len(written) for one in _ONE_ATTRIBUTE.finditer(written))
 
 
+def attribute_text(value: str) -> str:
+    """Return an attribute's value with its character references resolved (13.2.5.73).
+
+    A name without ";" before "=", a letter or a digit is not a reference: ?a=1&copy=2 stays.
+    """
+    return _REFERENCE.sub(_referred, value) if "&" in value else value
+
+
+def unescaped(text: str) -> str:
+    """Return text (not an attribute's value) with its character references resolved."""
+    if "&" not in text:
+        return text
+    try:
+        return html.unescape(text)
+    except ValueError:  # a character's number of thousands of digits
+        return text
+
+
 def end_of_raw_text(markup: str, name: str, position: int) -> int:
     """Return the index of the first end tag of a RAW_TEXT element from position on; -1 if there is none."""
     found = re.compile(rf"</{re.escape(name)}(?=[\t\n\f\r />])", re.IGNORECASE).search(markup, position)
     return -1 if found is None else found.start()
+
+
+def _referred(match: re.Match[str]) -> str:
+    name, end, equals = match[1], match[2], match[3]
+    if name is None:
+        return unescaped(match[0])
+    if end:
+        return html5.get(f"{name};", match[0][: len(match[0]) - len(equals)]) + equals
+    return match[0] if equals else html5.get(name, match[0])

@@ -1,7 +1,8 @@
 """The markers before a list's items, as a browser numbers them (HTML 4.4.5, 4.4.8)."""
 
 import re
-from collections.abc import Mapping
+
+from services.render.html_syntax import attribute
 
 _INTEGER = re.compile(r"[\t\n\f\r ]*+([+-]?\d{1,9})(?!\d)", re.ASCII)
 _UNMARKED = re.compile(r"list-style(?:-type)?\s*+:[^;]{0,100}?\bnone\b", re.IGNORECASE)
@@ -13,14 +14,14 @@ _ROMAN_ENDS = 4000
 
 
 class ListNumbering:
-    """Numbers the items of one list. tag: only an "ol" is numbered. attributes: of its start tag."""
+    """Numbers the items of one list. name: only an "ol" is numbered. attributes: of its start tag."""
 
-    def __init__(self, tag: str, attributes: Mapping[str, str | None]) -> None:
-        start = _integer(attributes.get("start"))
-        self._is_numbered = tag == "ol"
-        self._is_unmarked = _UNMARKED.search(attributes.get("style") or "") is not None
-        self._kind = attributes.get("type") or ""
-        self._step = -1 if "reversed" in attributes else 1
+    def __init__(self, name: str, attributes: str) -> None:
+        start = _integer(attribute(attributes, "start"))
+        self._is_numbered = name == "ol"
+        self._is_unmarked = _UNMARKED.search(attribute(attributes, "style") or "") is not None
+        self._kind = attribute(attributes, "type") or ""
+        self._step = -1 if self._is_numbered and attribute(attributes, "reversed") is not None else 1
         # A reversed list without a start counts down to 1, so its first number is the number of its items.
         self.needs_count = self._is_numbered and self._step < 0 and start is None
         self._next = 1 if start is None else start
@@ -29,16 +30,16 @@ class ListNumbering:
         """Set the first number of a list that needs_count."""
         self._next = number
 
-    def marker(self, attributes: Mapping[str, str | None]) -> str:
+    def marker(self, attributes: str) -> str:
         """Return the marker of the next item. attributes: of its start tag."""
         if self._is_unmarked:
             return ""
         if not self._is_numbered:
             return "- "
-        value = _integer(attributes.get("value"))
+        value = _integer(attribute(attributes, "value"))
         number = self._next if value is None else value
         self._next = number + self._step
-        return f"{_written(number, attributes.get('type') or self._kind)}. "
+        return f"{_written(number, attribute(attributes, 'type') or self._kind)}. "
 
 
 def _integer(written: str | None) -> int | None:
@@ -47,7 +48,6 @@ def _integer(written: str | None) -> int | None:
 
 
 def _written(number: int, kind: str) -> str:
-    """Return a number as letters, as a Roman number or as digits, as the type attribute asks for."""
     if kind in {"a", "A"} and number > 0:
         text = _letters(number)
     elif kind in {"i", "I"} and 0 < number < _ROMAN_ENDS:

@@ -168,14 +168,6 @@ async def test_variables_beyond_memory() -> None:
     assert outcomes(answers) == ["ok", "render_memory", "ok"]
 
 
-async def test_markup_that_multiplies(pool: WorkerPool) -> None:
-    """Unclosed elements are opened again in each paragraph (HTML 13.2.4.3): the parser's tree ends at the limit."""
-    body = "".join(f"<b id={number}><p>" for number in range(12_000))
-    bomb = Job(TemplateSource(1, "s", body), version_id="multiplying")
-    answers = await run(pool, [sms(), bomb, sms()])
-    assert outcomes(answers) == ["ok", "render_memory", "ok"]
-
-
 async def test_output_bomb(pool: WorkerPool) -> None:
     """Output ends at its limit."""
     answers = await run(pool, [sms(), job("{{#each a}}{{#each ../a}}xxxxxxxx{{/each}}{{/each}}", BIG), sms()])

@@ -1,10 +1,37 @@
-"""Tags and attributes as the HTML standard reads them."""
+"""Tags, attributes and character references as the HTML standard reads them."""
 
 import time
 
 import pytest
 
-from services.render.html_syntax import MARKUP, attribute, attributes, is_element, is_self_closed
+from services.render.html_syntax import MARKUP, attribute, attribute_text, attributes, is_element, is_self_closed
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (
+            "https://shop.example/o?id=7&timestamp=1&region=eu&notification=3",
+            "https://shop.example/o?id=7&timestamp=1&region=eu&notification=3",
+        ),
+        ("?a&currency=x&section=1&copy=2&para=3&quote=4", "?a&currency=x&section=1&copy=2&para=3&quote=4"),
+        ("?a=1&amp;copy=2", "?a=1&copy=2"),
+        ("&copy", "©"),
+        ("&copy;=1", "©=1"),
+        ("&copy &reg", "© ®"),
+        ("&copy/&lt?", "©/<?"),
+        ("&copy1 &copyx", "&copy1 &copyx"),
+        ("&notit; &unknown; &hellip", "&notit; &unknown; &hellip"),
+        ("&hellip;&NotEqualTilde;", "…≂̸"),
+        ("&#65=&#x42;&#67x", "A=BCx"),
+        ("&#128;&#0;", "€�"),
+        ("&#" + "1" * 5000 + ";", "&#" + "1" * 5000 + ";"),
+        ("a & b &", "a & b &"),
+    ],
+)
+def test_references_in_attributes(written: str, expected: str) -> None:
+    """13.2.5.73: a name without ";" in front of "=", a letter or a digit stays as it is."""
+    assert attribute_text(written) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,11 +103,14 @@ def test_markup(markup: str, expected: list[str]) -> None:
     assert [found[0] for found in MARKUP.finditer(markup)] == expected
 
 
-@pytest.mark.parametrize("piece", ["<", "<a ", "<a '", '<a x="', "<a x=", "<!--", "<!-", "</", "<a =", "<a / "])
+@pytest.mark.parametrize(
+    "piece", ["<", "<a ", "<a '", '<a x="', "<a x=", "<!--", "<!-", "</", "<a =", "<a / ", "&copy"]
+)
 def test_linear_time(piece: str) -> None:
     """Half a megabyte of anything is read in moments; what is quadratic would take minutes."""
     markup = piece * (500_000 // len(piece))
     started = time.process_time()
     sum(1 for _ in MARKUP.finditer(markup))
     attribute(markup, "none")
+    attribute_text(markup)
     assert time.process_time() - started < 10

@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.render import frames
+from services.render import frames, plaintext
 from services.render.content import compile_source, deadline_after, render
 from services.render.frames import Content, TemplateSource
-from services.render.visible import has_pictures, is_visible
+from services.render.visible import is_visible
 
 INVISIBLE = {
     "nothing": "",
@@ -96,4 +96,4 @@ def test_a_mail_without_a_subject_is_sent() -> None:
 
 def test_pictures_are_found_in_linear_time() -> None:
     """Markup that never ends a tag is no picture, and costs nothing."""
-    assert not has_pictures("<img " * 50_000)
+    assert not plaintext.has_pictures("<img " * 50_000)

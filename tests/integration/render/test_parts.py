@@ -177,7 +177,7 @@ async def test_apply_ends_in_time(
 async def test_parts_are_checked(service: Service) -> None:
     """A part that cannot be used is refused with field and place; so is a template that names none."""
     for kind, name, body, field, says in (
-        (LAYOUT, "a", "<mjml></mjml>", "body", "{{{content}}} once"),
+        (LAYOUT, "a", "<mjml></mjml>", "body", "{{{content}}} exactly once"),
         (LAYOUT, "a", "<mjml>\n{{{content}}}<b></mjml>", "body", "Line 2"),
         (PARTIAL, "a", "x\n{{#if}}", "body", "Line 2, column 1"),
         (PARTIAL, "a", "x{{> nothing}}", "body", "nothing"),

@@ -3,7 +3,7 @@
 from clarion.ingest.v1 import ingest_pb2
 from gateway.clients import Clients
 from runtime import telemetry
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 # Ingest answers after the broker has stored the batch; a client's patience ends about here, seconds.
@@ -12,10 +12,9 @@ MAX_ITEMS = 256
 # Of one call, well below gRPC's bound.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
-# So many are worth a call of their own; fewer wait for the one under way, for all that follows is cheaper together.
-_BESIDE_FROM = 32
-# But no longer than this, seconds: one call that hangs must not hold up all.
-_PATIENCE_S = 0.1
+# An additional call starts for 32 waiting events, or after 0.1 s: fewer wait for the call in progress, which makes all
+# that follows cheaper, but a call that hangs must not block everybody.
+_TIMING = BatchTiming(rest_s=0.015, concurrency=4, extra_from=32, extra_after_s=0.1)
 
 
 class Acceptor:
@@ -27,14 +26,9 @@ class Acceptor:
         self._bytes = 0
         self._batcher: Batcher[ingest_pb2.AcceptItem, ingest_pb2.Accepted] = Batcher(
             self._flush,
-            max_items=MAX_ITEMS,
-            max_waiting=MAX_WAITING,
-            max_bytes=MAX_BATCH_BYTES,
+            BatchLimits(items=MAX_ITEMS, waiting=MAX_WAITING, bytes=MAX_BATCH_BYTES),
+            _TIMING,
             size=ingest_pb2.AcceptItem.ByteSize,
-            concurrency=4,
-            beside_from=_BESIDE_FROM,
-            patience_s=_PATIENCE_S,
-            rest_s=0.015,
         )
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from prometheus_client import Histogram
 
 from runtime import logs
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 MSG_ID = "Nats-Msg-Id"
@@ -35,7 +35,7 @@ _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batc
 # as one of two (0.7, 5 and 10 ms where it was measured): up to this many singles are no dearer, and beyond it the
 # more at a time the better.
 _SINGLES = 8
-_REST_S = 0.02
+_TIMING = BatchTiming(rest_s=0.02, rest_from=_SINGLES + 1)
 _LEAST_WAIT_S = 0.5
 # Between two tries of one batch, seconds: a broker that is back is found soon.
 _LONGEST_DELAY_S = 0.5
@@ -153,12 +153,9 @@ class Publisher:
         self._deadline = deadline
         self._batcher: Batcher[Outgoing, Stored] = Batcher(
             self._flush,
-            max_items=min(max_batch, _MAX_BATCH),
-            max_waiting=max_waiting,
-            max_bytes=_MAX_BATCH_BYTES,
+            BatchLimits(items=min(max_batch, _MAX_BATCH), waiting=max_waiting, bytes=_MAX_BATCH_BYTES),
+            _TIMING,
             size=lambda message: len(message.payload) + 200,
-            rest_s=_REST_S,
-            busy_from=_SINGLES + 1,
         )
 
     async def publish(self, message: Outgoing) -> Stored:

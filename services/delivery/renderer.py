@@ -1,10 +1,12 @@
 """The render service, asked for many deliveries at once."""
 
+import dataclasses
+
 import grpc.aio
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, render_pb2_grpc
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller
 
@@ -24,12 +26,9 @@ class Renderer:
         self._caller = caller
         self._batcher: Batcher[event_pb2.Delivery, render_pb2.RenderResult] = Batcher(
             self._flush,
-            max_items=_MAX_ITEMS,
-            max_waiting=20_000,
-            max_bytes=4 * 1024 * 1024,
+            BatchLimits(items=_MAX_ITEMS, bytes=4 * 1024 * 1024),
+            dataclasses.replace(GROUPED, concurrency=2),
             size=lambda delivery: len(delivery.variables) + len(delivery.payload_extra) + 100,
-            concurrency=2,
-            rest_s=0.015,
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:

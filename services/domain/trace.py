@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from clarion.common.v1 import trace_pb2
 from runtime import nats
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.ids import new_id
 from services.domain import topology
 
@@ -19,11 +19,9 @@ class TraceWriter:
         self._publisher = publisher
         self._batcher: Batcher[trace_pb2.TraceRecord, None] = Batcher(
             self._flush,
-            max_items=max_records,
-            max_waiting=50_000,
-            max_bytes=512 * 1024,
+            BatchLimits(items=max_records, waiting=50_000, bytes=512 * 1024),
+            BatchTiming(interval_s=_PACE_S),
             size=lambda record: record.ByteSize(),
-            pace_s=_PACE_S,
         )
 
     async def write(self, record: trace_pb2.TraceRecord) -> None:

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from runtime import clock, logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.configuration import Watch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
@@ -57,7 +57,7 @@ class Authenticator:
         self._vault = vault
         self._now = now
         self._lookups: Batcher[bytes, str | None] = Batcher(
-            self._look_up, max_items=_MAX_KEYS, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+            self._look_up, BatchLimits(items=_MAX_KEYS, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
 
     async def identify(self, api_key: str) -> Identity:

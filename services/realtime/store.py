@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits
 from runtime.configuration import Outbox
 from runtime.errors import ClarionError, Code
 from runtime.postgres import Queries, answering
@@ -62,9 +62,7 @@ class InboxStore:
         self._pool = pool
         self._batcher: Batcher[Entry, None] = Batcher(
             self._flush,
-            max_items=_MAX_ENTRIES,
-            max_waiting=20_000,
-            max_bytes=_MAX_ENTRY_BYTES,
+            BatchLimits(items=_MAX_ENTRIES, bytes=_MAX_ENTRY_BYTES),
             size=lambda entry: len(entry.title) + len(entry.body) + 200,
         )
 
@@ -120,7 +118,7 @@ class EpochStore:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
         self._pool = pool
         self._outbox = outbox
-        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note, max_items=500, max_waiting=20_000)
+        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note)
 
     async def find(self, users: Sequence[tuple[str, str]]) -> list[Epoch]:
         """Return the epoch of each (tenant_id, recipient), in order. Raises UNAVAILABLE."""

@@ -12,7 +12,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import clock, postgres
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import POSTGRES, PartAway, Parts
@@ -206,11 +206,9 @@ def _batcher(
 ) -> Batcher[T, None]:
     return Batcher(
         flush,
-        max_items=_GROUP,
-        max_waiting=_MAX_WAITING,
-        max_bytes=_GROUP_BYTES,
+        BatchLimits(items=_GROUP, waiting=_MAX_WAITING, bytes=_GROUP_BYTES),
+        GROUPED,
         size=size,
-        rest_s=0.015,
     )
 
 

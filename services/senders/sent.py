@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError
 
 MAX_FOUND = 1000
@@ -60,11 +60,11 @@ class SentLog:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._writer: Batcher[Sent, None] = Batcher(
-            self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+            self._insert, BatchLimits(items=_GROUP, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
         # Most reports come one by one: those that wait are looked up together.
         self._finder: Batcher[tuple[str, str], Sent | None] = Batcher(
-            self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
+            self._find_all, BatchLimits(items=MAX_FOUND, waiting=_MAX_WAITING)
         )
 
     def note(self, sent: Sent) -> None:

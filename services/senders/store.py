@@ -57,9 +57,7 @@ class ProviderStore:
         self._pool = pool
         self._outbox = outbox
         self._box = box
-        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(
-            self._find_all, max_items=500, max_waiting=20_000
-        )
+        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(self._find_all)
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 
@@ -28,7 +28,7 @@ class _Gate:
 async def test_what_waits_makes_the_next_batch() -> None:
     """While a batch is under way, all that comes is collected into one."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     first = batcher.enqueue(0)
     await asyncio.sleep(0)
     rest = [batcher.enqueue(number) for number in (2, 4, 6)]
@@ -40,7 +40,7 @@ async def test_what_waits_makes_the_next_batch() -> None:
 async def test_an_item_s_failure_is_its_own() -> None:
     """A result that is an exception reaches only its submitter."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     good, bad = batcher.enqueue(2), batcher.enqueue(3)
     gate.release()
     assert await good == 20
@@ -56,14 +56,14 @@ async def test_a_pace_makes_larger_batches() -> None:
         batches.append(items)
         return items
 
-    batcher = Batcher(flush, max_items=3, max_waiting=100, pace_s=60)
+    batcher = Batcher(flush, BatchLimits(items=3, waiting=100), BatchTiming(interval_s=60))
     await batcher.enqueue(1)
     waiting = batcher.enqueue(2)
     for _ in range(10):
         await asyncio.sleep(0)
     assert batches == [[1]]
     waiting.cancel()
-    fast: Batcher[int, int] = Batcher(flush, max_items=3, max_waiting=100, pace_s=0.01)
+    fast: Batcher[int, int] = Batcher(flush, BatchLimits(items=3, waiting=100), BatchTiming(interval_s=0.01))
     batches.clear()
     await fast.enqueue(1)
     second = fast.enqueue(2)
@@ -75,7 +75,9 @@ async def test_a_pace_makes_larger_batches() -> None:
 async def test_few_wait_for_the_batch_under_way() -> None:
     """A second batch starts beside the first only when enough items wait for it, and so does a third."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100, concurrency=3, beside_from=3, patience_s=60)
+    batcher = Batcher(
+        gate.flush, BatchLimits(items=100, waiting=100), BatchTiming(concurrency=3, extra_from=3, extra_after_s=60)
+    )
     futures = [batcher.enqueue(0)]
     await asyncio.sleep(0)
     futures += [batcher.enqueue(number) for number in (2, 4)]
@@ -107,7 +109,9 @@ async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
             await hung.wait()
         return items
 
-    batcher = Batcher(flush, max_items=100, max_waiting=100, concurrency=2, beside_from=50, patience_s=0.02)
+    batcher = Batcher(
+        flush, BatchLimits(items=100, waiting=100), BatchTiming(concurrency=2, extra_from=50, extra_after_s=0.02)
+    )
     first = batcher.enqueue(0)
     await seen.acquire()
     assert list(await asyncio.gather(batcher.enqueue(1), batcher.enqueue(2))) == [1, 2]
@@ -121,9 +125,9 @@ async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
 
 
 async def test_bounds() -> None:
-    """A batch holds max_items; beyond max_waiting the submitter is refused."""
+    """A batch holds limits.items; beyond limits.waiting the submitter is refused."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=2, max_waiting=3)
+    batcher = Batcher(gate.flush, BatchLimits(items=2, waiting=3))
     futures = [batcher.enqueue(number) for number in (0, 2, 4)]
     with pytest.raises(ClarionError) as refused:
         batcher.enqueue(6)
@@ -134,9 +138,9 @@ async def test_bounds() -> None:
 
 
 async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
-    """An item larger than max_bytes goes alone."""
+    """An item larger than limits.bytes goes alone."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10, max_bytes=10, size=lambda item: item)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10, bytes=10), size=lambda item: item)
     futures = [batcher.enqueue(number) for number in (4, 4, 4, 40, 2)]
     gate.release(4)
     await asyncio.gather(*futures)
@@ -146,7 +150,7 @@ async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
 async def test_submitting_from_an_answer_is_not_forgotten() -> None:
     """Whoever is answered may submit again at once, when the runner is just about to end."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     gate.release(100)
 
     async def chain() -> int:
@@ -160,7 +164,7 @@ async def test_submitting_from_an_answer_is_not_forgotten() -> None:
 async def test_a_submitter_that_gave_up_is_left_out() -> None:
     """A cancelled item is not flushed."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     first = batcher.enqueue(0)
     await asyncio.sleep(0)
     gone, kept = batcher.enqueue(2), batcher.enqueue(4)

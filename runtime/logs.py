@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from runtime.lean import without
+from runtime.imports import hide_packages
 from runtime.telemetry import current_trace
 
-with without("rich"):  # for tracebacks in colour, where tests have it installed
+with hide_packages("rich"):  # structlog uses it for tracebacks in colour, where it is installed
     import structlog
 
 

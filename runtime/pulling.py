@@ -8,16 +8,14 @@ import functools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from runtime import logs
+from runtime.pull_window import EXPIRES_S, PullRequest, PullWindow
 
-# No service writes a larger message to a stream (TRACE's are up to 512 KiB); one that is comes alone.
-_LARGEST = 1024 * 1024
 # The server's word for a request that ends because the next message would be more than it was allowed.
 _FULL = "Message Size Exceeds MaxBytes"
 # And for one that brought all it was asked for: it says so where bytes were bounded.
@@ -84,23 +82,6 @@ def _ack_part(msg: Msg, index: int) -> str:
     return msg.reply.split(".")[index]
 
 
-@dataclass(slots=True)
-class _Request:
-    """A place for one request to the server: what it still owes us, and until when it means to."""
-
-    inbox: str
-    asked: int = 0
-    messages: int = 0
-    # At most.
-    bytes: int = 0
-    until: float = 0.0
-
-    def settle(self, messages: int, size: int) -> None:
-        """Take off what has come, or will not come any more."""
-        self.messages = max(0, self.messages - messages)
-        self.bytes = max(0, self.bytes - size) if self.messages else 0
-
-
 class Puller:
     """Pulls from one durable consumer as a stream: asks for more while the last is being handled.
 
@@ -109,8 +90,6 @@ class Puller:
     ack_wait, in seconds, is the consumer's own: messages held for longer than a third of it are reported
     as in progress, so they stay here; those of a killed process come again elsewhere after ack_wait.
     """
-
-    EXPIRES_S = 10.0
 
     def __init__(
         self,
@@ -127,37 +106,26 @@ class Puller:
         self._nats = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._name = f"{stream}/{consumer}"
-        self._max_held = max_held
-        self._max_held_bytes = max_held_bytes
         self._ack_wait = ack_wait
-        # By sequence.
+        self._window = PullWindow(
+            [connection.new_inbox() for _ in range(2)],
+            max_held=max_held,
+            max_held_bytes=max_held_bytes,
+            max_aside=max_aside,
+            max_aside_bytes=max_aside_bytes,
+        )
+        # By sequence; those set aside included.
         self._held: dict[int, Held] = {}
-        self._held_bytes = 0
-        # Of those held.
-        self._max_aside = max_aside
-        self._max_aside_bytes = max_aside_bytes
-        self._aside = 0
-        self._aside_bytes = 0
         self._arrived: deque[Held] = deque()
-        # Two: one is asked for while the other is being served.
-        self._requests = [_Request(connection.new_inbox()) for _ in range(2)]
-        # Nothing was asked for, for want of room for its bytes.
-        self._is_short = False
-        # The next message is larger than any request may bring.
-        self._is_alone = False
         self._wake = asyncio.Event()
         self._stopping = False
         self._pause_until = 0.0
-        self._connects = connection.stats["reconnects"]
+        self._reconnects = connection.stats["reconnects"]
 
     @property
     def held(self) -> int:
         """How many messages are in our hands, those set aside included."""
         return len(self._held)
-
-    @property
-    def _places_taken(self) -> int:
-        return len(self._held) - self._aside
 
     async def batches(self) -> AsyncIterator[list[Held]]:
         """Yield what has arrived, as soon as something has, until stop()."""
@@ -168,12 +136,12 @@ class Puller:
                 pending_msgs_limit=-1,
                 pending_bytes_limit=-1,
             )
-            for request in self._requests
+            for request in self._window.requests
         ]
         heartbeat = asyncio.create_task(self._keep_held())
         try:
             while not self._stopping:
-                await self._ask()
+                await self._request_more()
                 if not self._arrived:
                     self._wake.clear()
                     await self._wake.wait()
@@ -203,7 +171,7 @@ class Puller:
         if not self._let_go(message):
             return
         await self._nats.publish(message._msg.reply)  # noqa: SLF001 - Held is this class's own handle
-        if self._stopping or self._is_short or self._places_taken * 2 <= self._max_held:
+        if self._stopping or self._window.has_room:
             self._wake.set()
 
     def release(self, message: Held) -> None:
@@ -213,26 +181,18 @@ class Puller:
 
     def set_aside(self, message: Held) -> bool:
         """Set one aside; Held.set_aside is the way to call it."""
-        size = len(message.data)
-        if (
-            message.is_aside
-            or self._held.get(message.sequence) is not message
-            or self._aside >= self._max_aside
-            or self._aside_bytes + size > self._max_aside_bytes
-        ):
+        if message.is_aside or self._held.get(message.sequence) is not message:
             return message.is_aside
-        message.is_aside = True
-        self._aside += 1
-        self._aside_bytes += size
-        self._wake.set()
-        return True
+        message.is_aside = self._window.set_aside(len(message.data))
+        if message.is_aside:
+            self._wake.set()
+        return message.is_aside
 
     def take_back(self, message: Held) -> None:
         """Take one back; Held.take_back is the way to call it."""
         if message.is_aside:
             message.is_aside = False
-            self._aside -= 1
-            self._aside_bytes -= len(message.data)
+            self._window.take_back(len(message.data))
 
     def _let_go(self, message: Held) -> bool:
         """Tell whether it was in our hands until now: it may have been let go, and be here a second time."""
@@ -240,21 +200,24 @@ class Puller:
             return False
         self.take_back(message)
         del self._held[message.sequence]
-        self._held_bytes -= len(message.data)
+        self._window.let_go(len(message.data))
         return True
 
-    async def _receive(self, request: _Request, msg: Msg) -> None:
+    async def _receive(self, request: PullRequest, msg: Msg) -> None:
         status = msg.headers.get("Status") if msg.headers and not msg.data else None
         if status is not None:  # a request has ended; it says how much of it was left
             headers = msg.headers or {}
-            is_used_up = headers.get("Nats-Pending-Bytes") == "0"  # to the byte: the rest will not come, either
-            left = request.messages if is_used_up else int(headers.get("Nats-Pending-Messages", "0"))
-            request.settle(left, 0)
+            left_bytes = headers.get("Nats-Pending-Bytes")
+            brought = self._window.ended(
+                request,
+                left=int(headers.get("Nats-Pending-Messages", "0")),
+                left_bytes=int(left_bytes) if left_bytes is not None else None,
+            )
             if status not in ("404", "408"):
-                self._note_refusal(status, msg, brought=request.asked - left)
+                self._note_refusal(status, msg, brought=brought)
             self._wake.set()
             return
-        request.settle(1, len(msg.data))
+        self._window.received(request, len(msg.data))
         self._wake.set()
         sequence = int(_ack_part(msg, -4))
         if (known := self._held.get(sequence)) is not None:
@@ -265,13 +228,13 @@ class Puller:
                 return
             self._let_go(known)
         held = self._held[sequence] = Held(msg, self, sequence)
-        self._held_bytes += len(msg.data)
+        self._window.hold(len(msg.data))
         self._arrived.append(held)
 
     def _note_refusal(self, status: str, msg: Msg, *, brought: int) -> None:
         description = msg.headers.get("Description", "") if msg.headers else ""
         if _FULL in description:
-            self._is_alone = not brought
+            self._window.message_was_too_large(brought=brought)
             return
         if _COMPLETE in description:
             return
@@ -279,35 +242,19 @@ class Puller:
         if status != "409" or "Server Shutdown" not in description:
             log.warning("pull_refused", consumer=self._name, status=status, description=description)
 
-    async def _ask(self) -> None:
+    async def _request_more(self) -> None:
         now = time.monotonic()
         reconnects = self._nats.stats["reconnects"]
-        for request in self._requests:
-            if reconnects != self._connects or now > request.until + 2:  # the server forgot what it was asked
-                request.settle(request.messages, 0)
-        self._connects = reconnects
-        owed = sum(request.messages for request in self._requests)
-        room = self._max_held - self._places_taken - owed
-        if room <= 0 or (owed and room * 2 < self._max_held):
-            return
+        self._window.expire(now, reconnected=reconnects != self._reconnects)  # a new server knows of no request
+        self._reconnects = reconnects
         if now < self._pause_until or not self._nats.is_connected:
             return
-        free = next((request for request in self._requests if not request.messages), None)
-        if free is None:
+        if (pull := self._window.next_pull(now)) is None:
             return
-        promised = self._held_bytes - self._aside_bytes + sum(request.bytes for request in self._requests)
-        # Half at a time, so that the other place is not left without.
-        room_bytes = min(self._max_held_bytes // 2, self._max_held_bytes - promised)
-        self._is_short = room_bytes < _LARGEST  # the server would send nothing at all if the next one did not fit
-        if self._is_short:
-            return
-        body = {"batch": room, "max_bytes": room_bytes, "expires": int(self.EXPIRES_S * 1e9)}
-        if self._is_alone:
-            self._is_alone = False
-            room = body["batch"] = 1
-            del body["max_bytes"]
-        free.asked, free.messages, free.bytes, free.until = room, room, room_bytes, now + self.EXPIRES_S
-        await self._nats.publish(self._subject, msgspec.json.encode(body), reply=free.inbox)
+        body = {"batch": pull.messages, "expires": int(EXPIRES_S * 1e9)}
+        if pull.max_bytes is not None:
+            body["max_bytes"] = pull.max_bytes
+        await self._nats.publish(self._subject, msgspec.json.encode(body), reply=pull.inbox)
 
     async def _keep_held(self) -> None:
         """Tell the server what is still being worked on."""

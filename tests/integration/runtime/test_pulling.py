@@ -62,7 +62,7 @@ async def test_what_is_set_aside_makes_room_up_to_a_bound(connection: Client) ->
         await message.ack()
     await asyncio.wait_for(task, 90)
     assert pulled.held == 0
-    assert pulled._aside == pulled._aside_bytes == 0
+    assert pulled._window.aside == pulled._window.aside_bytes == 0
 
 
 async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> None:

@@ -2,7 +2,7 @@
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.clients import Clients
-from runtime import telemetry
+from runtime import telemetry, tracing
 from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
@@ -33,7 +33,7 @@ class Acceptor:
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
         """Return once the event is stored. Raises ClarionError: ingest's own, OVERLOADED, UNAVAILABLE."""
-        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, traceparent=tracing.traceparent())
         size = item.ByteSize()
         if self._bytes + size > self._max_waiting_bytes:
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)

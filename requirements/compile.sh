@@ -9,7 +9,9 @@ lock() { # lock OUTPUT ARGUMENT...
 }
 lock base pyproject.toml "$@"
 lock stack pyproject.toml --extra stack --constraints requirements/base.txt "$@"
-lock dev pyproject.toml --extra stack --extra dev --constraints requirements/stack.txt "$@"
+lock otel pyproject.toml --extra otel --constraints requirements/base.txt "$@"
+lock dev pyproject.toml --extra stack --extra otel --extra dev \
+  --constraints requirements/stack.txt --constraints requirements/otel.txt "$@"
 lock build --group build --constraints requirements/stack.txt "$@"
 lock go --group go "$@"
 lock node --group node "$@"

@@ -11,10 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from runtime import tracing
 from runtime.errors import ClarionError, Code
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+# An item, where its result goes, and the span that it was submitted in.
+_Waiting = tuple[T, "asyncio.Future[R]", object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Batcher(Generic[T, R]):
         self._timing = timing
         self._size = size
         self._not_before = 0.0
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[_Waiting[T, R]] = deque()
         # The tasks that send batches, and when the last batch of each started.
         self._under_way: dict[asyncio.Task[None], float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -90,7 +94,7 @@ class Batcher(Generic[T, R]):
         if len(self._waiting) >= self._limits.waiting:
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, tracing.current()))
         self._maybe_start()
         return future
 
@@ -169,27 +173,29 @@ class Batcher(Generic[T, R]):
         if start > now:
             await asyncio.sleep(start - now)
 
-    async def _run_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
-        items = [item for item, _ in batch]
+    async def _run_one(self, batch: "list[_Waiting[T, R]]") -> None:
+        items = [item for item, _, _ in batch]
         try:
-            results = await self._flush(items)
+            # Not in the span of whoever happened to submit first, whose context this task has.
+            with tracing.batch([span for _, _, span in batch]):
+                results = await self._flush(items)
             if len(results) != len(items):
                 raise RuntimeError(f"flush gave {len(results)} results for {len(items)} items")
         except asyncio.CancelledError:
-            for _, future in batch:
+            for _, future, _ in batch:
                 future.cancel()
             raise
         except Exception as error:
             _reject(batch, error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _), result in zip(batch, results, strict=True):
             _settle(future, result)
 
-    def _take(self) -> list[tuple[T, asyncio.Future[R]]]:
-        batch: list[tuple[T, asyncio.Future[R]]] = []
+    def _take(self) -> "list[_Waiting[T, R]]":
+        batch: list[_Waiting[T, R]] = []
         size = 0
         while self._waiting and len(batch) < self._limits.items:
-            item, future = self._waiting[0]
+            item, future, _ = self._waiting[0]
             if future.done():  # its submitter gave up waiting
                 self._waiting.popleft()
                 continue
@@ -197,8 +203,7 @@ class Batcher(Generic[T, R]):
                 size += self._size(item)
                 if batch and size > self._limits.bytes:
                     break
-            self._waiting.popleft()
-            batch.append((item, future))
+            batch.append(self._waiting.popleft())
         return batch
 
 
@@ -211,8 +216,8 @@ def _settle(future: "asyncio.Future[R]", result: R | BaseException) -> None:
         future.set_result(result)
 
 
-def _reject(batch: "list[tuple[T, asyncio.Future[R]]]", error: Exception) -> None:
-    for _, future in batch:
+def _reject(batch: "list[_Waiting[T, R]]", error: Exception) -> None:
+    for _, future, _ in batch:
         if not future.done():
             future.set_exception(error)
             # Mark it as seen: asyncio complains about the failure of a future that nobody awaits any more.

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from prometheus_client import Histogram
 
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.gate import Gate
 
@@ -37,7 +37,8 @@ _READ_S = 5.0
 _REFLECTION_S = 60.0
 
 _HEALTH, _REFLECTION = "/grpc.health.v1.Health/", "/grpc.reflection."
-_PREFIXES = (_HEALTH, _REFLECTION)
+# Methods of a server, not of a service: no spans are made of them.
+UNTRACED = (_HEALTH, _REFLECTION)
 _TO_STATUS = {
     Code.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
@@ -93,7 +94,7 @@ class Edge(grpc.aio.ServerInterceptor):
             if found is None:  # not remembered: callers invent as many names as they like
                 return None
             handler = self._handlers[method] = self._bounded(method, found)
-        if method.startswith(_PREFIXES):
+        if method.startswith(UNTRACED):
             return handler
         try:
             if (check := self._open_methods.get(method)) is not None:
@@ -187,7 +188,7 @@ async def abort(context: Context, error: ClarionError) -> NoReturn:
 def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
     async def edge(request: Any, context: Context) -> Any:
         started = time.perf_counter()
-        telemetry.bind_trace(metadata_value(context, telemetry.TRACE_METADATA))
+        telemetry.bind_trace(metadata_value(context, telemetry.TRACE_METADATA) or tracing.trace_id())
         try:
             remaining = context.time_remaining()
             budget = None if remaining is None else max(remaining - DEADLINE_MARGIN_S, 0.001)
@@ -207,7 +208,26 @@ def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Cal
         finally:
             telemetry.labelled(_SECONDS, method).observe(time.perf_counter() - started)
 
-    return edge
+    if not tracing.is_on() or method.startswith(UNTRACED):
+        return edge
+
+    async def traced(request: Any, context: Context) -> Any:
+        with tracing.rpc_server(method, context.invocation_metadata()) as span:
+            try:
+                answered = await edge(request, context)
+            except grpc.aio.AbortError:
+                span.status(_status_name(context))
+                raise
+            span.status("OK")
+            return answered
+
+    return traced
+
+
+def _status_name(context: Context) -> str:
+    """Return the name of the status that a call was aborted with, such as "UNAVAILABLE"."""
+    number = context.code()
+    return next((status.name for status in grpc.StatusCode if number in (status, status.value[0])), "UNKNOWN")
 
 
 @asynccontextmanager

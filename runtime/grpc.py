@@ -17,8 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from clarion.common.v1 import error_pb2
-from runtime import telemetry
-from runtime.edge import DEFAULT_MAX_BYTES, KEY_METADATA, TOKEN_METADATA, CheckKey, Edge, metadata_value
+from runtime import telemetry, tracing
+from runtime.edge import DEFAULT_MAX_BYTES, KEY_METADATA, TOKEN_METADATA, UNTRACED, CheckKey, Edge, metadata_value
 from runtime.errors import ClarionError, Code
 
 __all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "Server", "channel", "from_rpc_error", "metadata_value"]
@@ -66,7 +66,35 @@ Res = TypeVar("Res")
 
 def channel(address: str) -> grpc.aio.Channel:
     """Return a channel to the servers of one name, "host:port", or of a list of IPv4 addresses, used in turn."""
-    return grpc.aio.insecure_channel(f"ipv4:{address}" if "," in address else address, options=_CHANNEL_OPTIONS)
+    target = f"ipv4:{address}" if "," in address else address
+    interceptors = [_ClientSpans()] if tracing.is_on() else None
+    return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
+
+
+class _ClientSpans(grpc.aio.UnaryUnaryClientInterceptor):
+    """Makes a span of each call and sends it along. Installed only where spans are asked for."""
+
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        method = client_call_details.method
+        name = method.decode() if isinstance(method, bytes) else method
+        if name.startswith(UNTRACED):
+            return await continuation(client_call_details, request)
+        with tracing.rpc_client(name) as span:
+            metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()), *span.metadata)
+            call = await continuation(
+                grpc.aio.ClientCallDetails(
+                    client_call_details.method,
+                    client_call_details.timeout,
+                    metadata,
+                    client_call_details.credentials,
+                    client_call_details.wait_for_ready,
+                ),
+                request,
+            )
+            span.status((await call.code()).name)
+            return call
 
 
 class Caller:

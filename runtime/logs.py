@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from runtime import tracing
 from runtime.imports import hide_packages
 from runtime.telemetry import current_trace
 
@@ -58,6 +59,8 @@ class _Renderer:
         line.setdefault("service", self._service)
         if trace_id := current_trace():
             line.setdefault("trace_id", trace_id)
+        if tracing.is_on():
+            line.update(tracing.log_fields(line.get("trace_id", "")))
         return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -4,6 +4,7 @@ What the server does in each of these cases was tried; docs/nats.md tells.
 """
 
 import asyncio
+import dataclasses
 import random
 import secrets
 import time
@@ -17,7 +18,7 @@ import nats.errors
 from nats.aio.client import Client
 from prometheus_client import Histogram
 
-from runtime import logs
+from runtime import logs, tracing
 from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
@@ -103,12 +104,17 @@ def _shown(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be stored. msg_id: stored once within the stream's duplicate window; empty: always stored."""
+    """A message to be stored.
+
+    msg_id: stored once within the stream's duplicate window; empty: always stored. span: the span that it is published
+    in; None: the current one.
+    """
 
     subject: str
     payload: bytes
     msg_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    span: tracing.Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +166,27 @@ class Publisher:
 
     async def publish(self, message: Outgoing) -> Stored:
         """Return when the message is stored."""
-        return await self._batcher.enqueue(message)
+        if not tracing.is_on():
+            return await self._batcher.enqueue(message)
+        with _span(message) as span:
+            return await self._batcher.enqueue(_carrying(message, span))
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
         """Return when all are stored; not atomic."""
-        return await self._batcher.submit_all(messages)
+        if not tracing.is_on():
+            return await self._batcher.submit_all(messages)
+        spans = [_span(message) for message in messages]
+        try:
+            return await self._batcher.submit_all(
+                [_carrying(message, span) for message, span in zip(messages, spans, strict=True)]
+            )
+        except Exception as error:
+            for span in spans:
+                span.fail(type(error).__name__)
+            raise
+        finally:
+            for span in spans:
+                span.end()
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
@@ -239,6 +261,15 @@ class Publisher:
         headers[_BATCH_COMMIT] = "1"
         reply = await self._nats.request(last.subject, last.payload, timeout=patience, headers=headers)
         return _decode_ack(reply.data)
+
+
+def _span(message: Outgoing) -> tracing.Span:
+    return tracing.produce(message.subject, message.msg_id, len(message.payload), message.span)
+
+
+def _carrying(message: Outgoing, span: tracing.Span) -> Outgoing:
+    """Return the message with the headers that make its consumer's span a child of this one."""
+    return dataclasses.replace(message, headers={**message.headers, **span.headers}) if span.headers else message
 
 
 def _headers(message: Outgoing) -> dict[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from runtime import logs
+from runtime import logs, tracing
 from runtime.pull_window import EXPIRES_S, PullRequest, PullWindow
 
 # The server's word for a request that ends because the next message would be more than it was allowed.
@@ -27,7 +27,7 @@ log = logs.get(__name__)
 class Held:
     """A message in our hands: it comes again unless acked, and stays ours while the process lives."""
 
-    __slots__ = ("_msg", "_puller", "is_aside", "sequence", "touched")
+    __slots__ = ("_msg", "_puller", "is_aside", "sequence", "span", "touched")
 
     def __init__(self, msg: Msg, puller: "Puller", sequence: int) -> None:
         self._msg = msg
@@ -37,6 +37,8 @@ class Held:
         self.touched = time.monotonic()
         # It waits, and does not count as in hand; see set_aside.
         self.is_aside = False
+        # Of handling it: from the moment it is handed out until it is acked or released.
+        self.span = tracing.OFF
 
     @property
     def data(self) -> bytes:
@@ -61,10 +63,13 @@ class Held:
     async def ack(self) -> None:
         """Done: never again."""
         await self._puller.acknowledge(self)
+        self.span.end()
 
     def release(self) -> None:
         """Let go without an ack: it comes again, here or elsewhere, after the consumer's ack_wait."""
         self._puller.release(self)
+        self.span.fail("released")
+        self.span.end()
 
     def set_aside(self) -> bool:
         """Keep it, and make its place free for another one: it waits for a part that others do not need.
@@ -89,6 +94,7 @@ class Puller:
     max_aside of them, up to max_aside_bytes, may be set aside (Held.set_aside): they do not count.
     ack_wait, in seconds, is the consumer's own: messages held for longer than a third of it are reported
     as in progress, so they stay here; those of a killed process come again elsewhere after ack_wait.
+    spans: make a span of handling each message (runtime.tracing).
     """
 
     def __init__(
@@ -102,11 +108,13 @@ class Puller:
         max_held_bytes: int = 8 * 1024 * 1024,
         max_aside: int = 0,
         max_aside_bytes: int = 4 * 1024 * 1024,
+        spans: bool = False,
     ) -> None:
         self._nats = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._name = f"{stream}/{consumer}"
         self._ack_wait = ack_wait
+        self._spans = spans
         self._window = PullWindow(
             [connection.new_inbox() for _ in range(2)],
             max_held=max_held,
@@ -148,6 +156,9 @@ class Puller:
                 if self._arrived and not self._stopping:
                     batch = list(self._arrived)
                     self._arrived.clear()
+                    if self._spans and tracing.is_on():
+                        for held in batch:
+                            held.span = tracing.consume(held.subject, held.headers, len(held.data))
                     yield batch
             for subscription in subscriptions:
                 await subscription.unsubscribe()

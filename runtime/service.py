@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 import uvloop
 
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 from runtime.errors import ClarionError
 from runtime.settings import Secret, load_or_exit
 
@@ -21,6 +22,8 @@ from runtime.settings import Secret, load_or_exit
 DRAIN_S = 8.0
 _LOOPS_S = 0.5
 _CLOSE_S = 1.5
+# Of the last one: to export spans that are left.
+_FLUSH_S = 1.0
 
 log = logs.get(__name__)
 
@@ -144,6 +147,8 @@ def run(
 
     async def main() -> int:
         process = Process(name)
+        tracing.start(name, os.environ)
+        process.on_close(functools.partial(tracing.stop, _FLUSH_S))  # the last of all
         telemetry.serve_metrics(settings.metrics_address)
         try:
             server = await wire(settings, process)

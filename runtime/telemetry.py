@@ -23,13 +23,13 @@ _MAX_LENGTH = 128
 M = TypeVar("M", Counter, Histogram)
 
 
-def trace_id_from(headers: Mapping[str, str]) -> str:
-    """Return the caller's trace id: X-Trace-Id as it is, else the trace of a W3C traceparent, else a new one."""
+def trace_id_from(headers: Mapping[str, str], current: str = "") -> str:
+    """Return the trace id: the caller's X-Trace-Id, else that of its W3C traceparent, else current, else a new one."""
     given = _UNSAFE.sub("", headers.get(TRACE_HEADER, ""))[:_MAX_LENGTH]
     if given:
         return given
     match = _TRACEPARENT.match(headers.get("traceparent", ""))
-    return match.group(1) if match else secrets.token_hex(16)
+    return match.group(1) if match else current or secrets.token_hex(16)
 
 
 def bind_trace(trace_id: str) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, parts, pulling, telemetry
+from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister
@@ -112,6 +112,7 @@ class DeliveryWorker:
                 max_held=max_held,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
@@ -141,6 +142,10 @@ class DeliveryWorker:
 
     async def _handle(self, held: pulling.Held) -> None:
         """See one message through; whatever happens, it is acked, put off, or left to come again."""
+        with held.span.current():
+            await self._handle_in_span(held)
+
+    async def _handle_in_span(self, held: pulling.Held) -> None:
         delivery = _read(held)
         try:
             if delivery is None:  # it would come again for ever
@@ -149,6 +154,15 @@ class DeliveryWorker:
                 await held.ack()
                 return
             telemetry.bind_trace(delivery.trace_id)
+            if tracing.is_on():
+                tracing.annotate(
+                    tenant_id=delivery.tenant_id,
+                    event_id=delivery.event_id,
+                    delivery_id=delivery.id,
+                    channel=topology.CHANNELS[delivery.channel],
+                    attempt=delivery.attempt,
+                    trace_id=delivery.trace_id,
+                )
             conclude = await self._attempted(delivery, held)
             await conclude()
             await held.ack()
@@ -323,6 +337,8 @@ class DeliveryWorker:
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
         step = record.attempted
+        if tracing.is_on():
+            tracing.annotate(status=status, reason=step.reason, provider=step.provider)
         log.info(
             "delivery",
             event_id=delivery.event_id,

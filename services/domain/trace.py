@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from clarion.common.v1 import trace_pb2
-from runtime import nats
+from runtime import nats, tracing
 from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.ids import new_id
 from services.domain import topology
@@ -42,5 +42,6 @@ class TraceWriter:
     async def _flush(self, records: list[trace_pb2.TraceRecord]) -> list[None]:
         payload = trace_pb2.TraceBatch(records=records).SerializeToString()
         # Without a message id: published again after a lost answer, its records are the ones the ledger has.
-        await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload))
+        with tracing.detached():  # records of many events: bookkeeping, not a step of any of them
+            await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload))
         return [None] * len(records)

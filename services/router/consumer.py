@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import clock, logs, nats, pulling, telemetry
+from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
@@ -75,6 +75,7 @@ class RouterConsumer:
                 max_held=_MAX_HELD,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for consumer in topology.router_consumers()
         ]
@@ -124,7 +125,8 @@ class RouterConsumer:
 
     async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         try:
-            circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
+            with held.span.current():
+                circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
             plan = self._plan(held, event, circumstances)
         except ClarionError as error:
             if error.code not in _FOR_EVER:
@@ -166,7 +168,7 @@ class RouterConsumer:
         """Return what the broker did not take: all deliveries, or all records, even if it took some of them."""
         ended = self._now()
         records = [_record(one, started, ended) for one in routed]
-        deliveries = [[_outgoing(delivery) for delivery in one.plan.deliveries] for one in routed]
+        deliveries = [[_outgoing(delivery, one.held.span) for delivery in one.plan.deliveries] for one in routed]
         of_deliveries, of_records = await asyncio.gather(
             failure_of(partial(self._deliveries.publish_all, [one for some in deliveries for one in some])),
             failure_of(partial(self._trace.write_all, records)),
@@ -201,6 +203,9 @@ class RouterConsumer:
             held.release()
 
     async def _finish(self, one: _Routed, started: int) -> None:
+        if tracing.is_on():
+            for name, value in (("tenant_id", one.event.tenant_id), ("event_id", one.event.id)):
+                one.held.span.set(f"clarion.{name}", value)
         await one.held.ack()
         self._report(one, started)
 
@@ -232,9 +237,9 @@ def _record(one: _Routed, started: int, ended: int) -> trace_pb2.TraceRecord:
     )
 
 
-def _outgoing(delivery: event_pb2.Delivery) -> nats.Outgoing:
+def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing:
     subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
-    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
+    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id, span=span)
 
 
 async def _read(held: pulling.Held) -> event_pb2.Event | None:

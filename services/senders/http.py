@@ -6,6 +6,7 @@ import ssl
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
+from runtime import tracing
 from runtime.egress import AddressNotAllowed, Guard
 from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
 from services.senders.turns import WAIT_S, Turns
@@ -87,8 +88,11 @@ class HttpClient:
         from runtime.egress import web
 
         try:
-            async with asyncio.timeout(deadline_s):
-                return await self._post(request)
+            with _span(request.url) as span:
+                async with asyncio.timeout(deadline_s):
+                    answer = await self._post(request)
+                span.status(answer.status)
+                return answer
         except TimeoutError as error:
             raise Unanswered("provider_timeout", f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
@@ -141,6 +145,13 @@ class HttpClient:
         }
         # With a proxy there is no connection but to it, wherever the operator has it.
         return aiohttp.TCPConnector(**options) if self._proxy else web.connector(self._guard, **options)
+
+
+def _span(url: str) -> tracing.Span:
+    if not tracing.is_on():
+        return tracing.OFF
+    parts = urllib.parse.urlsplit(url)
+    return tracing.web_client("POST", parts.hostname or "", parts.port)
 
 
 def _proxy_options(url: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 
 import aiosmtplib
 
+from runtime import tracing
 from runtime.egress import Guard
 from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
@@ -36,6 +37,7 @@ class Smtp:
     def __init__(
         self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
+        self._host, self._port = settings.host, settings.port
         self._pool = Pool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
@@ -47,8 +49,9 @@ class Smtp:
             return _BUSY
         progress = Progress()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._send(message, progress)
+            with tracing.web_client("SMTP", self._host, self._port, protocol="smtp"):
+                async with asyncio.timeout(self._deadline_s):
+                    answer = await self._send(message, progress)
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
         finally:

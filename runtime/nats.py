@@ -264,7 +264,7 @@ class Publisher:
 
 
 def _span(message: Outgoing) -> tracing.Span:
-    return tracing.produce(message.subject, message.msg_id, len(message.payload), message.span)
+    return tracing.produce(message.subject, len(message.payload), message.span)
 
 
 def _carrying(message: Outgoing, span: tracing.Span) -> Outgoing:

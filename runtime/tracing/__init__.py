@@ -87,7 +87,10 @@ def is_on() -> bool:
 
 
 def start(service: str, environment: Mapping[str, str]) -> None:
-    """Make spans from now on, if the standard OTEL_* variables ask for them. service: such as "router"."""
+    """Make spans from now on, if the standard OTEL_* variables ask for them. service: such as "router".
+
+    A mistake in them is logged, and the process runs without spans.
+    """
     global _on  # noqa: PLW0603 - one for the process, as the SDK's own
     if not wants_spans(environment):
         return
@@ -95,10 +98,15 @@ def start(service: str, environment: Mapping[str, str]) -> None:
 
     try:
         from runtime.tracing import conventions, setup
+
+        tracer = setup.tracer(service, environment)
     except ImportError as error:
         logs.get(__name__).error("tracing_unavailable", error=str(error), hint="install clarion[otel]")
         return
-    _on = conventions.Conventions(setup.tracer(service, environment))
+    except ValueError as error:
+        logs.get(__name__).error("tracing_unavailable", error=str(error), hint="see docs/observability.md")
+        return
+    _on = conventions.Conventions(tracer)
     logs.get(__name__).info("tracing_started", exporter=setup.exporter_name(environment))
 
 
@@ -130,9 +138,9 @@ def rpc_client(method: str) -> Span:
     return OFF if _on is None else _on.rpc_client(method)
 
 
-def produce(subject: str, message_id: str, size: int, parent: Span | None = None) -> Span:
+def produce(subject: str, size: int, parent: Span | None = None) -> Span:
     """Return the span of a message that is published; OFF where neither parent nor a current span is there."""
-    return OFF if _on is None else _on.produce(subject, message_id, size, parent)
+    return OFF if _on is None else _on.produce(subject, size, parent)
 
 
 def consume(subject: str, headers: Mapping[str, str], size: int) -> Span:

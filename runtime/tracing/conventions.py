@@ -1,7 +1,8 @@
 """Spans by OpenTelemetry's semantic conventions for HTTP, RPC and messaging. Loaded only where spans are asked for.
 
 What stays out on purpose: paths and queries of URLs (they hold ids, addresses and tokens), bodies, headers, addresses
-of peers, texts of errors. The attributes "clarion.…" are ids and words of our own.
+of peers, texts of errors, ids of messages (some are hashes of contents). The attributes "clarion.…" are our own ids and
+words.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Conventions:
         attributes = {"rpc.system.name": "grpc", "rpc.method": name}
         return self._start(name, kind, attributes, context=context)
 
-    def produce(self, subject: str, message_id: str, size: int, parent: Span | None) -> Span:
+    def produce(self, subject: str, size: int, parent: Span | None) -> Span:
         """See runtime.tracing."""
         context = parent.context if isinstance(parent, _Span) else otel_context.get_current()
         if not trace.get_current_span(context).get_span_context().is_valid:
@@ -153,8 +154,6 @@ class Conventions:
             "messaging.destination.name": destination,
             "messaging.message.body.size": size,
         }
-        if message_id:
-            attributes["messaging.message.id"] = message_id
         span = self._start(f"publish {destination}", SpanKind.PRODUCER, attributes, context=context)
         return _Span(span, SpanKind.PRODUCER, "messaging")
 
@@ -204,7 +203,9 @@ class Conventions:
 
     def annotate(self, attributes: Mapping[str, str | int]) -> None:
         """See runtime.tracing."""
-        trace.get_current_span().set_attributes({f"clarion.{name}": value for name, value in attributes.items()})
+        trace.get_current_span().set_attributes(
+            {f"clarion.{name}": value for name, value in attributes.items() if value}
+        )
 
     def trace_id(self) -> str:
         """See runtime.tracing."""

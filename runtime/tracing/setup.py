@@ -1,6 +1,7 @@
 """OpenTelemetry's SDK, set up from its standard variables. Loaded only where they ask for spans."""
 
 import asyncio
+import contextlib
 import threading
 import uuid
 from collections.abc import Mapping
@@ -70,7 +71,8 @@ async def flush(timeout_s: float) -> None:
 
     def work() -> None:
         provider.force_flush(int(timeout_s * 1000))
-        loop.call_soon_threadsafe(done.set)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done.set)
 
     threading.Thread(target=work, name="trace-flush", daemon=True).start()
     try:

@@ -132,7 +132,6 @@ exporters:
     compression: none
     sending_queue: {{enabled: false}}
 service:
-  telemetry: {{metrics: {{level: none}}, logs: {{level: warn}}}}
   pipelines:
     traces: {{receivers: [otlp], exporters: [otlp_http]}}
 """

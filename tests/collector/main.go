@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"go.opentelemetry.io/collector/service/telemetry"
 )
 
 func components() (otelcol.Factories, error) {
@@ -21,7 +22,9 @@ func components() (otelcol.Factories, error) {
 		return otelcol.Factories{}, err
 	}
 	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](otlphttpexporter.NewFactory())
-	return otelcol.Factories{Receivers: receivers, Exporters: exporters}, err
+	// Nothing about itself: no metrics, no spans, no logs but the reason of a failed start.
+	quiet := telemetry.NewFactory(func() component.Config { return &struct{}{} })
+	return otelcol.Factories{Receivers: receivers, Exporters: exporters, Telemetry: quiet}, err
 }
 
 func main() {

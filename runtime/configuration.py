@@ -31,6 +31,8 @@ _COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
 # Between two looks at an outbox, seconds: while NATS or PostgreSQL is away, from and to; and otherwise.
 _AWAY_PAUSE_S = (0.5, 1.0)
+# Before the bucket is read again after a failure, seconds.
+_RESTART_PAUSE_S = (0.15, 0.25)
 _IDLE_S = 5.0
 # How often a process that waits for its copy says so, seconds.
 _SAY_S = 10.0
@@ -198,7 +200,7 @@ class Watch:
                 await self._follow()
             except (TimeoutError, nats.errors.Error, nats.js.errors.Error, OSError) as error:
                 log.warning("config_watch_restarts", error=repr(error))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(random.uniform(*_RESTART_PAUSE_S))  # noqa: S311 - jitter, not a secret
 
     async def _follow(self) -> None:
         stream = f"KV_{BUCKET}"

@@ -17,7 +17,7 @@ from clarion.render.v1 import render_pb2
 from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister
+from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, Result, Verdict
@@ -94,7 +94,7 @@ class DeliveryWorker:
         self._bodies = bodies
         self._trace = TraceWriter(nats.Publisher(connection))
         self._timers = nats.Publisher(connection)
-        self._insister = Insister()
+        self._retry_until_accepted = RetryUntilAccepted()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
@@ -128,7 +128,7 @@ class DeliveryWorker:
         """Take no more, and see to the end what is in hand; what the broker does not take now comes again."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
@@ -307,7 +307,7 @@ class DeliveryWorker:
 
         What is held meanwhile is bounded by max_held: then no more is taken. Raises ClarionError on drain().
         """
-        await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
+        await self._retry_until_accepted(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
     async def _bury(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
         """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""

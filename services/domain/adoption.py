@@ -6,6 +6,7 @@ an hour the old rows and the old keys are removed.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from services.domain.pseudonyms import Pseudonyms
 # and how soon is tried again while PostgreSQL or NATS is away; seconds.
 OVERLAP_S = 3600.0
 _LOOK_S = 60.0
-_AWAY_PAUSE_S = 1.0
+_AWAY_PAUSE_S = (0.75, 1.25)
 
 log = logs.get(__name__)
 
@@ -125,6 +126,6 @@ class Adoption:
                     self._refusal = error
                     raise
                 log.warning("digests_wait", owner=self._owner, error=repr(error))
-                await asyncio.sleep(_AWAY_PAUSE_S)
+                await asyncio.sleep(random.uniform(*_AWAY_PAUSE_S))  # noqa: S311 - jitter, not a secret
             else:
                 return

@@ -14,8 +14,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister, failure_of
 from runtime.parts import Parts
+from runtime.retrying import RetryUntilAccepted, failure_of
 from services.domain import topology
 from services.domain.trace import TraceWriter
 from services.router.catalog import Catalog
@@ -64,7 +64,7 @@ class RouterConsumer:
         self._own = own or Parts()
         self._deliveries = nats.Publisher(connection)
         self._trace = TraceWriter(nats.Publisher(connection))
-        self._insister = Insister()
+        self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
@@ -90,7 +90,7 @@ class RouterConsumer:
         """Take no more; run() ends when what is in hand has been routed, or let go if the broker does not take it."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
 
     async def _consume(self, puller: pulling.Puller) -> None:
@@ -155,7 +155,7 @@ class RouterConsumer:
             if unstored := await self._store(routed, started):
                 # One by one, so that what the broker never takes holds up nothing else.
                 for one in unstored:
-                    self._start(self._insist(one, started))
+                    self._start(self._retry(one, started))
                 return
             for done in routed:
                 await self._finish(done, started)
@@ -181,7 +181,7 @@ class RouterConsumer:
             for one, some, record in zip(routed, deliveries, records, strict=True)
         ]
 
-    async def _insist(self, unstored: _Unstored, started: int) -> None:
+    async def _retry(self, unstored: _Unstored, started: int) -> None:
         """Keep the event in hand until all is stored.
 
         Routed again, it would publish again what is stored, and after the duplicate window that is stored twice.
@@ -193,7 +193,7 @@ class RouterConsumer:
         ]
         try:
             await asyncio.gather(
-                *[self._insister.until_done(work, unstored.failure, event_id=event.id) for work in works]
+                *[self._retry_until_accepted(work, unstored.failure, event_id=event.id) for work in works]
             )
             await self._finish(unstored.routed, started)
         except ClarionError as error:  # we are to end

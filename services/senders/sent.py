@@ -1,8 +1,6 @@
 """Which delivery a provider's message id names: written in groups behind the sends, read when reports arrive."""
 
 import asyncio
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError
+from runtime.retrying import retrying
 
 MAX_FOUND = 1000
 
@@ -25,7 +24,7 @@ _MAX_WAITING = 20_000
 _PACE_S = 0.1
 # While the database is away a group is tried again and again for ten minutes, with growing pauses, in seconds.
 _PATIENCE_S = 600.0
-_LONGEST_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 1.0
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 
@@ -108,17 +107,22 @@ class SentLog:
 
     async def _insert(self, items: list[Sent]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
-        pause, until = 0.1, time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until:
-            try:
-                async with self._pool.acquire(timeout=5.0) as connection:
-                    await connection.execute(_SQL.insert_sent, *columns)
-                return [None] * len(items)
-            except postgres.CONNECTION_ERRORS as error:
-                log.warning("sent_waits", messages=len(items), error=repr(error))
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
-        raise TimeoutError("the database was away for too long")
+
+        async def insert() -> None:
+            async with self._pool.acquire(timeout=5.0) as connection:
+                await connection.execute(_SQL.insert_sent, *columns)
+
+        def tell(failure: BaseException, _: int) -> None:
+            log.warning("sent_waits", messages=len(items), error=repr(failure))
+
+        await retrying(
+            postgres.CONNECTION_ERRORS,
+            first_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            within_s=_PATIENCE_S,
+            before_pause=tell,
+        )(insert)
+        return [None] * len(items)
 
 
 def _count_loss(written: "asyncio.Future[None]") -> None:

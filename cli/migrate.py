@@ -12,7 +12,7 @@ import runtime.nats
 import runtime.postgres
 from cli import configuration
 from runtime.reconcile import Differences
-from runtime.retrying import retrying
+from runtime.retrying import retry
 from runtime.settings import Secret
 from services.domain import topology
 
@@ -80,8 +80,8 @@ async def _locked(url: str) -> AsyncIterator[None]:
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     failures = runtime.postgres.CONNECTION_ERRORS
     try:
-        return await retrying(failures, first_s=0.1, longest_s=0.5, within_s=_WAIT_S)(
-            partial(asyncpg.connect, url, timeout=5)
+        return await retry(
+            partial(asyncpg.connect, url, timeout=5), failures, first_s=0.1, longest_s=0.5, within_s=_WAIT_S
         )
     except failures as error:
         raise OSError(f"PostgreSQL does not answer: {error}") from error

@@ -8,6 +8,7 @@ server's answers, and runs for every message, where tenacity would take 20 to 35
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -24,9 +25,11 @@ from tenacity.stop import StopBaseT
 from runtime import logs
 from runtime.errors import ClarionError
 
-# Of RetryUntilAccepted, seconds; see retrying().
+# Of RetryUntilAccepted, seconds; see retry().
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 1.0
+
+T = TypeVar("T")
 
 Failures = type[BaseException] | tuple[type[BaseException], ...]
 Sleep = Callable[[float], Awaitable[None]]
@@ -34,7 +37,8 @@ Sleep = Callable[[float], Awaitable[None]]
 log = logs.get(__name__)
 
 
-def retrying(
+async def retry(
+    work: Callable[[], Awaitable[T]],
     failures: Failures,
     *,
     first_s: float,
@@ -44,8 +48,8 @@ def retrying(
     stop: StopBaseT = stop_never,
     before_pause: Callable[[BaseException, int], None] | None = None,
     sleep: Sleep = asyncio.sleep,
-) -> AsyncRetrying:
-    """Return a function that calls work again while it raises one of failures, and returns its result.
+) -> T:
+    """Call work until it raises none of failures, and return its result.
 
     Pauses grow from first_s to longest_s, doubling, and each is longer by up to first_s at random. It ends after
     within_s seconds, or when stop says so: then the last failure is raised. With neither it ends with the process, so
@@ -58,7 +62,10 @@ def retrying(
         if before_pause is not None and failure is not None:
             before_pause(failure, state.attempt_number)
 
-    return AsyncRetrying(
+    async def attempt() -> T:  # tenacity awaits only what is declared async: a lambda is not
+        return await work()
+
+    caller = AsyncRetrying(
         retry=retry_if_exception_type(failures) & retry_if_not_exception_type(unless),
         wait=wait_exponential(multiplier=first_s, max=longest_s) + wait_random(0, first_s),
         stop=stop if within_s is None else stop_after_delay(within_s),
@@ -66,6 +73,7 @@ def retrying(
         sleep=sleep,
         reraise=True,
     )
+    return await caller(attempt)
 
 
 class RetryUntilAccepted:
@@ -100,14 +108,15 @@ class RetryUntilAccepted:
             if number == 1 and isinstance(error, ClarionError):
                 log.warning("operation_retried", error=error.detail, code=error.code.name, **fields)
 
-        await retrying(
+        await retry(
+            attempt,
             ClarionError,
             first_s=FIRST_PAUSE_S,
             longest_s=LONGEST_PAUSE_S,
             stop=lambda _: self._stopping.is_set(),
             before_pause=tell,
             sleep=self._pause,
-        )(attempt)
+        )
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

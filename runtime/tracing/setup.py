@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ def tracer(service: str, environment: Mapping[str, str]) -> trace.Tracer:
     Raises ImportError: an exporter that is not installed. ValueError: one that is not known.
     """
     global _provider  # noqa: PLW0603 - one for the process, as the SDK's own
+    for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
+        del os.environ[name]  # the SDK would take "" for a value that it does not know
     # Passed attributes win over the environment's: name the service only where the operator has not.
     attributes = {"service.namespace": "clarion", "service.instance.id": str(uuid.uuid4())}
     if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in environment.get(

@@ -8,7 +8,7 @@ from typing import Protocol
 from runtime import logs
 from runtime.errors import ClarionError
 from runtime.ids import new_id
-from runtime.retrying import retrying
+from runtime.retrying import retry
 from services.render.frames import EMAIL, PUSH, SMS
 from services.render.templates import GLOBAL_KINDS, NewTemplate
 
@@ -56,7 +56,11 @@ def _tell(failure: BaseException, _: int) -> None:
 async def ensure(store: FirstVersions) -> None:
     """Create those whose kind has no version at all; goes on trying while the database is away."""
     for new in templates():
-        if await retrying(ClarionError, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S, before_pause=_tell)(
-            partial(store.create_first, new_id(), new)
+        if await retry(
+            partial(store.create_first, new_id(), new),
+            ClarionError,
+            first_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            before_pause=_tell,
         ):
             log.info("platform_template_created", event_type=new.event_type, channel=new.channel)

@@ -13,7 +13,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError
-from runtime.retrying import retrying
+from runtime.retrying import retry
 
 MAX_FOUND = 1000
 
@@ -115,13 +115,14 @@ class SentLog:
         def tell(failure: BaseException, _: int) -> None:
             log.warning("sent_waits", messages=len(items), error=repr(failure))
 
-        await retrying(
+        await retry(
+            insert,
             postgres.CONNECTION_ERRORS,
             first_s=_FIRST_PAUSE_S,
             longest_s=_LONGEST_PAUSE_S,
             within_s=_PATIENCE_S,
             before_pause=tell,
-        )(insert)
+        )
         return [None] * len(items)
 
 

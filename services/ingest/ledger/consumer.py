@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres, pulling
-from runtime.retrying import retrying
+from runtime.retrying import retry
 from services.domain import topology
 from services.domain.erasures import Erasures
 from services.ingest.ledger.record import group
@@ -132,13 +132,14 @@ class LedgerConsumer:
             log.warning("ledger_waits", error=repr(failure), items=len(items))
 
         try:
-            await retrying(
+            await retry(
+                lambda: self._store.write(group(items, self._erasures)),
                 (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError),
                 unless=_UNWRITABLE,
                 first_s=_FIRST_PAUSE_S,
                 longest_s=_LONGEST_PAUSE_S,
                 before_pause=tell,
-            )(lambda: self._store.write(group(items, self._erasures)))
+            )
         except _UNWRITABLE as error:
             break_at = len(items) // 2
             if not break_at:

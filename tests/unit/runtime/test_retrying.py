@@ -8,7 +8,7 @@ import tenacity
 
 from runtime import retrying as module
 from runtime.errors import ClarionError, Code
-from runtime.retrying import RetryUntilAccepted, failure_of, retrying
+from runtime.retrying import RetryUntilAccepted, failure_of, retry
 
 AWAY = ClarionError(Code.UNAVAILABLE, "away")
 
@@ -55,14 +55,15 @@ async def test_pauses_double_up_to_the_longest_each_with_jitter(clock: FakeClock
     """Longer by up to the first pause, at random, also at the longest: those that failed together come apart."""
     seen: list[tuple[str, int]] = []
     work = Work(8)
-    caller = retrying(
+    done = await retry(
+        work,
         ClarionError,
         first_s=0.1,
         longest_s=0.4,
         before_pause=lambda failure, number: seen.append((str(failure), number)),
         sleep=clock.sleep,
     )
-    assert await caller(work) == 9
+    assert done == 9
     for pause, least in zip(clock.pauses, [0.1, 0.2, *[0.4] * 6], strict=True):
         assert least <= pause <= least + 0.1
     assert len(set(clock.pauses[2:])) > 1
@@ -73,7 +74,7 @@ async def test_it_ends_in_time_with_the_last_failure(clock: FakeClock) -> None:
     """Past within_s no pause is made, and the failure is raised as it is."""
     work = Work(1000)
     with pytest.raises(ClarionError, match="away"):
-        await retrying(ClarionError, first_s=1, longest_s=1, within_s=10, sleep=clock.sleep)(work)
+        await retry(work, ClarionError, first_s=1, longest_s=1, within_s=10, sleep=clock.sleep)
     assert 10 <= clock.now <= 12
     assert work.attempts == len(clock.pauses) + 1
 
@@ -83,8 +84,16 @@ async def test_other_failures_are_raised_at_once(clock: FakeClock, error: Except
     """One that is not named, and one that is excepted."""
     work = Work(5, error)
     with pytest.raises(type(error)):
-        await retrying(OSError, unless=FileNotFoundError, first_s=1, longest_s=1, sleep=clock.sleep)(work)
+        await retry(work, OSError, unless=FileNotFoundError, first_s=1, longest_s=1, sleep=clock.sleep)
     assert work.attempts == 1
+
+
+async def test_work_may_be_any_function_that_returns_something_to_await(clock: FakeClock) -> None:
+    """A lambda, too: it is awaited, not taken for done."""
+    work = Work(1)
+    assert (
+        await retry(lambda: asyncio.ensure_future(work()), ClarionError, first_s=1, longest_s=1, sleep=clock.sleep) == 2
+    )
 
 
 @pytest.fixture
@@ -108,10 +117,10 @@ async def test_until_it_is_accepted(monkeypatch: pytest.MonkeyPatch, failures: i
 @pytest.mark.parametrize("failures", [1, 2])
 async def test_stop_ends_a_pause(failures: int) -> None:
     """Whoever waits tries once more, at once, and gets the outcome of that."""
-    retry, work = RetryUntilAccepted(), Work(failures)
-    waiting = asyncio.create_task(retry(work))
+    retry_until_accepted, work = RetryUntilAccepted(), Work(failures)
+    waiting = asyncio.create_task(retry_until_accepted(work))
     await work.attempted.wait()
-    retry.stop()
+    retry_until_accepted.stop()
     if failures == 1:
         await waiting
     else:
@@ -124,10 +133,10 @@ async def test_stop_ends_a_pause(failures: int) -> None:
 @pytest.mark.parametrize("known", [AWAY, None], ids=["tried before", "not tried"])
 async def test_after_stop_nothing_waits(known: ClarionError | None) -> None:
     """One attempt, and none of what has failed already."""
-    retry, work = RetryUntilAccepted(), Work(5)
-    retry.stop()
+    retry_until_accepted, work = RetryUntilAccepted(), Work(5)
+    retry_until_accepted.stop()
     with pytest.raises(ClarionError, match="away"):
-        await retry(work, known)
+        await retry_until_accepted(work, known)
     assert work.attempts == (0 if known else 1)
 
 

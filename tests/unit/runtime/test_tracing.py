@@ -4,8 +4,10 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from opentelemetry.trace import SpanKind, StatusCode
 
 from runtime import tracing
@@ -66,6 +68,17 @@ def test_without_the_packages_a_process_says_so_and_goes_on() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert '"event":"tracing_unavailable"' in done.stdout
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_every_service_of_compose_can_export_spans() -> None:
+    """deploy/tracing.yml gives the variables to each service that runs a role, and to no other."""
+    root = Path(__file__).parents[3]
+    given = yaml.safe_load((root / "deploy" / "tracing.yml").read_text(encoding="utf-8"))["services"]
+    services = yaml.safe_load((root / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    roles = {name for name, service in services.items() if "python" in (service.get("command") or ())}
+    assert given.keys() == roles
+    for service in given.values():
+        assert wants_spans({**service["environment"], "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
 
 
 def test_off_is_a_span_that_does_nothing() -> None:

@@ -31,14 +31,14 @@ _END, _NONE_FOUND, _NOT_ALLOWED = "204", "404", "503"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class BucketEntry:
     """A key as the bucket has it. value None: it was deleted, or never there. revision 0: it was never there."""
 
     value: bytes | None
     revision: int = 0
 
 
-class Bucket:
+class ConfigurationBucket:
     """The configuration bucket. Methods raise nats.errors.Error, nats.js.errors.Error or TimeoutError."""
 
     def __init__(self, connection: Client) -> None:
@@ -59,14 +59,14 @@ class Bucket:
             left = [key for key in left if key not in answered]
         return found
 
-    async def newest(self, key: str) -> Stored:
+    async def newest(self, key: str) -> BucketEntry:
         """Return a key as the bucket's leader has it."""
         try:
             message = await self._jetstream.get_msg(STREAM, subject=_SUBJECT + key)
         except nats.js.errors.NotFoundError:
-            return Stored(None)
+            return BucketEntry(None)
         gone = (message.headers or {}).get(_OPERATION) in _GONE
-        return Stored(None if gone else message.data or b"", message.seq or 0)
+        return BucketEntry(None if gone else message.data or b"", message.seq or 0)
 
     async def replace(self, key: str, value: bytes | None, *, revision: int) -> None:
         """Write a key, None deletes it, if its revision is still this one. Raises APIError (WRONG_REVISION) if not."""

@@ -22,10 +22,19 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, Bucket
+from runtime.bucket import BUCKET, ConfigurationBucket
 from runtime.errors import ClarionError, Code
 
-__all__ = ["BUCKET", "Outbox", "Watch", "key_part", "key_text", "lock_outbox", "mark_complete", "marker_key"]
+__all__ = [
+    "BUCKET",
+    "ConfigurationOutbox",
+    "ConfigurationWatch",
+    "key_part",
+    "key_text",
+    "lock_outbox",
+    "mark_complete",
+    "marker_key",
+]
 
 _COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
@@ -59,7 +68,7 @@ def marker_key(owner: str) -> str:
 
 async def mark_complete(connection: Client, owners: Iterable[str]) -> None:
     """Note in the bucket that it holds all that these owners have."""
-    bucket = Bucket(connection)
+    bucket = ConfigurationBucket(connection)
     for owner in owners:
         await bucket.put(marker_key(owner), str(int(time.time())).encode())
 
@@ -69,7 +78,7 @@ async def lock_outbox(connection: Any, schema: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema}.config_outbox")
 
 
-class Outbox:
+class ConfigurationOutbox:
     """The owner's side. Table: <schema>.config_outbox (id bigserial, key text, value bytea null)."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, connection: Client) -> None:
@@ -137,7 +146,7 @@ class Outbox:
             return len(rows) == 100
 
 
-class Watch:
+class ConfigurationWatch:
     """The reader's side: a copy in memory of all keys under the given prefixes ("tenants", "templates")."""
 
     def __init__(
@@ -245,7 +254,7 @@ class Watch:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         gone = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
         value = None if gone else message.data
-        if value == self._values.get(key):  # written once more (Bucket.rewrite), or read again: no change
+        if value == self._values.get(key):  # written once more (ConfigurationBucket.rewrite), or read again: no change
             return
         if value is None:
             self._values.pop(key, None)

@@ -21,9 +21,9 @@ from runtime import telemetry, tracing
 from runtime.edge import DEFAULT_MAX_BYTES, KEY_METADATA, TOKEN_METADATA, UNTRACED, CheckKey, Edge, metadata_value
 from runtime.errors import ClarionError, Code
 
-__all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "Server", "channel", "from_rpc_error", "metadata_value"]
+__all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "GrpcServer", "channel", "from_rpc_error", "metadata_value"]
 
-# Of an answer. What a server takes is bounded for each method: see Server.
+# Of an answer. What a server takes is bounded for each method: see GrpcServer.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # Calls under way in one server; past it OVERLOADED. Of one connection so many that this comes first: at the edge of its
 # own bound a connection resets calls that its caller had counted as within it.
@@ -133,7 +133,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:
     return ClarionError(Code.INTERNAL, f"{error.code().name}: {error.details()}")
 
 
-class Server:
+class GrpcServer:
     """A gRPC server with health, reflection, authentication, bounds and error mapping.
 
     open_methods: full names ("/clarion.ingest.v1.IngestService/TriggerEvent") of methods that take an API key in place

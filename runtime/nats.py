@@ -118,7 +118,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class PublishAck:
     """The server's word that a message is on disk. duplicate: it was there before, at this sequence."""
 
     sequence: int
@@ -145,7 +145,7 @@ class _Refused(Exception):
         self.code = error.err_code
 
 
-class Publisher:
+class StreamPublisher:
     """Stores messages in one stream, several at a time as an atomic batch.
 
     An answer means stored. Failing that within deadline seconds: UNAVAILABLE, and the message may or
@@ -157,21 +157,21 @@ class Publisher:
     ) -> None:
         self._nats = connection
         self._deadline = deadline
-        self._batcher: Batcher[Outgoing, Stored] = Batcher(
+        self._batcher: Batcher[Outgoing, PublishAck] = Batcher(
             self._flush,
             BatchLimits(items=min(max_batch, _MAX_BATCH), waiting=max_waiting, bytes=_MAX_BATCH_BYTES),
             _TIMING,
             size=lambda message: len(message.payload) + 200,
         )
 
-    async def publish(self, message: Outgoing) -> Stored:
+    async def publish(self, message: Outgoing) -> PublishAck:
         """Return when the message is stored."""
         if not tracing.is_on():
             return await self._batcher.enqueue(message)
         with _span(message) as span:
             return await self._batcher.enqueue(_carrying(message, span))
 
-    async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAck]:
         """Return when all are stored; not atomic."""
         if not tracing.is_on():
             return await self._batcher.submit_all(messages)
@@ -192,10 +192,10 @@ class Publisher:
         """Wait until nothing is under way."""
         await self._batcher.drain()
 
-    async def _flush(self, messages: list[Outgoing]) -> list[Stored | BaseException]:
+    async def _flush(self, messages: list[Outgoing]) -> list[PublishAck | BaseException]:
         return await self._store(messages, time.monotonic() + self._deadline)
 
-    async def _store(self, messages: list[Outgoing], deadline: float) -> list[Stored | BaseException]:
+    async def _store(self, messages: list[Outgoing], deadline: float) -> list[PublishAck | BaseException]:
         if len(messages) <= _SINGLES:
             return await asyncio.gather(
                 *[self._retried([message], deadline) for message in messages], return_exceptions=True
@@ -212,9 +212,9 @@ class Publisher:
         except ClarionError as error:
             return [error] * len(messages)
         first_sequence = last.sequence - len(messages) + 1
-        return [Stored(first_sequence + index, duplicate=False) for index in range(len(messages))]
+        return [PublishAck(first_sequence + index, duplicate=False) for index in range(len(messages))]
 
-    async def _retried(self, messages: list[Outgoing], deadline: float) -> Stored:
+    async def _retried(self, messages: list[Outgoing], deadline: float) -> PublishAck:
         """Send until the server answers: the ids make a repeat harmless."""
         delay = 0.05
         started = time.perf_counter()
@@ -224,10 +224,10 @@ class Publisher:
                 if ack.error is None:
                     _SECONDS.observe(time.perf_counter() - started)
                     _MESSAGES.observe(len(messages))
-                    return Stored(ack.seq, ack.duplicate)
+                    return PublishAck(ack.seq, ack.duplicate)
                 if ack.error.err_code != _BATCH_INCOMPLETE:
                     if len(messages) == 1 and ack.error.err_code == _DUPLICATE_IN_BATCH:
-                        return Stored(0, duplicate=True)
+                        return PublishAck(0, duplicate=True)
                     if ack.error.err_code in _OVERLOAD:
                         publish_failures(self._nats).set()
                     refused = _Refused(ack.error)

@@ -74,7 +74,7 @@ class Aside(Protocol):
         """Count as in hand again."""
 
 
-class Parts:
+class OwnParts:
     """Which parts are away, and the work that waits for them: one object for a process."""
 
     def __init__(self) -> None:

@@ -79,8 +79,8 @@ async def _leave(_: object) -> None:
     """Do nothing to a connection that comes back to the pool."""
 
 
-class Patient:
-    """A transaction whose statements may each take as long as patiently() was told."""
+class BackgroundTransaction:
+    """A transaction whose statements may each take as long as background_transaction() was told."""
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self._connection = connection
@@ -102,18 +102,22 @@ class Patient:
 
 
 @contextlib.asynccontextmanager
-async def patiently(pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0) -> AsyncIterator[Patient]:
+async def background_transaction(
+    pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0
+) -> AsyncIterator[BackgroundTransaction]:
     """Hold a transaction for what nobody waits for: deadline seconds for each statement, whatever the pool gives them.
 
     The driver's own timeout cannot do it: the server cancels at the pool's. Raises QueryCanceledError past deadline.
     """
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SET LOCAL statement_timeout = {int(deadline * 1000)}")
-        yield Patient(connection, deadline + 5.0)  # the server speaks first, so that what happened is known
+        yield BackgroundTransaction(
+            connection, deadline + 5.0
+        )  # the server speaks first, so that what happened is known
 
 
 @contextlib.contextmanager
-def answering(what: str = "The database") -> Iterator[None]:
+def unavailable_while_down(what: str = "The database") -> Iterator[None]:
     """Make the block raise UNAVAILABLE ("… does not answer.") while PostgreSQL is away."""
     try:
         yield

@@ -20,7 +20,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs, postgres
-from runtime.bucket import WRONG_REVISION, Bucket
+from runtime.bucket import WRONG_REVISION, ConfigurationBucket
 from runtime.configuration import lock_outbox, mark_complete, marker_key
 from runtime.errors import ClarionError
 
@@ -47,15 +47,15 @@ FAILURES = (
 )
 
 
-class Reader(Protocol):
-    """What a Source reads with: runtime.postgres.Patient."""
+class RowReader(Protocol):
+    """What a ConfigurationSource reads with: runtime.postgres.BackgroundTransaction."""
 
     async def fetch(self, query: str, *arguments: object) -> "list[asyncpg.Record]":
         """Return all rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigurationSource:
     """One kind of configuration as its owner's tables have it.
 
     prefix: the first part of its keys, "tenants". keys(reader, after, limit): the next keys after this one (empty:
@@ -65,8 +65,8 @@ class Source:
     """
 
     prefix: str
-    keys: Callable[[Reader, str, int], Awaitable[list[str]]]
-    read: Callable[[Reader, Sequence[str]], Awaitable[dict[str, bytes]]]
+    keys: Callable[[RowReader, str, int], Awaitable[list[str]]]
+    read: Callable[[RowReader, Sequence[str]], Awaitable[dict[str, bytes]]]
     batch: int = 200
     keeps_no_trace: bool = False
 
@@ -107,11 +107,15 @@ class Reconciler:
     """Compares and rebuilds one owner's part of the bucket. schema: the owner's, whose outbox sends its changes."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, schema: str, sources: Sequence[Source]
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        connection: Client,
+        schema: str,
+        sources: Sequence[ConfigurationSource],
     ) -> None:
         self._pool = pool
         self._nats = connection
-        self._bucket = Bucket(connection)
+        self._bucket = ConfigurationBucket(connection)
         self._schema = schema
         self._sources = sources
 
@@ -166,11 +170,11 @@ class Reconciler:
                 await self._bucket.forget_deleted(source.prefix, older_than_s=_EVERY_S)
         return found
 
-    async def _compare_rows(self, source: Source, found: Differences, *, writes: bool) -> None:
+    async def _compare_rows(self, source: ConfigurationSource, found: Differences, *, writes: bool) -> None:
         """Look up each key of the tables in the bucket."""
         after = ""
         while True:
-            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+            async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                 keys = await source.keys(reader, after, source.batch)
                 wanted = await source.read(reader, keys) if keys else {}
             if not keys:
@@ -180,21 +184,21 @@ class Reconciler:
             found.add(await self._settle(source, differ, writes=writes))
             after = keys[-1]
 
-    async def _find_left_over(self, source: Source, found: Differences, *, writes: bool) -> None:
+    async def _find_left_over(self, source: ConfigurationSource, found: Differences, *, writes: bool) -> None:
         """Look up each key of the bucket in the tables."""
         async with contextlib.aclosing(self._bucket.keys(source.prefix)) as pages:
             async for page in pages:
                 for keys in _chunks(page, source.batch):
-                    async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+                    async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                         wanted = await source.read(reader, keys)
                     left_over = [key for key in keys if key not in wanted]
                     found.add(await self._settle(source, left_over, writes=writes))
 
-    async def _settle(self, source: Source, keys: Sequence[str], *, writes: bool) -> Differences:
+    async def _settle(self, source: ConfigurationSource, keys: Sequence[str], *, writes: bool) -> Differences:
         """Look at keys again, so that nothing moves meanwhile, and put right those that still differ."""
         found = Differences()
         for chunk in _chunks(keys, min(_CHUNK, source.batch)):
-            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+            async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                 await lock_outbox(reader, self._schema)
                 wanted = await source.read(reader, chunk)
                 # After the rows were read: what was committed in between shows here, and the outbox brings it.

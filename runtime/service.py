@@ -45,8 +45,8 @@ class ProcessSettings(CommonSettings, frozen=True, kw_only=True):
     grpc_address: str
 
 
-class Server(Protocol):
-    """What a process serves with: runtime.grpc.Server, or an HTTP server of the same life."""
+class ProcessServer(Protocol):
+    """What a process serves with: runtime.grpc.GrpcServer, or an HTTP server of the same life."""
 
     async def set_serving(self, *, serving: bool) -> None:
         """Tell health checks whether calls are welcome."""
@@ -92,7 +92,7 @@ class Process:
             self._failure = error
             self._stop.set()
 
-    async def serve(self, server: Server) -> int:
+    async def serve(self, server: ProcessServer) -> int:
         """Say SERVING, wait for SIGTERM or SIGINT, drain, close. Returns the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -139,7 +139,7 @@ def _spare_the_collector() -> None:
 def run(
     name: str,
     settings_type: type[Any],
-    wire: Callable[[Any, Process], Awaitable[Server]],
+    wire: Callable[[Any, Process], Awaitable[ProcessServer]],
 ) -> None:
     """Run a service: read its settings, wire it, serve until told to stop. Does not return."""
     settings = load_or_exit(settings_type)

@@ -9,7 +9,7 @@ from runtime import logs
 from runtime.egress import hosts
 from runtime.egress.addresses import Address, plain
 from runtime.egress.lookup import Lookup, SystemLookup
-from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, Policy, Ports, port_refused
+from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
 
 # Of one name: a name server may send hundreds, each of which could take its time.
 _MAX_TRIED = 8
@@ -19,10 +19,10 @@ _STAGGER_S = 0.25
 log = logs.get(__name__)
 
 
-class Guard:
+class EgressGuard:
     """Connections of one purpose, such as mail. lookup: how names are resolved; the machine's own resolver."""
 
-    def __init__(self, policy: Policy, ports: Ports, *, lookup: Lookup | None = None) -> None:
+    def __init__(self, policy: EgressPolicy, ports: Ports, *, lookup: Lookup | None = None) -> None:
         self._policy = policy
         self._ports = ports
         self._lookup = lookup or SystemLookup()

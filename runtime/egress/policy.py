@@ -45,7 +45,7 @@ class _Allowed:
         return port in (usual.numbers if self.ports is None else self.ports)
 
 
-class Policy:
+class EgressPolicy:
     """The operator's lists. What is denied is denied, though it be allowed as well.
 
     allow: "10.1.0.0/16:25", "10.1.0.0/16" (on the usual ports), "127.0.0.0/8:*", "127.0.0.0/8:1024-2047",

@@ -8,11 +8,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from runtime.egress.guard import Guard, address_info
+from runtime.egress.guard import EgressGuard, address_info
 from runtime.egress.policy import AddressNotAllowed
 
 
-def connector(guard: Guard, **options: Any) -> aiohttp.TCPConnector:
+def connector(guard: EgressGuard, **options: Any) -> aiohttp.TCPConnector:
     """Return a connector (options: aiohttp's). Requests raise AddressNotAllowed, or what refusal() finds it in."""
 
     def checked_socket(info: Any) -> socket.socket:
@@ -24,7 +24,7 @@ def connector(guard: Guard, **options: Any) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(resolver=_Resolver(guard), socket_factory=checked_socket, **options)
 
 
-def check_url(guard: Guard, url: str) -> None:
+def check_url(guard: EgressGuard, url: str) -> None:
     """Raise AddressNotAllowed where a URL cannot be called, as far as that can be told without a lookup."""
     try:
         parts = URL(url)
@@ -47,7 +47,7 @@ def refusal(error: BaseException) -> AddressNotAllowed | None:
 
 
 class _Resolver(AbstractResolver):
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard
 
     async def resolve(

@@ -83,7 +83,7 @@ class DeliveryWorker:
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         refuse: Callable[[event_pb2.Delivery], str] | None = None,
-        own: parts.Parts | None = None,
+        own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
@@ -92,13 +92,13 @@ class DeliveryWorker:
         self._renderer = renderer
         self._states = states
         self._bodies = bodies
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._timers = nats.Publisher(connection)
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._timers = nats.StreamPublisher(connection)
         self._retry_until_accepted = RetryUntilAccepted()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
-        self._own = own or parts.Parts()
+        self._own = own or parts.OwnParts()
         self._needs = (*needs, parts.RENDER)
         self._may_defer = may_defer
         self._slots = Slots(slot_limit)

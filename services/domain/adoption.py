@@ -17,7 +17,7 @@ from nats.aio.client import Client
 
 from runtime import logs
 from runtime.bucket import BUCKET, STREAM
-from runtime.configuration import Outbox, Watch
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.errors import ClarionError, Code
 from runtime.reconcile import FAILURES, Reconciler
 from services.domain import pseudonyms
@@ -52,7 +52,7 @@ class Adoption:
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         connection: Client,
-        outbox: Outbox,
+        outbox: ConfigurationOutbox,
         reconciler: Reconciler,
         keyed: Pseudonyms,
         *,
@@ -77,7 +77,7 @@ class Adoption:
             await self._until_done(self._copy)
         await self._until_done(self.remove)
 
-    async def ready(self, watch: Watch) -> None:
+    async def ready(self, watch: ConfigurationWatch) -> None:
         """Return when the digests are known and made by this key. Raises INVALID: they were made by another one."""
         waiting = asyncio.create_task(pseudonyms.recognise(watch, self._keyed, self._owner))
         try:

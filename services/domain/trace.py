@@ -15,7 +15,7 @@ _PACE_S = 0.03
 class TraceWriter:
     """Writes the records of one process. One message carries up to max_records of them."""
 
-    def __init__(self, publisher: nats.Publisher, *, max_records: int = 500) -> None:
+    def __init__(self, publisher: nats.StreamPublisher, *, max_records: int = 500) -> None:
         self._publisher = publisher
         self._batcher: Batcher[trace_pb2.TraceRecord, None] = Batcher(
             self._flush,

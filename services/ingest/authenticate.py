@@ -7,7 +7,7 @@ import msgspec
 
 from runtime import clock, logs, postgres
 from runtime.batching import Batcher, BatchLimits, BatchTiming
-from runtime.configuration import Watch
+from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
@@ -51,7 +51,9 @@ class Authenticator:
     So a key that was just created works at once, and one that memory knows never waits for guesses.
     """
 
-    def __init__(self, watch: Watch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, watch: ConfigurationWatch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us
+    ) -> None:
         self._watch = watch
         self._store = store
         self._vault = vault

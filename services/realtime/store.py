@@ -13,9 +13,9 @@ import asyncpg
 
 from runtime import logs, postgres
 from runtime.batching import Batcher, BatchLimits
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
-from runtime.postgres import Queries, answering
+from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
@@ -115,7 +115,7 @@ class InboxStore:
 class EpochStore:
     """Reads and increases epochs. recipient: a user's keyed digest (Pseudonyms.revocation), never the user id."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
         self._uses: Batcher[tuple[str, str], None] = Batcher(self._note)
@@ -181,7 +181,7 @@ def _overlook(noted: "asyncio.Future[None]") -> None:
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:
     """Run a statement. Raises UNAVAILABLE if the database does not answer."""
-    with answering("The inbox's database"):
+    with unavailable_while_down("The inbox's database"):
         return await work()
 
 

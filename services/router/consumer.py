@@ -14,7 +14,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.parts import Parts
+from runtime.parts import OwnParts
 from runtime.retrying import RetryUntilAccepted, failure_of
 from services.domain import topology
 from services.domain.trace import TraceWriter
@@ -58,12 +58,12 @@ class RouterConsumer:
     """One process's share of the events. Routing twice is harmless: the deliveries have the same ids."""
 
     def __init__(
-        self, connection: Client, catalog: Catalog, *, own: Parts | None = None, now: clock.Clock = clock.now_us
+        self, connection: Client, catalog: Catalog, *, own: OwnParts | None = None, now: clock.Clock = clock.now_us
     ) -> None:
         self._catalog = catalog
-        self._own = own or Parts()
-        self._deliveries = nats.Publisher(connection)
-        self._trace = TraceWriter(nats.Publisher(connection))
+        self._own = own or OwnParts()
+        self._deliveries = nats.StreamPublisher(connection)
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.delivery.bodies import Bodies
@@ -44,7 +44,7 @@ _MAX_HELD = 512
 _OWNERS = ("ingest", "router")
 
 
-async def wire(settings: Settings, process: service.Process) -> grpc.Server:
+async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     """Put the parts together and start the loops."""
     vault, guards = _vault(settings), _egress(settings)
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
@@ -54,9 +54,9 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.on_close(pool.close)
     process.on_close(connection.close)
 
-    config_outbox = configuration.Outbox(pool, "senders", connection)
+    config_outbox = configuration.ConfigurationOutbox(pool, "senders", connection)
     store = ProviderStore(pool, config_outbox, box)
-    own = parts.Parts()
+    own = parts.OwnParts()
     outbox = Outbox(pool, own)
     known = directory.ConfiguredDirectory(store, own)
     http, sent = HttpClient(guards.web, proxy=guards.proxy), SentLog(pool)
@@ -77,7 +77,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
             follower.on_change(key, value)
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
-    watch = configuration.Watch(connection, prefixes, on_change)
+    watch = configuration.ConfigurationWatch(connection, prefixes, on_change)
     _publish(process, pool, connection, config_outbox)
     process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
     process.start(watch.run(), name="config-watch")
@@ -106,7 +106,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.on_drain(sent.drain)
     process.on_drain(sender.close)
 
-    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
+    server = grpc.GrpcServer(settings.grpc_address, token=settings.service_token.reveal())
     server.add(
         senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store, guards.mail), PROVIDER_SERVICE
     )
@@ -130,7 +130,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     return server
 
 
-async def _know(watch: configuration.Watch, keyed: Pseudonyms) -> None:
+async def _know(watch: configuration.ConfigurationWatch, keyed: Pseudonyms) -> None:
     """Wait for who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that."""
     await watch.ready()
     await watch.complete(*_OWNERS)
@@ -146,7 +146,7 @@ def _workers(
     render: grpc_aio.Channel,
     ledger: grpc_aio.Channel,
     refuse: Callable[[event_pb2.Delivery], str],
-    own: parts.Parts,
+    own: parts.OwnParts,
 ) -> list[DeliveryWorker]:
     """Return a worker for each channel: a flood of one leaves the other's slots alone."""
     return [
@@ -171,7 +171,9 @@ def _workers(
     ]
 
 
-def _publish(process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.Outbox) -> None:
+def _publish(
+    process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.ConfigurationOutbox
+) -> None:
     process.start(outbox.run(), name="config-outbox")
     reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
     process.start(reconciler.run(), name="reconciler")
@@ -198,7 +200,7 @@ def _egress(settings: Settings) -> egress.Egress:
         raise ClarionError(Code.INVALID, str(error)) from error
 
 
-def _urls(settings: Settings, guard: Guard) -> dict[str, str]:
+def _urls(settings: Settings, guard: EgressGuard) -> dict[str, str]:
     try:
         urls = parse_urls(settings.provider_urls)
         if urls:

@@ -7,7 +7,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from runtime import tracing
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
 from services.senders.turns import WAIT_S, Turns
 
@@ -32,7 +32,7 @@ class HttpClient:
 
     def __init__(
         self,
-        guard: Guard,
+        guard: EgressGuard,
         *,
         proxy: str = "",
         limit: int = _MAX_CONNECTIONS,

@@ -15,7 +15,7 @@ from runtime import clock, postgres
 from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from runtime.parts import POSTGRES, PartAway, Parts
+from runtime.parts import POSTGRES, OwnParts, PartAway
 from services.senders.ports import Email, Reference, Sms
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -56,9 +56,9 @@ class _Call(Generic[T]):
 class Outbox:
     """Reads and writes senders.outbox; a Recorder (see ports)."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: Parts | None = None) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: OwnParts | None = None) -> None:
         self._pool = pool
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._sms: Batcher[_Call[Sms], None] = _batcher(self._insert_sms, lambda call: len(call.message.text))
         self._emails: Batcher[_Call[KeptEmail], None] = _batcher(
             self._insert_emails, lambda call: len(call.message.text) + len(call.message.html)
@@ -133,7 +133,7 @@ class Outbox:
         return whole_message(rows[0])
 
     async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await self._pool.fetch(query, *arguments)
 
     async def _insert_sms(self, calls: "list[_Call[Sms]]") -> Sequence[BaseException | None]:

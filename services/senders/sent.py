@@ -100,7 +100,7 @@ class SentLog:
                 await asyncio.sleep(_PURGE_EVERY_S)
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> list[Sent | None]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
         found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
         return [found.get(key) for key in keys]

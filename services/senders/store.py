@@ -53,7 +53,9 @@ class SecretBox:
 class ProviderStore:
     """Reads and writes senders.providers; publishes each change in the same transaction."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox, box: SecretBox) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox, box: SecretBox
+    ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._box = box
@@ -61,7 +63,7 @@ class ProviderStore:
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_tenant, new.tenant_id)
                 if await connection.fetchval(_SQL.count_providers, new.tenant_id) >= MAX_PROVIDERS:
@@ -84,7 +86,7 @@ class ProviderStore:
 
     async def get(self, provider_id: str) -> StoredProvider:
         """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, [provider_id])
         if not rows:
             raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
@@ -92,7 +94,7 @@ class ProviderStore:
 
     async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
         """Store and publish what change makes of a provider. Raises as change does, NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
@@ -119,7 +121,7 @@ class ProviderStore:
         """
         renewed, unreadable, last = 0, [], ""
         while True:
-            with postgres.answering():
+            with postgres.unavailable_while_down():
                 rows = await self._pool.fetch(_SQL.tenants_with_providers, last)
                 for row in rows:
                     last = row["tenant_id"]
@@ -149,7 +151,7 @@ class ProviderStore:
 
     async def delete(self, provider_id: str) -> None:
         """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
@@ -160,7 +162,7 @@ class ProviderStore:
 
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
         return [self._stored(row) for row in rows]
 
@@ -169,7 +171,7 @@ class ProviderStore:
         return await self._finder.enqueue((tenant_id, provider_id))
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> Sequence[ProviderRecord | None]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, list({provider_id for _, provider_id in keys}))
         found = {(row["tenant_id"], row["id"]): _record(row) for row in rows}
         return [found.get(key) for key in keys]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.egress import AddressNotAllowed, Guard, Policy, Ports
+from runtime.egress import AddressNotAllowed, EgressGuard, EgressPolicy, Ports
 from runtime.egress.addresses import plain, special_kind, translated
 from runtime.egress.lookup import SystemLookup
 
@@ -16,7 +16,7 @@ _MAIL = Ports(frozenset({25, 587}), "CLARION_EGRESS_SMTP_PORTS")
 
 
 def _refusal(address: str, port: int = 25, *, allow: tuple[str, ...] = (), deny: tuple[str, ...] = ()) -> str:
-    return Policy(allow, deny).refusal(ipaddress.ip_address(address), port, _MAIL)
+    return EgressPolicy(allow, deny).refusal(ipaddress.ip_address(address), port, _MAIL)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_ports() -> None:
 def test_entries_that_are_wrong(entry: str) -> None:
     """Are not guessed at: the process does not start."""
     with pytest.raises(ValueError, match=r"network|port|form"):
-        Policy(allow=[entry])
+        EgressPolicy(allow=[entry])
 
 
 def test_a_refusal_says_what_to_do() -> None:
     """Of an address that was written out, what it is; of a name, not where it leads."""
-    guard = Guard(Policy(), _MAIL)
+    guard = EgressGuard(EgressPolicy(), _MAIL)
     with pytest.raises(AddressNotAllowed) as caught:
         guard.check_host("127.0.0.1", 25)
     assert str(caught.value) == (
@@ -138,7 +138,7 @@ def test_a_refusal_says_what_to_do() -> None:
 
 def test_a_port_of_the_allow_list_may_be_saved_with_a_name() -> None:
     """Where the name leads is known at the connection only."""
-    Guard(Policy(["10.1.0.0/16:2526"]), _MAIL).check_host("mail.internal", 2526)
+    EgressGuard(EgressPolicy(["10.1.0.0/16:2526"]), _MAIL).check_host("mail.internal", 2526)
 
 
 async def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from runtime import parts
 from runtime.errors import ClarionError, Code
-from runtime.parts import CannotWait, PartAway, Parts
+from runtime.parts import CannotWait, OwnParts, PartAway
 from tests.waiting import eventually
 
 
@@ -61,17 +61,17 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "_STEP_S", 0.001)
 
 
-def _work(own: Parts, server: Server, name: str, part: str = "store") -> Callable[[], Awaitable[str]]:
+def _work(own: OwnParts, server: Server, name: str, part: str = "store") -> Callable[[], Awaitable[str]]:
     return lambda: own.ask(part, lambda: server.take(name))
 
 
-def _start(own: Parts, server: Server, name: str) -> "asyncio.Task[str]":
+def _start(own: OwnParts, server: Server, name: str) -> "asyncio.Task[str]":
     return asyncio.create_task(own.until_answered(_work(own, server, name)))
 
 
 async def test_all_wait_and_all_go_on() -> None:
     """A thousand find the part away; when it is back each is done once."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     tasks = [_start(own, server, str(number)) for number in range(1000)]
     await eventually(lambda: own.is_away("store") and server.asked > 1010)
     assert server.done == []
@@ -83,7 +83,7 @@ async def test_all_wait_and_all_go_on() -> None:
 
 async def test_an_away_part_is_tried_by_one_at_a_time() -> None:
     """Of a hundred that wait, and of those that come later, only the one whose turn it is asks the part."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     first = _start(own, server, "first")
     await eventually(lambda: own.is_away("store"))
     asked = server.asked
@@ -97,7 +97,7 @@ async def test_an_away_part_is_tried_by_one_at_a_time() -> None:
 
 async def test_work_that_needs_another_part_goes_on() -> None:
     """One part's absence is its own."""
-    own, server, other = Parts(), Server(), Server(away=False)
+    own, server, other = OwnParts(), Server(), Server(away=False)
     waiting = _start(own, server, "one")
     await eventually(lambda: own.is_away("store"))
     assert await own.until_answered(_work(own, other, "two", part="render")) == "two"
@@ -110,7 +110,7 @@ async def test_work_that_needs_another_part_goes_on() -> None:
 
 async def test_a_no_is_an_answer() -> None:
     """Only UNAVAILABLE means away."""
-    own = Parts()
+    own = OwnParts()
 
     async def refuse() -> None:
         raise ClarionError(Code.INVALID, "no")
@@ -122,7 +122,7 @@ async def test_a_no_is_an_answer() -> None:
 
 async def test_what_a_part_never_answers_does_not_hold_up_others() -> None:
     """It is turned away in the end, and all others were answered meanwhile."""
-    own, server = Parts(), Server(away=False, refuses={"poison"})
+    own, server = OwnParts(), Server(away=False, refuses={"poison"})
     poison = _start(own, server, "poison")
     number = 0
     while not poison.done():
@@ -136,7 +136,7 @@ async def test_what_a_part_never_answers_does_not_hold_up_others() -> None:
 
 async def test_the_next_one_may_try_where_nobody_waits() -> None:
     """The one that found the part away has gone: a part is never away for good because nobody asks it."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     gone = _start(own, server, "gone")
     await eventually(lambda: own.is_away("store"))
     gone.cancel()
@@ -148,7 +148,7 @@ async def test_the_next_one_may_try_where_nobody_waits() -> None:
 
 async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> None:
     """Each is told at once; when the part is back, one of the next ones finds out."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
 
     async def is_answered() -> bool:
         try:
@@ -167,7 +167,7 @@ async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> 
 
 async def test_what_waits_is_set_aside_while_there_is_room() -> None:
     """What must wait aside and finds no room says so at once; what may wait in hand waits; places are given back."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     places: list[str] = []
 
     def start(name: str, only_aside: tuple[str, ...] = ()) -> "asyncio.Task[str]":
@@ -186,7 +186,7 @@ async def test_what_waits_is_set_aside_while_there_is_room() -> None:
 
 async def test_stopping_ends_all_waiting() -> None:
     """Who waits is told that the part is away, and who comes later does not wait."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     waiting = [_start(own, server, str(number)) for number in range(3)]
     await eventually(lambda: own.is_away("store"))
     own.stop()
@@ -198,7 +198,7 @@ async def test_stopping_ends_all_waiting() -> None:
 
 async def test_an_outage_is_counted_and_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
     """However many wait: one line when the part goes away, one when it is back."""
-    own, server = Parts(), Server()
+    own, server = OwnParts(), Server()
     before = REGISTRY.get_sample_value("clarion_part_outages_total", {"part": "counted"}) or 0.0
     tasks = [asyncio.create_task(own.until_answered(_work(own, server, str(n), part="counted"))) for n in range(50)]
     await eventually(lambda: server.asked > 60)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from services.senders.channels.email.smtp.classify import Phase
 from services.senders.channels.email.smtp.dial import dial
 from services.senders.channels.email.smtp.settings import SmtpSettings
@@ -44,7 +44,7 @@ class Progress:
 class Pool:
     """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
 
-    def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
+    def __init__(self, settings: SmtpSettings, guard: EgressGuard, *, command_s: float) -> None:
         self._settings = settings
         self._guard = guard
         self._command_s = command_s

@@ -8,7 +8,7 @@ import re
 import aiosmtplib
 
 from runtime import tracing
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
 from services.senders.channels.email import mime
@@ -35,7 +35,7 @@ class Smtp:
     """
 
     def __init__(
-        self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
+        self, settings: SmtpSettings, guard: EgressGuard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
         self._host, self._port = settings.host, settings.port
         self._pool = Pool(settings, guard, command_s=deadline_s)

@@ -1,6 +1,6 @@
-"""Pulling from a JetStream consumer as a stream, with a bound on what is in our hands.
+"""Pulls from a JetStream consumer as a stream, with a limit on the messages in hand.
 
-What the server does in each of these cases was tried; docs/nats.md tells.
+The server's behaviour in each case was tried; docs/nats.md describes it.
 """
 
 import asyncio
@@ -16,28 +16,28 @@ from nats.aio.msg import Msg
 from runtime import logs, tracing
 from runtime.pull_window import EXPIRES_S, PullRequest, PullWindow
 
-# The server's word for a request that ends because the next message would be more than it was allowed.
+# The server's description when a request ends because the next message exceeds its bytes.
 _FULL = "Message Size Exceeds MaxBytes"
-# And for one that brought all it was asked for: it says so where bytes were bounded.
+# And when a request brought everything; it is sent if the request limited the bytes.
 _COMPLETE = "Batch Completed"
 
 log = logs.get(__name__)
 
 
 class Held:
-    """A message in our hands: it comes again unless acked, and stays ours while the process lives."""
+    """A message in hand: delivered again unless it is acked, and to no other process while this one lives."""
 
     __slots__ = ("_msg", "_puller", "is_aside", "sequence", "span", "touched")
 
     def __init__(self, msg: Msg, puller: "Puller", sequence: int) -> None:
         self._msg = msg
         self._puller = puller
-        # Its sequence in the stream.
+        # The sequence in the stream.
         self.sequence = sequence
         self.touched = time.monotonic()
-        # It waits, and does not count as in hand; see set_aside.
+        # See set_aside().
         self.is_aside = False
-        # Of handling it: from the moment it is handed out until it is acked or released.
+        # The span of handling it: from being handed out until the ack or release.
         self.span = tracing.OFF
 
     @property
@@ -47,39 +47,39 @@ class Held:
 
     @property
     def subject(self) -> str:
-        """The subject it was published on."""
+        """The subject."""
         return self._msg.subject
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers; empty where there are none."""
+        """The headers; may be empty."""
         return self._msg.headers or {}
 
     @property
     def deliveries(self) -> int:
-        """How often it has been delivered, this time included."""
+        """How often it has been delivered, including this time."""
         return int(_ack_part(self._msg, -5))
 
     async def ack(self) -> None:
-        """Done: never again."""
+        """Acknowledge it: it is never delivered again."""
         await self._puller.acknowledge(self)
         self.span.end()
 
     def release(self) -> None:
-        """Let go without an ack: it comes again, here or elsewhere, after the consumer's ack_wait."""
+        """Give it up without an ack: it is delivered again, to any process, after the consumer's ack_wait."""
         self._puller.release(self)
         self.span.fail("released")
         self.span.end()
 
     def set_aside(self) -> bool:
-        """Keep it, and make its place free for another one: it waits for a part that others do not need.
+        """Keep it, but free its place for another message, because it waits for something that others may not need.
 
-        False: no more may be set aside, and it keeps its place.
+        False: the limit is reached, and it keeps its place.
         """
         return self._puller.set_aside(self)
 
     def take_back(self) -> None:
-        """Let it take a place again; what is in hand may be more than max_held for a while."""
+        """Let it take a place again; for a while there may be more than max_held in hand."""
         self._puller.take_back(self)
 
 
@@ -132,11 +132,11 @@ class Puller:
 
     @property
     def held(self) -> int:
-        """How many messages are in our hands, those set aside included."""
+        """The number of messages in hand, including those set aside."""
         return len(self._held)
 
     async def batches(self) -> AsyncIterator[list[Held]]:
-        """Yield what has arrived, as soon as something has, until stop()."""
+        """Yield messages as soon as some have arrived, until stop()."""
         subscriptions = [
             await self._nats.subscribe(
                 request.inbox,
@@ -162,23 +162,23 @@ class Puller:
                     yield batch
             for subscription in subscriptions:
                 await subscription.unsubscribe()
-            # What arrived and was not handed out goes back at once, not after ack_wait.
+            # Messages that were not handed out are returned now, not after ack_wait.
             for message in self._arrived:
                 await self._give_back(message)
             self._arrived.clear()
-            while self._held:  # still being handled: keep them ours until they are acked
+            while self._held:  # still being handled: keep them here until they are acked
                 self._wake.clear()
                 await self._wake.wait()
         finally:
             heartbeat.cancel()
 
     def stop(self) -> None:
-        """Take no more; batches() ends when what is held has been acked."""
+        """Request no more messages; batches() ends when those in hand are acked."""
         self._stopping = True
         self._wake.set()
 
     async def acknowledge(self, message: Held) -> None:
-        """Ack one; Held.ack is the way to call it."""
+        """See Held.ack."""
         if not self._let_go(message):
             return
         await self._nats.publish(message._msg.reply)  # noqa: SLF001 - Held is this class's own handle
@@ -186,12 +186,12 @@ class Puller:
             self._wake.set()
 
     def release(self, message: Held) -> None:
-        """Let one go; Held.release is the way to call it."""
+        """See Held.release."""
         self._let_go(message)
         self._wake.set()
 
     def set_aside(self, message: Held) -> bool:
-        """Set one aside; Held.set_aside is the way to call it."""
+        """See Held.set_aside."""
         if message.is_aside or self._held.get(message.sequence) is not message:
             return message.is_aside
         message.is_aside = self._window.set_aside(len(message.data))
@@ -200,13 +200,13 @@ class Puller:
         return message.is_aside
 
     def take_back(self, message: Held) -> None:
-        """Take one back; Held.take_back is the way to call it."""
+        """See Held.take_back."""
         if message.is_aside:
             message.is_aside = False
             self._window.take_back(len(message.data))
 
     def _let_go(self, message: Held) -> bool:
-        """Tell whether it was in our hands until now: it may have been let go, and be here a second time."""
+        """Remove it; return whether it was in hand. It may have been given up before, and be here a second time."""
         if self._held.get(message.sequence) is not message:
             return False
         self.take_back(message)
@@ -233,8 +233,7 @@ class Puller:
         sequence = int(_ack_part(msg, -4))
         if (known := self._held.get(sequence)) is not None:
             if known.data == msg.data:
-                # The server was away for long, so it takes us for dead. To handle it twice would double what it
-                # leads to.
+                # The server was away for long and considers this process dead: the same message, not another one.
                 known._msg = msg  # noqa: SLF001
                 return
             self._let_go(known)
@@ -268,14 +267,14 @@ class Puller:
         await self._nats.publish(self._subject, msgspec.json.encode(body), reply=pull.inbox)
 
     async def _keep_held(self) -> None:
-        """Tell the server what is still being worked on."""
+        """Report messages that are still being handled as in progress."""
         interval = self._ack_wait / 3
         while True:
             await asyncio.sleep(min(interval / 2, 1.0))
-            self._wake.set()  # time to see whether the server has to be asked anew
+            self._wake.set()  # an overdue request may have to be made again
             stale = time.monotonic() - interval
             for message in [message for message in self._held.values() if message.touched < stale]:
-                if not self._nats.is_connected:  # nobody would hear it, and a full buffer would end this loop
+                if not self._nats.is_connected:  # a full send buffer would end this loop
                     break
                 message.touched = time.monotonic()
                 await self._nats.publish(message._msg.reply, b"+WPI")  # noqa: SLF001

@@ -25,7 +25,7 @@ def connector(guard: EgressGuard, **options: Any) -> aiohttp.TCPConnector:
 
 
 def check_url(guard: EgressGuard, url: str) -> None:
-    """Raise AddressNotAllowed where a URL cannot be called, as far as that can be told without a lookup."""
+    """Raise AddressNotAllowed if a URL may not be called, as far as that is clear without a lookup."""
     try:
         parts = URL(url)
         host, port = parts.raw_host, parts.port
@@ -39,7 +39,7 @@ def check_url(guard: EgressGuard, url: str) -> None:
 
 
 def refusal(error: BaseException) -> AddressNotAllowed | None:
-    """Return the refusal behind an error of aiohttp's; None: it failed for another reason."""
+    """Return the AddressNotAllowed that caused an error of aiohttp; None: it had another cause."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, AddressNotAllowed):
         cause = cause.__cause__
@@ -53,7 +53,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the host's addresses, all of them checked. Raises AddressNotAllowed, OSError."""
+        """Return the host's addresses, all of them checked. Raises AddressNotAllowed or OSError."""
         found = [address_info(address, port) for address in await self._guard.resolve(host, port)]
         return [
             ResolveResult(
@@ -69,4 +69,4 @@ class _Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""

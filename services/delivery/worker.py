@@ -168,7 +168,7 @@ class DeliveryWorker:
             await held.ack()
         except ClarionError as error:
             # A part of ours is away while we are to end: what was not stored is not acked, and comes again.
-            log.warning("delivery_left", error=error.detail, code=error.code.name)
+            log.warning("delivery_released", error=error.detail, code=error.code.name)
             held.release()
         except Exception as error:
             log.exception("delivery_crashed", sequence=held.sequence, subject=held.subject)

@@ -257,5 +257,5 @@ async def _read(held: pulling.Held) -> event_pb2.Event | None:
 
 
 def _leave(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:
-    log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
+    log.warning("event_released", event_id=event.id, error=error.detail, code=error.code.name)
     held.release()

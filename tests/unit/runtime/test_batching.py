@@ -1,4 +1,4 @@
-"""Group commit, on a flush that the test holds in its hand."""
+"""Batching, with a flush that the test controls."""
 
 import asyncio
 
@@ -25,8 +25,8 @@ class _Gate:
             self._open.release()
 
 
-async def test_what_waits_makes_the_next_batch() -> None:
-    """While a batch is under way, all that comes is collected into one."""
+async def test_waiting_items_form_the_next_batch() -> None:
+    """Items that arrive while a batch is in progress go together in the next one."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     first = batcher.enqueue(0)
@@ -37,8 +37,8 @@ async def test_what_waits_makes_the_next_batch() -> None:
     assert gate.batches == [[0], [2, 4, 6]]
 
 
-async def test_an_item_s_failure_is_its_own() -> None:
-    """A result that is an exception reaches only its submitter."""
+async def test_a_failure_reaches_only_its_item() -> None:
+    """A result that is an exception is raised to that item's submitter."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     good, bad = batcher.enqueue(2), batcher.enqueue(3)
@@ -48,8 +48,8 @@ async def test_an_item_s_failure_is_its_own() -> None:
         await bad
 
 
-async def test_a_pace_makes_larger_batches() -> None:
-    """The first starts at once; what comes soon after it waits, together; a full batch does not wait."""
+async def test_an_interval_makes_larger_batches() -> None:
+    """The first batch starts at once; items that follow soon wait for the next one; a full batch does not wait."""
     batches: list[list[int]] = []
 
     async def flush(items: list[int]) -> list[int]:
@@ -72,8 +72,8 @@ async def test_a_pace_makes_larger_batches() -> None:
     assert batches == [[1], [2, 3]]
 
 
-async def test_few_wait_for_the_batch_under_way() -> None:
-    """A second batch starts beside the first only when enough items wait for it, and so does a third."""
+async def test_few_items_wait_for_the_batch_in_progress() -> None:
+    """An additional batch starts only when enough items wait."""
     gate = _Gate()
     batcher = Batcher(
         gate.flush, BatchLimits(items=100, waiting=100), BatchTiming(concurrency=3, extra_from=3, extra_after_s=60)
@@ -97,8 +97,8 @@ async def test_few_wait_for_the_batch_under_way() -> None:
     await batcher.drain()
 
 
-async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
-    """Few wait only so long; then they go beside it, and whoever comes while only it is under way goes at once."""
+async def test_a_batch_that_hangs_does_not_block_others() -> None:
+    """Few items wait for a limited time, then start an additional batch; later ones start at once."""
     hung, seen = asyncio.Event(), asyncio.Semaphore(0)
     batches: list[list[int]] = []
 
@@ -125,7 +125,7 @@ async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
 
 
 async def test_bounds() -> None:
-    """A batch holds limits.items; beyond limits.waiting the submitter is refused."""
+    """A batch has at most limits.items; above limits.waiting the submitter is refused."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=2, waiting=3))
     futures = [batcher.enqueue(number) for number in (0, 2, 4)]
@@ -137,8 +137,8 @@ async def test_bounds() -> None:
     assert gate.batches == [[0, 2], [4]]
 
 
-async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
-    """An item larger than limits.bytes goes alone."""
+async def test_bytes_limit_a_batch_but_not_a_single_item() -> None:
+    """An item larger than limits.bytes is sent alone."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10, bytes=10), size=lambda item: item)
     futures = [batcher.enqueue(number) for number in (4, 4, 4, 40, 2)]
@@ -147,8 +147,8 @@ async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
     assert gate.batches == [[4, 4], [4], [40], [2]]
 
 
-async def test_submitting_from_an_answer_is_not_forgotten() -> None:
-    """Whoever is answered may submit again at once, when the runner is just about to end."""
+async def test_submitting_after_an_answer_starts_a_batch() -> None:
+    """A submitter may submit again as soon as it is answered, while the previous runner is still ending."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     gate.release(100)
@@ -161,8 +161,8 @@ async def test_submitting_from_an_answer_is_not_forgotten() -> None:
     assert await asyncio.wait_for(chain(), 30) == 20
 
 
-async def test_a_submitter_that_gave_up_is_left_out() -> None:
-    """A cancelled item is not flushed."""
+async def test_a_cancelled_item_is_not_sent() -> None:
+    """The batch is made of the other items."""
     gate = _Gate()
     batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     first = batcher.enqueue(0)

@@ -162,7 +162,7 @@ class GrpcServer:
             self._max_bytes[f"/{name}/{method}"] = max_bytes
 
     async def start(self) -> None:
-        """Bind and serve; health is NOT_SERVING until set_serving(serving=True). Raises OSError if the address is taken."""
+        """Bind and serve; health is NOT_SERVING until set_serving(). Raises OSError if the address is taken."""
         server = self._server = grpc.aio.server(
             interceptors=[Edge(self._token, self._open_methods, self._max_bytes)],
             maximum_concurrent_rpcs=MAX_CALLS,

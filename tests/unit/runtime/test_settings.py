@@ -35,7 +35,7 @@ def test_every_mistake_is_named() -> None:
 
 
 def test_a_secret_is_hidden() -> None:
-    """repr and str do not contain it."""
+    """It is in neither its repr nor its str."""
     settings = load(_Settings, {"CLARION_ADDRESS": "a", "CLARION_TOKEN": "hidden"})
     assert "hidden" not in repr(settings)
     assert "hidden" not in str(settings.token)

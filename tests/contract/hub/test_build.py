@@ -63,7 +63,7 @@ def test_it_is_not_built_twice(clarion_hub: Engine) -> None:
 def test_no_go_and_no_lock_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be built the error says what is missing."""
     monkeypatch.setattr(go_program, "_GO_LOCK", tmp_path / "none")
-    with pytest.raises(build.HubUnavailableError, match="needs Go"):
+    with pytest.raises(build.HubUnavailableError, match="is built with Go"):
         build.build_hub(tmp_path, pytest.fail)
 
 

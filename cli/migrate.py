@@ -12,12 +12,13 @@ import msgspec
 import runtime.nats
 import runtime.postgres
 from cli import configuration
+from runtime import migrations
 from runtime.reconcile import Differences
 from runtime.settings import Secret
 from services.domain import topology
 
 SERVICES = Path(__file__).parents[1] / "services"
-# Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.
+# Any number will do, so long as every run uses the same one; runtime.migrations has a lock of its own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
 
@@ -34,21 +35,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folders() -> list[Path]:
-    """Return the migration folders of all services, in the order of their names; the schema is the service's name."""
-    return sorted(folder for folder in SERVICES.glob("*/migrations") if folder.is_dir())
+    """Return the folders of the services with a database schema, by name; the schema has the folder's name."""
+    return sorted(folder.parent for folder in SERVICES.glob(f"*/{migrations.MIGRATIONS}") if folder.is_dir())
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
     """Bring PostgreSQL and NATS up to this version, and the configuration bucket up to PostgreSQL.
 
-    Changes nothing where all is so already. Waits for servers that are still starting. Raises OSError or ClarionError
-    where one stays away.
+    Changes nothing where everything is up to date. Waits for servers that are still starting. Raises OSError or
+    ClarionError where a server does not answer, and migrations.MigrationError.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
         for folder in folders():
-            for name in await runtime.postgres.migrate(url, folder.parent.name, folder):
-                say(f"applied {folder.parent.name}/{name}")
+            for name in await migrations.migrate(url, folder.name, folder):
+                say(f"applied {folder.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
             for stream in await topology.apply(

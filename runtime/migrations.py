@@ -22,7 +22,7 @@ class MigrationError(RuntimeError):
 
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each .sql file in the folder by its name, in order; empty where there is no folder."""
-    return {path.name: _digest(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.sql"))}
+    return {path.name: hashlib.sha256(_text(path).encode()).hexdigest() for path in sorted(folder.glob("*.sql"))}
 
 
 async def migrate(url: str, schema: str, service: Path) -> list[str]:
@@ -89,11 +89,11 @@ async def _recorded(connection: "asyncpg.Connection[asyncpg.Record]", table: str
 
 async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", schema: str, path: Path) -> None:
     try:
-        await connection.execute(path.read_text(encoding="utf-8"))
+        await connection.execute(_text(path))
     except asyncpg.PostgresError as error:
         name = f"{schema}/{path.parent.name}/{path.name}"
         raise MigrationError(f"{name} cannot be applied: {error}") from error
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

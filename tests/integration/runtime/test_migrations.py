@@ -80,7 +80,7 @@ async def test_a_changed_migration_is_refused(shop: Shop) -> None:
     """Its text was applied already: only another migration can change the table."""
     await shop.migrate()
     shop.write("migrations/0001_pre_shop.sql", _TABLE + "\n")
-    with pytest.raises(MigrationError, match="shop/0001_pre_shop.sql was changed"):
+    with pytest.raises(MigrationError, match=r"shop/0001_pre_shop\.sql was changed"):
         await shop.migrate()
 
 

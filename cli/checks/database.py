@@ -87,7 +87,7 @@ async def _schemas(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
         if other := sorted(name for name, digest in wanted.items() if functions.get(name) != digest):
             yield fail(
                 _SUBJECT,
-                f"schema {schema}: {', '.join(other)} in functions/ is not what this version has: run `clarion migrate`",
+                f"schema {schema}: {', '.join(other)} in functions/ is not this version's: run `clarion migrate`",
             )
     yield ok(_SUBJECT, f"{applied} migrations are applied")
 

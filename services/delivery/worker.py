@@ -24,8 +24,8 @@ from services.delivery.ports import Attempter, Result, Verdict
 from services.delivery.renderer import Renderer
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
-from services.domain import topology
-from services.domain.not_sent import EMPTY_CONTENT
+from services.domain import channels, statuses, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -256,7 +256,7 @@ class DeliveryWorker:
             failure = rendered.failure
             return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
+            return Result(Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text)
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
@@ -307,7 +307,7 @@ class DeliveryWorker:
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
         due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
-        _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
+        _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
@@ -317,8 +317,8 @@ class DeliveryWorker:
         await self._store(delivery, lambda: self._timers.publish(timer))
 
     def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
-        channel = topology.CHANNELS[delivery.channel]
-        status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
+        channel = channels.NAMES[delivery.channel]
+        status = statuses.name(decision.status)
         telemetry.labelled(_ATTEMPTS, channel, status).inc()
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
@@ -350,4 +350,4 @@ def _read(held: pulling.Held) -> event_pb2.Delivery | None:
     except DecodeError:
         return None
     ids = (delivery.id, delivery.event_id, delivery.tenant_id)
-    return delivery if all(map(is_uuid, ids)) and delivery.channel in topology.CHANNELS else None
+    return delivery if all(map(is_uuid, ids)) and delivery.channel in channels.NAMES else None

@@ -9,9 +9,9 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 from services.domain.pseudonyms import Pseudonyms, unkeyed
+from services.domain.reasons import Reason
 
 PREFIX = "erased"
-REASON = "recipient_erased"
 
 
 def key(tenant_id: str, digest: str) -> str:
@@ -67,4 +67,4 @@ class Erasures:
     def refusal(self, delivery: event_pb2.Delivery) -> str:
         """Return why this delivery is not sent; empty: nothing speaks against it."""
         found = self.find(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
-        return REASON if found is not None else ""
+        return Reason.RECIPIENT_ERASED if found is not None else ""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from services.domain import addresses, topology
+from services.domain import addresses, reasons, topology
 from services.domain.pseudonyms import Pseudonyms
 
 Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
@@ -24,8 +24,11 @@ UNSUBSCRIBED = suppressions_pb2.SUPPRESSION_REASON_UNSUBSCRIBED
 MANUAL = suppressions_pb2.SUPPRESSION_REASON_MANUAL
 
 # What a delivery's skip is recorded with; the first that applies.
-_SKIPS = ((COMPLAINED, "suppressed_complained"), (BOUNCED, "suppressed_bounced"), (MANUAL, "suppressed_manual"))
-_SKIP_UNSUBSCRIBED = "suppressed_unsubscribed"
+_SKIPS = (
+    (COMPLAINED, reasons.Reason.SUPPRESSED_COMPLAINED),
+    (BOUNCED, reasons.Reason.SUPPRESSED_BOUNCED),
+    (MANUAL, reasons.Reason.SUPPRESSED_MANUAL),
+)
 
 SHARDS = 256
 
@@ -149,7 +152,7 @@ class Suppressed:
         for reason, word in _SKIPS:
             if flags & flag(reason):
                 return word
-        return _SKIP_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
+        return reasons.Reason.SUPPRESSED_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
 
     def of_delivery(self, delivery: event_pb2.Delivery) -> str:
         """As reason, of a delivery that was planned before: the last look before it is sent."""

@@ -22,6 +22,7 @@ from nats.js.api import (
 from clarion.common.v1 import event_pb2
 from runtime.bucket import HEALTH_SUBJECT
 from runtime.configuration import BUCKET, key_part
+from services.domain import channels
 
 EVENTS = "EVENTS"
 DELIVERIES = "DELIVERIES"
@@ -42,12 +43,6 @@ ACK_WAIT_S = 6.0
 
 GIB = 1024**3
 
-CHANNELS: dict[event_pb2.Channel.ValueType, str] = {
-    event_pb2.CHANNEL_EMAIL: "email",
-    event_pb2.CHANNEL_SMS: "sms",
-    event_pb2.CHANNEL_PUSH: "push",
-}
-
 
 def lane_of(tenant_id: str) -> int:
     """Return the tenant's lane."""
@@ -61,7 +56,7 @@ def event_subject(tenant_id: str) -> str:
 
 def delivery_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
     """Where a delivery is published in DELIVERIES."""
-    return f"deliveries.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+    return f"deliveries.{channels.NAMES[channel]}.{lane_of(tenant_id)}"
 
 
 def timer_subject(delivery_id: str, revision: str) -> str:
@@ -71,7 +66,7 @@ def timer_subject(delivery_id: str, revision: str) -> str:
 
 def due_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
     """Where a delivery comes out of TIMERS when it is due."""
-    return f"timers.due.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+    return f"timers.due.{channels.NAMES[channel]}.{lane_of(tenant_id)}"
 
 
 WAITING_TIMERS = "timers.wait.>"
@@ -182,7 +177,7 @@ def ledger_consumers() -> list[Consumer]:
 
 def delivery_consumers(channel: event_pb2.Channel.ValueType) -> list[Consumer]:
     """A channel's: deliveries as routed, and those that fell due."""
-    name = CHANNELS[channel]
+    name = channels.NAMES[channel]
     due = Consumer(TIMERS, f"{name}-due", (f"timers.due.{name}.*",))
     return [*_groups(DELIVERIES, name, f"deliveries.{name}"), due]
 
@@ -192,7 +187,7 @@ def consumers() -> list[Consumer]:
     return [
         *router_consumers(),
         *ledger_consumers(),
-        *(consumer for channel in CHANNELS for consumer in delivery_consumers(channel)),
+        *(consumer for channel in channels.NAMES for consumer in delivery_consumers(channel)),
     ]
 
 

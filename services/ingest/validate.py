@@ -9,6 +9,7 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import channels
 
 # As a caller sends it: the HTTP edge has the same bound for bodies.
 MAX_SENT_BYTES = 256 * 1024
@@ -17,8 +18,8 @@ MAX_EVENT_BYTES = 4 * MAX_SENT_BYTES + 4096
 MAX_NAME = 255
 MAX_ADDRESS = 1024
 
-_CHANNELS = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH)
 _EMPTY = b"{}"
+_WRONG_CHANNELS = f"must hold only {', '.join(map(event_pb2.Channel.Name, channels.BY_NUMBER))}"
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 # The keys of an object stay in the order of the request: templates loop over them.
@@ -38,8 +39,8 @@ def check(event: ingest_pb2.NewEvent) -> None:
         *_name("idempotency_key", event.idempotency_key),
         *_name("trace_id", event.trace_id),
     ]
-    if any(channel not in _CHANNELS for channel in event.channels):
-        faults.append(("channels", "must hold only CHANNEL_EMAIL, CHANNEL_SMS and CHANNEL_PUSH"))
+    if any(channel not in channels.BY_NUMBER for channel in event.channels):
+        faults.append(("channels", _WRONG_CHANNELS))
     if event.ByteSize() > MAX_EVENT_BYTES:
         faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB as it is stored"))
     if faults:

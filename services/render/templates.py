@@ -9,12 +9,10 @@ import msgspec
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import locales
+from services.domain import channels, locales
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
+from services.render.frames import EMAIL, Fault, Source
 from services.render.parts import NO_DRAFTS, Drafts, Parts
-
-CHANNELS = (EMAIL, SMS, PUSH)
 
 # These event types work for every tenant, by the platform's templates.
 GLOBAL_KINDS = ("info", "success", "warning", "alert", "error")
@@ -215,8 +213,8 @@ class Templates:
 def content_faults(new: NewTemplate) -> list[Fault]:
     """Return what is wrong with a template before anyone compiles it."""
     found = []
-    if new.channel not in CHANNELS:
-        found.append(Fault("channel", 0, "EMAIL, SMS or PUSH."))
+    if new.channel not in channels.BY_NUMBER:
+        found.append(Fault("channel", 0, f"One of {', '.join(channels.BY_PUBLIC_NAME)}."))
     if not new.body.strip():
         found.append(Fault("body", 0, "It is empty."))
     if len(new.body.encode()) > MAX_BODY_BYTES:

@@ -12,7 +12,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.configuration import Watch
 from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, Parts
-from services.domain import pseudonyms, topology
+from services.domain import channels, pseudonyms, topology
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.suppressed import Suppressed
 from services.router.asking import Asking
@@ -92,7 +92,7 @@ class Catalog:
         if memo is not None and memo[0] == sources:
             return memo[1]
         templates = _merged(own, platform)
-        wanted = {template.channel for template in templates if template.channel != event_pb2.CHANNEL_PUSH}
+        wanted = {template.channel for template in templates if channels.BY_NUMBER[template.channel].needs_provider}
         by_channel = {channel: _ids(providers, channel) for channel in wanted}
         if not templates or not all(by_channel.values()):
             return None
@@ -120,7 +120,7 @@ class Catalog:
         policy = await self._tenant_policy(tenant_id)
         providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
         for template in templates:
-            if template.channel != event_pb2.CHANNEL_PUSH and template.channel not in providers:
+            if channels.BY_NUMBER[template.channel].needs_provider and template.channel not in providers:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
         return _circumstances(policy, templates, providers, locale)
 

@@ -16,7 +16,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.insisting import Insister, failure_of
 from runtime.parts import Parts
-from services.domain import topology
+from services.domain import channels, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router.catalog import Catalog
 from services.router.route import Circumstances, Plan, route
@@ -30,7 +31,7 @@ _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and de
 _UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS that are no event, dropped.")
 
 # An owner's answers that will be the same for ever, and the reason that is recorded.
-_FOR_EVER = {Code.NOT_FOUND: "tenant_unknown", Code.INVALID: "unroutable"}
+_FOR_EVER = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
 
 log = logs.get(__name__)
 
@@ -206,7 +207,7 @@ class RouterConsumer:
 
     def _report(self, one: _Routed, started: int) -> None:
         event, routed = one.event, one.plan.routed
-        decisions = {topology.CHANNELS[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
+        decisions = {channels.NAMES[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
         for channel, decision in decisions.items():
             telemetry.labelled(_ROUTED, channel, decision).inc()
         log.info(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
-from services.domain import addresses
+from services.domain import addresses, channels
+from services.domain.reasons import Reason
 from services.router import languages
 
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
@@ -76,7 +77,7 @@ def route(
     """
     routed = trace_pb2.Routed()
     if not circumstances.templates:
-        routed.reason = "no_active_template"
+        routed.reason = Reason.NO_ACTIVE_TEMPLATE
         return Plan([], routed)
     deliveries = []
     for template in _chosen(event, circumstances):
@@ -127,32 +128,32 @@ def _refusal(
     """Return why this channel is not used; empty: it is. The request can narrow the policy, never widen it."""
     channel = template.channel
     if policy and channel not in policy:
-        return "tenant_policy"
+        return Reason.TENANT_POLICY
     if event.channels and channel not in event.channels:
-        return "not_requested"
+        return Reason.NOT_REQUESTED
     if not template.version_id:
-        return "no_active_template" if template.is_missing else "no_template_for_locale"
+        return Reason.NO_ACTIVE_TEMPLATE if template.is_missing else Reason.NO_TEMPLATE_FOR_LOCALE
     return _fault_of_address(event.recipient, channel) or (
-        "no_provider" if channel != event_pb2.CHANNEL_PUSH and not providers else ""
+        Reason.NO_PROVIDER if channels.BY_NUMBER[channel].needs_provider and not providers else ""
     )
 
 
 def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
-    match channel:
-        case event_pb2.CHANNEL_EMAIL:
-            return _fault(recipient.email, addresses.parse_email, "email")
-        case event_pb2.CHANNEL_SMS:
-            return _fault(recipient.phone, addresses.parse_phone, "phone")
+    match channels.BY_NUMBER[channel].address_field:
+        case "email":
+            return _fault(recipient.email, addresses.parse_email, Reason.MISSING_EMAIL, Reason.MALFORMED_EMAIL)
+        case "phone":
+            return _fault(recipient.phone, addresses.parse_phone, Reason.MISSING_PHONE, Reason.MALFORMED_PHONE)
     return ""
 
 
-def _fault(text: str, parse: Callable[[str], str], name: str) -> str:
+def _fault(text: str, parse: Callable[[str], str], missing: Reason, malformed: Reason) -> str:
     if not text:
-        return f"missing_{name}"
+        return missing
     try:
         parse(text)
     except addresses.InvalidAddress:
-        return f"malformed_{name}"
+        return malformed
     return ""
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.egress import Guard
 from services.delivery.ports import Result
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 
 # The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
 ADDRESS_NOT_ALLOWED = "address_not_allowed"
@@ -196,7 +196,7 @@ class Tenant(msgspec.Struct, frozen=True):
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
-    max_sms_segments: int = DEFAULT_MAX_SMS_SEGMENTS
+    max_sms_segments: int = DEFAULT_MAX_SEGMENTS
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

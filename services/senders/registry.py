@@ -15,7 +15,8 @@ from clarion.common.v1 import event_pb2
 from runtime import validation
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services.domain import addresses, topology
+from services.domain import addresses
+from services.domain.channels import NAMES
 from services.senders import channels
 from services.senders.compose import Compose
 from services.senders.ports import Kind
@@ -27,7 +28,7 @@ Key = tuple[event_pb2.Channel.ValueType, str]
 def kinds() -> Mapping[Key, Kind[Any]]:
     """Return every kind of provider by channel and folder name."""
     found: dict[Key, Kind[Any]] = {}
-    for channel, name in topology.CHANNELS.items():
+    for channel, name in NAMES.items():
         if package := _package(name):
             for module in pkgutil.iter_modules(package.__path__):
                 if module.ispkg:
@@ -40,7 +41,7 @@ def composers() -> Mapping[event_pb2.Channel.ValueType, Compose]:
     """Return the function of each channel that makes a message of a delivery."""
     return {
         channel: importlib.import_module(f"{package.__name__}.message").compose
-        for channel, name in topology.CHANNELS.items()
+        for channel, name in NAMES.items()
         if (package := _package(name))
     }
 

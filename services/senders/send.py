@@ -14,7 +14,7 @@ from runtime.errors import ClarionError
 from runtime.parts import PartAway
 from runtime.telemetry import labelled
 from services.delivery.ports import Result, Try, Verdict
-from services.domain import topology
+from services.domain import channels
 from services.senders import registry
 from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
 from services.senders.compose import Unsendable
@@ -87,7 +87,7 @@ class ProviderSender:
             if (result := await self._ask_others(delivery, content, [], [])) is not None:
                 return result
             raise
-        if chosen is None or chosen.channel != topology.CHANNELS.get(delivery.channel, "").upper():
+        if chosen is None or chosen.channel != channels.PUBLIC_NAMES.get(delivery.channel, ""):
             gone = Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
             return await self._ask_others(delivery, content, [], []) or gone
         outcome = await self._ask(delivery, content, chosen)
@@ -107,7 +107,7 @@ class ProviderSender:
 
     def _others(self, delivery: event_pb2.Delivery) -> list[ProviderRecord]:
         """Return the tenant's other providers of this channel, best first."""
-        channel = topology.CHANNELS.get(delivery.channel, "").upper()
+        channel = channels.PUBLIC_NAMES.get(delivery.channel, "")
         return [
             record
             for record in self._directory.providers(delivery.tenant_id)
@@ -146,7 +146,7 @@ class ProviderSender:
                 break
         tries = _refused_first(tries)
         for tried in tries[:-1]:
-            labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], tried.result.provider).inc()
+            labelled(_FAILOVERS, channels.NAMES[delivery.channel], tried.result.provider).inc()
         # Where one may not be asked at all, another one that rests or waits decides: its time will come.
         if tries and not (_is_refused(tries[-1].result) and (rests or away)):
             return _concluded(tries)
@@ -163,7 +163,7 @@ class ProviderSender:
         if isinstance(result, Rest):
             return result
         took = time.perf_counter() - started
-        channel = topology.CHANNELS[delivery.channel]
+        channel = channels.NAMES[delivery.channel]
         labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
         labelled(_SECONDS, channel, record.kind).observe(took)
         return Try(_of(result, record.id), started_us + int(took * 1_000_000), int(took * 1_000_000))

@@ -6,7 +6,8 @@ from msgspec import Meta
 
 from gateway.openapi.areas.templates import Sms
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Id, Page, Shape, Status, Text, Time
+from gateway.openapi.values import ALL_REASONS, Channel, Id, Page, Reason, Shape, Status, Text, Time
+from services.domain import channels
 
 _TAG = "Events"
 
@@ -25,7 +26,7 @@ class Delivery(Shape):
     id: Id
     channel: Channel
     status: Status | None
-    reason: str | None
+    reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
     provider: str | None
     attempts: int
 
@@ -53,7 +54,7 @@ class Step(Shape):
     time: Time | None
     duration_ms: float
     outcome: str
-    reason: str | None
+    reason: Reason | None
     detail: str | None
     service: str
     delivery_id: str | None
@@ -80,7 +81,7 @@ class DeadLetter(Shape):
     event_id: Id
     tenant_id: Id
     channel: Channel
-    reason: str
+    reason: Reason
     detail: str | None
     died_at: Time
 
@@ -97,7 +98,7 @@ class PlannedDelivery(Shape):
 
     channel: Channel
     status: Status | None
-    reason: str | None
+    reason: Reason | None
     template_version_id: str | None
     locale: str | None
     provider_id: str | None
@@ -107,7 +108,7 @@ class Explanation(Shape):
     """What would become of an event."""
 
     deliveries: list[PlannedDelivery]
-    reason: str | None
+    reason: Reason | None
 
 
 _SEARCH = (
@@ -122,7 +123,7 @@ _SEARCH = (
 _EXPLAIN = (
     Parameter("tenant_id", Id, required=True),
     *filters("event_type", "user_id", "email", "phone", "locale"),
-    Parameter("channels", Text, "EMAIL,SMS,PUSH or some of them."),
+    Parameter("channels", Text, f"Some of {','.join(channels.BY_PUBLIC_NAME)}."),
 )
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -9,6 +9,7 @@ from gateway.admin.parts import NewPart
 from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import NO_NUL, Channel, Flag, Id, Page, Shape, Time
+from services.domain.reasons import NOT_SENT
 
 _TAG = "Templates"
 
@@ -76,7 +77,7 @@ class MissingVariable(Shape):
 class NotSent(Shape):
     """Why what was rendered would not be sent."""
 
-    reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
+    reason: Annotated[str, Meta(extra_json_schema={"enum": [one.value for one in NOT_SENT]})]
     detail: str
 
 

@@ -75,7 +75,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS t (tenant_id, event_id, even
 ORDER BY t.tenant_id, t.event_id
 ON CONFLICT (tenant_id, event_id) DO NOTHING
 
--- A later status replaces an earlier one; a replay begins anew.
+-- A status of a higher rank replaces one of a lower rank; a replay starts over.
 -- name: upsert_deliveries
 INSERT INTO ingest.deliveries AS d (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
@@ -93,11 +93,14 @@ FROM unnest(
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
-    status = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    status = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.status ELSE d.status END,
-    reason = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    reason = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.reason ELSE d.reason END,
-    provider = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    provider = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.provider ELSE d.provider END,
     attempts = greatest(d.attempts, EXCLUDED.attempts),
     replay = greatest(d.replay, EXCLUDED.replay),
@@ -143,7 +146,7 @@ WHERE EXCLUDED.died_at > l.died_at
 WITH ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
     ORDER BY e.id
     FOR UPDATE
 ),
@@ -176,7 +179,7 @@ WITH page AS MATERIALIZED (
 ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND e.routed_at < now() - interval '5 seconds'
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
     FOR UPDATE SKIP LOCKED
 ),
 finished AS (
@@ -259,7 +262,7 @@ UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
 -- Its event has something to do again. Answers whose it is and its size, if it was finished.
 -- name: requeue_delivery
 WITH queued AS (
-    UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now()
+    UPDATE ingest.deliveries SET status = $3, reason = '', replay = $2, updated_at = now()
     WHERE id = $1 AND replay < $2
     RETURNING event_id
 )

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from services.domain import statuses
 from services.domain.erasures import Erasures
-
-_TERMINAL = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 
 @dataclass(slots=True)
@@ -84,7 +83,7 @@ class Group:
 
     def unsure(self) -> list[str]:
         """Return the events of which something ended here, and whose rest only the tables know."""
-        touched = {row.event_id for row in self.deliveries.values() if row.status >= _TERMINAL}
+        touched = {row.event_id for row in self.deliveries.values() if row.status in statuses.TERMINAL}
         touched |= {row.id for row in self.events.values() if row.planned is not None}
         return sorted(touched - {row.id for row in self.finished()})
 
@@ -231,14 +230,14 @@ def _deliver(rows: Group, new: DeliveryRow) -> None:
 
 
 def _rank(row: DeliveryRow) -> tuple[int, int, int]:
-    return row.replay, row.status, row.attempts
+    return row.replay, statuses.rank(row.status), row.attempts
 
 
 def _finish(rows: Group) -> None:
     ended: dict[str, int] = {}
     last: dict[str, int] = {}
     for delivery in rows.deliveries.values():
-        if delivery.status >= _TERMINAL:
+        if delivery.status in statuses.TERMINAL:
             ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
             last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
     for row in rows.events.values():

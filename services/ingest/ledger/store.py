@@ -226,7 +226,9 @@ class LedgerStore:
             delivery.attempt = 1
             delivery.deferrals = 0
             await connection.execute(_QUERIES.mark_replayed, delivery_id)
-            reopened = await connection.fetchrow(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+            reopened = await connection.fetchrow(
+                _QUERIES.requeue_delivery, delivery_id, delivery.replay, trace_pb2.DELIVERY_STATUS_QUEUED
+            )
             await publish(delivery)
         if reopened is not None:
             await self._count_again(reopened["tenant_id"], reopened["size"])

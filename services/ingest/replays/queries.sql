@@ -49,8 +49,9 @@ UPDATE ingest.replays SET
 WHERE id = $1
 
 -- The next events in order of their ids: $4 are looked at, at most $5 taken. channels: empty, all it asked for.
--- Of a status: what ended so on a channel, and was not sent again on it since. What the caller did not ask for is
--- not sent because it was skipped.
+-- Of a status $6 (0: every event): what ended so on a channel, and was not sent again on it since. $7: whether events of
+-- which nothing was planned count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a
+-- replay left out.
 -- name: page
 WITH scanned AS (
     SELECT e.id, e.planned, e.route_reason, e.replay_of
@@ -63,16 +64,16 @@ taken AS (
     SELECT s.id, '{}'::smallint[] AS channels
     FROM scanned s
     WHERE ($6 = 0 AND s.replay_of IS NULL)
-        OR ($6 = 3 AND s.planned = 0
+        OR ($7 AND s.planned = 0
             AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id))
     UNION ALL
     SELECT s.id, array_agg(DISTINCT d.channel)
     FROM scanned s
     JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6
-    WHERE $6 <> 0 AND d.reason NOT IN ('not_requested', 'recipient_erased')
+    WHERE $6 <> 0 AND d.reason <> ALL ($8::text[])
         AND NOT EXISTS (
             SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
-            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> 'not_requested'
+            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> $9
         )
     GROUP BY s.id
 )

@@ -11,7 +11,7 @@ from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.domain import topology
+from services.domain import channels, statuses
 from services.domain.pages import page_limit
 from services.ingest.database import typed
 from services.ingest.replays.again import again
@@ -24,12 +24,8 @@ DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
 # With the rest of the call it stays within what the gateway waits for.
 _CONCLUDE_S = 2.0
-_STATUSES = (
-    trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
-    trace_pb2.DELIVERY_STATUS_SKIPPED,
-    trace_pb2.DELIVERY_STATUS_FAILED,
-    trace_pb2.DELIVERY_STATUS_DEAD,
-)
+# UNSPECIFIED: every event.
+_STATUSES = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, *statuses.REPLAYABLE)
 
 log = logs.get(__name__)
 
@@ -51,8 +47,8 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     ) -> replays_pb2.ReplayEventResponse:
         """Send one event again."""
         _check_id("event_id", request.event_id)
-        if any(channel not in topology.CHANNELS for channel in request.channels):
-            raise _invalid("channels", "must be EMAIL, SMS or PUSH")
+        if any(channel not in channels.BY_NUMBER for channel in request.channels):
+            raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
         tenant_id, stored = await self._store.stored(request.event_id)
         if stored.event is None:
             raise ClarionError(Code.CONFLICT, "What this event carried is not kept any more.")
@@ -82,7 +78,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         if not 1 <= request.per_second <= MAX_PER_SECOND:
             raise _invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
         if request.status not in _STATUSES:
-            raise _invalid("status", "must be failed, dead, skipped or all")
+            raise _invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
         replay = await self._store.create(request)
         self._runner.wake()
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
@@ -116,11 +112,11 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
 
-    async def _conclude(self, event: event_pb2.Event, channels: Sequence[int]) -> None:
+    async def _conclude(self, event: event_pb2.Event, wanted: Sequence[int]) -> None:
         """Note what was sent. It was, whatever happens here: an error would have it sent a second time."""
         try:
             async with asyncio.timeout(_CONCLUDE_S):
-                await self._store.mark_dead_letters([event.replay_of], list(channels))
+                await self._store.mark_dead_letters([event.replay_of], list(wanted))
                 # The janitor's next count would do it as well.
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:

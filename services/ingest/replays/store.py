@@ -8,11 +8,12 @@ from typing import Any
 
 import asyncpg
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
+from services.domain.reasons import NOT_REPLAYED, Reason
 from services.ingest.ledger.timeline import to_us
 from services.ingest.replays.again import first_id
 
@@ -136,9 +137,17 @@ class Claim:
     async def page(self) -> Page:
         """Return the next events."""
         end = first_id(self.replay.until_us)
-        status = int(self.replay.status)
         rows = await self._connection.fetch(
-            _QUERIES.page, self.replay.tenant_id, self._row["position"], end, SCANNED, PAGE, status
+            _QUERIES.page,
+            self.replay.tenant_id,
+            self._row["position"],
+            end,
+            SCANNED,
+            PAGE,
+            int(self.replay.status),
+            self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED,
+            NOT_REPLAYED,
+            Reason.NOT_REQUESTED,
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = sorted((row for row in rows if row["is_end"] is None), key=lambda row: row["id"].int)

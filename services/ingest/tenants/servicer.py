@@ -9,8 +9,8 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.addresses import InvalidAddress, parse_email, trimmed
-from services.domain.not_sent import MOST_MAX_SMS_SEGMENTS
 from services.domain.pages import page_limit
+from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
 from services.ingest.database import typed
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
@@ -211,8 +211,8 @@ def _check(
             faults.append((field, "must not be negative"))
     if content_key not in tenants_pb2.ContentKey.values():
         faults.append(("content_key", "must be full or seed"))
-    if not 1 <= segments <= MOST_MAX_SMS_SEGMENTS:
-        faults.append(("max_sms_segments", f"must be from 1 to {MOST_MAX_SMS_SEGMENTS}"))
+    if not 1 <= segments <= LARGEST_MAX_SEGMENTS:
+        faults.append(("max_sms_segments", f"must be from 1 to {LARGEST_MAX_SEGMENTS}"))
     _refuse(faults)
 
 

@@ -19,7 +19,7 @@ from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
 
@@ -95,7 +95,7 @@ class TenantStore:
                 request.daily_cap if request.HasField("daily_cap") else None,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
-                request.max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS,
+                request.max_sms_segments or DEFAULT_MAX_SEGMENTS,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
             await connection.execute(_QUERIES.insert_rates, tenant_id)

@@ -8,11 +8,11 @@ from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import suppressed
+from services.domain import channels, suppressed
 from services.domain.pages import page_limit
 from services.domain.pseudonyms import Pseudonyms
 from services.router.suppressions.store import Search, Stored, SuppressionStore
-from services.router.suppressions.suppress import CHANNELS, checked
+from services.router.suppressions.suppress import checked
 
 SUPPRESSION_SERVICE = "clarion.router.v1.SuppressionService"
 
@@ -84,7 +84,7 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonym
     """Return the digests that the address may have: as an e-mail address, or as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is needed to look for an address")
-    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
+    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in channels.WITH_ADDRESS]
     return [suppressed.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address]
 
 

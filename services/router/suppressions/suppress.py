@@ -8,14 +8,14 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.domain import suppressed
+from services.domain import channels, suppressed
 from services.domain.pseudonyms import Pseudonyms
 
 MAX_ITEMS = 1000
 MAX_SOURCE = 50
 MAX_DETAIL = 500
+_WRONG_CHANNEL = f"must be one of {', '.join(channels.PUBLIC_NAMES[one] for one in channels.WITH_ADDRESS)}"
 
-CHANNELS = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS)
 
 Key = tuple[str, int, bytes, int]
 
@@ -73,8 +73,8 @@ def _faults(one: suppressions_pb2.NewSuppression, address: str) -> list[tuple[st
     faults = []
     if not is_uuid(one.tenant_id):
         faults.append(("tenant_id", "must be a UUID in lower case"))
-    if one.channel not in CHANNELS:
-        faults.append(("channel", "must be EMAIL or SMS"))
+    if one.channel not in channels.WITH_ADDRESS:
+        faults.append(("channel", _WRONG_CHANNEL))
     elif not address:
         faults.append(("address", "must be an e-mail address, or for SMS a number such as +254712345678"))
     if one.reason not in suppressions_pb2.SuppressionReason.values() or not one.reason:

@@ -11,14 +11,13 @@ from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import topology
+from services.domain import channels
 from services.senders.ports import Directory, ProviderRecord
 from services.senders.reports.kinds import REPORTERS
 from services.senders.reports.ports import Reporter
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _MAX_REMEMBERED = 10_000
-_CHANNELS = {name.upper(): channel for channel, name in topology.CHANNELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Accounts:
             secrets = self._open_secrets(record)
         except ValueError:  # its key is gone: nothing that needs it can be checked
             secrets = {}
-        channel = _CHANNELS[record.channel]
+        channel = channels.BY_PUBLIC_NAME[record.channel]
         return Account(tenant_id, provider_id, record.kind, channel, reporter, {**record.settings, **secrets})
 
     async def _tenant(self, provider_id: str) -> str:

@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
 from runtime.printable import printable
 from runtime.telemetry import labelled
-from services.domain import suppressed
+from services.domain import statuses, suppressed
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -241,7 +241,7 @@ def _tell(account: Account, unnamed: Sequence[Report], *, suppressed_addresses: 
 def _outcome(report: Report) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
-    return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
+    return statuses.name(report.status)
 
 
 def _unmatched(report: Report) -> str:

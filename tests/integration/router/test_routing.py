@@ -8,7 +8,7 @@ from clarion.render.v1 import templates_pb2
 from clarion.router.v1 import router_pb2
 from runtime import nats
 from runtime.ids import new_id
-from services.domain import topology
+from services.domain import channels, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -98,7 +98,7 @@ async def test_global_types_fall_back_to_the_platform(
     other = builders.event(TENANT, **FULL)
     await streams.publish(builders.accepted(event), builders.accepted(other))
     await eventually(routed.all_acked)
-    chosen = {topology.CHANNELS[one.channel]: one.template_version_id for one in await routed.deliveries()}
+    chosen = {channels.NAMES[one.channel]: one.template_version_id for one in await routed.deliveries()}
     assert chosen == {"sms": "own", "push": "platform"}
     assert (await routed.records())[other.id].reason == "no_active_template"
 

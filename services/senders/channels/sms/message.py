@@ -4,7 +4,8 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services.delivery.ports import Verdict
 from services.domain import addresses
-from services.domain.not_sent import sms_too_long
+from services.domain.reasons import Reason
+from services.domain.sms_limit import too_long
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable, clean_lines, reference
 from services.senders.ports import Sms, Tenant
@@ -31,5 +32,5 @@ def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
         return
     if tenant is None:
         raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
-    if refused := sms_too_long(content.sms_segments, content.sms_encoding, tenant.max_sms_segments):
-        raise Unsendable(refused.reason, refused.detail)
+    if detail := too_long(content.sms_segments, content.sms_encoding, tenant.max_sms_segments):
+        raise Unsendable(Reason.SMS_TOO_LONG, detail)

@@ -233,7 +233,7 @@ class DeliveryWorker:
         log.warning("body_unread", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
         if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
             return partial(self._defer, delivery, "body_away")
-        failed = Result(Verdict.PERMANENT, provider="", reason="content_deleted")
+        failed = Result(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
         return partial(self._settle, delivery, failed, started, started)
 
     async def _settle(
@@ -263,10 +263,10 @@ class DeliveryWorker:
         except parts.PartAway:  # no attempt: it is not the provider's fault
             raise
         except TimeoutError:
-            return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
+            return Result(Verdict.TRANSIENT, provider="", reason=Reason.PROVIDER_TIMEOUT)
         except Exception as error:  # our own fault; it must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+            return Result(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
 
     async def _conclude(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]

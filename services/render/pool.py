@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from runtime import logs
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.frames import Answer, Limits, Source, Task, Work
 from services.render.process import WORKER, WorkerDiedError, WorkerProcess
@@ -24,7 +25,7 @@ _MAX_SUSPECTS = 1000
 _SUSPECT_TURN_S = 2.0
 # So long, seconds, suspects keep their batch waiting; only the first of all waits for its turn.
 _PATIENCE_S = 1.0
-_KILLERS = frozenset(("render_timeout", "render_memory", "render_crashed"))
+_KILLERS = frozenset((Reason.RENDER_TIMEOUT, Reason.RENDER_MEMORY, Reason.RENDER_CRASHED))
 # An item whose worker was killed from outside is tried this often.
 _CHANCES = 3
 

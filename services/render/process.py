@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.frames import Limits, Progress
 
@@ -81,7 +82,7 @@ class WorkerProcess:
         """Return what it says next. Raises WorkerDiedError."""
         stream = self._process.stdout
         if stream is None:
-            raise WorkerDiedError("render_crashed", "the worker has no output")
+            raise WorkerDiedError(Reason.RENDER_CRASHED, "the worker has no output")
         self._listen(0.0)
         try:
             head = await stream.readexactly(frames.LENGTH_BYTES)
@@ -89,7 +90,7 @@ class WorkerProcess:
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
             status = await self.end()
             if self._is_silent:
-                raise WorkerDiedError("render_timeout", "the worker did not answer and was ended") from None
+                raise WorkerDiedError(Reason.RENDER_TIMEOUT, "the worker did not answer and was ended") from None
             raise _cause(status) from None
         finally:
             self._timer.cancel()
@@ -128,10 +129,10 @@ def _state(pid: int) -> str:
 
 def _cause(status: int) -> WorkerDiedError:
     if status == -signal.SIGPROF:
-        return WorkerDiedError("render_timeout", "more processor time than allowed")
+        return WorkerDiedError(Reason.RENDER_TIMEOUT, "more processor time than allowed")
     if status == -signal.SIGABRT:
-        return WorkerDiedError("render_memory", "more memory than allowed")
+        return WorkerDiedError(Reason.RENDER_MEMORY, "more memory than allowed")
     if status < 0:
         name = signal.Signals(-status).name
-        return WorkerDiedError("render_crashed", f"the worker died of {name}", by_chance=status == -signal.SIGKILL)
-    return WorkerDiedError("render_crashed", f"the worker ended with status {status}")
+        return WorkerDiedError(Reason.RENDER_CRASHED, f"the worker died of {name}", by_chance=status == -signal.SIGKILL)
+    return WorkerDiedError(Reason.RENDER_CRASHED, f"the worker ended with status {status}")

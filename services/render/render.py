@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from runtime.errors import ClarionError, Code
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.frames import Answer, Content, Fault, Report, Source
 from services.render.pool import BusyError, Job
@@ -71,7 +72,7 @@ class Renderer:
             for _, item in found
         ]
         answers = [answer or _LATE for answer in await self._run(jobs, budget)]
-        missing = Rendered(0, "template_not_found", Content(), "There is no such template version.")
+        missing = Rendered(0, Reason.TEMPLATE_NOT_FOUND, Content(), "There is no such template version.")
         results = [missing] * len(items)
         for (index, item), answer in zip(found, answers, strict=True):
             results[index] = _rendered(sources[item.version_id].channel, answer)
@@ -130,7 +131,7 @@ def _bounded(results: list[Rendered]) -> list[Rendered]:
             break
         excess -= sizes[index]
         result = results[index]
-        reason = "output_too_large" if sizes[index] > MAX_ANSWER else ANSWER_FULL
+        reason = Reason.OUTPUT_TOO_LARGE if sizes[index] > MAX_ANSWER else ANSWER_FULL
         detail = f"The batch's contents exceed {MAX_ANSWER} bytes; ask for fewer items at once."
         results[index] = Rendered(result.channel, reason, Content(), detail, result.duration_us)
     return results

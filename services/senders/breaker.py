@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.delivery.ports import Result, Verdict
+from services.domain.reasons import Reason
 
 # What says that the provider itself is in trouble; any other answer, a no included, shows that it works.
-TROUBLE = frozenset({"provider_unreachable", "provider_timeout", "provider_tls", "provider_error"})
-CIRCUIT_OPEN = "provider_circuit_open"
+TROUBLE = frozenset({Reason.PROVIDER_UNREACHABLE, Reason.PROVIDER_TIMEOUT, Reason.PROVIDER_TLS, Reason.PROVIDER_ERROR})
+CIRCUIT_OPEN = Reason.PROVIDER_CIRCUIT_OPEN
 
 _LONGEST_REST_S = 300.0
 # After a refused account: new settings end it at once, a mended account at the provider's is found out by a probe.
@@ -82,7 +83,7 @@ class Breaker:
             return
         self._probing = False
         if result.verdict is Verdict.THROTTLED:
-            self._open("provider_throttled", result, now, result.retry_after_s or _THROTTLED_REST_S)
+            self._open(Reason.PROVIDER_THROTTLED, result, now, result.retry_after_s or _THROTTLED_REST_S)
         elif result.verdict is Verdict.CREDENTIALS:
             self._open(result.reason, result, now, _CREDENTIALS_REST_S)
         elif result.verdict is Verdict.TRANSIENT and result.reason in TROUBLE:

@@ -7,6 +7,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from runtime.egress import AddressNotAllowed, Guard
+from services.domain.reasons import Reason
 from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
 from services.senders.turns import WAIT_S, Turns
 
@@ -57,10 +58,10 @@ class HttpClient:
             of_host = self._hosts[host] = Turns(self._per_host)
         # In this order: who waits for a host that hangs holds nothing that the others need.
         if not await of_host.enter(self._wait_s):
-            raise Unanswered("provider_busy", f"All {self._per_host} connections to {host} were in use.")
+            raise Unanswered(Reason.PROVIDER_BUSY, f"All {self._per_host} connections to {host} were in use.")
         try:
             if not await self._turns.enter(self._wait_s):
-                raise Unanswered("provider_busy", f"All {self._limit} connections were in use.")
+                raise Unanswered(Reason.PROVIDER_BUSY, f"All {self._limit} connections were in use.")
             try:
                 return await self._exchange(request, deadline_s)
             finally:
@@ -90,15 +91,15 @@ class HttpClient:
             async with asyncio.timeout(deadline_s):
                 return await self._post(request)
         except TimeoutError as error:
-            raise Unanswered("provider_timeout", f"No answer within {deadline_s:g} s.") from error
+            raise Unanswered(Reason.PROVIDER_TIMEOUT, f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
-            raise Unanswered("provider_tls", str(error)) from error
+            raise Unanswered(Reason.PROVIDER_TLS, str(error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             if (refused := web.refusal(error)) is not None:
                 raise Unanswered(ADDRESS_NOT_ALLOWED, str(refused)) from error
-            raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
+            raise Unanswered(Reason.PROVIDER_UNREACHABLE, str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise Unanswered("provider_error", str(error) or type(error).__name__) from error
+            raise Unanswered(Reason.PROVIDER_ERROR, str(error) or type(error).__name__) from error
 
     async def _post(self, request: Request) -> Answer:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}

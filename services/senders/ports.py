@@ -9,10 +9,11 @@ import msgspec
 
 from runtime.egress import Guard
 from services.delivery.ports import Result
+from services.domain.reasons import Reason
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 
 # The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
-ADDRESS_NOT_ALLOWED = "address_not_allowed"
+ADDRESS_NOT_ALLOWED = Reason.ADDRESS_NOT_ALLOWED
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)

@@ -15,6 +15,7 @@ from runtime.parts import PartAway
 from runtime.telemetry import labelled
 from services.delivery.ports import Result, Try, Verdict
 from services.domain import channels
+from services.domain.reasons import Reason
 from services.senders import registry
 from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
 from services.senders.compose import Unsendable
@@ -43,7 +44,7 @@ _FAILOVERS = Counter(
 _NEXT_MAY_DO = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
 
 # What passes by itself: the provider takes the delivery another time.
-_PASSES = frozenset({"provider_throttled", "provider_busy"})
+_PASSES = frozenset({Reason.PROVIDER_THROTTLED, Reason.PROVIDER_BUSY})
 
 
 # Returns a subscribed e-mail with its way to unsubscribe.
@@ -88,7 +89,9 @@ class ProviderSender:
                 return result
             raise
         if chosen is None or chosen.channel != channels.PUBLIC_NAMES.get(delivery.channel, ""):
-            gone = Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
+            gone = Result(
+                Verdict.PERMANENT, provider="", reason=Reason.PROVIDER_GONE, detail="The provider was deleted."
+            )
             return await self._ask_others(delivery, content, [], []) or gone
         outcome = await self._ask(delivery, content, chosen)
         if isinstance(outcome, Rest):
@@ -174,9 +177,11 @@ class ProviderSender:
         try:
             opened = self._opened.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return Result(Verdict.CREDENTIALS, provider=record.kind, reason="provider_credentials", detail=str(error))
+            return Result(
+                Verdict.CREDENTIALS, provider=record.kind, reason=Reason.PROVIDER_CREDENTIALS, detail=str(error)
+            )
         except ClarionError as error:  # settings that another version took, and this one does not
-            return Result(Verdict.TRANSIENT, provider=record.kind, reason="provider_settings", detail=error.detail)
+            return Result(Verdict.TRANSIENT, provider=record.kind, reason=Reason.PROVIDER_SETTINGS, detail=error.detail)
         if rest := opened.breaker.rest(time.monotonic()):
             return rest
         tenant = self._directory.tenant(delivery.tenant_id)
@@ -231,7 +236,7 @@ def _is_refused(result: Result) -> bool:
 
 def _next_may_do(result: Result) -> bool:
     """Tell whether the delivery may fare better at another provider."""
-    return _is_refused(result) or (result.verdict in _NEXT_MAY_DO and result.reason != "tenant_unknown")
+    return _is_refused(result) or (result.verdict in _NEXT_MAY_DO and result.reason != Reason.TENANT_UNKNOWN)
 
 
 def _refused_first(tries: Sequence[Try]) -> list[Try]:

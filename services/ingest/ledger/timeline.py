@@ -17,7 +17,7 @@ class Row(Protocol):
 
 
 # A report that changes no status: the recipient unsubscribed.
-_UNSUBSCRIBED = ("unsubscribed", statuses.OK)
+_UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
 
 
 def to_us(moment: Any) -> int:

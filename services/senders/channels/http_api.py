@@ -12,6 +12,7 @@ import msgspec
 from runtime.printable import printable
 from runtime.settings import Secret
 from services.delivery.ports import MAX_DETAIL, Result, Verdict
+from services.domain.reasons import Reason
 from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Http, Request, Unanswered
 
 DEADLINE_S = 10.0
@@ -22,7 +23,7 @@ _MAX_MESSAGE_ID = 255
 _LONGEST_REST_S = 900.0
 
 # What became of a message that got no whole answer; of anything else it is worth another try.
-_VERDICTS = {"provider_busy": Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
+_VERDICTS: dict[str, Verdict] = {Reason.PROVIDER_BUSY: Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
 
 M = TypeVar("M")
 
@@ -89,14 +90,16 @@ def refused(kind: str, answer: Answer, detail: str) -> Result | None:
     """
     said = f"{answer.status} {detail}"
     if answer.status == 429:
-        return Result(Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers))
+        return Result(
+            Verdict.THROTTLED, kind, Reason.PROVIDER_THROTTLED, said, retry_after_s=retry_after_s(answer.headers)
+        )
     if answer.status == 413:
-        return Result(Verdict.PERMANENT, kind, "message_too_large", said)
+        return Result(Verdict.PERMANENT, kind, Reason.MESSAGE_TOO_LARGE, said)
     if answer.status >= 500:
         # Some say when they will be back.
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
+        return Result(Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said, retry_after_s=retry_after_s(answer.headers))
     if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said)
+        return Result(Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said)
     return None
 
 

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from runtime.errors import ClarionError, Code
 from services.delivery.ports import Result, Verdict
+from services.domain.reasons import Reason
 
 M = TypeVar("M")
 
@@ -24,9 +25,13 @@ class Sandbox(Generic[M]):
         except ClarionError as error:
             match error.code:
                 case Code.INVALID:
-                    return Result(Verdict.PERMANENT, provider="sandbox", reason="message_refused", detail=error.detail)
+                    return Result(
+                        Verdict.PERMANENT, provider="sandbox", reason=Reason.MESSAGE_REFUSED, detail=error.detail
+                    )
                 case Code.OVERLOADED:
-                    return Result(Verdict.POSTPONED, provider="sandbox", reason="provider_busy", detail=error.detail)
+                    return Result(
+                        Verdict.POSTPONED, provider="sandbox", reason=Reason.PROVIDER_BUSY, detail=error.detail
+                    )
             raise
         return _SENT
 

@@ -5,6 +5,7 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 
 from clarion.common.v1 import trace_pb2
 from services.domain import suppressed
+from services.domain.reasons import Reason
 from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
 from services.senders.reports.ports import Callback, Credentials, Report, Reporter
@@ -31,11 +32,11 @@ def parse(callback: Callback) -> list[Report]:
     if status.lower() in _DELIVERED:
         return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
     failure = fields.get("failureReason", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppressed.NONE
     if failure.lower() in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppressed.BOUNCED
     elif failure.lower() in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppressed.COMPLAINED
     detail = " ".join(filter(None, (status, failure)))
     return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
 

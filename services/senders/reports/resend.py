@@ -7,6 +7,7 @@ from typing import Any
 
 from clarion.common.v1 import trace_pb2
 from services.domain import suppressed
+from services.domain.reasons import Reason
 from services.senders.channels.email.resend.settings import signing_key
 from services.senders.reports.fields import decode, joined, mapping, micros, text
 from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter
@@ -81,15 +82,20 @@ def _meaning(kind: str, data: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.
             is_soft = text(bounce.get("type")).lower() in _SOFT
             detail = joined(bounce.get("type"), bounce.get("subType"), bounce.get("message"))
             hard = suppressed.NONE if is_soft else suppressed.BOUNCED
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "soft_bounce" if is_soft else "hard_bounce", detail, hard
+            return (
+                trace_pb2.DELIVERY_STATUS_BOUNCED,
+                Reason.SOFT_BOUNCE if is_soft else Reason.HARD_BOUNCE,
+                detail,
+                hard,
+            )
         case "email.suppressed":
             detail = "On the provider's own suppression list."
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "suppressed_by_provider", detail, suppressed.BOUNCED
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.SUPPRESSED_BY_PROVIDER, detail, suppressed.BOUNCED
         case "email.failed":
             detail = text(mapping(data.get("failed")).get("reason"))
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "provider_failed", detail, suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.PROVIDER_FAILED, detail, suppressed.NONE
         case "email.complained":
-            return trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED
+            return trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, "", suppressed.COMPLAINED
     return trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "", "", suppressed.NONE
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from clarion.common.v1 import trace_pb2
 from services.domain import suppressed
+from services.domain.reasons import Reason
 from services.senders.channels.email.sendgrid.settings import public_key
 from services.senders.reports.fields import decode, joined, micros, text
 from services.senders.reports.ports import (
@@ -30,11 +31,11 @@ _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 
 _MEANINGS = {
     "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppressed.NONE),
-    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, "hard_bounce", suppressed.BOUNCED),
-    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, "dropped", suppressed.NONE),
-    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", suppressed.COMPLAINED),
-    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
-    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
+    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.HARD_BOUNCE, suppressed.BOUNCED),
+    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.DROPPED, suppressed.NONE),
+    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, suppressed.COMPLAINED),
+    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppressed.UNSUBSCRIBED),
+    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppressed.UNSUBSCRIBED),
 }
 # Why SendGrid did not even try, where that says something about the recipient.
 _DROPPED = {
@@ -112,7 +113,7 @@ def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType,
         return None
     status, reason, suppression = known
     if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
-        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: not for want of the mailbox
+        reason, suppression = Reason.BLOCKED, suppressed.NONE  # by the server, for now: not for want of the mailbox
     elif event["event"] == "dropped":
         suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
     return status, reason, suppression

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from clarion.common.v1 import trace_pb2
 from services.domain import suppressed
+from services.domain.reasons import Reason
 from services.senders.reports.fields import decode, joined, mapping, text
 from services.senders.reports.forms import is_form, read_form
 from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter
@@ -126,11 +127,11 @@ def parse(callback: Callback) -> list[Report]:
     if status in _DELIVERED:
         return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED, address=address)]
     code = fields.get("ErrorCode", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppressed.NONE
     if code in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppressed.BOUNCED
     elif code in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppressed.COMPLAINED
     detail = joined(status, code, fields.get("ErrorMessage"))
     return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, address=address)]
 

@@ -7,6 +7,7 @@ from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.ids import derived_id
 from services.domain import suppressed
+from services.domain.reasons import Reason
 from services.senders.ports import Email
 from services.senders.reports.links import Links, Subscription
 from services.senders.reports.ports import Suppressor, Trace
@@ -54,7 +55,7 @@ class Unsubscriber:
         )
         await self._suppressor.suppress([wanted])
         step = trace_pb2.Reported(
-            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason="unsubscribed"
+            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason=Reason.UNSUBSCRIBED
         )
         record = trace_pb2.TraceRecord(
             id=derived_id("unsubscribed", subscription.delivery_id),

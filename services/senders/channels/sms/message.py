@@ -17,11 +17,11 @@ def compose(
     """Return the message. Raises Unsendable: missing_recipient, invalid_recipient, sms_too_long, tenant_unknown."""
     phone = delivery.recipient.phone
     if not addresses.trimmed(phone):
-        raise Unsendable("missing_recipient", "The recipient has no phone number.")
+        raise Unsendable(Reason.MISSING_RECIPIENT, "The recipient has no phone number.")
     try:
         number = addresses.parse_phone(phone)
     except addresses.InvalidAddress as error:
-        raise Unsendable("invalid_recipient", f"The phone number cannot be used: {error}.") from error
+        raise Unsendable(Reason.INVALID_RECIPIENT, f"The phone number cannot be used: {error}.") from error
     _check_length(content, tenant)
     return Sms(reference(delivery), number, settings.sender, clean_lines(content.text))
 
@@ -31,6 +31,6 @@ def _check_length(content: render_pb2.Content, tenant: Tenant | None) -> None:
     if content.sms_segments <= 1:  # nobody's limit is less
         return
     if tenant is None:
-        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
+        raise Unsendable(Reason.TENANT_UNKNOWN, "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
     if detail := too_long(content.sms_segments, content.sms_encoding, tenant.max_sms_segments):
         raise Unsendable(Reason.SMS_TOO_LONG, detail)

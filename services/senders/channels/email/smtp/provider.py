@@ -10,6 +10,7 @@ import aiosmtplib
 from runtime.egress import Guard
 from runtime.printable import printable
 from services.delivery.ports import Result, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
@@ -23,7 +24,7 @@ _RESET_S = 2.0
 # "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = Result(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
+_BUSY = Result(Verdict.POSTPONED, PROVIDER, Reason.PROVIDER_BUSY, "All connections to it were in use.")
 
 
 class Smtp:

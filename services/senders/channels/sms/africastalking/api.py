@@ -7,6 +7,7 @@ import urllib.parse
 from typing import Any
 
 from services.delivery.ports import Result, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.sms.africastalking.settings import SANDBOX, AfricasTalkingSettings
 from services.senders.ports import Answer, Request, Resources, Sms
@@ -18,17 +19,17 @@ _SANDBOX_URL = "https://api.sandbox.africastalking.com"
 _TAKEN = frozenset({100, 101, 102})
 # A recipient's statusCode, and what it means here.
 _MEANING = {
-    401: (Verdict.PERMANENT, "message_refused"),  # held for their review: a second one would be held too
-    402: (Verdict.PERMANENT, "sender_refused"),
-    403: (Verdict.PERMANENT, "recipient_refused"),
-    404: (Verdict.PERMANENT, "recipient_refused"),
-    405: (Verdict.CREDENTIALS, "provider_quota"),
-    406: (Verdict.PERMANENT, "recipient_unsubscribed"),
-    407: (Verdict.TRANSIENT, "provider_no_route"),
-    409: (Verdict.PERMANENT, "recipient_unsubscribed"),
-    500: (Verdict.TRANSIENT, "provider_error"),
-    501: (Verdict.TRANSIENT, "provider_error"),
-    502: (Verdict.PERMANENT, "message_refused"),
+    401: (Verdict.PERMANENT, Reason.MESSAGE_REFUSED),  # held for their review: a second one would be held too
+    402: (Verdict.PERMANENT, Reason.SENDER_REFUSED),
+    403: (Verdict.PERMANENT, Reason.RECIPIENT_REFUSED),
+    404: (Verdict.PERMANENT, Reason.RECIPIENT_REFUSED),
+    405: (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA),
+    406: (Verdict.PERMANENT, Reason.RECIPIENT_UNSUBSCRIBED),
+    407: (Verdict.TRANSIENT, Reason.PROVIDER_NO_ROUTE),
+    409: (Verdict.PERMANENT, Reason.RECIPIENT_UNSUBSCRIBED),
+    500: (Verdict.TRANSIENT, Reason.PROVIDER_ERROR),
+    501: (Verdict.TRANSIENT, Reason.PROVIDER_ERROR),
+    502: (Verdict.PERMANENT, Reason.MESSAGE_REFUSED),
 }
 # Where no recipient is answered for, the message's own word stands in place of the code.
 _WORDS = {"InvalidSenderId": 402, "InvalidPhoneNumber": 403, "InsufficientBalance": 405, "UserInBlacklist": 406}
@@ -51,11 +52,13 @@ def request(settings: AfricasTalkingSettings, url: str, message: Sms) -> Request
 def read(answer: Answer) -> Result:
     """Return what the answer means: even a no comes with 201, told by the recipient's own statusCode."""
     if answer.status in {401, 403}:
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {http_api.text(answer)}")
+        return Result(
+            Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, f"{answer.status} {http_api.text(answer)}"
+        )
     if result := http_api.refused(KIND, answer, http_api.text(answer)):
         return result
     if answer.status not in {200, 201}:
-        return Result(Verdict.PERMANENT, KIND, "message_refused", f"{answer.status} {http_api.text(answer)}")
+        return Result(Verdict.PERMANENT, KIND, Reason.MESSAGE_REFUSED, f"{answer.status} {http_api.text(answer)}")
     data = http_api.decoded(answer).get("SMSMessageData")
     words = str(data.get("Message", "")) if isinstance(data, dict) else ""
     recipients = data.get("Recipients") if isinstance(data, dict) else None
@@ -64,7 +67,7 @@ def read(answer: Answer) -> Result:
     code = _WORDS.get(words.strip())
     if code is None:
         detail = words or http_api.text(answer)
-        return Result(Verdict.TRANSIENT, KIND, "provider_error", f"{answer.status} {detail}")
+        return Result(Verdict.TRANSIENT, KIND, Reason.PROVIDER_ERROR, f"{answer.status} {detail}")
     verdict, reason = _MEANING[code]
     return Result(verdict, KIND, reason, words)
 
@@ -73,7 +76,7 @@ def _of_recipient(recipient: dict[str, Any]) -> Result:
     code = recipient.get("statusCode")
     if code in _TAKEN:
         return Result(Verdict.SENT, KIND, provider_message_id=str(recipient.get("messageId") or ""))
-    verdict, reason = _MEANING.get(code if isinstance(code, int) else 0, (Verdict.TRANSIENT, "provider_error"))
+    verdict, reason = _MEANING.get(code if isinstance(code, int) else 0, (Verdict.TRANSIENT, Reason.PROVIDER_ERROR))
     return Result(verdict, KIND, reason, f"{code} {recipient.get('status', '')}")
 
 

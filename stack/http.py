@@ -1,4 +1,4 @@
-"""Asking a server of the local stack over HTTP, without a client library that would stay in memory for ever."""
+"""SingleFlight a server of the local stack over HTTP, without a client library that would stay in memory for ever."""
 
 import asyncio
 

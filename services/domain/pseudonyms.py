@@ -34,7 +34,7 @@ class Pseudonyms:
         self.fingerprint = fingerprint[:16].hex()
 
     def suppression(self, digest: bytes) -> bytes:
-        """Return the 32 bytes that stand for an address. digest: its unkeyed one (services.domain.suppressed)."""
+        """Return the 32 bytes that stand for an address. digest: its unkeyed one (services.domain.suppression_list)."""
         return _mac(self._suppressions, digest)
 
     def erasure(self, digest: bytes) -> str:

@@ -9,11 +9,11 @@ EXPIRED = Counter("clarion_expired_total", "Rows deleted because their tenant's 
 
 
 def key(tenant_id: str) -> str:
-    """A tenant's policy: JSON of Policy; none: the defaults."""
+    """A tenant's policy: JSON of RetentionPolicy; none: the defaults."""
     return f"{PREFIX}.{tenant_id}"
 
 
-class Policy(msgspec.Struct, frozen=True):
+class RetentionPolicy(msgspec.Struct, frozen=True):
     """Days; 0: the installation's default."""
 
     events_days: int = 0
@@ -22,14 +22,14 @@ class Policy(msgspec.Struct, frozen=True):
     outbox_days: int = 0
 
 
-_decode = msgspec.json.Decoder(Policy).decode
+_decode = msgspec.json.Decoder(RetentionPolicy).decode
 
 
-class Policies:
+class RetentionPolicies:
     """The tenants' own policies, as the configuration's watch brings them."""
 
     def __init__(self) -> None:
-        self._by_tenant: dict[str, Policy] = {}
+        self._by_tenant: dict[str, RetentionPolicy] = {}
 
     def on_change(self, changed: str, value: bytes | None) -> None:
         """Take in a change of the configuration; other keys are passed over, and so is what cannot be read."""
@@ -37,10 +37,10 @@ class Policies:
         if prefix != PREFIX:
             return
         try:
-            policy = _decode(value) if value is not None else Policy()
+            policy = _decode(value) if value is not None else RetentionPolicy()
         except msgspec.MsgspecError:
             return
-        if policy == Policy():
+        if policy == RetentionPolicy():
             self._by_tenant.pop(tenant_id, None)
         else:
             self._by_tenant[tenant_id] = policy

@@ -132,7 +132,7 @@ SUPPRESSIONS = "suppressed"
 
 
 def suppressions_key(tenant_id: str, shard: int) -> str:
-    """One 256th of a tenant's suppressed addresses: see services.domain.suppressed.pack."""
+    """One 256th of a tenant's suppressed addresses: see services.domain.suppression_list.pack."""
     return f"{SUPPRESSIONS}.{tenant_id}.{shard:02x}"
 
 

@@ -12,12 +12,12 @@ from runtime.grpc import Server
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import pseudonyms, topology
-from services.domain.adoption import Adoption
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.erasures import PREFIX, Erasures
-from services.domain.health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.trace import TraceWriter
-from services.ingest import operations, published
+from services.ingest import configuration_sources, operator_services
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
@@ -26,15 +26,15 @@ from services.ingest.authenticate import Authenticator
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
-from services.ingest.known import KnownTenants
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
-from services.ingest.privacy.former import former
-from services.ingest.repeats import Repeats
+from services.ingest.privacy.unkeyed_digests import unkeyed_digests
+from services.ingest.repeats import RepeatNotes
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
+from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
 
@@ -57,12 +57,12 @@ async def wire(settings: Settings, process: Process) -> Server:
     watch, outbox = await _configuration(process, connection, durable, keyed, erasures)
 
     tenants = TenantStore(durable, outbox, vault)
-    known = KnownTenants(watch, tenants)
+    known = TenantSettingsCache(watch, tenants)
     event_log = JetStreamEventLog(connection)
     pressure = Pressure()
     fingerprints = Fingerprints(vault.tags("ingest/fingerprint"))
-    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known, fingerprints)
-    repeats = Repeats(TraceWriter(nats.Publisher(connection)))
+    acceptor = Acceptor(PostgresAdmission(fast, known.cached_or_default, pressure), event_log, known, fingerprints)
+    repeats = RepeatNotes(TraceWriter(nats.Publisher(connection)))
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
@@ -103,7 +103,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     server.add(
         audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"
     )
-    operations.add_services(
+    operator_services.add_services(
         server,
         process,
         settings,
@@ -135,14 +135,20 @@ async def _configuration(
     await watch.ready()
     outbox = Outbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
-    reconciler = Reconciler(durable, connection, published.OWNER, published.SOURCES)
+    reconciler = Reconciler(durable, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(
-        durable, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(durable, keyed)
+    migration = DigestMigration(
+        durable,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(durable, keyed),
     )
-    process.start(adoption.run(), name="adoption")
-    await watch.complete(published.OWNER)
-    await adoption.ready(watch)
+    process.start(migration.run(), name="digest migration")
+    await watch.complete(configuration_sources.OWNER)
+    await migration.ready(watch)
     return watch, outbox
 
 

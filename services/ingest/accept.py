@@ -9,9 +9,11 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import validate
+from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import (
     Admission,
+    AdmissionVerdict,
     Admitted,
     Appended,
     ContentKey,
@@ -19,10 +21,8 @@ from services.ingest.ports import (
     First,
     LimitKind,
     Reached,
-    Tenants,
-    Verdict,
+    TenantSettingsSource,
 )
-from services.ingest.weight import weight
 
 # Advice to a tenant past its quota of unfinished events, seconds.
 QUOTA_RETRY_AFTER_S = 5
@@ -56,7 +56,7 @@ class Acceptor:
         self,
         admission: Admission,
         log: EventLog,
-        tenants: Tenants,
+        tenants: TenantSettingsSource,
         fingerprints: Fingerprints,
         *,
         now: clock.Clock = clock.now_us,
@@ -96,16 +96,16 @@ class Acceptor:
     async def _admit_and_store(
         self, tenant_id: str, key: bytes, own: First | None, new: ingest_pb2.NewEvent
     ) -> _Outcome:
-        admitted = await self._admission.admit(tenant_id, key, new_id(), weight(new), own)
-        if admitted.verdict is Verdict.LIMITED:
+        admitted = await self._admission.admit(tenant_id, key, new_id(), size_in_streams(new), own)
+        if admitted.verdict is AdmissionVerdict.LIMITED:
             raise await self._refusal(tenant_id, admitted.reached)
-        if admitted.verdict is Verdict.STORED:
+        if admitted.verdict is AdmissionVerdict.STORED:
             first = admitted.first
             if own is not None and first is None:
                 first = await self._look_up(tenant_id, key, admitted.event_id)
             return self._repeat(admitted.event_id, new, first)
         appended = await self._log.append(self._event(admitted, tenant_id, key, new))
-        if admitted.verdict is Verdict.NEW and appended.first is None:
+        if admitted.verdict is AdmissionVerdict.NEW and appended.first is None:
             return _Outcome(Accepted(admitted.event_id, new.event_type, duplicate=False), own)
         return await self._settle(tenant_id, key, own, new, admitted, appended)
 
@@ -124,7 +124,7 @@ class Acceptor:
         """
         stored = appended.first if appended.first is not None else new
         first = self._fingerprints.first(stored) if own is not None else None
-        claimed = own if admitted.verdict is Verdict.NEW else admitted.first
+        claimed = own if admitted.verdict is AdmissionVerdict.NEW else admitted.first
         is_moved = appended.event_id != admitted.event_id
         is_other = first is not None and (claimed is None or self._fingerprints.differs(stored, claimed))
         if is_moved or is_other:
@@ -132,7 +132,7 @@ class Acceptor:
         if is_moved or first != own:
             return self._repeat(appended.event_id, new, first)
         # A claim of the same body: whether this call's event or an earlier one's was stored, nobody can tell.
-        known = admitted.verdict is Verdict.PENDING and (claimed is None or not is_other)
+        known = admitted.verdict is AdmissionVerdict.PENDING and (claimed is None or not is_other)
         return _Outcome(Accepted(appended.event_id, new.event_type, duplicate=known), first)
 
     def _repeat(self, event_id: str, new: ingest_pb2.NewEvent, first: First | None) -> _Outcome:
@@ -177,7 +177,7 @@ class Acceptor:
 
     def _event(self, admitted: Admitted, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
         # A repeat may come when the broker has forgotten the first one: by its age the workers know to ask the ledger.
-        accepted_at_us = self._now() if admitted.verdict is Verdict.NEW else time_of(admitted.event_id)
+        accepted_at_us = self._now() if admitted.verdict is AdmissionVerdict.NEW else time_of(admitted.event_id)
         return event_pb2.Event(
             id=admitted.event_id,
             tenant_id=tenant_id,
@@ -190,7 +190,7 @@ class Acceptor:
             trace_id=new.trace_id,
             accepted_at_us=accepted_at_us,
             dedupe_key=key,
-            weight=weight(new),
+            weight=size_in_streams(new),
             pinned=new.pinned if new.HasField("pinned") else None,
         )
 

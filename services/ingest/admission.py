@@ -12,7 +12,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import Admitted, First, LimitKind, Reached, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, First, LimitKind, Reached
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -90,7 +90,9 @@ class PostgresAdmission:
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return self._without(claims)
         self._outage.reset()
-        return [Admitted(str(row["event_id"]), Verdict(row["verdict"]), _reached(row), _first(row)) for row in rows]
+        return [
+            Admitted(str(row["event_id"]), AdmissionVerdict(row["verdict"]), _reached(row), _first(row)) for row in rows
+        ]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -105,7 +107,9 @@ class PostgresAdmission:
         answers = []
         for claim in claims:
             reached = self._outage.take(claim.tenant_id, claim.size)
-            answers.append(Admitted(claim.event_id, Verdict.LIMITED if reached else Verdict.NEW, reached))
+            answers.append(
+                Admitted(claim.event_id, AdmissionVerdict.LIMITED if reached else AdmissionVerdict.NEW, reached)
+            )
             if reached is None:
                 _DEGRADED.inc()
         return answers

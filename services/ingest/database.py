@@ -14,7 +14,7 @@ Res = TypeVar("Res")
 log = logs.get(__name__)
 
 
-def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]]:
+def database_errors(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]]:
     """Make a servicer's method raise UNAVAILABLE while PostgreSQL is away, INVALID for what it cannot represent."""
 
     @functools.wraps(method)

@@ -84,14 +84,14 @@ class Janitor:
             with _tolerant(stream):
                 info = await self._make_room(stream)
                 bound = info.config.max_bytes or 0
-                self._pressure.saw(stream, info.state.bytes, bound)
+                self._pressure.record(stream, info.state.bytes, bound)
         with _tolerant(topology.TIMERS):
             info = await self._jetstream.stream_info(topology.TIMERS)
             if info.state.bytes > bound * _TIMERS_SHARE:
                 await self._purge(topology.TIMERS, info, info.state.last_seq)
                 info = await self._jetstream.stream_info(topology.TIMERS)
             # The broker cannot bound TIMERS without losing timers; admission keeps it below the others' bound.
-            self._pressure.saw(topology.TIMERS, info.state.bytes, bound)
+            self._pressure.record(topology.TIMERS, info.state.bytes, bound)
 
     async def spent(self, stream: str) -> int:
         """Return the last sequence up to which nobody has to do with anything in a stream, the window aside."""

@@ -14,7 +14,7 @@ DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 LEAST_MAX_BYTES = 32 * 1024 * 1024
 
 
-class Verdict(Enum):
+class AdmissionVerdict(Enum):
     """What admission says of an event."""
 
     NEW = "new"
@@ -65,7 +65,7 @@ class Admitted:
     """
 
     event_id: str
-    verdict: Verdict
+    verdict: AdmissionVerdict
     reached: Reached | None = None
     first: First | None = None
 
@@ -76,7 +76,7 @@ class Admission(Protocol):
     async def admit(
         self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
     ) -> Admitted:
-        """Claim the key for this event, and size bytes of the tenant's budget (weight.py).
+        """Claim the key for this event, and size bytes of the tenant's budget (event_size.py).
 
         first: kept for the key's repeats. Never raises for want of a database: then it is NEW, or LIMITED.
         """
@@ -113,7 +113,7 @@ class TenantSettings(msgspec.Struct, frozen=True):
     content_key: ContentKey = ContentKey.FULL
 
 
-class Tenants(Protocol):
+class TenantSettingsSource(Protocol):
     """Tenants' settings."""
 
     async def settings(self, tenant_id: str) -> TenantSettings:

@@ -16,7 +16,7 @@ class Pressure:
     def __init__(self) -> None:
         self._fills: dict[str, float] = {}
 
-    def saw(self, stream: str, size: int, bound: int) -> None:
+    def record(self, stream: str, size: int, bound: int) -> None:
         """Note a stream's bytes and their bound; a bound of 0: there is none."""
         self._fills[stream] = size / bound if bound > 0 else 0.0
 

@@ -14,7 +14,7 @@ _REMEMBERED = 10_000
 log = logs.get(__name__)
 
 
-class Repeats:
+class RepeatNotes:
     """Notes behind the answers: no caller waits for one, and a lost one is a line of the log."""
 
     def __init__(self, trace: TraceWriter, *, now: clock.Clock = clock.now_us) -> None:

@@ -14,7 +14,7 @@ from runtime.telemetry import current_trace, labelled
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator
-from services.ingest.repeats import Repeats
+from services.ingest.repeats import RepeatNotes
 
 MAX_ITEMS = 512
 MIB = 1024 * 1024
@@ -32,7 +32,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     # The gateway's groups have 4 MiB at most.
     MAX_BYTES: ClassVar = {"AcceptEvents": 5 * MIB, "TriggerEvent": validate.MAX_SENT_BYTES + 16 * 1024}
 
-    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: Repeats) -> None:
+    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: RepeatNotes) -> None:
         self._acceptor = acceptor
         self._authenticator = authenticator
         self._repeats = repeats

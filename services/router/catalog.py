@@ -14,9 +14,9 @@ from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, Parts
 from services.domain import channels, pseudonyms, topology
 from services.domain.pseudonyms import Pseudonyms
-from services.domain.suppressed import Suppressed
-from services.router.asking import Asking
+from services.domain.suppression_list import SuppressionList
 from services.router.route import Circumstances, Template
+from services.router.single_flight import SingleFlight
 
 # Those whose keys nobody is asked for when the copy lacks them: languages, suppressions.
 OWNERS = ("render", "router")
@@ -69,13 +69,13 @@ class Catalog:
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
-        self._suppressed = Suppressed(watch.get, keyed)
-        self._asking_templates: Asking[tuple[list[Template], str]] = Asking()
-        self._asking_providers: Asking[list[str]] = Asking()
+        self._suppressed = SuppressionList(watch.get, keyed)
+        self._templates_flight: SingleFlight[tuple[list[Template], str]] = SingleFlight()
+        self._providers_flight: SingleFlight[list[str]] = SingleFlight()
         # What was made of the copy's bytes, as long as they are the same.
         self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
 
-    def known(self, tenant_id: str, event_type: str) -> Circumstances | None:
+    def from_memory(self, tenant_id: str, event_type: str) -> Circumstances | None:
         """As circumstances, from memory alone; None where an owner has to be asked."""
         get = self._watch.get
         sources = (
@@ -104,7 +104,7 @@ class Catalog:
 
     async def circumstances(self, tenant_id: str, event_type: str) -> Circumstances:
         """Return what routing an event of this tenant and type needs. Raises PartAway when an owner is away."""
-        known = self.known(tenant_id, event_type)
+        known = self.from_memory(tenant_id, event_type)
         if known is not None:
             return known
         templates, locale = await self._active_templates(tenant_id, event_type)
@@ -157,7 +157,7 @@ class Catalog:
             ], answer.default_locale
 
         key = topology.templates_key(tenant_id, event_type)
-        return await self._own.ask(RENDER, lambda: self._asking_templates.ask(key, question))
+        return await self._own.ask(RENDER, lambda: self._templates_flight.run(key, question))
 
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
@@ -170,7 +170,7 @@ class Catalog:
             return list(answer.provider_ids)
 
         key = f"{topology.providers_key(tenant_id)}/{channel}"
-        return await self._own.ask(SENDERS, lambda: self._asking_providers.ask(key, question))
+        return await self._own.ask(SENDERS, lambda: self._providers_flight.run(key, question))
 
 
 def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:

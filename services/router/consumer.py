@@ -111,7 +111,9 @@ class RouterConsumer:
                 event = await _read(held)
                 if event is None:
                     continue
-                known = None if event.HasField("pinned") else self._catalog.known(event.tenant_id, event.event_type)
+                known = (
+                    None if event.HasField("pinned") else self._catalog.from_memory(event.tenant_id, event.event_type)
+                )
                 if known is not None:
                     routed.append(_Routed(held, event, self._plan(held, event, known)))
                     continue

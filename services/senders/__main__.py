@@ -17,10 +17,10 @@ from services.delivery.renderer import Renderer
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonyms, retention, topology
-from services.domain.health import report_broker
+from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
-from services.domain.suppressed import Suppressed
-from services.senders import directory, egress, published, registry, send
+from services.domain.suppression_list import SuppressionList
+from services.senders import configuration_sources, directory, egress, registry, send
 from services.senders.breaker import Policy
 from services.senders.http import HttpClient, parse_urls
 from services.senders.outbox import Outbox
@@ -70,7 +70,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     )
     process.on_close(http.close)
     known.follow(sender.forget)
-    erased, policies, privacy = erasures.Erasures(keyed), retention.Policies(), PrivacyStore(pool)
+    erased, policies, privacy = erasures.Erasures(keyed), retention.RetentionPolicies(), PrivacyStore(pool)
 
     def on_change(key: str, value: bytes | None) -> None:
         for follower in (known, erased, policies):
@@ -88,10 +88,10 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
     router = grpc.channel(settings.router_address)
     process.on_close(router.close)
-    suppressed = Suppressed(watch.get, keyed)
+    suppressions = SuppressionList(watch.get, keyed)
 
     def refuse(delivery: event_pb2.Delivery) -> str:
-        return erased.refusal(delivery) or suppressed.of_delivery(delivery)
+        return erased.refusal(delivery) or suppressions.of_delivery(delivery)
 
     workers = _workers(settings, connection, sender, caller, render=render, ledger=ledger, refuse=refuse, own=own)
     for worker in workers:
@@ -173,7 +173,7 @@ def _workers(
 
 def _publish(process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.Outbox) -> None:
     process.start(outbox.run(), name="config-outbox")
-    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = reconcile.Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
 
 

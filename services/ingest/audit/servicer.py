@@ -6,10 +6,10 @@ from typing import Any
 from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.pages import page_limit
-from services.ingest.audit.store import AuditStore, Search
-from services.ingest.database import typed
-from services.ingest.period import check_period
+from services.domain.paging import page_limit
+from services.ingest.audit.store import AuditSearch, AuditStore
+from services.ingest.database import database_errors
+from services.ingest.time_range import check_time_range
 
 _MAX_TEXT = 512
 _MAX_FIELDS = 64
@@ -21,7 +21,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def __init__(self, store: AuditStore) -> None:
         self._store = store
 
-    @typed
+    @database_errors
     async def BeginAuditEntry(
         self, request: audit_pb2.BeginAuditEntryRequest, context: Any
     ) -> audit_pb2.BeginAuditEntryResponse:
@@ -33,7 +33,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
 
-    @typed
+    @database_errors
     async def FinishAuditEntry(
         self, request: audit_pb2.FinishAuditEntryRequest, context: Any
     ) -> audit_pb2.FinishAuditEntryResponse:
@@ -48,16 +48,16 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         await self._store.finish(request)
         return audit_pb2.FinishAuditEntryResponse()
 
-    @typed
+    @database_errors
     async def ListAuditEntries(
         self, request: audit_pb2.ListAuditEntriesRequest, context: Any
     ) -> audit_pb2.ListAuditEntriesResponse:
         """Return a page of entries."""
         limit = page_limit(request.limit)
-        check_period(request.since_us, request.until_us)
+        check_time_range(request.since_us, request.until_us)
         if request.cursor:
             _check_id("cursor", request.cursor)
-        search = Search(
+        search = AuditSearch(
             actor=request.actor or None,
             tenant_id=request.tenant_id or None,
             resource=request.resource or None,

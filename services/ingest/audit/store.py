@@ -19,7 +19,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class AuditSearch:
     """Filters of the list; None: any. Times in Unix microseconds."""
 
     actor: str | None = None
@@ -63,7 +63,7 @@ class AuditStore:
             list(request.fields),
         )
 
-    async def list(self, search: Search, limit: int) -> list[audit_pb2.AuditEntry]:
+    async def list(self, search: AuditSearch, limit: int) -> list[audit_pb2.AuditEntry]:
         """Return up to limit entries, newest first."""
         rows = await self._pool.fetch(
             _QUERIES.entries,

@@ -16,7 +16,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres, pulling
 from services.domain import topology
 from services.domain.erasures import Erasures
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 
 # The ledger is not on any event's path: it waits a little, so that most of an event's life fits one group.
@@ -130,7 +130,7 @@ class LedgerConsumer:
         delay = 0.1
         while True:
             try:
-                await self._store.write(group(items, self._erasures))
+                await self._store.write(merge(items, self._erasures))
                 return
             except _UNWRITABLE as error:
                 break_at = len(items) // 2

@@ -18,7 +18,7 @@ _LOOK_S = 0.1
 _CONSUMER = "ledger"
 
 
-class Progress:
+class TraceProgress:
     """Asks the broker what the ledger's consumer of TRACE has acknowledged: that is what is written."""
 
     def __init__(self, connection: Client, *, patience_s: float = PATIENCE_S) -> None:

@@ -53,7 +53,7 @@ class DeliveryRow:
 
 
 @dataclass(slots=True)
-class Group:
+class LedgerRows:
     """The rows of one transaction."""
 
     events: dict[str, EventRow] = field(default_factory=dict)
@@ -81,16 +81,16 @@ class Group:
             _event(self, event_id, tenants[event_id])
         return late
 
-    def unsure(self) -> list[str]:
+    def maybe_finished(self) -> list[str]:
         """Return the events of which something ended here, and whose rest only the tables know."""
         touched = {row.event_id for row in self.deliveries.values() if row.status in statuses.TERMINAL}
         touched |= {row.id for row in self.events.values() if row.planned is not None}
         return sorted(touched - {row.id for row in self.finished()})
 
 
-def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> Group:
+def merge(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> LedgerRows:
     """Merge events and records in any order, repeated or not. erasures: whose data is not to be kept."""
-    rows = Group()
+    rows = LedgerRows()
     for item in items:
         if isinstance(item, event_pb2.Event):
             _accepted(rows, item, erasures)
@@ -107,14 +107,14 @@ def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Er
     return rows
 
 
-def _event(rows: Group, event_id: str, tenant_id: str) -> EventRow:
+def _event(rows: LedgerRows, event_id: str, tenant_id: str) -> EventRow:
     row = rows.events.get(event_id)
     if row is None:
         row = rows.events[event_id] = EventRow(event_id, tenant_id)
     return row
 
 
-def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures | None) -> None:
+def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
     row = _event(rows, event.id, event.tenant_id)
     recipient = event.recipient
     row.event_type = event.event_type
@@ -135,7 +135,7 @@ def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures | None) ->
         rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
 
 
-def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
+def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     row = _event(rows, record.event_id, record.tenant_id)
     routed = record.routed
     row.routed_us, row.route_us = record.at_us, record.duration_us
@@ -161,7 +161,7 @@ def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
         )
 
 
-def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
+def _attempted(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     step = record.attempted
     rows.attempts[record.id] = record
     _deliver(
@@ -183,7 +183,7 @@ def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
     )
 
 
-def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
+def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     """A report is one more line among the delivery's attempts, and moves the delivery on."""
     step = record.reported
     line = trace_pb2.TraceRecord(
@@ -209,14 +209,14 @@ def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
         _attempted(rows, line)
 
 
-def _died(rows: Group, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
+def _died(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     step = record.attempted
     letter = step.dead_letter
     if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not (erasures and erasures.refusal(letter)):
         rows.dead.append(record)
 
 
-def _deliver(rows: Group, new: DeliveryRow) -> None:
+def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
     old = rows.deliveries.get(new.id)
     if old is None:
         rows.deliveries[new.id] = new
@@ -233,7 +233,7 @@ def _rank(row: DeliveryRow) -> tuple[int, int, int]:
     return row.replay, statuses.rank(row.status), row.attempts
 
 
-def _finish(rows: Group) -> None:
+def _finish(rows: LedgerRows) -> None:
     ended: dict[str, int] = {}
     last: dict[str, int] = {}
     for delivery in rows.deliveries.values():

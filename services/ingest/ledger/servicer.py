@@ -12,12 +12,12 @@ from runtime import clock, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import topology
-from services.domain.pages import page_limit
-from services.ingest.database import typed
-from services.ingest.ledger.progress import Progress
-from services.ingest.ledger.store import LedgerStore, Search
+from services.domain.paging import page_limit
+from services.ingest.database import database_errors
+from services.ingest.ledger.progress import TraceProgress
+from services.ingest.ledger.store import EventSearch, LedgerStore
 from services.ingest.ledger.timeline import Row, timeline, to_us
-from services.ingest.period import check_period
+from services.ingest.time_range import check_time_range
 
 _MAX_STATES = 500
 
@@ -28,17 +28,17 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
         self._publisher = nats.Publisher(connection)
-        self._progress = Progress(connection)
+        self._progress = TraceProgress(connection)
         self._now = now
 
-    @typed
+    @database_errors
     async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
         """Return a page of events."""
         limit = page_limit(request.limit)
-        check_period(request.since_us, request.until_us)
+        check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             _check_id(field, getattr(request, field), required=False)
-        search = Search(
+        search = EventSearch(
             tenant_id=request.tenant_id or None,
             event_type=request.event_type or None,
             recipient=request.recipient or None,
@@ -53,7 +53,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         events = [summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
         return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
 
-    @typed
+    @database_errors
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
         _check_id("event_id", request.event_id)
@@ -67,7 +67,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             event=summary(row, deliveries), steps=timeline(row, deliveries, attempts, replays)
         )
 
-    @typed
+    @database_errors
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
     ) -> ledger_pb2.GetDeliveryStatesResponse:
@@ -81,7 +81,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
         )
 
-    @typed
+    @database_errors
     async def GetEventBody(
         self, request: ledger_pb2.GetEventBodyRequest, context: Any
     ) -> ledger_pb2.GetEventBodyResponse:
@@ -93,7 +93,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             raise ClarionError(Code.NOT_FOUND, "What this event carried was deleted, or is not read yet.")
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
-    @typed
+    @database_errors
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
@@ -117,7 +117,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
 
-    @typed
+    @database_errors
     async def ReplayDeadLetter(
         self, request: ledger_pb2.ReplayDeadLetterRequest, context: Any
     ) -> ledger_pb2.ReplayDeadLetterResponse:

@@ -13,8 +13,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.ingest.ledger.record import EventRow, Group
-from services.ingest.replays.again import first_id
+from services.ingest.ledger.record import EventRow, LedgerRows
+from services.ingest.replays.clone import first_id
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
@@ -30,7 +30,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class EventSearch:
     """Filters of the events list; None: any. Times in Unix microseconds. event_id: ours, or the caller's own."""
 
     tenant_id: str | None = None
@@ -58,7 +58,7 @@ class LedgerStore:
         self._now = now
         self._looked_until = _FIRST
 
-    async def write(self, group: Group) -> None:
+    async def write(self, group: LedgerRows) -> None:
         """Store the group for good, finish what it was the end of, and tell admission which keys are stored."""
         before = first_id(self._now() - _LATE_US)
         late = group.add_late(before)
@@ -69,15 +69,15 @@ class LedgerStore:
                 await self._execute(connection, _QUERIES.finish_late, [late])
             # In this transaction, so that a crash or a redelivery makes no room twice, or never; last, as it locks.
             await self._release(connection, finished)
-        if unsure := group.unsure():
+        if maybe_finished := group.maybe_finished():
             # Not in that transaction: it holds locks on this group's events, and these are others, which another
             # process may hold that waits for one of ours. What a crash leaves unfinished here, tidy() finishes.
-            await self._execute(self._durable, _QUERIES.finish_events, [unsure])
+            await self._execute(self._durable, _QUERIES.finish_events, [maybe_finished])
         if group.repeats:  # neither in that transaction, for the same reason
             await self._execute(self._durable, _QUERIES.note_repeats, [*_repeat_columns(group), before])
         await self._mark_stored(group)
 
-    async def _write_rows(self, connection: Any, group: Group) -> dict[str, tuple[int, int]]:
+    async def _write_rows(self, connection: Any, group: LedgerRows) -> dict[str, tuple[int, int]]:
         """Return how many events of each tenant this finished, and of how many bytes."""
         finished: dict[str, tuple[int, int]] = {}
         if group.events:
@@ -113,7 +113,7 @@ class LedgerStore:
         _STATEMENTS.inc()
         await connection.execute(query, *arguments)
 
-    async def _mark_stored(self, group: Group) -> None:
+    async def _mark_stored(self, group: LedgerRows) -> None:
         if group.stored:
             keys = list(group.stored)
             values = list(group.stored.values())
@@ -153,7 +153,7 @@ class LedgerStore:
         """Return the event's row."""
         return await self._durable.fetchrow(_QUERIES.event, event_id)
 
-    async def events(self, search: Search, limit: int) -> "list[asyncpg.Record]":
+    async def events(self, search: EventSearch, limit: int) -> "list[asyncpg.Record]":
         """Return up to limit rows, newest first."""
         return await self._durable.fetch(
             _QUERIES.events,
@@ -251,7 +251,7 @@ class LedgerStore:
             log.warning("replay_not_counted", tenant_id=str(tenant_id), error=repr(error))
 
 
-def _event_columns(group: Group) -> list[list[Any]]:
+def _event_columns(group: LedgerRows) -> list[list[Any]]:
     rows = list(group.events.values())
     return [
         [row.id for row in rows],
@@ -274,7 +274,7 @@ def _event_columns(group: Group) -> list[list[Any]]:
     ]
 
 
-def _repeat_columns(group: Group) -> list[list[Any]]:
+def _repeat_columns(group: LedgerRows) -> list[list[Any]]:
     records = list(group.repeats.values())
     return [
         [record.event_id for record in records],
@@ -288,7 +288,7 @@ def _payload_columns(rows: Sequence[EventRow]) -> list[list[Any]]:
     return [[row.tenant_id for row in rows], [row.id for row in rows], [row.payload for row in rows]]
 
 
-def _delivery_columns(group: Group) -> list[list[Any]]:
+def _delivery_columns(group: LedgerRows) -> list[list[Any]]:
     rows = list(group.deliveries.values())
     return [
         [row.id for row in rows],
@@ -306,7 +306,7 @@ def _delivery_columns(group: Group) -> list[list[Any]]:
     ]
 
 
-def _attempt_columns(group: Group) -> list[list[Any]]:
+def _attempt_columns(group: LedgerRows) -> list[list[Any]]:
     records = list(group.attempts.values())
     steps: list[trace_pb2.Attempted] = [record.attempted for record in records]
     return [

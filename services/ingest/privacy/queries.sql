@@ -132,14 +132,14 @@ DELETE FROM ingest.replays WHERE id IN (
 )
 
 -- What the version before kept.
--- name: former
+-- name: unkeyed
 SELECT id, tenant_id, recipient, erased_at FROM ingest.erasures ORDER BY id
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO ingest.recipient_erasures AS e (id, tenant_id, recipient, erased_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at WHERE e.erased_at < EXCLUDED.erased_at
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE ingest.erasures
 
 -- $1: how long after an erasure, $2: how long after the files were closed, seconds. No row: another process has it.

@@ -27,7 +27,7 @@ _ANNOUNCE_S = 3.0
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
-class PrivacyStore:
+class LedgerPrivacyStore:
     """Reads and writes; what other services must know goes out with its row."""
 
     def __init__(
@@ -38,13 +38,13 @@ class PrivacyStore:
         self._outbox = outbox
         self._ledger = ledger
 
-    async def policy(self, tenant_id: str) -> retention.Policy:
+    async def policy(self, tenant_id: str) -> retention.RetentionPolicy:
         """Return a tenant's own policy. Raises NOT_FOUND."""
         await self._check_tenant(tenant_id)
         row = await self._pool.fetchrow(_QUERIES.retention, tenant_id)
-        return retention.Policy(**dict(row)) if row else retention.Policy()
+        return retention.RetentionPolicy(**dict(row)) if row else retention.RetentionPolicy()
 
-    async def set_retention(self, tenant_id: str, policy: retention.Policy) -> None:
+    async def set_retention(self, tenant_id: str, policy: retention.RetentionPolicy) -> None:
         """Replace a tenant's policy. Raises NOT_FOUND."""
         await self._check_tenant(tenant_id)
         async with self._pool.acquire() as connection, connection.transaction():

@@ -13,8 +13,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, postgres
 from runtime.errors import ClarionError
 from services.domain import topology
-from services.ingest.replays.again import again, replayed_id
-from services.ingest.replays.store import Claim, ReplayStore, Stored
+from services.ingest.replays.clone import clone_event, replayed_id
+from services.ingest.replays.store import Claim, ReplayStore, StoredEvent
 
 # How long to wait where nothing runs (another process may have started one), and at most otherwise, seconds.
 _IDLE_S = 2.0
@@ -27,7 +27,7 @@ _REPLAYED = Counter("clarion_replayed_total", "Events that operators had sent ag
 log = logs.get(__name__)
 
 
-class Publisher:
+class ReplayPublisher:
     """Appends replayed events to EVENTS, under their own ids."""
 
     def __init__(self, connection: Client) -> None:
@@ -47,7 +47,7 @@ class Publisher:
 class ReplayRunner:
     """One process's share of the replays."""
 
-    def __init__(self, store: ReplayStore, publisher: Publisher, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(self, store: ReplayStore, publisher: ReplayPublisher, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
         self._publisher = publisher
         self._now = now
@@ -106,5 +106,5 @@ class ReplayRunner:
             log.info("replay_done", replay_id=claim.replay.id, tenant_id=claim.replay.tenant_id)
         return events
 
-    def _again(self, stored: Stored, id_: str) -> event_pb2.Event | None:
-        return again(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None
+    def _again(self, stored: StoredEvent, id_: str) -> event_pb2.Event | None:
+        return clone_event(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None

@@ -12,10 +12,10 @@ from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import channels, statuses
-from services.domain.pages import page_limit
-from services.ingest.database import typed
-from services.ingest.replays.again import again
-from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.domain.paging import page_limit
+from services.ingest.database import database_errors
+from services.ingest.replays.clone import clone_event
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 
 NAME = "clarion.ingest.v1.ReplayService"
@@ -34,14 +34,14 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     """See proto/clarion/ingest/v1/replays.proto."""
 
     def __init__(
-        self, store: ReplayStore, publisher: Publisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
+        self, store: ReplayStore, publisher: ReplayPublisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._runner = runner
         self._now = now
 
-    @typed
+    @database_errors
     async def ReplayEvent(
         self, request: replays_pb2.ReplayEventRequest, context: Any
     ) -> replays_pb2.ReplayEventResponse:
@@ -52,7 +52,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         tenant_id, stored = await self._store.stored(request.event_id)
         if stored.event is None:
             raise ClarionError(Code.CONFLICT, "What this event carried is not kept any more.")
-        event = again(stored.event, new_id(), self._now(), request.channels)
+        event = clone_event(stored.event, new_id(), self._now(), request.channels)
         if event is None:
             raise _invalid("channels", "must be among those that the caller asked for")
         await self._publisher.publish([event])
@@ -60,7 +60,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         log.info("event_replayed", tenant_id=tenant_id, event_id=event.id, replay_of=request.event_id)
         return replays_pb2.ReplayEventResponse(event_id=event.id, tenant_id=tenant_id)
 
-    @typed
+    @database_errors
     async def StartReplay(
         self, request: replays_pb2.StartReplayRequest, context: Any
     ) -> replays_pb2.StartReplayResponse:
@@ -84,13 +84,13 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.StartReplayResponse(replay=replay)
 
-    @typed
+    @database_errors
     async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:
         """Return how far one has come."""
         _check_id("replay_id", request.replay_id)
         return replays_pb2.GetReplayResponse(replay=await self._store.get(request.replay_id))
 
-    @typed
+    @database_errors
     async def ListReplays(
         self, request: replays_pb2.ListReplaysRequest, context: Any
     ) -> replays_pb2.ListReplaysResponse:
@@ -102,7 +102,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 
-    @typed
+    @database_errors
     async def CancelReplay(
         self, request: replays_pb2.CancelReplayRequest, context: Any
     ) -> replays_pb2.CancelReplayResponse:

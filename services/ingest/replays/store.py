@@ -15,7 +15,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.domain.reasons import NOT_REPLAYED, Reason
 from services.ingest.ledger.timeline import to_us
-from services.ingest.replays.again import first_id
+from services.ingest.replays.clone import first_id
 
 # Events of a page, and how many are looked at to find them.
 PAGE = 50
@@ -25,7 +25,7 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEvent:
     """An event as it was accepted. channels: what to send again; empty: all. event None: no longer kept."""
 
     id: str
@@ -34,10 +34,10 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReplayPage:
     """position: the last id looked at. is_last: there is nothing behind it."""
 
-    events: list[Stored]
+    events: list[StoredEvent]
     position: str
     is_last: bool
 
@@ -84,14 +84,14 @@ class ReplayStore:
             raise ClarionError(Code.CONFLICT, "This replay is not running.")
         return replay
 
-    async def stored(self, event_id: str) -> tuple[str, Stored]:
+    async def stored(self, event_id: str) -> tuple[str, StoredEvent]:
         """Return an event's tenant and what it carried. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
         row = await self._durable.fetchrow(_QUERIES.payload, event_id)
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
         if not row["active"]:
             raise ClarionError(Code.CONFLICT, "The event's tenant is not active.")
-        return str(row["tenant_id"]), Stored(event_id, (), _event(row["event"]))
+        return str(row["tenant_id"]), StoredEvent(event_id, (), _event(row["event"]))
 
     async def mark_dead_letters(self, event_ids: list[str], channels: list[int]) -> None:
         """Take the dead letters of these events off the list of those that wait; channels empty: all."""
@@ -134,7 +134,7 @@ class Claim:
         """Look again in two seconds."""
         await self._connection.execute(_QUERIES.wait, self.replay.id, reason)
 
-    async def page(self) -> Page:
+    async def page(self) -> ReplayPage:
         """Return the next events."""
         end = first_id(self.replay.until_us)
         rows = await self._connection.fetch(
@@ -151,10 +151,10 @@ class Claim:
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = sorted((row for row in rows if row["is_end"] is None), key=lambda row: row["id"].int)
-        events = [Stored(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
+        events = [StoredEvent(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
         if len(events) == PAGE:
-            return Page(events, events[-1].id, is_last=False)
-        return Page(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
+            return ReplayPage(events, events[-1].id, is_last=False)
+        return ReplayPage(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
 
     async def known(self, event_ids: list[str]) -> set[str]:
         """Return which of these ids the ledger has: a page that a crash cut off was sent in part."""
@@ -164,7 +164,7 @@ class Claim:
         """As ReplayStore's."""
         await self._connection.execute(_QUERIES.mark_dead_letters, event_ids, [])
 
-    async def advance(self, page: Page, *, replayed: int, unplayable: int) -> None:
+    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int) -> None:
         """The page is done with; the next one comes when its events' share of time is over."""
         seconds = max(replayed, 1) / self.replay.per_second if page.events else 0.0
         await self._connection.execute(

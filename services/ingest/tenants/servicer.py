@@ -9,9 +9,9 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.addresses import InvalidAddress, parse_email, trimmed
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
-from services.ingest.database import typed
+from services.ingest.database import database_errors
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
@@ -29,7 +29,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     def __init__(self, store: TenantStore) -> None:
         self._store = store
 
-    @typed
+    @database_errors
     async def CreateTenant(
         self, request: tenants_pb2.CreateTenantRequest, context: Any
     ) -> tenants_pb2.CreateTenantResponse:
@@ -52,13 +52,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant, api_key = await self._store.create(request)
         return tenants_pb2.CreateTenantResponse(tenant=tenant, api_key=api_key)
 
-    @typed
+    @database_errors
     async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:
         """Return one tenant."""
         _check_id("tenant_id", request.tenant_id)
         return tenants_pb2.GetTenantResponse(tenant=await self._store.get(request.tenant_id))
 
-    @typed
+    @database_errors
     async def ListTenants(
         self, request: tenants_pb2.ListTenantsRequest, context: Any
     ) -> tenants_pb2.ListTenantsResponse:
@@ -70,7 +70,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         more = tenants[-1].id if len(tenants) == limit else ""
         return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
 
-    @typed
+    @database_errors
     async def UpdateTenant(
         self, request: tenants_pb2.UpdateTenantRequest, context: Any
     ) -> tenants_pb2.UpdateTenantResponse:
@@ -110,14 +110,14 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         )
         return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
 
-    @typed
+    @database_errors
     async def RotateKey(self, request: tenants_pb2.RotateKeyRequest, context: Any) -> tenants_pb2.RotateKeyResponse:
         """Give the tenant a new key."""
         _check_id("tenant_id", request.tenant_id)
         tenant, api_key = await self._store.rotate_key(request.tenant_id)
         return tenants_pb2.RotateKeyResponse(tenant=tenant, api_key=api_key)
 
-    @typed
+    @database_errors
     async def DeactivateTenant(
         self, request: tenants_pb2.DeactivateTenantRequest, context: Any
     ) -> tenants_pb2.DeactivateTenantResponse:
@@ -126,7 +126,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant = await self._store.update(request.tenant_id, Changes(active=False))
         return tenants_pb2.DeactivateTenantResponse(tenant=tenant)
 
-    @typed
+    @database_errors
     async def RotateWebhookSecret(
         self, request: tenants_pb2.RotateWebhookSecretRequest, context: Any
     ) -> tenants_pb2.RotateWebhookSecretResponse:
@@ -142,7 +142,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant, secret = await self._store.rotate_webhook_secret(request.tenant_id, request.secret, overlap_s)
         return tenants_pb2.RotateWebhookSecretResponse(tenant=tenant, secret=secret)
 
-    @typed
+    @database_errors
     async def DeleteWebhookSecrets(
         self, request: tenants_pb2.DeleteWebhookSecretsRequest, context: Any
     ) -> tenants_pb2.DeleteWebhookSecretsResponse:
@@ -151,7 +151,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant = await self._store.delete_webhook_secrets(request.tenant_id)
         return tenants_pb2.DeleteWebhookSecretsResponse(tenant=tenant)
 
-    @typed
+    @database_errors
     async def RenewWebhookSecrets(
         self, request: tenants_pb2.RenewWebhookSecretsRequest, context: Any
     ) -> tenants_pb2.RenewWebhookSecretsResponse:

@@ -225,7 +225,7 @@ class TenantStore:
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
         if row is None:
             return None
-        return published(row, await self._pool.fetch(_QUERIES.all_webhook_secrets, [tenant_id]))
+        return configuration_value(row, await self._pool.fetch(_QUERIES.all_webhook_secrets, [tenant_id]))
 
     async def _lock(self, connection: Any, tenant_id: str) -> None:
         if not await connection.fetchval(_QUERIES.tenant_for_update, tenant_id):
@@ -240,7 +240,7 @@ class TenantStore:
         row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
         signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
         kept = await connection.fetch(_QUERIES.all_webhook_secrets, [tenant_id])
-        await self._outbox.add(connection, topology.tenant_key(tenant_id), published(row, kept))
+        await self._outbox.add(connection, topology.tenant_key(tenant_id), configuration_value(row, kept))
         return _tenant(row, signing)
 
 
@@ -273,7 +273,7 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
     )
 
 
-def published(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
+def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
     """Return a tenant as the configuration has it. kept: all its webhook secrets, for each says until when it is valid.
 
     So the value depends on the rows alone, not on the time at which it is made.

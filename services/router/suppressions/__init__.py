@@ -1,1 +1,1 @@
-"""Suppressions: kept here, published to whoever routes or sends (services/domain/suppressed.py)."""
+"""Suppressions: kept here, published to whoever routes or sends (services/domain/suppression_list.py)."""

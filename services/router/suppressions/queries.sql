@@ -57,7 +57,7 @@ WHERE id = $1 AND lifted_at IS NULL
 RETURNING id, tenant_id, channel, digest, masked, reason, source, detail, created_at
 
 -- What the version before kept.
--- name: former
+-- name: unkeyed
 SELECT o.id, o.tenant_id, o.channel, o.digest, o.reason, o.source, o.detail, o.masked, o.found_at, o.created_at,
     o.lifted_at
 FROM router.suppressions o
@@ -65,7 +65,7 @@ WHERE o.id > $1
 ORDER BY o.id
 LIMIT $2
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO router.suppressed AS s (
     id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at
 )
@@ -81,5 +81,5 @@ ON CONFLICT (tenant_id, channel, digest, reason) DO UPDATE SET
     created_at = EXCLUDED.created_at, lifted_at = NULL
 WHERE s.lifted_at < EXCLUDED.found_at AND EXCLUDED.lifted_at IS NULL
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE router.suppressions

@@ -8,10 +8,10 @@ from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import channels, suppressed
-from services.domain.pages import page_limit
+from services.domain import channels, suppression_list
+from services.domain.paging import page_limit
 from services.domain.pseudonyms import Pseudonyms
-from services.router.suppressions.store import Search, Stored, SuppressionStore
+from services.router.suppressions.store import StoredSuppression, SuppressionSearch, SuppressionStore
 from services.router.suppressions.suppress import checked
 
 SUPPRESSION_SERVICE = "clarion.router.v1.SuppressionService"
@@ -56,7 +56,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         for field in ("tenant_id", "cursor"):
             if getattr(request, field) and not is_uuid(getattr(request, field)):
                 raise _invalid(field, "must be a UUID in lower case")
-        search = Search(
+        search = SuppressionSearch(
             tenant_id=request.tenant_id or None,
             channel=request.channel,
             reason=request.reason,
@@ -84,11 +84,13 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonym
     """Return the digests that the address may have: as an e-mail address, or as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is needed to look for an address")
-    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in channels.WITH_ADDRESS]
-    return [suppressed.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address]
+    forms = [(channel, suppression_list.normalised(channel, request.address)) for channel in channels.WITH_ADDRESS]
+    return [
+        suppression_list.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address
+    ]
 
 
-def _wire(stored: Stored) -> suppressions_pb2.Suppression:
+def _wire(stored: StoredSuppression) -> suppressions_pb2.Suppression:
     return suppressions_pb2.Suppression(
         id=stored.id,
         tenant_id=stored.tenant_id,

@@ -4,7 +4,7 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 """
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.domain.reasons import Reason
 from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
@@ -32,11 +32,11 @@ def parse(callback: Callback) -> list[Report]:
     if status.lower() in _DELIVERED:
         return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
     failure = fields.get("failureReason", "")
-    reason, suppression = Reason.UNDELIVERED, suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppression_list.NONE
     if failure.lower() in _NO_SUCH:
-        reason, suppression = Reason.HARD_BOUNCE, suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppression_list.BOUNCED
     elif failure.lower() in _STOPPED:
-        reason, suppression = Reason.OPTED_OUT, suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppression_list.COMPLAINED
     detail = " ".join(filter(None, (status, failure)))
     return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
 

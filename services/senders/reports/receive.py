@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
 from runtime.printable import printable
 from runtime.telemetry import labelled
-from services.domain import statuses, suppressed
+from services.domain import statuses, suppression_list
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_ASKED,
@@ -180,7 +180,7 @@ class Receiver:
             )
             for report, sent in matched
             # Of a person who was forgotten meanwhile there is no address.
-            if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
+            if report.suppression != suppression_list.NONE and suppression_list.normalised(sent.channel, sent.recipient)
         ]
 
     def _of_addresses(self, account: Account, unnamed: Sequence[Report]) -> list[suppressions_pb2.NewSuppression]:
@@ -197,7 +197,8 @@ class Receiver:
                 found_at_us=self._occurred(report) or 1,
             )
             for report in unnamed
-            if report.suppression != suppressed.NONE and suppressed.normalised(account.channel, report.address)
+            if report.suppression != suppression_list.NONE
+            and suppression_list.normalised(account.channel, report.address)
         ]
 
     def _occurred(self, report: Report) -> int:

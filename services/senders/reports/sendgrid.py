@@ -7,7 +7,7 @@ import base64
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.domain.reasons import Reason
 from services.senders.channels.email.sendgrid.settings import public_key
 from services.senders.reports.fields import decode, joined, micros, text
@@ -30,18 +30,18 @@ _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 
 _MEANINGS = {
-    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppressed.NONE),
-    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.HARD_BOUNCE, suppressed.BOUNCED),
-    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.DROPPED, suppressed.NONE),
-    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, suppressed.COMPLAINED),
-    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppressed.UNSUBSCRIBED),
-    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppressed.UNSUBSCRIBED),
+    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppression_list.NONE),
+    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.HARD_BOUNCE, suppression_list.BOUNCED),
+    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.DROPPED, suppression_list.NONE),
+    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, suppression_list.COMPLAINED),
+    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
+    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
 }
 # Why SendGrid did not even try, where that says something about the recipient.
 _DROPPED = {
-    "bounced address": suppressed.BOUNCED,
-    "spam reporting address": suppressed.COMPLAINED,
-    "unsubscribed address": suppressed.UNSUBSCRIBED,
+    "bounced address": suppression_list.BOUNCED,
+    "spam reporting address": suppression_list.COMPLAINED,
+    "unsubscribed address": suppression_list.UNSUBSCRIBED,
 }
 
 
@@ -107,15 +107,18 @@ def _report(event: Any) -> Report | None:
     )
 
 
-def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppressed.Reason] | None:
+def _meaning(
+    event: dict[str, Any],
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppression_list.SuppressionReason] | None:
     known = _MEANINGS.get(event["event"])
     if known is None:
         return None
     status, reason, suppression = known
     if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
-        reason, suppression = Reason.BLOCKED, suppressed.NONE  # by the server, for now: not for want of the mailbox
+        # Refused by the server for now: this says nothing about the mailbox.
+        reason, suppression = Reason.BLOCKED, suppression_list.NONE
     elif event["event"] == "dropped":
-        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
+        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppression_list.NONE)
     return status, reason, suppression
 
 

@@ -9,9 +9,9 @@ import pytest
 from clarion.common.v1 import error_pb2, event_pb2, trace_pb2
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import LimitKind, Reached, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, LimitKind, Reached, TenantSettings
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED
@@ -40,7 +40,7 @@ async def let_in(doors: list[PostgresAdmission], sizes: list[int], tenant_id: st
     admitted = await asyncio.gather(
         *[doors[n % len(doors)].admit(tenant_id, new_id().encode(), new_id(), size) for n, size in enumerate(sizes)]
     )
-    return [size for size, one in zip(sizes, admitted, strict=True) if one.verdict is Verdict.NEW]
+    return [size for size, one in zip(sizes, admitted, strict=True) if one.verdict is AdmissionVerdict.NEW]
 
 
 async def used(pool: Pool, tenant_id: str = TENANT) -> tuple[int, int]:
@@ -57,7 +57,7 @@ async def test_the_budget_is_exact_over_processes(pool: Pool) -> None:
     assert len(await let_in(doors, [100] * 60)) == 10
     assert await used(pool) == (10, 1000)
     refused = await doors[0].admit(TENANT, b"k", new_id(), 1)
-    assert (refused.verdict, refused.reached) == (Verdict.LIMITED, Reached(LimitKind.BYTES, 1000))
+    assert (refused.verdict, refused.reached) == (AdmissionVerdict.LIMITED, Reached(LimitKind.BYTES, 1000))
     assert await let_in(doors, [100] * 20, OTHER) == [100] * 10
 
 
@@ -73,8 +73,8 @@ async def test_the_first_that_fit_are_let_in(pool: Pool) -> None:
 async def test_a_duplicate_costs_nothing(pool: Pool) -> None:
     """A key that is known takes no room, even where none is left."""
     one = door(pool)
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is Verdict.NEW
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is Verdict.PENDING
+    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.NEW
+    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.PENDING
     assert await used(pool) == (1, 1000)
 
 
@@ -84,10 +84,10 @@ async def test_while_streams_are_crowded_the_budget_is_smaller(pool: Pool) -> No
     pressure = Pressure()
     one = door(pool, pressure)
     assert await let_in([one], [100] * 5) == [100] * 5
-    pressure.saw("TIMERS", 70, 100)
+    pressure.record("TIMERS", 70, 100)
     assert await let_in([one], [100]) == []
     assert await let_in([one], [100] * 6, OTHER) == [100] * 5
-    pressure.saw("TIMERS", 10, 100)
+    pressure.record("TIMERS", 10, 100)
     assert await let_in([one], [100]) == [100]
 
 
@@ -102,12 +102,12 @@ async def test_what_is_finished_gives_its_room_back(pool: Pool) -> None:
         builders.routed(whole, {builders.delivery_id(whole): SKIPPED}),
     ]
     for _ in range(2):
-        await store.write(group(end))
+        await store.write(merge(end))
         assert await used(pool) == (2, 700)
     id_ = builders.delivery_id(in_parts)
-    await store.write(group([in_parts, builders.routed(in_parts, {id_: QUEUED})]))
+    await store.write(merge([in_parts, builders.routed(in_parts, {id_: QUEUED})]))
     assert await used(pool) == (2, 700)
-    await store.write(group([builders.attempted(in_parts, id_, SENT)]))
+    await store.write(merge([builders.attempted(in_parts, id_, SENT)]))
     assert await used(pool) == (1, 200)
 
 
@@ -117,7 +117,7 @@ async def test_a_replayed_dead_letter_takes_its_room_again(pool: Pool) -> None:
     store = LedgerStore(pool, pool)
     event = builders.event(TENANT, weight=400)
     id_ = builders.delivery_id(event)
-    await store.write(group([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)]))
+    await store.write(merge([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)]))
     assert await used(pool) == (0, 0)
 
     async def publish(_: object) -> None:
@@ -131,7 +131,7 @@ async def test_a_replayed_dead_letter_takes_its_room_again(pool: Pool) -> None:
 async def test_a_drifted_count_of_bytes_is_put_right(pool: Pool) -> None:
     """From the ledger's unfinished events, and keys admitted within the last minute."""
     store = LedgerStore(pool, pool)
-    await store.write(group([builders.event(TENANT, weight=400)]))
+    await store.write(merge([builders.event(TENANT, weight=400)]))
     await door(pool).admit(TENANT, b"k", new_id(), 50)
     await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 999 WHERE tenant_id = $1", TENANT)
     await store.tidy(recount=True)

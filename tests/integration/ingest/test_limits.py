@@ -11,13 +11,13 @@ import pytest
 
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ports import Admitted, LimitKind, Reached, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, LimitKind, Reached, TenantSettings
 from tests.conftest import PostgresServer
 from tests.integration.ingest.clock import stopped
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-NEW, LIMITED, PENDING = Verdict.NEW, Verdict.LIMITED, Verdict.PENDING
+NEW, LIMITED, PENDING = AdmissionVerdict.NEW, AdmissionVerdict.LIMITED, AdmissionVerdict.PENDING
 NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
 
 

@@ -15,10 +15,10 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.replays import again
-from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays import clone
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
 from tests.hurry import refuse_hurry
@@ -84,7 +84,7 @@ class Replays:
             items += [event, builders.routed(event, {id_: QUEUED if status != SKIPPED else SKIPPED})]
             if status != SKIPPED:
                 items.append(builders.attempted(event, id_, status))
-        await LedgerStore(self.pool, self.pool).write(group(items))
+        await LedgerStore(self.pool, self.pool).write(merge(items))
         return events
 
 
@@ -93,7 +93,7 @@ async def replays(pool: Pool, connection: Client) -> Replays:
     """A tenant's."""
     tenant = new_id()
     await builders.insert_tenant(pool, tenant, unfinished=0)
-    store, publisher = ReplayStore(pool, pool), Publisher(connection)
+    store, publisher = ReplayStore(pool, pool), ReplayPublisher(connection)
     runner = ReplayRunner(store, publisher)
     return Replays(tenant, pool, store, runner, ReplayServicer(store, publisher, runner))
 
@@ -128,7 +128,7 @@ async def test_what_cannot_be_replayed_is_told(replays: Replays, streams: Stream
     """Unknown, no longer kept, of an inactive tenant, on a channel that the caller left out."""
     (first,) = await replays.know(SENT)
     narrow = builders.event(replays.tenant, channels=[SMS])
-    await LedgerStore(replays.pool, replays.pool).write(group([narrow]))
+    await LedgerStore(replays.pool, replays.pool).write(merge([narrow]))
     cases = [(new_id(), Code.NOT_FOUND, []), ("x", Code.INVALID, []), (narrow.id, Code.INVALID, [EMAIL])]
     for event_id, code, channels in cases:
         await _refused(replays, code, event_id=event_id, channels=channels)
@@ -167,7 +167,7 @@ async def test_only_what_ended_so_and_only_on_that_channel(replays: Replays, str
     (dead,) = await replays.know(DEAD)
     mail = builders.attempted(dead, new_id(), SENT)
     mail.attempted.channel = EMAIL
-    await LedgerStore(replays.pool, replays.pool).write(group([mail]))
+    await LedgerStore(replays.pool, replays.pool).write(merge([mail]))
     async with replays.running():
         ended = await replays.ended(await replays.begin(status=DEAD))
     (sent,) = await streams.events()
@@ -185,11 +185,11 @@ async def test_what_was_sent_again_is_not_sent_a_third_time(replays: Replays, st
         id_ = builders.delivery_id(second)
         store = LedgerStore(replays.pool, replays.pool)
         await store.write(
-            group([second, builders.routed(second, {id_: QUEUED}), builders.attempted(second, id_, SENT)])
+            merge([second, builders.routed(second, {id_: QUEUED}), builders.attempted(second, id_, SENT)])
         )
         assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 0
         again_dead = builders.attempted(second, id_, DEAD, 2, replay=1)
-        await store.write(group([again_dead]))
+        await store.write(merge([again_dead]))
         assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 1
     assert [event.replay_of for event in await streams.events()] == [dead.id, second.id]
 
@@ -203,7 +203,7 @@ async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Repl
         await replays.pool.execute("UPDATE ingest.deliveries SET reason = $2 WHERE event_id = $1", event_id, reason)
     planless = builders.event(replays.tenant)
     store = LedgerStore(replays.pool, replays.pool)
-    await store.write(group([planless, builders.routed(planless, {})]))
+    await store.write(merge([planless, builders.routed(planless, {})]))
     async with replays.running():
         await replays.ended(await replays.begin(status=SKIPPED))
     sent = {event.replay_of: list(event.channels) for event in await streams.events()}
@@ -211,7 +211,7 @@ async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Repl
 
 
 async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: Streams) -> None:
-    """Stored and not committed, then again, here and by another process: each event once."""
+    """StoredEvent and not committed, then again, here and by another process: each event once."""
     events = await replays.know(SENT, PAGE)
     replay = await replays.begin()
 
@@ -242,7 +242,7 @@ async def test_it_survives_a_restart_and_keeps_to_its_pace(replays: Replays, con
     started = time.monotonic()
     async with replays.running():
         await eventually(lambda: _replayed(replays, replay), 30)
-    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), Publisher(connection))
+    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), ReplayPublisher(connection))
     replays.runner = other
     async with replays.running():
         ended = await replays.ended(replay)
@@ -331,10 +331,10 @@ async def test_nonsense_is_invalid(replays: Replays) -> None:
 def test_ids_of_replayed_events() -> None:
     """The same ones again, different ones of different replays, each of its replay's time."""
     one, other, event_id = new_id(), new_id(), new_id()
-    assert again.replayed_id(one, event_id) == again.replayed_id(one, event_id)
-    assert again.replayed_id(one, event_id) != again.replayed_id(other, event_id)
-    assert again.replayed_id(one, event_id)[:13] == one[:13]
-    assert again.first_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
+    assert clone.replayed_id(one, event_id) == clone.replayed_id(one, event_id)
+    assert clone.replayed_id(one, event_id) != clone.replayed_id(other, event_id)
+    assert clone.replayed_id(one, event_id)[:13] == one[:13]
+    assert clone.first_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
 
 
 def _ms(event: event_pb2.Event) -> int:

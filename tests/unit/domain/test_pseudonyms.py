@@ -6,7 +6,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services.domain import pseudonyms, suppressed
+from services.domain import pseudonyms, suppression_list
 from services.domain.pseudonyms import Pseudonyms, unkeyed
 from tests.keyed import KEY, KEYED
 
@@ -29,7 +29,7 @@ def test_another_key_makes_other_digests() -> None:
 
 def test_a_number_cannot_be_enumerated() -> None:
     """Whoever has the table and tries every number of a country finds nobody: the unkeyed digest is not there."""
-    stored = suppressed.digest(KEYED, TENANT, SMS, "+254712345678")
+    stored = suppression_list.digest(KEYED, TENANT, SMS, "+254712345678")
     old = hashlib.sha256(f"{TENANT}/{SMS}/+254712345678".encode()).digest()
     assert stored != old
     # What a version without the key stored is brought over without knowing the number.

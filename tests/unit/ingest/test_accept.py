@@ -9,7 +9,7 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime.ids import new_id
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.fingerprint import Fingerprints
-from services.ingest.ports import Admitted, Appended, First, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, First, TenantSettings
 
 _TENANT = new_id()
 _FINGERPRINTS = Fingerprints([b"k" * 32])
@@ -34,8 +34,10 @@ class _Neighbours:
     ) -> Admitted:
         self.claimed = event_id
         if self.row is None:
-            return Admitted(event_id, Verdict.NEW)
-        return Admitted(event_id, Verdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)) if self.row else None)
+            return Admitted(event_id, AdmissionVerdict.NEW)
+        return Admitted(
+            event_id, AdmissionVerdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)) if self.row else None
+        )
 
     async def correct(
         self, _tenant_id: str, _key_hash: bytes, claimed: str, stored: str, first: First | None = None

@@ -78,6 +78,6 @@ def test_the_budget_of_bytes_holds_without_postgres() -> None:
     assert process.limits.take("t", 100) is None
     assert process.limits.take("other", 1000) is None
     process.limits.reset()
-    process.pressure.saw("TIMERS", 95, 100)
+    process.pressure.record("TIMERS", 95, 100)
     assert process.limits.take("t", 63) == Reached(LimitKind.BYTES, 62)
     assert process.limits.take("t", 62) is None

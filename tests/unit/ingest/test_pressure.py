@@ -17,9 +17,9 @@ def test_the_fullest_stream_decides() -> None:
     """Each is as it was seen last; one without a bound does not count."""
     pressure = Pressure()
     assert pressure.share == 1
-    pressure.saw("EVENTS", 10, 100)
-    pressure.saw("TIMERS", 70, 100)
-    pressure.saw("TRACE", 1000, 0)
+    pressure.record("EVENTS", 10, 100)
+    pressure.record("TIMERS", 70, 100)
+    pressure.record("TRACE", 1000, 0)
     assert pressure.share == pytest.approx(0.5)
-    pressure.saw("TIMERS", 10, 100)
+    pressure.record("TIMERS", 10, 100)
     assert pressure.share == 1

@@ -8,7 +8,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.timeline import timeline
 
 _EVENT, _TENANT, _DELIVERY = new_id(), new_id(), new_id()
@@ -43,19 +43,19 @@ def _reported(
 def test_reports_in_any_order_end_the_same(order: tuple[int, ...]) -> None:
     """The furthest status wins, whichever comes last."""
     records = [_attempted(), _reported(_DELIVERED), _reported(_COMPLAINED, "spam"), _reported(_DELIVERED)]
-    row = group([records[index] for index in order]).deliveries[_DELIVERY]
+    row = merge([records[index] for index in order]).deliveries[_DELIVERY]
     assert (row.status, row.reason, row.attempts) == (_COMPLAINED, "spam", 1)
 
 
 def test_a_report_of_an_earlier_replay_changes_nothing() -> None:
     """What is said of the first message is not said of the one that was sent again."""
-    row = group([_attempted(replay=1), _reported(_BOUNCED, "mailbox_gone")]).deliveries[_DELIVERY]
+    row = merge([_attempted(replay=1), _reported(_BOUNCED, "mailbox_gone")]).deliveries[_DELIVERY]
     assert (row.status, row.replay) == (_SENT, 1)
 
 
 def test_an_unsubscription_is_a_line_and_moves_nothing() -> None:
     """It stands on the timeline; the delivery is what it was."""
-    rows = group([_attempted(), _reported(trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed")])
+    rows = merge([_attempted(), _reported(trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed")])
     assert rows.deliveries[_DELIVERY].status == _SENT
     assert len(rows.attempts) == 2
 

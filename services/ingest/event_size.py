@@ -10,7 +10,7 @@ _CHANNELS = len(channels.BY_NUMBER)
 _MAX_INLINE = 4096
 
 
-def weight(event: ingest_pb2.NewEvent) -> int:
+def size_in_streams(event: ingest_pb2.NewEvent) -> int:
     """Return how many bytes the streams may hold of an event: itself, and its deliveries with what travels along."""
     size = event.ByteSize() + _ENVELOPE
     return size + _CHANNELS * min(size, _MAX_INLINE)

@@ -12,10 +12,10 @@ from services.ingest.janitor import Janitor
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy import servicer as privacy
 from services.ingest.privacy.clearing import Clearing
-from services.ingest.privacy.keeping import Keeper
-from services.ingest.privacy.store import PrivacyStore
+from services.ingest.privacy.retention import RetentionWorker
+from services.ingest.privacy.store import LedgerPrivacyStore
 from services.ingest.replays import servicer as replays
-from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 from services.ingest.settings import Settings
 
@@ -34,15 +34,17 @@ def add_services(
     keyed: Pseudonyms,
 ) -> None:
     """Serve PrivacyService and ReplayService, and start the loops behind them."""
-    keeper = Keeper(durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days)
+    keeper = RetentionWorker(
+        durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
+    )
     process.start(keeper.run(), name="retention")
     process.start(Clearing(durable, connection, janitor.spent).run(), name="clearing")
-    store, publisher = ReplayStore(durable, fast), Publisher(connection)
+    store, publisher = ReplayStore(durable, fast), ReplayPublisher(connection)
     runner = ReplayRunner(store, publisher)
     process.start(runner.run(), name="replays")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
-        privacy.PrivacyServicer(PrivacyStore(durable, outbox, ledger, keyed)),
+        privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, ledger, keyed)),
         privacy.NAME,
     )
     server.add(

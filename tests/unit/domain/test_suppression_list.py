@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from clarion.common.v1 import event_pb2
-from services.domain import suppressed, topology
-from services.domain.suppressed import BOUNCED, COMPLAINED, MANUAL, UNSUBSCRIBED, Suppressed
+from services.domain import masking, suppression_list, topology
+from services.domain.suppression_list import BOUNCED, COMPLAINED, MANUAL, UNSUBSCRIBED, SuppressionList
 from tests.keyed import KEYED
 
 EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
@@ -36,7 +36,7 @@ TENANT = "0197a0b4-0000-7000-8000-000000000001"
 )
 def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: str, form: str) -> None:
     """However it is written."""
-    assert suppressed.normalised(channel, written) == form
+    assert suppression_list.normalised(channel, written) == form
 
 
 @pytest.mark.parametrize(
@@ -51,31 +51,33 @@ def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: 
 )
 def test_what_is_shown_hides_the_person(address: str, shown: str) -> None:
     """Enough to recognise it by, no more."""
-    assert suppressed.masked(address) == shown
+    assert masking.masked(address) == shown
 
 
 def test_tenants_have_digests_of_their_own() -> None:
     """Two tenants' lists cannot be laid side by side."""
-    digests = {suppressed.digest(KEYED, tenant, EMAIL, "a@b.c") for tenant in (TENANT, "other")}
-    assert len(digests | {suppressed.digest(KEYED, TENANT, SMS, "a@b.c")}) == 3
+    digests = {suppression_list.digest(KEYED, tenant, EMAIL, "a@b.c") for tenant in (TENANT, "other")}
+    assert len(digests | {suppression_list.digest(KEYED, TENANT, SMS, "a@b.c")}) == 3
 
 
 def test_every_packed_digest_is_found_and_no_other() -> None:
     """Also where a digest's bytes stand across two records."""
     entries = [(b"\x00" + hashlib.sha256(bytes([number])).digest()[1:], number % 15 + 1) for number in range(200)]
-    packed = suppressed.pack(entries)
+    packed = suppression_list.pack(entries)
     assert len(packed) == 9 * 200
-    assert [suppressed.find(packed, full) for full, _ in entries] == [flags for _, flags in entries]
-    assert suppressed.find(packed, b"\x00" * 32) == 0
-    assert suppressed.find(None, b"\x00" * 32) == 0
+    assert [suppression_list.find(packed, full) for full, _ in entries] == [flags for _, flags in entries]
+    assert suppression_list.find(packed, b"\x00" * 32) == 0
+    assert suppression_list.find(None, b"\x00" * 32) == 0
     shifted = b"\x00" + packed[4:12] + b"\x00" * 23  # stands there, but not as a record
-    assert suppressed.find(packed, shifted) == 0
+    assert suppression_list.find(packed, shifted) == 0
 
 
 def _knows(**addresses: int) -> Callable[[str], bytes | None]:
-    full = {suppressed.digest(KEYED, TENANT, EMAIL, f"{name}@example.com"): flags for name, flags in addresses.items()}
+    full = {
+        suppression_list.digest(KEYED, TENANT, EMAIL, f"{name}@example.com"): flags for name, flags in addresses.items()
+    }
     keys = {
-        topology.suppressions_key(TENANT, suppressed.shard(one)): suppressed.pack([(one, flags)])
+        topology.suppressions_key(TENANT, suppression_list.shard(one)): suppression_list.pack([(one, flags)])
         for one, flags in full.items()
     }
     return keys.get
@@ -92,10 +94,12 @@ def _knows(**addresses: int) -> Callable[[str], bytes | None]:
         pytest.param([UNSUBSCRIBED, MANUAL], "suppressed_manual", "suppressed_manual", id="unsubscribed-and-manual"),
     ],
 )
-def test_which_mail_is_stopped(reasons: list[suppressed.Reason], transactional: str, subscribed: str) -> None:
+def test_which_mail_is_stopped(
+    reasons: list[suppression_list.SuppressionReason], transactional: str, subscribed: str
+) -> None:
     """Whoever unsubscribed still gets the receipt of an order."""
-    flags = sum([suppressed.flag(one) for one in reasons])
-    known = Suppressed(_knows(ada=flags), KEYED)
+    flags = sum([suppression_list.flag(one) for one in reasons])
+    known = SuppressionList(_knows(ada=flags), KEYED)
     ada = event_pb2.Recipient(user_id="u", email="ADA@example.com")
     assert known.reason(TENANT, EMAIL, ada, subscribed=False) == transactional
     assert known.reason(TENANT, EMAIL, ada, subscribed=True) == subscribed

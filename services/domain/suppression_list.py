@@ -5,17 +5,17 @@ The router owns the suppressions and publishes them; each process that routes or
 """
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from services.domain import addresses, reasons, topology
+from services.domain import addresses, topology
 from services.domain.pseudonyms import Pseudonyms
+from services.domain.reasons import Reason
 
-Reason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
+SuppressionReason: TypeAlias = suppressions_pb2.SuppressionReason.ValueType
 
 NONE = suppressions_pb2.SUPPRESSION_REASON_UNSPECIFIED
 BOUNCED = suppressions_pb2.SUPPRESSION_REASON_BOUNCED
@@ -25,9 +25,9 @@ MANUAL = suppressions_pb2.SUPPRESSION_REASON_MANUAL
 
 # What a delivery's skip is recorded with; the first that applies.
 _SKIPS = (
-    (COMPLAINED, reasons.Reason.SUPPRESSED_COMPLAINED),
-    (BOUNCED, reasons.Reason.SUPPRESSED_BOUNCED),
-    (MANUAL, reasons.Reason.SUPPRESSED_MANUAL),
+    (COMPLAINED, Reason.SUPPRESSED_COMPLAINED),
+    (BOUNCED, Reason.SUPPRESSED_BOUNCED),
+    (MANUAL, Reason.SUPPRESSED_MANUAL),
 )
 
 SHARDS = 256
@@ -35,15 +35,10 @@ SHARDS = 256
 _DIGEST_BYTES = 8
 _RECORD_BYTES = _DIGEST_BYTES + 1
 
-# Addresses in what providers and operators write.
-_ADDRESS = re.compile(r"[^\s…<>()\[\]\"',;:=/]+(?:@|%40)[^\s…<>()\[\]\"',;:=/]+", re.IGNORECASE)
-_NUMBER = re.compile(r"\+?\d{7,}")
-_BETWEEN_DIGITS = "[ .()\u00a0-]*"
-
 Get = Callable[[str], bytes | None]
 
 
-def flag(reason: Reason) -> int:
+def flag(reason: SuppressionReason) -> int:
     """Return a reason's bit."""
     return 1 << (reason - 1)
 
@@ -83,25 +78,6 @@ def digest(keyed: Pseudonyms, tenant_id: str, channel: event_pb2.Channel.ValueTy
     return keyed.suppression(hashlib.sha256(f"{tenant_id}/{channel}/{address}".encode()).digest())
 
 
-def masked(address: str) -> str:
-    """Return what may be shown of an address in its normal form: "a…@example.com", "+254…678"; less of a short one."""
-    local, at, domain = address.rpartition("@")
-    if at:
-        return f"{local[:1] if len(local) > 2 else ''}…@{domain}"
-    return f"{address[:4]}…{address[-3:] if len(address) > 10 else ''}"
-
-
-def redacted(text: str, address: str = "") -> str:
-    """Return a note with every e-mail address and number in it masked; address: one that it may hold in parts."""
-    if address:
-        text = re.sub(re.escape(address), masked(address), text, flags=re.IGNORECASE)
-    found = _ADDRESS.sub(lambda one: masked(one.group().replace("%40", "@").rstrip(".")), text)
-    digits = [one for one in address if one.isdecimal()] if address.startswith("+") else []
-    if digits:
-        found = re.sub(r"\+?" + _BETWEEN_DIGITS.join(digits), masked(address), found)
-    return _NUMBER.sub(lambda one: masked(one.group()), found)
-
-
 def shard(full: bytes) -> int:
     """Return which of a tenant's 256 keys holds this digest."""
     return full[0]
@@ -123,7 +99,7 @@ def find(packed: bytes | None, full: bytes) -> int:
     return packed[at + _DIGEST_BYTES] if at >= 0 else 0
 
 
-class Suppressed:
+class SuppressionList:
     """Tells why an address gets nothing. get: a configuration watch's (topology.SUPPRESSIONS among its prefixes)."""
 
     def __init__(self, get: Get, keyed: Pseudonyms) -> None:
@@ -152,7 +128,7 @@ class Suppressed:
         for reason, word in _SKIPS:
             if flags & flag(reason):
                 return word
-        return reasons.Reason.SUPPRESSED_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
+        return Reason.SUPPRESSED_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
 
     def of_delivery(self, delivery: event_pb2.Delivery) -> str:
         """As reason, of a delivery that was planned before: the last look before it is sent."""

@@ -9,7 +9,7 @@ from services.domain import pseudonyms, topology
 
 OWNER = "realtime"
 
-_SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 
 
 async def _keys(reader: Reader, after: str, limit: int) -> list[str]:

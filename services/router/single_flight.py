@@ -16,7 +16,7 @@ _MAX_REMEMBERED = 10_000
 T = TypeVar("T")
 
 
-class Asking(Generic[T]):
+class SingleFlight(Generic[T]):
     """The questions of one kind."""
 
     def __init__(self, *, spacing_s: float = SPACING_S) -> None:
@@ -24,7 +24,7 @@ class Asking(Generic[T]):
         self._planned: dict[str, asyncio.Task[T]] = {}
         self._begun: dict[str, float] = {}
 
-    async def ask(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
         """Return an answer to a question that was put after this call. Raises what the question raises."""
         task = self._planned.get(key)
         if task is None:

@@ -3,7 +3,7 @@
 from runtime.errors import ClarionError, Code
 
 
-def check_period(since_us: int, until_us: int) -> None:
+def check_time_range(since_us: int, until_us: int) -> None:
     """Raise INVALID where a period ends before it begins. Unix microseconds, negative before 1970; 0: no bound."""
     if since_us and until_us and since_us > until_us:
         fault = ("since", "must not be later than until")

@@ -22,8 +22,8 @@ _decode = msgspec.json.Decoder(TenantSettings).decode
 log = logs.get(__name__)
 
 
-class KnownTenants:
-    """See ports.Tenants."""
+class TenantSettingsCache:
+    """See ports.TenantSettingsSource."""
 
     def __init__(self, watch: Watch, store: TenantStore) -> None:
         self._watch = watch
@@ -32,11 +32,11 @@ class KnownTenants:
         self._asked: dict[str, tuple[float, TenantSettings]] = {}
 
     async def settings(self, tenant_id: str) -> TenantSettings:
-        """See ports.Tenants."""
+        """See ports.TenantSettingsSource."""
         known = self._from_copy(tenant_id)
         return known if known is not None else await self._ask(tenant_id)
 
-    def at_hand(self, tenant_id: str) -> TenantSettings:
+    def cached_or_default(self, tenant_id: str) -> TenantSettings:
         """Return what the copy knows, or the defaults: while PostgreSQL is away."""
         return self._from_copy(tenant_id) or _DEFAULTS
 

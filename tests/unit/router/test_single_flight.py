@@ -5,51 +5,51 @@ import time
 
 import pytest
 
-from services.router.asking import Asking
+from services.router.single_flight import SingleFlight
 
 
 async def test_no_answer_is_older_than_its_asker() -> None:
     """What was made after a "there is none" is found by whoever asks from then on."""
     there: list[str] = []
-    asking: Asking[list[str]] = Asking(spacing_s=0.05)
+    asking: SingleFlight[list[str]] = SingleFlight(spacing_s=0.05)
 
     async def question() -> list[str]:
         return list(there)
 
-    assert await asking.ask("k", question) == []
+    assert await asking.run("k", question) == []
     there.append("made")
-    assert await asking.ask("k", question) == ["made"]
+    assert await asking.run("k", question) == ["made"]
 
 
 async def test_a_flood_shares_questions() -> None:
     """A thousand askers within the spacing: the first one's question, and one more for all the others."""
     put: list[float] = []
-    asking: Asking[int] = Asking(spacing_s=0.1)
+    asking: SingleFlight[int] = SingleFlight(spacing_s=0.1)
 
     async def question() -> int:
         put.append(time.monotonic())
         return len(put)
 
-    first = await asking.ask("k", question)
-    answers = await asyncio.gather(*[asking.ask("k", question) for _ in range(1000)])
+    first = await asking.run("k", question)
+    answers = await asyncio.gather(*[asking.run("k", question) for _ in range(1000)])
     assert (first, set(answers)) == (1, {2})
     assert put[1] - put[0] >= 0.09
 
 
 async def test_other_keys_do_not_wait() -> None:
     """The spacing is for the same thing only."""
-    asking: Asking[str] = Asking(spacing_s=300)
+    asking: SingleFlight[str] = SingleFlight(spacing_s=300)
 
     async def question() -> str:
         return "answer"
 
     async with asyncio.timeout(30):
-        assert await asking.ask("a", question) == await asking.ask("b", question) == "answer"
+        assert await asking.run("a", question) == await asking.run("b", question) == "answer"
 
 
 async def test_a_fault_reaches_everyone_and_is_not_kept() -> None:
     """All that share it; the next question is a new one."""
-    asking: Asking[str] = Asking(spacing_s=0.01)
+    asking: SingleFlight[str] = SingleFlight(spacing_s=0.01)
     faults = [ConnectionError("away")]
 
     async def question() -> str:
@@ -57,20 +57,20 @@ async def test_a_fault_reaches_everyone_and_is_not_kept() -> None:
             raise faults.pop()
         return "back"
 
-    outcomes = await asyncio.gather(*[asking.ask("k", question) for _ in range(3)], return_exceptions=True)
+    outcomes = await asyncio.gather(*[asking.run("k", question) for _ in range(3)], return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 3
-    assert await asking.ask("k", question) == "back"
+    assert await asking.run("k", question) == "back"
 
 
 async def test_one_that_gives_up_takes_nothing_from_the_others() -> None:
     """A cancelled asker leaves the question going."""
-    asking: Asking[str] = Asking(spacing_s=0.05)
+    asking: SingleFlight[str] = SingleFlight(spacing_s=0.05)
 
     async def question() -> str:
         return "answer"
 
-    impatient = asyncio.create_task(asking.ask("k", question))
-    patient = asyncio.create_task(asking.ask("k", question))
+    impatient = asyncio.create_task(asking.run("k", question))
+    patient = asyncio.create_task(asking.run("k", question))
     await asyncio.sleep(0)
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):

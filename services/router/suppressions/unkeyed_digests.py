@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services.domain import suppressed
-from services.domain.adoption import Former
+from services.domain import masking
+from services.domain.digest_migration import UnkeyedDigests
 from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "suppressions"
@@ -15,28 +15,28 @@ _BATCH = 1000
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
-def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
+def unkeyed_digests(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> UnkeyedDigests:
     """Return how they are brought over and removed."""
 
     async def copy() -> int:
         copied, after = 0, uuid.UUID(int=0)
         while True:
             async with postgres.patiently(pool) as connection:
-                rows = await connection.fetch(_SQL.former, after, _BATCH)
+                rows = await connection.fetch(_SQL.unkeyed, after, _BATCH)
                 if not rows:
                     return copied
                 columns = zip(*(_keyed(row, keyed) for row in rows), strict=True)
-                status = await connection.execute(_SQL.copy_former, *map(list, columns))
+                status = await connection.execute(_SQL.copy_unkeyed, *map(list, columns))
             copied += int(status.rpartition(" ")[2])
             after = rows[-1]["id"]
 
     async def remove() -> None:
         async with postgres.patiently(pool) as connection:
-            await connection.execute(_SQL.remove_former)
+            await connection.execute(_SQL.remove_unkeyed)
 
-    return Former(copy, remove, PREFIX)
+    return UnkeyedDigests(copy, remove, PREFIX)
 
 
 def _keyed(row: asyncpg.Record, keyed: Pseudonyms) -> list[object]:
-    digest, detail = keyed.suppression(row["digest"]), suppressed.redacted(row["detail"])
+    digest, detail = keyed.suppression(row["digest"]), masking.redacted(row["detail"])
     return list({**row, "digest": digest, "detail": detail}.values())

@@ -21,7 +21,7 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 log = logs.get(__name__)
 
 
-class Keeper:
+class RetentionWorker:
     """Runs in every ingest process; of several at a time one works. events_days, payload_days: the defaults."""
 
     def __init__(

@@ -19,17 +19,17 @@ from runtime.configuration import key_part
 from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler, Source
-from services.domain import erasures, pseudonyms, suppressed
-from services.domain.adoption import Adoption, Former
+from services.domain import erasures, masking, pseudonyms, suppression_list
+from services.domain.digest_migration import DigestMigration, UnkeyedDigests
 from services.domain.pseudonyms import Pseudonyms, unkeyed
-from services.ingest import published as ingest
-from services.ingest.privacy import former as ingest_former
-from services.realtime import former as realtime_former
-from services.realtime import published as realtime
+from services.ingest import configuration_sources as ingest
+from services.ingest.privacy import unkeyed_digests as ingest_former
+from services.realtime import configuration_sources as realtime
+from services.realtime import unkeyed_digests as realtime_former
 from services.realtime.principal import Epoch
 from services.realtime.store import EpochStore
-from services.router.suppressions import former as router_former
-from services.router.suppressions import published as router
+from services.router.suppressions import configuration_sources as router
+from services.router.suppressions import unkeyed_digests as router_former
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -54,16 +54,21 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     await made.close()
 
 
-def _adoption(
-    pool: Pool, connection: Client, owner: str, sources: tuple[Source, ...], former: Former, keyed: Pseudonyms = KEYED
-) -> Adoption:
+def _migration(
+    pool: Pool,
+    connection: Client,
+    owner: str,
+    sources: tuple[Source, ...],
+    unkeyed: UnkeyedDigests,
+    keyed: Pseudonyms = KEYED,
+) -> DigestMigration:
     outbox = PatientOutbox(pool, owner, connection)
     reconciler = Reconciler(pool, connection, owner, sources)
-    return Adoption(pool, connection, outbox, reconciler, keyed, owner=owner, former=former)
+    return DigestMigration(pool, connection, outbox, reconciler, keyed, owner=owner, unkeyed=unkeyed)
 
 
-def _of_router(pool: Pool, connection: Client, keyed: Pseudonyms = KEYED) -> Adoption:
-    return _adoption(pool, connection, router.OWNER, router.SOURCES, router_former.former(pool, keyed), keyed)
+def _of_router(pool: Pool, connection: Client, keyed: Pseudonyms = KEYED) -> DigestMigration:
+    return _migration(pool, connection, router.OWNER, router.SOURCES, router_former.unkeyed_digests(pool, keyed), keyed)
 
 
 async def _as_before(pool: Pool, connection: Client) -> None:
@@ -80,9 +85,9 @@ async def _suppress_as_before(pool: Pool, channel: int, address: str, *, lifted:
             (id, tenant_id, channel, digest, reason, source, detail, masked, found_at, lifted_at)
         VALUES ($1, $2, $3, $4, $5, 'resend', $6, $7, now(), CASE WHEN $8 THEN now() END)
     """
-    id_, masked = new_id(), suppressed.masked(address)
+    id_, masked = new_id(), masking.masked(address)
     await pool.execute(
-        add, id_, TENANT, channel, digest, suppressed.BOUNCED, f"550 <{address}> unknown", masked, lifted
+        add, id_, TENANT, channel, digest, suppression_list.BOUNCED, f"550 <{address}> unknown", masked, lifted
     )
     return id_
 
@@ -131,12 +136,12 @@ async def test_what_a_process_of_the_version_before_writes_meanwhile_is_brought_
     pool: Pool, connection: Client
 ) -> None:
     """Then its rows and its keys in the bucket are removed, without a note of what was there."""
-    adoption, stored = _of_router(pool, connection), SharedBucket(connection)
-    await adoption.adopt()
+    migration, stored = _of_router(pool, connection), SharedBucket(connection)
+    await migration.adopt()
     await _suppress_as_before(pool, EMAIL, "late@example.org")
     await stored.put(f"suppressions.{TENANT}.aa", b"x")
-    await adoption.remove()
-    digest = suppressed.digest(KEYED, TENANT, EMAIL, "late@example.org")
+    await migration.remove()
+    digest = suppression_list.digest(KEYED, TENANT, EMAIL, "late@example.org")
     assert await pool.fetchval("SELECT digest FROM router.suppressed") == digest
     assert await pool.fetchval("SELECT count(*) FROM router.suppressions") == 0
     assert (await stored.newest(f"suppressions.{TENANT}.aa")).revision == 0
@@ -146,13 +151,13 @@ async def test_who_was_lifted_and_is_suppressed_anew_by_the_version_before_stays
     pool: Pool, connection: Client
 ) -> None:
     """Its row is the same one there; what an operator of this version lifts later stays lifted."""
-    adoption = _of_router(pool, connection)
+    migration = _of_router(pool, connection)
     await _suppress_as_before(pool, EMAIL, "ada@example.org", lifted=True)
-    await adoption.adopt()
+    await migration.adopt()
     await pool.execute(
         "UPDATE router.suppressions SET id = $1, lifted_at = NULL, found_at = now()", uuid.UUID(new_id())
     )
-    copy = router_former.former(pool, KEYED).copy
+    copy = router_former.unkeyed_digests(pool, KEYED).copy
     assert await copy() == 1
     assert await pool.fetchval("SELECT lifted_at FROM router.suppressed") is None
     await pool.execute("UPDATE router.suppressed SET lifted_at = now()")
@@ -171,7 +176,9 @@ async def test_a_first_start_that_is_cut_off_has_chosen_the_key(pool: Pool, conn
         return None
 
     with pytest.raises(OSError, match="away"):
-        await _adoption(pool, connection, router.OWNER, router.SOURCES, Former(cut_off, nothing, "none")).adopt()
+        await _migration(
+            pool, connection, router.OWNER, router.SOURCES, UnkeyedDigests(cut_off, nothing, "none")
+        ).adopt()
     assert await pool.fetchval("SELECT copied FROM router.pseudonym_key") is False
     with pytest.raises(ClarionError, match="is not the key by which"):
         await _of_router(pool, connection, Pseudonyms(KEY[::-1])).adopt()
@@ -188,14 +195,14 @@ async def test_erasures_of_the_version_before_are_recognised(pool: Pool, connect
     watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
     following = asyncio.create_task(watch.run())
     try:
-        former = ingest_former.former(pool, KEYED)
-        adoption = _adoption(pool, connection, ingest.OWNER, ingest.SOURCES, former)
-        await adoption.adopt()
+        former = ingest_former.unkeyed_digests(pool, KEYED)
+        migration = _migration(pool, connection, ingest.OWNER, ingest.SOURCES, former)
+        await migration.adopt()
         long_ago = clock.now_us() - 3_600_000_000
         await eventually(lambda: known.find(TENANT, "ada", long_ago))
         assert known.find(TENANT, "bob", long_ago) is None
         assert unkeyed(TENANT, "ada").hex() not in "".join(watch.keys(erasures.PREFIX))
-        await adoption.remove()
+        await migration.remove()
         assert await pool.fetchval("SELECT count(*) FROM ingest.erasures") == 0
         assert await pool.fetchval("SELECT count(*) FROM ingest.recipient_erasures") == 1
     finally:
@@ -209,16 +216,16 @@ async def test_revocations_of_the_version_before_hold_without_the_users_names(po
         await pool.execute("INSERT INTO realtime.epochs VALUES ($1, $2, $3)", "t1", user_id, epoch)
     key = f"epochs.t1.{key_part('ada')}"
     await stored.put(key, b"3")
-    former = realtime_former.former(pool, KEYED)
-    adoption = _adoption(pool, connection, realtime.OWNER, realtime.SOURCES, former)
-    await adoption.adopt()
+    former = realtime_former.unkeyed_digests(pool, KEYED)
+    migration = _migration(pool, connection, realtime.OWNER, realtime.SOURCES, former)
+    await migration.adopt()
     epochs = EpochStore(pool, PatientOutbox(pool, "realtime", connection))
     ada = KEYED.revocation("t1", "ada")
     assert await epochs.find([("t1", ada), ("t1", KEYED.revocation("t1", "bob"))]) == [Epoch(2, 3), Epoch(2, 0)]
     assert await epochs.raise_epoch("t1", ada) == 4
     # By a process of the version before, after that: its number is not higher, and yet no token of before is good.
     await pool.execute("UPDATE realtime.epochs SET epoch = 4, raised_at = clock_timestamp() WHERE user_id = 'ada'")
-    await adoption.remove()
+    await migration.remove()
     assert await epochs.find([("t1", ada)]) == [Epoch(2, 5)]
     assert await pool.fetchval("SELECT count(*) FROM realtime.epochs") == 0
     assert "'ada'" not in repr([dict(row) for row in await pool.fetch("SELECT * FROM realtime.revocations")])

@@ -5,29 +5,29 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services.domain.adoption import Former
+from services.domain.digest_migration import UnkeyedDigests
 from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "erasures"
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
-def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
+def unkeyed_digests(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> UnkeyedDigests:
     """Return how they are brought over and removed."""
 
     async def copy() -> int:
         copied = 0
         async with postgres.patiently(pool) as connection:
-            for row in await connection.fetch(_SQL.former):
+            for row in await connection.fetch(_SQL.unkeyed):
                 digest = keyed.erasure(bytes.fromhex(row["recipient"]))
                 status = await connection.execute(
-                    _SQL.copy_former, row["id"], row["tenant_id"], digest, row["erased_at"]
+                    _SQL.copy_unkeyed, row["id"], row["tenant_id"], digest, row["erased_at"]
                 )
                 copied += int(status.rpartition(" ")[2])
         return copied
 
     async def remove() -> None:
         async with postgres.patiently(pool) as connection:
-            await connection.execute(_SQL.remove_former)
+            await connection.execute(_SQL.remove_unkeyed)
 
-    return Former(copy, remove, PREFIX)
+    return UnkeyedDigests(copy, remove, PREFIX)

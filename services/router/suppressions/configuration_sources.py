@@ -11,7 +11,7 @@ from services.domain import pseudonyms, topology
 
 OWNER = "router"
 
-_SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 _BEFORE_ALL = str(uuid.UUID(int=0)), -1
 
 

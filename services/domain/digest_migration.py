@@ -32,7 +32,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class UnkeyedDigests:
     """What the version before kept.
 
     copy: brings its rows over, again and again without harm, and returns how many were new; remove: deletes them;
@@ -44,7 +44,7 @@ class Former:
     prefix: str
 
 
-class Adoption:
+class DigestMigration:
     """One owner's. owner: its schema, which has a table pseudonym_key."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Adoption:
         keyed: Pseudonyms,
         *,
         owner: str,
-        former: Former,
+        unkeyed: UnkeyedDigests,
     ) -> None:
         self._pool = pool
         self._jetstream = connection.jetstream(timeout=10)
@@ -64,7 +64,7 @@ class Adoption:
         self._reconciler = reconciler
         self._keyed = keyed
         self._owner = owner
-        self._former = former
+        self._unkeyed = unkeyed
         self._refusal: ClarionError | None = None
 
     async def run(self) -> None:
@@ -106,11 +106,11 @@ class Adoption:
     async def remove(self) -> None:
         """Remove what the version before kept, here and in the bucket, where no trace of it stays either."""
         await self._copy()
-        await self._former.remove()
-        await self._jetstream.purge_stream(STREAM, subject=f"$KV.{BUCKET}.{self._former.prefix}.>")
+        await self._unkeyed.remove()
+        await self._jetstream.purge_stream(STREAM, subject=f"$KV.{BUCKET}.{self._unkeyed.prefix}.>")
 
     async def _copy(self, *, publish: bool = False) -> None:
-        copied = await self._former.copy()
+        copied = await self._unkeyed.copy()
         if copied:
             log.info("digests_keyed", owner=self._owner, rows=copied)
         if copied or publish:

@@ -14,7 +14,7 @@ from services.render.store import published, sources
 
 OWNER = "render"
 
-_SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 _PLATFORM = "platform"
 
 

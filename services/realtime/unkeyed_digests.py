@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 
 from runtime import postgres
-from services.domain.adoption import Former
+from services.domain.digest_migration import UnkeyedDigests
 from services.domain.pseudonyms import Pseudonyms
 
 PREFIX = "epochs"
@@ -13,14 +13,14 @@ _BATCH = 1000
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
-def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
+def unkeyed_digests(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> UnkeyedDigests:
     """Return how they are brought over and removed."""
 
     async def copy() -> int:
         copied, after = 0, ("", "")
         while True:
             async with postgres.patiently(pool) as connection:
-                rows = await connection.fetch(_SQL.former, *after, _BATCH)
+                rows = await connection.fetch(_SQL.unkeyed, *after, _BATCH)
                 if not rows:
                     return copied
                 tenants = [row["tenant_id"] for row in rows]
@@ -29,12 +29,12 @@ def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
                 ]
                 times = [row["raised_at"] for row in rows]
                 epochs = [row["epoch"] for row in rows]
-                status = await connection.execute(_SQL.copy_former, tenants, recipients, epochs, times)
+                status = await connection.execute(_SQL.copy_unkeyed, tenants, recipients, epochs, times)
             copied += int(status.rpartition(" ")[2])
             after = rows[-1]["tenant_id"], rows[-1]["user_id"]
 
     async def remove() -> None:
         async with postgres.patiently(pool) as connection:
-            await connection.execute(_SQL.remove_former)
+            await connection.execute(_SQL.remove_unkeyed)
 
-    return Former(copy, remove, PREFIX)
+    return UnkeyedDigests(copy, remove, PREFIX)

@@ -7,7 +7,7 @@ WHERE s.lifted_at IS NULL AND (s.tenant_id, get_byte(s.digest, 0)) > ($1, $2)
 ORDER BY s.tenant_id, shard
 LIMIT $3
 
--- The values as they are published; services/domain/suppressed.py has their form.
+-- The values as they are published; services/domain/suppression_list.py has their form.
 -- name: shards
 SELECT f.tenant_id, f.shard,
     string_agg(

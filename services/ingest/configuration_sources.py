@@ -12,11 +12,11 @@ from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import Reader, Source
 from services.domain import erasures, pseudonyms, retention, topology
-from services.ingest.tenants.store import published
+from services.ingest.tenants.store import configuration_value
 
 OWNER = "ingest"
 
-_SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 _FIRST = str(uuid.UUID(int=0))
 
 
@@ -30,7 +30,7 @@ async def _tenants(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.tenants, ids)
     secrets = await reader.fetch(_SQL.webhook_secrets, ids)
     kept = {tenant_id: list(found) for tenant_id, found in groupby(secrets, lambda row: row["tenant_id"])}
-    return {topology.tenant_key(str(row["id"])): published(row, kept.get(row["id"], [])) for row in rows}
+    return {topology.tenant_key(str(row["id"])): configuration_value(row, kept.get(row["id"], [])) for row in rows}
 
 
 async def _key_keys(reader: Reader, after: str, limit: int) -> list[str]:
@@ -53,7 +53,7 @@ async def _retention(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     for row in await reader.fetch(_SQL.retention, _ids(keys)):
         days = dict(row)
         key = retention.key(str(days.pop("tenant_id")))
-        found[key] = msgspec.json.encode(retention.Policy(**days))
+        found[key] = msgspec.json.encode(retention.RetentionPolicy(**days))
     return found
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.errors import ClarionError, Code
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 
 
 def test_within_the_bounds_it_is_as_asked() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clarion.common.v1 import event_pb2
 
 
-def again(
+def clone_event(
     first: event_pb2.Event, new_id: str, now_us: int, channels: Sequence[event_pb2.Channel.ValueType] = ()
 ) -> event_pb2.Event | None:
     """Return the event to publish as a replay of first: another event with the same content, of no deduplication key.

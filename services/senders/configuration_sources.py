@@ -11,7 +11,7 @@ from services.senders.store import published
 
 OWNER = "senders"
 
-_SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
+_SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 
 
 async def _keys(reader: Reader, after: str, limit: int) -> list[str]:

@@ -1,12 +1,13 @@
-"""Recipients' addresses and numbers as they are written, and the one form in which they are sent to. Pure.
+"""Parses e-mail addresses and phone numbers into the one form in which they are sent to. Pure.
 
-E-mail: one bare address. Before the @ a dot-atom of at most 64 bytes, in any script, composed (NFC); behind it labels
-of letters, digits and hyphens, of at most 63 characters, other scripts in their ASCII form (IDNA 2008); at most 254
-bytes in all. No display name, no quotes, no comments, no address literal (``a@[192.0.2.1]``).
-Phone: E.164, a plus and 7 to 15 digits of which the first is no zero. Digits of any script, what people put between
-them to read them, and the scheme of a tel: URI (RFC 3966) are taken. Without a plus nobody can tell the country.
+E-mail: one bare address of at most 254 bytes. Before the @ a dot-atom of at most 64 bytes in any script, composed
+(NFC). After it labels of letters, digits and hyphens, at most 63 characters each; other scripts become ASCII (IDNA
+2008). No display name, no quotes, no comments, no address literal (``a@[192.0.2.1]``).
+Phone: E.164, a plus and 7 to 15 digits of which the first is no zero. Digits of any
+script, the separators that people write between them, and the scheme of a tel: URI (RFC 3966) are accepted. A number
+without a plus is refused, because its country is not known.
 
-Around both, blanks, line ends and the invisible marks that copying leaves are cut off, and a domain's final dot.
+Blanks, line ends and invisible marks around both are removed, and so is a domain's final dot.
 """
 
 import re
@@ -20,13 +21,13 @@ _MAX_LOCAL_BYTES = 64
 _MAX_BYTES = 254
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-# A number with all that may stand between its digits.
+# The longest number with its separators.
 _MAX_WRITTEN = 100
 _TEL = "tel:"
 # "+44 (0)20 …": the zero is dialled within the country only.
 _TRUNK_ZERO = re.compile(r"(?<=[0-9 ])\( ?0 ?\)")
 _WIDE = str.maketrans("\uff0b\uff0d\uff0e\uff08\uff09", "+-.()")  # as an East Asian keyboard writes them
-# Beside blanks, hyphens and invisible marks, by their Unicode categories: the minus sign and variation selectors too.
+# Separators: these, and all blanks, hyphens and invisible marks by their Unicode categories.
 _BETWEEN = frozenset(".\u2212\ufe0e\ufe0f")
 _BETWEEN_CATEGORIES = frozenset({"Zs", "Pd", "Cf"})
 _PUNCTUATION = str.maketrans("", "", " ()")
@@ -39,7 +40,7 @@ _AROUND = _MARKS + "".join(character for character in map(chr, range(0x3001)) if
 
 
 class InvalidAddress(ValueError):
-    """Not an address or number that can be sent to; the text says why."""
+    """The text is not an address or number that can be sent to; the message says why."""
 
 
 def trimmed(text: str) -> str:
@@ -49,9 +50,9 @@ def trimmed(text: str) -> str:
 
 
 def parse_email(text: str) -> str:
-    """Return the address as mail is sent to it. Raises InvalidAddress; the mail server has the last word."""
+    """Return the address in the form in which mail is sent to it. Raises InvalidAddress."""
     text = trimmed(text)
-    if len(text) > _MAX_BYTES:  # before a pattern sees what has no bound
+    if len(text) > _MAX_BYTES:  # so that the patterns only see short texts
         raise InvalidAddress("it is too long")
     local, at, domain = text.rpartition("@")
     if not at:
@@ -78,9 +79,9 @@ def parse_phone(text: str) -> str:
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a domain as it travels: in ASCII, without a final dot; empty where another script's has no such form."""
+    """Return a domain in ASCII without a final dot; empty if it has no ASCII form."""
     if not domain.isascii():
-        import idna  # its tables take memory that most installations never need
+        import idna  # imported here because its tables take memory, and most installations never need them
 
         try:
             domain = idna.encode(domain, uts46=True).decode()
@@ -100,7 +101,7 @@ def _without_marks(text: str) -> str:
 
 
 def _of_number(character: str) -> str:
-    """Return what a character is in a number: an ASCII digit, a blank in place of what is dropped, or itself."""
+    """Return an ASCII digit for a digit, a blank for a separator, and any other character unchanged."""
     if (digit := unicodedata.decimal(character, None)) is not None:
         return str(digit)
     if character in _BETWEEN or unicodedata.category(character) in _BETWEEN_CATEGORIES:

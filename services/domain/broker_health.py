@@ -1,4 +1,4 @@
-"""What a service reports about NATS on its gRPC health: "nats", and "nats.events" or its like for what it writes to."""
+"""Reports NATS on a service's gRPC health: "nats", and such as "nats.events" for each stream that it writes to."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -12,9 +12,9 @@ from services.domain import topology
 
 
 async def report_broker(process: Process, server: Server, connection: Client, stores: Sequence[str]) -> None:
-    """Report for the life of the process whether NATS answers and whether each of these stores a write.
+    """Start to report whether NATS answers, and whether each store accepts writes, for the life of the process.
 
-    stores: of topology.STORES. The gateway's /healthz and /readyz read it (gateway/health.py).
+    stores: some of topology.STORES. The gateway's /healthz and /readyz read the reports (gateway/health.py).
     """
     subjects = {topology.stream_of(store): topology.probe_subject(store) for store in stores}
     probe = write_probe.WriteProbe(connection, subjects)

@@ -1,8 +1,8 @@
-"""Brings an owner's digests of before over to keyed ones, at the start of the first process of this version.
+"""Replaces the digests that an earlier version stored without a key by keyed ones, once after the upgrade.
 
-The old rows cannot be brought over in SQL: the database has no key. They stay, with their keys in the configuration
-bucket, for processes of the version before, which may still run; what these write is brought over every minute. After
-an hour the old rows and the old keys are removed.
+A SQL migration cannot do it, because the database does not have the key. So the first process of this version copies
+the old rows. The old rows and their configuration keys stay for an hour, because processes of the earlier version may
+still run; what these write is copied every minute. Then they are deleted.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from runtime.reconcile import FAILURES, Reconciler
 from services.domain import pseudonyms
 from services.domain.pseudonyms import Pseudonyms
 
-# How long processes of the version before may run beside those of this one; how often is looked for what they wrote;
-# and how soon is tried again while PostgreSQL or NATS is away; seconds.
+# Seconds: how long processes of the earlier version may still run; between two copies of what they write; before the
+# next try while PostgreSQL or NATS is away.
 OVERLAP_S = 3600.0
 _LOOK_S = 60.0
 _AWAY_PAUSE_S = 1.0
@@ -33,10 +33,10 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UnkeyedDigests:
-    """What the version before kept.
+    """The unkeyed digests of one owner.
 
-    copy: brings its rows over, again and again without harm, and returns how many were new; remove: deletes them;
-    prefix: the first part of their keys in the bucket.
+    copy: copies their rows and returns the number of new ones; may be called again. remove: deletes their rows.
+    prefix: the first part of their keys in the configuration bucket.
     """
 
     copy: Callable[[], Awaitable[int]]
@@ -45,7 +45,7 @@ class UnkeyedDigests:
 
 
 class DigestMigration:
-    """One owner's. owner: its schema, which has a table pseudonym_key."""
+    """Migrates the digests of one owner. owner: its database schema, which has a table pseudonym_key."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class DigestMigration:
         self._refusal: ClarionError | None = None
 
     async def run(self) -> None:
-        """Do it; end when nothing of before is left. Raises INVALID: the key is not that of the stored digests."""
+        """Migrate; return when the old rows are deleted. Raises INVALID if the stored digests have another key."""
         await self._until_done(self.adopt)
         until = time.monotonic() + OVERLAP_S
         while time.monotonic() < until:
@@ -77,7 +77,7 @@ class DigestMigration:
         await self._until_done(self.remove)
 
     async def ready(self, watch: Watch) -> None:
-        """Return when the digests are known and made by this key. Raises INVALID: they were made by another one."""
+        """Return when the keyed digests are published. Raises INVALID if they have another key."""
         waiting = asyncio.create_task(pseudonyms.recognise(watch, self._keyed, self._owner))
         try:
             while not waiting.done() and self._refusal is None:
@@ -89,14 +89,14 @@ class DigestMigration:
             waiting.cancel()
 
     async def adopt(self) -> None:
-        """Bring over what there is, then publish by which key digests are made. Raises INVALID: by another one."""
+        """Copy the old rows, then publish the key's fingerprint. Raises INVALID if the stored one is another."""
         table = f"{self._owner}.pseudonym_key"
-        # Before any row is copied: of two first processes with different keys one must not start.
+        # Before any row is copied: if two processes start with different keys, one of them must fail.
         insert = f"INSERT INTO {table} (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING"
         await self._pool.execute(insert, self._keyed.fingerprint)
         [stored] = await self._pool.fetch(f"SELECT fingerprint, copied FROM {table}")
         pseudonyms.check(stored["fingerprint"].encode(), self._keyed)
-        # Also where a former process brought the rows over and ended before they were published.
+        # Publish also where an earlier process copied the rows and ended before it published them.
         await self._copy(publish=not stored["copied"])
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchval(f"UPDATE {table} SET copied = true WHERE NOT copied RETURNING copied"):
@@ -104,7 +104,7 @@ class DigestMigration:
         await self._outbox.flush()
 
     async def remove(self) -> None:
-        """Remove what the version before kept, here and in the bucket, where no trace of it stays either."""
+        """Delete the old rows, and purge their keys from the configuration bucket."""
         await self._copy()
         await self._unkeyed.remove()
         await self._jetstream.purge_stream(STREAM, subject=f"$KV.{BUCKET}.{self._unkeyed.prefix}.>")
@@ -124,7 +124,7 @@ class DigestMigration:
                 if isinstance(error, ClarionError) and error.code is Code.INVALID:
                     self._refusal = error
                     raise
-                log.warning("digests_wait", owner=self._owner, error=repr(error))
+                log.warning("digest_migration_waits", owner=self._owner, error=repr(error))
                 await asyncio.sleep(_AWAY_PAUSE_S)
             else:
                 return

@@ -2,14 +2,14 @@
 
 import re
 
-# Addresses in what providers and operators write.
+# Finds addresses and numbers in texts of providers and operators.
 _ADDRESS = re.compile(r"[^\s…<>()\[\]\"',;:=/]+(?:@|%40)[^\s…<>()\[\]\"',;:=/]+", re.IGNORECASE)
 _NUMBER = re.compile(r"\+?\d{7,}")
 _BETWEEN_DIGITS = "[ .()\u00a0-]*"
 
 
 def masked(address: str) -> str:
-    """Return what may be shown of an address in its normal form: "a…@example.com", "+254…678"; less of a short one."""
+    """Return the part of a normalised address that may be shown: "a…@example.com", "+254…678"; less of a short one."""
     local, at, domain = address.rpartition("@")
     if at:
         return f"{local[:1] if len(local) > 2 else ''}…@{domain}"
@@ -17,7 +17,7 @@ def masked(address: str) -> str:
 
 
 def redacted(text: str, address: str = "") -> str:
-    """Return a note with every e-mail address and number in it masked; address: one that it may hold in parts."""
+    """Return the text with all e-mail addresses and numbers masked. address: one that may be written in parts."""
     if address:
         text = re.sub(re.escape(address), masked(address), text, flags=re.IGNORECASE)
     found = _ADDRESS.sub(lambda one: masked(one.group().replace("%40", "@").rstrip(".")), text)

@@ -1,4 +1,4 @@
-"""How many items of a list a caller may ask for: refused outside of the bounds, never cut to fit."""
+"""The limit parameter of lists: a value out of bounds is refused, never reduced."""
 
 from runtime.errors import ClarionError, Code
 
@@ -7,9 +7,9 @@ MAX_LIMIT = 100
 
 
 def page_limit(asked: int, *, default: int = DEFAULT_LIMIT, largest: int = MAX_LIMIT) -> int:
-    """Return how many items are wanted; 0 means the default. Raises INVALID naming "limit".
+    """Return the page size; 0 means the default. Raises INVALID naming "limit".
 
-    A caller that steps by what it asked for would skip items if a smaller page came back.
+    A reduced page would make a caller that advances by its own limit skip items.
     """
     if not 0 <= asked <= largest:
         description = f"must be a whole number from 1 to {largest:,}"

@@ -1,7 +1,7 @@
-"""Who gets nothing more: addresses as keyed digests, spread over configuration keys, looked up without asking anyone.
+"""Looks up suppressed addresses in memory: keyed digests, published as configuration.
 
-The router owns the suppressions and publishes them; each process that routes or sends follows the keys
-(topology.suppressions_key). A value is a run of records, 9 bytes each: 8 of the address' digest, one of flags.
+The router owns the suppressions and publishes them. Each process that routes or sends watches the keys
+(topology.suppressions_key). A value is a sequence of records of 9 bytes: 8 of the address' digest, one of flags.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ COMPLAINED = suppressions_pb2.SUPPRESSION_REASON_COMPLAINED
 UNSUBSCRIBED = suppressions_pb2.SUPPRESSION_REASON_UNSUBSCRIBED
 MANUAL = suppressions_pb2.SUPPRESSION_REASON_MANUAL
 
-# What a delivery's skip is recorded with; the first that applies.
+# The reason of the skip; of several the first.
 _SKIPS = (
     (COMPLAINED, Reason.SUPPRESSED_COMPLAINED),
     (BOUNCED, Reason.SUPPRESSED_BOUNCED),
@@ -44,17 +44,17 @@ def flag(reason: SuppressionReason) -> int:
 
 
 def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
-    """Return the one form of an address, however it is written; empty: it is none.
+    """Return the normal form of an address; empty: it is not an address.
 
-    E-mail: as it is sent to (services.domain.addresses), in lower case: no large provider distinguishes a mailbox by
-    the case of its letters. SMS: E.164.
+    E-mail: the form in which it is sent to (services.domain.addresses), in lower case, because no large provider
+    distinguishes mailboxes by case. SMS: E.164.
     """
     if channel == event_pb2.CHANNEL_SMS:
         try:
             return addresses.parse_phone(address)
         except addresses.InvalidAddress:
             return ""
-    # Plain tests of strings: this is done for every delivery, and a pattern takes several times as long.
+    # String operations in place of a pattern, which takes several times as long: this runs for every delivery.
     text = addresses.trimmed(address).lower()
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
@@ -70,26 +70,26 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
 
 
 def digest(keyed: Pseudonyms, tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
-    """Return the 32 bytes that stand for an address in its normal form; each tenant has its own.
+    """Return the 32 bytes that stand for a normalised address; they differ from tenant to tenant.
 
-    Numbers can be enumerated, so a SHA-256 alone would hide none from whoever reads the table.
+    Keyed, because all phone numbers can be tried against a plain SHA-256.
     """
-    # The inner digest is what versions without the key stored: its rows were brought over without their addresses.
+    # The inner digest is what versions without the key stored; their rows were migrated without the addresses.
     return keyed.suppression(hashlib.sha256(f"{tenant_id}/{channel}/{address}".encode()).digest())
 
 
 def shard(full: bytes) -> int:
-    """Return which of a tenant's 256 keys holds this digest."""
+    """Return the number of the configuration key, of the tenant's 256, that holds this digest."""
     return full[0]
 
 
 def pack(entries: Iterable[tuple[bytes, int]]) -> bytes:
-    """Return a key's value: of each digest of one shard its flags."""
+    """Return the value of a shard's key. entries: (digest, flags)."""
     return b"".join(full[1:_RECORD_BYTES] + bytes([flags]) for full, flags in entries)
 
 
 def find(packed: bytes | None, full: bytes) -> int:
-    """Return a digest's flags in its key's value; 0: it is not there."""
+    """Return a digest's flags in its shard's value; 0: it is not there."""
     if packed is None:
         return 0
     wanted = full[1:_RECORD_BYTES]
@@ -100,7 +100,7 @@ def find(packed: bytes | None, full: bytes) -> int:
 
 
 class SuppressionList:
-    """Tells why an address gets nothing. get: a configuration watch's (topology.SUPPRESSIONS among its prefixes)."""
+    """Finds the reason why an address is not sent to. get: of a watch with topology.SUPPRESSIONS among its prefixes."""
 
     def __init__(self, get: Get, keyed: Pseudonyms) -> None:
         self._get = get
@@ -114,9 +114,9 @@ class SuppressionList:
         *,
         subscribed: bool,
     ) -> str:
-        """Return the skip's reason, empty: it may be sent. subscribed: whether the mail is what one unsubscribes from.
+        """Return the reason to skip; empty: it may be sent. subscribed: people may unsubscribe from this mail.
 
-        Nobody is asked: what was suppressed less than some milliseconds ago may not be known here yet.
+        Reads memory only: a suppression of the last few milliseconds may not be known yet.
         """
         address = normalised(channel, recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email)
         if not address:
@@ -131,5 +131,5 @@ class SuppressionList:
         return Reason.SUPPRESSED_UNSUBSCRIBED if subscribed and flags & flag(UNSUBSCRIBED) else ""
 
     def of_delivery(self, delivery: event_pb2.Delivery) -> str:
-        """As reason, of a delivery that was planned before: the last look before it is sent."""
+        """Return the reason to skip a delivery that was routed earlier; empty: it may be sent."""
         return self.reason(delivery.tenant_id, delivery.channel, delivery.recipient, subscribed=delivery.subscribed)

@@ -40,13 +40,13 @@ from services.ingest.tenants.store import TenantStore
 
 
 async def wire(settings: Settings, process: Process) -> Server:
-    """Put the service together."""
+    """Wire the service."""
     vault, keyed = _vault(settings), Pseudonyms(settings.pseudonym_key.reveal())
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
     process.on_close(connection.close)
     url = settings.postgres_url.reveal()
     durable = await postgres.connect(url, name="ingest", size=4)
-    # Admission and the ledger's notes to it can be rebuilt from EVENTS: their commits do not wait for the disk.
+    # Admission's tables can be rebuilt from EVENTS, so their commits do not wait for the disk.
     fast = await postgres.connect(
         url, name="ingest-admission", size=4, deadline=settings.admission_deadline_s, durable=False
     )
@@ -117,19 +117,19 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     await server.start()
 
-    async def answers() -> bool:
+    async def database_answers() -> bool:
         return await postgres.is_alive(durable)
 
-    # All of them: the gateway learns of each, whatever other process is away.
+    # All of them, so that the gateway learns of each whichever other service is away.
     await report_broker(process, server, connection, topology.STORES)
-    process.start(server.watch("postgres", answers), name="health of PostgreSQL")
+    process.start(server.watch("postgres", database_answers), name="health of PostgreSQL")
     return server
 
 
 async def _configuration(
     process: Process, connection: Client, durable: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms, erasures: Erasures
 ) -> tuple[Watch, Outbox]:
-    """Start to follow and to publish the configuration; returns once it is known who was erased."""
+    """Start to watch and to publish the configuration; return when the erasures are known."""
     watch = Watch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()

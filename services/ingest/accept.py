@@ -24,15 +24,15 @@ from services.ingest.ports import (
     TenantSettingsSource,
 )
 
-# Advice to a tenant past its quota of unfinished events, seconds.
+# Retry-After for a tenant whose quota of unfinished events is used up, seconds.
 QUOTA_RETRY_AFTER_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The event's id and type (of a duplicate: the first one's).
+    """The event's id and type; of a duplicate, those of the first event.
 
-    differs: a duplicate that asked for something else than the first one. False where nobody knows what that was.
+    differs: a duplicate that asked for something else than the first event; False where that is not known.
     """
 
     event_id: str
@@ -43,14 +43,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """first: what repeats of the same key are compared with; None: they are the same, or nobody knows."""
+    """first: what repeats of the key are compared with; None: they cannot differ, or the first event is not known."""
 
     accepted: Accepted
     first: First | None
 
 
 class Acceptor:
-    """The way in, for one process."""
+    """Accepts the events of one process: validates, admits, stores."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Acceptor:
         self._under_way: dict[bytes, asyncio.Future[_Outcome]] = {}
 
     async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent) -> Accepted:
-        """Store the event, or find that it is a duplicate.
+        """Return when the event is stored, or known to be a duplicate.
 
         Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE or OVERLOADED (the broker).
         """
@@ -85,7 +85,7 @@ class Acceptor:
             outcome = await self._admit_and_store(tenant_id, key, own, new)
         except BaseException as error:
             future.set_exception(_for_followers(error))
-            future.exception()  # there may be no follower to see it
+            future.exception()  # marks it as seen: there may be no follower
             raise
         else:
             future.set_result(outcome)
@@ -118,9 +118,9 @@ class Acceptor:
         admitted: Admitted,
         appended: Appended,
     ) -> _Outcome:
-        """Answer a call whose key was known, to admission or the broker, by the event that is stored.
+        """Answer a call whose key admission or the broker knew, according to the event that is stored.
 
-        Of two processes one may have claimed the key with its body, and the other one stored another.
+        Two processes may race: one claims the key with its body, and the other one stores another body.
         """
         stored = appended.first if appended.first is not None else new
         first = self._fingerprints.first(stored) if own is not None else None
@@ -131,19 +131,19 @@ class Acceptor:
             await self._admission.correct(tenant_id, key, admitted.event_id, appended.event_id, first)
         if is_moved or first != own:
             return self._repeat(appended.event_id, new, first)
-        # A claim of the same body: whether this call's event or an earlier one's was stored, nobody can tell.
+        # A claim of the same body: it cannot be told whether this call's event or an earlier one's was stored.
         known = admitted.verdict is AdmissionVerdict.PENDING and (claimed is None or not is_other)
         return _Outcome(Accepted(appended.event_id, new.event_type, duplicate=known), first)
 
     def _repeat(self, event_id: str, new: ingest_pb2.NewEvent, first: First | None) -> _Outcome:
-        """Return the first event's answer."""
+        """Return the answer that the first event got."""
         if first is None:
             return _Outcome(Accepted(event_id, new.event_type, duplicate=True), None)
         differs = self._fingerprints.differs(new, first)
         return _Outcome(Accepted(event_id, first.event_type, duplicate=True, differs=differs), first)
 
     async def _look_up(self, tenant_id: str, key: bytes, event_id: str) -> First | None:
-        """Return what the ledger knows of an event that came while admission was away, and keep it for the next."""
+        """Read an event that was accepted without admission from the ledger, and store its fingerprint for repeats."""
         event = await self._admission.stored_event(tenant_id, event_id)
         if event is None:
             return None
@@ -152,7 +152,7 @@ class Acceptor:
         return first
 
     async def _key(self, tenant_id: str, new: ingest_pb2.NewEvent) -> tuple[bytes, First | None]:
-        """Return the event's key and what is kept beside it; None: the key is made of the whole body."""
+        """Return the event's key and what is stored beside it; None: the key is made of the whole body."""
         if new.idempotency_key:
             return validate.caller_key(tenant_id, new.idempotency_key), self._fingerprints.first(new)
         settings = await self._tenants.settings(tenant_id)
@@ -176,7 +176,7 @@ class Acceptor:
         return ClarionError(Code.LIMITED, detail, retry_after=max(1, reached.retry_after))
 
     def _event(self, admitted: Admitted, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
-        # A repeat may come when the broker has forgotten the first one: by its age the workers know to ask the ledger.
+        # A repeat may come after the broker forgot the first event. Its old time makes workers ask the ledger first.
         accepted_at_us = self._now() if admitted.verdict is AdmissionVerdict.NEW else time_of(admitted.event_id)
         return event_pb2.Event(
             id=admitted.event_id,
@@ -198,4 +198,4 @@ class Acceptor:
 def _for_followers(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
-    return ClarionError(Code.UNAVAILABLE, "The first call with this key was cut off; try again.", retry_after=1)
+    return ClarionError(Code.UNAVAILABLE, "The first call with this key was interrupted; try again.", retry_after=1)

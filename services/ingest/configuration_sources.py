@@ -1,4 +1,4 @@
-"""What the configuration bucket holds of ingest: tenants, API keys, retention, erasures. See runtime.reconcile."""
+"""Ingest's part of the configuration bucket: tenants, API keys, retention, erasures. See runtime.reconcile."""
 
 import uuid
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ SOURCES = (
 
 
 def _rest(key: str) -> str:
-    """Return what follows the prefix."""
+    """Return the key without its prefix."""
     return key.partition(".")[2]
 
 
@@ -93,7 +93,7 @@ def _ids(keys: Sequence[str]) -> list[str]:
 
 
 def _digest(text: str) -> bytes:
-    """Return the bytes of a digest; empty: it is none, in the one way in which it is written."""
+    """Return the bytes of a digest in lower-case hex; empty: it is not one."""
     try:
         found = bytes.fromhex(text)
     except ValueError:

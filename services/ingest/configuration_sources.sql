@@ -1,4 +1,4 @@
--- What the configuration bucket holds of ingest's tables. The keys, a page at a time; then the values of given keys.
+-- Ingest's part of the configuration bucket: queries for a page of keys, and for the values of given keys.
 
 -- name: tenant_ids
 SELECT id FROM ingest.tenants WHERE id > $1 ORDER BY id LIMIT $2

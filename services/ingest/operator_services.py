@@ -1,4 +1,4 @@
-"""Puts together what operators owe people: retention, erasure, export, replays."""
+"""Wires the services that operators call: retention, erasure, export, replays."""
 
 import asyncpg
 from nats.aio.client import Client
@@ -33,7 +33,7 @@ def add_services(
     janitor: Janitor,
     keyed: Pseudonyms,
 ) -> None:
-    """Serve PrivacyService and ReplayService, and start the loops behind them."""
+    """Add PrivacyService and ReplayService to the server, and start their background loops."""
     keeper = RetentionWorker(
         durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
     )

@@ -1,4 +1,4 @@
-"""Tenants' settings from the configuration's copy, decoded once for each change."""
+"""Reads tenants' settings from the configuration's copy; decodes each change once."""
 
 import time
 
@@ -11,9 +11,9 @@ from services.domain import topology
 from services.ingest.ports import TenantSettings
 from services.ingest.tenants.store import TenantStore
 
-# How long an owner's answer about a tenant that the copy does not know is believed, seconds.
-_BELIEVED_S = 2.0
-# Of such answers at most as many are remembered.
+# How long PostgreSQL's answer about a tenant that the copy does not know is used, seconds.
+_FRESH_S = 2.0
+# The most such answers that are remembered.
 _MAX_ASKED = 1000
 _DEFAULTS = TenantSettings()
 
@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 
 class TenantSettingsCache:
-    """See ports.TenantSettingsSource."""
+    """Implements ports.TenantSettingsSource."""
 
     def __init__(self, watch: Watch, store: TenantStore) -> None:
         self._watch = watch
@@ -37,7 +37,7 @@ class TenantSettingsCache:
         return known if known is not None else await self._ask(tenant_id)
 
     def cached_or_default(self, tenant_id: str) -> TenantSettings:
-        """Return what the copy knows, or the defaults: while PostgreSQL is away."""
+        """Return the copy's settings, or the defaults. Does not ask PostgreSQL."""
         return self._from_copy(tenant_id) or _DEFAULTS
 
     def _from_copy(self, tenant_id: str) -> TenantSettings | None:
@@ -61,5 +61,5 @@ class TenantSettingsCache:
             settings = _DEFAULTS
         if len(self._asked) >= _MAX_ASKED:
             self._asked.clear()
-        self._asked[tenant_id] = (time.monotonic() + _BELIEVED_S, settings)
+        self._asked[tenant_id] = (time.monotonic() + _FRESH_S, settings)
         return settings

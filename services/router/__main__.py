@@ -19,12 +19,12 @@ from services.router.suppressions.servicer import SUPPRESSION_SERVICE, Suppressi
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Only the suppressions are kept there, and changes of them are rare.
+# Only the suppressions are stored there, and they change rarely.
 _POSTGRES_CONNECTIONS = 4
 
 
 async def wire(settings: Settings, process: Process) -> grpc.Server:
-    """Put the service together."""
+    """Wire the service."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
@@ -47,7 +47,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     watch = Watch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    # Nothing may be sent while it is not known who is suppressed.
+    # Nothing may be sent before the suppressions are known.
     await watch.complete(*OWNERS)
     await migration.ready(watch)
     suppressions = SuppressionStore(pool, outbox)

@@ -25,7 +25,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def BeginAuditEntry(
         self, request: audit_pb2.BeginAuditEntryRequest, context: Any
     ) -> audit_pb2.BeginAuditEntryResponse:
-        """Write that a change is about to happen."""
+        """Record that a change is about to be made."""
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
                 raise _invalid(name, "is required")
@@ -37,14 +37,14 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def FinishAuditEntry(
         self, request: audit_pb2.FinishAuditEntryRequest, context: Any
     ) -> audit_pb2.FinishAuditEntryResponse:
-        """Write what became of it."""
+        """Record the outcome of the change."""
         _check_id("audit_entry_id", request.audit_entry_id)
         if not 100 <= request.status <= 599:
             raise _invalid("status", "must be a status of HTTP")
         if len(request.fields) > _MAX_FIELDS:
             raise _invalid("fields", f"must be at most {_MAX_FIELDS}")
         for value in (request.resource, request.tenant_id, *request.fields):
-            _check_text("a text", value)
+            _check_text("each text", value)
         await self._store.finish(request)
         return audit_pb2.FinishAuditEntryResponse()
 

@@ -1,4 +1,4 @@
-"""Turns what arrived on EVENTS and TRACE into rows, one per event and delivery: pure."""
+"""Merges messages of EVENTS and TRACE into rows, one per event and delivery: pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from services.domain.erasures import Erasures
 
 @dataclass(slots=True)
 class EventRow:
-    """What is known of an event; None: not from these messages. Times in Unix microseconds."""
+    """What these messages say of an event; None: nothing. Times in Unix microseconds."""
 
     id: str
     tenant_id: str
@@ -28,15 +28,15 @@ class EventRow:
     finished_us: int | None = None
     replay_of: str | None = None
     is_test: bool | None = None
-    # What it counts against its tenant's budget of bytes.
+    # Bytes of its tenant's budget.
     size: int | None = None
-    # The event as it stood in EVENTS.
+    # The serialised event.
     payload: bytes | None = None
 
 
 @dataclass(slots=True)
 class DeliveryRow:
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     id: str
     event_id: str
@@ -60,19 +60,19 @@ class LedgerRows:
     deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
     attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
     dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
-    # The first record of each event whose key a later call used for something else.
+    # By event: the first record of a later call that used its key for something else.
     repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    # (tenant, key hash, event, accepted_us) of what is now known to be in EVENTS.
+    # By (tenant, key hash): (event, accepted_us) of the events that are in EVENTS.
     stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
 
     def finished(self) -> list[EventRow]:
-        """Return the events that this group alone shows to be finished."""
+        """Return the events that these rows alone show to be finished."""
         return [row for row in self.events.values() if row.finished_us is not None]
 
     def add_late(self, before: str) -> list[str]:
-        """Give rows to events with ids below this one of which only deliveries or attempts came; return their ids.
+        """Add a row for each event below this id that has only deliveries or attempts here; return the events' ids.
 
-        Retention may have deleted theirs, and what has no event is never found again.
+        Retention may have deleted the event, and deliveries without an event would never be found or deleted.
         """
         tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
         tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
@@ -82,14 +82,14 @@ class LedgerRows:
         return late
 
     def maybe_finished(self) -> list[str]:
-        """Return the events of which something ended here, and whose rest only the tables know."""
+        """Return the events that may be finished now, together with what the tables hold of them."""
         touched = {row.event_id for row in self.deliveries.values() if row.status in statuses.TERMINAL}
         touched |= {row.id for row in self.events.values() if row.planned is not None}
         return sorted(touched - {row.id for row in self.finished()})
 
 
 def merge(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> LedgerRows:
-    """Merge events and records in any order, repeated or not. erasures: whose data is not to be kept."""
+    """Merge events and records, which may come in any order and repeatedly. erasures: whose data is not stored."""
     rows = LedgerRows()
     for item in items:
         if isinstance(item, event_pb2.Event):
@@ -184,7 +184,7 @@ def _attempted(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
 
 
 def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
-    """A report is one more line among the delivery's attempts, and moves the delivery on."""
+    """Store a report as one of the delivery's attempts; one with a status changes the delivery's status."""
     step = record.reported
     line = trace_pb2.TraceRecord(
         id=record.id,

@@ -59,7 +59,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         _check_id("event_id", request.event_id)
         row = await self._store.event(request.event_id)
         if row is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
+            raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
         attempts = await self._store.attempts(request.event_id)
         replays = await self._store.replays(request.event_id)
@@ -71,7 +71,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
     ) -> ledger_pb2.GetDeliveryStatesResponse:
-        """Return where each delivery stands, once the ledger knows all that was on TRACE when it was asked."""
+        """Return the status of each delivery, after the ledger has read everything that was on TRACE."""
         if len(request.delivery_ids) > _MAX_STATES:
             raise ClarionError(Code.INVALID, f"At most {_MAX_STATES} ids at a time.")
         await self._progress.catch_up()
@@ -90,7 +90,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         _check_id("event_id", request.event_id)
         event = await self._store.payload(request.tenant_id, request.event_id)
         if event is None:
-            raise ClarionError(Code.NOT_FOUND, "What this event carried was deleted, or is not read yet.")
+            raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
     @database_errors
@@ -124,7 +124,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Send a dead letter again."""
         _check_id("delivery_id", request.delivery_id)
         if not await self._store.replay(request.delivery_id, self._publish):
-            raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed before.")
+            raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed already.")
         return ledger_pb2.ReplayDeadLetterResponse()
 
     async def _publish(self, delivery: event_pb2.Delivery) -> None:
@@ -139,7 +139,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
 
 def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
-    """Return an event's row and those of its deliveries as they cross the wire."""
+    """Return the wire form of an event's row and its deliveries' rows."""
     return ledger_pb2.EventSummary(
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
@@ -183,4 +183,8 @@ def _decode_cursor(cursor: str) -> tuple[int, str]:
             return int(died_us), delivery_id
     except (ValueError, binascii.Error):
         pass
-    raise ClarionError(Code.INVALID, "cursor is not one of ours", fields=[("cursor", "is not one of ours")])
+    raise ClarionError(
+        Code.INVALID,
+        "cursor must be the next_cursor of a page",
+        fields=[("cursor", "must be the next_cursor of a page")],
+    )

@@ -1,4 +1,4 @@
-"""An event's life, step by step, from its rows: pure."""
+"""Builds the timeline of an event from its rows: pure."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ def to_us(moment: Any) -> int:
 def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps in order of time. replays: the events (id, accepted_at) that this one was sent again as."""
+    """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
@@ -36,7 +36,7 @@ def timeline(
                 step="accepted",
                 at_us=to_us(event["accepted_at"]),
                 outcome=statuses.OK,
-                detail="a test of one template version" if event["is_test"] else "",
+                detail="A test of one template version." if event["is_test"] else "",
                 service="ingest",
             )
         )
@@ -104,7 +104,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
     step, outcome = (status.name, status.outcome) if status is not None else _UNSUBSCRIBED
     is_report = status is None or status.is_reported
     if attempt["status"] == trace_pb2.DELIVERY_STATUS_RETRYING and attempt["next_attempt_at"] is None:
-        # No other try was planned, because the next provider was asked at once, with the same content.
+        # No retry was planned, because the next provider was called at once with the same content.
         step, outcome = "failed_over", statuses.FAILED
     channel = channels.BY_NUMBER.get(attempt["channel"])
     ended_us = to_us(attempt["ended_at"])
@@ -114,7 +114,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    # Without a provider it was rendering that failed.
+    # Without a provider, rendering failed.
     if not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
         steps.append(
             ledger_pb2.TimelineStep(

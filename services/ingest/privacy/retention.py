@@ -1,4 +1,4 @@
-"""Lets go of what is past its tenant's days, in bounded batches."""
+"""Deletes what is older than its tenant's retention, in bounded batches."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from runtime.configuration import Outbox
 from services.domain import erasures
 from services.domain.retention import EXPIRED
 
-# Between two looks, seconds; while there is more to do, between two batches.
+# Seconds between two runs, and between two batches of a run.
 INTERVAL_S = 600.0
 PAUSE_S = 0.2
 BATCH = 1000
@@ -22,7 +22,7 @@ log = logs.get(__name__)
 
 
 class RetentionWorker:
-    """Runs in every ingest process; of several at a time one works. events_days, payload_days: the defaults."""
+    """Runs in every ingest process; one of them works at a time. events_days, payload_days: the defaults."""
 
     def __init__(
         self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, *, events_days: int, payload_days: int
@@ -34,7 +34,7 @@ class RetentionWorker:
         self._parts = 1
 
     async def run(self) -> None:
-        """Tidy up for ever."""
+        """Delete expired rows every ten minutes until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             try:
@@ -44,7 +44,7 @@ class RetentionWorker:
                 log.warning("retention_waits", error=repr(error))
 
     async def expire_all(self) -> None:
-        """Delete all that is over its days, resting between batches."""
+        """Delete everything that has expired, with pauses between batches."""
         more, self._parts = True, 1
         while more:
             more = await self.expire()
@@ -53,7 +53,7 @@ class RetentionWorker:
     async def expire(self) -> bool:
         """Delete one batch of events and one of payloads; tell whether there may be more.
 
-        One that takes too long is tried again with half as many: what events carried may be 1 MiB each.
+        A batch that takes too long is halved: a payload may have 1 MiB.
         """
         batch = max(1, BATCH // self._parts)
         try:
@@ -71,7 +71,7 @@ class RetentionWorker:
         return batch in (events, payloads)
 
     async def _expire(self, batch: int) -> tuple[int, int]:
-        """Return how many events and payloads of the next so many went; none: another process is at it."""
+        """Delete up to batch events and payloads; return the numbers deleted. None if another process is deleting."""
         async with postgres.patiently(self._pool) as connection:
             if not await connection.fetchval(_QUERIES.lock_retention):
                 return 0, 0
@@ -82,7 +82,7 @@ class RetentionWorker:
         return len(rows), int(status.rpartition(" ")[2])
 
     async def forget(self) -> None:
-        """Forget erasures after a week, and replays after their time."""
+        """Delete erasures after a week, and replays after 90 days."""
         async with self._pool.acquire() as connection, connection.transaction():
             for row in await connection.fetch(_QUERIES.forget_erasures):
                 await self._outbox.add(connection, erasures.key(str(row["tenant_id"]), row["recipient"]), None)

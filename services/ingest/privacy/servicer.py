@@ -19,7 +19,7 @@ MAX_DAYS = 3650
 MAX_EVENTS = 100
 _MAX_USER_ID = 255
 _MAX_EXPORT = 20
-# Of one page, well below gRPC's bound: an event may be 1 MiB as it is stored.
+# Of one page, well below gRPC's bound: a stored event may have 1 MiB.
 _MAX_EXPORT_BYTES = 8 * 1024 * 1024
 
 log = logs.get(__name__)
@@ -45,7 +45,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     async def SetRetention(
         self, request: privacy_pb2.SetRetentionRequest, context: Any
     ) -> privacy_pb2.SetRetentionResponse:
-        """Replace them."""
+        """Replace a tenant's own days."""
         _check_ids(tenant_id=request.tenant_id)
         wanted = request.retention
         policy = RetentionPolicy(
@@ -59,7 +59,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     async def BeginErasure(
         self, request: privacy_pb2.BeginErasureRequest, context: Any
     ) -> privacy_pb2.BeginErasureResponse:
-        """Stop what is under way to a recipient, and name the erasure."""
+        """Stop what is under way to a recipient; return the erasure's id."""
         _check_ids(tenant_id=request.tenant_id)
         _check_user(request.user_id)
         erasure = await self._store.begin(request.tenant_id, request.user_id, self._now())
@@ -85,7 +85,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     async def EraseEvents(
         self, request: privacy_pb2.EraseEventsRequest, context: Any
     ) -> privacy_pb2.EraseEventsResponse:
-        """Take the person out of these events."""
+        """Remove the person from these events."""
         _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
         if len(request.event_ids) > MAX_EVENTS or not all(map(is_uuid, request.event_ids)):
             raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
@@ -114,7 +114,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
 
 
 def _fitting(found: list[privacy_pb2.ExportedEvent]) -> list[privacy_pb2.ExportedEvent]:
-    """Return as many from the first on as fit one page, at least one."""
+    """Return the first ones that fit on one page, at least one."""
     size = 0
     for count, one in enumerate(found):
         size += one.ByteSize()

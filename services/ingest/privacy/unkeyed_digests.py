@@ -1,4 +1,4 @@
-"""Erasures of the version before, whose digests had no key. At most a week old, so there are few."""
+"""Erasures that an earlier version stored with unkeyed digests. At most a week old, so there are few."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 def unkeyed_digests(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> UnkeyedDigests:
-    """Return how they are brought over and removed."""
+    """Return the functions that copy and delete them."""
 
     async def copy() -> int:
         copied = 0

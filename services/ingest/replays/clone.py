@@ -1,4 +1,4 @@
-"""An event once more: pure."""
+"""Clones events for replays, and gives them ids: pure."""
 
 import hashlib
 import uuid
@@ -10,9 +10,9 @@ from clarion.common.v1 import event_pb2
 def clone_event(
     first: event_pb2.Event, new_id: str, now_us: int, channels: Sequence[event_pb2.Channel.ValueType] = ()
 ) -> event_pb2.Event | None:
-    """Return the event to publish as a replay of first: another event with the same content, of no deduplication key.
+    """Return a new event with the content of first and without a deduplication key, to be published as its replay.
 
-    channels narrow it, empty: as the caller asked. None: nothing that the caller asked for is left.
+    channels: some of those that the caller asked for; empty: all. None: the caller asked for none of them.
     """
     event = event_pb2.Event()
     event.CopyFrom(first)
@@ -29,7 +29,7 @@ def clone_event(
 
 
 def replayed_id(replay_id: str, event_id: str) -> str:
-    """Return the id that this replay gives to this event, however often it is asked: a UUIDv7 of the replay's time."""
+    """Return the id of an event's replay: always the same, a UUIDv7 with the time of the replay's id."""
     time = uuid.UUID(replay_id).bytes[:6]
     raw = bytearray(time + hashlib.sha256(f"{replay_id}/{event_id}".encode()).digest()[:10])
     raw[6] = (raw[6] & 0x0F) | 0x70
@@ -38,5 +38,5 @@ def replayed_id(replay_id: str, event_id: str) -> str:
 
 
 def first_id(at_us: int) -> str:
-    """Return an id below all that were given at this time (Unix microseconds) or later; before 1970: below all."""
+    """Return an id below all ids made at this time (Unix microseconds) or later; before 1970: below all."""
     return str(uuid.UUID(int=max(at_us // 1000, 0) << 80))

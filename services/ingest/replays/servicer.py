@@ -22,7 +22,7 @@ NAME = "clarion.ingest.v1.ReplayService"
 
 DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
-# With the rest of the call it stays within what the gateway waits for.
+# Together with the rest of the call less than the gateway's deadline.
 _CONCLUDE_S = 2.0
 # UNSPECIFIED: every event.
 _STATUSES = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, *statuses.REPLAYABLE)
@@ -45,16 +45,16 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     async def ReplayEvent(
         self, request: replays_pb2.ReplayEventRequest, context: Any
     ) -> replays_pb2.ReplayEventResponse:
-        """Send one event again."""
+        """Replay one event."""
         _check_id("event_id", request.event_id)
         if any(channel not in channels.BY_NUMBER for channel in request.channels):
             raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
         tenant_id, stored = await self._store.stored(request.event_id)
         if stored.event is None:
-            raise ClarionError(Code.CONFLICT, "What this event carried is not kept any more.")
+            raise ClarionError(Code.CONFLICT, "The event's content was deleted by retention.")
         event = clone_event(stored.event, new_id(), self._now(), request.channels)
         if event is None:
-            raise _invalid("channels", "must be among those that the caller asked for")
+            raise _invalid("channels", "must be channels that the caller asked for")
         await self._publisher.publish([event])
         await self._conclude(event, request.channels)
         log.info("event_replayed", tenant_id=tenant_id, event_id=event.id, replay_of=request.event_id)
@@ -64,7 +64,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     async def StartReplay(
         self, request: replays_pb2.StartReplayRequest, context: Any
     ) -> replays_pb2.StartReplayResponse:
-        """Begin a replay of many events."""
+        """Start a replay of many events."""
         _check_id("tenant_id", request.tenant_id)
         now = self._now()
         request.until_us = request.until_us or now
@@ -86,7 +86,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
 
     @database_errors
     async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:
-        """Return how far one has come."""
+        """Return a replay's progress."""
         _check_id("replay_id", request.replay_id)
         return replays_pb2.GetReplayResponse(replay=await self._store.get(request.replay_id))
 
@@ -94,7 +94,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     async def ListReplays(
         self, request: replays_pb2.ListReplaysRequest, context: Any
     ) -> replays_pb2.ListReplaysResponse:
-        """Return a page of them."""
+        """Return a page of replays."""
         for field in ("tenant_id", "cursor"):
             if value := getattr(request, field):
                 _check_id(field, value)
@@ -106,18 +106,18 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     async def CancelReplay(
         self, request: replays_pb2.CancelReplayRequest, context: Any
     ) -> replays_pb2.CancelReplayResponse:
-        """Stop one."""
+        """Cancel a replay."""
         _check_id("replay_id", request.replay_id)
         replay = await self._store.cancel(request.replay_id)
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
 
     async def _conclude(self, event: event_pb2.Event, wanted: Sequence[int]) -> None:
-        """Note what was sent. It was, whatever happens here: an error would have it sent a second time."""
+        """Update the tables after sending. Errors are only logged, else the caller would replay again."""
         try:
             async with asyncio.timeout(_CONCLUDE_S):
                 await self._store.mark_dead_letters([event.replay_of], list(wanted))
-                # The janitor's next count would do it as well.
+                # If this fails, the janitor's next count does it.
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))

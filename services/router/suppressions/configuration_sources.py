@@ -1,4 +1,4 @@
-"""What the configuration bucket holds of the router: who is suppressed. See runtime.reconcile."""
+"""The router's part of the configuration bucket: suppressed addresses. See runtime.reconcile."""
 
 import uuid
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ SOURCES = (Source(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonyms.s
 
 
 def _parts(key: str) -> tuple[str, int] | None:
-    """Return tenant and shard of a key, None for one that this service never writes."""
+    """Return the tenant and shard of a key; None: this service never writes such a key."""
     tenant_id, _, shard = key.partition(".")[2].partition(".")
     try:
         number = int(shard, 16)

@@ -1,4 +1,4 @@
--- What the configuration bucket holds of router's tables: the keys, a page at a time; then values.
+-- The router's part of the configuration bucket: queries for a page of keys, and for the values of given keys.
 
 -- name: shard_ids
 SELECT DISTINCT s.tenant_id, get_byte(s.digest, 0) AS shard
@@ -7,7 +7,7 @@ WHERE s.lifted_at IS NULL AND (s.tenant_id, get_byte(s.digest, 0)) > ($1, $2)
 ORDER BY s.tenant_id, shard
 LIMIT $3
 
--- The values as they are published; services/domain/suppression_list.py has their form.
+-- The published values; see services/domain/suppression_list.py.
 -- name: shards
 SELECT f.tenant_id, f.shard,
     string_agg(

@@ -24,7 +24,7 @@ log = logs.get(__name__)
 class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     """See proto/clarion/router/v1/suppressions.proto."""
 
-    # A thousand at a time, each with what a provider said.
+    # For a thousand items, each with a provider's text.
     MAX_BYTES: ClassVar = {"Suppress": 2 * 1024 * 1024}
 
     def __init__(self, store: SuppressionStore, keyed: Pseudonyms) -> None:
@@ -51,7 +51,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     async def ListSuppressions(
         self, request: suppressions_pb2.ListSuppressionsRequest, context: Any
     ) -> suppressions_pb2.ListSuppressionsResponse:
-        """List those that hold, newest first."""
+        """List active suppressions, newest first."""
         limit = page_limit(request.limit)
         for field in ("tenant_id", "cursor"):
             if getattr(request, field) and not is_uuid(getattr(request, field)):
@@ -71,19 +71,19 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     async def LiftSuppression(
         self, request: suppressions_pb2.LiftSuppressionRequest, context: Any
     ) -> suppressions_pb2.LiftSuppressionResponse:
-        """End one."""
+        """Lift a suppression."""
         stored = await self._store.lift(request.suppression_id) if is_uuid(request.suppression_id) else None
         if stored is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it is lifted already.")
+            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it was lifted already.")
         _CHANGES.labels("lifted").inc()
         log.info("suppression_lifted", suppression_id=stored.id, tenant_id=stored.tenant_id)
         return suppressions_pb2.LiftSuppressionResponse(suppression=_wire(stored))
 
 
 def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonyms) -> list[bytes]:
-    """Return the digests that the address may have: as an e-mail address, or as a number."""
+    """Return the digests of the address, as an e-mail address and as a number."""
     if not request.tenant_id:
-        raise _invalid("tenant_id", "is needed to look for an address")
+        raise _invalid("tenant_id", "is required together with address")
     forms = [(channel, suppression_list.normalised(channel, request.address)) for channel in channels.WITH_ADDRESS]
     return [
         suppression_list.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address

@@ -1,4 +1,4 @@
-"""The suppressions' table. Each change publishes the shards it touches in its own transaction."""
+"""Suppressions in PostgreSQL. Each change publishes the shards that it touches, in its transaction."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 @dataclass(frozen=True, slots=True)
 class StoredSuppression:
-    """A suppression that holds. created_at_us: Unix microseconds."""
+    """An active suppression. created_at_us: Unix microseconds."""
 
     id: str
     tenant_id: str
@@ -41,7 +41,7 @@ class StoredSuppression:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionSearch:
-    """Filters of a list; None and 0: any. digests: any of these addresses."""
+    """Filters of a list; None and 0: any. digests: of any of these addresses."""
 
     tenant_id: str | None = None
     channel: int = 0
@@ -58,8 +58,8 @@ class SuppressionStore:
         self._outbox = outbox
 
     async def suppress(self, new: Iterable[CheckedSuppression]) -> Mapping[Key, StoredSuppression]:
-        """Store and publish; return those of them that hold now."""
-        by_key = {one.key: one for one in new}  # a statement must not write a row twice
+        """Store and publish suppressions; return those of them that are active now."""
+        by_key = {one.key: one for one in new}  # a statement cannot write a row twice
         keys = list(by_key)
         with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
@@ -73,7 +73,7 @@ class SuppressionStore:
         return {one.key: one for one in map(_stored, rows)}
 
     async def lift(self, suppression_id: str) -> StoredSuppression | None:
-        """End one and publish that; None: there is none."""
+        """Lift a suppression and publish that; None: there is no active one with this id."""
         with postgres.answering():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of, suppression_id)
@@ -81,7 +81,7 @@ class SuppressionStore:
                     return None
                 await connection.execute(_SQL.lock_tenant, str(tenant_id))
                 row = await connection.fetchrow(_SQL.lift, suppression_id)
-                if row is None:  # somebody else was faster
+                if row is None:  # another call lifted it meanwhile
                     return None
                 stored = _stored(row)
                 await self._publish(connection, [(stored.tenant_id, suppression_list.shard(stored.digest))])
@@ -89,7 +89,7 @@ class SuppressionStore:
         return stored
 
     async def page(self, search: SuppressionSearch, limit: int) -> list[StoredSuppression]:
-        """Return up to limit of them, newest first."""
+        """Return up to limit active suppressions, newest first."""
         with postgres.answering():
             rows = await self._pool.fetch(
                 _SQL.page,

@@ -1,4 +1,4 @@
-"""What is asked to be suppressed, checked: pure."""
+"""Checks requested suppressions: pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Key = tuple[str, int, bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class CheckedSuppression:
-    """A suppression to be. found_us: Unix microseconds."""
+    """A valid suppression to store. found_us: Unix microseconds."""
 
     id: str
     tenant_id: str
@@ -36,14 +36,14 @@ class CheckedSuppression:
 
     @property
     def key(self) -> Key:
-        """What there is only one of."""
+        """The columns that identify a suppression."""
         return self.tenant_id, self.channel, self.digest, self.reason
 
 
 def checked(
     wanted: Sequence[suppressions_pb2.NewSuppression], keyed: Pseudonyms, now: clock.Clock = clock.now_us
 ) -> list[CheckedSuppression]:
-    """Return them with ids, in the same order. Raises INVALID naming each wrong field."""
+    """Return the suppressions with ids, in the same order. Raises INVALID naming each wrong field."""
     if not 1 <= len(wanted) <= MAX_ITEMS:
         raise _invalid([("suppressions", f"must be from 1 to {MAX_ITEMS:,}")])
     found = []
@@ -87,4 +87,4 @@ def _faults(one: suppressions_pb2.NewSuppression, address: str) -> list[tuple[st
 
 
 def _invalid(faults: list[tuple[str, str]]) -> ClarionError:
-    return ClarionError(Code.INVALID, "The suppression cannot be made.", fields=faults)
+    return ClarionError(Code.INVALID, "The suppression is invalid.", fields=faults)

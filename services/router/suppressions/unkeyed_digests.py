@@ -1,4 +1,4 @@
-"""Suppressions of the version before, whose digests had no key."""
+"""Suppressions that an earlier version stored with unkeyed digests."""
 
 import uuid
 from pathlib import Path
@@ -16,7 +16,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 def unkeyed_digests(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> UnkeyedDigests:
-    """Return how they are brought over and removed."""
+    """Return the functions that copy and delete them."""
 
     async def copy() -> int:
         copied, after = 0, uuid.UUID(int=0)

@@ -268,7 +268,7 @@ async def test_nobody_sends_before_the_suppressions_are_keyed(pool: Pool, connec
         assert not waiting.done()
         await _of_router(pool, connection).adopt()
         await asyncio.wait_for(waiting, 30)
-        with pytest.raises(Exception, match="set the former key"):
+        with pytest.raises(Exception, match="Set the former key"):
             await asyncio.wait_for(other, 30)
     finally:
         await end(following)

@@ -50,6 +50,6 @@ def test_a_key_that_is_too_short_is_refused(key: str) -> None:
 def test_another_key_than_the_stored_digests_is_refused() -> None:
     """Nobody who unsubscribed would be recognised."""
     pseudonyms.check(KEYED.fingerprint.encode(), KEYED)
-    with pytest.raises(ClarionError, match="set the former key") as fault:
+    with pytest.raises(ClarionError, match="Set the former key") as fault:
         pseudonyms.check(KEYED.fingerprint.encode(), Pseudonyms("y" * 32))
     assert fault.value.code is Code.INVALID

@@ -13,8 +13,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.record import EventRow, LedgerRows
-from services.ingest.replays.clone import first_id
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
@@ -60,7 +60,7 @@ class LedgerStore:
 
     async def write(self, group: LedgerRows) -> None:
         """Store the rows, finish the events that they complete, and mark their admission rows as stored."""
-        before = first_id(self._now() - _LATE_US)
+        before = lowest_id(self._now() - _LATE_US)
         late = group.add_late(before)
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT

@@ -35,8 +35,3 @@ def replayed_id(replay_id: str, event_id: str) -> str:
     raw[6] = (raw[6] & 0x0F) | 0x70
     raw[8] = (raw[8] & 0x3F) | 0x80
     return str(uuid.UUID(bytes=bytes(raw)))
-
-
-def first_id(at_us: int) -> str:
-    """Return an id below all ids made at this time (Unix microseconds) or later; before 1970: below all."""
-    return str(uuid.UUID(int=max(at_us // 1000, 0) << 80))

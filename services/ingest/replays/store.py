@@ -14,8 +14,8 @@ from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.domain.reasons import NOT_REPLAYED, Reason
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import to_us
-from services.ingest.replays.clone import first_id
 
 # Events of a page, and the most events that are read to find them.
 PAGE = 50
@@ -62,7 +62,7 @@ class ReplayStore:
                 request.until_us,
                 request.status,
                 request.per_second,
-                first_id(request.since_us),
+                lowest_id(request.since_us),
             )
         except asyncpg.UniqueViolationError as error:
             raise ClarionError(Code.CONFLICT, "A replay of this tenant is running; cancel it first.") from error
@@ -136,7 +136,7 @@ class Claim:
 
     async def page(self) -> ReplayPage:
         """Return the next events."""
-        end = first_id(self.replay.until_us)
+        end = lowest_id(self.replay.until_us)
         rows = await self._connection.fetch(
             _QUERIES.page,
             self.replay.tenant_id,

@@ -15,6 +15,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.replays import clone
@@ -334,7 +335,7 @@ def test_ids_of_replayed_events() -> None:
     assert clone.replayed_id(one, event_id) == clone.replayed_id(one, event_id)
     assert clone.replayed_id(one, event_id) != clone.replayed_id(other, event_id)
     assert clone.replayed_id(one, event_id)[:13] == one[:13]
-    assert clone.first_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
+    assert lowest_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
 
 
 def _ms(event: event_pb2.Event) -> int:

@@ -1,4 +1,4 @@
-"""Addresses and numbers as they are written, and the one form in which they are sent to."""
+"""Parsing of e-mail addresses and phone numbers into their normal form."""
 
 import time
 
@@ -25,7 +25,7 @@ from services.domain.addresses import InvalidAddress, parse_email, parse_phone
     ],
 )
 def test_an_address_is_sent_to_as_it_is(text: str) -> None:
-    """Bare ones; before the @ in any script."""
+    """Bare addresses, with any script before the @."""
     assert parse_email(text) == text
 
 
@@ -47,7 +47,7 @@ def test_an_address_is_sent_to_as_it_is(text: str) -> None:
     ],
 )
 def test_an_address_as_people_write_it(text: str, sent_to: str) -> None:
-    """What copying leaves around it is cut off, a domain is in ASCII, the rest composed."""
+    """Blanks and marks around it are removed, the domain is in ASCII, the rest composed."""
     assert parse_email(text) == sent_to
 
 
@@ -101,7 +101,7 @@ def test_an_address_as_people_write_it(text: str, sent_to: str) -> None:
     ],
 )
 def test_no_addresses(text: str) -> None:
-    """Anything that a mail server or a header could read as more, less or something else."""
+    """Everything that a mail server or a header could read in another way."""
     with pytest.raises(InvalidAddress):
         parse_email(text)
 
@@ -132,7 +132,7 @@ def test_a_number_in_e164_is_sent_to_as_it_is(text: str) -> None:
     ],
 )
 def test_a_number_as_people_write_it(text: str) -> None:
-    """One number, however it is written."""
+    """Every spelling gives the same number."""
     assert parse_phone(text) == "+254712345678"
 
 
@@ -164,7 +164,7 @@ def test_a_number_as_people_write_it(text: str) -> None:
     ],
 )
 def test_no_numbers(text: str) -> None:
-    """Without a plus nobody can tell the country: "00" dials abroad in some, not in all. And one number only."""
+    """Without a plus the country is not known ("00" dials abroad in some countries only). Two numbers are refused."""
     with pytest.raises(InvalidAddress):
         parse_phone(text)
 
@@ -177,7 +177,7 @@ _DOMAIN = st.text(st.sampled_from("aBéß1例。.-"), min_size=1, max_size=8)
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(_AROUND, _LOCAL, _DOMAIN, _AROUND)
 def test_what_is_sent_to_is_what_is_suppressed(before: str, local: str, domain: str, after: str) -> None:
-    """An address that the router takes has the same suppression as the one that the provider is given."""
+    """An address that the router accepts has the same suppression as its normal form."""
     text = f"{before}{local}@{domain}{after}"
     try:
         sent_to = parse_email(text)
@@ -192,7 +192,7 @@ def test_what_is_sent_to_is_what_is_suppressed(before: str, local: str, domain: 
 
 @pytest.mark.parametrize("text", ["a." * 500_000, "a" * 500_000 + "@", "@" + "a-" * 500_000, "+" + "1 " * 500_000])
 def test_endless_ones_are_refused_at_once(text: str) -> None:
-    """No pattern runs away."""
+    """No pattern takes long on hostile input."""
     began = time.process_time()
     for parse in (parse_email, parse_phone):
         with pytest.raises(InvalidAddress):
@@ -202,7 +202,7 @@ def test_endless_ones_are_refused_at_once(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a." * 120, "a" * 200, "a@" + "a-" * 120, "a@" + "-" * 200, "a@" + "é." * 120])
 def test_long_ones_are_judged_at_once(text: str) -> None:
-    """The longest that are looked at take no time either."""
+    """The longest texts that are parsed take little time, too."""
     began = time.process_time()
     for _ in range(100):
         with pytest.raises(InvalidAddress):

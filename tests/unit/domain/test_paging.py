@@ -1,4 +1,4 @@
-"""How many items a caller may ask for over gRPC."""
+"""The limit parameter of lists over gRPC."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_within_the_bounds_it_is_as_asked() -> None:
 
 @pytest.mark.parametrize("asked", [-1, 101, 2**31 - 1, -(2**31)])
 def test_past_them_it_is_refused(asked: int) -> None:
-    """Not cut: a caller that steps by 200 would skip every second hundred."""
+    """It is not reduced: a caller that advances by 200 would skip every second hundred."""
     with pytest.raises(ClarionError) as caught:
         page_limit(asked)
     assert caught.value.code is Code.INVALID

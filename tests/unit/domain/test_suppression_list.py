@@ -1,4 +1,4 @@
-"""Suppressed addresses: one form each, found in packed records, stopped for the right mail."""
+"""The suppression list: normal forms, packed records, and which mail is stopped."""
 
 import hashlib
 from collections.abc import Callable
@@ -35,7 +35,7 @@ TENANT = "0197a0b4-0000-7000-8000-000000000001"
     ],
 )
 def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: str, form: str) -> None:
-    """However it is written."""
+    """Every spelling of an address gives the same normal form."""
     assert suppression_list.normalised(channel, written) == form
 
 
@@ -50,18 +50,18 @@ def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: 
     ],
 )
 def test_what_is_shown_hides_the_person(address: str, shown: str) -> None:
-    """Enough to recognise it by, no more."""
+    """The masked form shows enough to recognise an address, and no more."""
     assert masking.masked(address) == shown
 
 
 def test_tenants_have_digests_of_their_own() -> None:
-    """Two tenants' lists cannot be laid side by side."""
+    """The digests of two tenants cannot be compared."""
     digests = {suppression_list.digest(KEYED, tenant, EMAIL, "a@b.c") for tenant in (TENANT, "other")}
     assert len(digests | {suppression_list.digest(KEYED, TENANT, SMS, "a@b.c")}) == 3
 
 
 def test_every_packed_digest_is_found_and_no_other() -> None:
-    """Also where a digest's bytes stand across two records."""
+    """A match across two records does not count."""
     entries = [(b"\x00" + hashlib.sha256(bytes([number])).digest()[1:], number % 15 + 1) for number in range(200)]
     packed = suppression_list.pack(entries)
     assert len(packed) == 9 * 200
@@ -97,7 +97,7 @@ def _knows(**addresses: int) -> Callable[[str], bytes | None]:
 def test_which_mail_is_stopped(
     reasons: list[suppression_list.SuppressionReason], transactional: str, subscribed: str
 ) -> None:
-    """Whoever unsubscribed still gets the receipt of an order."""
+    """An unsubscribed recipient still gets mail such as a receipt."""
     flags = sum([suppression_list.flag(one) for one in reasons])
     known = SuppressionList(_knows(ada=flags), KEYED)
     ada = event_pb2.Recipient(user_id="u", email="ADA@example.com")

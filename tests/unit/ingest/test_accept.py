@@ -1,4 +1,4 @@
-"""What a call is answered whose key two processes claimed at once, perhaps with different bodies."""
+"""The answer to a call whose key two processes claimed at the same time, perhaps with different bodies."""
 
 from dataclasses import dataclass, field
 
@@ -80,7 +80,7 @@ def _call(event_type: str) -> ingest_pb2.NewEvent:
 async def test_the_stored_body_is_the_first(
     row: str | None, stored: str | None, event_type: str, *, duplicate: bool, corrected: list[str]
 ) -> None:
-    """The answer is that of what is in the stream, and the key's row is made to say the same."""
+    """The answer is about the event in the stream, and the key's row is corrected to match it."""
     neighbours = _Neighbours(row, stored)
     acceptor = Acceptor(neighbours, neighbours, neighbours, _FINGERPRINTS)
     accepted = await acceptor.accept(_TENANT, _call(_OURS))

@@ -1,4 +1,4 @@
-"""Messages into rows, in whatever order they come."""
+"""Messages are merged into rows, in whatever order they come."""
 
 import itertools
 
@@ -65,7 +65,7 @@ def test_what_is_skipped_is_finished() -> None:
 
 
 def test_a_part_leaves_the_rest_to_the_tables() -> None:
-    """One of two deliveries done: only the tables know of the other."""
+    """One of two deliveries has ended: only the tables know the other one."""
     rows = merge([_routed(QUEUED, QUEUED), _attempted(SENT)])
     assert rows.events["e"].finished_us is None
     assert rows.maybe_finished() == ["e"]

@@ -1,4 +1,4 @@
-"""Shared questions: few of them, and no answer older than its asker."""
+"""Shared calls: few of them, and no result older than its caller."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from services.router.single_flight import SingleFlight
 
 
 async def test_no_answer_is_older_than_its_asker() -> None:
-    """What was made after a "there is none" is found by whoever asks from then on."""
+    """An object created after a "there is none" is found by every later call."""
     there: list[str] = []
     asking: SingleFlight[list[str]] = SingleFlight(spacing_s=0.05)
 
@@ -22,7 +22,7 @@ async def test_no_answer_is_older_than_its_asker() -> None:
 
 
 async def test_a_flood_shares_questions() -> None:
-    """A thousand askers within the spacing: the first one's question, and one more for all the others."""
+    """A thousand callers within the spacing: one call for the first, and one more for all others."""
     put: list[float] = []
     asking: SingleFlight[int] = SingleFlight(spacing_s=0.1)
 
@@ -37,7 +37,7 @@ async def test_a_flood_shares_questions() -> None:
 
 
 async def test_other_keys_do_not_wait() -> None:
-    """The spacing is for the same thing only."""
+    """The spacing applies to equal keys only."""
     asking: SingleFlight[str] = SingleFlight(spacing_s=300)
 
     async def question() -> str:
@@ -48,7 +48,7 @@ async def test_other_keys_do_not_wait() -> None:
 
 
 async def test_a_fault_reaches_everyone_and_is_not_kept() -> None:
-    """All that share it; the next question is a new one."""
+    """All callers that share the call receive the error; the next call is a new one."""
     asking: SingleFlight[str] = SingleFlight(spacing_s=0.01)
     faults = [ConnectionError("away")]
 
@@ -63,7 +63,7 @@ async def test_a_fault_reaches_everyone_and_is_not_kept() -> None:
 
 
 async def test_one_that_gives_up_takes_nothing_from_the_others() -> None:
-    """A cancelled asker leaves the question going."""
+    """A cancelled caller does not cancel the shared call."""
     asking: SingleFlight[str] = SingleFlight(spacing_s=0.05)
 
     async def question() -> str:

@@ -1,4 +1,4 @@
-"""What is asked to be suppressed, checked."""
+"""Checks of requested suppressions."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _new(address: str, reason: Any = suppression_list.BOUNCED, **more: Any) -> s
 
 
 def test_the_address_is_not_kept() -> None:
-    """Its digest in the one form it has, and what people may see; the time is now where none is told."""
+    """The digest of the normal form and the masked form are stored; the time defaults to now."""
     (one,) = checked([_new(" Ada@Example.ORG", detail="x" * 900)], KEYED, lambda: 7)
     assert one.digest == suppression_list.digest(KEYED, TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
     assert (one.masked, one.found_us, len(one.detail)) == ("a…@example.org", 7, 500)
@@ -43,7 +43,7 @@ def test_the_address_is_not_kept() -> None:
     ],
 )
 def test_no_note_holds_an_address(address: str, detail: str, kept: str) -> None:
-    """What a provider or an operator wrote stays as long as the suppression, which is for ever."""
+    """Addresses in texts are masked, because suppressions are stored for ever."""
     channel = event_pb2.CHANNEL_EMAIL if "@" in address else event_pb2.CHANNEL_SMS
     (one,) = checked([_new(address, detail=detail, channel=channel)], KEYED)
     assert one.detail == kept
@@ -62,7 +62,7 @@ def test_no_note_holds_an_address(address: str, detail: str, kept: str) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(wanted: suppressions_pb2.NewSuppression, field: str) -> None:
-    """With the field's name and place."""
+    """The error names the field and its index."""
     with pytest.raises(ClarionError) as fault:
         checked([_new("ada@example.org"), wanted], KEYED)
     assert fault.value.code is Code.INVALID

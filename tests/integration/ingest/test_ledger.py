@@ -1,4 +1,4 @@
-"""The ledger on real PostgreSQL and NATS: written in groups in whatever order, read by operators, replayed."""
+"""The ledger on real PostgreSQL and NATS: written in groups in any order, read by operators, replayed."""
 
 import asyncio
 import datetime as dt
@@ -76,7 +76,7 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
 
 
 async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> None:
-    """The end is read first, each message twice: the timeline is in order, and each step stands once."""
+    """The end is read first and each message twice: the timeline is in order and has each step once."""
     event = builders.event(TENANT)
     sms = builders.delivery_id(event)
     in_vain = builders.attempted(event, sms, RETRYING, 1)
@@ -108,7 +108,7 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
 async def test_what_comes_while_a_group_is_written_waits_for_the_next(
     pool: Pool, connection: Client, streams: Streams
 ) -> None:
-    """Each group has its interval to fill, also right after another: else most would be of a few."""
+    """Each group waits for its interval, also right after another one, else most groups would be small."""
     interval_s = 0.3
     began: list[float] = []
     ended: list[float] = []
@@ -137,7 +137,7 @@ async def test_what_comes_while_a_group_is_written_waits_for_the_next(
 
 
 async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Pool) -> None:
-    """An event makes room once, however often its end is read, in one group or in several."""
+    """An event releases its quota once, however often its end is read, in one group or in several."""
     await builders.insert_tenant(pool, TENANT, unfinished=10)
     whole, parts = builders.event(TENANT), builders.event(TENANT)
     end = [builders.routed(whole, {builders.delivery_id(whole): SKIPPED})]
@@ -150,7 +150,7 @@ async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Poo
 
 
 async def test_processes_that_finish_each_other_s_events_do_not_wait_for_each_other(ledger: Ledger, pool: Pool) -> None:
-    """Each writes an event, and the end of the one that the other writes: nobody is a deadlock's victim."""
+    """Each process writes an event and the end of the other one's event: there is no deadlock."""
     await builders.insert_tenant(pool, TENANT, unfinished=32)
     for _ in range(16):
         pair = [builders.event(TENANT) for _ in range(2)]
@@ -167,7 +167,7 @@ async def test_processes_that_finish_each_other_s_events_do_not_wait_for_each_ot
 
 
 async def test_a_repeat_s_row_is_put_right(ledger: Ledger, pool: Pool) -> None:
-    """A row that a repeat made while the first event was still unread names the first one; a younger key is let be."""
+    """A row of a repeat from before the ledger read the first event is corrected; a younger key stays."""
     event = builders.event(TENANT)
     add = "INSERT INTO ingest.admission (tenant_id, key_hash, event_id, created_at) VALUES ($1, $2, $3, now() + $4)"
     await pool.execute(add, TENANT, event.dedupe_key, new_id(), _hours(1))
@@ -184,7 +184,7 @@ async def test_a_repeat_s_row_is_put_right(ledger: Ledger, pool: Pool) -> None:
 
 
 async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
-    """Read before the event, with it, twice: the first one stands on the timeline; the event is finished as ever."""
+    """Read before the event, with it or twice: the first note is on the timeline, and the event finishes as usual."""
     event = builders.event(TENANT)
     first = builders.repeat(event, "second.type")
     later = builders.repeat(event, "third.type", at_us=first.at_us + 1)
@@ -200,7 +200,7 @@ async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
 
 
 async def test_a_repeat_of_what_retention_deleted(ledger: Ledger, pool: Pool) -> None:
-    """Leaves no row behind that would never be finished."""
+    """It leaves no row that would never be finished."""
     event = builders.event(TENANT)
     builders.age(event, 1.1)
     await ledger.store.write(merge([builders.repeat(event, "second.type")]))
@@ -208,7 +208,7 @@ async def test_a_repeat_of_what_retention_deleted(ledger: Ledger, pool: Pool) ->
 
 
 async def test_what_cannot_be_written_spares_the_rest(ledger: Ledger, streams: Streams, connection: Client) -> None:
-    """Garbage bytes, nonsense ids and texts no table takes are dropped alone, also out of one message of TRACE."""
+    """Garbage bytes, invalid ids and texts that PostgreSQL refuses are dropped alone, even of one TRACE message."""
     good = [builders.event(TENANT) for _ in range(20)]
     ends = [builders.routed(event, {builders.delivery_id(event): SKIPPED}) for event in good]
     bad = builders.event(TENANT)
@@ -235,7 +235,7 @@ async def test_what_cannot_be_written_spares_the_rest(ledger: Ledger, streams: S
 
 
 async def test_postgres_away_and_back(ledger: Ledger, streams: Streams, postgres_server: PostgresServer) -> None:
-    """The ledger waits and catches up; its readers hear UNAVAILABLE meanwhile."""
+    """The ledger waits and catches up; its readers receive UNAVAILABLE meanwhile."""
     before, during = builders.event(TENANT), builders.event(TENANT)
     await streams.publish(*builders.whole(before))
     await ledger.finished(before.id)
@@ -357,7 +357,7 @@ async def test_pages_are_stable(ledger: Ledger) -> None:
     ],
 )
 async def test_a_search_for_nonsense(ledger: Ledger, fields: dict[str, Any]) -> None:
-    """INVALID, not a fault of ours."""
+    """The answer is INVALID, not INTERNAL."""
     with pytest.raises(ClarionError) as refused:
         await ledger.call("ListEvents", **fields)
     assert refused.value.code is Code.INVALID
@@ -428,7 +428,7 @@ async def test_the_janitor_s_statements_are_given_time(ledger: Ledger, pool: Poo
 
 
 async def test_states(ledger: Ledger) -> None:
-    """In the order asked; unknown ones are UNSPECIFIED; more than 500 and nonsense are INVALID."""
+    """In the order of the ids; unknown ones are UNSPECIFIED; more than 500 and malformed ids are INVALID."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     await ledger.store.write(merge([builders.attempted(event, id_, RETRYING)]))
@@ -441,7 +441,7 @@ async def test_states(ledger: Ledger) -> None:
 
 
 async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Streams, connection: Client) -> None:
-    """A ledger that lags never calls a delivery unsent that was sent: it answers once it has read what was there."""
+    """A ledger that lags never says that a sent delivery was not sent: it answers after it has caught up."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
@@ -459,7 +459,7 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
 
 
 async def test_the_body_of_an_event(ledger: Ledger) -> None:
-    """Of this tenant's event what it carried; of another's, an unknown or deleted one NOT_FOUND."""
+    """This tenant's event gives its body; another tenant's, an unknown or a deleted one gives NOT_FOUND."""
     event = builders.event(TENANT, variables=b'{"a":1}', payload_extra=b'{"b":2}')
     await ledger.store.write(merge([event]))
     answer = await ledger.call("GetEventBody", tenant_id=TENANT, event_id=event.id)
@@ -471,7 +471,7 @@ async def test_the_body_of_an_event(ledger: Ledger) -> None:
 
 
 async def test_a_dead_letter_without_its_body_is_not_replayed(ledger: Ledger, pool: Pool) -> None:
-    """Retention deleted what it refers to: the operator is told so, and the letter stays listed."""
+    """Retention deleted the body: the operator receives CONFLICT, and the dead letter stays listed."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     died = builders.attempted(event, id_, DEAD)

@@ -110,7 +110,7 @@ class TenantSettings(msgspec.Struct, frozen=True):
 
 
 class TenantSettingsSource(Protocol):
-    """Tenants' settings."""
+    """TenantSettingsSource' settings."""
 
     async def settings(self, tenant_id: str) -> TenantSettings:
         """Return a tenant's settings; the defaults if they cannot be read. Never raises."""

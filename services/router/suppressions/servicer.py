@@ -84,9 +84,10 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonym
     """Return the digests of the address, as an e-mail address and as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is required together with address")
-    forms = [(channel, suppression_list.normalised(channel, request.address)) for channel in channels.WITH_ADDRESS]
     return [
-        suppression_list.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address
+        suppression_list.digest(keyed, request.tenant_id, channel, form)
+        for channel in channels.WITH_ADDRESS
+        for form in suppression_list.stored_forms(channel, request.address)
     ]
 
 

@@ -18,8 +18,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from runtime.parts import Parts
 from services.delivery.bodies import Bodies
-from services.delivery.ports import Result, Verdict
-from services.delivery.renderer import Renderer
+from services.delivery.ports import SendResult, Verdict
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
@@ -33,7 +33,7 @@ CreateWorker = Callable[..., Any]
 
 @dataclass
 class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
-    """Render and the ledger. rendered: what each item becomes; states: of deliveries the ledger knows."""
+    """Render and the ledger. rendered: the result of each item; states: of the deliveries that the ledger knows."""
 
     rendered: render_pb2.RenderResult = field(
         default_factory=lambda: render_pb2.RenderResult(content=render_pb2.Content(text="Hello"))
@@ -78,9 +78,9 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
 
 @dataclass
 class FarSide:
-    """An Attempter. answers: what it says to each attempt in turn, the last one for ever; hung: slots that hang."""
+    """An Attempter. answers: the results of its attempts in turn, the last one for ever; hung: slots that hang."""
 
-    answers: Sequence[Result | Exception] = field(default_factory=lambda: [Result(Verdict.SENT, "test")])
+    answers: Sequence[SendResult | Exception] = field(default_factory=lambda: [SendResult(Verdict.SENT, "test")])
     hung: set[str] = field(default_factory=set)
     # Delivery and attempt, in order, and when (time.time).
     calls: list[tuple[str, int, float]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class FarSide:
         """One for each tenant."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Note the call and answer it."""
         self.calls.append((delivery.id, delivery.attempt, time.time()))
         answer = self.answers[min(sum(id_ == delivery.id for id_, *_ in self.calls), len(self.answers)) - 1]
@@ -107,7 +107,7 @@ class FarSide:
 
 
 class Trace:
-    """What the worker leaves on TRACE, and what waits on TIMERS."""
+    """The records on TRACE and the waiting messages on TIMERS."""
 
     def __init__(self, streams: Streams, connection: Client) -> None:
         self._streams = streams
@@ -182,7 +182,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
         caller = grpc.Caller(TOKEN)
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
-            renderer, states = Renderer(channel, caller), LedgerStates(channel, caller)
+            renderer, states = RenderClient(channel, caller), LedgerStates(channel, caller)
             bodies = Bodies(connection, channel, caller, options.setdefault("own", Parts()))
             worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())

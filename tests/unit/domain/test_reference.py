@@ -13,7 +13,7 @@ from services.domain.reasons import Reason
 _ROOT = Path(__file__).parents[3]
 _SOURCES = [path for area in ("services", "gateway") for path in (_ROOT / area).rglob("*.py")]
 # What is given a reason.
-_TAKERS = {"Result", "Report", "Unsendable", "Unanswered", "Routed", "NotSent"}
+_TAKERS = {"Result", "SendResult", "Report", "Unsendable", "NoResponse", "Routed", "NotSent"}
 
 
 @pytest.mark.parametrize("path", reference.FILES, ids=lambda path: str(path.name))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.delivery import retry
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import statuses
 from services.domain.reasons import Reason
 from services.senders.channels.email.resend import api as resend
@@ -21,5 +21,5 @@ def _meanings() -> Iterator[tuple[Verdict, Reason]]:
 @pytest.mark.parametrize(("verdict", "reason"), sorted(set(_meanings()), key=str))
 def test_a_reason_is_retried_where_its_verdict_is(verdict: Verdict, reason: Reason) -> None:
     """An operator who reads "retried" in docs/statuses.md need not do anything."""
-    decision = retry.decide(Result(verdict, "p", reason), 1)
+    decision = retry.decide(SendResult(verdict, "p", reason), 1)
     assert (not statuses.BY_NUMBER[decision.status].is_terminal) is reason.is_retried

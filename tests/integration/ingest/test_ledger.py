@@ -480,7 +480,7 @@ async def test_a_dead_letter_without_its_body_is_not_replayed(ledger: Ledger, po
     await pool.execute("DELETE FROM ingest.event_payloads")
     with pytest.raises(ClarionError) as refused:
         await ledger.call("ReplayDeadLetter", delivery_id=id_)
-    assert (refused.value.code, "deleted by retention" in refused.value.detail) == (Code.CONFLICT, True)
+    assert (refused.value.code, "Retention has deleted" in refused.value.detail) == (Code.CONFLICT, True)
     assert (await ledger.call("ListDeadLetters")).dead_letters
 
 

@@ -180,7 +180,7 @@ async def test_a_first_start_that_is_cut_off_has_chosen_the_key(pool: Pool, conn
             pool, connection, router.OWNER, router.SOURCES, UnkeyedDigests(cut_off, nothing, "none")
         ).adopt()
     assert await pool.fetchval("SELECT copied FROM router.pseudonym_key") is False
-    with pytest.raises(ClarionError, match="is not the key by which"):
+    with pytest.raises(ClarionError, match="is not the key with which"):
         await _of_router(pool, connection, Pseudonyms(KEY[::-1])).adopt()
     await _of_router(pool, connection).adopt()
     assert await pool.fetchval("SELECT copied FROM router.pseudonym_key") is True
@@ -250,7 +250,7 @@ async def test_with_another_key_no_router_starts(
             assert await asyncio.to_thread(process.wait, 60) == 1
         finally:
             process.kill()
-        assert "router cannot start: CLARION_PSEUDONYM_KEY is not the key by which" in log.read_text()
+        assert "router cannot start: CLARION_PSEUDONYM_KEY is not the key with which" in log.read_text()
         await connection.jetstream().purge_stream("KV_CONFIG", subject="$KV.CONFIG.pseudonyms.>")
         await configuration.mark_complete(connection, ["ingest", "render", "router"])
 

@@ -1,4 +1,4 @@
-"""`clarion migrate`: every schema, stream and consumer, and the copy of the configuration, under one lock."""
+"""`clarion migrate`: updates all schemas, streams, consumers and the configuration bucket, under one lock."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from runtime.settings import Secret
 from services.domain import topology
 
 SERVICES = Path(__file__).parents[1] / "services"
-# Any number will do, so long as every run uses the same one; runtime.migrations has a lock of its own.
+# An arbitrary number that all runs share. runtime.migrations has a lock of its own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
 
@@ -28,22 +28,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # Copies of each stream: 1, or 3 on a cluster.
+    # The number of copies of each stream: 1, or 3 on a cluster.
     nats_replicas: int = 1
-    # The bound of each stream but TIMERS, bytes.
+    # The limit of each stream except TIMERS, in bytes.
     stream_max_bytes: int = topology.GIB
 
 
 def folders() -> list[Path]:
-    """Return the folders of the services with a database schema, by name; the schema has the folder's name."""
+    """Return the folders of the services with a database schema, by name. The schema is named after the folder."""
     return sorted(folder.parent for folder in SERVICES.glob(f"*/{migrations.MIGRATIONS}") if folder.is_dir())
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring PostgreSQL and NATS up to this version, and the configuration bucket up to PostgreSQL.
+    """Update PostgreSQL and NATS to this version, and the configuration bucket to PostgreSQL.
 
-    Changes nothing where everything is up to date. Waits for servers that are still starting. Raises OSError or
-    ClarionError where a server does not answer, and migrations.MigrationError.
+    Changes nothing that is up to date. Waits for servers that are still starting. Raises OSError or ClarionError if
+    one cannot be reached, and migrations.MigrationError.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
@@ -85,5 +85,5 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
             return await asyncpg.connect(url, timeout=5)
         except runtime.postgres.CONNECTION_ERRORS as error:
             if time.monotonic() > until:
-                raise OSError(f"PostgreSQL does not answer: {error}") from error
+                raise OSError(f"PostgreSQL does not answer: {error}. Check CLARION_POSTGRES_URL") from error
             await asyncio.sleep(0.1)

@@ -71,9 +71,10 @@ fmt: ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format .
 
 .PHONY: gen
-gen: ## Generate gen/ from proto/
+gen: ## Generate gen/ from proto/, and what follows from the lists in services/domain
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
+	@$(PYTHON) -m services.domain.reference
 
 .PHONY: gen-drift
 gen-drift:

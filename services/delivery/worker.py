@@ -14,18 +14,18 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, parts, pulling, telemetry
+from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister
+from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, SendResult, Verdict
 from services.delivery.render_client import RenderClient
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
-from services.domain import topology
-from services.domain.not_sent import EMPTY_CONTENT
+from services.domain import channels, statuses, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -84,7 +84,7 @@ class DeliveryWorker:
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         refuse: Callable[[event_pb2.Delivery], str] | None = None,
-        own: parts.Parts | None = None,
+        own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
@@ -93,13 +93,13 @@ class DeliveryWorker:
         self._renderer = renderer
         self._states = states
         self._bodies = bodies
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._timers = nats.Publisher(connection)
-        self._insister = Insister()
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._timers = nats.StreamPublisher(connection)
+        self._retry_until_accepted = RetryUntilAccepted()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
-        self._own = own or parts.Parts()
+        self._own = own or parts.OwnParts()
         self._needs = (*needs, parts.RENDER)
         self._may_defer = may_defer
         self._slots = Slots(slot_limit)
@@ -113,6 +113,7 @@ class DeliveryWorker:
                 max_held=max_held,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
@@ -128,7 +129,7 @@ class DeliveryWorker:
         """Take no more deliveries and finish those in hand. What the broker does not store is delivered again."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
@@ -142,6 +143,10 @@ class DeliveryWorker:
 
     async def _handle(self, held: pulling.Held) -> None:
         """Handle one message: in the end it is acknowledged, or released to be delivered again."""
+        with held.span.current():
+            await self._handle_in_span(held)
+
+    async def _handle_in_span(self, held: pulling.Held) -> None:
         delivery = _read(held)
         try:
             if delivery is None:  # it would be redelivered for ever
@@ -150,6 +155,15 @@ class DeliveryWorker:
                 await held.ack()
                 return
             telemetry.bind_trace(delivery.trace_id)
+            if tracing.is_on():
+                tracing.annotate(
+                    tenant_id=delivery.tenant_id,
+                    event_id=delivery.event_id,
+                    delivery_id=delivery.id,
+                    channel=channels.NAMES[delivery.channel],
+                    attempt=delivery.attempt,
+                    trace_id=delivery.trace_id,
+                )
             finish = await self._attempt_when_answered(delivery, held)
             await finish()
             await held.ack()
@@ -236,7 +250,7 @@ class DeliveryWorker:
         log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
         if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
             return partial(self._defer, delivery, "body_away")
-        failed = SendResult(Verdict.PERMANENT, provider="", reason="content_deleted")
+        failed = SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
         return partial(self._finish, delivery, failed, started, started)
 
     async def _finish(
@@ -259,17 +273,19 @@ class DeliveryWorker:
             failure = rendered.failure
             return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return SendResult(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
+            return SendResult(
+                Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text
+            )
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
         except parts.PartAway:  # no attempt was made
             raise
         except TimeoutError:
-            return SendResult(Verdict.TRANSIENT, provider="", reason="provider_timeout")
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.PROVIDER_TIMEOUT)
         except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return SendResult(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
 
     async def _store_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
@@ -296,7 +312,7 @@ class DeliveryWorker:
 
         max_held bounds how many deliveries wait here. Raises ClarionError on drain().
         """
-        await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
+        await self._retry_until_accepted(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
     async def _make_dead_letter(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
         """Make a dead letter of a delivery that always crashes the worker: otherwise it would stay in the stream."""
@@ -310,7 +326,7 @@ class DeliveryWorker:
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
         due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
-        _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
+        _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
@@ -322,12 +338,14 @@ class DeliveryWorker:
     def _log_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
     ) -> None:
-        channel = topology.CHANNELS[delivery.channel]
-        status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
+        channel = channels.NAMES[delivery.channel]
+        status = statuses.name(decision.status)
         telemetry.labelled(_ATTEMPTS, channel, status).inc()
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
         step = record.attempted
+        if tracing.is_on():
+            tracing.annotate(status=status, reason=step.reason, provider=step.provider)
         log.info(
             "delivery",
             event_id=delivery.event_id,
@@ -355,4 +373,4 @@ def _read(held: pulling.Held) -> event_pb2.Delivery | None:
     except DecodeError:
         return None
     ids = (delivery.id, delivery.event_id, delivery.tenant_id)
-    return delivery if all(map(is_uuid, ids)) and delivery.channel in topology.CHANNELS else None
+    return delivery if all(map(is_uuid, ids)) and delivery.channel in channels.NAMES else None

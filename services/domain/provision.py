@@ -20,7 +20,7 @@ _NO_WINDOW_S = 1
 
 
 def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
-    """The streams. max_bytes bounds each of them except TIMERS: a stream that discards would lose timers."""
+    """Return the streams. max_bytes: the bound of each but TIMERS, which must not discard (timers would be lost)."""
 
     def bounded(name: str, subjects: list[str], window_s: int = topology.DUPLICATE_WINDOW_S) -> StreamConfig:
         return StreamConfig(
@@ -58,7 +58,7 @@ def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
 
 
 async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = topology.GIB) -> list[str]:
-    """Create or update the streams, consumers and the configuration bucket; return what was created."""
+    """Create or update the streams, consumers and the configuration bucket; return the names of the new ones."""
     jetstream = connection.jetstream(timeout=10)
     created = []
     for stream in streams(replicas=replicas, max_bytes=max_bytes):
@@ -87,7 +87,7 @@ async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = topol
 
 
 async def _apply_bucket(jetstream: JetStreamContext, replicas: int) -> bool:
-    """Create the configuration bucket, or let many keys be read at once from an older one; return whether it is new."""
+    """Create the configuration bucket, or allow direct reads of an older one; return whether it is new."""
     try:
         config = (await jetstream.stream_info(f"KV_{BUCKET}")).config
     except errors.NotFoundError:

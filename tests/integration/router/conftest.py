@@ -15,7 +15,7 @@ from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import bucket_keys, grpc
 from runtime.errors import ClarionError, Code
-from services.domain import topology
+from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN, StartService, starter
@@ -107,7 +107,7 @@ class Routed:
         """The reason for each channel, "" where it is used. AssertionError: not routed yet."""
         records = await self.records()
         assert event_id in records
-        return {topology.CHANNELS[one.channel]: one.reason for one in records[event_id].deliveries}
+        return {channels.NAMES[one.channel]: one.reason for one in records[event_id].deliveries}
 
     async def all_acked(self) -> bool:
         """Whether nothing is left to route."""
@@ -139,7 +139,7 @@ async def start(
 ) -> AsyncIterator[StartService]:
     """Return what starts a router."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     server.add(tenants_pb2_grpc.add_TenantServiceServicer_to_server, owners, "clarion.ingest.v1.TenantService")
     server.add(templates_pb2_grpc.add_TemplateServiceServicer_to_server, owners, "clarion.render.v1.TemplateService")
     server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, owners, "clarion.senders.v1.ProviderService")

@@ -1,4 +1,4 @@
-"""What a call is answered whose key two processes claimed at once, perhaps with different bodies."""
+"""The answer to a call whose key two processes claimed at the same time, perhaps with different bodies."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime.ids import new_id
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.fingerprint import Fingerprints
-from services.ingest.ports import Admitted, Appended, First, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, First, TenantSettings
 
 _TENANT = new_id()
 _FINGERPRINTS = Fingerprints([b"k" * 32])
@@ -34,8 +34,10 @@ class _Neighbours:
     ) -> Admitted:
         self.claimed = event_id
         if self.row is None:
-            return Admitted(event_id, Verdict.NEW)
-        return Admitted(event_id, Verdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)) if self.row else None)
+            return Admitted(event_id, AdmissionVerdict.NEW)
+        return Admitted(
+            event_id, AdmissionVerdict.PENDING, first=_FINGERPRINTS.first(_call(self.row)) if self.row else None
+        )
 
     async def correct(
         self, _tenant_id: str, _key_hash: bytes, claimed: str, stored: str, first: First | None = None
@@ -78,7 +80,7 @@ def _call(event_type: str) -> ingest_pb2.NewEvent:
 async def test_the_stored_body_is_the_first(
     row: str | None, stored: str | None, event_type: str, *, duplicate: bool, corrected: list[str]
 ) -> None:
-    """The answer is that of what is in the stream, and the key's row is made to say the same."""
+    """The answer is about the event in the stream, and the key's row is corrected to match it."""
     neighbours = _Neighbours(row, stored)
     acceptor = Acceptor(neighbours, neighbours, neighbours, _FINGERPRINTS)
     accepted = await acceptor.accept(_TENANT, _call(_OURS))

@@ -7,9 +7,11 @@ import re
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime import tracing
+from runtime.egress import EgressGuard
 from runtime.printable import printable
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, SmtpPhase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, SmtpConnection, SmtpPool, SmtpProgress
@@ -23,7 +25,7 @@ _RESET_S = 2.0
 # "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's own id of the message.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to the server are in use.")
+_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, Reason.PROVIDER_BUSY, "All connections to the server are in use.")
 
 
 class Smtp:
@@ -34,8 +36,9 @@ class Smtp:
     """
 
     def __init__(
-        self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
+        self, settings: SmtpSettings, guard: EgressGuard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
+        self._host, self._port = settings.host, settings.port
         self._pool = SmtpPool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
@@ -47,8 +50,9 @@ class Smtp:
             return _BUSY
         progress = SmtpProgress()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._send(message, progress)
+            with tracing.web_client("SMTP", self._host, self._port, protocol="smtp"):
+                async with asyncio.timeout(self._deadline_s):
+                    answer = await self._send(message, progress)
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
         finally:

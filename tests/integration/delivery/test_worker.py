@@ -21,7 +21,8 @@ from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import NatsServer
-from tests.integration.delivery.conftest import CreateWorker, FarSide, Neighbours, Trace, delivery, queued
+from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
+from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 

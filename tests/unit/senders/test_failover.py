@@ -16,9 +16,10 @@ from services.senders.breaker import Policy
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
-from services.senders.ports import Kind, ProviderRecord, Resources, Sms
+from services.senders.ports import Kind, Resources, Sms
 from services.senders.send import MAX_ASKED, ProviderSender
 from services.senders.sent import Sent
+from tests.fakes.senders import MemoryOwner, MemorySentLog
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
@@ -37,16 +38,16 @@ class _Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.noted: list[Sent] = []
+        self.log = MemorySentLog()
         kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
         monkeypatch.setattr(registry, "kinds", lambda: {(_SMS, "scripted"): kind})
-        self.directory = ConfiguredDirectory(self)
+        self.directory = ConfiguredDirectory(MemoryOwner())
         no_sandbox: Any = None
         self.sender = ProviderSender(
             self.directory,
             Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
-            notes=self,
+            notes=self.log,
             policy=Policy(failures=2, rest_s=10),
         )
         self.directory.follow(self.sender.forget)
@@ -65,12 +66,10 @@ class _Desk:
         content = render_pb2.Content(text="Hello")
         return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
 
-    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Nothing is known but what was published."""
-
-    def note(self, sent: Sent) -> None:
-        """Keep what would be written."""
-        self.noted.append(sent)
+    @property
+    def noted(self) -> list[Sent]:
+        """What would be written."""
+        return list(self.log.sent.values())
 
     def _provider(self, settings: SmsSettings, _: Resources) -> "_Scripted":
         return _Scripted(self, settings.sender)

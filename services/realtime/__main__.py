@@ -1,4 +1,4 @@
-"""Wiring of the realtime service."""
+"""Starts the realtime service: reads the settings, creates its parts and connects them."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,14 +37,15 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 
 POOL_SIZE = 8
-# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; templates' namespaces.
+# Owners whose keys are never asked for individually, so their part of the configuration must be complete: tenants,
+# retention and erasures (ingest), and the namespaces of templates (render).
 _OWNERS = ("ingest", "render")
 
 log = logs.get(__name__)
 
 
 async def wire(settings: Settings, process: service.Process) -> GuardedServer:
-    """Put the parts together and start them."""
+    """Create the parts, connect them and start their background tasks."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="realtime", size=POOL_SIZE)
     process.on_close(pool.close)
@@ -107,7 +108,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     process.start(adoption.run(), name="adoption")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
-    # Who is erased, which namespaces there are and how long what is kept: nothing is pushed or deleted before that.
+    # Nothing is pushed or deleted before erasures, namespaces and retention are known.
     await watch.complete(*_OWNERS)
     await pseudonyms.recognise(watch, keyed, "ingest")
     await adoption.ready(watch)
@@ -147,7 +148,7 @@ def _worker(
         refuse=erased.refusal,
         own=own,
         needs=[parts.POSTGRES],
-        # Whatever becomes of the publication, the next notification has to reach its inbox.
+        # The inbox comes first: while the hub is away, later notifications must still be stored.
         may_defer=[parts.HUB],
     )
 

@@ -1,4 +1,4 @@
-"""Raised epochs of the version before, which named users in plain."""
+"""Reads the epochs of the previous version, which stored user ids in plain text."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
-    """Return how they are brought over and removed."""
+    """Return how these rows are copied and removed."""
 
     async def copy() -> int:
         copied, after = 0, ("", "")

@@ -1,4 +1,4 @@
-"""What the configuration bucket holds of realtime: raised epochs. See runtime.reconcile."""
+"""Lists what the configuration bucket must contain for realtime: increased epochs. See runtime.reconcile."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +30,6 @@ SOURCES = (
 
 
 def _parts(key: str) -> tuple[str, str]:
-    """Return tenant and recipient of a key; of one that this service never writes, some that no row has."""
+    """Return the tenant and recipient in a key. For a key of another form, the result matches no row."""
     tenant_id, _, recipient = key.partition(".")[2].partition(".")
     return tenant_id, recipient

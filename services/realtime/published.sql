@@ -1,4 +1,4 @@
--- What the configuration bucket holds of realtime's tables: the keys, a page at a time; then values.
+-- What the configuration bucket must contain of realtime's tables: a page of keys, then their values.
 
 -- name: epoch_ids
 SELECT tenant_id, recipient FROM realtime.revocations

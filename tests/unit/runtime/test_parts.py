@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from runtime import parts
 from runtime.errors import ClarionError, Code
 from runtime.parts import CannotWait, PartAway, Parts
+from tests.fakes.runtime import Room
 from tests.waiting import eventually
 
 
@@ -30,27 +31,6 @@ class Server:
             raise ClarionError(Code.UNAVAILABLE, "away")
         self.done.append(name)
         return name
-
-
-@dataclass
-class Room:
-    """Where work may be set aside: one place of several."""
-
-    places: list[str]
-    most: int
-    name: str
-
-    def set_aside(self) -> bool:
-        """Take a place."""
-        if len(self.places) >= self.most:
-            return False
-        self.places.append(self.name)
-        return True
-
-    def take_back(self) -> None:
-        """Leave it."""
-        if self.name in self.places:
-            self.places.remove(self.name)
 
 
 @pytest.fixture(autouse=True)

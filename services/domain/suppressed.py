@@ -51,24 +51,25 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     E-mail: as it is sent to (services.domain.addresses), in lower case: no large provider distinguishes a mailbox by
     the case of its letters. SMS: E.164.
     """
-    if channel == event_pb2.CHANNEL_SMS:
-        try:
+    try:
+        if channel == event_pb2.CHANNEL_SMS:
             return addresses.parse_phone(address)
-        except addresses.InvalidAddress:
-            return ""
-    # Plain tests of strings: this is done for every delivery, and a pattern takes several times as long.
-    text = addresses.trimmed(address).lower()
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    local, at, domain = text.partition("@")
-    if channel != event_pb2.CHANNEL_EMAIL or not (0 < len(local) <= 64 and at and 0 < len(domain) <= 255):
-        return ""
-    if "@" in domain or "\0" in text or len(text.split()) != 1:
-        return ""
-    if text.isascii() and domain[-1] != ".":
-        return text
-    domain = addresses.ascii_domain(domain)
-    return f"{local}@{domain}" if domain else ""
+        if channel == event_pb2.CHANNEL_EMAIL:
+            form = addresses.parse_email(address).lower()
+            return form if form.isascii() else unicodedata.normalize("NFC", form)
+    except addresses.InvalidAddress:
+        pass
+    return ""
+
+
+def stored_forms(channel: event_pb2.Channel.ValueType, address: str) -> list[str]:
+    """Return the forms that a suppression of this address may be stored under, its normal form first.
+
+    A number that is written with a trunk prefix ("+44 07911 123456") may be stored with it, by an earlier version.
+    """
+    form = normalised(channel, address)
+    written = addresses.phone_as_written(address) if channel == event_pb2.CHANNEL_SMS else ""
+    return [one for one in dict.fromkeys((form, written)) if one]
 
 
 def digest(keyed: Pseudonyms, tenant_id: str, channel: event_pb2.Channel.ValueType, address: str) -> bytes:
@@ -139,11 +140,11 @@ class Suppressed:
 
         Nobody is asked: what was suppressed less than some milliseconds ago may not be known here yet.
         """
-        address = normalised(channel, recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email)
-        if not address:
-            return ""
-        full = digest(self._keyed, tenant_id, channel, address)
-        flags = find(self._get(topology.suppressions_key(tenant_id, shard(full))), full)
+        address = recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email
+        flags = 0
+        for form in stored_forms(channel, address):
+            full = digest(self._keyed, tenant_id, channel, form)
+            flags |= find(self._get(topology.suppressions_key(tenant_id, shard(full))), full)
         if not flags:
             return ""
         for reason, word in _SKIPS:

@@ -10,7 +10,7 @@ from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
 from services.delivery.bodies import Bodies
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonyms, retention, topology
@@ -141,7 +141,7 @@ def _worker(
         connection,
         [event_pb2.CHANNEL_PUSH],
         push,
-        Renderer(render, caller),
+        RenderClient(render, caller),
         LedgerStates(ingest, caller),
         Bodies(connection, ingest, caller, own),
         delays_s=settings.retry_delays_s,

@@ -18,7 +18,7 @@ from runtime import ids
 from runtime.clock import Clock, now_us
 from runtime.errors import ClarionError, Code
 from runtime.parts import HUB, POSTGRES, Parts
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
 from services.realtime.principal import channel, is_namespace
 
@@ -52,15 +52,15 @@ class Push:
         """Return the tenant id: all tenants share one hub and one database, and slots divide them among tenants."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Store the notification, then publish it. Raises PartAway."""
         if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
-            return Result(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
+            return SendResult(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
         entry = self._entry(delivery, content)
         principal = await self._own.ask(POSTGRES, partial(self._keep, entry))
         published = await self._own.ask(HUB, partial(self._publish, entry, delivery.push_namespace, principal))
         _PUBLICATIONS.labels(published.outcome.value).inc()
-        return Result(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
+        return SendResult(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
 
     async def _keep(self, entry: Entry) -> str:
         """Store the notification and return its recipient's principal. Raises UNAVAILABLE."""

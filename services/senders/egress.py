@@ -1,4 +1,4 @@
-"""The guards of the connections that senders make: mail servers, and the APIs of providers. See docs/egress.md."""
+"""The guards of the senders' connections: to mail servers, and to providers' APIs. See docs/egress.md."""
 
 import urllib.parse
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from services.senders.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """mail: of SMTP servers, which operators name in providers. web: of providers' APIs. proxy: for these, or empty."""
+    """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. proxy: for these; empty: none."""
 
     mail: Guard
     web: Guard
@@ -17,7 +17,7 @@ class Egress:
 
 
 def read(settings: Settings) -> Egress:
-    """Make the guards of the settings. Raises ValueError naming the variable that is wrong."""
+    """Return the guards that the settings describe. Raises ValueError naming the variable that is wrong."""
     try:
         policy = Policy(settings.egress_allow, settings.egress_deny)
     except ValueError as error:
@@ -30,7 +30,7 @@ def read(settings: Settings) -> Egress:
 
 
 def _proxy(url: str) -> str:
-    """Check the proxy's URL; the error does not hold it, for a password may stand in it."""
+    """Check the proxy's URL. The error does not contain it, because it may hold a password."""
     try:
         parts = urllib.parse.urlsplit(url)
         known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and parts.path in {"", "/"}

@@ -1,4 +1,4 @@
-"""What the senders hold of a recipient's events: shown, erased, and let go when its days are over."""
+"""What the senders store of a recipient's events: exported, erased, and deleted when it expires."""
 
 import asyncio
 import random
@@ -13,11 +13,11 @@ from runtime.errors import ClarionError, Code
 from services.domain.retention import EXPIRED, Policies
 from services.senders.outbox import is_message_id, whole_message
 
-# Rows of one statement; between two looks, and between two statements while there is more to do, seconds.
+# Rows of one statement; seconds between two rounds, and between two statements of a round.
 BATCH = 1000
 INTERVAL_S = 600.0
 PAUSE_S = 0.2
-# Of texts in one answer.
+# Bytes of texts in one response.
 _MAX_BYTES = 4 * 1024 * 1024
 
 _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
@@ -25,14 +25,14 @@ _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 log = logs.get(__name__)
 
 
-class PrivacyStore:
-    """Reads and writes senders.outbox and senders.sent by the events that they are of."""
+class SendersPrivacyStore:
+    """Exports and deletes rows of senders.outbox and senders.sent by their events."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     async def erase(self, tenant_id: str, event_ids: Sequence[str]) -> tuple[int, int]:
-        """Delete; return how many sandbox messages and how many notes of what providers took. Raises UNAVAILABLE."""
+        """Delete; return the numbers of sandbox messages and of sent messages deleted. Raises UNAVAILABLE."""
         with postgres.answering():
             async with self._pool.acquire() as connection, connection.transaction():
                 messages = await connection.execute(_SQL.erase_messages, tenant_id, event_ids)
@@ -42,9 +42,13 @@ class PrivacyStore:
     async def page(
         self, tenant_id: str, event_ids: Sequence[str], after: str
     ) -> tuple[list[senders_pb2.OutboxMessage], str]:
-        """Return messages, oldest first, and where to go on; empty: that was all. Raises INVALID, UNAVAILABLE."""
+        """Return messages, oldest first, and the next cursor; empty: there are no more. Raises INVALID, UNAVAILABLE."""
         if after and not is_message_id(after):
-            raise ClarionError(Code.INVALID, "after is not one of ours", fields=[("after", "is not one of ours")])
+            raise ClarionError(
+                Code.INVALID,
+                "after must be a cursor of the previous page",
+                fields=[("after", "must be a cursor of the previous page")],
+            )
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.export_messages, tenant_id, event_ids, int(after or 0), _MAX_BYTES)
             last = rows[-1]["id"] if rows else 0
@@ -52,7 +56,7 @@ class PrivacyStore:
         return [whole_message(row) for row in rows], str(last) if more else ""
 
     async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:
-        """Delete one batch of sandbox messages past their tenant's days; tell whether there may be more."""
+        """Delete one batch of expired sandbox messages; return whether there may be more."""
         async with postgres.patiently(self._pool) as connection:
             status = await connection.execute(
                 _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH
@@ -61,7 +65,7 @@ class PrivacyStore:
         return _count(status) == BATCH
 
     async def keep_expiring(self, default_hours: int, policies: Policies) -> None:
-        """Delete what is past its days, for ever."""
+        """Delete expired messages every few minutes, for ever."""
         while True:
             pause = INTERVAL_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
             try:

@@ -27,7 +27,7 @@ async def _providers(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     }
 
 
-# A tenant may have a hundred providers.
+# A tenant has at most a hundred providers.
 SOURCES = (Source("providers", _keys, _providers, batch=50),)
 
 

@@ -1,4 +1,4 @@
-"""Which delivery a provider's message id names: written in groups behind the sends, read when reports arrive."""
+"""The deliveries by the provider's message id: written in groups after the send, read when reports arrive."""
 
 import asyncio
 import random
@@ -21,25 +21,27 @@ MAX_FOUND = 1000
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _MAX_WAITING = 20_000
-# Nobody waits for a row, so under load each statement carries what this long has brought, seconds.
+# Nobody waits for a row, so under load each statement writes the rows of this many seconds.
 _PACE_S = 0.1
-# While the database is away a group is tried again and again for ten minutes, with growing pauses, in seconds.
+# While the database is away, a group is retried for this many seconds, with growing pauses.
 _PATIENCE_S = 600.0
 _LONGEST_PAUSE_S = 1.0
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 
-_LOST = Counter("clarion_sent_lost_total", "Messages whose later reports cannot be matched: their row was not stored.")
+_LOST = Counter(
+    "clarion_sent_lost_total", "Sent messages whose row was not stored, so that their reports match nothing."
+)
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number.
+class SentMessage:
+    """A message that a provider accepted. message_id: the provider's own. recipient: address or E.164 number.
 
-    sent_at_us: when its row was written, by the database's clock, which also says when a suppression was lifted; Unix
-    microseconds, 0 before it is written.
+    sent_at_us: when its row was written, by the database's clock, as for lifted suppressions; Unix microseconds, 0
+    before it is written.
     """
 
     provider_id: str
@@ -59,23 +61,23 @@ class SentLog:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._writer: Batcher[Sent, None] = Batcher(
+        self._writer: Batcher[SentMessage, None] = Batcher(
             self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
         )
-        # Most reports come one by one: those that wait are looked up together.
-        self._finder: Batcher[tuple[str, str], Sent | None] = Batcher(
+        # Most reports arrive one by one: those that wait are looked up together.
+        self._finder: Batcher[tuple[str, str], SentMessage | None] = Batcher(
             self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
         )
 
-    def note(self, sent: Sent) -> None:
-        """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
+    def record(self, sent: SentMessage) -> None:
+        """Store the message soon; the caller does not wait. Messages that cannot be stored are counted."""
         try:
             self._writer.enqueue(sent).add_done_callback(_count_loss)
         except ClarionError:
             _LOST.inc()
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
-        """Return the messages of this provider by its own id, those that are known. At most MAX_FOUND ids.
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
+        """Return the known messages of this provider by its own id. At most MAX_FOUND ids.
 
         Raises UNAVAILABLE, OVERLOADED.
         """
@@ -90,23 +92,23 @@ class SentLog:
         await self._writer.drain()
 
     async def purge(self, keep_days: int) -> None:
-        """Forget what is older than keep_days, again and again, for ever."""
+        """Delete rows older than keep_days every ten minutes, for ever."""
         while True:
             try:
                 status = await self._pool.execute(_SQL.purge_sent, keep_days, _PURGE_ROWS)
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("sent_purge_waits", error=repr(error))
+                log.warning("sent_purge_failed", error=repr(error))
                 status = ""
             if status != f"DELETE {_PURGE_ROWS}":
                 await asyncio.sleep(_PURGE_EVERY_S)
 
-    async def _find_all(self, keys: list[tuple[str, str]]) -> list[Sent | None]:
+    async def _find_all(self, keys: list[tuple[str, str]]) -> list[SentMessage | None]:
         with postgres.answering():
             rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
         found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
         return [found.get(key) for key in keys]
 
-    async def _insert(self, items: list[Sent]) -> list[None]:
+    async def _insert(self, items: list[SentMessage]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
         pause, until = 0.1, time.monotonic() + _PATIENCE_S
         while time.monotonic() < until:
@@ -115,10 +117,10 @@ class SentLog:
                     await connection.execute(_SQL.insert_sent, *columns)
                 return [None] * len(items)
             except postgres.CONNECTION_ERRORS as error:
-                log.warning("sent_waits", messages=len(items), error=repr(error))
+                log.warning("sent_insert_retried", messages=len(items), error=repr(error))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
-        raise TimeoutError("the database was away for too long")
+        raise TimeoutError("the database did not answer for ten minutes")
 
 
 def _count_loss(written: "asyncio.Future[None]") -> None:
@@ -126,7 +128,7 @@ def _count_loss(written: "asyncio.Future[None]") -> None:
         _LOST.inc()
 
 
-def _columns(sent: Sent) -> tuple[Any, ...]:
+def _columns(sent: SentMessage) -> tuple[Any, ...]:
     return (
         sent.provider_id,
         sent.message_id,
@@ -140,8 +142,8 @@ def _columns(sent: Sent) -> tuple[Any, ...]:
     )
 
 
-def _sent(row: asyncpg.Record) -> Sent:
-    return Sent(
+def _sent(row: asyncpg.Record) -> SentMessage:
+    return SentMessage(
         provider_id=row["provider_id"],
         message_id=row["message_id"],
         tenant_id=row["tenant_id"],

@@ -12,7 +12,7 @@ from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 
 SMS = event_pb2.CHANNEL_SMS
@@ -70,7 +70,7 @@ class FarSide:
     answers: what it says to each attempt in turn, the last one for ever. hung: tenants whose attempts hang until free.
     """
 
-    answers: Sequence[Result | Exception] = field(default_factory=lambda: [Result(Verdict.SENT, "test")])
+    answers: Sequence[SendResult | Exception] = field(default_factory=lambda: [SendResult(Verdict.SENT, "test")])
     hung: set[str] = field(default_factory=set)
     # Delivery and attempt, in order, and when (Unix seconds).
     calls: list[tuple[str, int, float]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class FarSide:
         """One for each tenant."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Note the call and answer it."""
         self.calls.append((delivery.id, delivery.attempt, time.time()))
         answer = self.answers[min(sum(id_ == delivery.id for id_, *_ in self.calls), len(self.answers)) - 1]

@@ -8,14 +8,14 @@ from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders.ports import Email, ProviderRecord, Sms
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 
 AWAY = ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)
 
 
 @dataclass
 class MemoryRecorder:
-    """Implements ports.Recorder. failure: raised in place of keeping a message."""
+    """Implements ports.SandboxRecorder. failure: raised in place of keeping a message."""
 
     emails: list[Email] = field(default_factory=list)
     texts: list[Sms] = field(default_factory=list)
@@ -40,7 +40,7 @@ class MemoryRecorder:
 
 @dataclass
 class MemoryOwner:
-    """Implements directory.Owner. providers: by tenant and id. away: it does not answer."""
+    """Implements directory.ProviderOwner. providers: by tenant and id. away: it does not answer."""
 
     providers: dict[tuple[str, str], ProviderRecord] = field(default_factory=dict)
     away: bool = False
@@ -54,16 +54,16 @@ class MemoryOwner:
 
 @dataclass
 class MemorySentLog:
-    """Implements send.Notes and reports.ports.SentMessages. sent: by provider and the provider's own id."""
+    """Implements send.SentRecorder and reports.ports.SentMessages. sent: by provider and the provider's own id."""
 
-    sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
+    sent: dict[tuple[str, str], SentMessage] = field(default_factory=dict)
     away: bool = False
 
-    def note(self, sent: Sent) -> None:
+    def record(self, sent: SentMessage) -> None:
         """Keep the message, unless its id is known."""
         self.sent.setdefault((sent.provider_id, sent.message_id), sent)
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
         """Return those that are known."""
         if len(message_ids) > 1000:
             raise ValueError("at most 1000 ids at a time")

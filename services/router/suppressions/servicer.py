@@ -84,8 +84,11 @@ def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonym
     """Return the digests that the address may have: as an e-mail address, or as a number."""
     if not request.tenant_id:
         raise _invalid("tenant_id", "is needed to look for an address")
-    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
-    return [suppressed.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address]
+    return [
+        suppressed.digest(keyed, request.tenant_id, channel, form)
+        for channel in CHANNELS
+        for form in suppressed.stored_forms(channel, request.address)
+    ]
 
 
 def _wire(stored: Stored) -> suppressions_pb2.Suppression:

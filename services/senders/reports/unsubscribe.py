@@ -1,4 +1,4 @@
-"""A recipient's click: subscribed mail ends, other mail does not."""
+"""Unsubscribing by a link: it ends subscribed mail, not other mail."""
 
 import dataclasses
 
@@ -16,20 +16,20 @@ SOURCE = "recipient"
 log = logs.get(__name__)
 
 
-class Offer:
-    """Adds to a subscribed e-mail the link that ends it. See services.senders.send."""
+class UnsubscribeLinkAdder:
+    """Adds the unsubscribe link to subscribed e-mail. See services.senders.send."""
 
     def __init__(self, links: Links) -> None:
         self._links = links
 
     def __call__(self, delivery: event_pb2.Delivery, message: Email) -> Email:
-        """Return the message with its link, as it is where our address is unknown; the same for every attempt."""
+        """Return the message with its link, which is the same for every attempt; unchanged if public_url is unknown."""
         subscription = Subscription(delivery.tenant_id, delivery.event_id, delivery.id, str(message.recipient))
         return dataclasses.replace(message, unsubscribe_url=self._links.unsubscribe_url(subscription))
 
 
 class Unsubscriber:
-    """Reads unsubscribe links and does what they say."""
+    """Reads unsubscribe links and unsubscribes their recipients."""
 
     def __init__(self, links: Links, suppressor: Suppressor, trace: Trace, *, now: clock.Clock = clock.now_us) -> None:
         self._links = links
@@ -38,11 +38,11 @@ class Unsubscriber:
         self._now = now
 
     def read(self, token: str) -> Subscription:
-        """Return what the link ends. Raises NOT_FOUND."""
+        """Return the subscription that the link ends. Raises NOT_FOUND."""
         return self._links.read(token)
 
     async def unsubscribe(self, token: str) -> None:
-        """Return once it holds. Raises NOT_FOUND, UNAVAILABLE."""
+        """Suppress the recipient for subscribed mail. Raises NOT_FOUND, UNAVAILABLE."""
         subscription = self._links.read(token)
         wanted = suppressions_pb2.NewSuppression(
             tenant_id=subscription.tenant_id,

@@ -14,7 +14,7 @@ from clarion.render.v1 import render_pb2_grpc
 from runtime import grpc
 from runtime.parts import Parts
 from services.delivery.bodies import Bodies
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
@@ -27,7 +27,7 @@ CreateWorker = Callable[..., Any]
 
 
 class Trace:
-    """What the worker leaves on TRACE, and what waits on TIMERS."""
+    """The records on TRACE and the waiting messages on TIMERS."""
 
     def __init__(self, streams: Streams, connection: Client) -> None:
         self._streams = streams
@@ -82,7 +82,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
         caller = grpc.Caller(TOKEN)
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
-            renderer, states = Renderer(channel, caller), LedgerStates(channel, caller)
+            renderer, states = RenderClient(channel, caller), LedgerStates(channel, caller)
             bodies = Bodies(connection, channel, caller, options.setdefault("own", Parts()))
             worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())

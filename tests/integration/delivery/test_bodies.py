@@ -10,7 +10,7 @@ from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
 from runtime.parts import INGEST, Parts
 from services.delivery import worker as worker_module
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
 from tests.integration.delivery.conftest import CreateWorker, Trace
@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 SENT, FAILED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_FAILED
 VARIABLES, EXTRA = b'{"rows":"' + b"x" * 200_000 + b'"}', b'{"a":1}'
-BUSY = Result(Verdict.TRANSIENT, "test", reason="provider_timeout")
+BUSY = SendResult(Verdict.TRANSIENT, "test", reason="provider_timeout")
 
 Beside: TypeAlias = tuple[Neighbours, str]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.egress import Guard, Policy, Ports
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from tests.integration.egress import name_server
@@ -40,7 +40,7 @@ def _guard(names: Names | None, port: int, *allow: str) -> Guard:
     return Guard(Policy(allow), Ports(frozenset({port}), "CLARION_EGRESS_SMTP_PORTS"), lookup=names)
 
 
-async def _send(guard: Guard, host: str, port: int, **settings: str) -> Result:
+async def _send(guard: Guard, host: str, port: int, **settings: str) -> SendResult:
     given = {"host": host, "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
     smtp = Smtp(SmtpSettings(**given), guard, deadline_s=30.0)  # type: ignore[arg-type]  # a dict of several types
     try:

@@ -12,7 +12,7 @@ from clarion.render.v1 import locales_pb2, parts_pb2, render_pb2, render_pb2_grp
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, Server, channel
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.domain import topology
 from services.render import render
 from services.render.applying import Applying
@@ -331,7 +331,7 @@ async def test_what_had_no_turn_is_put_off_alone(service: Service) -> None:
     assert reasons <= {"render_timeout", "no_turn"}
 
     async with channel(service.address) as connection:
-        renderer = Renderer(connection, Caller(TOKEN))
+        renderer = RenderClient(connection, Caller(TOKEN))
         delivery = event_pb2.Delivery(template_version_id=quick, variables=data)
         assert (await renderer.render(delivery)).content.text == "quick"
 
@@ -370,7 +370,7 @@ async def test_an_item_without_a_turn_is_put_off_by_its_asker() -> None:
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, _Busy(), RENDER_SERVICE)
     await server.start()
     async with channel(address) as connection:
-        renderer = Renderer(connection, Caller(TOKEN))
+        renderer = RenderClient(connection, Caller(TOKEN))
         asked = [event_pb2.Delivery(template_version_id=name) for name in ("done", "late", "done")]
         results = await asyncio.gather(*map(renderer.render, asked), return_exceptions=True)
     await server.stop(0)

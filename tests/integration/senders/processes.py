@@ -36,7 +36,7 @@ _ADDRESSES = (
 
 
 class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
-    """Render and the ledger, over real gRPC: every template says the same."""
+    """Render and the ledger over real gRPC; every template renders the same content."""
 
     async def RenderBatch(  # noqa: N802
         self, request: render_pb2.RenderBatchRequest, _: Any
@@ -56,7 +56,7 @@ class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerS
 
 @dataclass
 class Senders:
-    """The process, and the ways to it."""
+    """The senders process and its clients."""
 
     variables: dict[str, str]
     log: Path

@@ -28,7 +28,7 @@ async def _suppress(
 
 
 async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) -> None:
-    """Routed and tried before its address bounced: the next attempt is none."""
+    """If the address bounces after routing and a first attempt, the next attempt is skipped."""
     catcher = Catcher(rcpt="451 later")
     async with serving(catcher) as port:
         smtp: dict[str, Any] = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example"}
@@ -49,7 +49,7 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
 
 
 async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Of two mails to the same person the one that is subscribed to is skipped."""
+    """Of two mails to the same person, the subscribed one is skipped."""
     await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.UNSUBSCRIBED)
     provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
     receipt, news = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)

@@ -15,8 +15,8 @@ from runtime.parts import HUB, RENDER, PartAway, Parts
 from services.delivery import slots
 from services.delivery import worker as module
 from services.delivery.bodies import Bodies
-from services.delivery.ports import Result, Try, Verdict
-from services.delivery.renderer import Renderer
+from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.delivery.render_client import RenderClient
 from services.delivery.retry import JITTER, MAX_POSTPONEMENTS
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
@@ -29,8 +29,8 @@ from tests.waiting import eventually
 QUEUED, RETRYING = trace_pb2.DELIVERY_STATUS_QUEUED, trace_pb2.DELIVERY_STATUS_RETRYING
 SENT, SKIPPED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_SKIPPED
 FAILED, DEAD = trace_pb2.DELIVERY_STATUS_FAILED, trace_pb2.DELIVERY_STATUS_DEAD
-YES = Result(Verdict.SENT, "test", provider_message_id="m1")
-BUSY = Result(Verdict.TRANSIENT, "test", "provider_timeout", "no answer")
+YES = SendResult(Verdict.SENT, "test", provider_message_id="m1")
+BUSY = SendResult(Verdict.TRANSIENT, "test", "provider_timeout", "no answer")
 _RENDER, _LEDGER = "clarion.render.v1.RenderService", "clarion.ingest.v1.LedgerService"
 _NOW_US = 1_750_000_000_000_000
 _WINDOW_US = topology.DUPLICATE_WINDOW_S * 1_000_000
@@ -48,7 +48,7 @@ class Desk:
         self.worker: DeliveryWorker
         self._task: asyncio.Task[None]
 
-    def start(self, *answers: Result | Exception, **options: Any) -> None:
+    def start(self, *answers: SendResult | Exception, **options: Any) -> None:
         """Start the worker, at a far side with these answers."""
         self.far_side.answers = answers or self.far_side.answers
         connection: Any = self.broker
@@ -59,7 +59,7 @@ class Desk:
             connection,
             [SMS],
             self.far_side,
-            Renderer(channel, caller),
+            RenderClient(channel, caller),
             LedgerStates(channel, caller),
             Bodies(connection, channel, caller, own),
             now=lambda: self.now_us,
@@ -156,10 +156,10 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("answer", "ending"),
     [
-        (Result(Verdict.PERMANENT, "test", "recipient_refused"), (FAILED, "recipient_refused")),
-        (Result(Verdict.SKIPPED, "test", "missing_recipient"), (SKIPPED, "missing_recipient")),
-        (Result(Verdict.CREDENTIALS, "test", "provider_credentials"), (RETRYING, "provider_credentials")),
-        (Result(Verdict.THROTTLED, "test", "provider_throttled"), (RETRYING, "provider_throttled")),
+        (SendResult(Verdict.PERMANENT, "test", "recipient_refused"), (FAILED, "recipient_refused")),
+        (SendResult(Verdict.SKIPPED, "test", "missing_recipient"), (SKIPPED, "missing_recipient")),
+        (SendResult(Verdict.CREDENTIALS, "test", "provider_credentials"), (RETRYING, "provider_credentials")),
+        (SendResult(Verdict.THROTTLED, "test", "provider_throttled"), (RETRYING, "provider_throttled")),
         (RuntimeError("a fault of ours"), (RETRYING, "internal_error")),
     ],
 )
@@ -182,7 +182,11 @@ async def test_an_attempt_that_hangs_is_cut_off(desk: Desk) -> None:
 
 async def test_providers_in_vain_are_recorded_before_the_last_one(desk: Desk) -> None:
     """One attempt, a record for each that was asked; only the last one's decides."""
-    desk.start(Result(Verdict.SENT, "b", earlier=[Try(Result(Verdict.TRANSIENT, "a", "provider_error"), 1_000, 400)]))
+    desk.start(
+        SendResult(
+            Verdict.SENT, "b", earlier=[ProviderCall(SendResult(Verdict.TRANSIENT, "a", "provider_error"), 1_000, 400)]
+        )
+    )
     await desk.see(_delivery())
     assert [(step.provider, step.status, step.attempt) for step in desk.steps] == [("a", RETRYING, 1), ("b", SENT, 1)]
     assert desk.timers == []
@@ -190,7 +194,7 @@ async def test_providers_in_vain_are_recorded_before_the_last_one(desk: Desk) ->
 
 async def test_who_asks_for_time_gets_it_without_an_attempt(desk: Desk) -> None:
     """The same attempt comes again, later than that; nothing is recorded."""
-    desk.start(Result(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40))
+    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40))
     await desk.see(_delivery())
     [again] = desk.timers
     assert (again.attempt, again.deferrals, desk.steps) == (1, 1, [])
@@ -199,7 +203,7 @@ async def test_who_asks_for_time_gets_it_without_an_attempt(desk: Desk) -> None:
 
 async def test_time_is_not_asked_for_for_ever(desk: Desk) -> None:
     """After so many times it counts as an attempt."""
-    desk.start(Result(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40), delays_s=(30.0,))
+    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40), delays_s=(30.0,))
     await desk.see(_delivery(deferrals=MAX_POSTPONEMENTS), due=True)
     assert desk.endings == [(RETRYING, "provider_throttled")]
     assert desk.timers[0].attempt == 2

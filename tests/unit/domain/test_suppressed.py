@@ -39,6 +39,19 @@ def test_an_address_has_one_form(channel: event_pb2.Channel.ValueType, written: 
     assert suppressed.normalised(channel, written) == form
 
 
+def test_a_number_stored_with_its_trunk_prefix_stays_suppressed() -> None:
+    """As versions stored it that did not know the countries' prefixes."""
+    former = suppressed.digest(KEYED, TENANT, SMS, "+4407911123456")
+    key = topology.suppressions_key(TENANT, suppressed.shard(former))
+    published = {key: suppressed.pack([(former, suppressed.flag(MANUAL))])}
+    knows = Suppressed(published.get, KEYED)
+    for written in ("+44 07911 123456", "+4407911123456"):
+        recipient = event_pb2.Recipient(phone=written)
+        assert knows.reason(TENANT, SMS, recipient, subscribed=False) == "suppressed_manual"
+    recipient = event_pb2.Recipient(phone="+447911123457")
+    assert not knows.reason(TENANT, SMS, recipient, subscribed=False)
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [

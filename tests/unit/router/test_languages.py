@@ -138,7 +138,7 @@ def test_any_tag_has_parents(text: str) -> None:
 def test_the_page_about_templates_says_so() -> None:
     """Each row of its table of parents."""
     page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
-    table = page.split("| recipient | versions that are looked for |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    table = page.split("| recipient | versions searched, in this order |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
     rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()]
     assert len(rows) > 5
     for wanted, *expected in rows:

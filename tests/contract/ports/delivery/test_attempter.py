@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.ids import new_id
 from runtime.parts import HUB, POSTGRES, PartAway, Parts
-from services.delivery.ports import Attempter, Result, Verdict
+from services.delivery.ports import Attempter, SendResult, Verdict
 from services.domain import topology
 from services.realtime.ports import Outcome, Published
 from services.realtime.push import Push
@@ -132,7 +132,7 @@ async def test_tenants_do_not_share_a_slot(subject: Subject) -> None:
 async def test_a_no_is_a_result_too(subject: Subject) -> None:
     """It is recorded and decides what follows: no exception."""
     if isinstance(subject.attempter, FarSide):
-        subject.attempter.answers = [Result(Verdict.PERMANENT, "test", "missing_recipient")]
+        subject.attempter.answers = [SendResult(Verdict.PERMANENT, "test", "missing_recipient")]
     nobody = subject.delivery(_TENANT, recipient=event_pb2.Recipient())
     result = await subject.attempter.attempt(nobody, _CONTENT)
     assert (result.verdict, bool(result.reason)) == (Verdict.PERMANENT, True)

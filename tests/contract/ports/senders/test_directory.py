@@ -1,4 +1,4 @@
-"""ports.Directory and directory.Owner: tenants and providers as published, and their owner's word behind them.
+"""ports.ProviderDirectory, directory.ProviderOwner: tenants and providers as published, and their owner's word.
 
 "fake" is the directory as unit tests make it: fed by hand, its owner in memory. "real" follows the bucket, and its
 owner is PostgreSQL.
@@ -22,7 +22,7 @@ from runtime.ids import new_id
 from runtime.parts import POSTGRES, PartAway
 from services.domain import topology
 from services.senders.directory import PREFIXES, ConfiguredDirectory
-from services.senders.ports import Directory, ProviderRecord, Tenant
+from services.senders.ports import ProviderDirectory, ProviderRecord, TenantProfile
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
 from tests.contract.ports.conftest import Pool
@@ -37,11 +37,11 @@ from tests.waiting import end, eventually
 class Subject:
     """An implementation, and the world around it."""
 
-    directory: Directory
+    directory: ProviderDirectory
     # One that the publications have not reached.
-    behind: Directory
+    behind: ProviderDirectory
     # Publishes a tenant, None: takes it back; returns when the directory knows.
-    tenant: Callable[[str, Tenant | None], Awaitable[None]]
+    tenant: Callable[[str, TenantProfile | None], Awaitable[None]]
     # Makes a sandbox for text messages, by tenant, priority; returns its id when the directory knows.
     create: Callable[[str, int], Awaitable[str]]
     delete: Callable[[str, str], Awaitable[None]]
@@ -60,7 +60,7 @@ def _fake() -> Subject:
         values = [msgspec.to_builtins(record) for record in own]
         watch.put(topology.providers_key(tenant_id), json.dumps(values).encode() if values else None)
 
-    async def tenant(tenant_id: str, value: Tenant | None) -> None:
+    async def tenant(tenant_id: str, value: TenantProfile | None) -> None:
         watch.put(topology.tenant_key(tenant_id), value)
 
     async def create(tenant_id: str, priority: int) -> str:
@@ -87,7 +87,7 @@ async def real(pool: Pool, connection: Client) -> AsyncIterator[Subject]:
     directory = ConfiguredDirectory(store)
     watch = Watch(connection, PREFIXES, directory.on_change)
 
-    async def tenant(tenant_id: str, value: Tenant | None) -> None:
+    async def tenant(tenant_id: str, value: TenantProfile | None) -> None:
         key = topology.tenant_key(tenant_id)
         if value is not None:
             await Bucket(connection).put(key, msgspec.json.encode(value))
@@ -127,7 +127,7 @@ async def test_a_tenant_is_known_as_published_last(subject: Subject) -> None:
     """None before it is published, and when it was taken back."""
     tenant_id = new_id()
     assert subject.directory.tenant(tenant_id) is None
-    for value in (Tenant(tenant_id, "Acorn"), Tenant(tenant_id, "Oak", max_sms_segments=2), None):
+    for value in (TenantProfile(tenant_id, "Acorn"), TenantProfile(tenant_id, "Oak", max_sms_segments=2), None):
         await subject.tenant(tenant_id, value)
         assert subject.directory.tenant(tenant_id) == value
 

@@ -1,4 +1,4 @@
-"""ports.Recorder: the sandbox keeps each call's message, and says what it cannot keep."""
+"""ports.SandboxRecorder: the sandbox keeps each call's message, and says what it cannot keep."""
 
 import asyncio
 import dataclasses
@@ -10,8 +10,8 @@ import pytest
 
 from runtime.errors import ClarionError, Code
 from runtime.parts import POSTGRES, PartAway
-from services.senders.outbox import Outbox
-from services.senders.ports import Recorder
+from services.senders.outbox import SandboxOutbox
+from services.senders.ports import SandboxRecorder
 from tests.contract.ports.conftest import Pool
 from tests.fakes.senders import MemoryRecorder
 from tests.unit.senders import builders
@@ -21,7 +21,7 @@ from tests.unit.senders import builders
 class Subject:
     """An implementation, and the world around it."""
 
-    recorder: Recorder
+    recorder: SandboxRecorder
     # What is kept: delivery, sender, recipient, text; oldest first.
     kept: Callable[[], Awaitable[list[tuple[str, str, str, str]]]]
     go_away: Callable[[], None]
@@ -44,7 +44,7 @@ def _fake() -> Subject:
 
 
 def _real(pool: Pool) -> Subject:
-    outbox = Outbox(pool)
+    outbox = SandboxOutbox(pool)
 
     async def kept() -> list[tuple[str, str, str, str]]:
         page = await outbox.page(tenant_id="", event_id="", channel=0, limit=100, cursor="")

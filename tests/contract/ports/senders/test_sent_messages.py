@@ -1,4 +1,4 @@
-"""send.Notes and reports.ports.SentMessages: which delivery a provider's message id names."""
+"""send.SentRecorder and reports.ports.SentMessages: which delivery a provider's message id names."""
 
 import asyncio
 import dataclasses
@@ -11,7 +11,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.senders.sent import MAX_FOUND, Sent, SentLog
+from services.senders.sent import MAX_FOUND, SentLog, SentMessage
 from tests.fakes.senders import MemorySentLog
 
 
@@ -24,10 +24,10 @@ class Subject:
     settle: Callable[[], Awaitable[None]]
     go_away: Callable[[], None]
 
-    async def keep(self, *sent: Sent) -> None:
+    async def keep(self, *sent: SentMessage) -> None:
         """Note messages, and wait until they are kept."""
         for one in sent:
-            self.log.note(one)
+            self.log.record(one)
         await self.settle()
 
 
@@ -53,9 +53,11 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(log, log.drain, pool.terminate)
 
 
-def _sent(message_id: str, provider_id: str = "p1") -> Sent:
+def _sent(message_id: str, provider_id: str = "p1") -> SentMessage:
     ids = (new_id(), new_id(), new_id())
-    return Sent(provider_id, message_id, *ids, event_pb2.CHANNEL_EMAIL, attempt=2, replay=1, recipient="a@example.org")
+    return SentMessage(
+        provider_id, message_id, *ids, event_pb2.CHANNEL_EMAIL, attempt=2, replay=1, recipient="a@example.org"
+    )
 
 
 async def test_a_message_is_found_by_its_providers_own_id(subject: Subject) -> None:

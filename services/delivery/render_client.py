@@ -1,4 +1,4 @@
-"""The render service, asked for many deliveries at once."""
+"""Client of the render service: renders waiting deliveries together."""
 
 import grpc.aio
 
@@ -10,17 +10,17 @@ from runtime.grpc import Caller
 
 DEADLINE_S = 10.0
 _MAX_ITEMS = 128
-# Render's word for a content that found no room in the answer; see RenderFailure.reason.
+# The response had no room for this content; see RenderFailure.reason.
 _ANSWER_FULL = "answer_full"
-# Its word for one that there was no time for: that one alone is put off.
+# Rendering had no time for this content: only this delivery is deferred.
 _NO_TURN = "no_turn"
 
 
-class Renderer:
-    """Collects what waits into RenderBatch calls."""
+class RenderClient:
+    """Collects waiting deliveries into RenderBatch calls."""
 
-    def __init__(self, channel: grpc.aio.Channel, caller: Caller) -> None:
-        self._stub = render_pb2_grpc.RenderServiceStub(channel)
+    def __init__(self, connection: grpc.aio.Channel, caller: Caller) -> None:
+        self._stub = render_pb2_grpc.RenderServiceStub(connection)
         self._caller = caller
         self._batcher: Batcher[event_pb2.Delivery, render_pb2.RenderResult] = Batcher(
             self._flush,
@@ -33,7 +33,7 @@ class Renderer:
         )
 
     async def render(self, delivery: event_pb2.Delivery) -> render_pb2.RenderResult:
-        """Return the delivery's content, or why there is none. Raises ClarionError when render is away."""
+        """Return the delivery's content, or its failure. Raises ClarionError if render does not answer."""
         return await self._batcher.enqueue(delivery)
 
     async def _flush(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult | BaseException]:
@@ -42,9 +42,9 @@ class Renderer:
     async def _all(self, deliveries: list[event_pb2.Delivery]) -> list[render_pb2.RenderResult]:
         results = await self._ask(deliveries)
         left = [index for index, result in enumerate(results) if result.failure.reason == _ANSWER_FULL]
-        if left and len(left) < len(deliveries):  # each answer holds some of them, so there is an end to it
-            again = await self._all([deliveries[index] for index in left])
-            for index, result in zip(left, again, strict=True):
+        if left and len(left) < len(deliveries):  # each response holds some of them, so this ends
+            rest = await self._all([deliveries[index] for index in left])
+            for index, result in zip(left, rest, strict=True):
                 results[index] = result
         return results
 
@@ -65,4 +65,4 @@ class Renderer:
 
 
 def _late() -> ClarionError:
-    return ClarionError(Code.OVERLOADED, "Rendering had no time for it; try again shortly.", retry_after=1)
+    return ClarionError(Code.OVERLOADED, "Rendering is overloaded; try again shortly.", retry_after=1)

@@ -1,4 +1,4 @@
-"""The providers that are open in this process, by tenant: made when first used, closed when they change."""
+"""The providers that are open in this process, by tenant: opened when first used, closed when they change."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,29 +11,27 @@ from clarion.common.v1 import event_pb2
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.telemetry import labelled
-from services.delivery.ports import Result
-from services.senders import registry
-from services.senders.breaker import Breaker, Policy
+from services.delivery.ports import SendResult
+from services.senders import provider_settings, registry
+from services.senders.breaker import Breaker, BreakerPolicy
 from services.senders.ports import Provider, ProviderRecord, Resources
 
-_RESTING = Gauge(
-    "clarion_providers_resting", "Providers that are left alone for a while, and why.", ["provider", "reason"]
-)
+_RESTING = Gauge("clarion_providers_resting", "Providers that are paused, and why.", ["provider", "reason"])
 _CHANGES = Counter(
     "clarion_breaker_changes_total",
-    "How often a provider was left alone (its reason), or taken up again.",
+    "Times that a provider was paused (its reason), or resumed (closed).",
     ["provider", "state"],
 )
 
 log = logs.get(__name__)
 
-# Returns a provider's secrets. Raises ValueError where no key opens them.
+# Returns a provider's secrets. Raises ValueError if no key decrypts them.
 OpenSecrets = Callable[[ProviderRecord], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A provider as configured, and whether it is well."""
+class OpenProvider:
+    """A provider as configured, with its breaker. reports: it sends delivery reports later."""
 
     record: ProviderRecord
     settings: Any
@@ -42,18 +40,18 @@ class Opened:
     breaker: Breaker
 
 
-class OpenProviders:
-    """As many as are configured and used."""
+class ProviderCache:
+    """Opens providers, and keeps them until their configuration changes."""
 
-    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: Policy) -> None:
+    def __init__(self, resources: Resources, open_secrets: OpenSecrets, policy: BreakerPolicy) -> None:
         self._resources = resources
         self._open_secrets = open_secrets
         self._policy = policy
-        self._opened: dict[str, dict[str, Opened]] = {}
+        self._opened: dict[str, dict[str, OpenProvider]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def get(self, tenant_id: str, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> Opened:
-        """Return the open provider. Raises ValueError without its secrets, INVALID for its settings."""
+    def get(self, tenant_id: str, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
+        """Return the open provider. Raises ValueError if no key decrypts its secrets, INVALID for its settings."""
         of_tenant = self._opened.setdefault(tenant_id, {})
         opened = of_tenant.get(record.id)
         if opened is None or (opened.record is not record and opened.record != record):
@@ -63,10 +61,10 @@ class OpenProviders:
             of_tenant[record.id] = opened
         return opened
 
-    def heard(self, tenant_id: str, opened: Opened, begun: int, result: Result, now: float) -> None:
-        """Tell the provider's breaker, and everybody, how it fared."""
+    def record_result(self, tenant_id: str, opened: OpenProvider, call: int, result: SendResult, now: float) -> None:
+        """Tell the provider's breaker how a call ended; log and count it where that changes the breaker's state."""
         before = opened.breaker.reason
-        opened.breaker.end(begun, result, now)
+        opened.breaker.end_call(call, result, now)
         after = opened.breaker.reason
         if before == after:
             return
@@ -75,17 +73,17 @@ class OpenProviders:
         self._count(opened, before, -1)
         self._count(opened, after, 1)
         log.warning(
-            "provider_rests" if after else "provider_back",
+            "provider_paused" if after else "provider_resumed",
             tenant_id=tenant_id,
             provider=kind,
             provider_id=opened.record.id,
             reason=after or before,
-            # Not its words: they may name a recipient. They stand on the timeline of whoever's attempt it was.
+            # Not the detail: it may name a recipient. It is on the timeline of the attempt's event.
             cause=result.reason,
         )
 
     def forget(self, tenant_id: str) -> None:
-        """A tenant's providers have changed: close those that are open; what is under way is finished."""
+        """Close a tenant's providers, because they have changed. Calls under way are finished."""
         for opened in self._opened.pop(tenant_id, {}).values():
             self._close(opened)
 
@@ -96,16 +94,18 @@ class OpenProviders:
         if self._closing:
             await asyncio.wait(set(self._closing))
 
-    def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> Opened:
-        kind = registry.kinds().get((channel, record.kind))
-        if kind is None:
-            raise ClarionError(Code.INVALID, f"This version knows no provider of kind {record.kind}.")
+    def _make(self, channel: event_pb2.Channel.ValueType, record: ProviderRecord) -> OpenProvider:
+        try:
+            kind = registry.kind(channel, record.kind)
+        except KeyError as error:
+            detail = f"This version of Clarion has no provider of kind {record.kind}."
+            raise ClarionError(Code.INVALID, detail) from error
         given = {**record.settings, **self._open_secrets(record)}
-        settings = registry.read_settings(kind, registry.cleaned(kind, given))
+        settings = provider_settings.read_settings(kind, provider_settings.cleaned(kind, given))
         provider = kind.open(settings, self._resources)
-        return Opened(record, settings, provider, kind.reports, Breaker(self._policy))
+        return OpenProvider(record, settings, provider, kind.reports, Breaker(self._policy))
 
-    def _close(self, opened: Opened) -> None:
+    def _close(self, opened: OpenProvider) -> None:
         self._count(opened, opened.breaker.reason, -1)
         opened.breaker.retire()
         task = asyncio.create_task(opened.provider.close())
@@ -113,6 +113,6 @@ class OpenProviders:
         task.add_done_callback(self._closing.discard)
 
     @staticmethod
-    def _count(opened: Opened, reason: str, change: int) -> None:
+    def _count(opened: OpenProvider, reason: str, change: int) -> None:
         if reason:
             _RESTING.labels(opened.record.kind, reason).inc(change)

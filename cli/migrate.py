@@ -1,4 +1,4 @@
-"""`clarion migrate`: every schema, stream and consumer, and the copy of the configuration, under one lock."""
+"""`clarion migrate`: updates all schemas, streams, consumers and the configuration bucket, under one lock."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from runtime.settings import Secret
 from services.domain import topology
 
 SERVICES = Path(__file__).parents[1] / "services"
-# Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.
+# An arbitrary number that all runs share. The migrations of each service have a lock of their own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
 
@@ -27,22 +27,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # Copies of each stream: 1, or 3 on a cluster.
+    # The number of copies of each stream: 1, or 3 on a cluster.
     nats_replicas: int = 1
-    # The bound of each stream but TIMERS, bytes.
+    # The limit of each stream except TIMERS, in bytes.
     stream_max_bytes: int = topology.GIB
 
 
 def folders() -> list[Path]:
-    """Return the migration folders of all services, in the order of their names; the schema is the service's name."""
+    """Return the migration folders of all services, by name. The schema is named after the service."""
     return sorted(folder for folder in SERVICES.glob("*/migrations") if folder.is_dir())
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring PostgreSQL and NATS up to this version, and the configuration bucket up to PostgreSQL.
+    """Update PostgreSQL and NATS to this version, and the configuration bucket to PostgreSQL.
 
-    Changes nothing where all is so already. Waits for servers that are still starting. Raises OSError or ClarionError
-    where one stays away.
+    Changes nothing that is up to date. Waits for servers that are still starting. Raises OSError or ClarionError if
+    one cannot be reached.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
@@ -84,5 +84,5 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
             return await asyncpg.connect(url, timeout=5)
         except runtime.postgres.CONNECTION_ERRORS as error:
             if time.monotonic() > until:
-                raise OSError(f"PostgreSQL does not answer: {error}") from error
+                raise OSError(f"PostgreSQL does not answer: {error}. Check CLARION_POSTGRES_URL") from error
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Channels, as every surface of the gateway writes them."""
+"""The names of the channels in all APIs of the gateway."""
 
 from clarion.common.v1 import event_pb2
 

@@ -1,4 +1,4 @@
-"""Templates that would take a machine down, and what is to become of each: one item's failure, in bounded time."""
+"""Template bombs with their expected results: each fails alone, in limited time."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LIMITS = (_SIZE, "render_timeout", "render_memory")
 
 @dataclass(frozen=True)
 class Bomb:
-    """outcomes: what may be answered, for time and memory race each other."""
+    """outcomes: allowed results. There may be several, because a time or a memory limit can be hit first."""
 
     name: str
     source: Source

@@ -30,7 +30,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Templates per second as it went, and the processor time of one in all processes, microseconds."""
+    """Templates per second, and processor time per template in all processes, in microseconds."""
 
     per_second: float
     cpu_us: float
@@ -60,7 +60,7 @@ class Compile(msgspec.Struct, frozen=True):
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
-    """Microseconds of processor time for an item whose version the worker knows, and does not know.
+    """Microseconds of processor time for a template that is cached in the worker, and for one that is not.
 
     kept: how many of the versions it still knows at the end. held: bytes the process grew by meanwhile.
     """
@@ -73,7 +73,7 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blast(msgspec.Struct, frozen=True):
-    """What became of a bomb. grown: bytes that a worker took beyond its size at rest, at the highest.
+    """The result of a bomb. grown: the largest growth of the worker in bytes.
 
     spared: the harmless items before and behind it were rendered.
     """
@@ -101,7 +101,7 @@ async def running_pool(limits: Limits = LIMITS) -> AsyncIterator[Pool]:
 
 
 async def rates(pool: Pool, workload: Workload, seconds: float) -> Rates:
-    """Measure a workload in each way for so many seconds."""
+    """Measure a workload in each way for this many seconds."""
     compiled = content.compile_source(workload.source)
     variables = json.dumps(workload.data).encode()
 
@@ -179,7 +179,7 @@ def compiling(name: str, source: Source, seconds: float) -> Compile:
 
 
 def caching(workload: Workload, versions: int) -> Cache:
-    """Render many versions of a template in turn; see what a worker keeps of them."""
+    """Render many versions of a template in turn, and measure the cache of the worker."""
     renderer = Renderer(LIMITS)
     variables = json.dumps(workload.data).encode()
 
@@ -203,7 +203,7 @@ def caching(workload: Workload, versions: int) -> Cache:
 
 
 def _mean(run: Callable[[], object], times: int) -> float:
-    """Return the processor time of a run, microseconds; many together, for the clock may be coarse."""
+    """Return the processor time per run in microseconds. Many runs are measured together: clocks may be coarse."""
     began = time.process_time()
     for _ in range(times):
         run()
@@ -211,7 +211,7 @@ def _mean(run: Callable[[], object], times: int) -> float:
 
 
 async def blast(bomb: Bomb) -> Blast:
-    """Throw a bomb at a worker of its own, between two harmless items."""
+    """Render a bomb in its own worker, between two harmless templates."""
     async with running_pool() as pool:
         await pool.run([_harmless()], _LONGEST_S)
         at_rest = _held(*pool.pids)
@@ -232,7 +232,7 @@ def _harmless() -> Job:
 
 
 async def _highest(pool: Pool) -> int:
-    """Watch the workers until cancelled; return the most that one held."""
+    """Watch the workers until cancelled. Return the largest memory of one."""
     highest = 0
     try:
         while True:
@@ -247,7 +247,7 @@ def _held(*pids: int) -> int:
 
 
 def _status(pid: int, field: str) -> int:
-    """Return a field of a process in bytes; 0 for one that is gone."""
+    """Return a memory field of a process in bytes, 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Templates as people write them, and their data."""
+"""Typical templates with their data."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Workload:
 
     @property
     def is_mjml(self) -> bool:
-        """Tell whether its HTML is made of MJML."""
+        """Return whether the template is MJML."""
         return self.source.body.startswith("<mjml")
 
 

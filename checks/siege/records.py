@@ -1,4 +1,4 @@
-"""What was recorded of a neighbour's events, read from PostgreSQL: when each message was stored."""
+"""Reads from PostgreSQL when each message of a neighbour was stored."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -30,22 +30,22 @@ _CONNECT_S = 5.0
 
 @dataclass
 class Records:
-    """When each event was first recorded, by channel, Unix seconds; and how often."""
+    """When each event was first recorded, by channel, in Unix seconds; and how often."""
 
     first: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     times: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, channel: str, order_id: str, at: float) -> None:
-        """Note one record."""
+        """Add a record."""
         self.times[channel][order_id] += 1
         self.first[channel][order_id] = min(at, self.first[channel].get(order_id, at))
 
     def missing(self, accepted: set[str], channels: list[str]) -> int:
-        """Return how many deliveries of accepted events were never recorded."""
+        """Return the number of deliveries of accepted events that were never recorded."""
         return sum(len(accepted - set(self.first[channel])) for channel in channels)
 
     def repeated(self) -> int:
-        """Return how many records there are beyond each delivery's first."""
+        """Return the number of duplicate records."""
         return sum(sum(times.values()) - len(times) for times in self.times.values())
 
 
@@ -62,7 +62,7 @@ async def read(postgres_url: str, tenant_id: str) -> Records:
 
 
 async def dead_letters(postgres_url: str, tenant_id: str) -> int:
-    """Return how many of a tenant's deliveries became dead letters."""
+    """Return the number of a tenant's dead letters."""
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
         return int(await connection.fetchval(_DEAD_LETTERS, tenant_id))
@@ -71,7 +71,7 @@ async def dead_letters(postgres_url: str, tenant_id: str) -> int:
 
 
 async def left(postgres_url: str, tenant_id: str) -> str:
-    """Return what the ledger says of a tenant's deliveries that were neither sent nor skipped, as text."""
+    """Describe a tenant's deliveries in the ledger that were neither sent nor skipped."""
     over = [trace_pb2.DELIVERY_STATUS_SKIPPED, trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED]
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
@@ -92,7 +92,7 @@ def _name(status: "trace_pb2.DeliveryStatus.ValueType") -> str:
 async def complete(
     postgres_url: str, tenant_id: str, accepted: set[str], channels: list[str], deadline: float
 ) -> Records:
-    """Wait until every delivery of the accepted events is recorded; after deadline seconds return what there is."""
+    """Wait until every delivery of the accepted events is recorded, at most deadline seconds. Return the records."""
     until = asyncio.get_running_loop().time() + deadline
     expect(accepted, "no event was accepted")
     while True:

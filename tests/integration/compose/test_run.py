@@ -53,7 +53,7 @@ def test_the_code_is_the_images(deployment: Engine) -> None:
 def test_doctor_finds_nothing_wrong(deployment: Engine) -> None:
     """`docker compose run --rm doctor`: NATS syncs, Centrifugo is closed, every secret is long enough."""
     said = deployment.run("doctor")
-    assert "sync_interval is always" in said
+    assert "sync_interval is `always`" in said
     assert "centrifugo.json is safe" in said
     assert ", 0 failed" in said
 
@@ -119,7 +119,8 @@ async def _check_demo(deployment: Engine, http: Http, operator: Operator, tenant
     assert deployment.stop("gateway") == 0
     deployment.start("gateway")
     deployment.wait_healthy("gateway")
-    for path in ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/demo/centrifuge.js"):
+    viewer = "/docs/viewer/standalone.esm.js"
+    for path in ("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/bell.svg", "/demo/centrifuge.js", "/docs", viewer):
         assert (await http.call("GET", path)).status == 200, path
     (message,) = await operator.outbox(event_id)
     assert message["text"] == "Order C-1 is on its way"

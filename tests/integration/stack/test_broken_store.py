@@ -166,7 +166,7 @@ async def test_the_container_ends_once_there_is_room(server: Nats, disk: SmallDi
         return container.log.read_text(errors="replace")
 
     await _recovers(server, disk, lambda: container.pid, log, why="Healthcheck failed")
-    assert "keep-storing: NATS does not store, and its disk has room" in log()
+    assert "keep-storing: NATS does not store messages although its disk has room" in log()
 
 
 def _servers(pid: int) -> list[int]:

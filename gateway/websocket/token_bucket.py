@@ -1,4 +1,4 @@
-"""A token bucket: a burst at once, then so many a second."""
+"""A token bucket: a burst at once, then a number per second."""
 
 import time
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 Now = Callable[[], float]
 
 
-class Bucket:
-    """Starts full."""
+class TokenBucket:
+    """A token bucket that starts full."""
 
     __slots__ = ("_at", "_burst", "_left", "_now", "_per_second")
 
@@ -19,7 +19,7 @@ class Bucket:
         self._at = now()
 
     def take(self, amount: int = 1) -> bool:
-        """Take so much where it is there; tell whether it was."""
+        """Take amount tokens if there are enough, and return whether there were."""
         self._fill()
         if self._left < amount:
             return False
@@ -28,7 +28,7 @@ class Bucket:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing was taken for long enough that a new bucket would be the same."""
+        """Whether the bucket is full, like a new one."""
         self._fill()
         return self._left >= self._burst
 

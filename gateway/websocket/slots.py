@@ -1,8 +1,8 @@
-"""Who may have how many connections: users, addresses, and those that have not authenticated.
+"""Limits of WebSockets per user and address, and of those that have not authenticated.
 
-A connection waits until the hub has accepted its token. Those that wait have places of their own, so they take none of
-the others'. Where these are full, the one that has been silent for longest gives its place to the newcomer: a page
-that connects sends its token at once.
+A connection counts as waiting until the hub has accepted its token. Waiting connections have slots of their own. If
+these are full, the connection that has been silent for the longest time is closed, because a real page sends its token
+at once.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
 
-from gateway.websocket.bucket import Now
 from gateway.websocket.endings import CONNECTION_LIMIT, FULL, Ending
+from gateway.websocket.token_bucket import Now
 from gateway.websocket.users import User, Users
 
-# How long a connection may be silent before a newcomer may take its place, seconds.
+# A connection that has been silent this long can lose its slot to a new one, in seconds.
 SILENCE_S = 1.0
 
 _connected = Gauge("clarion_websockets", "Browsers connected.")
@@ -26,8 +26,8 @@ refusals = Counter("clarion_websocket_refusals_total", "What was refused to brow
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Connections at a time."""
+class SlotLimits:
+    """The largest numbers of connections at a time."""
 
     connected: int
     per_address: int
@@ -36,10 +36,10 @@ class Limits:
     waiting_per_address: int
 
     @classmethod
-    def of(cls, *, connected: int, per_address: int, per_user: int) -> "Limits":
-        """Return limits that leave room for others: an address never has more than half, unless per_address is 0.
+    def of(cls, *, connected: int, per_address: int, per_user: int) -> "SlotLimits":
+        """Return the limits. One address never gets more than half of the slots, unless per_address is 0.
 
-        Those that wait have a tenth besides, an address an eighth of that.
+        Waiting connections get a tenth in addition, one address an eighth of that.
         """
         waiting = max(16, connected // 10)
         return cls(
@@ -52,15 +52,15 @@ class Limits:
 
 
 class FullError(Exception):
-    """No place is left. status: for the HTTP answer."""
+    """There is no free slot. status: of the HTTP response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-class Place:
-    """One connection's. ended: set where the gateway ends it."""
+class ConnectionSlot:
+    """The slot of one connection. ended: set when the gateway ends it."""
 
     def __init__(self, address: str, now: float) -> None:
         self.address = address
@@ -75,22 +75,22 @@ class Place:
             self.ended.set_result(ending)
 
 
-class Places:
-    """Gives places."""
+class ConnectionSlots:
+    """Assigns slots to connections."""
 
-    def __init__(self, limits: Limits, *, now: Now = time.monotonic) -> None:
+    def __init__(self, limits: SlotLimits, *, now: Now = time.monotonic) -> None:
         self._limits = limits
         self._now = now
         self._users = Users(now=now)
         self._connected = 0
         self._connected_of: collections.Counter[str] = collections.Counter()
-        self._waiting: set[Place] = set()
+        self._waiting: set[ConnectionSlot] = set()
         self._waiting_of: collections.Counter[str] = collections.Counter()
-        # Those that have sent nothing yet, the longest silent first; a part of the waiting.
-        self._silent: OrderedDict[Place, None] = OrderedDict()
+        # Waiting connections that have sent nothing yet, the oldest first.
+        self._silent: OrderedDict[ConnectionSlot, None] = OrderedDict()
 
-    def enter(self, address: str) -> Place:
-        """Return a place among those that wait. Raises FullError."""
+    def enter(self, address: str) -> ConnectionSlot:
+        """Return a slot for a new, waiting connection. Raises FullError."""
         if self._connected >= self._limits.connected:
             raise _full(503, "connections")
         if self._connected_of[address] >= self._limits.per_address:
@@ -99,71 +99,71 @@ class Places:
             raise _full(429, "waiting_address")
         if len(self._waiting) >= self._limits.waiting and not self._make_room():
             raise _full(503, "waiting")
-        place = Place(address, self._now())
-        self._waiting.add(place)
+        slot = ConnectionSlot(address, self._now())
+        self._waiting.add(slot)
         self._waiting_of[address] += 1
         _waiting.set(len(self._waiting))
-        return place
+        return slot
 
-    def listen(self, place: Place) -> None:
-        """Take in that the browser's turn has come to send its token."""
-        place.silent_since = self._now()
-        self._silent[place] = None
+    def listen(self, slot: ConnectionSlot) -> None:
+        """Start to wait for the browser's token."""
+        slot.silent_since = self._now()
+        self._silent[slot] = None
 
-    def heard(self, place: Place) -> None:
-        """Take in that it has sent one: it keeps its place until the hub has answered."""
-        self._silent.pop(place, None)
+    def heard(self, slot: ConnectionSlot) -> None:
+        """Note that the browser sent its token: it keeps its slot until the hub has answered."""
+        self._silent.pop(slot, None)
 
-    def admit(self, place: Place, principal: str) -> Ending | None:
-        """Give an authenticated connection its place; return how it ends where there is none."""
-        reason, ending = self._objection(place, principal)
+    def admit(self, slot: ConnectionSlot, principal: str) -> Ending | None:
+        """Move an authenticated connection out of the waiting ones. Return its ending if there are too many."""
+        reason, ending = self._objection(slot, principal)
         if ending is not None:
             refusals.labels(reason).inc()
             return ending
-        self._stop_waiting(place)
-        place.principal, place.user = principal, self._users.join(principal)
+        self._stop_waiting(slot)
+        slot.principal, slot.user = principal, self._users.join(principal)
         self._connected += 1
-        self._connected_of[place.address] += 1
+        self._connected_of[slot.address] += 1
         _connected.set(self._connected)
         return None
 
-    def leave(self, place: Place) -> None:
-        """Take the place back."""
-        if place.principal is None:
-            self._stop_waiting(place)
+    def leave(self, slot: ConnectionSlot) -> None:
+        """Release the slot."""
+        if slot.principal is None:
+            self._stop_waiting(slot)
             return
-        self._users.leave(place.principal)
+        self._users.leave(slot.principal)
         self._connected -= 1
-        _take_one(self._connected_of, place.address)
+        _take_one(self._connected_of, slot.address)
         _connected.set(self._connected)
 
-    def _objection(self, place: Place, principal: str) -> tuple[str, Ending | None]:
+    def _objection(self, slot: ConnectionSlot, principal: str) -> tuple[str, Ending | None]:
         if self._users.connections(principal) >= self._limits.per_user:
             return "user", CONNECTION_LIMIT
         if self._connected >= self._limits.connected:
             return "connections", FULL
-        if self._connected_of[place.address] >= self._limits.per_address:
+        if self._connected_of[slot.address] >= self._limits.per_address:
             return "address", FULL
         return "", None
 
     def _make_room(self, address: str | None = None) -> bool:
-        """End the connection that has been silent for longest, of this address where one is given."""
+        """End the connection that has been silent for the longest time, of this address if one is given."""
         latest = self._now() - SILENCE_S
-        for place in self._silent:
-            if place.silent_since > latest:
+        for slot in self._silent:
+            if slot.silent_since > latest:
                 return False
-            if address in (None, place.address):
+            if address in (None, slot.address):
                 refusals.labels("silent").inc()
-                self._stop_waiting(place)
-                place.end(FULL)
+                self._stop_waiting(slot)
+                slot.end(FULL)
                 return True
         return False
 
-    def _stop_waiting(self, place: Place) -> None:
-        self._silent.pop(place, None)
-        if place in self._waiting:
-            self._waiting.discard(place)
-            _take_one(self._waiting_of, place.address)
+    def _stop_waiting(self, slot: ConnectionSlot) -> None:
+        self._silent.pop(slot, None)
+        if slot in self._waiting:
+            self._waiting.discard(slot)
+            _take_one(self._waiting_of, slot.address)
             _waiting.set(len(self._waiting))
 
 
@@ -177,4 +177,4 @@ def _full(status: int, reason: str) -> FullError:
     refusals.labels(reason).inc()
     if status == 429:
         return FullError(status, "Too many connections from this address; close some, or connect again shortly.")
-    return FullError(status, "No further connection can be taken; connect again shortly.")
+    return FullError(status, "Too many connections; connect again shortly.")

@@ -1,4 +1,4 @@
-"""Gets the browser's realtime client for the demo page, with the Node.js of this machine or one from PyPI."""
+"""Installs the gateway's packages for the browser, with the Node.js of this machine or with PyPI's."""
 
 import hashlib
 import os
@@ -8,30 +8,31 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.browser import install as installer
+
 ROOT = Path(__file__).parents[1]
-_INSTALLER = ROOT / "gateway" / "demo" / "install.py"
-_CLIENT = ROOT / "gateway" / "demo" / "node_modules" / "centrifuge"
 _LOCK = ROOT / "requirements" / "node.txt"
 
 
 def install(cache: Path, report: Callable[[str], None]) -> None:
-    """Install the client unless it is there. Blocking. A failure is reported: the rest works without the page."""
+    """Install them unless they are there. Blocking. A failure is reported only: the rest works without them."""
+    if installer.is_installed():
+        return
+    report("fetching the packages of the API page and the demo page (about 15 MB, once)")
     environment = dict(os.environ)
-    if not _CLIENT.exists():
-        report("fetching the demo page's realtime client (once)")
-        if shutil.which("npm") is None:
-            report("fetching Node.js for it (about 60 MB, once)")
-            environment["PYTHONPATH"] = str(_node(cache))
+    if shutil.which("npm") is None:
+        report("fetching Node.js for it (about 60 MB, once)")
+        environment["PYTHONPATH"] = str(_node(cache))
     done = subprocess.run(
-        [sys.executable, str(_INSTALLER)], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, str(installer.__file__)], capture_output=True, text=True, check=False, env=environment
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        report(f"WARNING: the demo page stays without live messages: {last}")
+        report(f"WARNING: /docs and the live messages of /demo do not work: {last}")
 
 
 def _node(cache: Path) -> Path:
-    """Return a folder with PyPI's Node.js in it, installed if need be; it may be missing if that fails."""
+    """Return a folder with PyPI's Node.js, installed if need be. It does not exist if that failed."""
     folder = cache / f"node-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]}"
     if folder.exists():
         return folder

@@ -1,4 +1,4 @@
-"""The platform's templates for the five global event types, created where there are none yet."""
+"""Creates the platform's templates for the five global event types if there are none yet."""
 
 import asyncio
 from pathlib import Path
@@ -29,14 +29,14 @@ log = logs.get(__name__)
 
 
 class FirstVersions(Protocol):
-    """Keeps templates."""
+    """Stores templates."""
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
-        """Store, activate and publish where there is none yet of its kind; tell whether it was so."""
+        """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
 
 
 def templates() -> list[NewTemplate]:
-    """Return them: each kind on each channel. Variables: title and message."""
+    """Return a template for each kind and channel. Their variables are title and message."""
     bodies = {channel: Template((_FOLDER / name).read_text(encoding="utf-8")) for channel, name in _FILES.items()}
     made = []
     for kind in GLOBAL_KINDS:
@@ -49,14 +49,14 @@ def templates() -> list[NewTemplate]:
 
 
 async def ensure(store: FirstVersions) -> None:
-    """Create those whose kind has no version at all; goes on trying while the database is away."""
+    """Create the templates whose kind has no version. Retries while the database is not reachable."""
     for new in templates():
         while True:
             try:
                 created = await store.create_first(new_id(), new)
                 break
             except ClarionError as error:
-                log.warning("platform_templates_wait", error=error.detail)
+                log.warning("platform_templates_postponed", error=error.detail)
                 await asyncio.sleep(_RETRY_S)
         if created:
             log.info("platform_template_created", event_type=new.event_type, channel=new.channel)

@@ -1,4 +1,4 @@
-"""What the configuration bucket holds of render: active templates, versions, locales. See runtime.reconcile."""
+"""What the configuration bucket holds of this service: active templates, versions, locales. See runtime.reconcile."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -56,19 +56,19 @@ async def _locales(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
 
 SOURCES = (
     Source("templates", _template_keys, _templates),
-    # A version with its parts may be most of a megabyte.
+    # A version with its parts may have most of a megabyte.
     Source("versions", _version_keys, _versions, batch=8),
     Source("locales", _locale_keys, _locales),
 )
 
 
 def _rest(key: str) -> str:
-    """Return what follows the prefix."""
+    """Return a key without its prefix."""
     return key.partition(".")[2]
 
 
 def _parts(key: str) -> tuple[str, str] | None:
-    """Return tenant ("": the platform) and event type of a key, None for one that this service never writes."""
+    """Return tenant ("": the platform) and event type of a key; None for a key that this service never writes."""
     tenant_id, _, event_type = _rest(key).partition(".")
     try:
         parts = "" if tenant_id == _PLATFORM else tenant_id, key_text(event_type)

@@ -1,4 +1,4 @@
-"""RenderService: wire to domain and back, nothing else."""
+"""The gRPC RenderService. Translates messages, decides nothing."""
 
 import time
 from collections import Counter
@@ -13,14 +13,14 @@ from runtime.errors import ClarionError, Code
 from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
 from services.render import telemetry
 from services.render.frames import Content
-from services.render.parts import Drafts
-from services.render.render import NO_TURN, Item, Rendered, Renderer, overloaded
-from services.render.templates import NewTemplate, Templates
+from services.render.parts import UnsavedParts
+from services.render.render import NO_TURN, Item, Rendered, TemplateRenderer, overloaded
+from services.render.templates import NewTemplate, TemplateLibrary
 
 RENDER_SERVICE = "clarion.render.v1.RenderService"
 
 MAX_ITEMS = 256
-# A call never takes longer, whatever its deadline; and it ends this much before it, seconds.
+# The most that a call may take, and how long before its deadline it ends, in seconds.
 MAX_BUDGET_S = 10.0
 _MARGIN_S = 0.25
 _LOGGED_FAILURES = 5
@@ -33,19 +33,19 @@ log = logs.get(__name__)
 class RenderServicer(render_pb2_grpc.RenderServiceServicer):
     """See proto/clarion/render/v1/render.proto."""
 
-    # Workers' groups have 4 MiB at most; a preview brings its template along.
+    # The callers' batches have at most 4 MiB; a preview contains its template.
     MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 2 * 1024 * 1024}
 
-    def __init__(self, renderer: Renderer, templates: Templates) -> None:
+    def __init__(self, renderer: TemplateRenderer, templates: TemplateLibrary) -> None:
         self._renderer = renderer
         self._templates = templates
 
     async def RenderBatch(
         self, request: render_pb2.RenderBatchRequest, context: Context
     ) -> render_pb2.RenderBatchResponse:
-        """Render many, with a result for each."""
+        """Render many items, with a result for each."""
         if len(request.items) > MAX_ITEMS:
-            raise ClarionError(Code.INVALID, "Too many items.", fields=[("items", f"At most {MAX_ITEMS}.")])
+            raise ClarionError(Code.INVALID, "Too many items.", fields=[("items", f"must be at most {MAX_ITEMS}")])
         started = time.perf_counter()
         items = [Item(item.template_version_id, item.variables, item.fallback) for item in request.items]
         results = await self._renderer.batch(items, budget(context))
@@ -57,7 +57,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         return render_pb2.RenderBatchResponse(results=[_result(result) for result in results])
 
     async def Preview(self, request: render_pb2.PreviewRequest, context: Context) -> render_pb2.PreviewResponse:
-        """Render a body that is not saved."""
+        """Render a template that is not saved."""
         new = NewTemplate(
             request.tenant_id,
             "",
@@ -68,7 +68,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
             preheader=request.preheader,
             layout=request.layout,
         )
-        source = await self._templates.draft(new, Drafts(request.layout_body, request.partials))
+        source = await self._templates.draft(new, UnsavedParts(request.layout_body, request.partials))
         result = await self._renderer.preview(source, request.variables, budget(context))
         telemetry.count(result)
         if result.reason:
@@ -135,6 +135,6 @@ def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: floa
     )
     failed = [(item, result) for item, result in zip(items, results, strict=True) if result.reason]
     for item, result in failed[:_LOGGED_FAILURES]:
-        # No detail: it may quote the recipient's data. Whoever asked records it.
+        # Without the detail, which may quote the recipient's data. The caller records it.
         faults = [f"{fault.field}:{fault.line}" for fault in result.faults]
         log.warning("render_failed", template_version_id=item.version_id, reason=result.reason, faults=faults)

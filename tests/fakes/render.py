@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from runtime.errors import ClarionError, Code
-from services.render.frames import Source
+from services.render.frames import TemplateSource
 from services.render.parts import NewPart, PartVersion
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
 
@@ -82,11 +82,11 @@ class MemoryParts:
 
 @dataclass
 class MemoryTemplates:
-    """Implements templates.Store, sources.VersionStore and platform_templates.FirstVersions."""
+    """Implements templates.TemplateStore, sources.VersionStore and platform_templates.FirstVersions."""
 
     parts: MemoryParts = field(default_factory=MemoryParts)
     versions: dict[str, TemplateVersion] = field(default_factory=dict)
-    made_of: dict[str, Source] = field(default_factory=dict)
+    made_of: dict[str, TemplateSource] = field(default_factory=dict)
     locales: dict[str, str] = field(default_factory=dict)
     away: bool = False
     _clock: "count[int]" = field(default_factory=lambda: count(1_750_000_000_000_000))
@@ -95,7 +95,9 @@ class MemoryTemplates:
         """Let the parts know who uses them."""
         self.parts.templates = self
 
-    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
+    async def create(
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+    ) -> TemplateVersion:
         """Store an inactive version."""
         self._check()
         same = [one for one in self.versions.values() if _kind(one.template)[:3] == _kind(new)[:3]]
@@ -116,7 +118,7 @@ class MemoryTemplates:
         self._check()
         if any(_kind(one.template)[:3] == _kind(new)[:3] for one in self.versions.values()):
             return False
-        await self.create(version_id, new, Source(new.channel, new.subject, new.body), [])
+        await self.create(version_id, new, TemplateSource(new.channel, new.subject, new.body), [])
         await self.set_active(version_id, active=True)
         return True
 
@@ -174,7 +176,7 @@ class MemoryTemplates:
         found.sort(key=lambda one: (one.template.channel, one.template.locale))
         return [(one.template.tenant_id, _active(one)) for one in found if one.template.tenant_id in tenant_ids]
 
-    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return those that exist."""
         self._check()
         return {id_: self.made_of[id_] for id_ in version_ids if id_ in self.made_of}

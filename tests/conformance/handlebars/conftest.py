@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.render.frames import Limits
-from services.render.pool import Pool
+from services.render.frames import WorkerLimits
+from services.render.pool import WorkerPool
 from tests.conformance.handlebars import specification
 from tests.waiting import end
 
 # The property of a test that holds its line of the table.
 FIGURES = "handlebars figures"
-_LIMITS = Limits(cpu_s=1.0, output=256 * 1024, memory=96 * 1024 * 1024)
+_LIMITS = WorkerLimits(cpu_s=1.0, output=256 * 1024, memory=96 * 1024 * 1024)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,9 +22,9 @@ def installed() -> None:
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
+async def pool() -> AsyncIterator[WorkerPool]:
     """The render service's workers."""
-    pool = Pool(_LIMITS, workers=1, on_restart=lambda _: None)
+    pool = WorkerPool(_LIMITS, workers=1, on_restart=lambda _: None)
     task = asyncio.create_task(pool.serve())
     await pool.ready()
     yield pool

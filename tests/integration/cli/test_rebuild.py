@@ -28,9 +28,9 @@ from services.ingest.privacy.store import PrivacyStore
 from services.ingest.tenants.store import Changes, TenantStore, digest_of
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
-from services.render.parts import LAYOUT, PARTIAL, NewPart, Parts
-from services.render.store import TemplateStore
-from services.render.templates import NewTemplate, Templates
+from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary
+from services.render.store import PostgresTemplates
+from services.render.templates import NewTemplate, TemplateLibrary
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
@@ -114,14 +114,14 @@ async def _write_the_rest(
 
 
 async def _write_templates(pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, tenant_id: str) -> None:
-    store, parts = TemplateStore(pool, outbox), PostgresParts(pool)
+    store, parts = PostgresTemplates(pool, outbox), PostgresParts(pool)
     nobody: Any = None
     for kind, name, body in ((LAYOUT, "l", "<m>{{{content}}}</m>"), (PARTIAL, "z", "Z{{> a}}"), (PARTIAL, "a", "A")):
         await parts.create(new_id(), NewPart(tenant_id, kind, name, body))
     new = NewTemplate(tenant_id, "order/é.confirmed", EMAIL, "Hi", "{{> z}}", "", "pt-BR", "pre", "l", True)
     ids = []
     for version in (new, replace(new, body="{{> a}} {{> z}}"), replace(new, event_type="over"), new):
-        source, part_ids = await Templates(store, nobody, Parts(parts, nobody)).assemble(version)
+        source, part_ids = await TemplateLibrary(store, nobody, PartLibrary(parts, nobody)).assemble(version)
         ids.append(new_id())
         await store.create(ids[-1], version, source, part_ids)
     for version_id in ids[:3]:  # the fourth is a draft

@@ -8,7 +8,7 @@ import pytest
 
 from services.render import content
 from services.render.content import compile_source
-from services.render.frames import SMS, Source
+from services.render.frames import SMS, TemplateSource
 from services.render.handlebars import Output, OutputTooLargeError, TemplateFaultError, compile_template
 from services.render.helpers import HELPERS, locales
 from tests.unit.render.written import render
@@ -246,7 +246,7 @@ def test_long_numbers_are_counted(number: object, locale: str, expected: str) ->
 def test_an_sms_has_plain_spaces() -> None:
     """The narrow space before PM would make it twice as long."""
     compiled = compile_source(
-        Source(SMS, "", "At {{formatDate 0 'none' time='short'}}: {{formatNumber 12345 locale='fr'}}")
+        TemplateSource(SMS, "", "At {{formatDate 0 'none' time='short'}}: {{formatNumber 12345 locale='fr'}}")
     )
     made = content.render(compiled, {}, limit=1000, deadline=content.deadline_after(60))
     assert (made.text, made.sms_encoding) == ("At 12:00 AM: 12 345", "GSM-7")

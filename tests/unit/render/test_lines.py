@@ -6,13 +6,13 @@ import pytest
 
 from services.render import content, lines
 from services.render.content import compile_source
-from services.render.frames import EMAIL, PUSH, Content, Source
+from services.render.frames import EMAIL, PUSH, Content, TemplateSource
 from tests.counting import assert_linear
 
 
 def render(subject: str, data: dict[str, Any], channel: int = EMAIL, **parts: Any) -> Content:
     """The content of a version over data."""
-    compiled = compile_source(Source(channel, subject, "b", **parts))
+    compiled = compile_source(TemplateSource(channel, subject, "b", **parts))
     return content.render(compiled, data, limit=100_000, deadline=content.deadline_after(60))
 
 

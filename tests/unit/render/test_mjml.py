@@ -110,7 +110,7 @@ def test_faults_have_a_place(markup: str, message: str, at: str) -> None:
     ("markup", "message", "offset"),
     [
         ("<a><b></a>", "<b> is not closed before </a>", 3),
-        ("<a></a></b>", "</b> closes nothing", 7),
+        ("<a></a></b>", "</b> has no start tag", 7),
         ("<a><br></a>", None, 0),
         ("<a><b/></a>", None, 0),
         ("<a><!-- <b> --></a>", None, 0),
@@ -181,9 +181,9 @@ def test_hostile_markup_is_refused(inside: str) -> None:
 @pytest.mark.parametrize(
     ("markup", "says", "offset"),
     [
-        pytest.param("<p>a<mj-text>b</mj-text>", "outside of <mjml>", 4, id="no-root"),
+        pytest.param("<p>a<mj-text>b</mj-text>", "is outside of <mjml>", 4, id="no-root"),
         pytest.param(HEAD + "<mj-text>a</mj-test>" + TAIL, "<mj-test>", None, id="misspelt-end"),
-        pytest.param(HEAD + "<mj-txt>a</mj-txt>" + TAIL, "there is no element <mj-txt>", None, id="misspelt"),
+        pytest.param(HEAD + "<mj-txt>a</mj-txt>" + TAIL, "<mj-txt> is not an MJML element", None, id="misspelt"),
         pytest.param(HEAD + "<mj-text><b>a</i></mj-text>" + TAIL, "<b> is not closed before </i>", None, id="crossed"),
         pytest.param(HEAD + "<mj-text>a</mj-text></div>" + TAIL, "</div>", None, id="closes-nothing"),
         pytest.param(HEAD + "<mj-text>a < b</mj-text>" + TAIL, "write &lt;", len(HEAD) + 11, id="less-than"),

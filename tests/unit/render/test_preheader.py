@@ -4,7 +4,7 @@ import pytest
 
 from services.render import content
 from services.render.content import compile_source
-from services.render.frames import EMAIL, Source
+from services.render.frames import EMAIL, TemplateSource
 from services.render.preheader import with_preheader
 from tests.counting import assert_linear
 
@@ -39,7 +39,7 @@ def test_place(before: str, behind: str) -> None:
 
 def test_the_text_part_stays() -> None:
     """It is not swallowed by a tag into which the preheader was put."""
-    source = Source(EMAIL, "S", '<html><body data-x="a>b"><p>Hi</p></body></html>', preheader="Look")
+    source = TemplateSource(EMAIL, "S", '<html><body data-x="a>b"><p>Hi</p></body></html>', preheader="Look")
     made = content.render(compile_source(source), {}, limit=100_000, deadline=content.deadline_after(60))
     assert made.text == "Hi"
 
@@ -59,7 +59,7 @@ def test_the_text_part_stays() -> None:
 )
 def test_preheader_is_in_no_comment(before: str, behind: str) -> None:
     """Outlook's conditions are comments to everybody else: a body in one is not the mail's."""
-    compiled = compile_source(Source(EMAIL, "S", before + behind, preheader="Look"))
+    compiled = compile_source(TemplateSource(EMAIL, "S", before + behind, preheader="Look"))
     made = content.render(compiled, {}, limit=100_000, deadline=content.deadline_after(60))
     assert made.html.startswith(before + "<div")
     assert made.html.endswith("</div>" + behind)

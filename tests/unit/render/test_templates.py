@@ -10,8 +10,8 @@ import pytest
 from nats.aio.client import Client
 
 from services.render import content, parts, platform_templates, sources, templates
-from services.render.frames import EMAIL, PUSH, SMS, Source
-from services.render.sources import CachedSources
+from services.render.frames import EMAIL, PUSH, SMS, TemplateSource
+from services.render.sources import CachedTemplateSources
 from services.render.templates import NewTemplate
 
 TITLED = {"title": "A <title>", "message": "Some & more"}
@@ -79,8 +79,8 @@ def test_platform_templates_are_complete() -> None:
 @pytest.mark.parametrize("new", platform_templates.templates(), ids=lambda new: f"{new.event_type}-{new.channel}")
 def test_platform_templates_render(new: NewTemplate) -> None:
     """Title and message are shown and escaped; a missing title is the kind's heading."""
-    compiled = content.compile_source(Source(new.channel, new.subject, new.body))
-    content.check(Source(new.channel, new.subject, new.body))
+    compiled = content.compile_source(TemplateSource(new.channel, new.subject, new.body))
+    content.check(TemplateSource(new.channel, new.subject, new.body))
     rendered, bare = (
         content.render(compiled, data, limit=100_000, deadline=time.process_time() + 60)
         for data in (TITLED, {"message": TITLED["message"]})
@@ -101,16 +101,16 @@ class _Versions:
         self._size = size
         self.asked: list[str] = []
 
-    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return all but those named none."""
         self.asked.extend(version_ids)
-        return {name: Source(SMS, name, "b" * self._size) for name in version_ids if name != "none"}
+        return {name: TemplateSource(SMS, name, "b" * self._size) for name in version_ids if name != "none"}
 
 
 async def test_versions_are_asked_for_once() -> None:
     """What was read stays; what does not exist is asked for again."""
     store = _Versions(10)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     assert set(await found.find(["a", "b", "none"])) == {"a", "b"}
     assert (await found.find(["b", "a", "none", "c"]))["c"].subject == "c"
     assert store.asked == ["a", "b", "none", "none", "c"]
@@ -119,7 +119,7 @@ async def test_versions_are_asked_for_once() -> None:
 async def test_the_least_recently_used_version_goes_first() -> None:
     """The memory is bounded by what it holds."""
     store = _Versions(sources._CACHE_BYTES // 3)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     for name in ("a", "b", "a", "c", "a", "b"):
         await found.find([name])
     assert store.asked == ["a", "b", "c", "b"]
@@ -129,7 +129,7 @@ async def test_the_least_recently_used_version_goes_first() -> None:
 async def test_a_version_larger_than_the_memory_is_kept_alone() -> None:
     """It is not asked for with every item."""
     store = _Versions(sources._CACHE_BYTES + 1)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     for name in ("a", "a", "b", "b"):
         await found.find([name])
     assert store.asked == ["a", "b"]
@@ -164,7 +164,7 @@ def test_the_pages_examples_fit_together() -> None:
         for body in re.findall(r"^admin /\S+ '(\{.*?\})'$", page, re.DOTALL | re.MULTILINE)
     )
     partials = {footer["name"]: footer["body"]}
-    source = Source(EMAIL, mail["subject"], mail["body"], mail["preheader"], layout["body"], partials)
+    source = TemplateSource(EMAIL, mail["subject"], mail["body"], mail["preheader"], layout["body"], partials)
     content.check(source)
     data = {"orderId": 7, "name": "Ada", "arrives": "2026-11-23"}
     made = content.render(content.compile_source(source), data, limit=100_000, deadline=content.deadline_after(60))

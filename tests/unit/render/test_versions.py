@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from runtime.errors import ClarionError, Code
-from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
-from services.render.parts import LAYOUT, MAX_PARTIALS, PARTIAL, Drafts, NewPart, Parts
+from services.render.frames import EMAIL, PUSH, SMS, Fault, TemplateSource
+from services.render.parts import LAYOUT, MAX_PARTIALS, PARTIAL, NewPart, PartLibrary, UnsavedParts
 from services.render.platform_templates import ensure
 from services.render.platform_templates import templates as platform_templates
-from services.render.templates import NewTemplate, Templates
+from services.render.templates import NewTemplate, TemplateLibrary
 from tests.fakes.render import MemoryTemplates
 
 _MAIL = NewTemplate("t1", "order.confirmed", EMAIL, "{{> greeting}}", "{{> row}}", layout="frame")
@@ -22,9 +22,9 @@ class Workshop:
     """Finds the faults that it was told of, and remembers what it was given."""
 
     faults: list[Fault] = field(default_factory=list)
-    checked: list[Source] = field(default_factory=list)
+    checked: list[TemplateSource] = field(default_factory=list)
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
         """Return the faults."""
         self.checked.append(source)
         return self.faults
@@ -40,8 +40,8 @@ class Desk:
     def __init__(self) -> None:
         self.store = MemoryTemplates()
         self.workshop = Workshop()
-        self.parts = Parts(self.store.parts, self.workshop)
-        self.templates = Templates(self.store, self.workshop, self.parts)
+        self.parts = PartLibrary(self.store.parts, self.workshop)
+        self.templates = TemplateLibrary(self.store, self.workshop, self.parts)
 
     async def part(self, body: str, kind: int = PARTIAL, name: str = "row", tenant_id: str = "t1") -> str:
         """Save a layout or partial; return its id."""
@@ -111,14 +111,16 @@ async def test_partials_are_bounded() -> None:
     for number in range(MAX_PARTIALS + 1):
         await desk.store.parts.create(f"v{number}", NewPart("t1", PARTIAL, f"p{number}", f"{{{{> p{number + 1}}}}}"))
     refused = await desk.refused(replace(_SMS, body="{{> p0}}"))
-    assert refused.fields == (("body", f"At most {MAX_PARTIALS} partials."),)
+    assert refused.fields == (("body", f"must call at most {MAX_PARTIALS} partials"),)
 
 
 async def test_drafts_come_before_what_is_saved() -> None:
     """And need not be there: nothing of them is pinned."""
     desk = Desk()
     await desk.part("saved")
-    source, part_ids = await desk.templates.assemble(_MAIL, Drafts("{{{content}}}", {"row": "draft", "greeting": "d"}))
+    source, part_ids = await desk.templates.assemble(
+        _MAIL, UnsavedParts("{{{content}}}", {"row": "draft", "greeting": "d"})
+    )
     assert (source.layout, source.partials, part_ids) == ("{{{content}}}", {"row": "draft", "greeting": "d"}, [])
 
 
@@ -128,7 +130,9 @@ async def test_global_types_fall_back_to_the_platforms_versions() -> None:
 
     async def active(tenant_id: str, event_type: str, channel: int, locale: str = "") -> str:
         new = replace(_SMS, tenant_id=tenant_id, event_type=event_type, channel=channel, locale=locale)
-        version = await desk.store.create(f"{tenant_id}/{event_type}/{channel}/{locale}", new, Source(SMS, "", "b"), [])
+        version = await desk.store.create(
+            f"{tenant_id}/{event_type}/{channel}/{locale}", new, TemplateSource(SMS, "", "b"), []
+        )
         return (await desk.store.set_active(version.id, active=True)).id
 
     for event_type in ("global.info", "order.confirmed"):

@@ -7,7 +7,7 @@ import pytest
 from nats.aio.client import Client
 
 from services.render.part_store import PostgresParts
-from services.render.store import TemplateStore
+from services.render.store import PostgresTemplates
 from tests.contract.ports.conftest import Pool
 from tests.fakes.render import MemoryParts, MemoryTemplates
 from tests.integration.outboxes import PatientOutbox
@@ -17,7 +17,7 @@ from tests.integration.outboxes import PatientOutbox
 class Subject:
     """Both stores, of one kind: a part's users are templates."""
 
-    templates: TemplateStore | MemoryTemplates
+    templates: PostgresTemplates | MemoryTemplates
     parts: PostgresParts | MemoryParts
     set_locale: Callable[[str, str], Awaitable[None]]
     go_away: Callable[[], None]
@@ -36,7 +36,7 @@ def _fake() -> Subject:
 
 
 def _real(pool: Pool, connection: Client) -> Subject:
-    store = TemplateStore(pool, PatientOutbox(pool, "render", connection))
+    store = PostgresTemplates(pool, PatientOutbox(pool, "render", connection))
     return Subject(store, PostgresParts(pool), store.set_default_locale, pool.terminate)
 
 

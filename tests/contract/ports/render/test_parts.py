@@ -7,7 +7,7 @@ import pytest
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.render.frames import SMS, Source
+from services.render.frames import SMS, TemplateSource
 from services.render.parts import LAYOUT, PARTIAL, NewPart, PartVersion
 from services.render.templates import NewTemplate
 from tests.contract.ports.render.conftest import Subject
@@ -35,7 +35,7 @@ async def _page(subject: Subject, **filters: Any) -> list[str]:
 async def _used(subject: Subject, part: PartVersion, tenant_id: str = "t1", *, active: bool = True) -> str:
     """Make a template that is made of a part; return its id."""
     new = NewTemplate(tenant_id, new_id(), SMS, "", "{{> p}}")
-    version = await subject.templates.create(new_id(), new, Source(SMS, "", new.body), [part.id])
+    version = await subject.templates.create(new_id(), new, TemplateSource(SMS, "", new.body), [part.id])
     await subject.templates.set_active(version.id, active=active)
     return version.id
 

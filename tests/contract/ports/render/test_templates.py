@@ -1,4 +1,4 @@
-"""templates.Store, sources.VersionStore, platform_templates.FirstVersions: template versions as they were made."""
+"""templates.TemplateStore, sources.VersionStore, platform_templates.FirstVersions: versions as they were made."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ import pytest
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.render.frames import EMAIL, SMS, Source
+from services.render.frames import EMAIL, SMS, TemplateSource
 from services.render.parts import LAYOUT, NewPart
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
 from tests.contract.ports.render.conftest import Subject
@@ -27,7 +27,7 @@ _FILTERS: dict[str, Any] = {
 
 
 async def _create(subject: Subject, new: NewTemplate = _NEW, *part_ids: str) -> TemplateVersion:
-    source = Source(new.channel, new.subject, new.body)
+    source = TemplateSource(new.channel, new.subject, new.body)
     return await subject.templates.create(new_id(), new, source, list(part_ids))
 
 
@@ -107,7 +107,9 @@ async def test_pages_are_newest_first(subject: Subject) -> None:
 async def test_sources_are_those_that_exist(subject: Subject) -> None:
     """As the versions were made."""
     version = await _create(subject)
-    assert dict(await subject.templates.sources([version.id, "none"])) == {version.id: Source(SMS, "", "Hi {{name}}")}
+    assert dict(await subject.templates.sources([version.id, "none"])) == {
+        version.id: TemplateSource(SMS, "", "Hi {{name}}")
+    }
     assert dict(await subject.templates.sources([])) == {}
 
 

@@ -7,7 +7,7 @@ import asyncpg
 from nats.aio.client import Client
 
 from runtime import postgres
-from runtime.reconcile import Differences, Reconciler, Source
+from runtime.reconcile import ConfigurationSource, Differences, Reconciler
 from services.ingest import published as ingest
 from services.realtime import published as realtime
 from services.render import published as render
@@ -15,7 +15,7 @@ from services.router.suppressions import published as router
 from services.senders import published as senders
 
 # The tables that each service publishes in the bucket.
-SOURCES: dict[str, tuple[Source, ...]] = {
+SOURCES: dict[str, tuple[ConfigurationSource, ...]] = {
     module.OWNER: module.SOURCES for module in (ingest, realtime, render, router, senders)
 }
 

@@ -1,9 +1,8 @@
 """`clarion migrate`: updates all schemas, streams, consumers and the configuration bucket, under one lock."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +12,7 @@ import runtime.nats
 import runtime.postgres
 from cli import configuration
 from runtime.reconcile import Differences
+from runtime.retrying import retry
 from runtime.settings import Secret
 from services.domain import topology
 
@@ -78,11 +78,10 @@ async def _locked(url: str) -> AsyncIterator[None]:
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    until = time.monotonic() + _WAIT_S
-    while True:
-        try:
-            return await asyncpg.connect(url, timeout=5)
-        except runtime.postgres.CONNECTION_ERRORS as error:
-            if time.monotonic() > until:
-                raise OSError(f"PostgreSQL does not answer: {error}. Check CLARION_POSTGRES_URL") from error
-            await asyncio.sleep(0.1)
+    failures = runtime.postgres.CONNECTION_ERRORS
+    try:
+        return await retry(
+            partial(asyncpg.connect, url, timeout=5), failures, first_s=0.1, longest_s=0.5, within_s=_WAIT_S
+        )
+    except failures as error:
+        raise OSError(f"PostgreSQL does not answer: {error}. Check CLARION_POSTGRES_URL") from error

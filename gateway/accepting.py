@@ -2,8 +2,8 @@
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.clients import Clients
-from runtime import telemetry
-from runtime.batching import Batcher
+from runtime import telemetry, tracing
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 # Ingest answers after the broker has stored the batch. Clients usually wait about this long, in seconds.
@@ -12,10 +12,9 @@ MAX_ITEMS = 256
 # The bytes of one call, well below gRPC's limit.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
-# This many events are sent at once; fewer wait for the call under way, because larger batches are cheaper.
-_BESIDE_FROM = 32
-# They wait at most this long, in seconds: a call that hangs must not delay all others.
-_PATIENCE_S = 0.1
+# An additional call starts for 32 waiting events, or after 0.1 s: fewer wait for the call in progress, which makes all
+# that follows cheaper, but a call that hangs must not block everybody.
+_TIMING = BatchTiming(rest_s=0.015, concurrency=4, extra_from=32, extra_after_s=0.1)
 
 
 class TriggerBatcher:
@@ -27,19 +26,14 @@ class TriggerBatcher:
         self._bytes = 0
         self._batcher: Batcher[ingest_pb2.AcceptItem, ingest_pb2.Accepted] = Batcher(
             self._flush,
-            max_items=MAX_ITEMS,
-            max_waiting=MAX_WAITING,
-            max_bytes=MAX_BATCH_BYTES,
+            BatchLimits(items=MAX_ITEMS, waiting=MAX_WAITING, bytes=MAX_BATCH_BYTES),
+            _TIMING,
             size=ingest_pb2.AcceptItem.ByteSize,
-            concurrency=4,
-            beside_from=_BESIDE_FROM,
-            patience_s=_PATIENCE_S,
-            rest_s=0.015,
         )
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
         """Return once the event is stored. Raises ClarionError: those of ingest, OVERLOADED or UNAVAILABLE."""
-        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, traceparent=tracing.traceparent())
         size = item.ByteSize()
         if self._bytes + size > self._max_waiting_bytes:
             raise ClarionError(

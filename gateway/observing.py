@@ -12,7 +12,7 @@ from prometheus_client import Counter, Histogram
 from gateway.addresses import PROXIES
 from gateway.life import LIFE
 from gateway.replies import neutral_reply
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 
 # Set by handlers, for the log line.
 TENANT_ID = web.RequestKey("tenant_id", str)
@@ -43,8 +43,21 @@ log = logs.get(__name__)
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer the request, whatever happens, and log it."""
+    if not tracing.is_on() or request.path in _QUIET or "Upgrade" in request.headers:  # not of hours of a WebSocket
+        return await _observed(request, handler)
+    with tracing.web_server(request.method, request.headers) as span:
+        response = await _observed(request, handler)
+        span.set("http.route", _route(request))
+        for name, key in (("clarion.tenant_id", TENANT_ID), ("clarion.event_id", EVENT_ID)):
+            if value := request.get(key):
+                span.set(name, value)
+        span.status(response.status)
+        return response
+
+
+async def _observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
-    trace_id = telemetry.trace_id_from(request.headers)
+    trace_id = telemetry.trace_id_from(request.headers, tracing.trace_id())
     telemetry.bind_trace(trace_id)
     request.app[PROXIES].notice(request)
     life = request.app[LIFE]

@@ -76,11 +76,11 @@ async def connect(
 
 
 async def _leave(_: object) -> None:
-    """Do nothing to a connection that comes back to the pool."""
+    """Leave a connection that returns to the pool as it is."""
 
 
-class Patient:
-    """A transaction whose statements may each take as long as patiently() was told."""
+class BackgroundTransaction:
+    """A transaction whose statements have their own timeout; see background_transaction()."""
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self._connection = connection
@@ -97,24 +97,29 @@ class Patient:
         return rows
 
     async def fetchval(self, query: str, *arguments: Any) -> Any:
-        """Return the first row's first value; None: there is no row."""
+        """Return the first row's first value, or None without rows."""
         return await self._connection.fetchval(query, *arguments, timeout=self._timeout)
 
 
 @contextlib.asynccontextmanager
-async def patiently(pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0) -> AsyncIterator[Patient]:
-    """Hold a transaction for what nobody waits for: deadline seconds for each statement, whatever the pool gives them.
+async def background_transaction(
+    pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0
+) -> AsyncIterator[BackgroundTransaction]:
+    """Run background work in a transaction with its own statement timeout, deadline seconds.
 
-    The driver's own timeout cannot do it: the server cancels at the pool's. Raises QueryCanceledError past deadline.
+    The driver's timeout alone cannot be longer than the pool's, at which the server cancels. Raises QueryCanceledError
+    after deadline.
     """
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SET LOCAL statement_timeout = {int(deadline * 1000)}")
-        yield Patient(connection, deadline + 5.0)  # the server speaks first, so that what happened is known
+        yield BackgroundTransaction(
+            connection, deadline + 5.0
+        )  # the server cancels first, so that the outcome is known
 
 
 @contextlib.contextmanager
-def answering(what: str = "The database") -> Iterator[None]:
-    """Make the block raise UNAVAILABLE ("… does not answer.") while PostgreSQL is away."""
+def unavailable_while_down(what: str = "The database") -> Iterator[None]:
+    """Raise UNAVAILABLE ("… does not answer.") from the block while PostgreSQL does not answer."""
     try:
         yield
     except CONNECTION_ERRORS as error:
@@ -122,7 +127,7 @@ def answering(what: str = "The database") -> Iterator[None]:
 
 
 async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:
-    """Tell whether the database answers, and not with a refusal."""
+    """Return whether the database answers, and not with an error."""
     try:
         await pool.fetchval("SELECT 1", timeout=1.0)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError):

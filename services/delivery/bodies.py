@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from runtime.grpc import Caller
-from runtime.parts import INGEST, Parts
+from runtime.parts import INGEST, OwnParts
 from services.domain import topology
 
 _READ_S = 2.0
@@ -19,7 +19,7 @@ _ASK_S = 5.0
 class Bodies:
     """Adds the body to deliveries. The stream deletes acknowledged events; the ledger keeps them for days."""
 
-    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller, own: Parts) -> None:
+    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller, own: OwnParts) -> None:
         self._own = own
         self._stream = connection.jetstream(timeout=_READ_S)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)

@@ -14,9 +14,7 @@ class LedgerStates:
     def __init__(self, connection: grpc.aio.Channel, caller: Caller) -> None:
         self._stub = ledger_pb2_grpc.LedgerServiceStub(connection)
         self._caller = caller
-        self._batcher: Batcher[str, trace_pb2.DeliveryStatus.ValueType] = Batcher(
-            self._flush, max_items=500, max_waiting=20_000
-        )
+        self._batcher: Batcher[str, trace_pb2.DeliveryStatus.ValueType] = Batcher(self._flush)
 
     async def state(self, delivery_id: str) -> trace_pb2.DeliveryStatus.ValueType:
         """Return the delivery's status; UNSPECIFIED: the ledger has none. Raises ClarionError if it does not answer."""

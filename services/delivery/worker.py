@@ -14,10 +14,10 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, parts, pulling, telemetry
+from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister
+from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
 from services.delivery.ports import Attempter, SendResult, Verdict
@@ -84,7 +84,7 @@ class DeliveryWorker:
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         refuse: Callable[[event_pb2.Delivery], str] | None = None,
-        own: parts.Parts | None = None,
+        own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
@@ -93,13 +93,13 @@ class DeliveryWorker:
         self._renderer = renderer
         self._states = states
         self._bodies = bodies
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._timers = nats.Publisher(connection)
-        self._insister = Insister()
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._timers = nats.StreamPublisher(connection)
+        self._retry_until_accepted = RetryUntilAccepted()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
-        self._own = own or parts.Parts()
+        self._own = own or parts.OwnParts()
         self._needs = (*needs, parts.RENDER)
         self._may_defer = may_defer
         self._slots = Slots(slot_limit)
@@ -113,6 +113,7 @@ class DeliveryWorker:
                 max_held=max_held,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
@@ -128,7 +129,7 @@ class DeliveryWorker:
         """Take no more deliveries and finish those in hand. What the broker does not store is delivered again."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
@@ -142,6 +143,10 @@ class DeliveryWorker:
 
     async def _handle(self, held: pulling.Held) -> None:
         """Handle one message: in the end it is acknowledged, or released to be delivered again."""
+        with held.span.current():
+            await self._handle_in_span(held)
+
+    async def _handle_in_span(self, held: pulling.Held) -> None:
         delivery = _read(held)
         try:
             if delivery is None:  # it would be redelivered for ever
@@ -150,6 +155,15 @@ class DeliveryWorker:
                 await held.ack()
                 return
             telemetry.bind_trace(delivery.trace_id)
+            if tracing.is_on():
+                tracing.annotate(
+                    tenant_id=delivery.tenant_id,
+                    event_id=delivery.event_id,
+                    delivery_id=delivery.id,
+                    channel=topology.CHANNELS[delivery.channel],
+                    attempt=delivery.attempt,
+                    trace_id=delivery.trace_id,
+                )
             finish = await self._attempt_when_answered(delivery, held)
             await finish()
             await held.ack()
@@ -296,7 +310,7 @@ class DeliveryWorker:
 
         max_held bounds how many deliveries wait here. Raises ClarionError on drain().
         """
-        await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
+        await self._retry_until_accepted(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
     async def _make_dead_letter(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
         """Make a dead letter of a delivery that always crashes the worker: otherwise it would stay in the stream."""
@@ -328,6 +342,8 @@ class DeliveryWorker:
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
         step = record.attempted
+        if tracing.is_on():
+            tracing.annotate(status=status, reason=step.reason, provider=step.provider)
         log.info(
             "delivery",
             event_id=delivery.event_id,

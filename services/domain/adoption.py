@@ -6,6 +6,7 @@ an hour the old rows and the old keys are removed.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from nats.aio.client import Client
 
 from runtime import logs
 from runtime.bucket import BUCKET, STREAM
-from runtime.configuration import Outbox, Watch
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.errors import ClarionError, Code
 from runtime.reconcile import FAILURES, Reconciler
 from services.domain import pseudonyms
@@ -26,7 +27,7 @@ from services.domain.pseudonyms import Pseudonyms
 # and how soon is tried again while PostgreSQL or NATS is away; seconds.
 OVERLAP_S = 3600.0
 _LOOK_S = 60.0
-_AWAY_PAUSE_S = 1.0
+_AWAY_PAUSE_S = (0.75, 1.25)
 
 log = logs.get(__name__)
 
@@ -51,7 +52,7 @@ class Adoption:
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
         connection: Client,
-        outbox: Outbox,
+        outbox: ConfigurationOutbox,
         reconciler: Reconciler,
         keyed: Pseudonyms,
         *,
@@ -76,7 +77,7 @@ class Adoption:
             await self._until_done(self._copy)
         await self._until_done(self.remove)
 
-    async def ready(self, watch: Watch) -> None:
+    async def ready(self, watch: ConfigurationWatch) -> None:
         """Return when the digests are known and made by this key. Raises INVALID: they were made by another one."""
         waiting = asyncio.create_task(pseudonyms.recognise(watch, self._keyed, self._owner))
         try:
@@ -125,6 +126,6 @@ class Adoption:
                     self._refusal = error
                     raise
                 log.warning("digests_wait", owner=self._owner, error=repr(error))
-                await asyncio.sleep(_AWAY_PAUSE_S)
+                await asyncio.sleep(random.uniform(*_AWAY_PAUSE_S))  # noqa: S311 - jitter, not a secret
             else:
                 return

@@ -6,12 +6,12 @@ from functools import partial
 from nats.aio.client import Client
 
 from runtime import write_probe
-from runtime.grpc import Server
+from runtime.grpc import GrpcServer
 from runtime.service import Process
 from services.domain import topology
 
 
-async def report_broker(process: Process, server: Server, connection: Client, stores: Sequence[str]) -> None:
+async def report_broker(process: Process, server: GrpcServer, connection: Client, stores: Sequence[str]) -> None:
     """Report for the life of the process whether NATS answers and whether each of these stores a write.
 
     stores: of topology.STORES. The gateway's /healthz and /readyz read it (gateway/health.py).

@@ -9,9 +9,9 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from runtime.configuration import Watch
+from runtime.configuration import ConfigurationWatch
 from runtime.errors import ClarionError, Code
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 
 PREFIX = "pseudonyms"
 SETTING = "CLARION_PSEUDONYM_KEY"
@@ -61,20 +61,20 @@ def key(owner: str) -> str:
     return f"{PREFIX}.{owner}.key"
 
 
-def source(owner: str) -> Source:
+def source(owner: str) -> ConfigurationSource:
     """Return what the bucket holds of <owner>.pseudonym_key; the last of an owner's sources, for all is keyed then."""
 
-    async def keys(reader: Reader, after: str, _: int) -> list[str]:
+    async def keys(reader: RowReader, after: str, _: int) -> list[str]:
         return [] if after else list(await read(reader, [key(owner)]))
 
-    async def read(reader: Reader, wanted: Sequence[str]) -> dict[str, bytes]:
+    async def read(reader: RowReader, wanted: Sequence[str]) -> dict[str, bytes]:
         rows = await reader.fetch(f"SELECT fingerprint FROM {owner}.pseudonym_key WHERE copied")
         return {key(owner): row["fingerprint"].encode() for row in rows if key(owner) in wanted}
 
-    return Source(f"{PREFIX}.{owner}", keys, read)
+    return ConfigurationSource(f"{PREFIX}.{owner}", keys, read)
 
 
-async def recognise(watch: Watch, pseudonyms: Pseudonyms, *owners: str) -> None:
+async def recognise(watch: ConfigurationWatch, pseudonyms: Pseudonyms, *owners: str) -> None:
     """Wait until each of these owners has published by which key its digests are made.
 
     Raises INVALID where it is another key. watch: one with PREFIX among its prefixes.

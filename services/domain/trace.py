@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from clarion.common.v1 import trace_pb2
-from runtime import nats
-from runtime.batching import Batcher
+from runtime import nats, tracing
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.ids import new_id
 from services.domain import topology
 
@@ -15,15 +15,13 @@ _PACE_S = 0.03
 class TraceWriter:
     """Writes the records of one process. One message carries up to max_records of them."""
 
-    def __init__(self, publisher: nats.Publisher, *, max_records: int = 500) -> None:
+    def __init__(self, publisher: nats.StreamPublisher, *, max_records: int = 500) -> None:
         self._publisher = publisher
         self._batcher: Batcher[trace_pb2.TraceRecord, None] = Batcher(
             self._flush,
-            max_items=max_records,
-            max_waiting=50_000,
-            max_bytes=512 * 1024,
+            BatchLimits(items=max_records, waiting=50_000, bytes=512 * 1024),
+            BatchTiming(interval_s=_PACE_S),
             size=lambda record: record.ByteSize(),
-            pace_s=_PACE_S,
         )
 
     async def write(self, record: trace_pb2.TraceRecord) -> None:
@@ -44,5 +42,6 @@ class TraceWriter:
     async def _flush(self, records: list[trace_pb2.TraceRecord]) -> list[None]:
         payload = trace_pb2.TraceBatch(records=records).SerializeToString()
         # Without a message id: published again after a lost answer, its records are the ones the ledger has.
-        await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload))
+        with tracing.detached():  # records of many events: bookkeeping, not a step of any of them
+            await self._publisher.publish(nats.Outgoing(topology.TRACE_SUBJECT, payload))
         return [None] * len(records)

@@ -5,10 +5,10 @@ from nats.aio.client import Client
 
 from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
-from runtime.configuration import Outbox, Watch
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from runtime.grpc import Server
+from runtime.grpc import GrpcServer
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import pseudonyms, topology
@@ -39,7 +39,7 @@ from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
 
 
-async def wire(settings: Settings, process: Process) -> Server:
+async def wire(settings: Settings, process: Process) -> GrpcServer:
     """Put the service together."""
     vault, keyed = _vault(settings), Pseudonyms(settings.pseudonym_key.reveal())
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
@@ -62,7 +62,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     pressure = Pressure()
     fingerprints = Fingerprints(vault.tags("ingest/fingerprint"))
     acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known, fingerprints)
-    repeats = Repeats(TraceWriter(nats.Publisher(connection)))
+    repeats = Repeats(TraceWriter(nats.StreamPublisher(connection)))
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
@@ -80,7 +80,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_drain(finish_ledger)
 
     authenticator = Authenticator(watch, tenants, vault)
-    server = Server(
+    server = GrpcServer(
         settings.grpc_address,
         token=settings.service_token.reveal(),
         open_methods=dict.fromkeys(IngestServicer.OPEN_METHODS, authenticator.identify),
@@ -128,12 +128,12 @@ async def wire(settings: Settings, process: Process) -> Server:
 
 async def _configuration(
     process: Process, connection: Client, durable: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms, erasures: Erasures
-) -> tuple[Watch, Outbox]:
+) -> tuple[ConfigurationWatch, ConfigurationOutbox]:
     """Start to follow and to publish the configuration; returns once it is known who was erased."""
-    watch = Watch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
+    watch = ConfigurationWatch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    outbox = Outbox(durable, "ingest", connection)
+    outbox = ConfigurationOutbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
     reconciler = Reconciler(durable, connection, published.OWNER, published.SOURCES)
     process.start(reconciler.run(), name="reconciler")

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
 from services.ingest.ports import Admitted, First, LimitKind, Reached, Verdict
 from services.ingest.pressure import Pressure
@@ -49,7 +49,7 @@ class PostgresAdmission:
         self._pressure = pressure or Pressure()
         self._outage = OutageLimits(settings_of, self._pressure)
         self._paused_until = 0.0
-        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
+        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, timing=GROUPED)
 
     async def admit(
         self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None

@@ -6,8 +6,8 @@ import asyncpg
 import msgspec
 
 from runtime import clock, logs, postgres
-from runtime.batching import Batcher
-from runtime.configuration import Watch
+from runtime.batching import Batcher, BatchLimits, BatchTiming
+from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
@@ -51,13 +51,15 @@ class Authenticator:
     So a key that was just created works at once, and one that memory knows never waits for guesses.
     """
 
-    def __init__(self, watch: Watch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, watch: ConfigurationWatch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us
+    ) -> None:
         self._watch = watch
         self._store = store
         self._vault = vault
         self._now = now
         self._lookups: Batcher[bytes, str | None] = Batcher(
-            self._look_up, max_items=_MAX_KEYS, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+            self._look_up, BatchLimits(items=_MAX_KEYS, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
 
     async def identify(self, api_key: str) -> Identity:

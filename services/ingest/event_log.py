@@ -20,7 +20,7 @@ class JetStreamEventLog:
     """See ports.EventLog. The message id is the deduplication key: the broker keeps it single."""
 
     def __init__(self, connection: Client) -> None:
-        self._publisher = jetstream.Publisher(connection, max_waiting=10_000)
+        self._publisher = jetstream.StreamPublisher(connection, max_waiting=10_000)
         self._manager = connection.jetstream(timeout=2)
 
     async def append(self, event: event_pb2.Event) -> Appended:

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from runtime import logs, postgres
-from runtime.configuration import Watch
+from runtime.configuration import ConfigurationWatch
 from services.domain import topology
 from services.ingest.ports import TenantSettings
 from services.ingest.tenants.store import TenantStore
@@ -25,7 +25,7 @@ log = logs.get(__name__)
 class KnownTenants:
     """See ports.Tenants."""
 
-    def __init__(self, watch: Watch, store: TenantStore) -> None:
+    def __init__(self, watch: ConfigurationWatch, store: TenantStore) -> None:
         self._watch = watch
         self._store = store
         self._decoded: dict[str, tuple[bytes, TenantSettings]] = {}

@@ -4,8 +4,8 @@ import asyncpg
 from nats.aio.client import Client
 
 from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
-from runtime.configuration import Outbox
-from runtime.grpc import Server
+from runtime.configuration import ConfigurationOutbox
+from runtime.grpc import GrpcServer
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
 from services.ingest.janitor import Janitor
@@ -21,14 +21,14 @@ from services.ingest.settings import Settings
 
 
 def add_services(
-    server: Server,
+    server: GrpcServer,
     process: Process,
     settings: Settings,
     *,
     connection: Client,
     durable: "asyncpg.Pool[asyncpg.Record]",
     fast: "asyncpg.Pool[asyncpg.Record]",
-    outbox: Outbox,
+    outbox: ConfigurationOutbox,
     ledger: LedgerStore,
     janitor: Janitor,
     keyed: Pseudonyms,

@@ -10,7 +10,7 @@ import msgspec
 from runtime import postgres
 from runtime.clock import micros_of
 from runtime.ids import is_uuid
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import erasures, pseudonyms, retention, topology
 from services.ingest.tenants.store import published
 
@@ -20,12 +20,12 @@ _SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
 _FIRST = str(uuid.UUID(int=0))
 
 
-async def _tenant_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _tenant_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.tenant_ids, _rest(after) or _FIRST, limit)
     return [topology.tenant_key(str(row["id"])) for row in rows]
 
 
-async def _tenants(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _tenants(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     ids = _ids(keys)
     rows = await reader.fetch(_SQL.tenants, ids)
     secrets = await reader.fetch(_SQL.webhook_secrets, ids)
@@ -33,22 +33,22 @@ async def _tenants(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     return {topology.tenant_key(str(row["id"])): published(row, kept.get(row["id"], [])) for row in rows}
 
 
-async def _key_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _key_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.key_digests, bytes.fromhex(_rest(after)), limit)
     return [topology.api_key_key(row["digest"].hex()) for row in rows]
 
 
-async def _api_keys(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _api_keys(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.api_keys, [digest for key in keys if (digest := _digest(_rest(key)))])
     return {topology.api_key_key(row["digest"].hex()): str(row["tenant_id"]).encode() for row in rows}
 
 
-async def _retention_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _retention_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.retention_ids, _rest(after) or _FIRST, limit)
     return [retention.key(str(row["tenant_id"])) for row in rows]
 
 
-async def _retention(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _retention(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     found = {}
     for row in await reader.fetch(_SQL.retention, _ids(keys)):
         days = dict(row)
@@ -57,13 +57,13 @@ async def _retention(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-async def _erasure_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _erasure_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     tenant_id, _, digest = _rest(after).partition(".")
     rows = await reader.fetch(_SQL.erasure_ids, tenant_id or _FIRST, digest, limit)
     return [erasures.key(str(row["tenant_id"]), row["recipient"]) for row in rows]
 
 
-async def _erasures(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _erasures(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     pairs = [(tenant, digest) for tenant, _, digest in (_rest(key).partition(".") for key in keys) if is_uuid(tenant)]
     rows = await reader.fetch(_SQL.erasures, [tenant for tenant, _ in pairs], [digest for _, digest in pairs])
     return {
@@ -75,10 +75,10 @@ async def _erasures(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
 
 
 SOURCES = (
-    Source("tenants", _tenant_keys, _tenants),
-    Source("keys", _key_keys, _api_keys),
-    Source(retention.PREFIX, _retention_keys, _retention),
-    Source(erasures.PREFIX, _erasure_keys, _erasures, keeps_no_trace=True),
+    ConfigurationSource("tenants", _tenant_keys, _tenants),
+    ConfigurationSource("keys", _key_keys, _api_keys),
+    ConfigurationSource(retention.PREFIX, _retention_keys, _retention),
+    ConfigurationSource(erasures.PREFIX, _erasure_keys, _erasures, keeps_no_trace=True),
     pseudonyms.source(OWNER),
 )
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from prometheus_client import Counter
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from runtime import logs
+from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.ids import is_uuid
@@ -84,7 +84,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                     "tenant_id must be a UUID in lower case",
                     fields=[("tenant_id", "must be a UUID in lower case")],
                 )
-            accepted = await self._accept(item.tenant_id, item.event)
+            with tracing.item("accept event", item.traceparent):
+                accepted = await self._accept(item.tenant_id, item.event)
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())
         return ingest_pb2.AcceptResult(
@@ -104,6 +105,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 "event_refused", tenant_id=tenant_id, trace_id=event.trace_id, code=error.code.name, detail=error.detail
             )
             raise
+        if tracing.is_on():
+            tracing.annotate(tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id)
         labelled(_INGESTED, "duplicate" if accepted.duplicate else "accepted").inc()
         log.info(
             "event",

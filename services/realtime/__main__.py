@@ -52,12 +52,12 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     connection = await nats.connect(settings.nats_url.reveal(), name="realtime")
     process.on_close(connection.close)
 
-    outbox = configuration.Outbox(pool, "realtime", connection)
+    outbox = configuration.ConfigurationOutbox(pool, "realtime", connection)
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
     principals = Principals(settings.principal_secret.reveal())
     directory = EpochDirectory(principals, epochs.find, keyed, note_use=epochs.note_use)
     namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.Policies()
-    watch = configuration.Watch(
+    watch = configuration.ConfigurationWatch(
         connection,
         ["tenants", "templates", topology.REVOCATIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX],
         _followed_by(namespaces, directory, erased, policies),
@@ -115,7 +115,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     process.start(epochs.keep_expiring(), name="retention of revocations")
-    own = parts.Parts()
+    own = parts.OwnParts()
     worker = _worker(settings, process, connection, Push(inbox, directory, hub, own=own), erased, own)
     process.on_drain(worker.drain)
     process.on_drain(inbox.drain)
@@ -131,7 +131,7 @@ def _worker(
     connection: Client,
     push: Push,
     erased: erasures.Erasures,
-    own: parts.Parts,
+    own: parts.OwnParts,
 ) -> DeliveryWorker:
     caller = Caller(settings.service_token.reveal())
     render, ingest = channel(settings.render_address), channel(settings.ingest_address)

@@ -44,7 +44,7 @@ class EpochDirectory:
         self._now = now
         self._known: OrderedDict[str, tuple[Epoch, float]] = OrderedDict()
         self._forgotten = 0
-        self._batcher: Batcher[tuple[str, str], Epoch] = Batcher(self._flush, max_items=500, max_waiting=20_000)
+        self._batcher: Batcher[tuple[str, str], Epoch] = Batcher(self._flush)
 
     async def principal(self, tenant_id: str, user_id: str) -> str:
         """Return the user's current principal. Raises UNAVAILABLE."""

@@ -19,7 +19,7 @@ def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
     async def copy() -> int:
         copied, after = 0, ("", "")
         while True:
-            async with postgres.patiently(pool) as connection:
+            async with postgres.background_transaction(pool) as connection:
                 rows = await connection.fetch(_SQL.former, *after, _BATCH)
                 if not rows:
                     return copied
@@ -34,7 +34,7 @@ def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
             after = rows[-1]["tenant_id"], rows[-1]["user_id"]
 
     async def remove() -> None:
-        async with postgres.patiently(pool) as connection:
+        async with postgres.background_transaction(pool) as connection:
             await connection.execute(_SQL.remove_former)
 
     return Former(copy, remove, PREFIX)

@@ -3,6 +3,7 @@
 import asyncio
 import http
 import time
+import urllib.parse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from cent import (
 from cent.exceptions import CentTimeoutError  # cent does not export it at the top level
 from prometheus_client import Histogram
 
-from runtime import logs
+from runtime import logs, tracing
 from services.realtime.guard import Guard, State
 from services.realtime.ports import Outcome, Published
 
@@ -72,6 +73,8 @@ class CentrifugoHub:
             timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
         )
+        place = urllib.parse.urlsplit(url)
+        self._host, self._port = place.hostname or "", place.port
         self._api_url = f"{url.rstrip('/')}/api"
         self._api_key = api_key
         self._client = AsyncClient(self._api_url, api_key, timeout=DEADLINE_S, session=self._session)
@@ -83,11 +86,12 @@ class CentrifugoHub:
         request = PublishRequest(channel=channel, data=data, idempotency_key=key)
         started = time.perf_counter()
         try:
-            try:
-                await self._client.publish(request)
-            except CentNetworkError:
-                # Usually a kept connection to a hub that has restarted. The key makes the repeat harmless.
-                await self._client.publish(request)
+            with tracing.web_client("POST", self._host, self._port):
+                try:
+                    await self._client.publish(request)
+                except CentNetworkError:
+                    # Usually a kept connection to a hub that has restarted. The key makes the repeat harmless.
+                    await self._client.publish(request)
         except CentError as error:
             return self._failed(error)
         _SECONDS.observe(time.perf_counter() - started)

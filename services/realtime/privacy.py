@@ -40,7 +40,7 @@ class PrivacyStore:
         """
         deleted = 0
         for _ in range(MAX_BATCHES):
-            with postgres.answering(_NAME):
+            with postgres.unavailable_while_down(_NAME):
                 status = await self._pool.execute(_SQL.erase_inbox, tenant_id, user_id, until_us, BATCH)
             count = _count(status)
             deleted += count
@@ -51,20 +51,20 @@ class PrivacyStore:
     async def page(self, tenant_id: str, user_id: str, cursor: str, limit: int) -> "tuple[list[asyncpg.Record], str]":
         """Return up to limit rows, newest first, and the next cursor, empty after the last page. Raises INVALID."""
         created_us, event_id = _decoded(cursor)
-        with postgres.answering(_NAME):
+        with postgres.unavailable_while_down(_NAME):
             rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, created_us, event_id, limit)
         more = f"{rows[-1]['created_at_us']}/{rows[-1]['event_id']}" if len(rows) == limit else ""
         return rows, base64.urlsafe_b64encode(more.encode()).decode()
 
     async def recent_users(self, tenant_id: str) -> list[str]:
         """Return the users who received a push recently, at most MAX_RECENT. Raises UNAVAILABLE."""
-        with postgres.answering(_NAME):
+        with postgres.unavailable_while_down(_NAME):
             rows = await self._pool.fetch(_SQL.recent_users, tenant_id, MAX_RECENT)
         return [row["user_id"] for row in rows]
 
     async def expire(self, default_days: int, own_days: dict[str, int]) -> bool:
         """Delete one batch of expired rows; return whether there may be more."""
-        async with postgres.patiently(self._pool) as connection:
+        async with postgres.background_transaction(self._pool) as connection:
             status = await connection.execute(
                 _SQL.expire_inbox, default_days, list(own_days), list(own_days.values()), BATCH
             )

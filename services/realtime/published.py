@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runtime import postgres
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import pseudonyms, topology
 
 OWNER = "realtime"
@@ -12,19 +12,19 @@ OWNER = "realtime"
 _SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
 
 
-async def _keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.epoch_ids, *_parts(after), limit)
     return [topology.revocation_key(row["tenant_id"], row["recipient"]) for row in rows]
 
 
-async def _epochs(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _epochs(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     pairs = list(map(_parts, keys))
     rows = await reader.fetch(_SQL.epochs, [tenant for tenant, _ in pairs], [recipient for _, recipient in pairs])
     return {topology.revocation_key(row["tenant_id"], row["recipient"]): str(row["epoch"]).encode() for row in rows}
 
 
 SOURCES = (
-    Source(topology.REVOCATIONS, _keys, _epochs, keeps_no_trace=True),
+    ConfigurationSource(topology.REVOCATIONS, _keys, _epochs, keeps_no_trace=True),
     pseudonyms.source(OWNER),
 )
 

@@ -17,7 +17,7 @@ from clarion.render.v1 import render_pb2
 from runtime import ids
 from runtime.clock import Clock, now_us
 from runtime.errors import ClarionError, Code
-from runtime.parts import HUB, POSTGRES, Parts
+from runtime.parts import HUB, POSTGRES, OwnParts
 from services.delivery.ports import SendResult, Verdict
 from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
 from services.realtime.principal import channel, is_namespace
@@ -40,9 +40,9 @@ class Push:
     """Implements services.delivery.ports.Attempter for the PUSH channel."""
 
     def __init__(
-        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: Parts | None = None, now: Clock = now_us
+        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: OwnParts | None = None, now: Clock = now_us
     ) -> None:
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._inbox = inbox
         self._directory = directory
         self._hub = hub

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from runtime.grpc import Server
+from runtime.grpc import GrpcServer
 
 
-class GuardedServer(Server):
+class GuardedServer(GrpcServer):
     """Reports SERVING only while the process serves and may_serve() is true."""
 
     def __init__(self, address: str, *, token: str, may_serve: Callable[[], bool]) -> None:

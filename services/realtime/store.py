@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import asyncpg
 
 from runtime import logs, postgres
-from runtime.batching import Batcher
-from runtime.configuration import Outbox
+from runtime.batching import Batcher, BatchLimits
+from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
-from runtime.postgres import Queries, answering
+from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
@@ -62,9 +62,7 @@ class InboxStore:
         self._pool = pool
         self._batcher: Batcher[Entry, None] = Batcher(
             self._flush,
-            max_items=_MAX_ENTRIES,
-            max_waiting=20_000,
-            max_bytes=_MAX_ENTRY_BYTES,
+            BatchLimits(items=_MAX_ENTRIES, bytes=_MAX_ENTRY_BYTES),
             size=lambda entry: len(entry.title) + len(entry.body) + 200,
         )
 
@@ -117,10 +115,10 @@ class InboxStore:
 class EpochStore:
     """Reads and increases epochs. recipient: a user's keyed digest (Pseudonyms.revocation), never the user id."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
-        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note, max_items=500, max_waiting=20_000)
+        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note)
 
     async def find(self, users: Sequence[tuple[str, str]]) -> list[Epoch]:
         """Return the epoch of each (tenant_id, recipient), in order. Raises UNAVAILABLE."""
@@ -183,7 +181,7 @@ def _overlook(noted: "asyncio.Future[None]") -> None:
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:
     """Run a statement. Raises UNAVAILABLE if the database does not answer."""
-    with answering("The inbox's database"):
+    with unavailable_while_down("The inbox's database"):
         return await work()
 
 

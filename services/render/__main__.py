@@ -21,14 +21,14 @@ _POSTGRES_CONNECTIONS = 4
 _MIB = 1024 * 1024
 
 
-async def wire(settings: Settings, process: service.Process) -> grpc.Server:
+async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     """Create the parts of the service, connect them and start the loops."""
     pool = await postgres.connect(settings.postgres_url.reveal(), name="render", size=_POSTGRES_CONNECTIONS)
     connection = await nats.connect(settings.nats_url.reveal(), name="render")
     process.on_close(pool.close)
     process.on_close(connection.close)
 
-    outbox = configuration.Outbox(pool, "render", connection)
+    outbox = configuration.ConfigurationOutbox(pool, "render", connection)
     store = PostgresTemplates(pool, outbox)
     limits = WorkerLimits(settings.render_cpu_s, settings.render_output, settings.render_memory_mib * _MIB)
     workers = WorkerPool(limits, workers=settings.render_workers, on_restart=telemetry.count_restart)
@@ -40,14 +40,14 @@ async def wire(settings: Settings, process: service.Process) -> grpc.Server:
     process.start(platform_templates.ensure(store), name="platform-templates")
     await workers.ready()
 
-    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
+    server = grpc.GrpcServer(settings.grpc_address, token=settings.service_token.reveal())
     add_services(server, renderer, store, PostgresParts(pool))
     await server.start()
     return server
 
 
 def add_services(
-    server: grpc.Server, renderer: TemplateRenderer, store: PostgresTemplates, kept: PostgresParts
+    server: grpc.GrpcServer, renderer: TemplateRenderer, store: PostgresTemplates, kept: PostgresParts
 ) -> None:
     """Add the gRPC services to the server."""
     parts = PartLibrary(kept, renderer)

@@ -8,7 +8,7 @@ import msgspec
 
 from runtime import postgres
 from runtime.configuration import key_text
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import topology
 from services.render.store import published, sources
 
@@ -18,12 +18,12 @@ _SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
 _PLATFORM = "platform"
 
 
-async def _template_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _template_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.event_types, *(_parts(after) or ("", "")), limit)
     return [topology.templates_key(row["tenant_id"], row["event_type"]) for row in rows]
 
 
-async def _templates(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _templates(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     pairs = [parts for key in keys if (parts := _parts(key)) is not None]
     rows = await reader.fetch(_SQL.active, [tenant for tenant, _ in pairs], [event_type for _, event_type in pairs])
     return {
@@ -32,33 +32,33 @@ async def _templates(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
     }
 
 
-async def _version_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _version_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.version_ids, _rest(after), limit)
     return [topology.version_key(row["id"]) for row in rows]
 
 
-async def _versions(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _versions(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.versions, [_rest(key) for key in keys])
     ids = {part_id for row in rows for part_id in row["part_ids"]}
     parts = await reader.fetch(_SQL.parts, list(ids)) if ids else []
     return {topology.version_key(id_): msgspec.json.encode(source) for id_, source in sources(rows, parts).items()}
 
 
-async def _locale_keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _locale_keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.locale_ids, _rest(after), limit)
     return [topology.locale_key(row["tenant_id"]) for row in rows]
 
 
-async def _locales(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _locales(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.locales, [_rest(key) for key in keys])
     return {topology.locale_key(row["tenant_id"]): row["locale"].encode() for row in rows}
 
 
 SOURCES = (
-    Source("templates", _template_keys, _templates),
+    ConfigurationSource("templates", _template_keys, _templates),
     # A version with its parts may have most of a megabyte.
-    Source("versions", _version_keys, _versions, batch=8),
-    Source("locales", _locale_keys, _locales),
+    ConfigurationSource("versions", _version_keys, _versions, batch=8),
+    ConfigurationSource("locales", _locale_keys, _locales),
 )
 
 

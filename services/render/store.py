@@ -24,7 +24,7 @@ _Reader: TypeAlias = "asyncpg.Pool[asyncpg.Record] | _Connection"
 class PostgresTemplates:
     """Reads and writes render.templates. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
@@ -32,7 +32,7 @@ class PostgresTemplates:
         self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
     ) -> TemplateVersion:
         """Store an inactive version and publish it."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 created = await self._insert(connection, version_id, new, source, part_ids)
@@ -41,7 +41,7 @@ class PostgresTemplates:
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
         """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
@@ -53,7 +53,7 @@ class PostgresTemplates:
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
         """Activate a version in place of the active one of its kind, or deactivate it. Raises NOT_FOUND."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 changed = await self._activate(connection, version_id, active=active)
         await self._outbox.flush()
@@ -61,7 +61,7 @@ class PostgresTemplates:
 
     async def supersede(self, old_id: str, new_id: str) -> TemplateVersion:
         """Activate the new version in place of the old one if the old one is still active; return the new one."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 template = (await _one(connection, new_id)).template
                 await connection.execute(_SQL.lock_event_type, template.tenant_id, template.event_type)
@@ -74,7 +74,7 @@ class PostgresTemplates:
 
     async def get(self, version_id: str) -> TemplateVersion:
         """Return a version. Raises NOT_FOUND."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await _one(self._pool, version_id)
 
     async def page(
@@ -89,7 +89,7 @@ class PostgresTemplates:
         cursor: str,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty, 0 and None: any."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
                 _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit
             )
@@ -97,7 +97,7 @@ class PostgresTemplates:
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions of an event type, each with its tenant."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
         return [
             (
@@ -109,7 +109,7 @@ class PostgresTemplates:
 
     async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return the sources of those versions that exist."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
             ids = {part_id for row in rows for part_id in row["part_ids"]}
             parts = await self._pool.fetch(_SQL.find_parts, list(ids)) if ids else []
@@ -117,12 +117,12 @@ class PostgresTemplates:
 
     async def default_locale(self, tenant_id: str) -> str:
         """Return a tenant's default locale; empty: none."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await self._pool.fetchval(_SQL.get_locale, tenant_id) or ""
 
     async def set_default_locale(self, tenant_id: str, locale: str) -> None:
         """Store and publish a tenant's default locale."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.set_locale, tenant_id, locale)
                 await self._outbox.add(connection, topology.locale_key(tenant_id), locale.encode())

@@ -2,8 +2,8 @@
 
 from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
-from runtime.configuration import Watch
-from runtime.parts import Parts
+from runtime.configuration import ConfigurationWatch
+from runtime.parts import OwnParts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import topology
@@ -23,20 +23,20 @@ from services.router.suppressions.store import SuppressionStore
 _POSTGRES_CONNECTIONS = 4
 
 
-async def wire(settings: Settings, process: Process) -> grpc.Server:
+async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     """Put the service together."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    outbox = configuration.Outbox(pool, "router", connection)
+    outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     process.start(outbox.run(), name="config-outbox")
     reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
     process.start(reconciler.run(), name="reconciler")
     adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
     process.start(adoption.run(), name="adoption")
-    watch = Watch(connection, PREFIXES)
+    watch = ConfigurationWatch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
     # Nothing may be sent while it is not known who is suppressed.
@@ -52,7 +52,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    own = Parts()
+    own = OwnParts()
     catalog = Catalog(watch, keyed, caller=grpc.Caller(token), own=own, **channels)
 
     consumer = RouterConsumer(connection, catalog, own=own)
@@ -64,7 +64,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
 
     process.on_drain(finish)
 
-    server = grpc.Server(settings.grpc_address, token=token)
+    server = grpc.GrpcServer(settings.grpc_address, token=token)
     server.add(
         router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
     )

@@ -9,9 +9,9 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime.configuration import Watch
+from runtime.configuration import ConfigurationWatch
 from runtime.grpc import Caller
-from runtime.parts import INGEST, RENDER, SENDERS, Parts
+from runtime.parts import INGEST, RENDER, SENDERS, OwnParts
 from services.domain import pseudonyms, topology
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.suppressed import Suppressed
@@ -54,16 +54,16 @@ class Catalog:
 
     def __init__(
         self,
-        watch: Watch,
+        watch: ConfigurationWatch,
         keyed: Pseudonyms,
         *,
         ingest: grpc.aio.Channel,
         render: grpc.aio.Channel,
         senders: grpc.aio.Channel,
         caller: Caller,
-        own: Parts | None = None,
+        own: OwnParts | None = None,
     ) -> None:
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._watch = watch
         self._tenants = tenants_pb2_grpc.TenantServiceStub(ingest)
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)

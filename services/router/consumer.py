@@ -11,11 +11,11 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import clock, logs, nats, pulling, telemetry
+from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister, failure_of
-from runtime.parts import Parts
+from runtime.parts import OwnParts
+from runtime.retrying import RetryUntilAccepted, failure_of
 from services.domain import topology
 from services.domain.trace import TraceWriter
 from services.router.catalog import Catalog
@@ -58,13 +58,13 @@ class RouterConsumer:
     """One process's share of the events. Routing twice is harmless: the deliveries have the same ids."""
 
     def __init__(
-        self, connection: Client, catalog: Catalog, *, own: Parts | None = None, now: clock.Clock = clock.now_us
+        self, connection: Client, catalog: Catalog, *, own: OwnParts | None = None, now: clock.Clock = clock.now_us
     ) -> None:
         self._catalog = catalog
-        self._own = own or Parts()
-        self._deliveries = nats.Publisher(connection)
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._insister = Insister()
+        self._own = own or OwnParts()
+        self._deliveries = nats.StreamPublisher(connection)
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
@@ -75,6 +75,7 @@ class RouterConsumer:
                 max_held=_MAX_HELD,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for consumer in topology.router_consumers()
         ]
@@ -89,7 +90,7 @@ class RouterConsumer:
         """Take no more; run() ends when what is in hand has been routed, or let go if the broker does not take it."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
 
     async def _consume(self, puller: pulling.Puller) -> None:
@@ -124,7 +125,8 @@ class RouterConsumer:
 
     async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         try:
-            circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
+            with held.span.current():
+                circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
             plan = self._plan(held, event, circumstances)
         except ClarionError as error:
             if error.code not in _FOR_EVER:
@@ -153,7 +155,7 @@ class RouterConsumer:
             if unstored := await self._store(routed, started):
                 # One by one, so that what the broker never takes holds up nothing else.
                 for one in unstored:
-                    self._start(self._insist(one, started))
+                    self._start(self._retry(one, started))
                 return
             for done in routed:
                 await self._finish(done, started)
@@ -166,7 +168,7 @@ class RouterConsumer:
         """Return what the broker did not take: all deliveries, or all records, even if it took some of them."""
         ended = self._now()
         records = [_record(one, started, ended) for one in routed]
-        deliveries = [[_outgoing(delivery) for delivery in one.plan.deliveries] for one in routed]
+        deliveries = [[_outgoing(delivery, one.held.span) for delivery in one.plan.deliveries] for one in routed]
         of_deliveries, of_records = await asyncio.gather(
             failure_of(partial(self._deliveries.publish_all, [one for some in deliveries for one in some])),
             failure_of(partial(self._trace.write_all, records)),
@@ -179,7 +181,7 @@ class RouterConsumer:
             for one, some, record in zip(routed, deliveries, records, strict=True)
         ]
 
-    async def _insist(self, unstored: _Unstored, started: int) -> None:
+    async def _retry(self, unstored: _Unstored, started: int) -> None:
         """Keep the event in hand until all is stored.
 
         Routed again, it would publish again what is stored, and after the duplicate window that is stored twice.
@@ -191,7 +193,7 @@ class RouterConsumer:
         ]
         try:
             await asyncio.gather(
-                *[self._insister.until_done(work, unstored.failure, event_id=event.id) for work in works]
+                *[self._retry_until_accepted(work, unstored.failure, event_id=event.id) for work in works]
             )
             await self._finish(unstored.routed, started)
         except ClarionError as error:  # we are to end
@@ -201,6 +203,9 @@ class RouterConsumer:
             held.release()
 
     async def _finish(self, one: _Routed, started: int) -> None:
+        if tracing.is_on():
+            for name, value in (("tenant_id", one.event.tenant_id), ("event_id", one.event.id)):
+                one.held.span.set(f"clarion.{name}", value)
         await one.held.ack()
         self._report(one, started)
 
@@ -232,9 +237,9 @@ def _record(one: _Routed, started: int, ended: int) -> trace_pb2.TraceRecord:
     )
 
 
-def _outgoing(delivery: event_pb2.Delivery) -> nats.Outgoing:
+def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing:
     subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
-    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
+    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id, span=span)
 
 
 async def _read(held: pulling.Held) -> event_pb2.Event | None:
@@ -252,5 +257,5 @@ async def _read(held: pulling.Held) -> event_pb2.Event | None:
 
 
 def _leave(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:
-    log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
+    log.warning("event_released", event_id=event.id, error=error.detail, code=error.code.name)
     held.release()

@@ -54,27 +54,27 @@ class _Connections:
 class _Stores:
     """What the senders keep in PostgreSQL. away: which parts of Clarion do not answer."""
 
-    config_outbox: configuration.Outbox
+    config_outbox: configuration.ConfigurationOutbox
     providers: ProviderStore
     secrets: SecretBox
     sandbox: SandboxOutbox
     sent: SentLog
     privacy: SendersPrivacyStore
-    away: parts.Parts
+    away: parts.OwnParts
 
 
 @dataclass(frozen=True)
 class _Configuration:
     """The published configuration, as this process follows it."""
 
-    watch: configuration.Watch
+    watch: configuration.ConfigurationWatch
     directory: directory.ConfiguredDirectory
     erased: erasures.Erasures
     retention: retention.Policies
     suppressed: Suppressed
 
 
-async def wire(settings: Settings, process: service.Process) -> grpc.Server:
+async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     """Connect, build the parts, start the loops; return the serving gRPC server."""
     checked = checked_settings.check(settings)
     connections = await _connect(settings, process)
@@ -114,8 +114,8 @@ async def _connect(settings: Settings, process: service.Process) -> _Connections
 
 def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores:
     pool = connections.pool
-    config_outbox = configuration.Outbox(pool, "senders", connections.nats)
-    secrets, away = SecretBox(checked.vault), parts.Parts()
+    config_outbox = configuration.ConfigurationOutbox(pool, "senders", connections.nats)
+    secrets, away = SecretBox(checked.vault), parts.OwnParts()
     return _Stores(
         config_outbox=config_outbox,
         providers=ProviderStore(pool, config_outbox, secrets),
@@ -136,11 +136,11 @@ def _follow_configuration(connections: _Connections, stores: _Stores, checked: C
             follower.on_change(key, value)
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
-    watch = configuration.Watch(connections.nats, prefixes, on_change)
+    watch = configuration.ConfigurationWatch(connections.nats, prefixes, on_change)
     return _Configuration(watch, known, erased, policies, Suppressed(watch.get, checked.pseudonyms))
 
 
-async def _wait_for_configuration(watch: configuration.Watch, checked: CheckedSettings) -> None:
+async def _wait_for_configuration(watch: configuration.ConfigurationWatch, checked: CheckedSettings) -> None:
     """Wait until erasures, suppressions and retention are known: nothing may be sent or deleted before."""
     await watch.ready()
     await watch.complete(*_OWNERS)
@@ -176,7 +176,7 @@ def _make_workers(
     connections: _Connections,
     sender: ProviderSender,
     followed: _Configuration,
-    away: parts.Parts,
+    away: parts.OwnParts,
 ) -> list[DeliveryWorker]:
     """Return a worker for each channel, so that a flood of one leaves the other's slots alone."""
 
@@ -216,7 +216,7 @@ def _start_workers(process: service.Process, workers: list[DeliveryWorker]) -> N
 
 def _make_server(
     settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
-) -> grpc.Server:
+) -> grpc.GrpcServer:
     reports = make_servicer(
         pool=connections.pool,
         connection=connections.nats,
@@ -227,7 +227,7 @@ def _make_server(
         router=connections.router,
         caller=connections.caller,
     )
-    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
+    server = grpc.GrpcServer(settings.grpc_address, token=settings.service_token.reveal())
     server.add(
         senders_pb2_grpc.add_ProviderServiceServicer_to_server,
         ProviderServicer(stores.providers, checked.egress.mail),

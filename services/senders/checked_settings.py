@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain.pseudonyms import Pseudonyms
@@ -56,7 +56,7 @@ def _egress(settings: Settings) -> egress.Egress:
         raise ClarionError(Code.INVALID, str(error)) from error
 
 
-def _provider_urls(settings: Settings, guard: Guard) -> dict[str, str]:
+def _provider_urls(settings: Settings, guard: EgressGuard) -> dict[str, str]:
     try:
         urls = parse_urls(settings.provider_urls)
         if urls:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from runtime import logs
-from runtime.parts import POSTGRES, Parts
+from runtime.parts import POSTGRES, OwnParts
 from services.senders.ports import ProviderRecord, TenantProfile
 
 PREFIXES = ("tenants", "providers")
@@ -28,9 +28,9 @@ class ProviderOwner(Protocol):
 class ConfiguredDirectory:
     """See ports.ProviderDirectory. Its on_change belongs to a configuration Watch over PREFIXES."""
 
-    def __init__(self, owner: ProviderOwner, own: Parts | None = None) -> None:
+    def __init__(self, owner: ProviderOwner, own: OwnParts | None = None) -> None:
         self._owner = owner
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._followers: list[Callable[[str], None]] = []
         self._tenants: dict[str, TenantProfile] = {}
         self._providers: dict[str, dict[str, ProviderRecord]] = {}

@@ -3,7 +3,7 @@
 import urllib.parse
 from dataclasses import dataclass
 
-from runtime.egress import Guard, Policy, Ports
+from runtime.egress import EgressGuard, EgressPolicy, Ports
 from services.senders.settings import Settings
 
 
@@ -11,20 +11,20 @@ from services.senders.settings import Settings
 class Egress:
     """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. proxy: for these; empty: none."""
 
-    mail: Guard
-    web: Guard
+    mail: EgressGuard
+    web: EgressGuard
     proxy: str
 
 
 def read(settings: Settings) -> Egress:
     """Return the guards that the settings describe. Raises ValueError naming the variable that is wrong."""
     try:
-        policy = Policy(settings.egress_allow, settings.egress_deny)
+        policy = EgressPolicy(settings.egress_allow, settings.egress_deny)
     except ValueError as error:
         raise ValueError(f"CLARION_EGRESS_ALLOW, CLARION_EGRESS_DENY: {error}") from error
     return Egress(
-        mail=Guard(policy, Ports(frozenset(settings.egress_smtp_ports), "CLARION_EGRESS_SMTP_PORTS")),
-        web=Guard(policy, Ports(frozenset(settings.egress_http_ports), "CLARION_EGRESS_HTTP_PORTS")),
+        mail=EgressGuard(policy, Ports(frozenset(settings.egress_smtp_ports), "CLARION_EGRESS_SMTP_PORTS")),
+        web=EgressGuard(policy, Ports(frozenset(settings.egress_http_ports), "CLARION_EGRESS_HTTP_PORTS")),
         proxy=_proxy(settings.egress_proxy.reveal()),
     )
 

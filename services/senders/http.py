@@ -6,7 +6,8 @@ import ssl
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from runtime.egress import AddressNotAllowed, Guard
+from runtime import tracing
+from runtime.egress import AddressNotAllowed, EgressGuard
 from services.senders.fair_semaphore import WAIT_S, FairSemaphore
 from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, NoResponse
 
@@ -31,7 +32,7 @@ class HttpClient:
 
     def __init__(
         self,
-        guard: Guard,
+        guard: EgressGuard,
         *,
         proxy: str = "",
         limit: int = _MAX_CONNECTIONS,
@@ -87,8 +88,11 @@ class HttpClient:
         from runtime.egress import web
 
         try:
-            async with asyncio.timeout(deadline_s):
-                return await self._post(request)
+            with _span(request.url) as span:
+                async with asyncio.timeout(deadline_s):
+                    answer = await self._post(request)
+                span.status(answer.status)
+                return answer
         except TimeoutError as error:
             raise NoResponse("provider_timeout", f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
@@ -141,6 +145,13 @@ class HttpClient:
         }
         # With a proxy the only connection is the one to it, which the operator has chosen.
         return aiohttp.TCPConnector(**options) if self._proxy else web.connector(self._guard, **options)
+
+
+def _span(url: str) -> tracing.Span:
+    if not tracing.is_on():
+        return tracing.OFF
+    parts = urllib.parse.urlsplit(url)
+    return tracing.web_client("POST", parts.hostname or "", parts.port)
 
 
 def _proxy_options(url: str) -> dict[str, Any]:

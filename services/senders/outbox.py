@@ -12,10 +12,10 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import clock, postgres
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from runtime.parts import POSTGRES, PartAway, Parts
+from runtime.parts import POSTGRES, OwnParts, PartAway
 from services.senders.ports import Email, Reference, Sms
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -56,9 +56,9 @@ class _Call(Generic[T]):
 class SandboxOutbox:
     """Reads and writes senders.outbox. See ports.SandboxRecorder."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: Parts | None = None) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: OwnParts | None = None) -> None:
         self._pool = pool
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._sms: Batcher[_Call[Sms], None] = _batcher(self._insert_sms, lambda call: len(call.message.text))
         self._emails: Batcher[_Call[KeptEmail], None] = _batcher(
             self._insert_emails, lambda call: len(call.message.text) + len(call.message.html)
@@ -137,7 +137,7 @@ class SandboxOutbox:
         return whole_message(rows[0])
 
     async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await self._pool.fetch(query, *arguments)
 
     async def _insert_sms(self, calls: "list[_Call[Sms]]") -> Sequence[BaseException | None]:
@@ -210,11 +210,9 @@ def _batcher(
 ) -> Batcher[T, None]:
     return Batcher(
         flush,
-        max_items=_GROUP,
-        max_waiting=_MAX_WAITING,
-        max_bytes=_GROUP_BYTES,
+        BatchLimits(items=_GROUP, waiting=_MAX_WAITING, bytes=_GROUP_BYTES),
+        GROUPED,
         size=size,
-        rest_s=0.015,
     )
 
 

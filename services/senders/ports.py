@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from services.delivery.ports import SendResult
 from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
 
@@ -155,7 +155,7 @@ class Resources:
 
     recorder: SandboxRecorder
     http: HttpTransport
-    mail_guard: Guard
+    mail_guard: EgressGuard
     urls: Mapping[str, str] = field(default_factory=dict)
 
 

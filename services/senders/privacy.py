@@ -33,7 +33,7 @@ class SendersPrivacyStore:
 
     async def erase(self, tenant_id: str, event_ids: Sequence[str]) -> tuple[int, int]:
         """Delete; return the numbers of sandbox messages and of sent messages deleted. Raises UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire() as connection, connection.transaction():
                 messages = await connection.execute(_SQL.erase_messages, tenant_id, event_ids)
                 notes = await connection.execute(_SQL.erase_sent, tenant_id, event_ids)
@@ -49,7 +49,7 @@ class SendersPrivacyStore:
                 "after must be a cursor of the previous page",
                 fields=[("after", "must be a cursor of the previous page")],
             )
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.export_messages, tenant_id, event_ids, int(after or 0), _MAX_BYTES)
             last = rows[-1]["id"] if rows else 0
             more = bool(rows) and await self._pool.fetchval(_SQL.are_more, tenant_id, event_ids, last)
@@ -57,7 +57,7 @@ class SendersPrivacyStore:
 
     async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:
         """Delete one batch of expired sandbox messages; return whether there may be more."""
-        async with postgres.patiently(self._pool) as connection:
+        async with postgres.background_transaction(self._pool) as connection:
             status = await connection.execute(
                 _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH
             )

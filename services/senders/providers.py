@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders import provider_settings, registry
@@ -117,7 +117,7 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
 
 
-def check_address(provider: NewProvider, guard: Guard) -> None:
+def check_address(provider: NewProvider, guard: EgressGuard) -> None:
     """Raise INVALID if Clarion may not connect to the mail server that the settings name.
 
     A host name is not resolved here: its addresses are checked at each connection.

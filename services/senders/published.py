@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from runtime import postgres
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import topology
 from services.senders.store import published
 
@@ -14,12 +14,12 @@ OWNER = "senders"
 _SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
 
 
-async def _keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.tenant_ids, _tenant(after), limit)
     return [topology.providers_key(row["tenant_id"]) for row in rows]
 
 
-async def _providers(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _providers(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.providers, [_tenant(key) for key in keys])
     return {
         topology.providers_key(tenant_id): published(list(found))
@@ -28,7 +28,7 @@ async def _providers(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
 
 
 # A tenant has at most a hundred providers.
-SOURCES = (Source("providers", _keys, _providers, batch=50),)
+SOURCES = (ConfigurationSource("providers", _keys, _providers, batch=50),)
 
 
 def _tenant(key: str) -> str:

@@ -1,8 +1,6 @@
 """The deliveries by the provider's message id: written in groups after the send, read when reports arrive."""
 
 import asyncio
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +11,9 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError
+from runtime.retrying import retry
 
 MAX_FOUND = 1000
 
@@ -25,7 +24,7 @@ _MAX_WAITING = 20_000
 _PACE_S = 0.1
 # While the database is away, a group is retried for this many seconds, with growing pauses.
 _PATIENCE_S = 600.0
-_LONGEST_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 1.0
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 
@@ -62,11 +61,11 @@ class SentLog:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._writer: Batcher[SentMessage, None] = Batcher(
-            self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+            self._insert, BatchLimits(items=_GROUP, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
         # Most reports arrive one by one: those that wait are looked up together.
         self._finder: Batcher[tuple[str, str], SentMessage | None] = Batcher(
-            self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
+            self._find_all, BatchLimits(items=MAX_FOUND, waiting=_MAX_WAITING)
         )
 
     def record(self, sent: SentMessage) -> None:
@@ -103,24 +102,30 @@ class SentLog:
                 await asyncio.sleep(_PURGE_EVERY_S)
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> list[SentMessage | None]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
         found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
         return [found.get(key) for key in keys]
 
     async def _insert(self, items: list[SentMessage]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
-        pause, until = 0.1, time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until:
-            try:
-                async with self._pool.acquire(timeout=5.0) as connection:
-                    await connection.execute(_SQL.insert_sent, *columns)
-                return [None] * len(items)
-            except postgres.CONNECTION_ERRORS as error:
-                log.warning("sent_insert_retried", messages=len(items), error=repr(error))
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
-        raise TimeoutError("the database did not answer for ten minutes")
+
+        async def insert() -> None:
+            async with self._pool.acquire(timeout=5.0) as connection:
+                await connection.execute(_SQL.insert_sent, *columns)
+
+        def tell(failure: BaseException, _: int) -> None:
+            log.warning("sent_insert_retried", messages=len(items), error=repr(failure))
+
+        await retry(
+            insert,
+            postgres.CONNECTION_ERRORS,
+            first_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            within_s=_PATIENCE_S,
+            before_pause=tell,
+        )
+        return [None] * len(items)
 
 
 def _count_loss(written: "asyncio.Future[None]") -> None:

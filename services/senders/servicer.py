@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import grpc.aio
 
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain.pages import page_limit
@@ -27,7 +27,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
 
-    def __init__(self, store: providers.ProviderRepository, mail_guard: Guard) -> None:
+    def __init__(self, store: providers.ProviderRepository, mail_guard: EgressGuard) -> None:
         self._store = store
         self._mail_guard = mail_guard
 

@@ -53,17 +53,17 @@ class SecretBox:
 class ProviderStore:
     """Reads and writes senders.providers; publishes each change in the same transaction."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox, box: SecretBox) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox, box: SecretBox
+    ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._box = box
-        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(
-            self._find_all, max_items=500, max_waiting=20_000
-        )
+        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(self._find_all)
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_tenant, new.tenant_id)
                 if await connection.fetchval(_SQL.count_providers, new.tenant_id) >= MAX_PROVIDERS:
@@ -86,7 +86,7 @@ class ProviderStore:
 
     async def get(self, provider_id: str) -> StoredProvider:
         """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, [provider_id])
         if not rows:
             raise ClarionError(Code.NOT_FOUND, "The provider does not exist.")
@@ -94,7 +94,7 @@ class ProviderStore:
 
     async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
         """Store and publish the provider that change returns. Raises what change raises, NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
@@ -121,7 +121,7 @@ class ProviderStore:
         """
         renewed, unreadable, last = 0, [], ""
         while True:
-            with postgres.answering():
+            with postgres.unavailable_while_down():
                 rows = await self._pool.fetch(_SQL.tenants_with_providers, last)
                 for row in rows:
                     last = row["tenant_id"]
@@ -151,7 +151,7 @@ class ProviderStore:
 
     async def delete(self, provider_id: str) -> None:
         """Delete with the secrets, and publish. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
@@ -162,7 +162,7 @@ class ProviderStore:
 
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
         return [self._stored(row) for row in rows]
 
@@ -171,7 +171,7 @@ class ProviderStore:
         return await self._finder.enqueue((tenant_id, provider_id))
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> Sequence[ProviderRecord | None]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, list({provider_id for _, provider_id in keys}))
         found = {(row["tenant_id"], row["id"]): _record(row) for row in rows}
         return [found.get(key) for key in keys]

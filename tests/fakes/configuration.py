@@ -7,7 +7,7 @@ import msgspec
 
 
 class MemoryWatch:
-    """Stands for runtime.configuration.Watch. on_change: called as the watch calls it."""
+    """Stands for runtime.configuration.ConfigurationWatch. on_change: called as the watch calls it."""
 
     def __init__(self, on_change: Callable[[str, bytes | None], None] | None = None) -> None:
         self._values: dict[str, bytes] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres, pulling
+from runtime.retrying import retry
 from services.domain import topology
 from services.domain.erasures import Erasures
 from services.ingest.ledger.record import group
@@ -32,7 +32,7 @@ _UNWRITABLE = (
     asyncpg.CardinalityViolationError,
 )
 # Between two tries while PostgreSQL is away, seconds.
-_LONGEST_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _MAX_HELD = 2000
 # One group is written while the next one comes in.
 _MAX_HELD_BYTES = 2 * _MAX_GROUP_BYTES
@@ -127,26 +127,28 @@ class LedgerConsumer:
 
     async def _write(self, items: list[_Item]) -> None:
         """Write until it is written: PostgreSQL may be away for long, an item may be unwritable."""
-        delay = 0.1
-        while True:
-            try:
-                await self._store.write(group(items, self._erasures))
+
+        def tell(failure: BaseException, _: int) -> None:
+            log.warning("ledger_waits", error=repr(failure), items=len(items))
+
+        try:
+            await retry(
+                lambda: self._store.write(group(items, self._erasures)),
+                (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError),
+                unless=_UNWRITABLE,
+                first_s=_FIRST_PAUSE_S,
+                longest_s=_LONGEST_PAUSE_S,
+                before_pause=tell,
+            )
+        except _UNWRITABLE as error:
+            break_at = len(items) // 2
+            if not break_at:
+                _LOST.inc()
+                log.error("ledger_item_dropped", id=items[0].id, error=repr(error))
                 return
-            except _UNWRITABLE as error:
-                break_at = len(items) // 2
-                if not break_at:
-                    _LOST.inc()
-                    log.error("ledger_item_dropped", id=items[0].id, error=repr(error))
-                    return
-            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("ledger_waits", error=repr(error), items=len(items))
-                delay = min(2 * delay, _LONGEST_PAUSE_S)
-                await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter, not a secret
-                continue
             # One of them is at fault: halve until it is alone.
             await self._write(items[:break_at])
             await self._write(items[break_at:])
-            return
 
 
 def _items(held: pulling.Held) -> Sequence[_Item]:

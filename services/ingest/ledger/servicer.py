@@ -27,7 +27,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
     def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
-        self._publisher = nats.Publisher(connection)
+        self._publisher = nats.StreamPublisher(connection)
         self._progress = Progress(connection)
         self._now = now
 

@@ -134,19 +134,19 @@ class LedgerStore:
 
     async def tidy(self, *, recount: bool) -> None:
         """Finish what was forgotten, forget keys past their 24 hours; recount: count the backlog anew."""
-        async with postgres.patiently(self._durable) as connection:
+        async with postgres.background_transaction(self._durable) as connection:
             # A part of them each time: whoever looks at the oldest only never gets past those that rightly wait.
             last = await connection.fetchval(_QUERIES.finish_forgotten, self._looked_until)
         self._looked_until = last or _FIRST
         while await self._sweep():
             pass
         if recount:
-            async with postgres.patiently(self._fast) as connection:
+            async with postgres.background_transaction(self._fast) as connection:
                 await connection.execute(_ADMISSION_QUERIES.recount_backlog)
 
     async def _sweep(self) -> bool:
         """Forget one batch of old keys; tell whether there may be more."""
-        async with postgres.patiently(self._fast) as connection:
+        async with postgres.background_transaction(self._fast) as connection:
             return await connection.execute(_ADMISSION_QUERIES.sweep_admission) != "DELETE 0"
 
     async def event(self, event_id: str) -> "asyncpg.Record | None":

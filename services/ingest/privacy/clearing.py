@@ -20,7 +20,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, Bucket
+from runtime.bucket import BUCKET, ConfigurationBucket
 from runtime.errors import ClarionError
 from services.domain import erasures, topology
 
@@ -59,7 +59,7 @@ class Clearing:
     ) -> None:
         self._pool = pool
         self._jetstream = connection.jetstream(timeout=10)
-        self._bucket = Bucket(connection)
+        self._bucket = ConfigurationBucket(connection)
         self._spent = spent
         self._after_s = after_s
         self._keep_s = keep_s

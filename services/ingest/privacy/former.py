@@ -17,7 +17,7 @@ def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
 
     async def copy() -> int:
         copied = 0
-        async with postgres.patiently(pool) as connection:
+        async with postgres.background_transaction(pool) as connection:
             for row in await connection.fetch(_SQL.former):
                 digest = keyed.erasure(bytes.fromhex(row["recipient"]))
                 status = await connection.execute(
@@ -27,7 +27,7 @@ def former(pool: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms) -> Former:
         return copied
 
     async def remove() -> None:
-        async with postgres.patiently(pool) as connection:
+        async with postgres.background_transaction(pool) as connection:
             await connection.execute(_SQL.remove_former)
 
     return Former(copy, remove, PREFIX)

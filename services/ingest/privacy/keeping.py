@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 
 from runtime import logs, postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from services.domain import erasures
 from services.domain.retention import EXPIRED
 
@@ -25,7 +25,7 @@ class Keeper:
     """Runs in every ingest process; of several at a time one works. events_days, payload_days: the defaults."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, *, events_days: int, payload_days: int
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, *, events_days: int, payload_days: int
     ) -> None:
         self._pool = pool
         self._outbox = outbox
@@ -72,7 +72,7 @@ class Keeper:
 
     async def _expire(self, batch: int) -> tuple[int, int]:
         """Return how many events and payloads of the next so many went; none: another process is at it."""
-        async with postgres.patiently(self._pool) as connection:
+        async with postgres.background_transaction(self._pool) as connection:
             if not await connection.fetchval(_QUERIES.lock_retention):
                 return 0, 0
             rows = await connection.fetch(_QUERIES.expired_events, self._events_days, batch, batch)

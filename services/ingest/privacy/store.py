@@ -11,7 +11,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, privacy_pb2
 from runtime import postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import erasures, retention
@@ -31,7 +31,7 @@ class PrivacyStore:
     """Reads and writes; what other services must know goes out with its row."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, ledger: LedgerStore, keyed: Pseudonyms
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, ledger: LedgerStore, keyed: Pseudonyms
     ) -> None:
         self._keyed = keyed
         self._pool = pool

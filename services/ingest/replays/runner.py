@@ -31,7 +31,7 @@ class Publisher:
     """Appends replayed events to EVENTS, under their own ids."""
 
     def __init__(self, connection: Client) -> None:
-        self._publisher = nats.Publisher(connection)
+        self._publisher = nats.StreamPublisher(connection)
 
     async def publish(self, events: Sequence[event_pb2.Event]) -> None:
         """Return when all are stored. Raises UNAVAILABLE or OVERLOADED; a repeat stores each once."""

@@ -14,7 +14,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from runtime import postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -67,7 +67,7 @@ class NewLimit:
 class TenantStore:
     """Reads and writes; each write answers after the configuration has gone out, or within two seconds."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, vault: Vault) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, vault: Vault) -> None:
         self._pool = pool
         self._outbox = outbox
         self._vault = vault

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime import postgres
 from runtime.ids import is_uuid
-from runtime.reconcile import Reader, Source
+from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import pseudonyms, topology
 
 OWNER = "router"
@@ -15,18 +15,18 @@ _SQL = postgres.Queries(Path(__file__).with_name("published.sql"))
 _BEFORE_ALL = str(uuid.UUID(int=0)), -1
 
 
-async def _keys(reader: Reader, after: str, limit: int) -> list[str]:
+async def _keys(reader: RowReader, after: str, limit: int) -> list[str]:
     rows = await reader.fetch(_SQL.shard_ids, *(_parts(after) or _BEFORE_ALL), limit)
     return [topology.suppressions_key(str(row["tenant_id"]), row["shard"]) for row in rows]
 
 
-async def _shards(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+async def _shards(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     pairs = [parts for key in keys if (parts := _parts(key)) is not None]
     rows = await reader.fetch(_SQL.shards, [tenant for tenant, _ in pairs], [shard for _, shard in pairs])
     return {topology.suppressions_key(str(row["tenant_id"]), row["shard"]): row["packed"] for row in rows}
 
 
-SOURCES = (Source(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonyms.source(OWNER))
+SOURCES = (ConfigurationSource(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonyms.source(OWNER))
 
 
 def _parts(key: str) -> tuple[str, int] | None:

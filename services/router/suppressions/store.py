@@ -53,7 +53,7 @@ class Search:
 class SuppressionStore:
     """Reads and writes router.suppressed. Every method raises UNAVAILABLE while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
@@ -61,7 +61,7 @@ class SuppressionStore:
         """Store and publish; return those of them that hold now."""
         by_key = {one.key: one for one in new}  # a statement must not write a row twice
         keys = list(by_key)
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 for tenant_id in sorted({one.tenant_id for one in by_key.values()}):
                     await connection.execute(_SQL.lock_tenant, tenant_id)
@@ -74,7 +74,7 @@ class SuppressionStore:
 
     async def lift(self, suppression_id: str) -> Stored | None:
         """End one and publish that; None: there is none."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of, suppression_id)
                 if tenant_id is None:
@@ -90,7 +90,7 @@ class SuppressionStore:
 
     async def page(self, search: Search, limit: int) -> list[Stored]:
         """Return up to limit of them, newest first."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
                 _SQL.page,
                 search.tenant_id,

@@ -65,7 +65,7 @@ class Accounts:
     async def _tenant(self, provider_id: str) -> str:
         known = self._tenants.get(provider_id)
         if known is None:
-            with postgres.answering():
+            with postgres.unavailable_while_down():
                 known = await self._pool.fetchval(_SQL.tenant_of_provider, provider_id)
             if known is None:
                 return ""

@@ -30,7 +30,7 @@ def make_servicer(
     caller: Caller,
 ) -> ReportServicer:
     """Return the gRPC service of reports."""
-    trace = TraceWriter(nats.Publisher(connection))
+    trace = TraceWriter(nats.StreamPublisher(connection))
     suppressor = RouterSuppressor(router, caller)
     return ReportServicer(
         links,

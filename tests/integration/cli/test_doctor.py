@@ -5,7 +5,7 @@ from nats.aio.client import Client
 from cli import configuration
 from cli.checks import broker, bucket
 from cli.checks.finding import Finding, Level
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from services.domain import topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.conftest import Streams
@@ -34,7 +34,7 @@ async def test_a_bucket_that_differs_is_named(postgres_url: str, nats_url: str, 
     """By the owner, with how many keys and which; probes of its health are no difference."""
     [fine] = await _of_bucket(postgres_url, nats_url)
     assert (fine.level, fine.text) == (Level.OK, "is equal to PostgreSQL")
-    await Bucket(connection).put(topology.api_key_key("ab"), b"somebody's tenant")
+    await ConfigurationBucket(connection).put(topology.api_key_key("ab"), b"somebody's tenant")
     [fault] = await _of_bucket(postgres_url, nats_url)
     assert fault.level is Level.FAIL
     assert "differs from ingest's tables: 0 missing, 0 changed, 1 left over, such as keys.ab" in fault.text

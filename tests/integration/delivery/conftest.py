@@ -12,7 +12,7 @@ from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import ledger_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc
 from runtime import grpc
-from runtime.parts import Parts
+from runtime.parts import OwnParts
 from services.delivery.bodies import Bodies
 from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
@@ -65,7 +65,7 @@ def trace(streams: Streams, connection: Client) -> Trace:
 async def neighbours() -> AsyncIterator[tuple[Neighbours, str]]:
     """Render and the ledger, and their address."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     servicer = Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
     server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")
@@ -83,7 +83,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
             renderer, states = RenderClient(channel, caller), LedgerStates(channel, caller)
-            bodies = Bodies(connection, channel, caller, options.setdefault("own", Parts()))
+            bodies = Bodies(connection, channel, caller, options.setdefault("own", OwnParts()))
             worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
             task = asyncio.create_task(worker.run())
 

@@ -247,7 +247,7 @@ async def test_a_retry_without_its_timer_is_not_recorded(
     worker = create_worker(far_side, delays_s=(0.1,))
     asked = asyncio.Event()
 
-    async def refuse(_: nats.Outgoing) -> nats.Stored:
+    async def refuse(_: nats.Outgoing) -> nats.PublishAck:
         asked.set()
         raise ClarionError(Code.UNAVAILABLE, "away")
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web as server
 
-from runtime.egress import Guard, Policy, Ports, web
+from runtime.egress import EgressGuard, EgressPolicy, Ports, web
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.http import HttpClient
@@ -94,12 +94,12 @@ async def _far() -> AsyncIterator[Far]:
         await runner.cleanup()
 
 
-def _guard(names: Names | None, port: int, *allow: str) -> Guard:
+def _guard(names: Names | None, port: int, *allow: str) -> EgressGuard:
     """One that would let calls go to this port of any public address."""
-    return Guard(Policy(allow), Ports(frozenset({port}), "CLARION_EGRESS_HTTP_PORTS"), lookup=names)
+    return EgressGuard(EgressPolicy(allow), Ports(frozenset({port}), "CLARION_EGRESS_HTTP_PORTS"), lookup=names)
 
 
-async def _post(guard: Guard, url: str, *, proxy: str = "") -> SendResult:
+async def _post(guard: EgressGuard, url: str, *, proxy: str = "") -> SendResult:
     """Call as providers do."""
     client = HttpClient(guard, proxy=proxy)
     provider = http_api.HttpApi[str](

@@ -138,7 +138,7 @@ class Streams:
         """Store messages as a service does: those of each stream together."""
         for of_trace in (True, False):
             part = [message for message in messages if (message.subject == topology.TRACE_SUBJECT) is of_trace]
-            await nats.Publisher(self._connection, deadline=60).publish_all(part)
+            await nats.StreamPublisher(self._connection, deadline=60).publish_all(part)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connectio
     """Of TIMERS only what has fired and was handled goes."""
     due = dt.datetime.now(dt.UTC)
     target = topology.due_subject(builders.SMS, TENANT)
-    publisher = nats.Publisher(connection)
+    publisher = nats.StreamPublisher(connection)
     for number, delay in enumerate((600, 0)):
         when = due + dt.timedelta(seconds=delay)
         headers = {"Nats-Schedule": f"@at {when.strftime('%Y-%m-%dT%H:%M:%SZ')}", "Nats-Schedule-Target": target}

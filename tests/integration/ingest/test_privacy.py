@@ -39,7 +39,7 @@ class Privacy:
     """Store, keeper and servicer in this process, as ingest wires them."""
 
     pool: Pool
-    outbox: configuration.Outbox
+    outbox: configuration.ConfigurationOutbox
     ledger: LedgerStore
     servicer: PrivacyServicer
     keeper: Keeper
@@ -209,7 +209,7 @@ async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Priva
     """Every process hears of it; then nothing connects the person with the rows any more."""
     tenant = await privacy.tenant()
     known = Erasures(KEYED)
-    watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
+    watch = configuration.ConfigurationWatch(connection, [erasures.PREFIX], known.on_change)
     watching = asyncio.create_task(watch.run())
     now = clock.now_us()
     await privacy.erase(tenant)

@@ -12,8 +12,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from runtime.parts import HUB, PartAway
-from runtime.parts import Parts as OwnParts
+from runtime.parts import HUB, OwnParts, PartAway
 from services.delivery.ports import Verdict
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard, State

@@ -15,7 +15,7 @@ from cent import AsyncClient, PublishRequest
 from nats.aio.client import Client
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from services.domain import topology
 from services.realtime.guard import Guard
 from services.realtime.hub import MAX_BATCH, CentrifugoHub
@@ -277,7 +277,7 @@ async def test_an_epoch_goes_when_no_token_of_before_can_live(
     pool: "asyncpg.Pool[asyncpg.Record]", connection: Client
 ) -> None:
     """26 hours after a token of it was last issued: row, key and note go. Its number never comes again."""
-    epochs, bucket = EpochStore(pool, PatientOutbox(pool, "realtime", connection)), Bucket(connection)
+    epochs, bucket = EpochStore(pool, PatientOutbox(pool, "realtime", connection)), ConfigurationBucket(connection)
     ada, bob, tenant = ("t1", KEYED.revocation("t1", "ada")), ("t1", KEYED.revocation("t1", "bob")), ("t1", "")
     for one in (ada, bob, tenant):
         await epochs.raise_epoch(*one)

@@ -20,7 +20,7 @@ from clarion.render.v1 import (
     templates_pb2_grpc,
 )
 from runtime import postgres
-from runtime.grpc import Caller, Server, channel
+from runtime.grpc import Caller, GrpcServer, channel
 from services.render.__main__ import add_services
 from services.render.frames import WorkerLimits
 from services.render.part_store import PostgresParts
@@ -143,7 +143,7 @@ async def service(
     """The whole service on a port of its own."""
     renderer = TemplateRenderer(pool, CachedTemplateSources(store, broker))
     address = f"127.0.0.1:{free_port()}"
-    server = Server(address, token=TOKEN)
+    server = GrpcServer(address, token=TOKEN)
     add_services(server, renderer, store, PostgresParts(database))
     await server.start()
     async with channel(address) as connection:

@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, parts_pb2, render_pb2, render_pb2_grpc, templates_pb2
 from runtime.configuration import BUCKET
 from runtime.errors import ClarionError, Code
-from runtime.grpc import Caller, Server, channel
+from runtime.grpc import Caller, GrpcServer, channel
 from services.delivery.render_client import RenderClient
 from services.domain import topology
 from services.render import render
@@ -369,7 +369,7 @@ async def test_a_large_version_with_its_parts(service: Service, store: PostgresT
 async def test_an_item_without_a_turn_is_put_off_by_its_asker() -> None:
     """Senders and realtime hear OVERLOADED for that one, and the contents of its neighbours."""
     address = f"127.0.0.1:{free_port()}"
-    server = Server(address, token=TOKEN)
+    server = GrpcServer(address, token=TOKEN)
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, _Busy(), RENDER_SERVICE)
     await server.start()
     async with channel(address) as connection:

@@ -95,7 +95,7 @@ async def start(
 ) -> AsyncIterator[StartService]:
     """Return what starts a router."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     server.add(tenants_pb2_grpc.add_TenantServiceServicer_to_server, owners, "clarion.ingest.v1.TenantService")
     server.add(templates_pb2_grpc.add_TemplateServiceServicer_to_server, owners, "clarion.render.v1.TemplateService")
     server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, owners, "clarion.senders.v1.ProviderService")

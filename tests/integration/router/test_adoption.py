@@ -14,11 +14,11 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
-from runtime.bucket import Bucket as SharedBucket
+from runtime.bucket import ConfigurationBucket as SharedBucket
 from runtime.configuration import key_part
 from runtime.errors import ClarionError
 from runtime.ids import new_id
-from runtime.reconcile import Reconciler, Source
+from runtime.reconcile import ConfigurationSource, Reconciler
 from services.domain import erasures, pseudonyms, suppressed
 from services.domain.adoption import Adoption, Former
 from services.domain.pseudonyms import Pseudonyms, unkeyed
@@ -55,7 +55,12 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 
 def _adoption(
-    pool: Pool, connection: Client, owner: str, sources: tuple[Source, ...], former: Former, keyed: Pseudonyms = KEYED
+    pool: Pool,
+    connection: Client,
+    owner: str,
+    sources: tuple[ConfigurationSource, ...],
+    former: Former,
+    keyed: Pseudonyms = KEYED,
 ) -> Adoption:
     outbox = PatientOutbox(pool, owner, connection)
     reconciler = Reconciler(pool, connection, owner, sources)
@@ -185,7 +190,7 @@ async def test_erasures_of_the_version_before_are_recognised(pool: Pool, connect
         "INSERT INTO ingest.erasures VALUES ($1, $2, $3, now())", new_id(), TENANT, unkeyed(TENANT, "ada").hex()
     )
     known = erasures.Erasures(KEYED)
-    watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
+    watch = configuration.ConfigurationWatch(connection, [erasures.PREFIX], known.on_change)
     following = asyncio.create_task(watch.run())
     try:
         former = ingest_former.former(pool, KEYED)
@@ -251,7 +256,7 @@ async def test_with_another_key_no_router_starts(
 async def test_nobody_sends_before_the_suppressions_are_keyed(pool: Pool, connection: Client) -> None:
     """An owner's fingerprint comes last; who follows its digests waits for it, and refuses another key."""
     await _as_before(pool, connection)
-    watch = configuration.Watch(connection, [pseudonyms.PREFIX])
+    watch = configuration.ConfigurationWatch(connection, [pseudonyms.PREFIX])
     following = asyncio.create_task(watch.run())
     try:
         await watch.ready()

@@ -121,7 +121,7 @@ async def test_absence_is_checked_at_the_owner(
     assert await routed.records() == {}
     owners.away = False
     await eventually(lambda: routed.decisions(event.id))
-    assert "event_left" not in router.log.read_text()
+    assert "event_released" not in router.log.read_text()
     assert [one.provider_id for one in await routed.deliveries()] == ["p-sms"]
 
 

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
-from runtime.bucket import Bucket as SharedBucket
+from runtime.bucket import ConfigurationBucket as SharedBucket
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler

@@ -43,7 +43,7 @@ async def test_a_stream_that_refuses_is_noticed_by_the_first_publish(
     await streams.refuse(topology.EVENTS)
     assert _stores(probe) == (True, True)
     with pytest.raises(ClarionError):
-        await nats.Publisher(connection).publish(messages(1)[0])
+        await nats.StreamPublisher(connection).publish(messages(1)[0])
     await eventually(lambda: _stores(probe) == (False, True))
     assert "10077" in await fault_of(connection, topology.probe_subject(topology.EVENTS))
     await streams.relent(topology.EVENTS)
@@ -56,7 +56,7 @@ async def test_a_server_that_is_killed_is_noticed_and_so_is_its_return(
     """A publish that fails has all streams of the connection probed."""
     nats_server.kill()
     with pytest.raises(ClarionError):
-        await nats.Publisher(connection, deadline=0.2).publish(messages(1)[0])
+        await nats.StreamPublisher(connection, deadline=0.2).publish(messages(1)[0])
     await eventually(lambda: _stores(probe) == (False, False))
     assert not await answers(connection)
     await asyncio.to_thread(nats_server.start)

@@ -110,7 +110,7 @@ class Senders:
 
     async def deliver(self, *deliveries: event_pb2.Delivery) -> None:
         """Publish deliveries as the router does."""
-        await nats.Publisher(self.connection).publish_all(
+        await nats.StreamPublisher(self.connection).publish_all(
             [
                 nats.Outgoing(topology.delivery_subject(one.channel, one.tenant_id), one.SerializeToString(), one.id)
                 for one in deliveries
@@ -129,7 +129,7 @@ class Senders:
 async def neighbours() -> AsyncIterator[str]:
     """Run render and the ledger; return their address."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     servicer = _Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
     server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")

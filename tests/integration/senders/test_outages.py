@@ -8,7 +8,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import postgres
-from runtime.parts import Parts
+from runtime.parts import OwnParts
 from services.domain import topology
 from services.senders.outbox import SandboxOutbox
 from tests.conftest import PostgresServer
@@ -75,7 +75,7 @@ async def test_a_row_whose_commit_was_not_confirmed_stands_there_once(
 ) -> None:
     """PostgreSQL stores it and its answer is lost: the call is made again and changes nothing; another call does."""
     async with deaf_proxy(postgres_url) as proxy:
-        own, behind = Parts(), await postgres.connect(proxy.url, name="test", size=1)
+        own, behind = OwnParts(), await postgres.connect(proxy.url, name="test", size=1)
         outbox = SandboxOutbox(behind, own)
         await outbox.record_sms(builders.sms("first"))
         text, mail = builders.sms("second"), builders.email()

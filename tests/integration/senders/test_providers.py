@@ -9,7 +9,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import configuration
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
@@ -47,7 +47,7 @@ async def create_smtp(shop: Shop) -> senders_pb2.Provider:
 
 async def published(shop: Shop) -> list[dict[str, Any]]:
     """The tenant's providers as every process sees them."""
-    stored = await Bucket(shop.connection).newest(topology.providers_key(TENANT))
+    stored = await ConfigurationBucket(shop.connection).newest(topology.providers_key(TENANT))
     records: list[dict[str, Any]] = json.loads(stored.value or b"[]")
     return records
 
@@ -73,7 +73,7 @@ async def test_created_is_published_at_once(shop: Shop) -> None:
     ]
     assert records[0]["settings"] == {name: value for name, value in _SMTP.items() if name != "password"}
     directory = ConfiguredDirectory(shop.store)
-    watch = configuration.Watch(shop.connection, PREFIXES, directory.on_change)
+    watch = configuration.ConfigurationWatch(shop.connection, PREFIXES, directory.on_change)
     task = asyncio.ensure_future(watch.run())
     await watch.ready()
     record = directory.known(TENANT, first.id)
@@ -157,12 +157,14 @@ async def test_found_only_by_its_tenant(shop: Shop) -> None:
 
 async def test_made_while_nats_is_away(shop: Shop, nats_server: NatsServer) -> None:
     """It is stored, found in the table, and published later."""
-    shop.store = ProviderStore(shop.pool, configuration.Outbox(shop.pool, "senders", shop.connection), shop.box)
+    shop.store = ProviderStore(
+        shop.pool, configuration.ConfigurationOutbox(shop.pool, "senders", shop.connection), shop.box
+    )
     nats_server.kill()
     made = await _create(shop)
     assert await shop.store.find(TENANT, made.id) is not None
     nats_server.start()
-    publisher = asyncio.ensure_future(configuration.Outbox(shop.pool, "senders", shop.connection).run())
+    publisher = asyncio.ensure_future(configuration.ConfigurationOutbox(shop.pool, "senders", shop.connection).run())
 
     async def is_published() -> bool:
         try:

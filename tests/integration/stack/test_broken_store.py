@@ -61,7 +61,7 @@ async def _publish(connection: Client) -> bool:
     """Store a message of 100 KB; return whether the server says that it did."""
     message = nats.Outgoing(_SUBJECT, os.urandom(100_000))
     try:
-        return (await nats.Publisher(connection, deadline=0.5).publish(message)).sequence > 0
+        return (await nats.StreamPublisher(connection, deadline=0.5).publish(message)).sequence > 0
     except ClarionError:
         return False
 

@@ -11,7 +11,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from clarion.render.v1 import render_pb2
 from runtime.ids import new_id
-from runtime.parts import HUB, RENDER, PartAway, Parts
+from runtime.parts import HUB, RENDER, OwnParts, PartAway
 from services.delivery import slots
 from services.delivery import worker as module
 from services.delivery.bodies import Bodies
@@ -54,7 +54,7 @@ class Desk:
         connection: Any = self.broker
         channel: Any = MemoryChannel()
         caller: Any = self.caller
-        own = options.setdefault("own", Parts())
+        own = options.setdefault("own", OwnParts())
         self.worker = DeliveryWorker(
             connection,
             [SMS],
@@ -269,7 +269,7 @@ async def test_a_render_without_time_is_no_attempt(desk: Desk) -> None:
 async def test_a_render_that_is_away_is_waited_for_in_hand(desk: Desk) -> None:
     """No attempt, no timer, no acknowledgement; it goes on when render is back."""
     desk.caller.away.add(_RENDER)
-    own = Parts()
+    own = OwnParts()
     desk.start(own=own)
     message = await desk.take(_delivery())
     await eventually(lambda: own.is_away(RENDER), every=0)
@@ -283,7 +283,7 @@ async def test_what_may_not_wait_in_hand_waits_by_a_timer(desk: Desk) -> None:
     """Where no more may be set aside for a part that others do not need."""
     desk.start(PartAway(HUB, "hub_away"), may_defer={HUB}, max_held=4)
     for puller in desk.worker._pullers:
-        puller._max_aside = 0
+        puller._window._max_aside = 0
     await desk.see(_delivery())
     assert [(again.attempt, again.deferrals) for again in desk.timers] == [(1, 1)]
     assert desk.steps == []
@@ -436,7 +436,7 @@ async def test_draining_leaves_what_the_broker_does_not_take(desk: Desk) -> None
 async def test_draining_waits_for_no_part_of_ours(desk: Desk) -> None:
     """A delivery that waits for render is let go."""
     desk.caller.away.add(_RENDER)
-    own = Parts()
+    own = OwnParts()
     desk.start(own=own)
     message = await desk.take(_delivery())
     await eventually(lambda: own.is_away(RENDER), every=0)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from runtime import settings
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from services.senders import egress
 from services.senders.settings import Settings
 from stack import processes
@@ -76,7 +76,7 @@ def test_mail_may_go_to_the_stacks_own_server_and_nowhere_else_inside(
 ) -> None:
     """But for what the environment of `make run` adds."""
 
-    def guard() -> Guard:
+    def guard() -> EgressGuard:
         (spec,) = processes.specs(plan, ["senders"])
         return egress.read(settings.load(Settings, spec.environment)).mail
 

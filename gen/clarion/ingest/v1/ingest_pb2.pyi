@@ -159,7 +159,10 @@ class AcceptItem(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
+    traceparent: _builtins.str
+    """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
     @_builtins.property
     def event(self) -> Global___NewEvent: ...
     def __init__(
@@ -167,10 +170,11 @@ class AcceptItem(_message.Message):
         *,
         tenant_id: _builtins.str = ...,
         event: Global___NewEvent | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "tenant_id", b"tenant_id", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.ids import new_id
-from runtime.parts import HUB, POSTGRES, PartAway, Parts
+from runtime.parts import HUB, POSTGRES, OwnParts, PartAway
 from services.delivery.ports import Attempter, SendResult, Verdict
 from services.domain import topology
 from services.realtime.ports import Outcome, Published
@@ -39,7 +39,7 @@ class Subject:
     # A part of ours goes away, and comes back.
     lose: Callable[[], None]
     find: Callable[[], None]
-    own: Parts = field(default_factory=Parts)
+    own: OwnParts = field(default_factory=OwnParts)
 
     def delivery(self, tenant_id: str = "", **fields: Any) -> event_pb2.Delivery:
         """Return a delivery of this channel."""
@@ -81,7 +81,7 @@ def _senders() -> Subject:
 
 
 def _realtime() -> Subject:
-    hub, own = MemoryHub(), Parts()
+    hub, own = MemoryHub(), OwnParts()
     push = Push(MemoryInbox(), MemoryDirectory(), hub, own=own)
 
     def lose() -> None:

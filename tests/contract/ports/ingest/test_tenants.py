@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from runtime.bucket import Bucket
-from runtime.configuration import Watch
+from runtime.bucket import ConfigurationBucket
+from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from services.domain import topology
@@ -37,12 +37,12 @@ class Subject:
 @pytest.fixture
 async def real(connection: Client, pool: Pool) -> AsyncIterator[Subject]:
     """The watched copy, with the database behind it."""
-    watch = Watch(connection, ["tenants"])
+    watch = ConfigurationWatch(connection, ["tenants"])
     tenants = KnownTenants(watch, TenantStore(pool, PatientOutbox(pool, "ingest", connection), Vault(encryption_key())))
 
     async def publish(tenant_id: str, settings: TenantSettings) -> None:
         key = topology.tenant_key(tenant_id)
-        await Bucket(connection).put(key, msgspec.json.encode(settings))
+        await ConfigurationBucket(connection).put(key, msgspec.json.encode(settings))
         await eventually(lambda: watch.get(key))
 
     task = asyncio.create_task(watch.run())

@@ -19,7 +19,7 @@ _PLACES = 2
 @pytest.fixture
 async def real(connection: Client) -> AsyncIterator[list[Held]]:
     """Four messages of a stream, of which two may be set aside."""
-    await nats.Publisher(connection, deadline=60).publish_all(messages(4))
+    await nats.StreamPublisher(connection, deadline=60).publish_all(messages(4))
     pulled = puller(connection, max_held=4, max_aside=_PLACES)
     held: list[Held] = []
 

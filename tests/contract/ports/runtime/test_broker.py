@@ -25,9 +25,9 @@ class Subject:
     go_away: Callable[[], None]
     fill: Callable[[], Awaitable[None]]
 
-    def publisher(self) -> nats.Publisher:
+    def publisher(self) -> nats.StreamPublisher:
         """Return one that gives up soon."""
-        return nats.Publisher(self.connection, deadline=3.0)
+        return nats.StreamPublisher(self.connection, deadline=3.0)
 
 
 def _fake() -> Subject:
@@ -75,7 +75,7 @@ async def test_each_id_is_stored_once(subject: Subject, count: int) -> None:
     assert (first.duplicate, [answer.duplicate for answer in answers]) == (False, [True] + [False] * (count - 1))
     assert sorted(await subject.stored()) == sorted(_payloads(count))
     [again] = await publisher.publish_all(messages(1))
-    assert again == nats.Stored(first.sequence, duplicate=True)
+    assert again == nats.PublishAck(first.sequence, duplicate=True)
 
 
 @pytest.mark.parametrize("count", [1, 40])
@@ -92,7 +92,7 @@ async def test_a_server_that_is_away(subject: Subject) -> None:
     """UNAVAILABLE."""
     subject.go_away()
     with pytest.raises(ClarionError) as away:
-        await nats.Publisher(subject.connection, deadline=0.5).publish(messages(1)[0])
+        await nats.StreamPublisher(subject.connection, deadline=0.5).publish(messages(1)[0])
     assert away.value.code is Code.UNAVAILABLE
 
 

@@ -15,8 +15,8 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from runtime.bucket import Bucket
-from runtime.configuration import BUCKET, Watch
+from runtime.bucket import ConfigurationBucket
+from runtime.configuration import BUCKET, ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from runtime.parts import POSTGRES, PartAway
@@ -85,12 +85,12 @@ async def real(pool: Pool, connection: Client) -> AsyncIterator[Subject]:
     """A directory that follows the bucket, with the providers' table behind it."""
     store = ProviderStore(pool, PatientOutbox(pool, "senders", connection), SecretBox(Vault(encryption_key())))
     directory = ConfiguredDirectory(store)
-    watch = Watch(connection, PREFIXES, directory.on_change)
+    watch = ConfigurationWatch(connection, PREFIXES, directory.on_change)
 
     async def tenant(tenant_id: str, value: TenantProfile | None) -> None:
         key = topology.tenant_key(tenant_id)
         if value is not None:
-            await Bucket(connection).put(key, msgspec.json.encode(value))
+            await ConfigurationBucket(connection).put(key, msgspec.json.encode(value))
         else:
             await (await connection.jetstream().key_value(BUCKET)).delete(key)
         await eventually(lambda: directory.tenant(tenant_id) == value)

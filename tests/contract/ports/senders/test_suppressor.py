@@ -53,7 +53,7 @@ async def real(pool: Pool, connection: Client) -> AsyncIterator[Subject]:
     """The router's service over gRPC, on PostgreSQL."""
     servicer = SuppressionServicer(SuppressionStore(pool, PatientOutbox(pool, "router", connection)), KEYED)
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=_TOKEN)
+    server = grpc.GrpcServer(address, token=_TOKEN)
     server.add(suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server, servicer, SUPPRESSION_SERVICE)
     await server.start()
 

@@ -43,7 +43,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     if request.param == "fake":
         return _fake()
     streams, server = request.getfixturevalue("streams"), request.getfixturevalue("nats_server")
-    publisher = nats.Publisher(request.getfixturevalue("connection"), deadline=1.0)
+    publisher = nats.StreamPublisher(request.getfixturevalue("connection"), deadline=1.0)
 
     async def records() -> list[trace_pb2.TraceRecord]:
         batches = [trace_pb2.TraceBatch.FromString(data) for data in await streams.messages(topology.TRACE)]

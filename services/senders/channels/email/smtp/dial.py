@@ -4,12 +4,12 @@ import ssl
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from services.senders.channels.email.smtp.settings import SmtpSettings
 
 
 async def dial(
-    guard: Guard, settings: SmtpSettings, *, context: ssl.SSLContext | None, command_s: float, own_name: str
+    guard: EgressGuard, settings: SmtpSettings, *, context: ssl.SSLContext | None, command_s: float, own_name: str
 ) -> aiosmtplib.SMTP:
     """Return a client that the server has greeted, over TLS if the settings say so. The caller closes it.
 

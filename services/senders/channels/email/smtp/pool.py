@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from services.senders.channels.email.smtp.classify import SmtpPhase
 from services.senders.channels.email.smtp.dial import dial
 from services.senders.channels.email.smtp.settings import SmtpSettings
@@ -44,7 +44,7 @@ class SmtpProgress:
 class SmtpPool:
     """The connections of one provider. Call take() and then give_back() while holding the semaphore connections."""
 
-    def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
+    def __init__(self, settings: SmtpSettings, guard: EgressGuard, *, command_s: float) -> None:
         self._settings = settings
         self._guard = guard
         self._command_s = command_s

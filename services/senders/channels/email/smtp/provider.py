@@ -7,7 +7,8 @@ import re
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime import tracing
+from runtime.egress import EgressGuard
 from runtime.printable import printable
 from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email import mime
@@ -34,8 +35,9 @@ class Smtp:
     """
 
     def __init__(
-        self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
+        self, settings: SmtpSettings, guard: EgressGuard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
+        self._host, self._port = settings.host, settings.port
         self._pool = SmtpPool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
@@ -47,8 +49,9 @@ class Smtp:
             return _BUSY
         progress = SmtpProgress()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._send(message, progress)
+            with tracing.web_client("SMTP", self._host, self._port, protocol="smtp"):
+                async with asyncio.timeout(self._deadline_s):
+                    answer = await self._send(message, progress)
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
         finally:

@@ -1,23 +1,23 @@
-"""Imports without what is not used."""
+"""Libraries are imported without the optional dependencies that are not used."""
 
 import subprocess
 import sys
 
 import pytest
 
-from runtime.lean import without
+from runtime.imports import hide_packages
 
 
-def test_hidden_inside_and_there_again_outside() -> None:
-    """What is not loaded yet cannot be found in the block; afterwards it can."""
-    with without("this"), pytest.raises(ImportError):
+def test_a_hidden_package_cannot_be_imported_in_the_block() -> None:
+    """In the block the import fails; afterwards nothing of it is left."""
+    with hide_packages("this"), pytest.raises(ImportError):
         import this  # noqa: F401 - it is not
     assert "this" not in sys.modules
 
 
-def test_what_is_loaded_stays() -> None:
-    """Only what the block would load."""
-    with without("subprocess"):
+def test_a_loaded_package_stays_visible() -> None:
+    """Only packages that are not loaded yet are hidden."""
+    with hide_packages("subprocess"):
         assert sys.modules["subprocess"] is subprocess
 
 

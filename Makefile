@@ -57,9 +57,10 @@ fmt: ## Format the code and mend what can be mended
 	@.venv/bin/ruff format .
 
 .PHONY: gen
-gen: ## Generate gen/ from proto/
+gen: ## Generate gen/ from proto/, and what follows from the lists in services/domain
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
+	@$(PYTHON) -m services.domain.reference
 
 .PHONY: gen-drift
 gen-drift:

@@ -12,12 +12,13 @@ import msgspec
 from yarl import URL
 
 from checks.waiting import expect
+from services.domain.channels import BY_PUBLIC_NAME
 from stack.state import StackState
 
 # Longest any single call may take, seconds.
 DEADLINE_S = 40.0
 
-CHANNELS = ("EMAIL", "SMS", "PUSH")
+CHANNELS = tuple(BY_PUBLIC_NAME)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from nats.aio.client import Client
 
 from runtime import postgres
 from runtime.reconcile import ConfigurationSource, Differences, Reconciler
-from services.ingest import published as ingest
-from services.realtime import published as realtime
-from services.render import published as render
-from services.router.suppressions import published as router
-from services.senders import published as senders
+from services.ingest import configuration_sources as ingest
+from services.realtime import configuration_sources as realtime
+from services.render import configuration_sources as render
+from services.router.suppressions import configuration_sources as router
+from services.senders import configuration_sources as senders
 
 # The tables that each service publishes in the bucket.
 SOURCES: dict[str, tuple[ConfigurationSource, ...]] = {

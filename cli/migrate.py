@@ -11,13 +11,14 @@ import msgspec
 import runtime.nats
 import runtime.postgres
 from cli import configuration
+from runtime import migrations
 from runtime.reconcile import Differences
 from runtime.retrying import retry
 from runtime.settings import Secret
 from services.domain import topology
 
 SERVICES = Path(__file__).parents[1] / "services"
-# An arbitrary number that all runs share. The migrations of each service have a lock of their own.
+# An arbitrary number that all runs share. runtime.migrations has a lock of its own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
 
@@ -34,21 +35,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folders() -> list[Path]:
-    """Return the migration folders of all services, by name. The schema is named after the service."""
-    return sorted(folder for folder in SERVICES.glob("*/migrations") if folder.is_dir())
+    """Return the folders of the services with a database schema, by name. The schema is named after the folder."""
+    return sorted(folder.parent for folder in SERVICES.glob(f"*/{migrations.MIGRATIONS}") if folder.is_dir())
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
     """Update PostgreSQL and NATS to this version, and the configuration bucket to PostgreSQL.
 
     Changes nothing that is up to date. Waits for servers that are still starting. Raises OSError or ClarionError if
-    one cannot be reached.
+    one cannot be reached, and migrations.MigrationError.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
         for folder in folders():
-            for name in await runtime.postgres.migrate(url, folder.parent.name, folder):
-                say(f"applied {folder.parent.name}/{name}")
+            for name in await migrations.migrate(url, folder.name, folder):
+                say(f"applied {folder.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
             for stream in await topology.apply(

@@ -1,7 +1,6 @@
-"""PostgreSQL: pools, named queries, and migrations applied once under a lock."""
+"""PostgreSQL: pools and named queries."""
 
 import contextlib
-import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,14 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from runtime import logs
 from runtime.errors import ClarionError, Code
 
 _NAME = re.compile(r"^-- name: ([a-z0-9_]+)$", re.MULTILINE)
-# Any number will do, so long as every `migrate` uses the same one.
-_MIGRATION_LOCK = 0x434C4152
-
-log = logs.get(__name__)
 
 Pool = asyncpg.Pool
 
@@ -133,40 +127,3 @@ async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:
     except (*CONNECTION_ERRORS, asyncpg.PostgresError):
         return False
     return True
-
-
-async def migrate(url: str, schema: str, folder: Path) -> list[str]:
-    """Apply the folder's *.sql files that schema does not have yet, in order; return their names.
-
-    One migration is one transaction; a second process waits for the first. A file changed after it
-    was applied is an error: write another one.
-    """
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
-        await connection.execute(
-            f"CREATE SCHEMA IF NOT EXISTS {schema};"
-            f"CREATE TABLE IF NOT EXISTS {schema}.migrations ("
-            " name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations")
-        known = {row["name"]: row["digest"] for row in rows}
-        applied = []
-        for path in sorted(folder.glob("*.sql")):  # noqa: ASYNC240 - a command with nothing else to do
-            text = path.read_text(encoding="utf-8")
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            if path.name in known:
-                if known[path.name] != digest:
-                    raise RuntimeError(f"migration {schema}/{path.name} was changed after it was applied")
-                continue
-            async with connection.transaction():
-                await connection.execute(text)
-                await connection.execute(
-                    f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)",
-                    path.name,
-                    digest,
-                )
-            applied.append(path.name)
-        return applied
-    finally:
-        await connection.close()

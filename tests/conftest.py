@@ -24,8 +24,9 @@ import nats
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-import runtime.postgres
+from cli import migrate
 from cli.configuration import SOURCES
+from runtime import migrations
 from runtime.configuration import mark_complete
 from services.domain import topology
 from stack import postgres as local_postgres
@@ -40,7 +41,6 @@ ENGINE = "realtime engine"
 # The property of a test that found out something worth a line at the end of the run.
 REPORT = "report"
 
-_ROOT = Path(__file__).parents[1]
 _TEMPLATE = "template_migrated"
 _STREAM_MAX_BYTES = 64 * 1024**2
 # Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
@@ -237,8 +237,8 @@ async def _make_template(local: Postgres) -> None:
         await admin.execute(f"CREATE DATABASE {_TEMPLATE}")
     finally:
         await admin.close()
-    for folder in sorted(_ROOT.glob("services/*/migrations")):
-        await runtime.postgres.migrate(local.url(_TEMPLATE), folder.parent.name, folder)
+    for folder in migrate.folders():
+        await migrations.migrate(local.url(_TEMPLATE), folder.name, folder)
     await keyed.remember(local.url(_TEMPLATE))
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from checks.waiting import expect
-from clarion.common.v1 import trace_pb2
-
-CHANNEL_NAMES = {1: "EMAIL", 2: "SMS", 3: "PUSH"}
+from services.domain import statuses
+from services.domain.channels import PUBLIC_NAMES
 
 # Commit times are those of track_commit_timestamp: see bench.ground.
 _ROWS = """
@@ -55,7 +54,7 @@ async def read(postgres_url: str, tenant_id: str) -> Records:
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
         for row in await connection.fetch(_ROWS, tenant_id):
-            found.add(CHANNEL_NAMES[row["channel"]], row["id"], row["at"])
+            found.add(PUBLIC_NAMES[row["channel"]], row["id"], row["at"])
     finally:
         await connection.close()
     return found
@@ -72,21 +71,17 @@ async def dead_letters(postgres_url: str, tenant_id: str) -> int:
 
 async def left(postgres_url: str, tenant_id: str) -> str:
     """Describe a tenant's deliveries in the ledger that were neither sent nor skipped."""
-    over = [trace_pb2.DELIVERY_STATUS_SKIPPED, trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED]
+    well = [one.number for one in statuses.BY_NUMBER.values() if one.is_terminal and one.outcome != statuses.FAILED]
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
-        rows = await connection.fetch(_LEFT, tenant_id, over)
+        rows = await connection.fetch(_LEFT, tenant_id, well)
     finally:
         await connection.close()
     return ", ".join(
-        f"{row['number']} {CHANNEL_NAMES[row['channel']]} {_name(row['status'])} {row['reason']}"
+        f"{row['number']} {PUBLIC_NAMES[row['channel']]} {statuses.name(row['status'])} {row['reason']}"
         f" after at most {row['attempts']} attempts"
         for row in rows
     )
-
-
-def _name(status: "trace_pb2.DeliveryStatus.ValueType") -> str:
-    return trace_pb2.DeliveryStatus.Name(status).removeprefix("DELIVERY_STATUS_").lower()
 
 
 async def complete(

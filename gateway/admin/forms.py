@@ -11,23 +11,19 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
 from gateway import queries
 from gateway.audit import FIELDS
-from gateway.channels import CHANNELS, NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, not_json, read_json_bytes
 from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import statuses
+from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES
 
 MAX_BODY_BYTES = 1024 * 1024
 
-STATUSES = {
-    name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
-}
-_STATUS_NAMES = {number: name for name, number in STATUSES.items()}
-
 # These describe a field in the OpenAPI document. The handlers validate.
-Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHANNELS)})]
+Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(BY_PUBLIC_NAME)})]
 Id = Annotated[
     str, msgspec.Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])
 ]
@@ -78,9 +74,9 @@ async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
     """Return the channel with this name. Raises INVALID."""
-    if name not in CHANNELS:
-        raise invalid(field, f"must be one of {', '.join(CHANNELS)}")
-    return CHANNELS[name]
+    if name not in BY_PUBLIC_NAME:
+        raise invalid(field, f"must be one of {', '.join(BY_PUBLIC_NAME)}")
+    return BY_PUBLIC_NAME[name]
 
 
 def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]":
@@ -90,20 +86,20 @@ def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]
 
 def channel_name(number: "event_pb2.Channel.ValueType") -> str | None:
     """Return the name of a channel, None if it is unspecified."""
-    return NAMES.get(number)
+    return PUBLIC_NAMES.get(number)
 
 
 def status_name(number: "trace_pb2.DeliveryStatus.ValueType") -> str | None:
     """Return the name of a delivery status in lower case, None if it is unspecified."""
-    return _STATUS_NAMES.get(number)
+    return statuses.name(number) or None
 
 
 def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
     """Return ?status=, unspecified if it is absent. Raises INVALID."""
     name = request.query.get("status", "")
-    if name and name.lower() not in STATUSES:
-        raise invalid("status", f"must be one of {', '.join(STATUSES)}")
-    return STATUSES.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
+    if name and name.lower() not in statuses.BY_NAME:
+        raise invalid("status", f"must be one of {', '.join(statuses.BY_NAME)}")
+    return statuses.BY_NAME.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
 
 
 def limit(request: web.Request) -> int:

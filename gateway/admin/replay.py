@@ -11,6 +11,7 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
+from services.domain import statuses
 
 ALL = "all"
 STATES = {
@@ -20,9 +21,7 @@ STATES = {
 }
 STATUSES = {
     ALL: trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
-    "failed": trace_pb2.DELIVERY_STATUS_FAILED,
-    "dead": trace_pb2.DELIVERY_STATUS_DEAD,
-    "skipped": trace_pb2.DELIVERY_STATUS_SKIPPED,
+    **{statuses.name(number): number for number in statuses.REPLAYABLE},
 }
 _NAMES = {number: name for name, number in STATUSES.items()}
 

@@ -8,11 +8,11 @@ from aiohttp import web
 
 from clarion.senders.v1 import senders_pb2
 from gateway import queries
-from gateway.channels import NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
+from services.domain.channels import PUBLIC_NAMES
 
 _LIMIT = queries.Bounds(default=50, least=1, most=1_000)
 _POLICY = (
@@ -106,7 +106,7 @@ def _row(message: senders_pb2.OutboxMessage) -> str:
     title = message.subject or message.text
     title = title if len(title) <= 90 else f"{title[:90]}…"
     return (
-        f"<tr><td>{_time(message)}</td><td>{NAMES.get(message.channel, '')}</td>"
+        f"<tr><td>{_time(message)}</td><td>{PUBLIC_NAMES.get(message.channel, '')}</td>"
         f"<td>{escape(message.recipient)}</td>"
         f'<td><a href="/demo/outbox/{escape(message.id)}">{escape(title) or "(empty)"}</a></td>'
         f"<td>{escape(message.via)}</td></tr>"
@@ -163,7 +163,7 @@ def _shown(message: senders_pb2.OutboxMessage) -> dict[str, Any]:
         "id": message.id,
         "event_id": message.event_id,
         "delivery_id": message.delivery_id,
-        "channel": NAMES.get(message.channel),
+        "channel": PUBLIC_NAMES.get(message.channel),
         "recipient": message.recipient,
         "sender": message.sender,
         "reply_to": message.reply_to,

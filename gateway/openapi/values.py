@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.admin import forms
+from services.domain import reasons, statuses
 
 T = TypeVar("T")
 
@@ -24,7 +25,16 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=[
 Id = forms.Id
 OptionalId = forms.OptionalId
 Channel = forms.Channel
-Status = Annotated[str, Meta(extra_json_schema={"enum": list(forms.STATUSES)})]
+Status = Annotated[
+    str,
+    Meta(
+        description="\n".join(f"- `{one.name}`: {one.text}" for one in statuses.BY_NUMBER.values()),
+        extra_json_schema={"enum": list(statuses.BY_NAME)},
+    ),
+]
+# No enum: what an earlier version stored is shown as it stands, and a new reason breaks no client.
+Reason = Annotated[str, Meta(examples=[reasons.Reason.MISSING_PHONE.value])]
+ALL_REASONS = "One of\n" + "\n".join(f"- `{one}`: {one.text}" for one in reasons.Reason)
 # A text parameter of a query. Empty values, and those that no store could hold, are refused.
 Text = Annotated[str, Meta(min_length=1, max_length=1024, pattern=NO_NUL)]
 Flag = Literal["true", "false"]

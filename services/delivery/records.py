@@ -6,6 +6,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
 from runtime.printable import printable
 from services.delivery.ports import MAX_DETAIL, SendResult
+from services.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trac
         attempt=delivery.attempt,
         replay=delivery.replay,
         status=trace_pb2.DELIVERY_STATUS_DEAD,
-        reason="internal_error",
+        reason=Reason.INTERNAL_ERROR,
         detail=type(error).__name__,
         dead_letter=delivery,
     )

@@ -24,8 +24,8 @@ from services.delivery.ports import Attempter, SendResult, Verdict
 from services.delivery.render_client import RenderClient
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
-from services.domain import topology
-from services.domain.not_sent import EMPTY_CONTENT
+from services.domain import channels, statuses, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -160,7 +160,7 @@ class DeliveryWorker:
                     tenant_id=delivery.tenant_id,
                     event_id=delivery.event_id,
                     delivery_id=delivery.id,
-                    channel=topology.CHANNELS[delivery.channel],
+                    channel=channels.NAMES[delivery.channel],
                     attempt=delivery.attempt,
                     trace_id=delivery.trace_id,
                 )
@@ -250,7 +250,7 @@ class DeliveryWorker:
         log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
         if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
             return partial(self._defer, delivery, "body_away")
-        failed = SendResult(Verdict.PERMANENT, provider="", reason="content_deleted")
+        failed = SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
         return partial(self._finish, delivery, failed, started, started)
 
     async def _finish(
@@ -273,17 +273,19 @@ class DeliveryWorker:
             failure = rendered.failure
             return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return SendResult(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
+            return SendResult(
+                Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text
+            )
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
         except parts.PartAway:  # no attempt was made
             raise
         except TimeoutError:
-            return SendResult(Verdict.TRANSIENT, provider="", reason="provider_timeout")
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.PROVIDER_TIMEOUT)
         except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return SendResult(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
 
     async def _store_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
@@ -324,7 +326,7 @@ class DeliveryWorker:
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
         due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
-        _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
+        _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
@@ -336,8 +338,8 @@ class DeliveryWorker:
     def _log_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
     ) -> None:
-        channel = topology.CHANNELS[delivery.channel]
-        status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
+        channel = channels.NAMES[delivery.channel]
+        status = statuses.name(decision.status)
         telemetry.labelled(_ATTEMPTS, channel, status).inc()
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
@@ -371,4 +373,4 @@ def _read(held: pulling.Held) -> event_pb2.Delivery | None:
     except DecodeError:
         return None
     ids = (delivery.id, delivery.event_id, delivery.tenant_id)
-    return delivery if all(map(is_uuid, ids)) and delivery.channel in topology.CHANNELS else None
+    return delivery if all(map(is_uuid, ids)) and delivery.channel in channels.NAMES else None

@@ -14,12 +14,11 @@ from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonyms, retention, topology
-from services.domain.adoption import Adoption
-from services.domain.health import report_broker
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
-from services.realtime import published
+from services.realtime import configuration_sources
 from services.realtime.directory import EpochDirectory
-from services.realtime.former import former
 from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
@@ -35,6 +34,7 @@ from services.realtime.servicer_privacy import RealtimePrivacyServicer
 from services.realtime.settings import Settings
 from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
+from services.realtime.unkeyed_digests import unkeyed_digests
 
 POOL_SIZE = 8
 # Owners whose keys are never asked for individually, so their part of the configuration must be complete: tenants,
@@ -56,7 +56,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
     principals = Principals(settings.principal_secret.reveal())
     directory = EpochDirectory(principals, epochs.find, keyed, note_use=epochs.note_use)
-    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.Policies()
+    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.RetentionPolicies()
     watch = configuration.ConfigurationWatch(
         connection,
         ["tenants", "templates", topology.REVOCATIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX],
@@ -102,16 +102,24 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
 
     process.start(outbox.run(), name="outbox")
-    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = reconcile.Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
-    process.start(adoption.run(), name="adoption")
+    migration = DigestMigration(
+        pool,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(pool, keyed),
+    )
+    process.start(migration.run(), name="digest migration")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
     # Nothing is pushed or deleted before erasures, namespaces and retention are known.
     await watch.complete(*_OWNERS)
     await pseudonyms.recognise(watch, keyed, "ingest")
-    await adoption.ready(watch)
+    await migration.ready(watch)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     process.start(epochs.keep_expiring(), name="retention of revocations")
@@ -154,7 +162,7 @@ def _worker(
 
 
 def _followed_by(
-    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.Policies
+    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.RetentionPolicies
 ) -> Callable[[str, bytes | None], None]:
     def apply(key: str, value: bytes | None) -> None:
         erased.on_change(key, value)

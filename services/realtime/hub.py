@@ -23,6 +23,7 @@ from cent.exceptions import CentTimeoutError  # cent does not export it at the t
 from prometheus_client import Histogram
 
 from runtime import logs, tracing
+from services.domain.reasons import Reason
 from services.realtime.guard import Guard, State
 from services.realtime.ports import Outcome, Published
 
@@ -154,7 +155,7 @@ class CentrifugoHub:
         detail = str(error)[:500]
         match error:
             case CentApiResponseError(code=111) | CentTransportError(status_code=429):
-                return Published(Outcome.BUSY, "hub_busy", detail)
+                return Published(Outcome.BUSY, Reason.HUB_BUSY, detail)
             case CentApiResponseError(code=code) if code in _FINAL_CODES:
                 return _refused(detail)
             case CentTransportError(status_code=400 | 413):
@@ -177,4 +178,4 @@ def _faults(commands: Sequence[_Command], replies: Sequence[_Reply]) -> list[str
 
 def _refused(detail: str) -> Published:
     log.error("publication_refused", detail=detail)
-    return Published(Outcome.REFUSED, "live_publication_refused", detail)
+    return Published(Outcome.REFUSED, Reason.LIVE_PUBLICATION_REFUSED, detail)

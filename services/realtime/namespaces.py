@@ -2,6 +2,9 @@
 
 import msgspec
 
+from clarion.common.v1 import event_pb2
+from services.domain.channels import PUBLIC_NAMES
+
 _PLATFORM = "platform"
 
 
@@ -11,7 +14,7 @@ class _Template(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(list[_Template]).decode
-_PUSH = "PUSH"
+_PUSH = PUBLIC_NAMES[event_pb2.CHANNEL_PUSH]
 
 
 class Namespaces:

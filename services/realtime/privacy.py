@@ -10,7 +10,7 @@ import asyncpg
 
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.domain.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, RetentionPolicies
 
 # Rows per statement, and statements per call.
 BATCH = 1000
@@ -71,7 +71,7 @@ class PrivacyStore:
         EXPIRED.labels("inbox").inc(_count(status))
         return _count(status) == BATCH
 
-    async def keep_expiring(self, default_days: int, policies: Policies) -> None:
+    async def keep_expiring(self, default_days: int, policies: RetentionPolicies) -> None:
         """Delete expired rows every ten minutes until cancelled."""
         pause = 0.0
         while True:

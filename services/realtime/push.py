@@ -19,6 +19,7 @@ from runtime.clock import Clock, now_us
 from runtime.errors import ClarionError, Code
 from runtime.parts import HUB, POSTGRES, OwnParts
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
 from services.realtime.principal import channel, is_namespace
 
@@ -55,7 +56,7 @@ class Push:
     async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Store the notification, then publish it. Raises PartAway."""
         if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
-            return SendResult(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
+            return SendResult(Verdict.PERMANENT, PROVIDER, reason=Reason.INVALID_RECIPIENT)
         entry = self._entry(delivery, content)
         principal = await self._own.ask(POSTGRES, partial(self._keep, entry))
         published = await self._own.ask(HUB, partial(self._publish, entry, delivery.push_namespace, principal))
@@ -75,7 +76,7 @@ class Push:
         """Return what the hub says. Raises UNAVAILABLE while it is away, or not to be trusted."""
         if namespace and not is_namespace(namespace):
             detail = f"No channel can be named {namespace[:64]!r}."
-            return Published(Outcome.REFUSED, "invalid_push_namespace", detail)
+            return Published(Outcome.REFUSED, Reason.INVALID_PUSH_NAMESPACE, detail)
         published = await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
         if published.outcome is Outcome.AWAY:
             _PUBLICATIONS.labels(published.outcome.value).inc()

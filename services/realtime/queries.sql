@@ -72,13 +72,13 @@ WHERE (tenant_id, recipient) IN (
 RETURNING tenant_id, recipient
 
 -- The rows of the previous version.
--- name: former
+-- name: unkeyed
 SELECT tenant_id, user_id, epoch, raised_at FROM realtime.epochs
 WHERE (tenant_id, user_id) > ($1, $2)
 ORDER BY tenant_id, user_id
 LIMIT $3
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch, raised_at)
 SELECT item.tenant_id, item.recipient, item.epoch, item.raised_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) AS item (tenant_id, recipient, epoch, raised_at)
@@ -87,5 +87,5 @@ ON CONFLICT (tenant_id, recipient) DO UPDATE SET
     epoch = greatest(EXCLUDED.epoch, r.epoch + 1), raised_at = EXCLUDED.raised_at, used_at = now()
 WHERE r.raised_at < EXCLUDED.raised_at
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE realtime.epochs

@@ -11,7 +11,7 @@ from clarion.realtime.v1 import realtime_pb2, realtime_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from services.domain import topology
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard

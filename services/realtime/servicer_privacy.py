@@ -4,7 +4,7 @@ from typing import Any
 
 from clarion.realtime.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import logs
-from services.domain.pages import MAX_LIMIT, page_limit
+from services.domain.paging import MAX_LIMIT, page_limit
 from services.realtime.privacy import PrivacyStore
 from services.realtime.revoke import Revoker
 from services.realtime.servicer import check_user

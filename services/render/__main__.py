@@ -2,7 +2,7 @@
 
 from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
 from runtime import configuration, grpc, nats, postgres, reconcile, service
-from services.render import platform_templates, published, telemetry
+from services.render import configuration_sources, platform_templates, telemetry
 from services.render.applying import PartRollout
 from services.render.frames import WorkerLimits
 from services.render.part_store import PostgresParts
@@ -35,7 +35,7 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
     renderer = TemplateRenderer(workers, CachedTemplateSources(store, connection))
     process.start(workers.serve(), name="workers")
     process.start(outbox.run(), name="config-outbox")
-    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = reconcile.Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
     process.start(platform_templates.ensure(store), name="platform-templates")
     await workers.ready()

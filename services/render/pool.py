@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from runtime import logs
+from services.domain.reasons import Reason
 from services.render import blame, frames
 from services.render.blame import Death
 from services.render.frames import TaskResult, WorkerLimits, WorkerRequest
@@ -18,7 +19,7 @@ from services.render.process import WORKER, WorkerDiedError, WorkerProcess
 _MAX_WAITING = 20_000
 _MAX_RESTART_DELAY_S = 5.0
 # Outcomes after which the version is suspect.
-_SUSPICIOUS = frozenset(("render_timeout", "render_memory", "render_crashed"))
+_SUSPICIOUS = frozenset((Reason.RENDER_TIMEOUT, Reason.RENDER_MEMORY, Reason.RENDER_CRASHED))
 
 log = logs.get(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.blame import Death
 from services.render.frames import Task, WorkerLimits, WorkerReply
@@ -88,7 +89,7 @@ class WorkerProcess:
         """Return the next message. Raises WorkerDiedError."""
         stream = self._process.stdout
         if stream is None:
-            raise WorkerDiedError(Death("render_crashed", "the worker has no output"))
+            raise WorkerDiedError(Death(Reason.RENDER_CRASHED, "the worker has no output"))
         self._watch(0.0)
         try:
             head = await stream.readexactly(frames.LENGTH_BYTES)
@@ -96,7 +97,7 @@ class WorkerProcess:
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
             status = await self.end()
             if self._is_silent:
-                raise WorkerDiedError(Death("render_timeout", "the worker did not answer and was ended")) from None
+                raise WorkerDiedError(Death(Reason.RENDER_TIMEOUT, "the worker did not answer and was ended")) from None
             raise WorkerDiedError(_cause(status)) from None
         finally:
             self._timer.cancel()
@@ -136,10 +137,10 @@ def _state(pid: int) -> str:
 def _cause(status: int) -> Death:
     """Return what an exit status says."""
     if status == -signal.SIGPROF:
-        return Death("render_timeout", "more processor time than allowed")
+        return Death(Reason.RENDER_TIMEOUT, "more processor time than allowed")
     if status == -signal.SIGABRT:
-        return Death("render_memory", "more memory than allowed")
+        return Death(Reason.RENDER_MEMORY, "more memory than allowed")
     if status < 0:
         name = signal.Signals(-status).name
-        return Death("render_crashed", f"the worker died of {name}", may_be_external=status == -signal.SIGKILL)
-    return Death("render_crashed", f"the worker ended with status {status}")
+        return Death(Reason.RENDER_CRASHED, f"the worker died of {name}", may_be_external=status == -signal.SIGKILL)
+    return Death(Reason.RENDER_CRASHED, f"the worker ended with status {status}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from runtime.errors import ClarionError, Code
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.frames import Content, Fault, PreviewReport, TaskResult, TemplateSource
 from services.render.jobs import Job, QueueFullError
@@ -71,7 +72,7 @@ class TemplateRenderer:
             for _, item in found
         ]
         answers = [answer or _LATE for answer in await self._run(jobs, budget)]
-        missing = Rendered(0, "template_not_found", Content(), "Template version not found.")
+        missing = Rendered(0, Reason.TEMPLATE_NOT_FOUND, Content(), "Template version not found.")
         results = [missing] * len(items)
         for (index, item), answer in zip(found, answers, strict=True):
             results[index] = _rendered(sources[item.version_id].channel, answer)
@@ -130,7 +131,7 @@ def _bounded(results: list[Rendered]) -> list[Rendered]:
             break
         excess -= sizes[index]
         result = results[index]
-        reason = "output_too_large" if sizes[index] > MAX_ANSWER else ANSWER_FULL
+        reason = Reason.OUTPUT_TOO_LARGE if sizes[index] > MAX_ANSWER else ANSWER_FULL
         detail = f"The contents of the batch have more than {MAX_ANSWER} bytes. Ask for fewer items at once."
         results[index] = Rendered(result.channel, reason, Content(), detail, result.duration_us)
     return results

@@ -10,7 +10,8 @@ import grpc.aio
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
+from services.domain.reasons import Reason
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS, too_long
 from services.render import telemetry
 from services.render.frames import Content
 from services.render.parts import UnsavedParts
@@ -116,7 +117,7 @@ def _failure(result: Rendered) -> render_pb2.RenderFailure:
 
 
 def _report(result: Rendered, max_sms_segments: int) -> render_pb2.PreviewReport | None:
-    report, not_sent = result.report, _not_sent(result.content, max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS)
+    report, (reason, detail) = result.report, _not_sent(result.content, max_sms_segments or DEFAULT_MAX_SEGMENTS)
     if report is None:
         return None
     missing = [render_pb2.MissingVariable(name=one.name, field=one.field, line=one.line) for one in report.missing]
@@ -126,15 +127,16 @@ def _report(result: Rendered, max_sms_segments: int) -> render_pb2.PreviewReport
         clipped=report.clipped,
         missing=missing,
         unused=report.unused,
-        not_sent_reason=not_sent.reason if not_sent else "",
-        not_sent_detail=not_sent.detail if not_sent else "",
+        not_sent_reason=reason,
+        not_sent_detail=detail,
     )
 
 
-def _not_sent(content: Content, max_sms_segments: int) -> NotSent | None:
+def _not_sent(content: Content, max_sms_segments: int) -> tuple[str, str]:
     if content.is_empty:
-        return EMPTY_CONTENT
-    return sms_too_long(content.sms_segments, content.sms_encoding, max_sms_segments)
+        return Reason.EMPTY_CONTENT, Reason.EMPTY_CONTENT.text
+    detail = too_long(content.sms_segments, content.sms_encoding, max_sms_segments)
+    return (Reason.SMS_TOO_LONG, detail) if detail else ("", "")
 
 
 def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: float) -> None:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.render.applying import PartRollout
 from services.render.parts import NewPart, PartLibrary, PartStore, PartVersion
 from services.render.servicer import Context, budget

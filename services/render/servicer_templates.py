@@ -9,7 +9,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
 from services.domain import locales
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget

@@ -10,7 +10,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
-from services.domain import topology
+from services.domain import channels, topology
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
@@ -227,7 +227,7 @@ def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> TemplateS
 
 
 def _published(row: asyncpg.Record) -> dict[str, str | bool]:
-    channel = topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper()
+    channel = channels.PUBLIC_NAMES[event_pb2.Channel.ValueType(row["channel"])]
     published: dict[str, str | bool] = {
         "channel": channel,
         "template_version_id": row["id"],

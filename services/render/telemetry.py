@@ -2,10 +2,10 @@
 
 from prometheus_client import Counter, Histogram
 
-from services.domain import topology
+from services.domain import channels
 from services.render.render import Rendered
 
-_NAMES = {0: "unknown"} | {int(number): name for number, name in topology.CHANNELS.items()}
+_NAMES = {0: "unknown"} | {int(number): name for number, name in channels.NAMES.items()}
 
 _renders = Counter("clarion_render_items", "Items rendered, by channel and outcome.", ["channel", "outcome"])
 _seconds = Histogram(

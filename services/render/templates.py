@@ -9,12 +9,10 @@ import msgspec
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import locales
+from services.domain import channels, locales
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, PUSH, SMS, Fault, TemplateSource
+from services.render.frames import EMAIL, Fault, TemplateSource
 from services.render.parts import NO_UNSAVED_PARTS, PartLibrary, UnsavedParts
-
-CHANNELS = (EMAIL, SMS, PUSH)
 
 # Event types that work for every tenant, because the platform has templates for them.
 GLOBAL_KINDS = ("info", "success", "warning", "alert", "error")
@@ -223,8 +221,8 @@ class TemplateLibrary:
 def content_faults(new: NewTemplate) -> list[Fault]:
     """Return the faults that are found without compiling the template."""
     found = []
-    if new.channel not in CHANNELS:
-        found.append(Fault("channel", 0, "must be EMAIL, SMS or PUSH"))
+    if new.channel not in channels.BY_NUMBER:
+        found.append(Fault("channel", 0, f"must be one of {', '.join(channels.BY_PUBLIC_NAME)}"))
     if not new.body.strip():
         found.append(Fault("body", 0, "must not be empty"))
     if len(new.body.encode()) > MAX_BODY_BYTES:

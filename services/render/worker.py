@@ -16,6 +16,7 @@ import msgspec
 
 from runtime import validation
 from services.domain import locales
+from services.domain.reasons import Reason
 from services.render import frames
 from services.render.content import (
     NOBODY,
@@ -98,20 +99,20 @@ class TaskRunner:
         try:
             outcome, values, report = self._attempt(task)
         except RenderTimeoutError:
-            raise _Exhausted(_failed("render_timeout", f"more than {self._limits.cpu_s} s", started)) from None
+            raise _Exhausted(_failed(Reason.RENDER_TIMEOUT, f"more than {self._limits.cpu_s} s", started)) from None
         except MemoryError:
-            raise _Exhausted(_failed("render_memory", "more memory than allowed", started)) from None
+            raise _Exhausted(_failed(Reason.RENDER_MEMORY, "more memory than allowed", started)) from None
         except OutputTooLargeError:
-            return _failed("output_too_large", f"more than {self._limits.output} characters", started)
+            return _failed(Reason.OUTPUT_TOO_LARGE, f"more than {self._limits.output} characters", started)
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
-            return _failed("template_error", str(error), started, faults=faults)
+            return _failed(Reason.TEMPLATE_ERROR, str(error), started, faults=faults)
         except (TemplateFaultError, _DataError) as fault:
-            return _failed("template_error", str(fault), started)
+            return _failed(Reason.TEMPLATE_ERROR, str(fault), started)
         except RecursionError:
-            return _failed("template_error", "the data or the partials are nested too deeply", started)
+            return _failed(Reason.TEMPLATE_ERROR, "the data or the partials are nested too deeply", started)
         except Exception as error:
-            return _failed("template_error", f"cannot be rendered: {type(error).__name__}", started)
+            return _failed(Reason.TEMPLATE_ERROR, f"cannot be rendered: {type(error).__name__}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         return TaskResult(outcome, values, duration_us=_since(started), report=report)

@@ -7,24 +7,24 @@ from runtime.parts import OwnParts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import topology
-from services.domain.adoption import Adoption
-from services.domain.health import report_broker
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
-from services.router.suppressions import published
-from services.router.suppressions.former import former
+from services.router.suppressions import configuration_sources
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
+from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Only the suppressions are kept there, and changes of them are rare.
+# Only the suppressions are stored there, and they change rarely.
 _POSTGRES_CONNECTIONS = 4
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
-    """Put the service together."""
+    """Wire the service."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
@@ -32,16 +32,24 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     process.on_close(connection.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     process.start(outbox.run(), name="config-outbox")
-    reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
-    process.start(adoption.run(), name="adoption")
+    migration = DigestMigration(
+        pool,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(pool, keyed),
+    )
+    process.start(migration.run(), name="digest migration")
     watch = ConfigurationWatch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    # Nothing may be sent while it is not known who is suppressed.
+    # Nothing may be sent before the suppressions are known.
     await watch.complete(*OWNERS)
-    await adoption.ready(watch)
+    await migration.ready(watch)
     suppressions = SuppressionStore(pool, outbox)
 
     token = settings.service_token.reveal()

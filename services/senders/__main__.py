@@ -14,9 +14,9 @@ from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonyms, retention, topology
-from services.domain.health import report_broker
-from services.domain.suppressed import Suppressed
-from services.senders import checked_settings, directory, published, send
+from services.domain.broker_health import report_broker
+from services.domain.suppression_list import SuppressionList
+from services.senders import checked_settings, configuration_sources, directory, send
 from services.senders.breaker import BreakerPolicy
 from services.senders.checked_settings import CheckedSettings
 from services.senders.http import HttpClient
@@ -70,8 +70,8 @@ class _Configuration:
     watch: configuration.ConfigurationWatch
     directory: directory.ConfiguredDirectory
     erased: erasures.Erasures
-    retention: retention.Policies
-    suppressed: Suppressed
+    retention: retention.RetentionPolicies
+    suppressed: SuppressionList
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
@@ -129,7 +129,7 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
 
 def _follow_configuration(connections: _Connections, stores: _Stores, checked: CheckedSettings) -> _Configuration:
     known = directory.ConfiguredDirectory(stores.providers, stores.away)
-    erased, policies = erasures.Erasures(checked.pseudonyms), retention.Policies()
+    erased, policies = erasures.Erasures(checked.pseudonyms), retention.RetentionPolicies()
 
     def on_change(key: str, value: bytes | None) -> None:
         for follower in (known, erased, policies):
@@ -137,7 +137,7 @@ def _follow_configuration(connections: _Connections, stores: _Stores, checked: C
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
     watch = configuration.ConfigurationWatch(connections.nats, prefixes, on_change)
-    return _Configuration(watch, known, erased, policies, Suppressed(watch.get, checked.pseudonyms))
+    return _Configuration(watch, known, erased, policies, SuppressionList(watch.get, checked.pseudonyms))
 
 
 async def _wait_for_configuration(watch: configuration.ConfigurationWatch, checked: CheckedSettings) -> None:
@@ -167,7 +167,9 @@ def _make_sender(
 
 def _start_publishing(process: service.Process, connections: _Connections, stores: _Stores) -> None:
     process.start(stores.config_outbox.run(), name="config-outbox")
-    reconciler = reconcile.Reconciler(connections.pool, connections.nats, published.OWNER, published.SOURCES)
+    reconciler = reconcile.Reconciler(
+        connections.pool, connections.nats, configuration_sources.OWNER, configuration_sources.SOURCES
+    )
     process.start(reconciler.run(), name="reconciler")
 
 

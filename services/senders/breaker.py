@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 
 # The provider itself is in trouble. Any other answer, a refusal included, shows that it works.
-TROUBLE = frozenset({"provider_unreachable", "provider_timeout", "provider_tls", "provider_error"})
-CIRCUIT_OPEN = "provider_circuit_open"
+TROUBLE = frozenset({Reason.PROVIDER_UNREACHABLE, Reason.PROVIDER_TIMEOUT, Reason.PROVIDER_TLS, Reason.PROVIDER_ERROR})
+CIRCUIT_OPEN = Reason.PROVIDER_CIRCUIT_OPEN
 
 _LONGEST_PAUSE_S = 300.0
 # After a refused account. New settings end the pause at once; an account fixed at the provider's is found by a probe.
@@ -83,7 +84,7 @@ class Breaker:
             return
         self._probing = False
         if result.verdict is Verdict.THROTTLED:
-            self._open("provider_throttled", result, now, result.retry_after_s or _THROTTLED_PAUSE_S)
+            self._open(Reason.PROVIDER_THROTTLED, result, now, result.retry_after_s or _THROTTLED_PAUSE_S)
         elif result.verdict is Verdict.CREDENTIALS:
             self._open(result.reason, result, now, _CREDENTIALS_PAUSE_S)
         elif result.verdict is Verdict.TRANSIENT and result.reason in TROUBLE:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runtime.parts import PartAway
 from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.breaker import CIRCUIT_OPEN, Pause
 from services.senders.ports import ADDRESS_NOT_ALLOWED
 
@@ -17,13 +18,15 @@ from services.senders.ports import ADDRESS_NOT_ALLOWED
 MAX_CALLS = 5
 MAX_FAILOVER_S = 10.0
 
-PROVIDER_GONE = SendResult(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
+PROVIDER_GONE = SendResult(
+    Verdict.PERMANENT, provider="", reason=Reason.PROVIDER_GONE, detail="The provider was deleted."
+)
 
 # After these another provider may accept the delivery.
 _PROVIDER_IN_TROUBLE = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
 
 # These pass without anybody's help: the provider accepts the delivery later.
-_TEMPORARY = frozenset({"provider_throttled", "provider_busy"})
+_TEMPORARY = frozenset({Reason.PROVIDER_THROTTLED, Reason.PROVIDER_BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def _calls(outcomes: Sequence[Outcome]) -> list[ProviderCall]:
 
 
 def _another_may_accept(result: SendResult) -> bool:
-    return is_not_allowed(result) or (result.verdict in _PROVIDER_IN_TROUBLE and result.reason != "tenant_unknown")
+    return is_not_allowed(result) or (result.verdict in _PROVIDER_IN_TROUBLE and result.reason != Reason.TENANT_UNKNOWN)
 
 
 def _deciding_call_last(calls: list[ProviderCall]) -> list[ProviderCall]:

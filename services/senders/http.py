@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import tracing
 from runtime.egress import AddressNotAllowed, EgressGuard
+from services.domain.reasons import Reason
 from services.senders.fair_semaphore import WAIT_S, FairSemaphore
 from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, NoResponse
 
@@ -58,10 +59,10 @@ class HttpClient:
             host_limit = self._host_limits[host] = FairSemaphore(self._per_host)
         # The host's first: a call that waits for a host that hangs must hold nothing that others need.
         if not await host_limit.acquire(self._wait_s):
-            raise NoResponse("provider_busy", f"All {self._per_host} connections to {host} are in use.")
+            raise NoResponse(Reason.PROVIDER_BUSY, f"All {self._per_host} connections to {host} are in use.")
         try:
             if not await self._connections.acquire(self._wait_s):
-                raise NoResponse("provider_busy", f"All {self._limit} connections are in use.")
+                raise NoResponse(Reason.PROVIDER_BUSY, f"All {self._limit} connections are in use.")
             try:
                 return await self._exchange(request, deadline_s)
             finally:
@@ -94,15 +95,15 @@ class HttpClient:
                 span.status(answer.status)
                 return answer
         except TimeoutError as error:
-            raise NoResponse("provider_timeout", f"No answer within {deadline_s:g} s.") from error
+            raise NoResponse(Reason.PROVIDER_TIMEOUT, f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
-            raise NoResponse("provider_tls", str(error)) from error
+            raise NoResponse(Reason.PROVIDER_TLS, str(error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             if (refused := web.refusal(error)) is not None:
                 raise NoResponse(ADDRESS_NOT_ALLOWED, str(refused)) from error
-            raise NoResponse("provider_unreachable", str(error) or type(error).__name__) from error
+            raise NoResponse(Reason.PROVIDER_UNREACHABLE, str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise NoResponse("provider_error", str(error) or type(error).__name__) from error
+            raise NoResponse(Reason.PROVIDER_ERROR, str(error) or type(error).__name__) from error
 
     async def _post(self, request: HttpRequest) -> HttpResponse:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}

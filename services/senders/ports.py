@@ -9,10 +9,11 @@ import msgspec
 
 from runtime.egress import EgressGuard
 from services.delivery.ports import SendResult
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from services.domain.reasons import Reason
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 
 # runtime.egress refused the address: nothing was sent, and a retry would not change that.
-ADDRESS_NOT_ALLOWED = "address_not_allowed"
+ADDRESS_NOT_ALLOWED = Reason.ADDRESS_NOT_ALLOWED
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -196,7 +197,7 @@ class TenantProfile(msgspec.Struct, frozen=True):
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
-    max_sms_segments: int = DEFAULT_MAX_SMS_SEGMENTS
+    max_sms_segments: int = DEFAULT_MAX_SEGMENTS
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import asyncpg
 from clarion.senders.v1 import senders_pb2
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.domain.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, RetentionPolicies
 from services.senders.outbox import is_message_id, whole_message
 
 # Rows of one statement; seconds between two rounds, and between two statements of a round.
@@ -64,7 +64,7 @@ class SendersPrivacyStore:
         EXPIRED.labels("outbox").inc(_count(status))
         return _count(status) == BATCH
 
-    async def keep_expiring(self, default_hours: int, policies: Policies) -> None:
+    async def keep_expiring(self, default_hours: int, policies: RetentionPolicies) -> None:
         """Delete expired messages every few minutes, for ever."""
         while True:
             pause = INTERVAL_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from clarion.common.v1 import event_pb2
-from services.domain import topology
+from services.domain import channels
 from services.senders.compose import Compose
 from services.senders.ports import Kind
 
@@ -39,12 +39,12 @@ def kind(channel: Channel, name: str) -> Kind[Any]:
     """Return a kind of provider. Raises KeyError where this version has no such kind for this channel."""
     if name not in kind_names(channel):
         raise KeyError(name)
-    found: Kind[Any] = importlib.import_module(f"{_FOLDERS}.{topology.CHANNELS[channel]}.{name}").KIND
+    found: Kind[Any] = importlib.import_module(f"{_FOLDERS}.{channels.NAMES[channel]}.{name}").KIND
     return found
 
 
 @functools.cache
 def composer(channel: Channel) -> Compose:
     """Return the function that makes a channel's message of a delivery."""
-    found: Compose = importlib.import_module(f"{_FOLDERS}.{topology.CHANNELS[channel]}.message").compose
+    found: Compose = importlib.import_module(f"{_FOLDERS}.{channels.NAMES[channel]}.message").compose
     return found

@@ -13,7 +13,8 @@ from runtime.errors import ClarionError
 from runtime.parts import PartAway
 from runtime.telemetry import labelled
 from services.delivery.ports import ProviderCall, SendResult, Verdict
-from services.domain import topology
+from services.domain import channels
+from services.domain.reasons import Reason
 from services.senders import failover, registry
 from services.senders.breaker import BreakerPolicy, Pause
 from services.senders.compose import Unsendable
@@ -73,7 +74,7 @@ class ProviderSender:
         """Send once. See services.delivery.ports.Attempter."""
         result = failover.conclude(await self._call_in_turn(delivery, content))
         for call in result.earlier:
-            labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], call.result.provider).inc()
+            labelled(_FAILOVERS, channels.NAMES[delivery.channel], call.result.provider).inc()
         return result
 
     def forget(self, tenant_id: str) -> None:
@@ -87,7 +88,7 @@ class ProviderSender:
     async def _call_in_turn(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> list[Outcome]:
         """Call the provider that routing chose, then the tenant's others, until one decides the attempt."""
         outcomes: list[Outcome] = []
-        channel = topology.CHANNELS.get(delivery.channel, "").upper()
+        channel = channels.PUBLIC_NAMES.get(delivery.channel, "")
         try:
             chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
         except PartAway as away:  # the database, which alone knows a provider that is not published yet
@@ -123,7 +124,7 @@ class ProviderSender:
             return Paused(record.kind, answer)
         took_s = time.perf_counter() - started
         took_us = int(took_s * 1_000_000)
-        channel = topology.CHANNELS[delivery.channel]
+        channel = channels.NAMES[delivery.channel]
         labelled(_SENDS, channel, record.kind, answer.reason or answer.verdict.value).inc()
         labelled(_SECONDS, channel, record.kind).observe(took_s)
         return ProviderCall(_with_provider_id(answer, record.id), started_us + took_us, took_us)
@@ -135,9 +136,9 @@ class ProviderSender:
         try:
             opened = self._providers.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return SendResult(Verdict.CREDENTIALS, record.kind, "provider_credentials", str(error))
+            return SendResult(Verdict.CREDENTIALS, record.kind, Reason.PROVIDER_CREDENTIALS, str(error))
         except ClarionError as error:  # another version accepted these settings, and this one does not
-            return SendResult(Verdict.TRANSIENT, record.kind, "provider_settings", error.detail)
+            return SendResult(Verdict.TRANSIENT, record.kind, Reason.PROVIDER_SETTINGS, error.detail)
         if pause := opened.breaker.pause(time.monotonic()):
             return pause
         try:

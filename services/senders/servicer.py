@@ -8,7 +8,7 @@ from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.egress import EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.senders import providers
 from services.senders.channels.email import parse
 from services.senders.outbox import KeptEmail, SandboxOutbox

@@ -13,7 +13,7 @@ from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services.domain import topology
+from services.domain import channels, topology
 from services.senders.ports import ProviderRecord
 from services.senders.providers import NewProvider, StoredProvider
 
@@ -206,7 +206,7 @@ def published(rows: Sequence[asyncpg.Record]) -> bytes:
 def _record(row: asyncpg.Record) -> ProviderRecord:
     return ProviderRecord(
         id=row["id"],
-        channel=topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper(),
+        channel=channels.PUBLIC_NAMES[event_pb2.Channel.ValueType(row["channel"])],
         kind=row["kind"],
         settings=msgspec.json.decode(row["settings"]),
         secrets=base64.b64encode(row["secrets"]).decode(),

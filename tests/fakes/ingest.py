@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from services.ingest.degraded import OutageLimits
-from services.ingest.ports import Admitted, Appended, First, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, First, TenantSettings
 
 
 @dataclass
 class MemoryTenants:
-    """Implements ports.Tenants."""
+    """Implements ports.TenantSettingsSource."""
 
     known: dict[str, TenantSettings] = field(default_factory=dict)
 
@@ -52,12 +52,14 @@ class MemoryAdmission:
         """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
         row = None if self.away else self.rows.get((tenant_id, key_hash))
         if row is not None:
-            return Admitted(row.event_id, Verdict.STORED if row.stored else Verdict.PENDING, first=row.first)
+            return Admitted(
+                row.event_id, AdmissionVerdict.STORED if row.stored else AdmissionVerdict.PENDING, first=row.first
+            )
         if reached := self._limits.take(tenant_id, size):
-            return Admitted(event_id, Verdict.LIMITED, reached)
+            return Admitted(event_id, AdmissionVerdict.LIMITED, reached)
         if not self.away:
             self.rows[tenant_id, key_hash] = Row(event_id, first)
-        return Admitted(event_id, Verdict.NEW)
+        return Admitted(event_id, AdmissionVerdict.NEW)
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None

@@ -8,12 +8,12 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from gateway.channels import CHANNELS
 from gateway.dialects.orqestra.errors import MalformedBodyError
 from gateway.queries import Bounds
 from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain.channels import BY_PUBLIC_NAME
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
@@ -145,8 +145,8 @@ def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]"
         return []
     channels: dict[event_pb2.Channel.ValueType, None] = {}
     for position, name in enumerate(value):
-        if isinstance(name, str) and name in CHANNELS:
-            channels[CHANNELS[name]] = None
+        if isinstance(name, str) and name in BY_PUBLIC_NAME:
+            channels[BY_PUBLIC_NAME[name]] = None
         else:
             faults.append((f"channels[{position}]", "must be one of EMAIL, SMS, PUSH"))
             break

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.openapi.areas.templates import SmsSchema
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, Parameter, admin, filters
-from gateway.openapi.values import Channel, Id, PageSchema, Shape, Status, Text, Time
+from gateway.openapi.values import ALL_REASONS, Channel, Id, PageSchema, Reason, Shape, Status, Text, Time
 
 _TAG = "Events"
 
@@ -25,7 +25,7 @@ class DeliverySchema(Shape):
     id: Id
     channel: Channel
     status: Status | None
-    reason: str | None
+    reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
     provider: str | None
     attempts: int
 
@@ -55,7 +55,7 @@ class StepSchema(Shape):
     time: Time | None
     duration_ms: float
     outcome: str
-    reason: str | None
+    reason: Reason | None
     detail: str | None
     service: str
     delivery_id: str | None
@@ -82,7 +82,7 @@ class DeadLetterSchema(Shape):
     event_id: Id
     tenant_id: Id
     channel: Channel
-    reason: str
+    reason: Reason
     detail: str | None
     died_at: Time
 
@@ -99,7 +99,7 @@ class PlannedDeliverySchema(Shape):
 
     channel: Channel
     status: Status | None
-    reason: str | None
+    reason: Reason | None
     template_version_id: str | None
     locale: str | None
     provider_id: str | None
@@ -109,7 +109,7 @@ class ExplanationSchema(Shape):
     """The deliveries that routing would plan for an event."""
 
     deliveries: list[PlannedDeliverySchema]
-    reason: str | None
+    reason: Reason | None
 
 
 _SEARCH = (

@@ -7,11 +7,14 @@ from msgspec import Meta
 from gateway.admin.suppressions import REASONS, NewSuppressionBody
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import Id, PageSchema, Shape, Text, Time
+from services.domain import channels
 
 _TAG = "Suppressions"
 
 Reason = Annotated[str, Meta(extra_json_schema={"enum": list(REASONS)})]
-SuppressedChannel = Annotated[str, Meta(extra_json_schema={"enum": ["EMAIL", "SMS"]})]
+SuppressedChannel = Annotated[
+    str, Meta(extra_json_schema={"enum": [channels.PUBLIC_NAMES[one] for one in channels.WITH_ADDRESS]})
+]
 
 
 class SuppressionSchema(Shape):

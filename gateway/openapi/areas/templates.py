@@ -9,6 +9,7 @@ from gateway.admin.parts import NewPartBody
 from gateway.admin.templates import PART_KINDS, NewLocaleBody, NewTemplateBody
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
 from gateway.openapi.values import NO_NUL, Channel, Flag, Id, PageSchema, Shape, Time
+from services.domain.reasons import NOT_SENT
 
 _TAG = "Templates"
 
@@ -78,7 +79,7 @@ class MissingVariableSchema(Shape):
 class NotSentSchema(Shape):
     """The reason why the rendered message would not be sent."""
 
-    reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
+    reason: Annotated[str, Meta(extra_json_schema={"enum": [one.value for one in NOT_SENT]})]
     detail: str
 
 

@@ -12,6 +12,7 @@ import msgspec
 from runtime.printable import printable
 from runtime.settings import Secret
 from services.delivery.ports import MAX_DETAIL, SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, HttpTransport, NoResponse
 
 DEADLINE_S = 10.0
@@ -22,7 +23,7 @@ _MAX_MESSAGE_ID = 255
 _LONGEST_RETRY_AFTER_S = 900.0
 
 # Verdicts for calls without a complete response, by reason; any other is TRANSIENT.
-_VERDICTS = {"provider_busy": Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
+_VERDICTS: dict[str, Verdict] = {Reason.PROVIDER_BUSY: Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
 
 M = TypeVar("M")
 
@@ -90,15 +91,17 @@ def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
     said = f"{answer.status} {detail}"
     if answer.status == 429:
         return SendResult(
-            Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers)
+            Verdict.THROTTLED, kind, Reason.PROVIDER_THROTTLED, said, retry_after_s=retry_after_s(answer.headers)
         )
     if answer.status == 413:
-        return SendResult(Verdict.PERMANENT, kind, "message_too_large", said)
+        return SendResult(Verdict.PERMANENT, kind, Reason.MESSAGE_TOO_LARGE, said)
     if answer.status >= 500:
         # Some say when they will be available again.
-        return SendResult(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
+        return SendResult(
+            Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said, retry_after_s=retry_after_s(answer.headers)
+        )
     if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
-        return SendResult(Verdict.TRANSIENT, kind, "provider_error", said)
+        return SendResult(Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said)
     return None
 
 

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from runtime.errors import ClarionError, Code
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 
 M = TypeVar("M")
 
@@ -25,11 +26,11 @@ class Sandbox(Generic[M]):
             match error.code:
                 case Code.INVALID:
                     return SendResult(
-                        Verdict.PERMANENT, provider="sandbox", reason="message_refused", detail=error.detail
+                        Verdict.PERMANENT, provider="sandbox", reason=Reason.MESSAGE_REFUSED, detail=error.detail
                     )
                 case Code.OVERLOADED:
                     return SendResult(
-                        Verdict.POSTPONED, provider="sandbox", reason="provider_busy", detail=error.detail
+                        Verdict.POSTPONED, provider="sandbox", reason=Reason.PROVIDER_BUSY, detail=error.detail
                     )
             raise
         return _SENT

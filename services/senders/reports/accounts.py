@@ -11,14 +11,13 @@ from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import topology
+from services.domain import channels
 from services.senders.ports import ProviderDirectory, ProviderRecord
 from services.senders.reports.kinds import REPORT_READERS
 from services.senders.reports.ports import ReportReader
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _MAX_REMEMBERED = 10_000
-_CHANNELS = {name.upper(): channel for channel, name in topology.CHANNELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Accounts:
             secrets = self._open_secrets(record)
         except ValueError:  # no key decrypts them, so no signature can be verified
             secrets = {}
-        channel = _CHANNELS[record.channel]
+        channel = channels.BY_PUBLIC_NAME[record.channel]
         return Account(tenant_id, provider_id, record.kind, channel, report_reader, {**record.settings, **secrets})
 
     async def _tenant(self, provider_id: str) -> str:

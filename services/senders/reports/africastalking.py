@@ -4,7 +4,8 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 """
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
 from services.senders.reports.ports import Credentials, DeliveryReport, ProviderCallback, ReportReader
@@ -31,11 +32,11 @@ def parse(callback: ProviderCallback) -> list[DeliveryReport]:
     if status.lower() in _DELIVERED:
         return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
     failure = fields.get("failureReason", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppression_list.NONE
     if failure.lower() in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppression_list.BOUNCED
     elif failure.lower() in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppression_list.COMPLAINED
     detail = " ".join(filter(None, (status, failure)))
     return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
 

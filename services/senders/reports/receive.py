@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id
 from runtime.printable import printable
 from runtime.telemetry import labelled
-from services.domain import suppressed
+from services.domain import statuses, suppression_list
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_PER_CALL,
@@ -186,7 +186,7 @@ class Receiver:
             )
             for report, sent in matched
             # The address of an erased recipient is gone.
-            if report.suppression != suppressed.NONE and suppressed.normalised(sent.channel, sent.recipient)
+            if report.suppression != suppression_list.NONE and suppression_list.normalised(sent.channel, sent.recipient)
         ]
 
     def _of_addresses(
@@ -205,7 +205,8 @@ class Receiver:
                 found_at_us=self._occurred(report) or 1,
             )
             for report in unnamed
-            if report.suppression != suppressed.NONE and suppressed.normalised(account.channel, report.address)
+            if report.suppression != suppression_list.NONE
+            and suppression_list.normalised(account.channel, report.address)
         ]
 
     def _occurred(self, report: DeliveryReport) -> int:
@@ -249,7 +250,7 @@ def _log_unnamed(account: Account, unnamed: Sequence[DeliveryReport], *, suppres
 def _outcome(report: DeliveryReport) -> str:
     if report.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return report.reason
-    return trace_pb2.DeliveryStatus.Name(report.status).removeprefix("DELIVERY_STATUS_").lower()
+    return statuses.name(report.status)
 
 
 def _unmatched(report: DeliveryReport) -> str:

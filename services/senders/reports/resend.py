@@ -6,7 +6,8 @@ import hmac
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.channels.email.resend.settings import signing_key
 from services.senders.reports.fields import decode, joined, mapping, micros, text
 from services.senders.reports.ports import (
@@ -79,25 +80,32 @@ def parse(callback: ProviderCallback) -> list[DeliveryReport]:
     ]
 
 
-def _meaning(kind: str, data: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason]:
+def _meaning(
+    kind: str, data: dict[str, Any]
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppression_list.SuppressionReason]:
     match kind:
         case "email.delivered":
-            return trace_pb2.DELIVERY_STATUS_DELIVERED, "", "", suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_DELIVERED, "", "", suppression_list.NONE
         case "email.bounced":
             bounce = mapping(data.get("bounce"))
             is_soft = text(bounce.get("type")).lower() in _SOFT
             detail = joined(bounce.get("type"), bounce.get("subType"), bounce.get("message"))
-            hard = suppressed.NONE if is_soft else suppressed.BOUNCED
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "soft_bounce" if is_soft else "hard_bounce", detail, hard
+            hard = suppression_list.NONE if is_soft else suppression_list.BOUNCED
+            return (
+                trace_pb2.DELIVERY_STATUS_BOUNCED,
+                Reason.SOFT_BOUNCE if is_soft else Reason.HARD_BOUNCE,
+                detail,
+                hard,
+            )
         case "email.suppressed":
             detail = "On the provider's own suppression list."
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "suppressed_by_provider", detail, suppressed.BOUNCED
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.SUPPRESSED_BY_PROVIDER, detail, suppression_list.BOUNCED
         case "email.failed":
             detail = text(mapping(data.get("failed")).get("reason"))
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "provider_failed", detail, suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.PROVIDER_FAILED, detail, suppression_list.NONE
         case "email.complained":
-            return trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED
-    return trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "", "", suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, "", suppression_list.COMPLAINED
+    return trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "", "", suppression_list.NONE
 
 
 def _recipient(to: Any) -> str:

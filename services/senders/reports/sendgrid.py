@@ -7,7 +7,8 @@ import base64
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.channels.email.sendgrid.settings import public_key
 from services.senders.reports.fields import decode, joined, micros, text
 from services.senders.reports.ports import (
@@ -29,18 +30,18 @@ _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 
 _MEANINGS = {
-    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppressed.NONE),
-    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, "hard_bounce", suppressed.BOUNCED),
-    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, "dropped", suppressed.NONE),
-    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", suppressed.COMPLAINED),
-    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
-    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
+    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppression_list.NONE),
+    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.HARD_BOUNCE, suppression_list.BOUNCED),
+    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.DROPPED, suppression_list.NONE),
+    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, suppression_list.COMPLAINED),
+    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
+    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
 }
 # Reasons for which SendGrid drops a mail, if they are about the recipient.
 _DROPPED = {
-    "bounced address": suppressed.BOUNCED,
-    "spam reporting address": suppressed.COMPLAINED,
-    "unsubscribed address": suppressed.UNSUBSCRIBED,
+    "bounced address": suppression_list.BOUNCED,
+    "spam reporting address": suppression_list.COMPLAINED,
+    "unsubscribed address": suppression_list.UNSUBSCRIBED,
 }
 
 
@@ -106,15 +107,17 @@ def _report(event: Any) -> DeliveryReport | None:
     )
 
 
-def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppressed.Reason] | None:
+def _meaning(
+    event: dict[str, Any],
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppression_list.SuppressionReason] | None:
     known = _MEANINGS.get(event["event"])
     if known is None:
         return None
     status, reason, suppression = known
     if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
-        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: the mailbox may exist
+        reason, suppression = Reason.BLOCKED, suppression_list.NONE  # by the server, for now: the mailbox may exist
     elif event["event"] == "dropped":
-        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
+        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppression_list.NONE)
     return status, reason, suppression
 
 

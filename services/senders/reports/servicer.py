@@ -7,7 +7,7 @@ import grpc.aio
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import reports_pb2, reports_pb2_grpc
 from runtime.errors import ClarionError, Code
-from services.domain import suppressed
+from services.domain import masking, suppression_list
 from services.senders.ports import ProviderDirectory
 from services.senders.reports.accounts import Accounts, unknown
 from services.senders.reports.links import Links
@@ -76,7 +76,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         subscription = self._unsubscriber.read(request.token)
         tenant = self._directory.tenant(subscription.tenant_id)
         return reports_pb2.GetUnsubscriptionResponse(
-            recipient=suppressed.masked(suppressed.normalised(event_pb2.CHANNEL_EMAIL, subscription.address)),
+            recipient=masking.masked(suppression_list.normalised(event_pb2.CHANNEL_EMAIL, subscription.address)),
             sender=tenant.sender_name if tenant else "",
             channel=event_pb2.CHANNEL_EMAIL,
         )

@@ -11,7 +11,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.reports.fields import decode, joined, mapping, text
 from services.senders.reports.forms import is_form, read_form
 from services.senders.reports.ports import (
@@ -133,11 +134,11 @@ def parse(callback: ProviderCallback) -> list[DeliveryReport]:
     if status in _DELIVERED:
         return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_DELIVERED, address=address)]
     code = fields.get("ErrorCode", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppression_list.NONE
     if code in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppression_list.BOUNCED
     elif code in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppression_list.COMPLAINED
     detail = joined(status, code, fields.get("ErrorMessage"))
     return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, address=address)]
 

@@ -6,7 +6,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.ids import derived_id
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.ports import Email
 from services.senders.reports.links import Links, Subscription
 from services.senders.reports.ports import Suppressor, Trace
@@ -48,13 +49,13 @@ class Unsubscriber:
             tenant_id=subscription.tenant_id,
             channel=event_pb2.CHANNEL_EMAIL,
             address=subscription.address,
-            reason=suppressed.UNSUBSCRIBED,
+            reason=suppression_list.UNSUBSCRIBED,
             source=SOURCE,
             found_at_us=self._now(),
         )
         await self._suppressor.suppress([wanted])
         step = trace_pb2.Reported(
-            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason="unsubscribed"
+            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason=Reason.UNSUBSCRIBED
         )
         record = trace_pb2.TraceRecord(
             id=derived_id("unsubscribed", subscription.delivery_id),

@@ -21,10 +21,10 @@ from runtime.encryption import Vault
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler, RowReader
 from runtime.settings import Secret
-from services.domain import erasures, retention, suppressed, topology
-from services.ingest import published as ingest
+from services.domain import erasures, retention, suppression_list, topology
+from services.ingest import configuration_sources as ingest
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.privacy.store import PrivacyStore
+from services.ingest.privacy.store import LedgerPrivacyStore
 from services.ingest.tenants.store import Changes, TenantStore, digest_of
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
@@ -89,8 +89,8 @@ async def _write_the_rest(
     def outbox(owner: str) -> ConfigurationOutbox:
         return PatientOutbox(pool, owner, connection)
 
-    privacy = PrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
-    await privacy.set_retention(tenant_id, retention.Policy(inbox_days=3))
+    privacy = LedgerPrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
+    await privacy.set_retention(tenant_id, retention.RetentionPolicy(inbox_days=3))
     await privacy.begin(tenant_id, "ada", clock.now_us())
     epochs = EpochStore(pool, outbox("realtime"))
     for user in ("", "ada", "ada", "Bób/#."):
@@ -101,7 +101,7 @@ async def _write_the_rest(
             tenant_id=tenant_id, channel=EMAIL, address=f"user{number}@example.org", reason=reason, source="test"
         )
         for number in range(300)
-        for reason in (suppressed.BOUNCED, suppressed.MANUAL)[: 1 + number % 2]
+        for reason in (suppression_list.BOUNCED, suppression_list.MANUAL)[: 1 + number % 2]
     ]
     held = list((await suppressions.suppress(checked(wanted, KEYED))).values())
     await suppressions.lift(held[0].id)
@@ -186,8 +186,8 @@ async def test_migrate_follows_rows_changed_by_hand(owners: Owners, postgres_url
     await owners.pool.execute("UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1", owners.tenant_id)
     await owners.pool.execute("DELETE FROM ingest.recipient_erasures")
     await owners.pool.execute("DELETE FROM senders.providers")
-    digest = suppressed.digest(KEYED, owners.tenant_id, EMAIL, "user7@example.org")
-    shard = topology.suppressions_key(owners.tenant_id, suppressed.shard(digest))
+    digest = suppression_list.digest(KEYED, owners.tenant_id, EMAIL, "user7@example.org")
+    shard = topology.suppressions_key(owners.tenant_id, suppression_list.shard(digest))
     others = len((await owners.bucket())[shard]) // 9 - 1
     await owners.pool.execute("UPDATE router.suppressed SET lifted_at = now() WHERE digest = $1", digest)
     bucket = ConfigurationBucket(owners.connection)
@@ -206,7 +206,7 @@ async def test_migrate_follows_rows_changed_by_hand(owners: Owners, postgres_url
     assert b"By hand" in held[topology.tenant_key(owners.tenant_id)]
     assert key not in held
     assert not [one for one in held if one.startswith((erasures.PREFIX, "providers"))]
-    assert suppressed.find(held.get(shard), digest) == 0
+    assert suppression_list.find(held.get(shard), digest) == 0
     assert await _migrate(postgres_url, nats_url) == []
 
 

@@ -18,7 +18,7 @@ from runtime.ids import new_id
 from runtime.write_probe import fault_of
 from services.domain import topology
 from services.ingest.janitor import Janitor
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.clearing import Clearing
 from tests.conftest import NatsServer
@@ -199,7 +199,7 @@ async def test_what_an_attempt_told_after_the_erasure_goes_too(
         id_ = builders.delivery_id(event)
         told = builders.attempted(event, id_, SENT)
         told.attempted.detail = "250 ada@example.org"
-        await store.write(group([event, builders.routed(event, {id_: QUEUED}), told]))
+        await store.write(merge([event, builders.routed(event, {id_: QUEUED}), told]))
     await pool.execute("UPDATE ingest.events SET user_id = 'erased:' || $2 WHERE id = $1", mine.id, erasure_id)
     await eventually(_clearing(pool, connection, janitor).step)
     rows = await pool.fetch("SELECT event_id, detail FROM ingest.attempts")

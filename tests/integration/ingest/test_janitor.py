@@ -14,7 +14,7 @@ from runtime.ids import new_id
 from runtime.write_probe import fault_of
 from services.domain import topology
 from services.ingest.janitor import Janitor
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
@@ -177,7 +177,7 @@ async def test_what_a_crash_left_unfinished_is_found_behind_all_that_waits(janit
     forgotten = builders.event(TENANT)
     id_ = builders.delivery_id(forgotten)
     ended = builders.attempted(forgotten, id_, SENT)
-    await LedgerStore(pool, pool).write(group([forgotten, builders.routed(forgotten, {id_: QUEUED}), ended]))
+    await LedgerStore(pool, pool).write(merge([forgotten, builders.routed(forgotten, {id_: QUEUED}), ended]))
     for _ in range(2):  # and once more from the beginning
         await pool.execute("UPDATE ingest.events SET finished_at = NULL WHERE id = $1", forgotten.id)
         for _ in range(3):
@@ -193,7 +193,7 @@ async def test_a_count_that_drifted_is_put_right(
     await builders.insert_tenant(pool, TENANT, unfinished=70)
     done, under_way = builders.event(TENANT), builders.event(TENANT)
     store = LedgerStore(pool, pool)
-    await store.write(group([done, builders.routed(done, {builders.delivery_id(done): SKIPPED}), under_way]))
+    await store.write(merge([done, builders.routed(done, {builders.delivery_id(done): SKIPPED}), under_way]))
     columns = "(tenant_id, key_hash, event_id, created_at)"
     add = f"INSERT INTO ingest.admission {columns} VALUES ($1, $2, $3, now() - $4::interval)"
     for seconds in (5, 120):

@@ -13,7 +13,7 @@ from clarion.ingest.v1 import tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2_grpc
 from runtime import configuration, grpc
-from services.domain import topology
+from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
 from tests.integration.ingest.conftest import Streams
@@ -63,7 +63,7 @@ class Routed:
         """The reason for each channel, "" where it is used. AssertionError: not routed yet."""
         records = await self.records()
         assert event_id in records
-        return {topology.CHANNELS[one.channel]: one.reason for one in records[event_id].deliveries}
+        return {channels.NAMES[one.channel]: one.reason for one in records[event_id].deliveries}
 
     async def all_acked(self) -> bool:
         """Whether nothing is left to route."""

@@ -6,7 +6,7 @@ import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import configuration
-from services.domain import suppressed, topology
+from services.domain import suppression_list, topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
 from tests.keyed import KEYED
@@ -18,13 +18,13 @@ SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 
 async def _suppress(
-    senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppressed.Reason
+    senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppression_list.SuppressionReason
 ) -> None:
     """Publish it as the router does."""
-    full = suppressed.digest(KEYED, TENANT, channel, address)
+    full = suppression_list.digest(KEYED, TENANT, channel, address)
     bucket = await senders.connection.jetstream().key_value(configuration.BUCKET)
-    key = topology.suppressions_key(TENANT, suppressed.shard(full))
-    await bucket.put(key, suppressed.pack([(full, suppressed.flag(reason))]))
+    key = topology.suppressions_key(TENANT, suppression_list.shard(full))
+    await bucket.put(key, suppression_list.pack([(full, suppression_list.flag(reason))]))
 
 
 async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) -> None:
@@ -36,7 +36,7 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
         delivery = builders.delivery(provider_id=provider_id)
         await senders.deliver(delivery)
         await eventually(senders.attempts)
-        await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.BOUNCED)
+        await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppression_list.BOUNCED)
 
         async def skipped() -> trace_pb2.Attempted | None:
             last = (await senders.attempts())[-1]
@@ -50,7 +50,7 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
 
 async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     """Of two mails to the same person, the subscribed one is skipped."""
-    await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.UNSUBSCRIBED)
+    await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppression_list.UNSUBSCRIBED)
     provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
     receipt, news = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)
     news.subscribed = True

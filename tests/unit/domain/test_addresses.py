@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.domain.addresses import InvalidAddress, parse_email, parse_phone, trimmed
 from tests.counting import count_calls
 
@@ -223,9 +223,9 @@ def test_what_is_sent_to_is_what_is_suppressed(before: str, local: str, domain: 
         return
     event("taken")
     assert parse_email(sent_to) == sent_to
-    form = suppressed.normalised(event_pb2.CHANNEL_EMAIL, text)
+    form = suppression_list.normalised(event_pb2.CHANNEL_EMAIL, text)
     assert form
-    assert form == suppressed.normalised(event_pb2.CHANNEL_EMAIL, sent_to)
+    assert form == suppression_list.normalised(event_pb2.CHANNEL_EMAIL, sent_to)
 
 
 @settings(max_examples=500, deadline=None, derandomize=True)

@@ -12,10 +12,10 @@ from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest.accept import QUOTA_RETRY_AFTER_S, Accepted, Acceptor
+from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import ContentKey, First, TenantSettings
 from services.ingest.validate import caller_key
-from services.ingest.weight import weight
 from tests.fakes.ingest import MemoryAdmission, MemoryEventLog, MemoryTenants, Row
 
 _TENANT = new_id()
@@ -105,7 +105,7 @@ async def test_an_event_is_stored_as_it_was_sent() -> None:
     assert (event.tenant_id, event.event_type, event.caller_event_id) == (_TENANT, _OURS, "mine")
     assert (event.variables, event.payload_extra, event.trace_id) == (b'{"a":1}', b"{}", "t")
     assert (list(event.channels), event.recipient) == ([event_pb2.CHANNEL_SMS], new.recipient)
-    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, _KEY, weight(new))
+    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, _KEY, size_in_streams(new))
     assert not event.HasField("pinned")
 
 

@@ -85,10 +85,10 @@ async def test_the_watch_may_bring_things_in_any_order(order: tuple[int, ...]) -
     desk = Desk()
     for place in order[:-1]:
         _BRINGS[place](desk)
-        known = desk.catalog.known(TENANT, TYPE)  # what it makes of this now must not be kept
+        known = desk.catalog.from_memory(TENANT, TYPE)  # what it makes of this now must not be kept
         assert known is None or known != _WHOLE
     _BRINGS[order[-1]](desk)
-    assert desk.catalog.known(TENANT, TYPE) == await desk.ask() == _WHOLE
+    assert desk.catalog.from_memory(TENANT, TYPE) == await desk.ask() == _WHOLE
     assert desk.caller.asked == []
 
 
@@ -97,8 +97,8 @@ async def test_what_changes_is_known_at_once() -> None:
     desk = Desk()
     for bring in _BRINGS:
         bring(desk)
-    first = desk.catalog.known(TENANT, TYPE)
-    assert desk.catalog.known(TENANT, TYPE) is first
+    first = desk.catalog.from_memory(TENANT, TYPE)
+    assert desk.catalog.from_memory(TENANT, TYPE) is first
     desk.tenant()
     assert (await desk.ask()).policy == frozenset()
     desk.templates(_template("SMS", "v2"))
@@ -115,8 +115,8 @@ async def test_another_tenants_things_are_not_known() -> None:
     desk = Desk()
     for bring in _BRINGS:
         bring(desk)
-    assert desk.catalog.known(new_id(), TYPE) is None
-    assert desk.catalog.known(TENANT, "another.type") is None
+    assert desk.catalog.from_memory(new_id(), TYPE) is None
+    assert desk.catalog.from_memory(TENANT, "another.type") is None
 
 
 async def test_a_template_that_is_not_there_is_asked_of_its_owner_once() -> None:
@@ -164,7 +164,7 @@ async def test_push_needs_no_provider() -> None:
     desk = Desk()
     desk.tenant()
     desk.templates(_template("PUSH", "v1", push_namespace="orders"))
-    known = desk.catalog.known(TENANT, TYPE)
+    known = desk.catalog.from_memory(TENANT, TYPE)
     assert known is not None
     assert (known.providers, desk.caller.asked) == ({}, [])
 
@@ -279,5 +279,5 @@ async def test_the_memory_of_what_was_made_is_bounded(monkeypatch: pytest.Monkey
     desk.tenant()
     for number in range(50):
         desk.templates(_template("PUSH", f"v{number}"), event_type=f"type.{number}")
-        assert desk.catalog.known(TENANT, f"type.{number}") is not None
+        assert desk.catalog.from_memory(TENANT, f"type.{number}") is not None
     assert len(desk.catalog._memo) <= 10

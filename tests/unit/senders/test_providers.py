@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services.domain import topology
+from services.domain.channels import NAMES
 from services.senders import channels, provider_settings, providers, registry
 from tests.unit.senders.builders import TENANT, guard
 
@@ -42,7 +42,7 @@ def _faults(settings: object, **changes: Any) -> list[str]:
 def test_the_table_names_each_folder(channel: event_pb2.Channel.ValueType) -> None:
     """Each kind's folder under channels/ is in the table, and what the table names can be loaded."""
     names = registry.kind_names(channel)
-    folder = Path(channels.__path__[0]) / topology.CHANNELS.get(channel, "none")
+    folder = Path(channels.__path__[0]) / NAMES.get(channel, "none")
     assert sorted(one.parent.name for one in folder.glob("*/__init__.py")) == list(names)
     assert all(registry.kind(channel, name).settings for name in names)
     assert not names or registry.composer(channel)

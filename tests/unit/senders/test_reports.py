@@ -16,7 +16,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.senders.reports import africastalking, fields, resend, sendgrid, twilio
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
@@ -209,7 +209,7 @@ def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) 
     event: dict[str, Any] = {"type": "email.bounced", "created_at": None, "data": {"email_id": "m1"}}
     (event["data"] if field.startswith("data.") else event)[field.removeprefix("data.")] = odd
     (report,) = resend.parse(_json(event))
-    assert (report.message_ids, report.status, report.suppression) == (["m1"], BOUNCED, suppressed.BOUNCED)
+    assert (report.message_ids, report.status, report.suppression) == (["m1"], BOUNCED, suppression_list.BOUNCED)
 
 
 @pytest.mark.parametrize("odd", _ODD, ids=repr)
@@ -217,7 +217,7 @@ def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) 
 def test_a_bounces_own_fields_may_be_odd(field: str, odd: Any) -> None:
     """The event's type alone decides."""
     (report,) = resend.parse(_resend("email.bounced", bounce={"type": "Permanent", field: odd}))
-    assert (report.reason, report.suppression, report.occurred_us) == ("hard_bounce", suppressed.BOUNCED, NOW)
+    assert (report.reason, report.suppression, report.occurred_us) == ("hard_bounce", suppression_list.BOUNCED, NOW)
     assert report.detail.startswith("Permanent")
 
 
@@ -227,7 +227,7 @@ def test_a_bounce_of_resend_with_nulls_is_a_bounce() -> None:
     (report,) = resend.parse(
         _json({"type": "email.bounced", "created_at": None, "data": {"email_id": "m1", "bounce": nulls}})
     )
-    assert (report.message_ids, report.detail, report.suppression) == (["m1"], "Permanent", suppressed.BOUNCED)
+    assert (report.message_ids, report.detail, report.suppression) == (["m1"], "Permanent", suppression_list.BOUNCED)
     assert report.occurred_us == 0
 
 
@@ -313,7 +313,7 @@ def test_a_report_of_twilio_in_json_reads_the_same() -> None:
 def test_a_bounce_with_an_odd_field_is_a_bounce(field: str, value: Any, detail: str) -> None:
     """Only the message and its status matter."""
     (report,) = sendgrid.parse(_sendgrid(**{"event": "bounce", "status": "5.1.1", field: value}))
-    assert (report.status, report.suppression, report.detail) == (BOUNCED, suppressed.BOUNCED, detail)
+    assert (report.status, report.suppression, report.detail) == (BOUNCED, suppression_list.BOUNCED, detail)
     assert report.occurred_us == (0 if field == "timestamp" and value != "1800000000" else NOW)
 
 
@@ -395,7 +395,7 @@ async def _receive(
 async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     """On the message's delivery, with the provider's words in one line of 500 characters."""
     world = World({"m1": _sent("m1")})
-    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppressed.BOUNCED, NOW - 5)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "550\r\nno " + "x" * 600, suppression_list.BOUNCED, NOW - 5)
     assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
     (record,) = world.records
     step = record.reported
@@ -403,7 +403,7 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
     assert (step.status, step.attempt, step.replay, step.provider) == (BOUNCED, 2, 1, "resend")
     assert (len(step.detail), step.detail[:7]) == (500, "550 no ")
     (wanted,) = world.suppressions
-    assert (wanted.address, wanted.reason, wanted.source) == ("ada@example.com", suppressed.BOUNCED, "resend")
+    assert (wanted.address, wanted.reason, wanted.source) == ("ada@example.com", suppression_list.BOUNCED, "resend")
     assert wanted.found_at_us == NOW - 5
 
 
@@ -436,7 +436,7 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
     """SendGrid posts more reports than one call to the router may have."""
     names = [f"m{number}" for number in range(2 * MAX_PER_CALL + 1)]
     world = World({name: _sent(name, f"{name}@example.com") for name in names})
-    bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppressed.BOUNCED) for name in names]
+    bounces = [DeliveryReport([name], BOUNCED, "hard_bounce", "", suppression_list.BOUNCED) for name in names]
     assert await _receive(world, _report_reader(*bounces)) == Received(len(names), 0)
     assert (len(world.records), len(world.suppressions)) == (len(names), len(names))
 
@@ -480,7 +480,7 @@ async def test_a_delivery_that_is_reported_after_its_bounce_takes_nothing_back()
     for callback in (_sendgrid(event="bounce"), _sendgrid(event="delivered")):
         await _receive(world, _report_reader(*sendgrid.parse(callback)))
     assert [record.reported.status for record in world.records] == [BOUNCED, DELIVERED]
-    assert [wanted.reason for wanted in world.suppressions] == [suppressed.BOUNCED]
+    assert [wanted.reason for wanted in world.suppressions] == [suppression_list.BOUNCED]
 
 
 # As SendGrid posts a bounce that came after the server had taken the mail: https://github.com/sendgrid/docs/issues/5177
@@ -523,9 +523,9 @@ async def test_a_bounce_that_names_no_message_suppresses_its_address(
     with capture_logs() as logged:
         assert await _receive(world, _report_reader(*report_reader.parse(callback)), channel) == Received(0, 1)
     (wanted,) = world.suppressions
-    assert (wanted.tenant_id, wanted.channel, wanted.reason) == (TENANT, channel, suppressed.BOUNCED)
+    assert (wanted.tenant_id, wanted.channel, wanted.reason) == (TENANT, channel, suppression_list.BOUNCED)
     form = "ada@example.com" if channel == event_pb2.CHANNEL_EMAIL else "+254712345678"
-    assert suppressed.normalised(channel, wanted.address) == form
+    assert suppression_list.normalised(channel, wanted.address) == form
     (told,) = [line for line in logged if line["event"] == "report_names_no_message"]
     assert (told["tenant_id"], told["reports"], told["suppressed"]) == (TENANT, 1, 1)
     assert form not in repr(logged).lower()
@@ -582,7 +582,7 @@ async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() 
 async def test_a_provider_whose_clock_is_ahead_does_not_report_from_the_future() -> None:
     """Otherwise an operator could not lift its suppression."""
     world = World({"m1": _sent("m1")})
-    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED, NOW + 86_400_000_000)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppression_list.BOUNCED, NOW + 86_400_000_000)
     await _receive(world, _report_reader(bounce))
     assert [wanted.found_at_us for wanted in world.suppressions] == [NOW]
 
@@ -658,7 +658,7 @@ async def test_old_news_of_strangers_waits_for_nothing() -> None:
 async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
     """The provider repeats the report, and then both are stored."""
     world = World({"m1": _sent("m1")}, away=True)
-    complaint = DeliveryReport(["m1"], COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED)
+    complaint = DeliveryReport(["m1"], COMPLAINED, "spam_complaint", "", suppression_list.COMPLAINED)
     with pytest.raises(ClarionError) as fault:
         await _receive(world, _report_reader(complaint))
     assert (fault.value.code, world.records) == (Code.UNAVAILABLE, [])
@@ -667,7 +667,7 @@ async def test_nothing_is_recorded_before_it_is_suppressed() -> None:
 async def test_a_person_who_was_forgotten_is_not_suppressed() -> None:
     """The address is gone; this is not an error."""
     world = World({"m1": _sent("m1", "")})
-    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppressed.BOUNCED)
+    bounce = DeliveryReport(["m1"], BOUNCED, "hard_bounce", "", suppression_list.BOUNCED)
     assert await _receive(world, _report_reader(bounce)) == Received(1, 0)
     assert world.suppressions == []
 
@@ -698,4 +698,4 @@ def test_no_report_has_what_a_database_refuses() -> None:
     told = africastalking.REPORT_READER.parse(_form(id="\0x", status="Success"))
     assert told[0].message_ids == ["x"]
     assert fields.text("a\0b") == "ab"
-    assert suppressed.normalised(event_pb2.CHANNEL_EMAIL, "a@b\0c.example") == ""
+    assert suppression_list.normalised(event_pb2.CHANNEL_EMAIL, "a@b\0c.example") == ""

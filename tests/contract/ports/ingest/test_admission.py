@@ -9,9 +9,9 @@ import pytest
 from clarion.common.v1 import event_pb2
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import Admission, Admitted, First, LimitKind, TenantSettings, Verdict
+from services.ingest.ports import Admission, AdmissionVerdict, Admitted, First, LimitKind, TenantSettings
 from tests.contract.ports.conftest import Pool
 from tests.fakes.ingest import MemoryAdmission, MemoryTenants
 from tests.integration.ingest import builders
@@ -72,7 +72,7 @@ def _real(pool: Pool) -> Subject:
         return tenant_id
 
     async def store(event: event_pb2.Event) -> None:
-        await LedgerStore(pool, pool).write(group([event]))
+        await LedgerStore(pool, pool).write(merge([event]))
 
     return Subject(PostgresAdmission(pool, lambda id_: known.get(id_, TenantSettings())), tenant, store, pool.terminate)
 
@@ -93,17 +93,17 @@ async def test_a_key_is_claimed_once(subject: Subject) -> None:
     """The first event has it, pending; the repeat learns that event's id and what was kept of it."""
     tenant_id = await subject.tenant(TenantSettings())
     first = await subject.ask(tenant_id, "k", _FIRST)
-    assert first.verdict is Verdict.NEW
+    assert first.verdict is AdmissionVerdict.NEW
     again = await subject.ask(tenant_id, "k", _OTHER)
-    assert again == Admitted(first.event_id, Verdict.PENDING, first=_FIRST)
+    assert again == Admitted(first.event_id, AdmissionVerdict.PENDING, first=_FIRST)
     without = await subject.ask(tenant_id, "another")
-    assert (await subject.ask(tenant_id, "another")) == Admitted(without.event_id, Verdict.PENDING)
+    assert (await subject.ask(tenant_id, "another")) == Admitted(without.event_id, AdmissionVerdict.PENDING)
 
 
 async def test_a_key_belongs_to_its_tenant(subject: Subject) -> None:
     """The same key of another tenant is another one."""
     one, other = [await subject.tenant(TenantSettings()) for _ in range(2)]
-    assert [(await subject.ask(tenant_id, "k")).verdict for tenant_id in (one, other)] == [Verdict.NEW] * 2
+    assert [(await subject.ask(tenant_id, "k")).verdict for tenant_id in (one, other)] == [AdmissionVerdict.NEW] * 2
 
 
 async def test_of_a_hundred_keys_at_once_each_is_new(subject: Subject) -> None:
@@ -111,7 +111,7 @@ async def test_of_a_hundred_keys_at_once_each_is_new(subject: Subject) -> None:
     tenant_id = await subject.tenant(TenantSettings())
     known = await subject.ask(tenant_id, "7")
     answers = await asyncio.gather(*[subject.ask(tenant_id, str(number)) for number in range(100)])
-    assert [number for number, one in enumerate(answers) if one.verdict is not Verdict.NEW] == [7]
+    assert [number for number, one in enumerate(answers) if one.verdict is not AdmissionVerdict.NEW] == [7]
     assert answers[7].event_id == known.event_id
 
 
@@ -122,7 +122,7 @@ async def test_a_stored_event_makes_its_key_stored(subject: Subject) -> None:
     event = _event(tenant_id, "k", first.event_id)
     assert await subject.admission.stored_event(tenant_id, event.id) is None
     await subject.store(event)
-    assert await subject.ask(tenant_id, "k") == Admitted(first.event_id, Verdict.STORED, first=_FIRST)
+    assert await subject.ask(tenant_id, "k") == Admitted(first.event_id, AdmissionVerdict.STORED, first=_FIRST)
     found = await subject.admission.stored_event(tenant_id, event.id)
     assert found is not None
     assert (found.id, found.event_type, found.recipient) == (event.id, event.event_type, event.recipient)
@@ -155,14 +155,14 @@ async def test_limits_are_exact(subject: Subject, settings: TenantSettings, kind
     """Of many at once as many are let in as may be; a repeat of one of them still is answered."""
     tenant_id = await subject.tenant(settings)
     answers = await asyncio.gather(*[subject.ask(tenant_id, str(number)) for number in range(10)])
-    admitted = [str(number) for number, one in enumerate(answers) if one.verdict is Verdict.NEW]
+    admitted = [str(number) for number, one in enumerate(answers) if one.verdict is AdmissionVerdict.NEW]
     assert len(admitted) == 2
     reached = {(one.reached.kind, one.reached.bound) for one in answers if one.reached is not None}
     assert reached == {(kind, 2)}
-    assert all((one.verdict is Verdict.LIMITED) is (one.reached is not None) for one in answers)
-    assert (await subject.ask(tenant_id, admitted[0])).verdict is Verdict.PENDING
+    assert all((one.verdict is AdmissionVerdict.LIMITED) is (one.reached is not None) for one in answers)
+    assert (await subject.ask(tenant_id, admitted[0])).verdict is AdmissionVerdict.PENDING
     neighbour = await subject.tenant(settings)
-    assert (await subject.ask(neighbour, "k")).verdict is Verdict.NEW
+    assert (await subject.ask(neighbour, "k")).verdict is AdmissionVerdict.NEW
 
 
 async def test_an_event_larger_than_the_budget_is_limited(subject: Subject) -> None:
@@ -170,8 +170,8 @@ async def test_an_event_larger_than_the_budget_is_limited(subject: Subject) -> N
     tenant_id = await subject.tenant(TenantSettings(max_unfinished_bytes=100))
     large = await subject.ask(tenant_id, "large", size=101)
     assert large.reached is not None
-    assert (large.verdict, large.reached.kind) == (Verdict.LIMITED, LimitKind.BYTES)
-    assert (await subject.ask(tenant_id, "small", size=100)).verdict is Verdict.NEW
+    assert (large.verdict, large.reached.kind) == (AdmissionVerdict.LIMITED, LimitKind.BYTES)
+    assert (await subject.ask(tenant_id, "small", size=100)).verdict is AdmissionVerdict.NEW
 
 
 async def test_an_outage_reaches_no_caller(subject: Subject) -> None:
@@ -179,9 +179,9 @@ async def test_an_outage_reaches_no_caller(subject: Subject) -> None:
     tenant_id = await subject.tenant(TenantSettings(max_unfinished_events=3))
     first = await subject.ask(tenant_id, "k", _FIRST)
     subject.go_away()
-    assert (await subject.ask(tenant_id, "k")).verdict is Verdict.NEW
+    assert (await subject.ask(tenant_id, "k")).verdict is AdmissionVerdict.NEW
     answers = [await subject.ask(tenant_id, str(number)) for number in range(5)]
-    assert answers[-1].verdict is Verdict.LIMITED
+    assert answers[-1].verdict is AdmissionVerdict.LIMITED
     assert answers[-1].reached is not None
     assert answers[-1].reached.kind is LimitKind.UNFINISHED
     await subject.admission.correct(tenant_id, b"k", first.event_id, new_id())

@@ -1,4 +1,4 @@
-"""ports.Tenants: a tenant's settings as they are; the defaults where nobody can be asked."""
+"""ports.TenantSettingsSource: a tenant's settings as they are; the defaults where nobody can be asked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,8 +13,8 @@ from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from services.domain import topology
-from services.ingest.known import KnownTenants
-from services.ingest.ports import ContentKey, Tenants, TenantSettings
+from services.ingest.ports import ContentKey, TenantSettings, TenantSettingsSource
+from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.store import TenantStore
 from tests.contract.ports.conftest import Pool
 from tests.fakes.ingest import MemoryTenants
@@ -29,7 +29,7 @@ _SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.SEED)
 class Subject:
     """An implementation, and the world around it."""
 
-    tenants: Tenants
+    tenants: TenantSettingsSource
     publish: Callable[[str, TenantSettings], Awaitable[None]]
     go_away: Callable[[], None]
 
@@ -38,7 +38,9 @@ class Subject:
 async def real(connection: Client, pool: Pool) -> AsyncIterator[Subject]:
     """The watched copy, with the database behind it."""
     watch = ConfigurationWatch(connection, ["tenants"])
-    tenants = KnownTenants(watch, TenantStore(pool, PatientOutbox(pool, "ingest", connection), Vault(encryption_key())))
+    tenants = TenantSettingsCache(
+        watch, TenantStore(pool, PatientOutbox(pool, "ingest", connection), Vault(encryption_key()))
+    )
 
     async def publish(tenant_id: str, settings: TenantSettings) -> None:
         key = topology.tenant_key(tenant_id)

@@ -11,7 +11,7 @@ from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
 from runtime import grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.senders.reports.ports import Suppressor
@@ -78,7 +78,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return real
 
 
-def _new(tenant_id: str, address: str, reason: int = suppressed.BOUNCED) -> suppressions_pb2.NewSuppression:
+def _new(tenant_id: str, address: str, reason: int = suppression_list.BOUNCED) -> suppressions_pb2.NewSuppression:
     return suppressions_pb2.NewSuppression(
         tenant_id=tenant_id,
         channel=event_pb2.CHANNEL_EMAIL,
@@ -92,11 +92,11 @@ def _new(tenant_id: str, address: str, reason: int = suppressed.BOUNCED) -> supp
 async def test_what_is_suppressed_holds(subject: Subject) -> None:
     """For its tenant alone, and for its reason; said again it is the same."""
     one, other = new_id(), new_id()
-    wanted = [_new(one, "ada@example.org"), _new(one, "tom@example.org", suppressed.UNSUBSCRIBED)]
+    wanted = [_new(one, "ada@example.org"), _new(one, "tom@example.org", suppression_list.UNSUBSCRIBED)]
     for _ in range(2):
         await subject.suppressor.suppress(wanted)
-    assert await subject.holds(one, "ada@example.org") == {suppressed.BOUNCED}
-    assert await subject.holds(one, "tom@example.org") == {suppressed.UNSUBSCRIBED}
+    assert await subject.holds(one, "ada@example.org") == {suppression_list.BOUNCED}
+    assert await subject.holds(one, "tom@example.org") == {suppression_list.UNSUBSCRIBED}
     assert await subject.holds(other, "ada@example.org") == set()
 
 

@@ -6,6 +6,7 @@ https://resend.com/docs/api-reference/emails/send-email and …/api-reference/er
 import msgspec
 
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import mailbox, own_headers
 from services.senders.channels.email.resend.settings import ResendSettings
@@ -16,14 +17,14 @@ _URL = "https://api.resend.com"
 
 # Results by the error's name, where it says more than the status.
 _MEANING = {
-    "missing_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "invalid_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "restricted_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "daily_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
-    "monthly_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
-    "concurrent_idempotent_requests": (Verdict.TRANSIENT, "provider_deferred"),
+    "missing_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "invalid_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "restricted_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "daily_quota_exceeded": (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA),
+    "monthly_quota_exceeded": (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA),
+    "concurrent_idempotent_requests": (Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED),
     # An earlier attempt with other content succeeded: sending this one, too, would deliver two messages.
-    "invalid_idempotent_request": (Verdict.PERMANENT, "sent_before"),
+    "invalid_idempotent_request": (Verdict.PERMANENT, Reason.SENT_BEFORE),
 }
 # Errors about a message, though their status is that of a wrong key.
 _OF_ADDRESSES = frozenset({"validation_error", "invalid_from_address", "invalid_to_address"})
@@ -61,7 +62,7 @@ def read(answer: HttpResponse) -> SendResult:
         verdict, reason = _MEANING[name]
         return SendResult(verdict, KIND, reason, f"{answer.status} {detail}")
     if answer.status == 401 or (answer.status == 403 and name not in _OF_ADDRESSES):
-        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {detail}")
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, f"{answer.status} {detail}")
     refusal = SendResult(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {detail}")
     return http_api.refused(KIND, answer, detail) or refusal
 
@@ -69,8 +70,8 @@ def read(answer: HttpResponse) -> SendResult:
 def _refusal(status: int, words: str) -> str:
     """Return which part of the message is refused. A 403 is about domains: theirs to verify, so the sender's."""
     if "`to`" in words:
-        return "recipient_refused"
-    return "sender_refused" if status == 403 or "`from`" in words else "message_refused"
+        return Reason.RECIPIENT_REFUSED
+    return Reason.SENDER_REFUSED if status == 403 or "`from`" in words else Reason.MESSAGE_REFUSED
 
 
 def open_resend(settings: ResendSettings, resources: Resources) -> http_api.HttpApi[Email]:

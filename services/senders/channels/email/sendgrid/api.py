@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import own_headers
 from services.senders.channels.email.sendgrid.settings import SendgridSettings
@@ -47,12 +48,12 @@ def read(answer: HttpResponse) -> SendResult:
     detail = f"{answer.status} {words}"
     if answer.status == 401:
         # "Maximum credits exceeded": a used-up quota has the same status as a wrong key.
-        reason = "provider_quota" if "credits exceeded" in words else "provider_credentials"
+        reason = Reason.PROVIDER_QUOTA if "credits exceeded" in words else Reason.PROVIDER_CREDENTIALS
         return SendResult(Verdict.CREDENTIALS, KIND, reason, detail)
     if result := http_api.refused(KIND, answer, words):
         return result
     if answer.status == 403 and not fields.startswith("from"):
-        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, detail)
     return SendResult(Verdict.PERMANENT, KIND, _refusal(fields), detail)
 
 
@@ -67,8 +68,8 @@ def _errors(said: dict[str, Any]) -> tuple[str, str]:
 def _refusal(field: str) -> str:
     """Return which part of the message is refused, by a path such as "personalizations.0.to.0.email"."""
     if field.startswith(("from", "reply_to")):
-        return "sender_refused"
-    return "recipient_refused" if field.startswith("personalizations") else "message_refused"
+        return Reason.SENDER_REFUSED
+    return Reason.RECIPIENT_REFUSED if field.startswith("personalizations") else Reason.MESSAGE_REFUSED
 
 
 def _person(name: str, address: Address) -> dict[str, str]:

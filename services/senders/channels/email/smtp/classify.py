@@ -9,6 +9,7 @@ import aiosmtplib
 from runtime.egress import AddressNotAllowed
 from runtime.printable import printable
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.ports import ADDRESS_NOT_ALLOWED
 
 PROVIDER = "smtp"
@@ -46,9 +47,9 @@ class SmtpPhase(Enum):
 
 _TRANSACTION = (SmtpPhase.MAIL, SmtpPhase.RECIPIENT, SmtpPhase.DATA)
 _REFUSED = {
-    SmtpPhase.MAIL: "sender_refused",
-    SmtpPhase.RECIPIENT: "recipient_refused",
-    SmtpPhase.DATA: "message_refused",
+    SmtpPhase.MAIL: Reason.SENDER_REFUSED,
+    SmtpPhase.RECIPIENT: Reason.RECIPIENT_REFUSED,
+    SmtpPhase.DATA: Reason.MESSAGE_REFUSED,
 }
 
 
@@ -60,17 +61,19 @@ def classify(error: Exception, phase: SmtpPhase) -> SendResult:
     allowed.
     """
     if isinstance(error, TimeoutError):
-        return _result(Verdict.TRANSIENT, "provider_timeout", f"No answer in time while {phase.value}.")
+        return _result(Verdict.TRANSIENT, Reason.PROVIDER_TIMEOUT, f"No answer in time while {phase.value}.")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-        return _result(Verdict.TRANSIENT, "provider_tls", str(error))
+        return _result(Verdict.TRANSIENT, Reason.PROVIDER_TLS, str(error))
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _answered(error, phase)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return _result(Verdict.PERMANENT, "smtputf8_unsupported", str(error))
+        return _result(Verdict.PERMANENT, Reason.SMTPUTF8_UNSUPPORTED, str(error))
     if isinstance(error, OSError):
         return _unreachable(error, phase)
     verdict = Verdict.CREDENTIALS if phase is SmtpPhase.LOGIN else Verdict.TRANSIENT
-    reason = {SmtpPhase.TLS: "provider_tls", SmtpPhase.LOGIN: "provider_credentials"}.get(phase, "provider_error")
+    reason = {SmtpPhase.TLS: Reason.PROVIDER_TLS, SmtpPhase.LOGIN: Reason.PROVIDER_CREDENTIALS}.get(
+        phase, Reason.PROVIDER_ERROR
+    )
     return _result(verdict, reason, str(error))
 
 
@@ -96,23 +99,23 @@ def ends_connection(error: Exception, phase: SmtpPhase) -> bool:
 def _unreachable(error: OSError, phase: SmtpPhase) -> SendResult:
     if isinstance(error, AddressNotAllowed):
         return _result(Verdict.PERMANENT, ADDRESS_NOT_ALLOWED, str(error))
-    return _result(Verdict.TRANSIENT, "provider_unreachable", f"While {phase.value}: {error}")
+    return _result(Verdict.TRANSIENT, Reason.PROVIDER_UNREACHABLE, f"While {phase.value}: {error}")
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> SendResult:
     detail = f"{error.code} {error.message}"
     if error.code in _CREDENTIAL_CODES or (phase is SmtpPhase.LOGIN and error.code >= 500):
-        return _result(Verdict.CREDENTIALS, "provider_credentials", detail)
+        return _result(Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS, detail)
     if 400 <= error.code < 500:
         if _asks_to_slow_down(error, phase):
-            return _result(Verdict.THROTTLED, "provider_throttled", detail)
-        return _result(Verdict.TRANSIENT, "provider_deferred", detail)
+            return _result(Verdict.THROTTLED, Reason.PROVIDER_THROTTLED, detail)
+        return _result(Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED, detail)
     if phase is SmtpPhase.RECIPIENT and error.code == 552 and _has_too_many_recipients(_said(error)):
         # RFC 5321, 4.5.3.1.10: an old spelling of 452.
-        return _result(Verdict.TRANSIENT, "provider_deferred", detail)
+        return _result(Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED, detail)
     if error.code >= 500 and phase in _REFUSED:
         return _result(Verdict.PERMANENT, _REFUSED[phase], detail)
-    return _result(Verdict.TRANSIENT, "provider_error", f"While {phase.value}: {detail}")
+    return _result(Verdict.TRANSIENT, Reason.PROVIDER_ERROR, f"While {phase.value}: {detail}")
 
 
 def _asks_to_slow_down(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> bool:

@@ -11,6 +11,7 @@ from runtime import tracing
 from runtime.egress import EgressGuard
 from runtime.printable import printable
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels.email import mime
 from services.senders.channels.email.smtp.classify import PROVIDER, SmtpPhase, classify, ends_connection
 from services.senders.channels.email.smtp.pool import FAILURES, SmtpConnection, SmtpPool, SmtpProgress
@@ -24,7 +25,7 @@ _RESET_S = 2.0
 # "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's own id of the message.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to the server are in use.")
+_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, Reason.PROVIDER_BUSY, "All connections to the server are in use.")
 
 
 class Smtp:

@@ -6,6 +6,7 @@ https://www.twilio.com/docs/messaging/api/message-resource and …/docs/api/erro
 import urllib.parse
 
 from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.sms.twilio.settings import TwilioSettings, host
 from services.senders.ports import HttpRequest, HttpResponse, Resources, Sms
@@ -54,28 +55,28 @@ def read(answer: HttpResponse) -> SendResult:
     code, words = said.get("code"), str(said.get("message") or http_api.text(answer))
     detail = f"{answer.status} {code}: {words}" if code else f"{answer.status} {words}"
     if code in _QUOTAS:
-        return SendResult(Verdict.CREDENTIALS, KIND, "provider_quota", detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_QUOTA, detail)
     if code in _CREDENTIALS or answer.status in {401, 403}:
-        return SendResult(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, detail)
     if code in _THROTTLED:
         wait_s = http_api.retry_after_s(answer.headers)
-        return SendResult(Verdict.THROTTLED, KIND, "provider_throttled", detail, retry_after_s=wait_s)
+        return SendResult(Verdict.THROTTLED, KIND, Reason.PROVIDER_THROTTLED, detail, retry_after_s=wait_s)
     if code in _NO_ROUTE:  # another provider may have one
-        return SendResult(Verdict.TRANSIENT, KIND, "provider_no_route", detail)
+        return SendResult(Verdict.TRANSIENT, KIND, Reason.PROVIDER_NO_ROUTE, detail)
     return http_api.refused(KIND, answer, words) or SendResult(Verdict.PERMANENT, KIND, _refusal(code), detail)
 
 
 def _refusal(code: object) -> str:
     """Return which part of the message is refused."""
     for codes, reason in (
-        (_SENDER, "sender_refused"),
-        (_RECIPIENT, "recipient_refused"),
-        (_UNSUBSCRIBED, "recipient_unsubscribed"),
-        (_TOO_LARGE, "message_too_large"),
+        (_SENDER, Reason.SENDER_REFUSED),
+        (_RECIPIENT, Reason.RECIPIENT_REFUSED),
+        (_UNSUBSCRIBED, Reason.RECIPIENT_UNSUBSCRIBED),
+        (_TOO_LARGE, Reason.MESSAGE_TOO_LARGE),
     ):
         if code in codes:
             return reason
-    return "message_refused"
+    return Reason.MESSAGE_REFUSED
 
 
 def open_twilio(settings: TwilioSettings, resources: Resources) -> http_api.HttpApi[Sms]:

@@ -12,7 +12,8 @@ from runtime.parts import INGEST, OwnParts
 from services.delivery import worker as worker_module
 from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
-from tests.integration.delivery.conftest import CreateWorker, FarSide, Neighbours, Trace, delivery, queued
+from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
+from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 

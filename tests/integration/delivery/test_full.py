@@ -5,7 +5,8 @@ import asyncio
 from clarion.common.v1 import trace_pb2
 from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
-from tests.integration.delivery.conftest import CreateWorker, FarSide, Trace, delivery, queued
+from tests.fakes.delivery import FarSide, delivery, queued
+from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 

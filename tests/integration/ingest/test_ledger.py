@@ -22,12 +22,12 @@ from services.ingest.ledger.record import LedgerRows, merge
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
-from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
-from tests.waiting import eventually
+from tests.statement_timeouts import refuse_short_timeouts
+from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANT, OTHER = new_id(), new_id()
@@ -108,32 +108,32 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
 async def test_what_comes_while_a_group_is_written_waits_for_the_next(
     pool: Pool, connection: Client, streams: Streams
 ) -> None:
-    """Each group waits for its interval, also right after another one, else most groups would be small."""
-    interval_s = 0.3
-    began: list[float] = []
-    ended: list[float] = []
+    """Each group has its interval to fill, also right after another: with one without end it is never written."""
+    groups: list[LedgerRows] = []
+    written = asyncio.Event()
 
-    async def both_in_hand() -> bool:
+    async def two_in_hand() -> bool:
         stream = connection.jetstream(timeout=60)
         infos = [await stream.consumer_info(one.stream, one.name) for one in topology.ledger_consumers()]
         return sum(info.num_ack_pending or 0 for info in infos) == 2
 
     class Store(LedgerStore):
         async def write(self, group: LedgerRows) -> None:
-            began.append(time.monotonic())
-            if len(began) == 1:
-                await streams.publish(builders.accepted(builders.event(TENANT)))
-                await eventually(both_in_hand)
+            groups.append(group)
+            consumer._interval_s = 1_000_000.0
+            await streams.publish(builders.accepted(builders.event(TENANT)))
+            await eventually(two_in_hand)
             await super().write(group)
-            ended.append(time.monotonic())
+            written.set()
 
-    consumer = LedgerConsumer(connection, Store(pool, pool), interval_s=interval_s)
+    consumer = LedgerConsumer(connection, Store(pool, pool), interval_s=0.01)
     reading = asyncio.create_task(consumer.run())
     await streams.publish(builders.accepted(builders.event(TENANT)))
-    await eventually(lambda: len(ended) == 2)
-    await consumer.drain()
-    await asyncio.wait_for(reading, 60)
-    assert began[1] - ended[0] >= interval_s * 0.99  # a timer may be a tick early
+    await written.wait()
+    await streams.publish(builders.accepted(builders.event(TENANT)))
+    await eventually(two_in_hand)  # the first one is acknowledged, and the third has come
+    assert len(groups) == 1
+    await end(reading)
 
 
 async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Pool) -> None:
@@ -423,7 +423,7 @@ async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, connect
 
 async def test_the_janitor_s_statements_are_given_time(ledger: Ledger, pool: Pool) -> None:
     """Half a minute each, though the pool gives them five seconds, and admission's two."""
-    await refuse_hurry(pool, "ingest.events", "ingest.admission", "ingest.backlog")
+    await refuse_short_timeouts(pool, "ingest.events", "ingest.admission", "ingest.backlog")
     await ledger.store.tidy(recount=True)
 
 

@@ -23,11 +23,11 @@ from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.servicer import PrivacyServicer
 from services.ingest.privacy.store import LedgerPrivacyStore
 from tests.conftest import NatsServer
-from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
 from tests.integration.outboxes import PatientOutbox
 from tests.keyed import KEYED
+from tests.statement_timeouts import refuse_short_timeouts
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -386,7 +386,7 @@ async def test_what_takes_long_is_given_time_or_done_in_parts(
     tenant = await privacy.tenant()
     for _ in range(25):
         await privacy.know(tenant, age_days=200)
-    await refuse_hurry(privacy.pool, "ingest.events", "ingest.event_payloads")
+    await refuse_short_timeouts(privacy.pool, "ingest.events", "ingest.event_payloads")
     await privacy.keeper.expire_all()
     assert not any((await privacy.count()).values())
 

@@ -41,15 +41,6 @@ async def test_thousands_in_a_few_statements(outbox: SandboxOutbox, pool: "async
     assert len({row["recorded_at"] for row in rows}) <= 12
 
 
-async def test_sent_twice_is_seen_twice(outbox: SandboxOutbox) -> None:
-    """Each call is a row of its own."""
-    message = builders.sms()
-    await outbox.record_sms(message)
-    await outbox.record_sms(message)
-    listed = await _page(outbox, event_id=message.reference.event_id)
-    assert [one.delivery_id for one in listed.messages] == [message.reference.delivery_id] * 2
-
-
 async def test_text_message_as_it_is_shown(outbox: SandboxOutbox) -> None:
     """Every field that an SMS has."""
     message = dataclasses.replace(builders.sms("Grüße 💚"), sender="ACORN")

@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders.outbox import KeptEmail, SandboxOutbox
 from services.senders.privacy import SendersPrivacyStore
-from tests.hurry import refuse_hurry
+from tests.statement_timeouts import refuse_short_timeouts
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -97,7 +97,7 @@ async def test_each_tenants_sandbox_is_kept_for_its_own_days(pool: Pool) -> None
                 event_id,
                 hours,
             )
-    await refuse_hurry(pool, "senders.outbox")
+    await refuse_short_timeouts(pool, "senders.outbox")
     await asyncio.gather(*[store.expire(24, {"t2": 3}) for _ in range(2)])  # two processes at once
     left = await pool.fetch("SELECT tenant_id, body_text FROM senders.outbox ORDER BY id")
     assert [(row["tenant_id"], row["body_text"]) for row in left] == [("t1", "1"), ("t2", "50"), ("t2", "1")]

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,10 +147,8 @@ async def test_another_checkout_runs_beside_it(running: Running, tmp_path: Path)
             await eventually(lambda: _is_healthy(url))  # noqa: B023 - called at once
     finally:
         pids = _descendants(other.supervisor_pid)
-        began = time.monotonic()
         status = await asyncio.to_thread(other.stop)
     assert status == 0
-    assert time.monotonic() - began < 30
     await eventually(lambda: not [pid for pid in pids if is_alive(pid)])
     assert not (other.data / "stack.json").exists()
 

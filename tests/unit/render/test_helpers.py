@@ -2,7 +2,6 @@
 
 import math
 import string
-import time
 from typing import Any
 
 import pytest
@@ -112,12 +111,10 @@ def test_misuse_is_found_before_any_data(source: str, message: str) -> None:
 
 
 def test_nested_calls_do_not_double_a_text_for_ever() -> None:
-    """Each json around another doubles the backslashes: it ends at the output's limit, in time."""
+    """Each json around another doubles the backslashes: it ends at the output's limit, after a dozen of forty."""
     source = "{{#if " + "(json " * 40 + "x" + ")" * 40 + "}}{{/if}}"
-    started = time.process_time()
     with pytest.raises(OutputTooLargeError):
         render(source, {"x": '"'})
-    assert time.process_time() - started < 5
 
 
 def test_json_has_the_keys_in_the_order_of_each() -> None:

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from runtime import parts
 from runtime.errors import ClarionError, Code
 from runtime.parts import CannotWait, OwnParts, PartAway
+from tests.fakes.runtime import Room
 from tests.waiting import eventually
 
 
@@ -30,27 +31,6 @@ class Server:
             raise ClarionError(Code.UNAVAILABLE, "away")
         self.done.append(name)
         return name
-
-
-@dataclass
-class Room:
-    """A limited number of places for work that is set aside."""
-
-    places: list[str]
-    most: int
-    name: str
-
-    def set_aside(self) -> bool:
-        """Take a place."""
-        if len(self.places) >= self.most:
-            return False
-        self.places.append(self.name)
-        return True
-
-    def take_back(self) -> None:
-        """Leave it."""
-        if self.name in self.places:
-            self.places.remove(self.name)
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,10 @@ from services.senders.channels.sms.settings import SmsSettings
 from services.senders.directory import ConfiguredDirectory
 from services.senders.failover import MAX_CALLS
 from services.senders.http import HttpClient
-from services.senders.ports import Kind, ProviderRecord, Resources, Sms
+from services.senders.ports import Kind, Resources, Sms
 from services.senders.send import ProviderSender
 from services.senders.sent import SentMessage
+from tests.fakes.senders import MemoryOwner, MemorySentLog
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
@@ -38,16 +39,16 @@ class _Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: SendResult | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.recorded: list[SentMessage] = []
+        self.log = MemorySentLog()
         kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
         monkeypatch.setattr(registry, "kind", lambda *_: kind)
-        self.directory = ConfiguredDirectory(self)
+        self.directory = ConfiguredDirectory(MemoryOwner())
         no_sandbox: Any = None
         self.sender = ProviderSender(
             self.directory,
             Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
-            sent_log=self,
+            sent_log=self.log,
             policy=BreakerPolicy(failures=2, pause_s=10),
         )
         self.directory.follow(self.sender.forget)
@@ -66,12 +67,10 @@ class _Desk:
         content = render_pb2.Content(text="Hello")
         return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
 
-    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Nothing is known but what was published."""
-
-    def record(self, sent: SentMessage) -> None:
-        """Keep what would be written."""
-        self.recorded.append(sent)
+    @property
+    def recorded(self) -> list[SentMessage]:
+        """What would be written."""
+        return list(self.log.sent.values())
 
     def _provider(self, settings: SmsSettings, _: Resources) -> "_Scripted":
         return _Scripted(self, settings.sender)

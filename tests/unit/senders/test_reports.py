@@ -30,6 +30,7 @@ from services.senders.reports.ports import (
 )
 from services.senders.reports.receive import Received, Receiver
 from services.senders.sent import SentMessage
+from tests.fakes.senders import MemorySentLog, MemorySuppressor, MemoryTrace
 
 NOW = 1_800_000_000_000_000
 DELIVERED, BOUNCED = trace_pb2.DELIVERY_STATUS_DELIVERED, trace_pb2.DELIVERY_STATUS_BOUNCED
@@ -334,35 +335,49 @@ def _sent(message_id: str, recipient: str = "ada@example.com") -> SentMessage:
 
 
 @dataclass
-class World:
-    """The fakes: known messages, messages that are stored later, and what was written."""
+class LateLog(MemorySentLog):
+    """Knows some messages only when it is asked the second time. looks: how often it was asked."""
 
-    known: dict[str, SentMessage] = field(default_factory=dict)
     later: dict[str, SentMessage] = field(default_factory=dict)
     looks: int = 0
-    suppressions: list[suppressions_pb2.NewSuppression] = field(default_factory=list)
-    records: list[trace_pb2.TraceRecord] = field(default_factory=list)
-    away: bool = False
 
     async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
-        """As senders.sent."""
-        assert provider_id == PROVIDER
-        assert len(message_ids) <= MAX_PER_CALL
+        """Return those that are known by now."""
         self.looks += 1
         if self.looks == 2:
-            self.known.update(self.later)
-        return {one: self.known[one] for one in message_ids if one in self.known}
+            for one in self.later.values():
+                self.record(one)
+        return await super().find(provider_id, message_ids)
 
-    async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
-        """As the router."""
-        assert 1 <= len(wanted) <= MAX_PER_CALL
-        if self.away:
-            raise ClarionError(Code.UNAVAILABLE, "away")
-        self.suppressions += wanted
 
-    async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
-        """As TRACE."""
-        self.records += records
+class World:
+    """Who is asked and told. known: sent messages, by their ids; later: those that are known at the second look."""
+
+    def __init__(
+        self,
+        known: Mapping[str, SentMessage] | None = None,
+        later: dict[str, SentMessage] | None = None,
+        *,
+        away: bool = False,
+    ) -> None:
+        self.sent = LateLog({(PROVIDER, id_): one for id_, one in (known or {}).items()}, later=later or {})
+        self.suppressor = MemorySuppressor(away=away)
+        self.trace = MemoryTrace()
+
+    @property
+    def looks(self) -> int:
+        """How often sent messages were looked for."""
+        return self.sent.looks
+
+    @property
+    def suppressions(self) -> list[suppressions_pb2.NewSuppression]:
+        """What the router was told."""
+        return self.suppressor.wanted
+
+    @property
+    def records(self) -> list[trace_pb2.TraceRecord]:
+        """What is on the timeline."""
+        return self.trace.records
 
 
 def _report_reader(*reports: DeliveryReport) -> ReportReader:
@@ -373,7 +388,7 @@ async def _receive(
     world: World, report_reader: ReportReader, channel: event_pb2.Channel.ValueType = event_pb2.CHANNEL_EMAIL
 ) -> Received:
     account = Account(TENANT, PROVIDER, "resend", channel, report_reader, {})
-    receiver = Receiver(world, world, world, waits_s=(0.0, 0.0), now=lambda: NOW)
+    receiver = Receiver(world.sent, world.suppressor, world.trace, waits_s=(0.0, 0.0), now=lambda: NOW)
     return await receiver.receive(account, ProviderCallback([], {}, b""))
 
 
@@ -583,7 +598,7 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
         _report_reader(DeliveryReport(["m1"], DELIVERED, occurred_us=NOW)),
         {},
     )
-    receiver = Receiver(world, world, world, waits_s=(0.0,), now=lambda: NOW)
+    receiver = Receiver(world.sent, world.suppressor, world.trace, waits_s=(0.0,), now=lambda: NOW)
     answers = await asyncio.gather(
         *[receiver.receive(account, ProviderCallback([], {}, b"")) for _ in range(40)], return_exceptions=True
     )

@@ -13,48 +13,20 @@ from services.delivery.ports import Verdict
 from services.senders.breaker import BreakerPolicy
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
-from services.senders.ports import Email, ProviderRecord, Resources, Sms
+from services.senders.ports import ProviderRecord, Resources
 from services.senders.send import ProviderSender
+from tests.fakes.senders import MemoryOwner, MemoryRecorder
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
-
-
-class _Memory:
-    """A SandboxRecorder that keeps messages in lists, or raises the failure that is set."""
-
-    def __init__(self) -> None:
-        self.emails: list[Email] = []
-        self.texts: list[Sms] = []
-        self.failure: ClarionError | None = None
-
-    async def record_email(self, message: Email) -> None:
-        self.emails.append(message)
-
-    async def record_sms(self, message: Sms) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.texts.append(message)
-
-
-class _Owner:
-    """The providers' table; None: the database is away."""
-
-    def __init__(self) -> None:
-        self.providers: dict[tuple[str, str], ProviderRecord] | None = {}
-
-    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        if self.providers is None:
-            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
-        return self.providers.get((tenant_id, provider_id))
 
 
 class _Desk:
     """A sender with its directory, owner and memory."""
 
     def __init__(self) -> None:
-        self.memory = _Memory()
-        self.owner = _Owner()
+        self.memory = MemoryRecorder()
+        self.owner = MemoryOwner()
         self.directory = ConfiguredDirectory(self.owner)
         self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient(guard()), guard()), _open)
         self.directory.follow(self.sender.forget)
@@ -116,7 +88,7 @@ async def test_a_provider_deleted_meanwhile() -> None:
     desk.publish()
     gone = await desk.sender.attempt(order, _CONTENT)
     assert (gone.verdict, gone.reason) == (Verdict.PERMANENT, "provider_gone")
-    desk.owner.providers = None
+    desk.owner.away = True
     with pytest.raises(PartAway):  # no attempt: it is known when the database is back
         await desk.sender.attempt(order, _CONTENT)
 

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 import runtime.nats
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 
 _WAIT_S = 30.0
 # Deadlines for one chunk and for the server's work at the end, in seconds.
@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def names() -> list[str]:
     """Return the streams in the order of copying. TRACE is the last, because all others flow into it."""
-    all_names = [str(stream.name) for stream in topology.streams(replicas=1, max_bytes=topology.GIB)]
+    all_names = [str(stream.name) for stream in provision.streams(replicas=1, max_bytes=topology.GIB)]
     return sorted(all_names, key=lambda name: name == topology.TRACE)
 
 

@@ -15,7 +15,7 @@ from runtime import migrations
 from runtime.reconcile import Differences
 from runtime.retrying import retry
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 
 SERVICES = Path(__file__).parents[1] / "services"
 # An arbitrary number that all runs share. runtime.migrations has a lock of its own.
@@ -52,7 +52,7 @@ async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 say(f"applied {folder.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
-            for stream in await topology.apply(
+            for stream in await provision.apply(
                 connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
             ):
                 say(f"created stream {stream}")

@@ -11,17 +11,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from runtime.bucket_keys import BUCKET, HEALTH_SUBJECT
 from runtime.errors import ClarionError, Code
 
-BUCKET = "CONFIG"
 STREAM = f"KV_{BUCKET}"
 
 # The server's error codes for a revision that is not the newest.
 WRONG_REVISION = (10071, 10164)
 
 _SUBJECT = f"$KV.{BUCKET}."
-# The write probe's subject.
-HEALTH_SUBJECT = f"{_SUBJECT}health"
 _OPERATION = "KV-Operation"
 _GONE = ("DEL", "PURGE")
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"

@@ -6,7 +6,6 @@ anyone acts on that.
 """
 
 import asyncio
-import base64
 import contextlib
 import random
 import time
@@ -22,19 +21,9 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, ConfigurationBucket
+from runtime.bucket import ConfigurationBucket
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
-
-__all__ = [
-    "BUCKET",
-    "ConfigurationOutbox",
-    "ConfigurationWatch",
-    "key_part",
-    "key_text",
-    "lock_outbox",
-    "mark_complete",
-    "marker_key",
-]
 
 _COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
@@ -47,18 +36,6 @@ _IDLE_S = 5.0
 _SAY_S = 10.0
 
 log = logs.get(__name__)
-
-
-def key_part(text: str) -> str:
-    """Return text as a part of a key: base64url, "_" for the empty text."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") or "_"
-
-
-def key_text(part: str) -> str:
-    """Return the text of a part that key_part made. Raises ValueError for any other part."""
-    if part == "_":
-        return ""
-    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
 
 
 def marker_key(owner: str) -> str:

@@ -15,9 +15,9 @@ from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from cli.checks.finding import Finding, fail, judge, ok, warn
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 
 _SUBJECT = "NATS"
 _LEAST_VERSION = (2, 12, 0)
@@ -84,7 +84,7 @@ async def _server(connection: Client, expected: ExpectedBroker) -> AsyncIterator
         yield finding
     async for finding in _writes(connection):
         yield finding
-    for stream in topology.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
+    for stream in provision.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
         yield await _stream(connection, stream)
     yield await _consumers(connection)
     yield await _bucket(connection)

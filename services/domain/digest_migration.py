@@ -16,11 +16,12 @@ import asyncpg
 from nats.aio.client import Client
 
 from runtime import logs
-from runtime.bucket import BUCKET, STREAM
+from runtime.bucket import STREAM
+from runtime.bucket_keys import BUCKET
 from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.errors import ClarionError, Code
 from runtime.reconcile import FAILURES, Reconciler
-from services.domain import pseudonyms
+from services.domain import pseudonym_keys, pseudonyms
 from services.domain.pseudonyms import Pseudonyms
 
 # Seconds: how long processes of the earlier version may still run; between two copies of what they write; before the
@@ -79,7 +80,7 @@ class DigestMigration:
 
     async def ready(self, watch: ConfigurationWatch) -> None:
         """Return when the keyed digests are published. Raises INVALID if they have another key."""
-        waiting = asyncio.create_task(pseudonyms.recognise(watch, self._keyed, self._owner))
+        waiting = asyncio.create_task(pseudonym_keys.recognise(watch, self._keyed, self._owner))
         try:
             while not waiting.done() and self._refusal is None:
                 await asyncio.wait([waiting], timeout=0.1)

@@ -6,11 +6,8 @@ So each owner of such digests stores and publishes its key's fingerprint, and a 
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 
-from runtime.configuration import ConfigurationWatch
 from runtime.errors import ClarionError, Code
-from runtime.reconcile import ConfigurationSource, RowReader
 
 PREFIX = "pseudonyms"
 SETTING = "CLARION_PSEUDONYM_KEY"
@@ -58,28 +55,6 @@ def unkeyed(tenant_id: str, user_id: str) -> bytes:
 def key(owner: str) -> str:
     """Return the configuration key under which an owner publishes its fingerprint."""
     return f"{PREFIX}.{owner}.key"
-
-
-def source(owner: str) -> ConfigurationSource:
-    """Return the configuration source of <owner>.pseudonym_key. It must be the owner's last source."""
-
-    async def keys(reader: RowReader, after: str, _: int) -> list[str]:
-        return [] if after else list(await read(reader, [key(owner)]))
-
-    async def read(reader: RowReader, wanted: Sequence[str]) -> dict[str, bytes]:
-        rows = await reader.fetch(f"SELECT fingerprint FROM {owner}.pseudonym_key WHERE copied")
-        return {key(owner): row["fingerprint"].encode() for row in rows if key(owner) in wanted}
-
-    return ConfigurationSource(f"{PREFIX}.{owner}", keys, read)
-
-
-async def recognise(watch: ConfigurationWatch, pseudonyms: Pseudonyms, *owners: str) -> None:
-    """Wait until each of these owners has published its fingerprint.
-
-    Raises INVALID if one is not that of this key. watch: one with PREFIX among its prefixes.
-    """
-    for owner in owners:
-        check(await watch.value(key(owner)), pseudonyms)
 
 
 def check(fingerprint: bytes, pseudonyms: Pseudonyms) -> None:

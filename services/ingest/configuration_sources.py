@@ -11,7 +11,7 @@ from runtime import postgres
 from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import ConfigurationSource, RowReader
-from services.domain import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonym_keys, retention, topology
 from services.ingest.tenants.store import configuration_value
 
 OWNER = "ingest"
@@ -79,7 +79,7 @@ SOURCES = (
     ConfigurationSource("keys", _key_keys, _api_keys),
     ConfigurationSource(retention.PREFIX, _retention_keys, _retention),
     ConfigurationSource(erasures.PREFIX, _erasure_keys, _erasures, keeps_no_trace=True),
-    pseudonyms.source(OWNER),
+    pseudonym_keys.source(OWNER),
 )
 
 

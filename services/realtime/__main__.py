@@ -13,7 +13,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
 from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
@@ -118,7 +118,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     await asyncio.gather(watch.ready(), guard.check())
     # Nothing is pushed or deleted before erasures, namespaces and retention are known.
     await watch.complete(*_OWNERS)
-    await pseudonyms.recognise(watch, keyed, "ingest")
+    await pseudonym_keys.recognise(watch, keyed, "ingest")
     await migration.ready(watch)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")

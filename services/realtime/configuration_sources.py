@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime import postgres
 from runtime.reconcile import ConfigurationSource, RowReader
-from services.domain import pseudonyms, topology
+from services.domain import pseudonym_keys, topology
 
 OWNER = "realtime"
 
@@ -25,7 +25,7 @@ async def _epochs(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
 
 SOURCES = (
     ConfigurationSource(topology.REVOCATIONS, _keys, _epochs, keeps_no_trace=True),
-    pseudonyms.source(OWNER),
+    pseudonym_keys.source(OWNER),
 )
 
 

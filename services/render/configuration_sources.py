@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from runtime import postgres
-from runtime.configuration import key_text
+from runtime.bucket_keys import key_text
 from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import topology
 from services.render.store import published, sources

@@ -12,7 +12,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.render.frames import TemplateSource

@@ -13,7 +13,7 @@ from services.delivery.bodies import Bodies
 from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonyms, retention, topology
+from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
 from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
@@ -144,7 +144,7 @@ async def _wait_for_configuration(watch: configuration.ConfigurationWatch, check
     """Wait until erasures, suppressions and retention are known: nothing may be sent or deleted before."""
     await watch.ready()
     await watch.complete(*_OWNERS)
-    await pseudonyms.recognise(watch, checked.pseudonyms, *_OWNERS)
+    await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
 def _make_sender(

@@ -12,7 +12,7 @@ import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 
-from services.domain import topology
+from services.domain import provision, topology
 
 _PULL = "$JS.API.CONSUMER.MSG.NEXT."
 _ACK = "$JS.ACK."
@@ -188,7 +188,7 @@ class _Subscription:
 def _stream_of(subject: str) -> str:
     [name] = [
         stream.name
-        for stream in topology.streams(replicas=1, max_bytes=1)
+        for stream in provision.streams(replicas=1, max_bytes=1)
         if any(_matches(subject, one) for one in stream.subjects or ())
     ]
     return str(name)

@@ -20,7 +20,8 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, ConfigurationBucket
+from runtime.bucket import ConfigurationBucket
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError
 from services.domain import erasures, topology
 

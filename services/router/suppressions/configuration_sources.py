@@ -7,7 +7,7 @@ from pathlib import Path
 from runtime import postgres
 from runtime.ids import is_uuid
 from runtime.reconcile import ConfigurationSource, RowReader
-from services.domain import pseudonyms, topology
+from services.domain import pseudonym_keys, topology
 
 OWNER = "router"
 
@@ -26,7 +26,7 @@ async def _shards(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     return {topology.suppressions_key(str(row["tenant_id"]), row["shard"]): row["packed"] for row in rows}
 
 
-SOURCES = (ConfigurationSource(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonyms.source(OWNER))
+SOURCES = (ConfigurationSource(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonym_keys.source(OWNER))
 
 
 def _parts(key: str) -> tuple[str, int] | None:

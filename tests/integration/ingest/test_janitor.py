@@ -12,7 +12,7 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
@@ -61,7 +61,7 @@ async def test_of_a_crowded_stream_one_lane_that_waits_keeps_only_its_own(
     streams: Streams, connection: Client, pool: Pool
 ) -> None:
     """What the other lanes have done with goes, though a message before it waits."""
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     await streams.publish(builders.accepted(builders.event(OTHER)))
     with pytest.raises(ClarionError):
@@ -81,7 +81,7 @@ async def test_the_janitor_says_how_full_the_streams_are(streams: Streams, conne
     janitor = Janitor(connection, LedgerStore(pool, pool), pressure)
     await janitor.relieve()
     assert pressure.share == 1
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     with pytest.raises(ClarionError):
         await _flood(streams)
@@ -102,7 +102,7 @@ async def test_a_stream_that_fills_is_emptied_before_the_window_is_over(
 ) -> None:
     """Of a full stream what all have done with makes room, or one tenant within its limits would shut out all."""
     janitor = Janitor(connection, LedgerStore(pool, pool))
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     with pytest.raises(ClarionError) as full:
         await _flood(streams)

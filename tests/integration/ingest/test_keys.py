@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, from_rpc_error
 from runtime.ids import new_id

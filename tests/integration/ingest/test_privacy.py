@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import privacy_pb2
-from runtime import clock, configuration
+from runtime import bucket_keys, clock, configuration
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import erasures, retention
@@ -248,7 +248,7 @@ async def test_an_erasure_of_which_nobody_could_be_told_has_not_begun(
         return str(answer.erasure_id)
 
     assert await eventually(begin) == str(written)
-    bucket = await connection.jetstream().key_value(configuration.BUCKET)
+    bucket = await connection.jetstream().key_value(bucket_keys.BUCKET)
     assert await bucket.get(erasures.key(tenant, KEYED.erasure(unkeyed(tenant, "ada"))))
 
 

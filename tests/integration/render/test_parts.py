@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, parts_pb2, render_pb2, render_pb2_grpc, templates_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, GrpcServer, channel
 from services.delivery.render_client import RenderClient

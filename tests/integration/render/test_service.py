@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, templates_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.render import platform_templates

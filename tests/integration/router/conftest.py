@@ -12,7 +12,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2_grpc
-from runtime import configuration, grpc
+from runtime import bucket_keys, grpc
 from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
@@ -28,7 +28,7 @@ class Bucket:
 
     async def put(self, key: str, value: Any) -> None:
         """Publish a value as JSON."""
-        bucket = await self._jetstream.key_value(configuration.BUCKET)
+        bucket = await self._jetstream.key_value(bucket_keys.BUCKET)
         await bucket.put(key, msgspec.json.encode(value))
 
     async def tenant(self, tenant_id: str, *, channels: tuple[str, ...] = ()) -> None:

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from runtime import clock, configuration, postgres
+from runtime import bucket_keys, clock, configuration, postgres
 from runtime.bucket import ConfigurationBucket as SharedBucket
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -200,7 +200,7 @@ async def test_what_the_broker_has_forgotten_is_published_again(
     held, lifted = await _suppress(router, _new("ada@example.org"), _new("bob@example.org"))
     await _lift(router, lifted.id)
     router.stop()
-    config = await connection.jetstream().key_value(configuration.BUCKET)
+    config = await connection.jetstream().key_value(bucket_keys.BUCKET)
     ada, bob = (suppression_list.digest(KEYED, TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
     await config.purge(topology.suppressions_key(TENANT, suppression_list.shard(ada)))
     await config.put(topology.suppressions_key(TENANT, suppression_list.shard(bob)), suppression_list.pack([(bob, 1)]))

@@ -15,11 +15,11 @@ from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
 from runtime.bucket import ConfigurationBucket as SharedBucket
-from runtime.configuration import key_part
+from runtime.bucket_keys import key_part
 from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.reconcile import ConfigurationSource, Reconciler
-from services.domain import erasures, masking, pseudonyms, suppression_list
+from services.domain import erasures, masking, pseudonym_keys, pseudonyms, suppression_list
 from services.domain.digest_migration import DigestMigration, UnkeyedDigests
 from services.domain.pseudonyms import Pseudonyms, unkeyed
 from services.ingest import configuration_sources as ingest
@@ -262,8 +262,8 @@ async def test_nobody_sends_before_the_suppressions_are_keyed(pool: Pool, connec
     following = asyncio.create_task(watch.run())
     try:
         await watch.ready()
-        waiting = asyncio.create_task(pseudonyms.recognise(watch, KEYED, "ingest", "router"))
-        other = asyncio.create_task(pseudonyms.recognise(watch, Pseudonyms(KEY[::-1]), "router"))
+        waiting = asyncio.create_task(pseudonym_keys.recognise(watch, KEYED, "ingest", "router"))
+        other = asyncio.create_task(pseudonym_keys.recognise(watch, Pseudonyms(KEY[::-1]), "router"))
         await Reconciler(pool, connection, router.OWNER, router.SOURCES).rebuild()
         assert not waiting.done()
         await _of_router(pool, connection).adopt()

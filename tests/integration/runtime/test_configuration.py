@@ -3,7 +3,8 @@
 from nats.aio.client import Client
 
 from runtime import postgres
-from runtime.configuration import BUCKET, ConfigurationOutbox
+from runtime.bucket_keys import BUCKET
+from runtime.configuration import ConfigurationOutbox
 
 
 async def test_an_outbox_outlives_a_database_that_says_no(connection: Client, postgres_url: str) -> None:

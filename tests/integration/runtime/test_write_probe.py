@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import WriteProbe, answers, fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.conftest import Streams
 from tests.integration.runtime.messages import messages
@@ -98,6 +98,6 @@ async def test_a_stream_of_an_earlier_version_counts_as_well(connection: Client)
     await jetstream.delete_stream(topology.EVENTS)
     await probe.probe()
     assert not probe.stores(topology.EVENTS)
-    await topology.apply(connection)
+    await provision.apply(connection)
     await probe.probe()
     assert probe.stores(topology.EVENTS)

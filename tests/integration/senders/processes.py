@@ -17,7 +17,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime import configuration, grpc, nats
+from runtime import bucket_keys, grpc, nats
 from services.domain import topology
 from tests.conftest import free_port
 from tests.keyed import KEY
@@ -87,7 +87,7 @@ class Senders:
 
     async def tenant(self, tenant_id: str = TENANT) -> str:
         """Publish a tenant's configuration, as ingest does; return its id."""
-        bucket = await self.connection.jetstream(timeout=60).key_value(configuration.BUCKET)
+        bucket = await self.connection.jetstream(timeout=60).key_value(bucket_keys.BUCKET)
         await bucket.put(topology.tenant_key(tenant_id), json.dumps({"id": tenant_id, "sender_name": "Acorn"}).encode())
         return tenant_id
 

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import configuration
+from runtime import bucket_keys
 from services.domain import suppression_list, topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
@@ -22,7 +22,7 @@ async def _suppress(
 ) -> None:
     """Publish it as the router does."""
     full = suppression_list.digest(KEYED, TENANT, channel, address)
-    bucket = await senders.connection.jetstream().key_value(configuration.BUCKET)
+    bucket = await senders.connection.jetstream().key_value(bucket_keys.BUCKET)
     key = topology.suppressions_key(TENANT, suppression_list.shard(full))
     await bucket.put(key, suppression_list.pack([(full, suppression_list.flag(reason))]))
 

@@ -14,7 +14,7 @@ from checks.small_disk import SmallDisk
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from stack import broken_store, processes
 from stack.http import get_status
 from stack.nats import Nats, binary
@@ -53,7 +53,7 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
 async def _connected(server: Nats) -> Client:
     await server.wait()
     connection = await nats.connect(server.url, name="test")
-    await topology.apply(connection, max_bytes=64 * 1024**2)
+    await provision.apply(connection, max_bytes=64 * 1024**2)
     return connection
 
 

@@ -16,7 +16,8 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from runtime.bucket import ConfigurationBucket
-from runtime.configuration import BUCKET, ConfigurationWatch
+from runtime.bucket_keys import BUCKET
+from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from runtime.parts import POSTGRES, PartAway

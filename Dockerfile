@@ -2,10 +2,10 @@
 #
 #   docker build -t clarion .
 
-# The demo page's realtime client, the official one, as gateway/demo/package-lock.json pins it.
-FROM node:22.20.0-bookworm-slim AS demo
-WORKDIR /demo
-COPY gateway/demo/package.json gateway/demo/package-lock.json ./
+# The packages for the browser, as gateway/browser/package-lock.json pins them.
+FROM node:22.20.0-bookworm-slim AS browser
+WORKDIR /browser
+COPY gateway/browser/package.json gateway/browser/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund --omit=dev
 
 # Wheels of what Clarion needs, each checked against its hash, and of Clarion itself.
@@ -22,7 +22,7 @@ COPY gateway gateway
 COPY gen gen
 COPY runtime runtime
 COPY services services
-COPY --from=demo /demo/node_modules/centrifuge/dist/centrifuge.js gateway/demo/node_modules/centrifuge/dist/centrifuge.js
+COPY --from=browser /browser/node_modules gateway/browser/node_modules
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels .
 # An environment without pip: nothing is installed into a running container.
 RUN python -m venv --without-pip /opt/clarion \

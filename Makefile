@@ -12,10 +12,13 @@ ifneq ($(shell [ -n "$$HOME" ] && [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes
 export HOME := $(CURDIR)/build/home
 endif
 
+# Python keeps what it compiled: without that, each of the processes that tests start takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## This screen
 	@printf 'usage: make <target>\n\n'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nCLARION_DATA (.clarion), CLARION_PORT (8080, at the first start or the next free), CLARION_REPLICAS (gateway=2,ingest=2)\n'
 	@printf 'choose another data folder, port and number of processes. More: docs/local-stack.md\n'
 
@@ -30,9 +33,14 @@ smoke: ## Prove that a running stack works: e-mail, SMS, push, inbox, timeline
 	@$(PYTHON) -m checks.smoke
 
 .PHONY: test
-test: ## Run all tests
+test: ## Run all tests; each that fails runs once more, alone
 	$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
+	@$(PYTHON) -m tests.run --numprocesses 3
+
+.PHONY: durations
+durations: ## Run all tests and note how long each file takes: the longest start first
+	$(DEV_ENVIRONMENT)
+	@$(PYTHON) -m tests.run --renew-durations --numprocesses 3
 
 .PHONY: conformance
 conformance: ## Hold the published contracts: Orqestra's two pages row by row, the Handlebars specification, and our own by schemathesis
@@ -40,32 +48,44 @@ conformance: ## Hold the published contracts: Orqestra's two pages row by row, t
 	@$(PYTHON) -m pytest -q --no-header --tb=short $(wildcard tests/conformance/orqestra tests/conformance/handlebars tests/conformance/openapi)
 
 .PHONY: check
-check: ## Format, lint, types, imports, proto, unit tests: before each commit
+check: ## Format, lint, types, imports, proto: before each commit
 	$(DEV_ENVIRONMENT)
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/buf lint proto
+	@.venv/bin/buf breaking proto --against proto/released.binpb || \
+	  { echo 'a process of the last release could not read these messages' >&2; exit 1; }
 	@$(MAKE) --no-print-directory gen-drift
+	@.venv/bin/mypy
+
+.PHONY: unit
+unit: ## Run the unit tests
+	$(DEV_ENVIRONMENT)
 	@$(PYTHON) -m pytest -q tests/unit
 
 .PHONY: fmt
-fmt: ## Format the code and mend what can be mended
+fmt: ## Format the code and fix what can be fixed
 	$(DEV_ENVIRONMENT)
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 
 .PHONY: gen
-gen: ## Generate gen/ from proto/
+gen: ## Generate gen/ from proto/, and what follows from the lists in services/domain
 	$(DEV_ENVIRONMENT)
 	@$(call generate,gen)
+	@$(PYTHON) -m services.domain.reference
 
 .PHONY: gen-drift
 gen-drift:
 	@rm -rf build/gen && mkdir -p build/gen
 	@$(call generate,build/gen)
 	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
+
+.PHONY: release-proto
+release-proto: ## At a release: what `make check` compares later versions of proto/ with
+	$(DEV_ENVIRONMENT)
+	@.venv/bin/buf build proto --exclude-source-info --output proto/released.binpb
 
 .PHONY: chaos
 chaos: ## Kill each part in a burst of events and count what is lost

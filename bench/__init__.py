@@ -1,1 +1,1 @@
-"""`make bench`: what Clarion does on this machine, beside baselines of the same run. See docs/benchmarks.md."""
+"""`make bench`: measures Clarion and baselines in the same run. See docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the report, keep it as JSON in bench/results. Status 1 where an id is missing."""
+"""`python -m bench`: measures, prints a report, stores it as JSON in bench/results. Status 1 if an id is missing."""
 
 import asyncio
 import os
@@ -30,13 +30,13 @@ _WARM_RATE, _WARM_S = 200.0, 2.0
 
 
 class Progress:
-    """One line per step on standard error, with the seconds since the start."""
+    """Prints one line per step on standard error, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     def __call__(self, text: str) -> None:
-        """Print one line at once."""
+        """Print one line without buffering."""
         print(f"[{time.monotonic() - self._began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
@@ -50,7 +50,7 @@ class Bench:
         self._load_before = load_before
 
     async def run(self) -> Run:
-        """Measure what was chosen: memory at rest first, the baselines last, for they fill the broker's memory."""
+        """Measure the chosen parts: memory at rest first, the baselines last, because they fill the broker's memory."""
         chosen = self._chosen
         at = datetime.now(UTC).isoformat(timespec="seconds")
         run = Run(at=at, quick=chosen.quick, machine=await self._machine())
@@ -150,7 +150,7 @@ def _bench(chosen: Options) -> int:
 
 
 def main() -> None:
-    """Measure; status 1 and one sentence where that is not possible, 130 after Ctrl-C."""
+    """Measure. If that is impossible, print why and exit with 1; exit with 130 after Ctrl-C."""
     chosen = options.parse(sys.argv[1:])
     if sys.platform != "linux":
         raise SystemExit("make bench: needs Linux, where the kernel tells memory and processor time of each process.")

@@ -1,4 +1,4 @@
-"""A clock that rings on the microsecond; an event loop's own timers are up to a millisecond late."""
+"""A timer with microsecond precision. Timers of the event loop are up to a millisecond late."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ class _Setting(ctypes.Structure):
 
 
 class Alarm:
-    """Calls back at a time of time.perf_counter(), once for each set(). Linux only. Close it."""
+    """Calls back at a time of time.perf_counter(), once per set(). Linux only. Call close() at the end."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -32,7 +32,7 @@ class Alarm:
         self._loop.add_reader(self._descriptor, self._readable)
 
     def set(self, at: float) -> None:
-        """Ring at that time; at once where it has passed."""
+        """Set the time of the callback. A time in the past calls back at once."""
         nanoseconds = max(1, int(at * 1e9))
         value = _Timespec(nanoseconds // 1_000_000_000, nanoseconds % 1_000_000_000)
         setting = _Setting(_Timespec(0, 0), value)
@@ -40,7 +40,7 @@ class Alarm:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
     def close(self) -> None:
-        """Never ring again."""
+        """Stop the timer."""
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)

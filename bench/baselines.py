@@ -1,4 +1,4 @@
-"""What the parts do alone, measured in the same run with the same generator."""
+"""Baselines: each part alone, measured in the same run with the same generator."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ _DISK_BLOCK = bytes(4096)
 
 
 async def measure(stack: Running, *, seconds: float, connections: int, latency_rate: float) -> Baselines:
-    """Return all of them; the stack is at rest meanwhile."""
+    """Measure all baselines while the stack is idle."""
     url = stack.variables["CLARION_NATS_URL"]
     return Baselines(
         aiohttp=await _bare(seconds, connections, latency_rate),
@@ -91,7 +91,7 @@ async def _stored(url: str, batch: int, window: int, seconds: float) -> Stored:
 
 
 def _disk(folder: Path) -> float:
-    """How often per second a small write reaches the disk: the median of a second's worth."""
+    """Return the number of small synced writes per second, by the median over a second."""
     path = folder / "disk-probe"
     took = []
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""A baseline: messages stored in JetStream and nothing else, singly or in atomic batches.
+"""A baseline: only storing messages in JetStream, singly or in atomic batches.
 
 A process of its own, `python -m bench.broker`, see bench.helper. The stream is made and removed by it.
 """
@@ -23,7 +23,7 @@ _PATIENCE_S = 5.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to publish. batch: messages in each atomic batch; 1: singles. window: how many of them may be under way."""
+    """The order. batch: messages per atomic batch, 1 for singles. window: the number of batches under way."""
 
     url: str
     batch: int
@@ -33,7 +33,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was stored. seconds: from the first message to the last acknowledgement."""
+    """The result. seconds: from the first message to the last acknowledgement."""
 
     stored: int
     refused: int
@@ -46,7 +46,7 @@ class _Ack(msgspec.Struct):
 
 
 class Publisher:
-    """Keeps the window full until the time is over."""
+    """Publishes with a full window until the time is over."""
 
     def __init__(self, connection: Client, order: Order) -> None:
         self._nats = connection
@@ -59,7 +59,7 @@ class Publisher:
         self._refused = 0
 
     async def run(self) -> Answer:
-        """Publish. Raises TimeoutError where the server stops answering."""
+        """Publish. Raises TimeoutError if the server stops answering."""
         await self._nats.subscribe(f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=-1)
         cpu, began = helper.cpu_seconds(), time.perf_counter()
         number = 0
@@ -121,7 +121,7 @@ async def _main(order: Order) -> Answer:
 
 
 def main() -> None:
-    """Take the order, do it, answer."""
+    """Read the order, execute it, and print the result."""
     helper.answer(uvloop.run(_main(helper.order(Order))))
 
 

@@ -1,4 +1,4 @@
-"""A baseline: the barest chain of the same kind of parts, one message at a time and nothing else done on the way.
+"""A baseline: the simplest chain of the same kinds of parts, one message at a time without any other work.
 
 HTTP (aiohttp) -> unary gRPC -> a JetStream stream -> a second one -> a row in PostgreSQL: four processes, each
 `python -m bench.chain ROLE` with its order on standard input. No tenants, keys, limits, templates, ledger or retries.
@@ -32,7 +32,7 @@ _INSERT = f"INSERT INTO {TABLE} (unique_id) SELECT * FROM unnest($1::text[]) ON 
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Where everything is. accept: the gRPC address of the second process."""
+    """The addresses. accept: the gRPC address of the second process."""
 
     nats: str
     postgres: str
@@ -40,7 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What the chain reads of a body: the id that the generator put in."""
+    """The part of a body that the chain reads: the id from the generator."""
 
     event_id: str = msgspec.field(name="eventId")
 
@@ -49,7 +49,7 @@ _event = msgspec.json.Decoder(Event).decode
 
 
 async def prepare(order: Order) -> None:
-    """Make the two streams and the table."""
+    """Create the two streams and the table."""
     connection = await nats.connect(order.nats)
     stream = connection.jetstream(timeout=_DEADLINE_S)
     for name in (EVENTS, DELIVERIES):
@@ -65,7 +65,7 @@ async def prepare(order: Order) -> None:
 
 
 async def remove(order: Order) -> None:
-    """Remove what prepare made."""
+    """Delete what prepare() created."""
     connection = await nats.connect(order.nats)
     for name in (EVENTS, DELIVERIES):
         await connection.jetstream(timeout=_DEADLINE_S).delete_stream(name)
@@ -76,7 +76,7 @@ async def remove(order: Order) -> None:
 
 
 async def gateway(order: Order) -> None:
-    """Take events over HTTP; print the port."""
+    """Accept events over HTTP. Print the port."""
     channel = grpc.aio.insecure_channel(order.accept)
     accept: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHOD)
 
@@ -112,7 +112,7 @@ async def ingest(order: Order) -> None:
 
 
 async def router(order: Order) -> None:
-    """Make a delivery of each event."""
+    """Create a delivery for each event."""
     connection = await nats.connect(order.nats)
 
     async def route(messages: list[Msg]) -> None:

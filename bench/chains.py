@@ -1,4 +1,4 @@
-"""Runs the bare chain of bench.chain under the same generator as the stack, beside the stack at rest."""
+"""Runs the bare chain of bench.chain with the same generator, while the stack is idle."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ SELECT unique_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS 
 
 
 async def measure(stack: Running, *, seconds: float, connections: int, latency_rate: float) -> Chain:
-    """Return its latency at a gentle rate and its rate under a closed loop."""
+    """Return its latency at a low rate and its rate in a closed loop."""
     order = chain.Order(
         nats=stack.variables["CLARION_NATS_URL"],
         postgres=stack.variables["CLARION_POSTGRES_URL"],
@@ -90,7 +90,7 @@ async def _load(
 
 
 async def _recorded(order: chain.Order, wanted: int) -> dict[str, float]:
-    """Return when each id was recorded, then empty the table. Raises HelperError where some never are."""
+    """Return the time of each recorded id, then empty the table. Raises HelperError if some are missing."""
     sql = await asyncpg.connect(order.postgres)
     try:
         async with asyncio.timeout(_GRACE_S):

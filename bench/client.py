@@ -1,4 +1,4 @@
-"""A bare HTTP/1.1 client on httptools: one request at a time on each kept connection, nothing that costs."""
+"""A minimal, cheap HTTP/1.1 client on httptools: one request at a time per kept connection."""
 
 import asyncio
 from typing import Protocol, cast
@@ -7,13 +7,13 @@ import httptools
 
 
 class Listener(Protocol):
-    """Who is told of answers."""
+    """Receives the responses."""
 
     def answered(self, connection: "Connection", ticket: int, status: int, event_id: bytes) -> None:
-        """The answer is here; the connection is free, unless the server closed it. event_id: of X-Event-Id."""
+        """A response arrived, and the connection is free unless the server closed it. event_id: of X-Event-Id."""
 
     def lost(self, connection: "Connection", ticket: int) -> None:
-        """The connection is gone; ticket: the request that was under way, else -1."""
+        """The connection is closed. ticket: the request that was under way, else -1."""
 
 
 class Connection(asyncio.Protocol):
@@ -31,13 +31,13 @@ class Connection(asyncio.Protocol):
         self.closing = False
 
     def send(self, ticket: int, request: bytes) -> None:
-        """Send a whole request. The ticket comes back with its answer."""
+        """Send a whole request. Its response is reported with the ticket."""
         self._ticket = ticket
         self._event_id = b""
         cast("asyncio.Transport", self._transport).write(request)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.closing = True
         if self._transport is not None:
             self._transport.abort()

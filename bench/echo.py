@@ -1,4 +1,4 @@
-"""A baseline: aiohttp answering JSON with JSON and doing nothing else. `python -m bench.echo` prints its port."""
+"""A baseline: aiohttp that only answers JSON with JSON. `python -m bench.echo` prints its port."""
 
 import asyncio
 

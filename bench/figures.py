@@ -1,4 +1,4 @@
-"""The figures of one load and of a whole run, as they go into the report and the JSON file."""
+"""The figures of one load and of a whole run, for the report and the JSON file."""
 
 import math
 from collections import Counter
@@ -25,7 +25,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one load. Rates are per second and count what happened before the load's end."""
+    """The result of one load. Rates are per second, and count until the end of the load."""
 
     # Offered per second; 0: closed loop.
     offered: float
@@ -55,14 +55,14 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def held(self) -> bool:
-        """The stack kept up: nothing queued for longer than HELD_BACKLOG_S, every id found."""
+        """Whether the stack kept up: nothing waited longer than HELD_BACKLOG_S, and every id was found."""
         room = self.accepted_rate * HELD_BACKLOG_S
         in_time = self.accepted_rate * self.seconds >= _HELD_ACCEPTED * self.count.sent
         return in_time and self.backlog <= room and self.ledger_backlog <= room and self.count.clean
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen around a load, by the one who waited for it."""
+    """Figures that were measured around a load."""
 
     count: Count
     # First recorded, by the event's number, Unix seconds; 0: never.
@@ -95,7 +95,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """The bare chain under one load. python_cpu_us: of its four processes, for each event."""
+    """The bare chain under one load. python_cpu_us: of its four processes, per event."""
 
     # Offered per second; 0: closed loop.
     offered: float
@@ -106,14 +106,14 @@ class ChainLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """The bare chain of bench.chain: HTTP, gRPC, two streams, a row; nothing else done."""
+    """The bare chain of bench.chain: only HTTP, gRPC, two streams and a row."""
 
     gentle: ChainLoad
     flood: ChainLoad
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parts do alone, in the same run. disk: writes of 4 KiB with fdatasync, one after the other, per s."""
+    """The parts alone, in the same run. disk: sequential writes of 4 KiB with fdatasync per second."""
 
     aiohttp: Bare
     chain: Chain
@@ -131,7 +131,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it ran."""
+    """The machine of the run."""
 
     cores: int
     memory_bytes: int
@@ -142,7 +142,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """Everything; what was not asked for is None."""
+    """All figures. Parts that were not measured are None."""
 
     at: str
     quick: bool
@@ -165,13 +165,13 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 def latency(seconds: Sequence[float]) -> Latency:
-    """Return the percentiles; NaN becomes 0 where nothing was measured."""
+    """Return the percentiles, 0 if nothing was measured."""
     ordered = sorted(seconds)
     return Latency(*(percentile(ordered, share) * 1000 for share in (0.5, 0.95, 0.99, 1.0)))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least this share of the ordered values does not exceed; 0 for none."""
+    """Return the smallest value that this share of the sorted values does not exceed, 0 without values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The stack under test: of the bench's own, in a new folder, gone at the end whatever happens."""
+"""The stack under test, in a temporary folder that is always removed at the end."""
 
 import contextlib
 import secrets
@@ -38,7 +38,7 @@ def stack(report: Callable[[str], None]) -> Iterator[client.Running]:
 
 
 def prepare_postgres(data: Path) -> None:
-    """Make the database as the stack would, and add our options to its configuration."""
+    """Create the database like the stack, and add our options to its configuration."""
     folder = Folder(data)
     server = Postgres(folder.path / "postgres", 0, folder.secrets().postgres_password)
     server.prepare()
@@ -47,5 +47,5 @@ def prepare_postgres(data: Path) -> None:
 
 
 def new_run() -> str:
-    """Return the 16 characters that make the ids of one load unlike those of any other."""
+    """Return the 16 characters that make the ids of one load unique."""
     return secrets.token_hex(8)

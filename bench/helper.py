@@ -1,4 +1,4 @@
-"""Work in a process of its own, so that its processor time and its pauses are not those of the one that asks.
+"""Runs work in another process, so that its processor time and pauses do not affect the caller.
 
 The helper is a module run with ``python -m``: its order comes on standard input, its answer goes into the file that
 its only argument names, for an answer may be megabytes, and a file arrives whole.
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class HelperError(Exception):
-    """A helper ended without an answer; says what it said last."""
+    """A helper ended without a result. The text is its last output."""
 
 
 async def ask(module: str, order: msgspec.Struct, answer: type[T], *, deadline: float) -> T:
-    """Run a module with an order and return its answer. Raises HelperError, also after deadline seconds."""
+    """Run a module with an order and return its result. Raises HelperError, also after deadline seconds."""
     with tempfile.NamedTemporaryFile(prefix="clarion-answer-") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -50,7 +50,7 @@ async def ask(module: str, order: msgspec.Struct, answer: type[T], *, deadline: 
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Kill a helper that still runs."""
+    """Kill a helper that is still running."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -58,12 +58,12 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 
 def order(kind: type[T]) -> T:
-    """In a helper: return what was asked."""
+    """In a helper: return the order."""
     return msgspec.msgpack.decode(sys.stdin.buffer.read(), type=kind)
 
 
 def answer(value: msgspec.Struct) -> None:
-    """In a helper: answer."""
+    """In a helper: print the result."""
     Path(sys.argv[1]).write_bytes(msgspec.msgpack.encode(value))
 
 

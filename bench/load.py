@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: `python -m bench.load`, see bench.helper.
+"""The load generator, which runs in another process: `python -m bench.load`, see bench.helper.
 
 Open loop: event number i is due at start + i / rate, whatever the server does, and its latency counts from then,
 so that a slow server cannot hide its queue by slowing the generator. Closed loop: each connection sends its next
@@ -43,7 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened: an entry per event, by its number. Times in Unix seconds; 0: never."""
+    """The result: an entry per event, by its number. Times in Unix seconds; 0: never."""
 
     started: float
     # When the last event was due (open loop) or the sending was to end (closed loop).
@@ -65,7 +65,7 @@ def unique_id(run: str, number: int) -> str:
 
 
 class Generator:
-    """Sends what one order says."""
+    """Sends the events of one order."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
@@ -97,7 +97,7 @@ class Generator:
         return (first, rest[:-1]), rest[-1]
 
     async def run(self) -> Answer:
-        """Send everything, wait for the answers, tell. Raises OSError where nobody listens."""
+        """Send all events, wait for the responses, return the result. Raises OSError if no server listens."""
         order = self._order
         async with asyncio.timeout(_CONNECT_DEADLINE_S):
             await asyncio.gather(*(self._connect() for _ in range(order.connections)))
@@ -223,7 +223,7 @@ class Generator:
         self._use(self._idle.pop(), time.perf_counter())
 
     def _use(self, connection: Connection, now: float) -> None:
-        """Give a free connection something to do."""
+        """Send the next event on a free connection."""
         if self._waiting:
             self._send(connection, self._waiting.popleft())
             return
@@ -244,7 +244,7 @@ async def _main(order: Order) -> Answer:
 
 
 def main() -> None:
-    """Take the order, do it, answer."""
+    """Read the order, execute it, and print the result."""
     helper.answer(uvloop.run(_main(helper.order(Order))))
 
 

@@ -1,4 +1,4 @@
-"""One load on the stack from its first event until nothing is left to do, with everything measured around it."""
+"""Runs one load on the stack until everything is delivered, and measures around it."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ class Loader:
         self._statements = Statements(sql)
 
     async def prepare(self) -> None:
-        """Make what the counting of statements needs."""
+        """Prepare the counting of statements."""
         await self._statements.prepare()
 
     async def run(self, *, rate: float, seconds: float, connections: int) -> Load:
@@ -84,7 +84,7 @@ class Loader:
         )
 
     async def _ledger_backlog(self) -> int:
-        """How many messages the ledger has still to write."""
+        """Return the number of messages that the ledger has not yet written."""
         stream = self._broker.jetstream(timeout=5)
         waiting = 0
         for consumer in topology.ledger_consumers():
@@ -104,7 +104,7 @@ class Loader:
 
 @asynccontextmanager
 async def loader(stack: Running) -> AsyncIterator[Loader]:
-    """Make a tenant and connect to the servers for the length of an ``async with`` block."""
+    """Create a tenant and connect to the servers for the length of an ``async with`` block."""
     variables = stack.variables
     sql = await asyncpg.connect(variables["CLARION_POSTGRES_URL"])
     broker = await nats.connect(variables["CLARION_NATS_URL"])

@@ -1,4 +1,4 @@
-"""What a person may choose on the command line."""
+"""The options of the command line."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ PARTS = ("baselines", "memory", "accepts", "latency", "throughput")
 
 @dataclass(frozen=True)
 class Options:
-    """The parts to run and how long each load lasts, seconds. Rates are events/s."""
+    """The parts to run, and the length of each load in seconds. Rates are events/s."""
 
     quick: bool
     parts: frozenset[str]
@@ -25,7 +25,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Return what was chosen; explains and exits where it makes no sense."""
+    """Return the options. Print an explanation and exit if they make no sense."""
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure a Clarion stack of its own beside baselines of the same run."
     )

@@ -1,4 +1,4 @@
-"""The report: the figures of a run as one readable text."""
+"""The report of a run as text."""
 
 from collections.abc import Iterator
 

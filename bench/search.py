@@ -1,4 +1,4 @@
-"""Which rate to try next, on the way to the highest one that is held."""
+"""The search for the highest rate that is held."""
 
 # Nearer than this the two sides are the same to a machine with other work.
 _NEAR = 1.08
@@ -6,7 +6,7 @@ _STEP = 1.35
 
 
 def next_rate(tried: list[tuple[float, bool]]) -> float | None:
-    """Return the next rate to offer, given (rate, held) of those tried; None where the answer is known.
+    """Return the next rate to try, given (rate, held) of the previous ones, or None at the end.
 
     Upwards by steps while all are held, downwards while none is, then halfway in between.
     """

@@ -1,4 +1,4 @@
-"""The far end: the SMS that the sandbox recorded, read from the outbox after the load, and the count of every id.
+"""The receiving end: reads the recorded SMS from the outbox after the load, and counts every id.
 
 The time of a delivery is that of the commit that recorded it (pg_xact_commit_timestamp), on the same clock as the
 generator's. Nothing is read while a load runs, but for its end.
@@ -40,7 +40,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Count:
-    """Every id of a load, reconciled.
+    """The comparison of all sent and recorded ids.
 
     accepted: answered 200. refused: answered otherwise. unanswered: no answer. found: accepted ids recorded at
     least once. missing: accepted ids that were not. duplicates: rows beyond the first of an id. unasked: recorded,
@@ -60,12 +60,12 @@ class Count:
 
     @property
     def clean(self) -> bool:
-        """Nothing accepted is missing, nothing is there twice or under a wrong id."""
+        """Whether no accepted id is missing, duplicate or unknown."""
         return not (self.missing or self.duplicates or self.mixed_up)
 
 
 class Sink:
-    """One tenant's part of the outbox, from a row on."""
+    """The outbox of one tenant, from a mark on."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: str) -> None:
         self._sql = connection
@@ -73,11 +73,11 @@ class Sink:
         self._since = 0
 
     async def mark(self) -> None:
-        """From here on; everything before is of an earlier load."""
+        """Set the mark: everything before belongs to an earlier load."""
         self._since = int(await self._sql.fetchval(_NEWEST))
 
     async def wait(self, wanted: int, deadline: float) -> int:
-        """Wait until so many are recorded, or nothing came for deadline seconds; return how many are."""
+        """Wait until this many are recorded or none arrived for deadline seconds. Return their number."""
         last, until = -1, time.monotonic() + deadline
         while True:
             count = int(await self._sql.fetchval(_COUNT, self._since, self._tenant_id))
@@ -102,7 +102,7 @@ class Sink:
 
 
 def reconcile(sent: load.Answer, run: str, recorded: list[Recorded]) -> tuple[Count, list[float]]:
-    """Return the count of every id, and for each event the time it was first recorded; 0: never."""
+    """Return the comparison, and the time when each event was first recorded (0: never)."""
     at = [0.0] * len(sent.due)
     number_of = {load.unique_id(run, number): number for number in range(len(sent.due))}
     times: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How many SQL statements the stack sends, as PostgreSQL counts them (pg_stat_statements)."""
+"""Counts SQL statements of the stack with pg_stat_statements."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ WHERE query NOT LIKE '%/* bench */%' AND toplevel
 
 @dataclass(frozen=True)
 class Statement:
-    """One kind of statement within a stretch of time. seconds: executing, altogether."""
+    """One kind of statement in a period. seconds: its total execution time."""
 
     query: str
     calls: int
@@ -23,13 +23,13 @@ class Statement:
 
 
 class Statements:
-    """Counts from start() to stop(), BEGIN and COMMIT included."""
+    """Counts statements from start() to stop(), including BEGIN and COMMIT."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._sql = connection
 
     async def prepare(self) -> None:
-        """Make the extension. The server must have it preloaded: see bench.ground."""
+        """Create the extension. The server must have it preloaded: see bench.ground."""
         await self._sql.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements /* bench */")
 
     async def start(self) -> None:
@@ -37,7 +37,7 @@ class Statements:
         await self._sql.execute("SELECT pg_stat_statements_reset() /* bench */")
 
     async def stop(self) -> list[Statement]:
-        """Return what was sent, the most frequent first."""
+        """Return the statements, the most frequent first."""
         rows = await self._sql.fetch(_TOTALS)
         found = [Statement(row["query"], row["calls"], row["rows"], row["seconds"]) for row in rows]
         return sorted(found, key=lambda statement: -statement.calls)

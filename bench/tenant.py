@@ -1,4 +1,4 @@
-"""The tenant that the load belongs to, made through the admin API as an operator would."""
+"""The tenant of the load, created through the admin API."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 class TenantError(Exception):
-    """The admin API refused; says how."""
+    """The admin API refused a call. The text is its response."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def event_body() -> str:
 
 
 def bare_order(port: int, *, rate: float, seconds: float, connections: int) -> load.Order:
-    """Return the order for the same load on a baseline's server, which knows no tenant."""
+    """Return the order for the same load on the server of a baseline, without a tenant."""
     return load.Order(
         host="127.0.0.1",
         port=port,
@@ -61,7 +61,7 @@ def bare_order(port: int, *, rate: float, seconds: float, connections: int) -> l
 
 
 async def create(stack: Running) -> Tenant:
-    """Make the tenant. Raises TenantError."""
+    """Create the tenant. Raises TenantError."""
     headers = {"Authorization": f"Bearer {stack.state.admin_token}"}
     async with aiohttp.ClientSession(stack.url, headers=headers, timeout=_TIMEOUT) as session:
         made = await _post(session, "/tenants", {"name": "Bench", "max_unfinished_events": _MAX_UNFINISHED})

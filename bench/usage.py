@@ -1,4 +1,4 @@
-"""What the stack's processes take: memory (PSS) and processor time, each with its children. Linux only."""
+"""Memory (PSS) and processor time of the stack's processes, with their children. Linux only."""
 
 import asyncio
 import contextlib
@@ -18,18 +18,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processes(stack: Running) -> dict[str, int]:
-    """Return the stack's processes, the supervisor among them, as name and id."""
+    """Return the names and ids of the stack's processes, including the supervisor."""
     state = stack.state
     return {"supervisor": state.pid, **{name: one.pid for name, one in state.processes.items() if one.pid}}
 
 
 def memory(pids: Mapping[str, int]) -> dict[str, int]:
-    """Return each process's proportional share of memory (PSS) with its children's, bytes."""
+    """Return the memory (PSS) of each process with its children, in bytes."""
     return {name: sum(map(_pss, family)) for name, family in families(pids).items()}
 
 
 def cpu(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the processor seconds each process has used so far, with its children's, dead ones included."""
+    """Return the processor seconds of each process with its children, including dead ones."""
     return {name: sum(map(_cpu, family)) for name, family in families(pids).items()}
 
 
@@ -42,7 +42,7 @@ class Whole:
 
 
 def machine() -> Whole:
-    """Return what all processors together have done so far."""
+    """Return the processor time of the whole machine so far."""
     # user nice system idle iowait irq softirq steal; guest time is within user's.
     times = [int(field) / _TICKS for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     idle = times[3] + times[4]
@@ -50,12 +50,12 @@ def machine() -> Whole:
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """Return what was used in between by those that lived through it."""
+    """Return the difference for processes that lived the whole time."""
     return {name: value - before[name] for name, value in after.items() if name in before}
 
 
 async def quiet(pids: Mapping[str, int], deadline: float = 15.0) -> None:
-    """Wait until the stack takes next to no processor time, at most deadline seconds."""
+    """Wait until the stack is idle, at most deadline seconds."""
     until = time.monotonic() + deadline
     before = sum(cpu(pids).values())
     while time.monotonic() < until:
@@ -67,7 +67,7 @@ async def quiet(pids: Mapping[str, int], deadline: float = 15.0) -> None:
 
 
 def families(pids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return each process and those below it, without those that have a name themselves (the supervisor's children)."""
+    """Return each process with its descendants, without named processes (the children of the supervisor)."""
     children = defaultdict(list)
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):
@@ -81,7 +81,7 @@ def families(pids: Mapping[str, int]) -> dict[str, list[int]]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the state on; empty where the process is gone."""
+    """Return the fields of /proc/<pid>/stat from the state on, empty if the process has ended."""
     with contextlib.suppress(OSError):
         # The name before them may hold blanks and brackets.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,1 +1,1 @@
-"""Proofs on a stack: `checks.smoke` (it works), `checks.chaos` (nothing is lost), `checks.fsync` (it is stored)."""
+"""Checks of a stack: `checks.smoke` (it works), `checks.chaos` (it loses nothing), `checks.fsync` (it syncs)."""

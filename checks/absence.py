@@ -1,4 +1,4 @@
-"""PostgreSQL away under a steady mixed load, and everything compared afterwards: what was lost, late, or sent twice."""
+"""Stops PostgreSQL under a steady mixed load, and counts what was lost, late, or sent twice."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,10 @@ from checks.siege.neighbour import Sent
 from checks.siege.records import Records
 from checks.sink import Sink
 from checks.waiting import CheckError, until
+from services.domain.channels import BY_PUBLIC_NAME
 from stack.client import Running
 
-_CHANNELS = ["EMAIL", "SMS", "PUSH"]
+_CHANNELS = list(BY_PUBLIC_NAME)
 _RATE = 20.0
 _BEFORE_S, _AFTER_S = 5.0, 5.0
 _DELIVERED_S = 120.0
@@ -27,7 +28,7 @@ _QUIET_S = 90.0
 
 @dataclass
 class Outcome:
-    """What became of the events. Seconds after PostgreSQL's return; e-mail needs no database and has no time here."""
+    """The results for the events. Times in seconds after PostgreSQL's return; e-mail has none: it needs no database."""
 
     away: Away
     accepted: int
@@ -54,7 +55,7 @@ class Outcome:
 
 
 async def absence(running: Running, seconds: float) -> Outcome:
-    """Keep PostgreSQL away for that long under a load; send every key again at the end. Raises CheckError."""
+    """Stop PostgreSQL for a while under load, and repeat every key at the end. Raises CheckError."""
     async with connect(running.state) as client, catching() as (catcher, port):
         smtp = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "us@tenant.example"}
         tenant = await neighbour.create(client.operator, f"Steady {secrets.token_hex(2)}", email=("smtp", smtp))
@@ -90,7 +91,7 @@ async def _load(running: Running, tenant: Tenant, seconds: float) -> tuple[Away,
 
 
 async def _delivered(running: Running, tenant: Tenant, accepted: list[Sent], catcher: Catcher) -> None:
-    """Wait until nothing is missing, or the deadline."""
+    """Wait until nothing is missing or the deadline has passed."""
     wanted = {one.id for one in accepted}
     url = running.variables["CLARION_POSTGRES_URL"]
     await records.complete(url, tenant.id, wanted, ["SMS", "PUSH"], _DELIVERED_S)
@@ -103,7 +104,7 @@ async def _delivered(running: Running, tenant: Tenant, accepted: list[Sent], cat
 
 
 async def _send_again(tenant: Tenant, accepted: list[Sent]) -> int:
-    """Send every key again, as a caller does that never got its answer; return how many became another event."""
+    """Repeat every key, like a caller without a response. Return the number of new events."""
     others = 0
     for one in accepted:
         try:
@@ -123,7 +124,7 @@ async def _quiet(running: Running) -> None:
 
 
 def compare(outcome: Outcome, accepted: list[Sent], found: Records, catcher: Catcher) -> None:
-    """Fill in the outcome: what waited, what is missing, what came twice."""
+    """Fill in the outcome: waiting, missing and duplicate events."""
     ids = {one.id for one in accepted}
     away = outcome.away
     waited = {one.id for one in accepted if away.gone <= one.due < away.back}

@@ -1,4 +1,4 @@
-"""What the message broker says of its streams, from its monitoring page."""
+"""Reads the state of the streams from the monitoring page of the message broker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Broker:
 
 
 async def read(session: aiohttp.ClientSession, running: Running) -> Broker:
-    """Ask the broker of a running stack. Raises aiohttp.ClientError and TimeoutError where it does not answer."""
+    """Read the state from the broker of a running stack. Raises aiohttp.ClientError or TimeoutError."""
     url = f"{running.variables['CLARION_NATS_MONITOR_URL']}/jsz?streams=1&config=1&accounts=1"
     async with session.get(url, timeout=aiohttp.ClientTimeout(total=_DEADLINE_S)) as answer:
         return Broker.of(await answer.json())

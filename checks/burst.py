@@ -1,4 +1,4 @@
-"""Many clients at once, each of which tries its event with the same key until it is accepted."""
+"""Many concurrent clients. Each retries its event with the same key until it is accepted."""
 
 import asyncio
 import itertools
@@ -33,15 +33,15 @@ class Burst:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was sent and accepted."""
+        """Whether all events were sent and accepted."""
         return self._over
 
     def enough(self) -> None:
-        """Send no more than the least."""
+        """Stop sending after the minimum."""
         self._done.set()
 
     async def run(self, least: int, most: int, *, clients: int) -> None:
-        """Send least events, and more until enough() or most."""
+        """Send `least` events, then more until enough() or `most`."""
         await asyncio.gather(*(self._client(least, most) for _ in range(clients)))
         self._over = True
 

@@ -1,4 +1,4 @@
-"""A mail server that keeps what it gets in this process: a record of sends that needs no database."""
+"""A mail server that keeps mail in memory, so that sends are recorded without a database."""
 
 import asyncio
 import re
@@ -16,13 +16,13 @@ _SUBJECT = re.compile(rb"^Subject:[^\n]*?#([^#\n]+)#", re.MULTILINE)
 
 
 class Catcher:
-    """aiosmtpd's handler. mails: how often each id was sent."""
+    """The handler for aiosmtpd. mails: the number of mails per id."""
 
     def __init__(self) -> None:
         self.mails: Counter[str] = Counter()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
-        """Keep the mail's id and answer 250."""
+        """Count the mail and answer 250."""
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode()
         if found := _SUBJECT.search(raw):
@@ -32,7 +32,7 @@ class Catcher:
 
 @asynccontextmanager
 async def catching() -> AsyncIterator[tuple[Catcher, int]]:
-    """Listen on loopback for a block; yield the catcher and its port."""
+    """Listen on loopback for the length of a block. Yield the catcher and its port."""
     loop = asyncio.get_running_loop()
     catcher = Catcher()
 

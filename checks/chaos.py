@@ -1,4 +1,4 @@
-"""Kills each part with kill -9 in a burst of events and counts what is lost: `python -m checks.chaos`.
+"""Kills each process with `kill -9` in a burst of events and counts losses: `python -m checks.chaos`.
 
 A stack of its own in a temporary folder, so a running one is left alone.
 """
@@ -49,7 +49,7 @@ class Chaos:
         self._recoveries = recoveries
 
     async def strike(self, targets: list[str], events: int) -> None:
-        """Strike the targets one after the other."""
+        """Kill the targets one after the other."""
         async with striker(self._running) as strikes:
             for target in targets:
 
@@ -59,7 +59,7 @@ class Chaos:
                 await self._report.check(f"kill -9 {target}", strike)
 
     async def away(self, seconds: float) -> None:
-        """Keep PostgreSQL away."""
+        """Stop PostgreSQL for a while."""
 
         async def check() -> str:
             outcome = await absence(self._running, seconds)
@@ -72,13 +72,13 @@ class Chaos:
         await self._report.check(f"PostgreSQL away for {seconds:.0f} s", check)
 
     async def beyond_memory(self) -> None:
-        """Keep PostgreSQL away for longer than the broker remembers message ids."""
+        """Stop PostgreSQL for longer than the broker remembers message ids."""
         async with aiohttp.ClientSession() as session:
             remembered = max((await broker.read(session, self._running)).windows.values())
         await self.away(remembered + _BEYOND_S)
 
     async def _strike(self, strikes: Striker, target: str, events: int, undelivered: int) -> str:
-        """Strike one target. Raises CheckError where anything is missing; returns the figures."""
+        """Kill one target. Return the figures. Raises CheckError if anything is missing."""
         outcome = await strikes.strike(target, events, undelivered)
         self._recoveries.add(target, outcome.healthy_s, outcome.first_delivery_s, outcome.all_delivered_s)
         expect(not outcome.missing and not outcome.doubled_events, str(outcome))
@@ -110,7 +110,7 @@ async def _main(arguments: argparse.Namespace) -> int:
 
 
 async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -> None:
-    """Start a stack for the length of some work; its folder stays where something failed."""
+    """Start a stack, do some work, and stop it. The folder stays if something failed."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-chaos-"))
     print(f"starting a stack in {folder}", flush=True)
     failed = report.failed
@@ -135,7 +135,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the chaos; status 1 where something is lost."""
+    """Run the checks. Exit with status 1 if something is lost."""
     try:
         status = asyncio.run(_main(_arguments()))
     except (StackError, CheckError) as error:

@@ -1,4 +1,4 @@
-"""Clarion as its users meet it: one tenant's calls, the operator's calls, the outbox page, over HTTP only."""
+"""An HTTP client of Clarion: the calls of a tenant and of the operator, and the outbox page."""
 
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,17 +12,18 @@ import msgspec
 from yarl import URL
 
 from checks.waiting import expect
-from stack.state import State
+from services.domain.channels import BY_PUBLIC_NAME
+from stack.state import StackState
 
 # Longest any single call may take, seconds.
 DEADLINE_S = 40.0
 
-CHANNELS = ("EMAIL", "SMS", "PUSH")
+CHANNELS = tuple(BY_PUBLIC_NAME)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer. body: decoded JSON, or None where it is none."""
+    """An HTTP response. body: decoded JSON, None if it is not JSON."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +36,7 @@ class Answer:
 
 
 class Http:
-    """Calls one gateway, or several in turn. Raises aiohttp.ClientError and TimeoutError where none answers."""
+    """Calls one gateway, or several in turn. Raises aiohttp.ClientError or TimeoutError."""
 
     def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str]) -> None:
         self.session = session
@@ -56,7 +57,7 @@ class Http:
         json: object = None,
         data: bytes | None = None,
     ) -> Answer:
-        """Send a request. path: percent-encoded already. json, or data as it is with the type of JSON."""
+        """Send a request. path: already percent-encoded. json: encoded; data: sent unchanged as JSON."""
         self._turn += 1
         url = URL(self._urls[self._turn % len(self._urls)] + path, encoded=True)
         body = msgspec.json.encode(json) if json is not None else data
@@ -69,7 +70,7 @@ class Http:
 
 @dataclass(frozen=True)
 class Tenant:
-    """One tenant's side: what its servers and its users' browsers call."""
+    """The calls of one tenant's servers and its users' browsers."""
 
     http: Http
     id: str
@@ -79,7 +80,7 @@ class Tenant:
     async def trigger(
         self, event: object = None, *, raw: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """POST an event, or raw bytes in its place."""
+        """POST an event, or raw bytes instead."""
         sent = {"x-api-key": self.api_key, **(headers or {})}
         return await self.http.call("POST", "/api/v1/events/trigger", headers=sent, json=event, data=raw)
 
@@ -105,7 +106,7 @@ class Tenant:
         return await self.http.call("GET", path, headers=headers or {"x-api-key": self.api_key})
 
     async def whole_inbox(self, user_id: str) -> list[dict[str, Any]]:
-        """Return all of a user's notifications, a page after the other."""
+        """Return all notifications of a user, page by page."""
         found: list[dict[str, Any]] = []
         while True:
             answer = await self.inbox(user_id, limit=100, offset=len(found))
@@ -115,7 +116,7 @@ class Tenant:
                 return found
 
     async def unread(self, user_id: str) -> int:
-        """Return how many are unread. Raises CheckError."""
+        """Return the number of unread notifications. Raises CheckError."""
         path = f"{self.inbox_path(user_id)}/unread-count"
         answer = await self.http.call("GET", path, headers={"x-api-key": self.api_key})
         expect(answer.status == 200 and answer.body["success"], f"unread-count: {answer.status} {answer.body}")
@@ -135,24 +136,24 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Operator:
-    """The operator's side: /api/v1/admin, the health page, and the local stack's outbox page."""
+    """The calls of the operator: /api/v1/admin, the health page, and the outbox page of the local stack."""
 
     http: Http
     admin_token: str
 
     async def call(self, method: str, path: str, *, json: object = None) -> Answer:
-        """Call the admin API; path is what follows /api/v1/admin."""
+        """Call the admin API. path: the part after /api/v1/admin."""
         headers = {"Authorization": f"Bearer {self.admin_token}"}
         return await self.http.call(method, f"/api/v1/admin{path}", headers=headers, json=json)
 
     async def must(self, method: str, path: str, *, json: object = None) -> Any:
-        """As call, but any answer of 400 and above is a CheckError; return the body."""
+        """Call the admin API and return the body. Raises CheckError for a status of 400 and above."""
         answer = await self.call(method, path, json=json)
         expect(answer.status < 400, f"{method} {path} was answered {answer.status}: {answer.body}")
         return answer.body
 
     async def event(self, event_id: str) -> dict[str, Any] | None:
-        """Return an event with its timeline; None while the ledger has not heard of it."""
+        """Return an event with its timeline, None until it is in the ledger."""
         answer = await self.call("GET", f"/events/{event_id}")
         if answer.status == 404:
             return None
@@ -160,18 +161,18 @@ class Operator:
         return dict(answer.body)
 
     async def finished(self, event_id: str) -> dict[str, Any] | None:
-        """Return an event once nothing more will happen to it."""
+        """Return an event once it is finished, else None."""
         event = await self.event(event_id)
         return event if event and event["finished_at"] else None
 
     async def planned(self, tenant: Tenant, event_type: str) -> dict[str, dict[str, Any]]:
-        """Return what the router would do with an event now whose recipient has everything, by channel."""
+        """Return, by channel, how the router would now plan an event for a recipient with all addresses."""
         recipient = "user_id=u&email=a@example.com&phone=%2B254712345678"
         told = await self.must("GET", f"/route-explain?tenant_id={tenant.id}&event_type={event_type}&{recipient}")
         return {item["channel"]: item for item in told["deliveries"]}
 
     async def outbox(self, event_id: str) -> list[dict[str, Any]]:
-        """Return what the outbox page of the demo tenant shows of an event, with HTML."""
+        """Return the messages of an event on the outbox page of the demo tenant, with HTML."""
         answer = await self.http.call("GET", f"/demo/outbox.json?event_id={event_id}")
         expect(answer.status == 200, f"the outbox answered {answer.status}: {answer.body}")
         return list(answer.body["messages"])
@@ -183,7 +184,7 @@ class Operator:
     async def create_tenant(
         self, name: str, *, providers: Mapping[str, tuple[str, dict[str, Any]]] | None = None
     ) -> Tenant:
-        """Make a tenant. providers: kind and settings by channel; without any, sandboxes for e-mail and SMS."""
+        """Create a tenant. providers: kind and settings by channel; by default sandboxes for e-mail and SMS."""
         made = await self.must(
             "POST", "/tenants", json={"name": name, "sender_name": name, "sender_email": "us@tenant.example"}
         )
@@ -194,7 +195,7 @@ class Operator:
         return Tenant(self.http, made["id"], made["api_key"], name)
 
     async def create_template(self, tenant: Tenant, event_type: str, channel: str, body: str, **more: str) -> str:
-        """Make a template and activate it; return its id. more: subject, push_namespace."""
+        """Create and activate a template. Return its id. more: subject, push_namespace."""
         template = {
             "tenant_id": tenant.id,
             "event_type": event_type,
@@ -218,7 +219,7 @@ class Client:
 
 @asynccontextmanager
 async def connect(
-    state: State, *, connections: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+    state: StackState, *, connections: int = 100, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
 ) -> AsyncIterator[Client]:
     """Open a client for a stack's gateways. connections: HTTP requests at a time. middlewares: of aiohttp."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
@@ -231,7 +232,7 @@ async def connect(
 
 
 def order(order_id: str, user_id: str, channels: Sequence[str] = CHANNELS) -> dict[str, Any]:
-    """Return an event such as `make run` prints, of one order."""
+    """Return an event for an order, like the one that `make run` prints."""
     return {
         "eventType": "order.confirmed",
         "channels": list(channels),

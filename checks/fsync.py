@@ -1,4 +1,4 @@
-"""Shows that the broker has what it acknowledges on disk: `python -m checks.fsync`, beside a running stack.
+"""Proves that the broker syncs messages before it acknowledges them: `python -m checks.fsync` with a running stack.
 
 kill -9 cannot show it, for the page cache survives. So strace watches nats-server's system calls while
 events are accepted, and every PubAck is held against the writes and fsyncs before it.
@@ -43,7 +43,7 @@ _HAS_HEADERS = 1 << 31
 
 @dataclass(frozen=True)
 class Call:
-    """The beginning or the end of a system call; both, where nothing came in between. at: Unix seconds."""
+    """The start or end of a system call, or both if nothing happened in between. at: Unix seconds."""
 
     name: str
     arguments: str
@@ -54,7 +54,7 @@ class Call:
 
 
 def calls(lines: Iterable[str]) -> Iterator[Call]:
-    """Read strace's lines (-f -ttt -y) in their order."""
+    """Parse the lines of strace (-f -ttt -y) in their order."""
     open_calls: dict[str, tuple[str, str]] = {}
     for line in lines:
         match = _LINE.match(line)
@@ -73,7 +73,7 @@ def calls(lines: Iterable[str]) -> Iterator[Call]:
 
 @dataclass
 class Block:
-    """A file of a stream. written: sequences not known to be on disk, with the number of the call that wrote each."""
+    """A file of a stream. written: unsynced sequences with the number of the call that wrote each."""
 
     written: dict[int, int] = field(default_factory=dict)
     # The number of the call at which an fsync began; 0: none is under way.
@@ -82,7 +82,7 @@ class Block:
 
 @dataclass
 class Evidence:
-    """What a trace shows. faults: acknowledgements of what was not yet on disk, in words."""
+    """The results of a trace. faults: descriptions of acknowledgements that came too early."""
 
     acks: int = 0
     syncs: int = 0
@@ -92,7 +92,7 @@ class Evidence:
     story: dict[tuple[str, int], dict[str, float]] = field(default_factory=dict)
 
     def first(self, stream: str) -> dict[str, float]:
-        """Return the story of the first message of a stream that was acknowledged by itself. Raises CheckError."""
+        """Return the calls for the first message of a stream with an acknowledgement of its own. Raises CheckError."""
         for (of, _), story in sorted(self.story.items(), key=lambda item: item[1].get("write", 0.0)):
             if of == stream and "ack" in story and "fsync" in story:
                 return story
@@ -100,7 +100,7 @@ class Evidence:
 
 
 def judge(lines: Iterable[str]) -> Evidence:
-    """Hold every acknowledgement against the writes and fsyncs before it."""
+    """Compare every acknowledgement with the writes and fsyncs before it."""
     evidence = Evidence()
     blocks: dict[tuple[str, str], Block] = {}
     for number, call in enumerate(calls(lines), start=1):
@@ -173,7 +173,7 @@ class Watched:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def attach(self) -> str:
-        """Return once strace holds every thread. Raises CheckError."""
+        """Return once strace is attached to every thread. Raises CheckError."""
         program = shutil.which("strace")
         if program is None:
             raise CheckError("strace is not installed (Debian: apt-get install strace)")
@@ -192,7 +192,7 @@ class Watched:
         return f"process {self._pid}"
 
     def detach(self) -> list[str]:
-        """Let go; return the trace."""
+        """Detach and return the trace."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self._process.communicate(timeout=10)
@@ -212,7 +212,7 @@ class Proof:
         self._answered_at = 0.0
 
     async def run(self, report: Report) -> None:
-        """Make every check."""
+        """Run every check."""
         try:
             if await report.check("strace attaches to nats-server", self._watched.attach):
                 await report.check(f"{ONE_BY_ONE} events one by one, {AT_ONCE} at once: all accepted", self.accept)
@@ -230,7 +230,7 @@ class Proof:
         await report.check("one event: write, fsync, PubAck, HTTP 200", one_event)
 
     async def accept(self) -> None:
-        """Trigger, and wait until the broker is quiet."""
+        """Trigger events, and wait until the broker is idle."""
         prefix = f"F-{secrets.token_hex(4)}"
         async with connect(self._running.state) as client:
             for number in range(ONE_BY_ONE):
@@ -241,7 +241,7 @@ class Proof:
             await until(lambda: client.operator.finished(ids[-1]), "the last event's end", deadline=30)
 
     def story(self, evidence: Evidence) -> str:
-        """Tell the times of the first event, in milliseconds after its write."""
+        """Return the times of the first event in milliseconds after its write."""
         story = evidence.first("EVENTS")
         times = [story["fsync"], story["ack"], self._answered_at]
         expect(sorted(times) == times and times[0] >= story["write"], f"the order is wrong: {story}")
@@ -253,7 +253,7 @@ _STEPS = ("fsync", "PubAck", "HTTP 200")
 
 
 def verdict(evidence: Evidence) -> str:
-    """Return the figures. Raises CheckError where one acknowledgement came too early."""
+    """Return the figures. Raises CheckError if an acknowledgement came too early."""
     events = sum(1 for stream, _ in evidence.on_disk if stream == "EVENTS")
     expect(not evidence.faults, "; ".join(evidence.faults[:5]))
     expect(events >= ONE_BY_ONE + AT_ONCE, f"the trace has only {events} events")
@@ -261,13 +261,13 @@ def verdict(evidence: Evidence) -> str:
 
 
 async def run(running: Running, report: Report) -> None:
-    """Make all checks against a running stack."""
+    """Run all checks against a running stack."""
     with tempfile.TemporaryDirectory(prefix="clarion-fsync-") as folder:
         await Proof(running, Path(folder)).run(report)
 
 
 def main() -> None:
-    """Find the running stack and check it; status 1 where a check fails."""
+    """Find the running stack and check it. Exit with status 1 if a check fails."""
     report = Report()
     try:
         asyncio.run(run(Running(Options.from_environment(os.environ).data), report))

@@ -1,4 +1,4 @@
-"""A hundred calls at once of one event, over every gateway and ingest process, before and after all were killed."""
+"""A hundred concurrent calls for one event, over all gateways and ingest processes, before and after a kill of all."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ _BACK_S = 30.0
 
 
 class Hundred:
-    """One event, asked for a hundred times at once, again and again; by a key of ours, or by its content alone."""
+    """One event that is triggered a hundred times at once, repeatedly, with a key or only by its content."""
 
     def __init__(self, client: Client, *, keyed: bool = True) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Hundred:
         self._event_id = ""
 
     async def call(self) -> str:
-        """Send them; every answer must be the same 200."""
+        """Send the calls. All responses must be the same 200."""
         answers = await asyncio.gather(*(self._one() for _ in range(CALLS)))
         seen = {(answer.status, str(answer.body), answer.event_id) for answer in answers}
         expect(len(seen) == 1, f"the answers differ: {sorted(seen)[:4]}")
@@ -40,7 +40,7 @@ class Hundred:
         return f"{len(answers)} answers, 1 event: {event_id}"
 
     async def is_one(self) -> str:
-        """One event, one delivery per channel. A later event's end tells that nothing more is coming."""
+        """Check that there is one event with one delivery per channel, once a later event is finished."""
         later = await self._client.tenant.accept(order(f"{self._key}-{secrets.token_hex(2)}", self._user))
         operator = self._client.operator
         for event_id in (self._event_id, later):
@@ -60,7 +60,7 @@ class Hundred:
 
 
 async def kill_all(running: Running, client: Client) -> str:
-    """Kill NATS and every process of ours at once, and wait until all are back."""
+    """Kill NATS and all our processes at once, and wait until they are back."""
     names = [name for name in running.state.processes if name.split("-")[0] in _SERVICES or name == "nats"]
     starts = {name: running.kill(name) for name in names}
     for name, before in starts.items():
@@ -78,7 +78,7 @@ async def kill_all(running: Running, client: Client) -> str:
 
 
 async def run(running: Running, report: Report) -> None:
-    """Check it: at once, and after everything was killed."""
+    """Run the check, and repeat it after everything was killed."""
     state = running.state
     ingests = sum(name.split("-")[0] == "ingest" and "metrics" not in name for name in state.processes)
     over = f"over {len(state.urls)} gateways and {ingests} ingest processes"

@@ -1,4 +1,4 @@
-"""A browser's side of the realtime hub, spoken by hand: the JSON protocol over a WebSocket, with recovery.
+"""A client of the realtime hub: its JSON protocol over a WebSocket, with recovery.
 
 What `make run` installs has no client library for it, and a check should not trust one.
 """
@@ -21,7 +21,7 @@ _ANSWER_S = 30.0
 
 @dataclass
 class Publication:
-    """What arrived, and when (time.monotonic)."""
+    """A publication and its arrival time (time.monotonic)."""
 
     channel: str
     data: dict[str, Any]
@@ -30,7 +30,7 @@ class Publication:
 
 @dataclass
 class Channel:
-    """Where in a channel's history the last publication was."""
+    """A channel and the position of its last publication."""
 
     epoch: str = ""
     offset: int = 0
@@ -38,7 +38,7 @@ class Channel:
 
 @dataclass
 class Connection:
-    """One WebSocket after its connect command."""
+    """A WebSocket that has connected."""
 
     socket: aiohttp.ClientWebSocketResponse
     on_push: "asyncio.Queue[Publication]" = field(default_factory=asyncio.Queue)
@@ -48,7 +48,7 @@ class Connection:
     _last: int = 0
 
     async def ask(self, command: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a command and return its reply, an error among them. Raises CheckError where none comes."""
+        """Send a command and return its reply, which may be an error. Raises CheckError without a reply."""
         self._last += 1
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._last] = future
@@ -60,7 +60,7 @@ class Connection:
             raise CheckError(f"the hub did not answer {command} within {_ANSWER_S:g} s") from None
 
     async def subscribe(self, channel: str) -> dict[str, Any]:
-        """Subscribe, after a break with recovery. The reply's "recovered": nothing was missed in between."""
+        """Subscribe, with recovery after a break. "recovered" in the reply means that nothing was missed."""
         known = self.positions.get(channel)
         body: dict[str, Any] = {"channel": channel}
         if known is not None:

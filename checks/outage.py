@@ -1,4 +1,4 @@
-"""PostgreSQL away for a while: its folder is hidden, so that the supervisor cannot start it again, and put back."""
+"""Stops PostgreSQL for a while: its folder is renamed, so that the supervisor cannot restart it."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ _BACK_S = 60.0
 
 @dataclass(frozen=True)
 class Away:
-    """From when until when, Unix seconds. back: when it answered again."""
+    """The start and end of an outage in Unix seconds. back: when PostgreSQL answered again."""
 
     gone: float
     back: float
 
 
 async def postgres_away(running: Running, seconds: float) -> Away:
-    """Kill PostgreSQL with -9, keep it away for that long, and return once it answers again. Raises CheckError."""
+    """Kill PostgreSQL with -9, keep it stopped for a while, and return once it answers again. Raises CheckError."""
     folder = running.data / "postgres"
     hidden = folder.with_name("postgres.away")
     folder.rename(hidden)

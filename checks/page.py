@@ -1,4 +1,4 @@
-"""An open page that follows one user's notifications over every outage, as the demo page does."""
+"""An open page that follows the notifications of a user through outages, like the demo page."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _PAUSE_S = 0.1
 
 
 class Page:
-    """Collects the titles that reached it: pushed, or read from the inbox where the hub could not recover."""
+    """Collects titles that were pushed, or read from the inbox if the hub could not recover them."""
 
     def __init__(self, client: Client, user_id: str) -> None:
         self._client = client
@@ -30,12 +30,12 @@ class Page:
 
     @property
     def titles(self) -> set[str]:
-        """Everything seen so far."""
+        """All titles so far."""
         return set(self.times)
 
     @property
     def times(self) -> dict[str, float]:
-        """Everything seen so far, and when each was first seen (time.monotonic)."""
+        """All titles so far with the time when each was first seen (time.monotonic)."""
         while not self._queue.empty():
             publication = self._queue.get_nowait()
             self._titles.setdefault(str(publication.data["title"]), publication.at)
@@ -43,7 +43,7 @@ class Page:
 
     @contextlib.asynccontextmanager
     async def open(self) -> "AsyncIterator[Page]":
-        """Follow for the length of a block, which begins once every channel is subscribed to."""
+        """Follow the notifications for the length of a block, which starts after all subscriptions."""
         granted = await self._client.tenant.token(self._user_id)
         following = asyncio.create_task(self._follow(granted["token"], granted["channels"]))
         try:
@@ -75,7 +75,7 @@ class Page:
             await connection.ended.wait()
 
     async def _read_inbox(self) -> None:
-        """What came in between is there; whoever answers for it may be starting."""
+        """Read what was missed from the inbox. Its service may still be starting."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             try:

@@ -1,4 +1,4 @@
-"""A port for a stack that must not meet the one of `make run`."""
+"""A free port for a stack, so that it does not collide with `make run`."""
 
 import random
 
@@ -10,7 +10,7 @@ _PORTS = range(30_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens. Raises StackError where there is none."""
+    """Return a free port. Raises StackError if there is none."""
     for port in random.sample(_PORTS, 100):
         if is_free(port):
             return port

@@ -1,11 +1,11 @@
-"""How long each part's end was felt: a table of seconds."""
+"""A table of the seconds until recovery for each process."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from a part's kill, or from its return after an absence; healthy: of a kill, until it was well again."""
+    """The seconds since a process was killed, or since it returned. healthy: until a killed one was healthy again."""
 
     part: str
     healthy_s: float
@@ -20,7 +20,7 @@ class Recoveries:
         self._found: list[Recovery] = []
 
     def add(self, part: str, healthy_s: float, first_s: float, all_s: float) -> None:
-        """Note one."""
+        """Add a recovery."""
         self._found.append(Recovery(part, healthy_s, first_s, all_s))
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""A line per check with its time, and the sum at the end."""
+"""Prints a line per check with its time, and the totals at the end."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from checks.waiting import CheckError
 
 
 class Report:
-    """Runs checks and prints what came of them."""
+    """Runs checks and prints their results."""
 
     def __init__(self, write: Callable[[str], None] | None = None) -> None:
         self._write = write or (lambda text: print(text, flush=True))
@@ -17,7 +17,7 @@ class Report:
         self.failed = 0
 
     async def check(self, name: str, work: Callable[[], Awaitable[str | None]]) -> bool:
-        """Run one check; its text, if any, is printed beside its name. A failure is printed, not raised."""
+        """Run a check and print its name with its text, if any. A failure is printed, not raised."""
         began = time.perf_counter()
         try:
             said = await work()
@@ -30,7 +30,7 @@ class Report:
         return True
 
     def end(self) -> int:
-        """Print the sum; return the exit status."""
+        """Print the totals and return the exit status."""
         self._write(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0
 

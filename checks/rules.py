@@ -1,4 +1,4 @@
-"""What a tenant's own rules do to its events: channels, languages, suppressed addresses, signatures, limits, tokens.
+"""Checks of a tenant's own rules: channels, languages, suppressions, signatures, limits, tokens.
 
 Part of `make smoke`, on a tenant of its own, which is deactivated at the end.
 """
@@ -21,7 +21,7 @@ _MJML = "<mjml><mj-body><mj-section><mj-column><mj-text>{{orderId}}</mj-text></m
 
 
 class Rules:
-    """The checks, in order: each one may lean on those before it."""
+    """The checks in order. Each may depend on earlier ones."""
 
     def __init__(self, client: Client, tenant: Tenant) -> None:
         self._operator = client.operator
@@ -29,7 +29,7 @@ class Rules:
         self._path = f"/tenants/{tenant.id}"
 
     async def run(self, report: Report) -> None:
-        """Make every check, then shut the tenant out."""
+        """Run every check, then deactivate the tenant."""
         await report.check("three channels wanted, three sent: EMAIL, SMS, PUSH", self.every_channel)
         await report.check("a call for one channel narrows to it", self.narrowed)
         await report.check("without an address its channel is skipped, and says so", self.no_address)
@@ -54,7 +54,7 @@ class Rules:
         await self._expect({"EMAIL": "sent", "SMS": "sent", "PUSH": "sent"}, self._event())
 
     async def narrowed(self) -> None:
-        """The others are skipped: nobody asked for them."""
+        """The other channels are skipped, because the event does not name them."""
         await self._expect({"EMAIL": "skipped", "SMS": "sent", "PUSH": "skipped"}, self._event(channels=["SMS"]))
 
     async def no_address(self) -> str:
@@ -66,7 +66,7 @@ class Rules:
         return str(sms["reason"])
 
     async def language(self) -> None:
-        """A version in Swahili, for who reads it."""
+        """A version in Swahili is used for recipients who read it."""
         await self._operator.create_template(
             self._tenant, _EVENT, "SMS", "Kifurushi {{orderId}} kiko njiani", locale="sw"
         )
@@ -82,7 +82,7 @@ class Rules:
         await until(is_read, "a text in Swahili", deadline=_WITHIN_S)
 
     async def suppressed(self) -> str:
-        """By an operator's hand; a bounce does the same."""
+        """An operator suppresses the address. A bounce has the same effect."""
         body = {"tenant_id": self._tenant.id, "channel": "SMS", "address": "+254712345678"}
         made = await self._operator.must("POST", "/suppressions", json=body)
 
@@ -122,7 +122,7 @@ class Rules:
         await self._operator.must("DELETE", f"{self._path}/webhook-secret")
 
     async def limited(self) -> str:
-        """One a minute; a repeat of what was let in is no second one."""
+        """With one event per minute, a repeat of the accepted event does not count."""
         await self._operator.must("PATCH", self._path, json={"rate_limit_per_minute": 1})
 
         async def refused() -> Answer | None:
@@ -149,7 +149,7 @@ class Rules:
         expect(answer.status == 200 and answer.body["success"], f"{answer.status} {answer.body}")
 
     async def replayed(self) -> None:
-        """Deliberately once more."""
+        """An operator replays the event."""
         event_id = await self._tenant.accept(self._event(channels=["SMS"]))
         await until(lambda: self._operator.finished(event_id), "the event's end", deadline=_WITHIN_S)
         again = (await self._operator.must("POST", f"/events/{event_id}/replay", json={}))["event_id"]
@@ -158,7 +158,7 @@ class Rules:
         expect(len(await self._texts(again)) == 1, "the replay was not sent once")
 
     async def erased(self) -> str:
-        """Inbox, ledger, sandbox."""
+        """The recipient is erased from inbox, ledger and sandbox."""
         body = {"user_id": _USER}
         erased = await self._operator.must("POST", f"{self._path}/recipients/erase", json=body)
         expect(erased["complete"], f"{erased}")
@@ -167,7 +167,7 @@ class Rules:
         return f"{sum(erased['erased'].values())} rows"
 
     async def deactivated(self) -> None:
-        """It is gone for its callers, and nothing of it is lost for the operator."""
+        """A deactivated tenant is refused, and the operator still sees its data."""
         await self._operator.must("DELETE", self._path)
 
         async def refused() -> bool:
@@ -183,7 +183,7 @@ class Rules:
         return event
 
     async def _deliveries(self, event: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Trigger an event; return its deliveries by channel once all is over."""
+        """Trigger an event and return its deliveries by channel once it is finished."""
         event_id = await self._tenant.accept(event)
         done = await until(lambda: self._operator.finished(event_id), "the event's end", deadline=_WITHIN_S)
         return {one["channel"]: one for one in done["deliveries"]}
@@ -193,7 +193,7 @@ class Rules:
         expect(found == wanted, f"{found}")
 
     async def _texts(self, event_id: str) -> list[str]:
-        """Return what the sandbox has of an event, as the recipient's export shows it."""
+        """Return the sandbox messages of an event from the recipient's export."""
         body = {"user_id": _USER}
         found = await self._operator.must("POST", f"{self._path}/recipients/export", json=body)
         return [message["text"] for one in found["events"] if one["id"] == event_id for message in one["messages"]]

@@ -1,4 +1,4 @@
-"""What was really delivered, read where it was recorded, past every part that is killed: PostgreSQL and NATS."""
+"""Reads what was delivered from PostgreSQL and NATS directly, because other processes are killed."""
 
 import re
 from collections import defaultdict
@@ -23,7 +23,7 @@ _CONNECT_S = 2.0
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in the records: what follows it belongs to one burst."""
+    """A position in the records. What follows belongs to one burst."""
 
     outbox_id: int
     user_id: str
@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Delivered:
-    """Delivery ids by order: one for each time it was sent by SMS, and one for each row of the inbox."""
+    """Delivery ids per order: one for each sent SMS, and one for each row of the inbox."""
 
     sms: dict[str, list[str]]
     inbox: dict[str, list[str]]
@@ -39,7 +39,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Told:
-    """What the ledger says. unfinished: events that are not at their end; first: the first success after a time."""
+    """The state of the ledger. unfinished: the number of unfinished events; first: the first success after a time."""
 
     unfinished: int
     first: datetime | None
@@ -47,7 +47,7 @@ class Told:
 
 
 class Sink:
-    """Reads the records. A server that is away is a CheckError: ask again."""
+    """Reads the records. Raises CheckError if a server is down; the caller retries."""
 
     def __init__(self, postgres_url: str, nats_url: str) -> None:
         self._postgres_url = postgres_url
@@ -67,7 +67,7 @@ class Sink:
             raise CheckError(f"PostgreSQL: {error!r}") from error
 
     async def close(self) -> None:
-        """Let go of PostgreSQL."""
+        """Disconnect from PostgreSQL."""
         if self._kept is not None:
             self._kept.terminate()
 
@@ -78,7 +78,7 @@ class Sink:
         return Mark(int(last), user_id)
 
     async def count(self, mark: Mark) -> tuple[int, int]:
-        """Return how many SMS and how many notifications are recorded."""
+        """Return the numbers of recorded SMS and notifications."""
         async with self._connection() as connection:
             row = await connection.fetchrow(
                 "SELECT (SELECT count(*) FROM senders.outbox WHERE id > $1 AND channel = $2) AS sms,"
@@ -104,7 +104,7 @@ class Sink:
         return Delivered(_by_order(sms, _ORDER), _by_order(inbox, _TITLE))
 
     async def told(self, events: Collection[str], channel: int | None, after: datetime) -> Told:
-        """Return what the ledger knows of these events. channel: whose successes count; None: any."""
+        """Return the state of these events in the ledger. channel: count only its successes; None: any."""
         async with self._connection() as connection:
             finished = await connection.fetchval(
                 "SELECT count(*) FROM ingest.events WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL",
@@ -122,7 +122,7 @@ class Sink:
         return Told(len(events) - int(finished), row["first"] if row else None, row["last"] if row else None)
 
     async def quiet(self) -> bool:
-        """Return True if nothing waits in the broker: no message without its acknowledgement, and no timer.
+        """Return whether the broker is idle: no unacknowledged message and no timer.
 
         Raises CheckError naming what waits.
         """
@@ -152,4 +152,4 @@ def _by_order(rows: list[asyncpg.Record], pattern: re.Pattern[str]) -> dict[str,
 
 
 async def _say_nothing(_: Exception) -> None:
-    """Refused connections are expected while the server is down."""
+    """Ignore refused connections while the server is down."""

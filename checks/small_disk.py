@@ -1,4 +1,4 @@
-"""A small disk that can be filled and emptied: a tmpfs. Mounting one needs root on Linux."""
+"""A small disk (tmpfs) that can be filled and emptied. Mounting it needs root on Linux."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 class CannotMountError(Exception):
-    """This machine does not let us mount a tmpfs; the text says what mount said."""
+    """This machine cannot mount a tmpfs. The text is the error of mount."""
 
 
 class SmallDisk:
-    """A mounted tmpfs. folder: where."""
+    """A tmpfs that is mounted on folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        """Leave not a byte free."""
+        """Fill the disk completely."""
         with self._ballast.open("wb", buffering=0) as file:
             for size in (1024 * 1024, 4096):
                 with suppress(OSError):
@@ -26,13 +26,13 @@ class SmallDisk:
                         pass
 
     def empty(self) -> None:
-        """Give back what fill() took."""
+        """Free the space that fill() used."""
         self._ballast.unlink()
 
 
 @contextmanager
 def small_disk(folder: Path, *, mib: int, options: str = "rw") -> Iterator[SmallDisk]:
-    """Mount a disk of so many MiB on a folder, made if need be, until the end. Raises CannotMountError.
+    """Mount a disk of this many MiB on a folder for the length of a block. Raises CannotMountError.
 
     options: as mount takes them, comma-separated: "ro", "noexec".
     """

@@ -1,4 +1,4 @@
-"""Proves that a running stack works, through its public surface only: `python -m checks.smoke`.
+"""Checks a running stack through its public APIs only: `python -m checks.smoke`.
 
 One event in over HTTP; an e-mail, an SMS and an in-app push out; an inbox that remembers; a timeline that
 tells all of it; and the refusals that clients rely on.
@@ -31,7 +31,7 @@ _REFUSAL_KEYS = {"statusCode", "error", "message"}
 
 
 class Smoke:
-    """The checks, in the order of an event's life; each one may lean on those before it."""
+    """The checks, in the order of an event's steps. Each may depend on earlier ones."""
 
     def __init__(self, client: Client, *, push_within_s: float = PUSH_WITHIN_S) -> None:
         self._client = client
@@ -53,7 +53,7 @@ class Smoke:
         return self._answer.event_id
 
     async def run(self, report: Report) -> None:
-        """Make every check."""
+        """Run every check."""
         await report.check("healthz: every dependency serves", self.health)
         async with contextlib.AsyncExitStack() as pages:
             await report.check("a page connects and subscribes to its channels", lambda: self.open_page(pages))
@@ -79,7 +79,7 @@ class Smoke:
         expect(all(state == "serving" for state in dependencies.values()), f"{dependencies}")
 
     async def open_page(self, pages: contextlib.AsyncExitStack) -> None:
-        """What a browser does: a token, a connection, a subscription per channel."""
+        """Connect like a browser: a token, a connection, and a subscription per channel."""
         granted = await self._tenant.token(self._user)
         session, url = self._client.http.session, self._client.http.url
         page = await pages.enter_async_context(listener.connected(session, url, granted["token"]))
@@ -91,7 +91,7 @@ class Smoke:
         self._page = page
 
     async def trigger(self) -> None:
-        """What the printed curl does."""
+        """Trigger an event like the printed curl command."""
         self._sent_at = time.monotonic()
         answer = await self._tenant.trigger(self._event)
         wanted = {"success": True, "message": f"Event order.confirmed dispatched securely for {self._tenant.name}"}
@@ -113,7 +113,7 @@ class Smoke:
         return f"after {after_ms:.0f} ms"
 
     async def _next(self, page: listener.Connection, end: float) -> listener.Publication:
-        """Return the publication of this order; others may arrive on a page that is in use."""
+        """Return the publication of this order. Others may arrive if the user is active."""
         while True:
             try:
                 async with asyncio.timeout(max(end - time.monotonic(), 0.001)):
@@ -124,7 +124,7 @@ class Smoke:
                 return publication
 
     async def email(self) -> None:
-        """One e-mail, whole."""
+        """There is one complete e-mail."""
         mail = await self._message("EMAIL")
         expect(mail["subject"] == f"Order {self._order} is confirmed", f"its subject is {mail['subject']!r}")
         expect(mail["recipient"] == "ada@example.com", f"it went to {mail['recipient']!r}")
@@ -140,7 +140,7 @@ class Smoke:
         expect("<" not in text, f"the text part holds markup: {text[:200]!r}")
 
     async def sms(self) -> None:
-        """One SMS."""
+        """There is one SMS."""
         message = await self._message("SMS")
         wanted = f"Acorn Shop: order {self._order} is confirmed, total KES 4,200. Thank you, Ada!"
         expect(message["text"] == wanted, f"it says {message['text']!r}")
@@ -154,7 +154,7 @@ class Smoke:
         return await until(ask, f"the {channel} in the outbox", deadline=DELIVERED_WITHIN_S)
 
     async def inbox(self) -> None:
-        """The notification, unread."""
+        """The inbox contains the unread notification."""
 
         async def ask() -> dict[str, Any] | None:
             answer = await self._tenant.inbox(self._user)
@@ -167,7 +167,7 @@ class Smoke:
         expect(kept["type"] == "order.confirmed" and kept["body"].startswith("Thank you, Ada."), f"{kept}")
 
     async def unread(self) -> None:
-        """The count."""
+        """The unread count is right."""
         count = await self._tenant.unread(self._user)
         expect(count == self._unread + 1, f"it went from {self._unread} to {count}")
 
@@ -182,7 +182,7 @@ class Smoke:
         expect(count == self._unread, f"{count} are unread, not {self._unread}")
 
     async def timeline(self) -> str:
-        """Every step, each with its time, duration and outcome."""
+        """The timeline has every step with its time, duration and outcome."""
         event = await until(
             lambda: self._operator.finished(self._event_id), "the event's end", deadline=DELIVERED_WITHIN_S
         )
@@ -196,7 +196,7 @@ class Smoke:
         return f"{len(seen)} steps"
 
     async def again(self) -> None:
-        """A duplicate. A later event that went all the way tells that nothing more is coming."""
+        """A repeat creates nothing. A later event that is finished proves it."""
         answer = await self._tenant.trigger(self._event)
         expect((answer.status, answer.body) == (self._answer.status, self._answer.body), f"{answer.body}")
         expect(answer.event_id == self._event_id, f"it is another event: {answer.event_id}")
@@ -209,12 +209,12 @@ class Smoke:
         expect(len(kept) == 1, f"the inbox has it {len(kept)} times")
 
     async def unknown_key(self) -> None:
-        """401 in the dialect's words."""
+        """A wrong key gets 401."""
         answer = await self._tenant.trigger(self._event, headers={"x-api-key": "0" * 64})
         _expect_refusal(answer, 401, "Unauthorized")
 
     async def missing_field(self) -> None:
-        """422 naming the field."""
+        """An invalid field gets 422 with its name."""
         answer = await self._tenant.trigger({"eventType": "order.confirmed", "payload": {}})
         _expect_refusal(answer, 422, "Validation Error")
         expect("payload.userId" in answer.body["message"], f"it does not name the field: {answer.body}")
@@ -229,7 +229,7 @@ def _expect_refusal(answer: Answer, status: int, error: str) -> None:
 async def run(
     running: Running, write: Callable[[str], None] | None = None, *, push_within_s: float = PUSH_WITHIN_S
 ) -> Report:
-    """Make all checks against a running stack. push_within_s: how soon a push must be in an open page."""
+    """Run all checks against a running stack. push_within_s: the deadline for a push on an open page."""
     report = Report(write)
     async with connect(running.state) as client:
         await Smoke(client, push_within_s=push_within_s).run(report)
@@ -238,7 +238,7 @@ async def run(
 
 
 def main() -> None:
-    """Find the running stack and check it; status 1 where a check fails."""
+    """Find the running stack and check it. Exit with status 1 if a check fails."""
     parser = argparse.ArgumentParser(prog="checks.smoke", description="Check a running stack.")
     parser.add_argument("--push-within", type=float, default=PUSH_WITHIN_S, metavar="SECONDS")
     push_within_s = parser.parse_args().push_within

@@ -1,4 +1,4 @@
-"""One process killed in the middle of a burst, and everything compared afterwards."""
+"""Kills one process during a burst, and compares accepted with delivered events."""
 
 import asyncio
 import secrets
@@ -41,7 +41,7 @@ _CHANNELS = {"senders": 2, "realtime": 3, "hub": 3}
 
 @dataclass
 class Outcome:
-    """What became of a burst. Times in seconds after the kill; order ids in the sets."""
+    """The result of a burst. Times are in seconds after the kill; sets contain order ids."""
 
     target: str
     accepted: int = 0
@@ -65,12 +65,12 @@ class Outcome:
 
     @property
     def duplicates_bound(self) -> int:
-        """How many SMS may be sent twice."""
+        """The number of SMS that may be sent twice."""
         return DUPLICATES_BOUND_OF_EVERYTHING if self.target == EVERYTHING else DUPLICATES_BOUND
 
     @property
     def missing(self) -> int:
-        """How many deliveries of accepted events are nowhere."""
+        """The number of missing deliveries of accepted events."""
         return self.missing_sms + self.missing_inbox + self.missing_page + self.unfinished
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class Striker:
         self._sink = sink
 
     async def strike(self, target: str, events: int, undelivered: int, *, clients: int = _CLIENTS) -> Outcome:
-        """Kill target while that many accepted events are undelivered; return what became of all of them.
+        """Kill target while this many accepted events are undelivered. Return the result for all of them.
 
         Raises CheckError where the stack was too quick to be caught, or does not come back.
         """
@@ -132,7 +132,7 @@ class Striker:
     async def _kill_in_time(
         self, target: str, burst: Burst, mark: Mark, undelivered: int, outcome: Outcome
     ) -> tuple[dict[str, int], float, datetime]:
-        """Kill once enough is under way; return each process's starts until then, and when it was."""
+        """Kill once enough events are under way. Return the number of starts per process, and the time."""
         least_accepted = undelivered
         while True:
             counts = await self._sink.count(mark)
@@ -154,7 +154,7 @@ class Striker:
             await asyncio.sleep(0.002)
 
     async def _hold_back(self, burst: Burst, undelivered: int) -> None:
-        """Stop the router for a moment: the stack delivers as fast as it accepts, and something must wait."""
+        """Pause the router for a moment, because otherwise events are delivered as fast as they are accepted."""
         enough = len(burst.accepted) + 2 * undelivered
 
         async def is_enough() -> bool:
@@ -168,7 +168,7 @@ class Striker:
         await asyncio.sleep(_UNDER_WAY_S)
 
     async def _healthy(self, starts: dict[str, int]) -> float:
-        """Return when all that was killed was back and well."""
+        """Return the time when all killed processes were healthy again."""
         for name, before in starts.items():
             await self._running.wait_restarted(name, before, deadline=_HEALTHY_S)
 
@@ -201,7 +201,7 @@ class Striker:
             return False
 
     async def _all_delivered(self, burst: Burst, mark: Mark, page: Page) -> Delivered:
-        """Wait until nothing is missing; after the deadline return what there is."""
+        """Wait until nothing is missing or the deadline has passed, and return the result."""
         end = time.monotonic() + _DELIVERED_S
         while True:
             try:
@@ -216,7 +216,7 @@ class Striker:
             await asyncio.sleep(0.05)
 
     async def _settled(self, burst: Burst, channel: int | None, after: datetime) -> Told:
-        """Wait until nothing can be repeated any more and the ledger has read everything."""
+        """Wait until no delivery can be repeated any more and the ledger is up to date."""
         await until(self._sink.quiet, "quiet after the burst", deadline=_QUIET_S, every=0.2)
         end = time.monotonic() + _QUIET_S
         while True:
@@ -228,7 +228,7 @@ class Striker:
 
 @asynccontextmanager
 async def striker(running: Running) -> AsyncIterator[Striker]:
-    """Open what a Striker needs."""
+    """Connect a Striker to the servers."""
     state = running.state
     sink = Sink(state.variables["CLARION_POSTGRES_URL"], state.variables["CLARION_NATS_URL"])
     try:
@@ -239,7 +239,7 @@ async def striker(running: Running) -> AsyncIterator[Striker]:
 
 
 def _recorded(target: str, counts: tuple[int, int]) -> int:
-    """Return how many events are delivered: by the channel that the target serves, or else by both."""
+    """Return the number of delivered events, on the channel of the target or on both."""
     sms, inbox = counts
     return {2: sms, 3: inbox}.get(_CHANNELS.get(target, 0), min(sms, inbox))
 

@@ -1,4 +1,4 @@
-"""Waiting for what must become so: polled, with a deadline."""
+"""Waiting for a condition by polling, with a deadline."""
 
 import asyncio
 import time
@@ -9,17 +9,17 @@ T = TypeVar("T")
 
 
 class CheckError(Exception):
-    """Something is not as it must be; the text says what was seen."""
+    """A check failed. The text describes what was found."""
 
 
 def expect(is_so: object, otherwise: str) -> None:
-    """Raise CheckError with that text unless is_so."""
+    """Raise CheckError with the text unless is_so."""
     if not is_so:
         raise CheckError(otherwise)
 
 
 async def until(ask: Callable[[], Awaitable[T | None]], what: str, *, deadline: float, every: float = 0.02) -> T:
-    """Return the first answer that is neither None nor False. Raises CheckError after deadline seconds.
+    """Return the first result that is neither None nor False. Raises CheckError after deadline seconds.
 
     A CheckError inside ask counts as "not yet", and ends up in the final one's text.
     """

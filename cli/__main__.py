@@ -17,8 +17,8 @@ environment:
   migrate  CLARION_POSTGRES_URL, CLARION_NATS_URL, CLARION_NATS_REPLICAS (1), CLARION_STREAM_MAX_BYTES (1 GiB)
   backup, restore
            CLARION_NATS_URL
-  doctor   what the services read, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
-  health   CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS of the process that is asked
+  doctor   the variables of the services, and CLARION_NATS_MONITOR_URL, CLARION_CENTRIFUGO_CONFIG
+  health   CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS of the process
   centrifugo-config
            CLARION_CENTRIFUGO_TOKEN_SECRET, CLARION_CENTRIFUGO_API_KEY, CLARION_ALLOWED_ORIGINS,
            CLARION_CENTRIFUGO_PORT (8000)
@@ -26,23 +26,23 @@ environment:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a subcommand and end the process with its status."""
+    """Run a subcommand and exit with its status."""
     parser = argparse.ArgumentParser(
         prog="clarion", epilog=_ENVIRONMENT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
         "migrate",
-        help="bring PostgreSQL and NATS up to this version and rebuild the configuration bucket; safe at any time",
+        help="update PostgreSQL and NATS to this version and rebuild the configuration bucket; safe to repeat",
     )
     for name, text in (
-        ("backup", "copy the streams into a new folder, while everything runs; then dump PostgreSQL"),
-        ("restore", "make the streams of a backup in an empty NATS; then run migrate"),
+        ("backup", "copy the streams into a new folder while everything runs; dump PostgreSQL afterwards"),
+        ("restore", "restore the streams of a backup into an empty NATS; run migrate afterwards"),
     ):
         commands.add_parser(name, help=text).add_argument("folder", type=Path)
-    commands.add_parser("doctor", help="check everything Clarion depends on; exit status 1 where something fails")
-    commands.add_parser("health", help="ask one process whether it serves; exit status 1 where it does not")
-    commands.add_parser("centrifugo-config", help="print a safe centrifugo.json")
+    commands.add_parser("doctor", help="check everything that Clarion depends on; exit status 1 if a check fails")
+    commands.add_parser("health", help="check whether one process is healthy; exit status 1 if it is not")
+    commands.add_parser("centrifugo-config", help="print a safe centrifugo.json for production")
     given = parser.parse_args(arguments)
     logs.configure("clarion", "error")
     if given.command in ("backup", "restore"):

@@ -1,8 +1,8 @@
-"""`clarion backup` and `clarion restore`: the streams, by the server's own snapshots, while everything runs.
+"""`clarion backup` and `clarion restore`: copies of the streams by NATS snapshots, while everything runs.
 
-PostgreSQL is dumped after them, by its own tools. The order is what loses nothing: an event leaves a stream only when
-what follows from it is in the next one, and the last one only when it is in PostgreSQL. So each copy is made before
-that of what it flows into, and whatever was under way stands in both: a restored worker asks the ledger.
+PostgreSQL is dumped afterwards with its own tools. This order loses nothing: an event leaves a stream only after its
+results are stored in the next one, and the last stream only after they are in PostgreSQL. So each stream is copied
+before the one it flows into. What was under way is in both copies; a restored worker asks the ledger about it.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from nats.aio.client import Client
 import runtime.nats
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 
 _WAIT_S = 30.0
-# For one chunk, and for what the server does at the end, seconds.
+# Deadlines for one chunk and for the server's work at the end, in seconds.
 _CHUNK_S, _END_S = 30.0, 300.0
 _CHUNK_BYTES = 128 * 1024
-# The server gives up when it stores one chunk for five seconds.
+# The server gives up if storing a chunk takes longer than five seconds.
 _RESTORED_BYTES = 16 * 1024
 _SLOW_DISK = (
-    "Where it says that a pipe was closed or that it stalled, each message was written to the disk on its own: restore"
-    " with a server whose sync_interval is not `always`, see docs/deployment.md."
+    "If the reason is a closed pipe or a stall, the disk was too slow for syncing each message: restore with a server"
+    " whose sync_interval is not `always`, see docs/deployment.md."
 )
 
 
@@ -41,15 +41,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def names() -> list[str]:
-    """Return the streams in the order in which they are copied; TRACE, where all of them lead, is the last."""
-    all_names = [str(stream.name) for stream in topology.streams(replicas=1, max_bytes=topology.GIB)]
+    """Return the streams in the order of copying. TRACE is the last, because all others flow into it."""
+    all_names = [str(stream.name) for stream in provision.streams(replicas=1, max_bytes=topology.GIB)]
     return sorted(all_names, key=lambda name: name == topology.TRACE)
 
 
 async def backup(settings: Settings, folder: Path, say: Callable[[str], None]) -> None:
-    """Copy every stream with its consumers into a folder, two files each.
+    """Copy every stream with its consumers into a folder, as two files each.
 
-    Raises ClarionError: the folder has files already, or the server says no; OSError.
+    Raises ClarionError if the folder is not empty or the server refuses, or OSError.
     """
     _make(folder)
     async with _connected(settings) as connection:
@@ -63,16 +63,16 @@ async def backup(settings: Settings, folder: Path, say: Callable[[str], None]) -
 
 
 async def restore(settings: Settings, folder: Path, say: Callable[[str], None]) -> None:
-    """Make the streams of a backup in a server that has none of them. Run `clarion migrate` after it.
+    """Restore the streams of a backup into a server that has none of them. Run `clarion migrate` afterwards.
 
-    Raises ClarionError: a stream is there already, or the server says no; OSError.
+    Raises ClarionError if a stream exists or the server refuses, or OSError.
     """
     async with _connected(settings) as connection:
         jetstream = connection.jetstream(timeout=_CHUNK_S)
         for name in names():
             with contextlib.suppress(nats.js.errors.NotFoundError):
                 await jetstream.stream_info(name)
-                raise ClarionError(Code.CONFLICT, f"The stream {name} is there already: restore into an empty NATS.")
+                raise ClarionError(Code.CONFLICT, f"The stream {name} already exists. Restore into an empty NATS.")
         for name in names():
             described = msgspec.json.decode((folder / f"{name}.json").read_bytes())
             with (folder / f"{name}.s2").open("rb") as file:
@@ -80,11 +80,11 @@ async def restore(settings: Settings, folder: Path, say: Callable[[str], None]) 
             reset = await _reset_ahead(connection, name)
             say(f"restored stream {name}: {described['state']['messages']} messages")
             for consumer in reset:
-                say(f"consumer {consumer} of {name} reads from the start")
+                say(f"consumer {consumer} of {name} will read from the start")
 
 
 async def _copy(connection: Client, name: str, file: BinaryIO) -> dict[str, Any]:
-    """Write a stream's snapshot; return its configuration and state, as restoring it needs them."""
+    """Write a stream's snapshot. Return its configuration and state, which a restore needs."""
     inbox = connection.new_inbox()
     subscription = await connection.subscribe(inbox)
     try:
@@ -95,13 +95,13 @@ async def _copy(connection: Client, name: str, file: BinaryIO) -> dict[str, Any]
             if not message.data:
                 break
             file.write(message.data)
-            if message.reply:  # the server sends a few chunks ahead, and waits for this
+            if message.reply:  # the server sends a few chunks and waits for this reply
                 await connection.publish(message.reply)
     finally:
         await subscription.unsubscribe()
     status = (message.headers or {}).get("Status", "")
     if status not in ("", "204"):
-        raise ClarionError(Code.UNAVAILABLE, f"The copy of {name} was cut off by the server: {message.headers}.")
+        raise ClarionError(Code.UNAVAILABLE, f"The server aborted the copy of {name}: {message.headers}.")
     return {"config": described["config"], "state": described["state"]}
 
 
@@ -113,15 +113,15 @@ async def _put_back(connection: Client, name: str, described: dict[str, Any], fi
         _check(name, (await connection.request(subject, b"", timeout=_END_S)).data)
     except (ClarionError, nats.errors.Error) as error:
         with contextlib.suppress(nats.js.errors.Error, nats.errors.Error):
-            await connection.jetstream(timeout=_CHUNK_S).delete_stream(name)  # what is there of it is a part
+            await connection.jetstream(timeout=_CHUNK_S).delete_stream(name)  # it is incomplete
         raise ClarionError(Code.UNAVAILABLE, f"{error} {_SLOW_DISK}") from error
 
 
 async def _reset_ahead(connection: Client, name: str) -> list[str]:
-    """Delete the consumers that were copied later than the messages: they would pass over the next ones.
+    """Delete consumers whose position is after the last message: they would skip the next messages.
 
-    nats-server before 2.15 copies them so. `clarion migrate` makes them again, and what they read again is known to
-    whatever it leads to.
+    nats-server before 2.15 copies consumers later than messages. `clarion migrate` creates them again, and messages
+    that are read twice are recognised.
     """
     jetstream = connection.jetstream(timeout=_CHUNK_S)
     last = (await jetstream.stream_info(name)).state.last_seq
@@ -139,7 +139,7 @@ async def _ask(connection: Client, subject: str, request: dict[str, Any]) -> dic
 
 
 def _check(name: str, data: bytes) -> dict[str, Any]:
-    """Return an answer. Raises UNAVAILABLE with the server's words where it is an error."""
+    """Return the decoded response. Raises UNAVAILABLE with the server's message if it is an error."""
     answer: dict[str, Any] = msgspec.json.decode(data) if data else {}
     if error := answer.get("error"):
         raise ClarionError(Code.UNAVAILABLE, f"NATS refuses the stream {name}: {error.get('description', error)}.")
@@ -149,11 +149,11 @@ def _check(name: str, data: bytes) -> dict[str, Any]:
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(folder.iterdir()):
-        raise ClarionError(Code.CONFLICT, f"{folder} is not empty: name a new folder.")
+        raise ClarionError(Code.CONFLICT, f"{folder} is not empty. Choose a new folder.")
 
 
 def _private(path: Path) -> BinaryIO:
-    """Open a new file that only its owner may read: it holds people's data."""
+    """Open a new file that only its owner may read, because it holds personal data."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 

@@ -11,15 +11,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     centrifugo_token_secret: Secret
     centrifugo_api_key: Secret
-    # Of the pages that connect, such as https://app.example.com.
+    # The origins of the pages that connect, such as https://app.example.com.
     allowed_origins: tuple[str, ...]
     centrifugo_port: int = 8000
 
 
 def rendered(settings: Settings) -> str:
-    """Return the file's content. Raises ValueError with a sentence where it would be unsafe."""
+    """Return the content of the file. Raises ValueError with the reason if it would be unsafe."""
     config = centrifugo.configuration(
-        address="0.0.0.0",  # for a container, where the network decides who reaches it
+        address="0.0.0.0",  # for a container, whose network restricts access
         port=settings.centrifugo_port,
         token_secret=settings.centrifugo_token_secret.reveal(),
         api_key=settings.centrifugo_api_key.reveal(),

@@ -1,4 +1,4 @@
-"""The configuration bucket beside the tables of all owners: compared by the doctor, rebuilt by `clarion migrate`."""
+"""Compares the configuration bucket with PostgreSQL (for the doctor), and rebuilds it (for `clarion migrate`)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,15 +7,15 @@ import asyncpg
 from nats.aio.client import Client
 
 from runtime import postgres
-from runtime.reconcile import Differences, Reconciler, Source
-from services.ingest import published as ingest
-from services.realtime import published as realtime
-from services.render import published as render
-from services.router.suppressions import published as router
-from services.senders import published as senders
+from runtime.reconcile import ConfigurationSource, Differences, Reconciler
+from services.ingest import configuration_sources as ingest
+from services.realtime import configuration_sources as realtime
+from services.render import configuration_sources as render
+from services.router.suppressions import configuration_sources as router
+from services.senders import configuration_sources as senders
 
-# What each owner publishes.
-SOURCES: dict[str, tuple[Source, ...]] = {
+# The tables that each service publishes in the bucket.
+SOURCES: dict[str, tuple[ConfigurationSource, ...]] = {
     module.OWNER: module.SOURCES for module in (ingest, realtime, render, router, senders)
 }
 
@@ -23,7 +23,7 @@ _CONNECTIONS = 2
 
 
 async def differences(postgres_url: str, connection: Client) -> dict[str, Differences]:
-    """Return for each owner how its part of the bucket differs from its tables; nothing is written.
+    """Return, by service, the differences between its part of the bucket and its tables. Writes nothing.
 
     Raises one of runtime.reconcile.FAILURES.
     """
@@ -32,7 +32,7 @@ async def differences(postgres_url: str, connection: Client) -> dict[str, Differ
 
 
 async def rebuild(postgres_url: str, connection: Client) -> dict[str, Differences]:
-    """Make the bucket equal to the tables, and return what differed. Raises as differences."""
+    """Make the bucket equal to the tables and return the differences. Raises like differences()."""
     async with _connected(postgres_url) as pool:
         return {owner: await Reconciler(pool, connection, owner, of).rebuild() for owner, of in SOURCES.items()}
 

@@ -1,4 +1,4 @@
-"""`clarion doctor`: looks at everything Clarion depends on and names what is missing or unsafe."""
+"""`clarion doctor`: checks everything that Clarion depends on, and reports what is missing or unsafe."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ _COLOURS = {Level.OK: "32", Level.WARN: "33", Level.FAIL: "31"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read from CLARION_<NAME>: what the services read, and where to look. What is not set is a finding."""
+    """Read from CLARION_<NAME>: the variables of the services, and addresses to check. Missing ones are reported."""
 
     postgres_url: Secret = _NOTHING
     nats_url: Secret = _NOTHING
@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def examine(settings: Settings, say: Callable[[str], None]) -> int:
-    """Say one line per finding; return the exit status: 1 where something fails."""
+    """Print one line per finding. Return the exit status, 1 if a check failed."""
     counts = dict.fromkeys(Level, 0)
     async for finding in findings(settings):
         counts[finding.level] += 1
@@ -51,7 +51,7 @@ async def examine(settings: Settings, say: Callable[[str], None]) -> int:
 
 
 async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Yield every finding, a dependency after the other."""
+    """Yield all findings, one dependency after the other."""
     checks = (
         processes.secrets(
             settings.encryption_keys,
@@ -65,13 +65,13 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
         ),
         database.check(settings.postgres_url.reveal()),
         broker.check(
-            broker.Expected(
+            broker.ExpectedBroker(
                 settings.nats_url.reveal(), settings.nats_monitor_url, settings.nats_replicas, settings.stream_max_bytes
             )
         ),
         bucket.check(settings.postgres_url.reveal(), settings.nats_url.reveal()),
         hub.check(
-            hub.Expected(
+            hub.ExpectedHub(
                 settings.centrifugo_url,
                 settings.centrifugo_api_key.reveal(),
                 settings.centrifugo_token_secret.reveal(),

@@ -1,4 +1,4 @@
-"""`clarion health`: asks the process whose environment this is; the health check of a container."""
+"""`clarion health`: the health check of a container. It asks the process with the same environment."""
 
 import http.client
 
@@ -10,25 +10,25 @@ _DEADLINE_S = 3.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read from CLARION_<NAME>: where the process itself listens."""
+    """Read from CLARION_<NAME>: the address that the process listens on."""
 
-    # Of the gateway.
+    # The gateway's address.
     http_address: str = ""
-    # Of every other service.
+    # The address of any other service.
     grpc_address: str = ""
 
 
 async def is_healthy(settings: Settings) -> bool:
-    """Tell whether the process serves. Raises ValueError where neither address is set."""
+    """Return whether the process is healthy. Raises ValueError if no address is set."""
     if settings.http_address:
         return _answers(_reachable(settings.http_address))
     if settings.grpc_address:
         return await is_serving(_reachable(settings.grpc_address), deadline=_DEADLINE_S)
-    raise ValueError("CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS must be set.")
+    raise ValueError("Set CLARION_HTTP_ADDRESS or CLARION_GRPC_ADDRESS to the address of the process.")
 
 
 def _reachable(address: str) -> str:
-    """Return where to ask a process that listens on address: on loopback where it listens everywhere."""
+    """Return the address to connect to: loopback if the process listens on all interfaces."""
     host, _, port = address.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("", "0.0.0.0", "[::]") else address
 

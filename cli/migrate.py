@@ -1,9 +1,8 @@
-"""`clarion migrate`: every schema, stream and consumer, and the copy of the configuration, under one lock."""
+"""`clarion migrate`: updates all schemas, streams, consumers and the configuration bucket, under one lock."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -12,12 +11,14 @@ import msgspec
 import runtime.nats
 import runtime.postgres
 from cli import configuration
+from runtime import migrations
 from runtime.reconcile import Differences
+from runtime.retrying import retry
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 
 SERVICES = Path(__file__).parents[1] / "services"
-# Any number will do, so long as every run uses the same one; each service's migrations have a lock of their own.
+# An arbitrary number that all runs share. runtime.migrations has a lock of its own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
 
@@ -27,31 +28,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # Copies of each stream: 1, or 3 on a cluster.
+    # The number of copies of each stream: 1, or 3 on a cluster.
     nats_replicas: int = 1
-    # The bound of each stream but TIMERS, bytes.
+    # The limit of each stream except TIMERS, in bytes.
     stream_max_bytes: int = topology.GIB
 
 
 def folders() -> list[Path]:
-    """Return the migration folders of all services, in the order of their names; the schema is the service's name."""
-    return sorted(folder for folder in SERVICES.glob("*/migrations") if folder.is_dir())
+    """Return the folders of the services with a database schema, by name. The schema is named after the folder."""
+    return sorted(folder.parent for folder in SERVICES.glob(f"*/{migrations.MIGRATIONS}") if folder.is_dir())
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring PostgreSQL and NATS up to this version, and the configuration bucket up to PostgreSQL.
+    """Update PostgreSQL and NATS to this version, and the configuration bucket to PostgreSQL.
 
-    Changes nothing where all is so already. Waits for servers that are still starting. Raises OSError or ClarionError
-    where one stays away.
+    Changes nothing that is up to date. Waits for servers that are still starting. Raises OSError or ClarionError if
+    one cannot be reached, and migrations.MigrationError.
     """
     url = settings.postgres_url.reveal()
     async with _locked(url):
         for folder in folders():
-            for name in await runtime.postgres.migrate(url, folder.parent.name, folder):
-                say(f"applied {folder.parent.name}/{name}")
+            for name in await migrations.migrate(url, folder.name, folder):
+                say(f"applied {folder.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
-            for stream in await topology.apply(
+            for stream in await provision.apply(
                 connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
             ):
                 say(f"created stream {stream}")
@@ -78,11 +79,10 @@ async def _locked(url: str) -> AsyncIterator[None]:
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    until = time.monotonic() + _WAIT_S
-    while True:
-        try:
-            return await asyncpg.connect(url, timeout=5)
-        except runtime.postgres.CONNECTION_ERRORS as error:
-            if time.monotonic() > until:
-                raise OSError(f"PostgreSQL does not answer: {error}") from error
-            await asyncio.sleep(0.1)
+    failures = runtime.postgres.CONNECTION_ERRORS
+    try:
+        return await retry(
+            partial(asyncpg.connect, url, timeout=5), failures, first_s=0.1, longest_s=0.5, within_s=_WAIT_S
+        )
+    except failures as error:
+        raise OSError(f"PostgreSQL does not answer: {error}. Check CLARION_POSTGRES_URL") from error

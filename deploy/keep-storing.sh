@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs nats-server, and ends it when its store is broken: after a full disk it stores nothing until it is restarted
-# (docs/nats.md). Compose then starts the container again.
+# Runs nats-server, and stops it when its store is broken: after a full disk it stores nothing until it is restarted
+# (docs/nats.md). Compose then restarts the container.
 #
 #   keep-storing.sh <health page> <folder of the store> nats-server <option>...
 #
-# The server's health page answers 503 while a stream cannot write. It is ended after three such answers in a row, once
-# its disk has 64 MiB free, or a twentieth. A server that is still reading its store is left alone, and so is one that
-# does not answer: it may hang for other reasons.
+# The server's health page answers 503 while a stream cannot write. The server is stopped after three such answers in a
+# row, once its disk has 64 MiB free, or a twentieth. A server that is loading its store is not stopped, nor one that
+# does not answer, because there may be other reasons.
 set -u
 
 health=$1
@@ -22,7 +22,7 @@ status() {
   fi
 }
 
-# With js-server-only the page says whether the server takes connections, whatever its streams are like.
+# With js-server-only the page reports whether the server accepts connections, and ignores its streams.
 is_broken() {
   [ "$(status "$health")" = 503 ] && [ "$(status "$health?js-server-only=true")" = 200 ]
 }
@@ -41,7 +41,7 @@ while kill -0 "$server" 2>/dev/null; do
   wait $! # unlike sleep itself, ended by a signal
   if is_broken; then broken=$((broken + 1)); else broken=0; fi
   if [ "$broken" -ge 3 ] && has_room; then
-    echo "keep-storing: NATS does not store, and its disk has room: restarting it" >&2
+    echo "keep-storing: NATS does not store messages although its disk has room: restarting it" >&2
     kill -TERM "$server"
     broken=0
   fi

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .env from .env.example, with a new secret in each empty place. To one that is there already it adds the secrets
-# that only this version needs, and changes nothing else: losing its CLARION_ENCRYPTION_KEYS would lose every provider's
-# credentials. Usage: deploy/new-env.sh [FILE]
+# Creates .env from .env.example, with a new secret for each empty variable. To an existing file it only adds the secrets
+# that are new in this version: without the old CLARION_ENCRYPTION_KEYS all credentials of providers would be lost.
+# Usage: deploy/new-env.sh [FILE]
 set -euC
 umask 077
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ if [ -e "$file" ]; then
     esac
   done <.env.example
   if [ -z "$added" ]; then
-    echo "$file is there already and complete: it is left as it is." >&2
+    echo "$file already exists and is complete: nothing was changed." >&2
     exit 1
   fi
   echo "Added to $file:$added" >&2

@@ -1,1 +1,1 @@
-"""The HTTP edge: public dialects, the operator's API, the demo page and the browser's WebSocket."""
+"""The HTTP edge: public APIs, the admin API, the demo page and the WebSocket for browsers."""

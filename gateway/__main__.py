@@ -7,7 +7,7 @@ from gateway.settings import Settings
 from runtime import service
 
 
-async def wire(settings: Settings, process: service.Process) -> service.Server:
+async def wire(settings: Settings, process: service.Process) -> service.ProcessServer:
     """Connect to the services and listen."""
     clients = Clients(settings)
     process.on_close(clients.close)

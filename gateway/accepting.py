@@ -1,25 +1,24 @@
-"""Triggers on their way to ingest: collected into batches while the one before is under way."""
+"""Batches triggers for ingest: what arrives while one batch is under way goes into the next one."""
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.clients import Clients
-from runtime import telemetry
-from runtime.batching import Batcher
+from runtime import telemetry, tracing
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
-# Ingest answers after the broker has stored the batch; a client's patience ends about here, seconds.
+# Ingest answers after the broker has stored the batch. Clients usually wait about this long, in seconds.
 DEADLINE_S = 8.0
 MAX_ITEMS = 256
-# Of one call, well below gRPC's bound.
+# The bytes of one call, well below gRPC's limit.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
-# So many are worth a call of their own; fewer wait for the one under way, for all that follows is cheaper together.
-_BESIDE_FROM = 32
-# But no longer than this, seconds: one call that hangs must not hold up all.
-_PATIENCE_S = 0.1
+# An additional call starts for 32 waiting events, or after 0.1 s: fewer wait for the call in progress, which makes all
+# that follows cheaper, but a call that hangs must not block everybody.
+_TIMING = BatchTiming(rest_s=0.015, concurrency=4, extra_from=32, extra_after_s=0.1)
 
 
-class Acceptor:
-    """Hands events to ingest. Safe for any number of requests at a time; past its bounds it refuses."""
+class TriggerBatcher:
+    """Sends events to ingest in batches. Safe for concurrent use. Refuses events past its limits."""
 
     def __init__(self, clients: Clients, *, max_waiting_bytes: int) -> None:
         self._clients = clients
@@ -27,22 +26,19 @@ class Acceptor:
         self._bytes = 0
         self._batcher: Batcher[ingest_pb2.AcceptItem, ingest_pb2.Accepted] = Batcher(
             self._flush,
-            max_items=MAX_ITEMS,
-            max_waiting=MAX_WAITING,
-            max_bytes=MAX_BATCH_BYTES,
+            BatchLimits(items=MAX_ITEMS, waiting=MAX_WAITING, bytes=MAX_BATCH_BYTES),
+            _TIMING,
             size=ingest_pb2.AcceptItem.ByteSize,
-            concurrency=4,
-            beside_from=_BESIDE_FROM,
-            patience_s=_PATIENCE_S,
-            rest_s=0.015,
         )
 
     async def accept(self, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
-        """Return once the event is stored. Raises ClarionError: ingest's own, OVERLOADED, UNAVAILABLE."""
-        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        """Return once the event is stored. Raises ClarionError: those of ingest, OVERLOADED or UNAVAILABLE."""
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, traceparent=tracing.traceparent())
         size = item.ByteSize()
         if self._bytes + size > self._max_waiting_bytes:
-            raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
+            raise ClarionError(
+                Code.OVERLOADED, "Too many events are waiting to be stored. Try again shortly.", retry_after=1
+            )
         self._bytes += size
         try:
             return await self._batcher.submit(item)
@@ -50,7 +46,7 @@ class Acceptor:
             self._bytes -= size
 
     async def _flush(self, items: list[ingest_pb2.AcceptItem]) -> list[ingest_pb2.Accepted | BaseException]:
-        # The batch belongs to no single request; each event carries its own trace id.
+        # A batch has no trace of its own; each event carries its trace id.
         telemetry.bind_trace("")
         request = ingest_pb2.AcceptEventsRequest(items=items)
         answer = await self._clients.call(self._clients.ingest.AcceptEvents, request, deadline=DEADLINE_S)

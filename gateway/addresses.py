@@ -1,4 +1,4 @@
-"""Whose request it is by address, and how often that address may fail to show who it is."""
+"""The client address of a request, and the limit of failed authentications per address."""
 
 import ipaddress
 import time
@@ -12,16 +12,16 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 
 WINDOW_S = 60.0
-# Addresses remembered at a time; past it the one that has not failed for longest is forgotten.
+# The number of addresses that are remembered. Past it, the one whose last failure is the oldest is forgotten.
 MAX_ADDRESSES = 4096
 _WARN_EVERY_S = 60.0
-# The warning that X-Forwarded-For came from a caller that is no trusted proxy.
+# The warning that a caller that is not a trusted proxy sent X-Forwarded-For.
 FORWARDED_FOR_IGNORED = "forwarded_for_ignored"
 
-_failures = Counter("clarion_authentication_failures_total", "Requests that did not show who sent them.", ["outcome"])
+_failures = Counter("clarion_authentication_failures_total", "Requests without a valid credential.", ["outcome"])
 
 _ignored = Counter(
-    "clarion_forwarded_for_ignored_total", "Requests with X-Forwarded-For from a caller that is no trusted proxy."
+    "clarion_forwarded_for_ignored_total", "Requests with X-Forwarded-For from a caller that is not a trusted proxy."
 )
 
 log = logs.get(__name__)
@@ -31,21 +31,21 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Proxies:
-    """The proxies whose X-Forwarded-For is believed."""
+    """The proxies whose X-Forwarded-For is trusted."""
 
     def __init__(self, trusted: Sequence[str] = (), *, warnings: set[str] | None = None) -> None:
-        """Take addresses and networks. Raises ValueError for what is neither. warnings: see gateway.life.Life."""
+        """Take addresses and networks. Raises ValueError for anything else. warnings: see gateway.life.Life."""
         self._trusted: list[_Network] = [ipaddress.ip_network(text) for text in trusted]
         self._warn_from = float("-inf")
         self._warnings = warnings if warnings is not None else set()
 
     def address_of(self, peer: str) -> str:
-        """Return whose a connection is, as client_of names it; "": a trusted proxy's, or unknown."""
+        """Return the address of a connection as client_of() does. Empty: a trusted proxy, or unknown."""
         address = _parsed(peer)
         return "" if address is None or self._is_trusted(address) else _name(address)
 
     def notice(self, request: web.Request) -> None:
-        """Warn where a caller that is not trusted says that it forwards the request of another."""
+        """Warn if a caller that is not trusted sends X-Forwarded-For."""
         if "X-Forwarded-For" not in request.headers:
             return
         caller = _parsed(request.remote or "")
@@ -53,10 +53,10 @@ class Proxies:
             self._warn(caller)
 
     def client_of(self, request: web.Request) -> str:
-        """Return the address that called: of IPv6 its network of 64 bits, which one customer has whole.
+        """Return the address of the client. For IPv6 it is the /64 network, which usually belongs to one customer.
 
-        Each proxy adds the address it was called from, so the list is read from its end for as long as
-        trusted proxies wrote it; what stands before the first stranger is only that stranger's word.
+        Each proxy appends the address that called it, so the list is read backwards for as long as trusted proxies
+        wrote it. Entries before the first untrusted address could be forged.
         """
         caller = _parsed(request.remote or "")
         if caller is None:
@@ -73,7 +73,7 @@ class Proxies:
         return _name(caller)
 
     def _warn(self, caller: _Address) -> None:
-        """Once a minute: a proxy that is not named makes all its callers one address, with one address' bounds."""
+        """Log at most once a minute. All clients of a proxy that is not trusted share the limits of one address."""
         self._warnings.add(FORWARDED_FOR_IGNORED)
         _ignored.inc()
         now = time.monotonic()
@@ -86,9 +86,9 @@ class Proxies:
 
 
 class FailedAttempts:
-    """Counts failures by address over a sliding minute; memory is bounded. limit: 0 is none.
+    """Counts failed authentications per address over a sliding minute, in bounded memory. limit 0: no limit.
 
-    Only failures cost, and they decide only what a failure is answered with: a valid credential is always let in.
+    Past the limit only further failures get another answer: a valid credential is always accepted.
     """
 
     def __init__(self, limit: int, proxies: Proxies, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -98,10 +98,7 @@ class FailedAttempts:
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
 
     def refusal(self, request: web.Request, error: ClarionError) -> ClarionError:
-        """Return what to say to a failure: the error, or LIMITED where an UNAUTHENTICATED one is past the limit.
-
-        Those within it are counted.
-        """
+        """Count a failure and return the error to answer: LIMITED instead of UNAUTHENTICATED past the limit."""
         if error.code is not Code.UNAUTHENTICATED:
             return error
         address = self._proxies.client_of(request)
@@ -116,11 +113,11 @@ class FailedAttempts:
         return error
 
     def is_spent(self, request: web.Request) -> bool:
-        """Tell whether the address has failed as often as it may: it is still asked for, but behind others."""
+        """Return whether the address is past its limit. Its keys are still checked, with lower priority."""
         return self._wait_s(self._proxies.client_of(request)) > 0
 
     def _wait_s(self, address: str) -> float:
-        """Return how long until the address may fail again, seconds; 0: it may."""
+        """Return the number of seconds until the address is below its limit again, 0 if it is."""
         failed = self._failed.get(address)
         if failed is None:
             return 0.0
@@ -135,7 +132,7 @@ class FailedAttempts:
 
 def _limited(wait_s: float) -> ClarionError:
     _failures.labels("limited").inc()
-    detail = "Too many failed attempts from this address; try again later."
+    detail = "Too many failed authentications from this address. Try again later, or send a valid key."
     return ClarionError(Code.LIMITED, detail, retry_after=int(wait_s) + 1)
 
 

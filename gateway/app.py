@@ -1,12 +1,12 @@
-"""The gateway's application: every route, and what stands around them."""
+"""The aiohttp application of the gateway, with all its routes."""
 
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway import admin, callbacks, demo, health, openapi, websocket
-from gateway.accepting import Acceptor
+from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
 from gateway.dialects import orqestra
@@ -15,12 +15,12 @@ from gateway.observing import observe
 from gateway.operators import Operators
 from gateway.settings import Settings
 
-# The largest body of any route; each reads less where its own rule says so.
+# The largest body of any route. Most handlers have a lower limit.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 def create_app(settings: Settings, clients: Clients) -> web.Application:
-    """Return the application. It reads no environment, so a test can build any."""
+    """Return the application. It does not read the environment, so that tests can choose all settings."""
     app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
     app[LIFE] = Life()
 
@@ -32,8 +32,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
         proxies, limit=settings.connections, per_address=settings.max_connections_per_address
     )
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
-    authenticator = Authenticator(ask, attempts)
-    acceptor = Acceptor(clients, max_waiting_bytes=settings.max_waiting_bytes)
+    authenticator = CachedAuthenticator(ask, attempts)
+    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
     orqestra.add_routes(app, clients, authenticator, acceptor)

@@ -1,4 +1,4 @@
-"""The audit log's side at the edge: no write of the admin API happens before its entry is on disk."""
+"""Recording the audit log: no change by the admin API happens before its entry is on disk."""
 
 import msgspec
 from aiohttp import web
@@ -9,27 +9,27 @@ from gateway.observing import TENANT_ID
 from runtime import logs, telemetry
 from runtime.errors import ClarionError
 
-# The write is done by then; its answer waits for this long at most, seconds.
+# The change is done by then. Its response waits at most this long, in seconds.
 FINISH_DEADLINE_S = 2.0
 
-# The names of the fields that a body held; set by whoever decoded it.
+# The names of the fields in the body, set by the code that decodes it.
 FIELDS = web.RequestKey("audit_fields", tuple)
 
 _LONGEST = 255
-# Parts of a path that name a person: an entry outlives an erasure, so it does not hold them.
+# Path parameters that identify a person. They are not stored, because entries outlive an erasure.
 _PERSONAL = frozenset({"user_id", "recipient", "address", "email", "phone"})
 
 log = logs.get(__name__)
 
 
 class Auditor:
-    """Writes the entries; safe for any number of requests at a time."""
+    """Writes audit entries. Safe for concurrent use."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def begin(self, request: web.Request, actor: str) -> str:
-        """Return the entry's id once it is on disk. Raises ClarionError: then the write must not happen."""
+        """Store an entry and return its id. Raises ClarionError; then the caller must not make the change."""
         wire = audit_pb2.BeginAuditEntryRequest(
             actor=actor,
             method=request.method,
@@ -41,7 +41,7 @@ class Auditor:
         return answer.audit_entry_id
 
     async def finish(self, request: web.Request, entry_id: str, response: web.StreamResponse) -> None:
-        """Add what was answered. Never raises: the write is done, and its entry says that its outcome is unknown."""
+        """Add the result to the entry. Never raises: without a result, the entry says that the outcome is unknown."""
         wire = audit_pb2.FinishAuditEntryRequest(
             audit_entry_id=entry_id,
             status=response.status,
@@ -67,13 +67,13 @@ def _route(request: web.Request) -> str:
 
 
 def resource_of(request: web.Request) -> str:
-    """Return the ids in a request's path, without those of people."""
+    """Return the ids in the request's path, without those of people."""
     parts = ["(a person)" if name in _PERSONAL else value for name, value in request.match_info.items()]
     return _storable("/".join(parts))
 
 
 def _made(response: web.StreamResponse) -> str:
-    """Return the id of what a POST made, from its answer."""
+    """Return the id of the created object from the response."""
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes) or response.status >= 400:
         return ""
     try:
@@ -93,5 +93,5 @@ def _tenant(request: web.Request) -> str:
 
 
 def _storable(text: str) -> str:
-    """Return text as a table takes it: whatever a path holds, its entry must not fail."""
+    """Return the text in a form that PostgreSQL accepts, so that no path can make its entry fail."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()[:_LONGEST]

@@ -1,4 +1,4 @@
-"""From an API key to its tenant: ingest's word, remembered for seconds."""
+"""Authentication of API keys by ingest, cached for a few seconds."""
 
 import asyncio
 import hashlib
@@ -15,13 +15,13 @@ from clarion.ingest.v1 import ingest_pb2
 from gateway.addresses import FailedAttempts
 from runtime.errors import ClarionError, Code
 
-# How long an answer is believed: a revoked key ends, and a revived one works, within this, seconds.
+# How long an answer is cached, in seconds. A change of a key takes effect within this time.
 TTL_S = 2.0
-# Each of known and unknown keys is remembered apart, so that guesses do not push out customers.
+# The size of each cache. Valid and invalid keys have one each, so that guesses do not evict customers.
 MAX_REMEMBERED = 10_000
-# Keys not known here that ingest is asked about at a time: a gRPC server cancels calls where a thousand are pending.
+# The number of uncached keys that ingest is asked about at a time: gRPC servers cancel calls past a thousand.
 MAX_ASKED = 256
-# Those of addresses that failed too often are counted apart: the others' never wait behind them.
+# The same for addresses with too many failures, so that other callers do not wait behind them.
 MAX_GUESSES = 16
 
 _KEY = re.compile(r"[\x21-\x7e]{1,256}")
@@ -31,37 +31,37 @@ Ask = Callable[[str], Awaitable[ingest_pb2.AuthenticateResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
-    """Whom a key belongs to."""
+class AuthenticatedTenant:
+    """The tenant that an API key belongs to."""
 
     id: str
     name: str
     account_id: str
-    # With which of them its events may be signed; none: they need not be.
+    # Its events must be signed with one of these. Empty: no signature is needed.
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
-class Authenticator:
-    """Remembers tenants by the digest of their key; the key itself is kept nowhere.
+class CachedAuthenticator:
+    """Authenticates keys and caches the result by the digest of the key. The key itself is not kept.
 
-    attempts: where failures are counted by address; whoever finds another failure reports it there.
+    attempts: counts failures per address; other code that finds a failure reports it there, too.
     """
 
     def __init__(self, ask: Ask, attempts: FailedAttempts, *, now: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self.attempts = attempts
         self._now = now
-        self._known: OrderedDict[bytes, tuple[float, Tenant]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, AuthenticatedTenant]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Tenant]] = {}
+        self._asking: dict[bytes, asyncio.Task[AuthenticatedTenant]] = {}
         self._strangers = asyncio.Semaphore(MAX_ASKED)
         self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
-    async def tenant(self, request: web.Request) -> Tenant:
-        """Return the tenant whose key the request shows as x-api-key.
+    async def tenant(self, request: web.Request) -> AuthenticatedTenant:
+        """Return the tenant of the key in the header x-api-key.
 
-        A valid key is always let in, however often its address failed. Raises UNAUTHENTICATED, without saying
-        why; LIMITED in its place where the address failed too often; UNAVAILABLE.
+        A valid key is accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason,
+        LIMITED instead if the address failed too often, or UNAVAILABLE.
         """
         key = request.headers.get("x-api-key", "")
         if not _KEY.fullmatch(key):
@@ -82,22 +82,22 @@ class Authenticator:
             raise self.attempts.refusal(request, error) from None
 
     def forget(self, tenant_id: str) -> None:
-        """Ask again for this tenant's keys: they were changed through this gateway."""
+        """Drop the cached keys of a tenant that was changed through this gateway."""
         for digest in [digest for digest, (_, tenant) in self._known.items() if tenant.id == tenant_id]:
             del self._known[digest]
-        # A revived tenant's key may be among the refused ones, which name no tenant.
+        # A key of this tenant may be cached as invalid, and invalid keys have no tenant.
         self._unknown.clear()
 
-    async def _ask_once(self, digest: bytes, key: str) -> Tenant:
+    async def _ask_once(self, digest: bytes, key: str) -> AuthenticatedTenant:
         task = self._asking.get(digest)
         if task is None:
             task = asyncio.create_task(self._fetch(digest, key))
             self._asking[digest] = task
             task.add_done_callback(lambda _: self._asking.pop(digest, None))
-        # A request that is gone must not take the answer from the others that wait for it.
+        # Shielded: if one caller is cancelled, the others still get the answer.
         return await asyncio.shield(task)
 
-    async def _fetch(self, digest: bytes, key: str) -> Tenant:
+    async def _fetch(self, digest: bytes, key: str) -> AuthenticatedTenant:
         try:
             answer = await self._ask(key)
         except ClarionError as error:
@@ -106,7 +106,9 @@ class Authenticator:
             self._known.pop(digest, None)
             _remember(self._unknown, digest, self._now() + TTL_S)
             raise _refusal() from None
-        tenant = Tenant(answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets))
+        tenant = AuthenticatedTenant(
+            answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets)
+        )
         _remember(self._known, digest, (self._now() + TTL_S, tenant))
         return tenant
 

@@ -1,4 +1,4 @@
-"""The services behind the gateway: one channel each, stubs, and the call that every request goes through."""
+"""The gateway's gRPC connections to the services, with their stubs and the method that all calls use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -32,37 +32,37 @@ Res = TypeVar("Res")
 
 
 class Clients:
-    """Stubs of the five services and an HTTP session to the hub."""
+    """Stubs of the five services, and an HTTP session for the hub."""
 
     def __init__(self, settings: Settings) -> None:
         self._caller = rpc.Caller(settings.service_token.reveal())
         self.hub_url = settings.centrifugo_url.rstrip("/")
-        self.channels: dict[str, grpc.aio.Channel] = {
+        self.connections: dict[str, grpc.aio.Channel] = {
             "ingest": rpc.channel(settings.ingest_address),
             "router": rpc.channel(settings.router_address),
             "render": rpc.channel(settings.render_address),
             "senders": rpc.channel(settings.senders_address),
             "realtime": rpc.channel(settings.realtime_address),
         }
-        self.ingest = ingest_pb2_grpc.IngestServiceStub(self.channels["ingest"])
-        self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channels["ingest"])
-        self.tenants = tenants_pb2_grpc.TenantServiceStub(self.channels["ingest"])
-        self.audit = audit_pb2_grpc.AuditServiceStub(self.channels["ingest"])
-        self.router = router_pb2_grpc.RouterServiceStub(self.channels["router"])
-        self.render = render_pb2_grpc.RenderServiceStub(self.channels["render"])
-        self.templates = templates_pb2_grpc.TemplateServiceStub(self.channels["render"])
-        self.parts = parts_pb2_grpc.PartServiceStub(self.channels["render"])
-        self.locales = locales_pb2_grpc.LocaleServiceStub(self.channels["render"])
-        self.providers = senders_pb2_grpc.ProviderServiceStub(self.channels["senders"])
-        self.reports = reports_pb2_grpc.ReportServiceStub(self.channels["senders"])
-        self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.channels["router"])
-        self.outbox = senders_pb2_grpc.OutboxServiceStub(self.channels["senders"])
-        self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.channels["realtime"])
-        self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.channels["ingest"])
-        self.replays = replays_pb2_grpc.ReplayServiceStub(self.channels["ingest"])
-        self.senders_privacy = senders_privacy_pb2_grpc.SendersPrivacyServiceStub(self.channels["senders"])
-        self.realtime_privacy = realtime_privacy_pb2_grpc.RealtimePrivacyServiceStub(self.channels["realtime"])
-        # One connection per browser, so the pool's usual bound of 100 does not fit.
+        self.ingest = ingest_pb2_grpc.IngestServiceStub(self.connections["ingest"])
+        self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.connections["ingest"])
+        self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
+        self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
+        self.router = router_pb2_grpc.RouterServiceStub(self.connections["router"])
+        self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])
+        self.templates = templates_pb2_grpc.TemplateServiceStub(self.connections["render"])
+        self.parts = parts_pb2_grpc.PartServiceStub(self.connections["render"])
+        self.locales = locales_pb2_grpc.LocaleServiceStub(self.connections["render"])
+        self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
+        self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
+        self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
+        self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
+        self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
+        self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])
+        self.replays = replays_pb2_grpc.ReplayServiceStub(self.connections["ingest"])
+        self.senders_privacy = senders_privacy_pb2_grpc.SendersPrivacyServiceStub(self.connections["senders"])
+        self.realtime_privacy = realtime_privacy_pb2_grpc.RealtimePrivacyServiceStub(self.connections["realtime"])
+        # One connection per browser: the usual limit of 100 is too low.
         self.hub = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 
     async def call(self, method: Callable[..., Awaitable[Res]], request: Any, *, deadline: float = DEADLINE_S) -> Res:
@@ -70,11 +70,11 @@ class Clients:
         return await self._caller(method, request, deadline=deadline, wait_for_ready=True)
 
     async def report(self, name: str, of: str, *, deadline: float = 1.0) -> bool | None:
-        """Return what a service reports of itself (""), or of what it needs ("postgres", "nats.events"); None: nothing.
+        """Return the health of a service ("") or, as it reports, of a dependency ("postgres"). None: no answer.
 
         A service of an earlier version reports less; what it does not report counts as serving.
         """
-        stub: Any = health_pb2_grpc.HealthStub(self.channels[name])
+        stub: Any = health_pb2_grpc.HealthStub(self.connections[name])
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=of), timeout=deadline)
         except grpc.aio.AioRpcError as error:
@@ -82,7 +82,7 @@ class Clients:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def is_hub_serving(self, *, deadline: float = 1.0) -> bool:
-        """Ask the hub's health."""
+        """Return whether the hub is healthy."""
         try:
             timeout = aiohttp.ClientTimeout(total=deadline)
             async with self.hub.get(f"{self.hub_url}/health", timeout=timeout) as answer:
@@ -93,4 +93,4 @@ class Clients:
     async def close(self) -> None:
         """Close every connection."""
         await self.hub.close()
-        await asyncio.gather(*(channel.close() for channel in self.channels.values()))
+        await asyncio.gather(*(connection.close() for connection in self.connections.values()))

@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and from one address, and how many bytes of unfinished requests."""
+"""Limits of connections and of bytes in unfinished requests, in total and per address."""
 
 import asyncio
 import collections
@@ -12,7 +12,7 @@ from runtime import logs
 
 MAX_CONNECTIONS = 16_384
 MAX_CONNECTIONS_PER_ADDRESS = 1024
-# Bytes of heads and of bodies that have not arrived completely, of all connections. One address gets a quarter.
+# The bytes of incomplete heads and bodies over all connections. One address may hold a quarter.
 MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -34,7 +34,7 @@ def count_refusal(reason: str) -> None:
 
 
 class ByteBudget:
-    """Bytes held for requests that have not arrived completely: in all, and for one address a quarter of it."""
+    """Limits the bytes of incomplete requests: in total, and for one address to a quarter of it."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -43,11 +43,11 @@ class ByteBudget:
 
     @property
     def held(self) -> int:
-        """How many bytes are held now."""
+        """The number of bytes held now."""
         return self._held
 
     def take(self, address: str, size: int) -> bool:
-        """Take size bytes; False: there is no room, and nothing was taken. address "": only the total counts."""
+        """Take size bytes if they are free, and return whether they were. address "": check only the total."""
         if self._held + size > self._limit or (address and self._by_address[address] + size > self._limit // 4):
             return False
         self._held += size
@@ -56,7 +56,7 @@ class ByteBudget:
         return True
 
     def give_back(self, address: str, size: int) -> None:
-        """Give back what take() took."""
+        """Release bytes that take() took."""
         self._held -= size
         if address:
             self._by_address[address] -= size
@@ -65,7 +65,7 @@ class ByteBudget:
 
 
 class Connections:
-    """The open connections of one server. per_address 0: no bound for one address."""
+    """Counts the open connections of one server. per_address 0: no limit per address."""
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class Connections:
         self.bodies = ByteBudget(MAX_BODY_BYTES)
 
     def enter(self, peer: str) -> str | None:
-        """Count a connection from this peer; return the address it counts for, None where there are too many.
+        """Count a connection and return its address, or None if there are too many.
 
-        The address is "" for a trusted proxy, which brings the connections of many callers: only the total counts.
+        The address is "" for a trusted proxy: it has many clients, so that only the total is limited.
         """
         address = self._proxies.address_of(peer)
         if self._count >= self._limit:
@@ -105,7 +105,7 @@ class Connections:
         return address
 
     def leave(self, address: str) -> None:
-        """End the count of a connection that entered."""
+        """Stop counting a connection."""
         self._count -= 1
         if address:
             self._by_address[address] -= 1
@@ -120,13 +120,13 @@ class Connections:
         await self._none.wait()
 
     def caller(self, request: web.Request) -> str:
-        """Return the address that a request counts for."""
+        """Return the client address of a request."""
         return self._proxies.client_of(request)
 
     def _report(self, reason: str, address: str) -> None:
         count_refusal(reason)
         now = time.monotonic()
-        if now >= self._warn_from:  # a flood of connections must not become one of log lines
+        if now >= self._warn_from:  # a flood of connections must not become a flood of log lines
             self._warn_from = now + _WARN_EVERY_S
             log.warning("connections_refused", reason=reason, address=address, open=self._count)
 

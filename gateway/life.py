@@ -1,4 +1,4 @@
-"""What this process is doing: serving or draining, and how many requests are under way."""
+"""The state of this process: serving or draining, and the number of requests under way."""
 
 import asyncio
 
@@ -6,23 +6,23 @@ from aiohttp import web
 
 
 class Life:
-    """One per application."""
+    """The state of one application."""
 
     def __init__(self) -> None:
         self.serving = True
-        # What an operator should look at, by name: the health pages show it, and `clarion doctor` warns of it.
+        # Names of warnings for the operator. The health pages and `clarion doctor` show them.
         self.warnings: set[str] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def begin(self) -> None:
-        """A request is under way."""
+        """Count a request that begins."""
         self._under_way += 1
         self._idle.clear()
 
     def end(self) -> None:
-        """It is answered."""
+        """Count a request that was answered."""
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()

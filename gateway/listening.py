@@ -1,8 +1,8 @@
-"""A listening socket that closes without resetting a connection that stands.
+"""A listening socket that closes without resetting connections that clients have made.
 
-Closing a listening socket resets what the kernel has accepted and this process has not: clients that are connected,
-and have perhaps sent a request. So the socket first stops taking new handshakes, then the handshakes under way end,
-then what waits is accepted, and only then it is closed.
+Closing a listening socket resets the connections that the kernel has accepted and this process has not, although
+their clients may have sent a request. So this socket first ignores new handshakes, waits for those under way, accepts
+all waiting connections, and then closes.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 from runtime import logs
 
-# Not among Python's constants; of Linux on all processors that it runs on today but SPARC and PA-RISC.
+# Python has no constant for it. The value is that of Linux, except on SPARC and PA-RISC.
 _SO_ATTACH_FILTER = 26
-# A classic BPF program (code, jump if true, jump if false, value), which the kernel runs on a segment from its TCP
-# header on: what opens a connection (SYN without ACK) is dropped, as if it was lost on its way, all else passes.
+# A classic BPF program (code, jump if true, jump if false, value). The kernel runs it on each segment from the TCP
+# header on. Segments that open a connection (SYN without ACK) are dropped, all others pass.
 _NO_NEW_HANDSHAKES = (
     (0x30, 0, 0, 13),  # load the byte of the flags
     (0x54, 0, 0, 0x12),  # keep ACK and SYN
@@ -29,14 +29,14 @@ _NO_NEW_HANDSHAKES = (
     (0x06, 0, 0, 0xFFFFFFFF),  # else pass all of it
 )
 
-# How long what the loop itself has accepted has to become a protocol, seconds.
+# How long connections that the event loop accepted have to get their protocol, in seconds.
 _HAND_OVER_S = 0.02
 
 log = logs.get(__name__)
 
 
-class Listener:
-    """Listens on host:port and makes each connection a protocol of the factory's."""
+class DrainingListener:
+    """Listens on host:port and creates a protocol for each connection with the factory."""
 
     def __init__(self, factory: Callable[[], asyncio.Protocol]) -> None:
         self._factory = factory
@@ -57,15 +57,15 @@ class Listener:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self, settle_s: float) -> None:
-        """Take no new connection; every one that stands is accepted and served. Lasts settle_s seconds."""
+        """Refuse new connections, and accept and serve those that clients have made. Takes settle_s seconds."""
         if self._server is None:
             return
-        # A socket that is closed by one of its descriptors lives on by the other, with what waits in it.
+        # A second descriptor keeps the socket and its waiting connections open.
         kept = [socket.socket(fileno=os.dup(listening.fileno())) for listening in self._server.sockets]
         try:
             for one in kept:
                 stop_handshakes(one)
-            # The loop accepts meanwhile; clients that have the kernel's SYN-ACK send their last ACK.
+            # Meanwhile the loop accepts, and clients finish their handshakes.
             await asyncio.sleep(settle_s)
             self._server.close()
             for one in kept:
@@ -78,7 +78,7 @@ class Listener:
     async def _accept_waiting(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         listening.setblocking(False)
-        for _ in range(self._backlog + 1):  # as many as can wait: where new ones come all the same, there is an end
+        for _ in range(self._backlog + 1):  # no more than can wait, in case new ones still arrive
             try:
                 connection, _ = listening.accept()
             except ConnectionAbortedError:  # that client has left
@@ -90,9 +90,9 @@ class Listener:
 
 
 def stop_handshakes(listening: socket.socket) -> bool:
-    """Have the kernel ignore new connections; clients repeat, and find the port closed or another process there.
+    """Make the kernel ignore new connections. Clients retry, and then find the port closed or another process.
 
-    False: this system cannot, so a connection made in the last moment before the close may be reset.
+    Return False if the system cannot do this; then a connection made just before the close may be reset.
     """
     if sys.platform != "linux":
         return False
@@ -110,7 +110,7 @@ def stop_handshakes(listening: socket.socket) -> bool:
 
 
 def allow_open_files() -> None:
-    """Raise this process' bound of open files to what it is allowed: each connection is one, a WebSocket two."""
+    """Raise the limit of open files to the maximum: a connection needs one, a WebSocket two."""
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+    with contextlib.suppress(ValueError, OSError):  # some systems refuse their own maximum
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))

@@ -1,6 +1,6 @@
-"""Around every request: its trace id, one log line, its metrics, and the headers that all answers carry.
+"""Middleware for every request: trace id, one log line, metrics, and headers for all responses.
 
-No dialect's rule lives here: only what no handler answered gets a body, in a neutral shape.
+Errors that no handler answered get a body in a neutral format; the dialects format their own.
 """
 
 import time
@@ -12,13 +12,13 @@ from prometheus_client import Counter, Histogram
 from gateway.addresses import PROXIES
 from gateway.life import LIFE
 from gateway.replies import neutral_reply
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 
-# What a handler found out, for the log line.
+# Set by handlers, for the log line.
 TENANT_ID = web.RequestKey("tenant_id", str)
 EVENT_ID = web.RequestKey("event_id", str)
 
-# On every answer, where it has none of its own.
+# Set on every response that does not have its own.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -32,7 +32,7 @@ _QUIET = frozenset({"/healthz", "/readyz"})
 _requests = Counter("clarion_http_requests_total", "Requests answered.", ["method", "route", "status"])
 _seconds = Histogram(
     "clarion_http_request_seconds",
-    "Time from the request's head to its answer.",
+    "Time from a request's headers to its response.",
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -42,9 +42,22 @@ log = logs.get(__name__)
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, whatever happens, and tell what happened."""
+    """Answer the request, whatever happens, and log it."""
+    if not tracing.is_on() or request.path in _QUIET or "Upgrade" in request.headers:  # not of hours of a WebSocket
+        return await _observed(request, handler)
+    with tracing.web_server(request.method, request.headers) as span:
+        response = await _observed(request, handler)
+        span.set("http.route", _route(request))
+        for name, key in (("clarion.tenant_id", TENANT_ID), ("clarion.event_id", EVENT_ID)):
+            if value := request.get(key):
+                span.set(name, value)
+        span.status(response.status)
+        return response
+
+
+async def _observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
-    trace_id = telemetry.trace_id_from(request.headers)
+    trace_id = telemetry.trace_id_from(request.headers, tracing.trace_id())
     telemetry.bind_trace(trace_id)
     request.app[PROXIES].notice(request)
     life = request.app[LIFE]
@@ -54,13 +67,13 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         life.end()
     if not life.serving:
-        response.force_close()  # the next request is for another gateway
+        response.force_close()  # so that the next request goes to another gateway
     if not response.prepared:
         headers = response.headers
         headers[telemetry.TRACE_HEADER] = trace_id
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
-    _tell(request, response.status, time.perf_counter() - started)
+    _record(request, response.status, time.perf_counter() - started)
     return response
 
 
@@ -73,7 +86,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             reply.headers["Allow"] = allowed
         return reply
     except Exception:
-        # The last resort of the whole process: a fault of ours must not end the connection without a word.
+        # The last resort: an error of our own must not end the connection without a response.
         log.exception("request_failed", method=request.method, route=_route(request))
         return neutral_reply(500)
 
@@ -83,7 +96,7 @@ def _route(request: web.Request) -> str:
     return resource.canonical if resource is not None else "unknown"
 
 
-def _tell(request: web.Request, status: int, seconds: float) -> None:
+def _record(request: web.Request, status: int, seconds: float) -> None:
     route = _route(request)
     telemetry.labelled(_requests, request.method if route != "unknown" else "", route, str(status)).inc()
     telemetry.labelled(_seconds, route).observe(seconds)

@@ -1,4 +1,4 @@
-"""Who may use the admin API: named tokens, and which of them a request shows."""
+"""The named tokens of operators, who may use the admin API."""
 
 import hashlib
 import hmac
@@ -7,11 +7,11 @@ import re
 from runtime.errors import ClarionError, Code
 from runtime.settings import Secret, SettingsError
 
-# The name of the one token that is always there, CLARION_ADMIN_TOKEN.
+# The name of CLARION_ADMIN_TOKEN, which always exists.
 ADMIN = "admin"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-# Shorter ones could be guessed.
+# Shorter tokens could be guessed.
 _SHORTEST = 16
 
 
@@ -26,7 +26,7 @@ class Operators:
         """Return the name of the token in an Authorization header. Raises UNAUTHENTICATED."""
         scheme, _, shown = authorization.partition(" ")
         digest = hashlib.sha256(shown.strip().encode("utf-8", "surrogateescape")).digest()
-        # All of them every time, and all of one length: how long it takes says nothing about any token.
+        # All digests are compared each time, so that the duration reveals nothing about a token.
         found = [name for name, known in self._digests.items() if hmac.compare_digest(digest, known)]
         if scheme.lower() != "bearer" or not found:
             raise ClarionError(Code.UNAUTHENTICATED, "Send the header `Authorization: Bearer <admin token>`.")
@@ -34,7 +34,7 @@ class Operators:
 
 
 def check(named: Secret) -> None:
-    """Raise SettingsError where CLARION_ADMIN_TOKENS is not name:token, separated by commas."""
+    """Raise SettingsError if CLARION_ADMIN_TOKENS is not a list of name:token, separated by commas."""
     _parse(named.reveal())
 
 
@@ -44,10 +44,10 @@ def _parse(text: str) -> dict[str, bytes]:
         name, _, token = part.partition(":")
         if not _NAME.fullmatch(name) or name == ADMIN or name in tokens or len(token) < _SHORTEST:
             raise SettingsError(
-                "CLARION_ADMIN_TOKENS must be name:token, by commas; names in lower case, each once,"
-                f" none of them {ADMIN}; tokens of at least {_SHORTEST} characters"
+                "CLARION_ADMIN_TOKENS must be a list of name:token, separated by commas. Names are in lower case,"
+                f" each different and none `{ADMIN}`; tokens have at least {_SHORTEST} characters"
             )
         tokens[name] = token.encode()
     if len(set(tokens.values())) != len(tokens):
-        raise SettingsError("CLARION_ADMIN_TOKENS must not hold one token twice")
+        raise SettingsError("CLARION_ADMIN_TOKENS must not contain a token twice")
     return tokens

@@ -1,6 +1,6 @@
-"""A request's query: only parameters that its path takes, each once and with a value.
+"""Checks of a request's query: only parameters that the path takes, each once and with a value.
 
-What is misspelt or left empty would otherwise count as absent, and a filter that is absent lets everything through.
+Otherwise a misspelt or empty filter would count as absent, and the list would hold everything.
 """
 
 import re
@@ -11,17 +11,17 @@ from aiohttp import web
 
 from runtime.errors import ClarionError, Code
 
-# How many names at fault an answer lists, and how many characters of each.
+# How many invalid parameters a response lists, and how many characters of each name.
 _MAX_FAULTS = 10
 _MAX_NAME = 64
-# Characters of a value.
+# The largest length of a value, in characters.
 _MAX_VALUE = 1024
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class Bounds(NamedTuple):
-    """Of a whole number; default where it is absent."""
+    """The bounds of a whole number, and its default."""
 
     default: int
     least: int
@@ -29,7 +29,7 @@ class Bounds(NamedTuple):
 
 
 def check(request: web.Request, known: Collection[str] = (), *, may_be_empty: Collection[str] = ()) -> None:
-    """Raise INVALID naming every parameter that the path does not take, that stands twice, is empty or too long."""
+    """Raise INVALID for parameters that are unknown, given twice, empty or too long, naming each."""
     query = request.query
     if not query:
         return
@@ -40,14 +40,14 @@ def check(request: web.Request, known: Collection[str] = (), *, may_be_empty: Co
         elif len(query.getall(name)) > 1:
             faults.append((name, "must not be given more than once"))
         elif not query[name] and name not in may_be_empty:
-            faults.append((name, "must not be empty: give a value, or leave the parameter out"))
+            faults.append((name, "must not be empty: set a value, or omit the parameter"))
         elif len(query[name]) > _MAX_VALUE or "\0" in query[name]:  # no store could hold it
             faults.append((name, f"must be at most {_MAX_VALUE} characters, none of them NUL"))
     _refuse(faults[:_MAX_FAULTS])
 
 
 def numbers(request: web.Request, **bounds: Bounds) -> list[int]:
-    """Return the whole numbers of these names. Raises INVALID naming each that is none, or out of its bounds."""
+    """Return whole numbers by name. Raises INVALID for those that are not numbers or out of bounds, naming each."""
     found, faults = [], []
     for name, (default, least, most) in bounds.items():
         text = request.query.get(name)
@@ -71,5 +71,5 @@ def _taken(known: Collection[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a caller's own name for something as it can be answered."""
+    """Return a parameter's name in a form that a response can contain."""
     return name[:_MAX_NAME].encode("utf-8", "replace").decode() or "(a parameter without a name)"

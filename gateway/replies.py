@@ -1,4 +1,4 @@
-"""Requests' bodies in, JSON out."""
+"""Reading request bodies, and JSON responses."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from gateway.connections import CONNECTIONS, count_refusal
 from runtime.errors import ClarionError, Code
 from runtime.validation import json_fault
 
-# Longest any body may take to arrive, seconds.
+# The longest time a body may take to arrive, in seconds.
 BODY_DEADLINE_S = 20.0
 
 
 class BodyError(Exception):
-    """The body cannot be taken: status 408, 413 or 415, and a sentence that says why."""
+    """The body is refused. status: 408, 413 or 415; detail: one sentence with the reason."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -33,33 +33,33 @@ def json_reply(
 
 
 def neutral_reply(status: int, message: str = "") -> web.Response:
-    """Return what a status is answered with where no dialect's handler could: the shape that most clients read."""
+    """Return the response for a status that no handler answered, in the format of the Orqestra API."""
     phrase = HTTPStatus(status).phrase
     return json_reply({"statusCode": status, "error": phrase, "message": message or phrase}, status=status)
 
 
 def not_json(error: Exception) -> str:
-    """Return the sentence for a body that the JSON parser did not take."""
+    """Return the error message for a body that is not valid JSON."""
     why = json_fault(error)
     return f"The body is not valid JSON: {why}." if why else "The body is not valid JSON."
 
 
 async def read_json_bytes(request: web.Request, *, limit: int) -> bytes:
-    """Return the body as received, at most limit bytes, of a request that says it is JSON. Raises as read_bytes."""
+    """Return the body of a JSON request as received, at most limit bytes. Raises like read_bytes()."""
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise BodyError(415, "Content-Type must be application/json.")
     return await read_bytes(request, limit=limit)
 
 
 async def read_bytes(request: web.Request, *, limit: int) -> bytes:
-    """Return the body as received, at most limit bytes. Raises BodyError, and OVERLOADED: too much is arriving."""
+    """Return the body as received, at most limit bytes. Raises BodyError, or OVERLOADED if too much is arriving."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyError(415, "A compressed body is not accepted.")
     too_large = BodyError(413, f"The body must be at most {limit} bytes.")
     if (request.content_length or 0) > limit:
         raise too_large
     try:
-        if request.content.is_eof():  # all here already, as of most requests
+        if request.content.is_eof():  # already received, as for most requests
             body = await request.read()
         else:
             async with asyncio.timeout(BODY_DEADLINE_S):
@@ -74,7 +74,7 @@ async def read_bytes(request: web.Request, *, limit: int) -> bytes:
 
 
 async def _receive(request: web.Request, limit: int) -> bytes:
-    """Return a body that is still arriving, or its first bytes past limit; what is held of it counts meanwhile."""
+    """Receive a body, and stop at the first bytes past limit. Its bytes count against the budget meanwhile."""
     connections = request.app[CONNECTIONS]
     address = connections.caller(request)
     body = bytearray()

@@ -1,4 +1,4 @@
-"""The HTTP server's life: start, say whether calls are welcome, drain."""
+"""The HTTP server: start, report whether it is ready, drain."""
 
 import asyncio
 import contextlib
@@ -8,17 +8,17 @@ from aiohttp import web
 
 from gateway.connections import CONNECTIONS, Connections
 from gateway.life import LIFE
-from gateway.listening import Listener, allow_open_files
+from gateway.listening import DrainingListener, allow_open_files
 from gateway.observing import HEADERS
 from gateway.protocol import Protocol
 from gateway.replies import neutral_reply
 from runtime import logs, telemetry
 
-# How long /healthz says no before the door closes, seconds: a load balancer's chance to look elsewhere.
+# How long /healthz reports `draining` before the port closes, in seconds, so that a load balancer can react.
 NOTICE_S = 0.5
-# How long connections that are being made then have to be made, seconds: a little more than a long way there and back.
+# How long handshakes under way then have to finish, in seconds: a little more than a long round trip.
 SETTLE_S = 0.25
-# What is still there after the grace may take so long to be ended, seconds.
+# How long connections that are left after the grace period may take to close, in seconds.
 _LAST_S = 0.5
 
 log = logs.get(__name__)
@@ -35,7 +35,7 @@ class HttpServer:
         self._app = app
         self._connections = app.setdefault(CONNECTIONS, Connections())
         self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._listener: DrainingListener | None = None
 
     @property
     def port(self) -> int:
@@ -51,18 +51,18 @@ class HttpServer:
         await self._runner.setup()
         if self._runner.server is None:
             raise RuntimeError("aiohttp made no server")
-        self._listener = Listener(self._runner.server)
+        self._listener = DrainingListener(self._runner.server)
         await self._listener.start(self._host, self._port, backlog=1024)
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell /healthz and /readyz."""
+        """Set what /healthz and /readyz report."""
         self._app[LIFE].serving = serving
 
     async def stop(self, grace: float) -> None:
-        """Give notice, take no new connection, close WebSockets, and serve the connections that stand.
+        """Report `draining`, refuse new connections, close WebSockets, and serve the open connections.
 
-        Each gets the answer to its next request, with Connection: close. Those that send none within grace seconds
-        are closed then: a client cannot know of it when it sends its next request in the same moment.
+        Each connection gets the response to its next request, with `Connection: close`. Connections without a request
+        within grace seconds are closed.
         """
         if self._runner is None or self._listener is None:
             return
@@ -71,15 +71,15 @@ class HttpServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._app.shutdown()
-                # aiohttp's own wait would no longer read: a body half arrived could not be answered.
+                # aiohttp's own wait stops reading, so that a body that is still arriving could not be answered.
                 await self._connections.none()
-                # A client that left does not end what it asked for.
+                # Handlers of clients that have left still run.
                 await self._app[LIFE].idle()
         await self._runner.cleanup()
 
 
 def _expecting(handle: _Handle) -> _Handle:
-    """Refuse expectations but 100-continue, in the shape that other refusals have: aiohttp's own is plain text."""
+    """Refuse all expectations but 100-continue as JSON; aiohttp would answer plain text."""
 
     def handling(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         if request.headers.get("Expect", "100-continue").lower() == "100-continue":
@@ -91,14 +91,14 @@ def _expecting(handle: _Handle) -> _Handle:
 
 async def _refuse_expectation(request: web.BaseRequest) -> web.StreamResponse:
     log.info("expectation_refused")
-    reply = neutral_reply(417, "Of expectations only 100-continue is met.")
+    reply = neutral_reply(417, "The header Expect may only be 100-continue.")
     reply.headers.update(HEADERS)
     reply.headers[telemetry.TRACE_HEADER] = telemetry.trace_id_from(request.headers)
     return reply
 
 
 class _Server(web.Server):
-    """Makes each connection a Protocol."""
+    """Creates a Protocol for each connection."""
 
     def __init__(self, made: web.Server, bounds: Connections) -> None:
         super().__init__(

@@ -1,64 +1,87 @@
-"""Group commit: what waits while the previous batch is under way makes up the next one.
+"""Batching (group commit): items that arrive while a batch is in progress form the next batch.
 
-No delay is added when idle: a lone item starts its own batch at once. Under load batches may be paced, so that
-each carries more.
+A single item in an idle process is sent at once. Under load a pause between batches makes them larger; BatchTiming has
+the choices.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from runtime import tracing
 from runtime.errors import ClarionError, Code
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+# An item, where its result goes, and the span that it was submitted in.
+_Waiting = tuple[T, "asyncio.Future[R]", object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """How large a batch may be, and how many items may wait for the next one.
+
+    bytes: of one batch, as Batcher's size counts them; an item larger than this is sent alone.
+    """
+
+    items: int = 500
+    waiting: int = 20_000
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTiming:
+    """When a batch starts. A batch that is full never waits.
+
+    interval_s: the least time between the starts of two batches.
+    rest_s: the pause after a batch of at least rest_from items, so that the next one is large as well.
+    concurrency: how many batches may be in progress at once. An additional one starts when extra_from items wait, or
+    when no batch has started for extra_after_s: few batches cost less, but one call that hangs must not block the rest.
+    """
+
+    interval_s: float = 0.0
+    rest_s: float = 0.0
+    rest_from: int = 8
+    concurrency: int = 1
+    extra_from: int = 1
+    extra_after_s: float = 0.0
+
+
+# The next batch starts as soon as the previous one has ended.
+IMMEDIATE = BatchTiming()
+# For calls to PostgreSQL and to other services under load: a short pause makes batches larger.
+GROUPED = BatchTiming(rest_s=0.015)
+
 
 class Batcher(Generic[T, R]):
-    """Collects single items into batches for one function that is cheaper in bulk.
+    """Collect single items into batches for a function that is cheaper in bulk.
 
-    flush takes a batch and returns one result per item, in order; a result that is an exception is
-    raised to that item's submitter, an exception raised by flush to all of the batch.
-    max_items and max_bytes bound one batch, max_waiting the queue behind it, concurrency how many
-    batches are under way at a time. One that is not the only one starts when beside_from items wait,
-    or when nothing was started for patience_s: few at a time are cheaper together, but one call that
-    hangs must not hold up all. Two batches start at least pace_s seconds apart; one that follows
-    a batch of busy_from items or more starts at least rest_s after its end. A full one never waits.
+    flush takes a batch and returns one result per item, in order. A result that is an exception is raised to that
+    item's submitter; an exception raised by flush is raised to every submitter of the batch.
+    size: the bytes of an item, for limits.bytes.
     """
 
     def __init__(
         self,
         flush: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]],
+        limits: BatchLimits = BatchLimits(),
+        timing: BatchTiming = IMMEDIATE,
         *,
-        max_items: int,
-        max_waiting: int,
-        max_bytes: int | None = None,
         size: Callable[[T], int] | None = None,
-        concurrency: int = 1,
-        beside_from: int = 1,
-        patience_s: float = 0.0,
-        pace_s: float = 0.0,
-        rest_s: float = 0.0,
-        busy_from: int = 8,
     ) -> None:
-        if (max_bytes is None) != (size is None):
-            raise ValueError("max_bytes and size go together")
+        if (limits.bytes is None) != (size is None):
+            raise ValueError("limits.bytes and size go together")
         self._flush = flush
-        self._max_items = max_items
-        self._max_bytes = max_bytes
+        self._limits = limits
+        self._timing = timing
         self._size = size
-        self._max_waiting = max_waiting
-        self._concurrency = concurrency
-        self._beside_from = beside_from
-        self._patience_s = patience_s
-        self._pace_s = pace_s
-        self._rest_s = rest_s
-        self._busy_from = busy_from
         self._not_before = 0.0
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        # Whoever sends batches, and since when the last one of each is under way.
+        self._waiting: deque[_Waiting[T, R]] = deque()
+        # The tasks that send batches, and when the last batch of each started.
         self._under_way: dict[asyncio.Task[None], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -67,16 +90,16 @@ class Batcher(Generic[T, R]):
         return await self.enqueue(item)
 
     def enqueue(self, item: T) -> "asyncio.Future[R]":
-        """As submit, without a task of its own: the future of this item's result."""
-        if len(self._waiting) >= self._max_waiting:
+        """Return a future of flush's result for this item: as submit, without a task. Raises OVERLOADED."""
+        if len(self._waiting) >= self._limits.waiting:
             raise ClarionError(Code.OVERLOADED, "Too much work is waiting; try again shortly.", retry_after=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
-        self._start_if_due()
+        self._waiting.append((item, future, tracing.current()))
+        self._maybe_start()
         return future
 
     async def submit_all(self, items: Sequence[T]) -> list[R]:
-        """As submit, of several, which need not be of one batch. Raises the first failure once all have ended."""
+        """Return the results of several items, which may be in several batches. Raises the first failure at the end."""
         futures = []
         failure: BaseException | None = None
         for item in items:
@@ -100,27 +123,27 @@ class Batcher(Generic[T, R]):
         return results
 
     async def drain(self) -> None:
-        """Wait until nothing waits and nothing is under way."""
+        """Wait until all items have been sent and answered."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
 
-    def _start_if_due(self) -> None:
+    def _maybe_start(self) -> None:
         under_way = self._under_way
-        if len(under_way) >= self._concurrency:
+        if len(under_way) >= self._timing.concurrency:
             return
-        if under_way and len(self._waiting) < self._beside_from:
-            left = max(under_way.values()) + self._patience_s - time.monotonic()
+        if under_way and len(self._waiting) < self._timing.extra_from:
+            left = max(under_way.values()) + self._timing.extra_after_s - time.monotonic()
             if left > 0:
-                self._timer = self._timer or asyncio.get_running_loop().call_later(left, self._look_again)
+                self._timer = self._timer or asyncio.get_running_loop().call_later(left, self._on_timer)
                 return
         task = asyncio.create_task(self._run())
         under_way[task] = time.monotonic()
         task.add_done_callback(self._forget)
 
-    def _look_again(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._waiting:
-            self._start_if_due()
+            self._maybe_start()
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         self._under_way.pop(task, None)
@@ -129,57 +152,58 @@ class Batcher(Generic[T, R]):
         task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             while self._waiting:
-                await self._keep_pace()
+                await self._wait_for_start()
                 if batch := self._take():
                     self._under_way[task] = time.monotonic()
                     await self._run_one(batch)
-                    if len(batch) >= self._busy_from:
-                        self._not_before = max(self._not_before, time.monotonic() + self._rest_s)
-                if len(self._under_way) > 1 and len(self._waiting) < self._beside_from:
+                    if len(batch) >= self._timing.rest_from:
+                        self._not_before = max(self._not_before, time.monotonic() + self._timing.rest_s)
+                if len(self._under_way) > 1 and len(self._waiting) < self._timing.extra_from:
                     break
         finally:
-            # At once, not when the task is collected: whoever was just answered may submit again before that.
+            # Not only when the task is done: a submitter that was just answered may submit again before that.
             self._forget(task)
-        if self._waiting:  # left to those under way, which may hang
-            self._start_if_due()
+        if self._waiting:  # the batches in progress may hang
+            self._maybe_start()
 
-    async def _keep_pace(self) -> None:
+    async def _wait_for_start(self) -> None:
         now = time.monotonic()
-        start = now if len(self._waiting) >= self._max_items else max(now, self._not_before)
-        self._not_before = start + self._pace_s
+        start = now if len(self._waiting) >= self._limits.items else max(now, self._not_before)
+        self._not_before = start + self._timing.interval_s
         if start > now:
             await asyncio.sleep(start - now)
 
-    async def _run_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
-        items = [item for item, _ in batch]
+    async def _run_one(self, batch: "list[_Waiting[T, R]]") -> None:
+        items = [item for item, _, _ in batch]
         try:
-            results = await self._flush(items)
+            # Not in the span of whoever happened to submit first, whose context this task has.
+            with tracing.batch([span for _, _, span in batch]):
+                results = await self._flush(items)
             if len(results) != len(items):
                 raise RuntimeError(f"flush gave {len(results)} results for {len(items)} items")
         except asyncio.CancelledError:
-            for _, future in batch:
+            for _, future, _ in batch:
                 future.cancel()
             raise
         except Exception as error:
             _reject(batch, error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _), result in zip(batch, results, strict=True):
             _settle(future, result)
 
-    def _take(self) -> list[tuple[T, asyncio.Future[R]]]:
-        batch: list[tuple[T, asyncio.Future[R]]] = []
+    def _take(self) -> "list[_Waiting[T, R]]":
+        batch: list[_Waiting[T, R]] = []
         size = 0
-        while self._waiting and len(batch) < self._max_items:
-            item, future = self._waiting[0]
+        while self._waiting and len(batch) < self._limits.items:
+            item, future, _ = self._waiting[0]
             if future.done():  # its submitter gave up waiting
                 self._waiting.popleft()
                 continue
-            if self._size is not None and self._max_bytes is not None:
+            if self._size is not None and self._limits.bytes is not None:
                 size += self._size(item)
-                if batch and size > self._max_bytes:
+                if batch and size > self._limits.bytes:
                     break
-            self._waiting.popleft()
-            batch.append((item, future))
+            batch.append(self._waiting.popleft())
         return batch
 
 
@@ -192,9 +216,9 @@ def _settle(future: "asyncio.Future[R]", result: R | BaseException) -> None:
         future.set_result(result)
 
 
-def _reject(batch: "list[tuple[T, asyncio.Future[R]]]", error: Exception) -> None:
-    for _, future in batch:
+def _reject(batch: "list[_Waiting[T, R]]", error: Exception) -> None:
+    for _, future, _ in batch:
         if not future.done():
             future.set_exception(error)
-            # Each submitter sees the same fault; one that gave up must not make the loop complain.
+            # Mark it as seen: asyncio complains about the failure of a future that nobody awaits any more.
             future.exception()

@@ -1,4 +1,4 @@
-"""Reading and writing many keys of the configuration bucket at once, beyond what the client's KeyValue offers."""
+"""The configuration bucket: reads and writes many keys at once, which the client's KeyValue cannot."""
 
 import contextlib
 import json
@@ -11,17 +11,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from runtime.bucket_keys import BUCKET, HEALTH_SUBJECT
 from runtime.errors import ClarionError, Code
 
-BUCKET = "CONFIG"
 STREAM = f"KV_{BUCKET}"
 
-# The server's error codes for a revision that is not the newest one any more.
+# The server's error codes for a revision that is not the newest.
 WRONG_REVISION = (10071, 10164)
 
 _SUBJECT = f"$KV.{BUCKET}."
-# Written to only to see whether the bucket stores.
-HEALTH_SUBJECT = f"{_SUBJECT}health"
 _OPERATION = "KV-Operation"
 _GONE = ("DEL", "PURGE")
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -31,14 +29,14 @@ _END, _NONE_FOUND, _NOT_ALLOWED = "204", "404", "503"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A key as the bucket has it. value None: it was deleted, or never there. revision 0: it was never there."""
+class BucketEntry:
+    """A key in the bucket. value None: it was deleted or never existed. revision 0: it never existed."""
 
     value: bytes | None
     revision: int = 0
 
 
-class Bucket:
+class ConfigurationBucket:
     """The configuration bucket. Methods raise nats.errors.Error, nats.js.errors.Error or TimeoutError."""
 
     def __init__(self, connection: Client) -> None:
@@ -46,7 +44,7 @@ class Bucket:
         self._jetstream = connection.jetstream(timeout=_DEADLINE_S)
 
     async def read(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the values of those keys that there are; at most 1024 keys. A replica may answer, a little behind."""
+        """Return the values of the keys that exist; at most 1024 keys. A replica may answer, and be slightly behind."""
         found: dict[str, bytes] = {}
         left = list(keys)
         while left:
@@ -59,17 +57,17 @@ class Bucket:
             left = [key for key in left if key not in answered]
         return found
 
-    async def newest(self, key: str) -> Stored:
-        """Return a key as the bucket's leader has it."""
+    async def newest(self, key: str) -> BucketEntry:
+        """Return a key's newest entry, from the bucket's leader."""
         try:
             message = await self._jetstream.get_msg(STREAM, subject=_SUBJECT + key)
         except nats.js.errors.NotFoundError:
-            return Stored(None)
+            return BucketEntry(None)
         gone = (message.headers or {}).get(_OPERATION) in _GONE
-        return Stored(None if gone else message.data or b"", message.seq or 0)
+        return BucketEntry(None if gone else message.data or b"", message.seq or 0)
 
     async def replace(self, key: str, value: bytes | None, *, revision: int) -> None:
-        """Write a key, None deletes it, if its revision is still this one. Raises APIError (WRONG_REVISION) if not."""
+        """Write a key (None deletes it) if its revision is still this one, else raise APIError (WRONG_REVISION)."""
         headers = {_EXPECTED: str(revision)}
         if value is None:
             headers[_OPERATION] = "DEL"
@@ -90,7 +88,7 @@ class Bucket:
                 ]
 
     async def forget_deleted(self, prefix: str, *, older_than_s: float) -> None:
-        """Remove the notes that keys "<prefix>.…" were deleted so many seconds ago."""
+        """Remove the deletion markers of keys "<prefix>.…" that are older than this."""
         async with contextlib.aclosing(self._pages(f"{prefix}.>")) as pages:
             async for page in pages:
                 for message in page:
@@ -124,7 +122,7 @@ class Bucket:
                 raise
 
     async def _pages(self, keys: str) -> AsyncGenerator[list[Msg], None]:
-        """Yield the newest message of each of these keys, without its value."""
+        """Yield the newest message of each key, without its value."""
         consumer = await self._jetstream.add_consumer(
             STREAM,
             ConsumerConfig(
@@ -148,7 +146,7 @@ class Bucket:
             await pulling.unsubscribe()
 
     async def _read_some(self, keys: Sequence[str]) -> tuple[dict[str, bytes | None], bool]:
-        """Return what the server sends at a time (it bounds the bytes), and whether that is all."""
+        """Return the values of one answer, which the server limits in bytes, and whether these are all."""
         inbox = self._nats.new_inbox()
         subscription = await self._nats.subscribe(inbox)
         found: dict[str, bytes | None] = {}
@@ -173,7 +171,7 @@ class Bucket:
 
 
 def _is_note(message: Msg, older_than_s: float) -> bool:
-    """Tell whether a message says that its key was deleted, at least so many seconds ago."""
+    """Return whether a message is a deletion marker that is older than this."""
     is_old = time.time() - message.metadata.timestamp.timestamp() > older_than_s
     return is_old and (message.headers or {}).get(_OPERATION) in _GONE
 

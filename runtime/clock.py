@@ -1,4 +1,4 @@
-"""Time, as a value that a test can replace."""
+"""The current time, as a function that a test can replace."""
 
 import time
 from collections.abc import Callable

@@ -1,12 +1,11 @@
-"""Configuration that follows its owner: written to PostgreSQL, sent on by an outbox to a KV bucket, watched by all.
+"""The distribution of configuration: owners write it to PostgreSQL, an outbox publishes it, every process watches it.
 
-The owner writes its rows and the outbox row in one transaction, so no change is lost; every process
-keeps a copy of what it needs, so it starts and runs without PostgreSQL. A copy's "there is none" is
-asked once more at the owner before anyone acts on it.
+The owner writes its rows and the outbox row in one transaction, so no change is lost. Every process keeps a copy of
+what it needs, so it starts and runs without PostgreSQL. If a key is missing in the copy, the owner is asked before
+anyone acts on that.
 """
 
 import asyncio
-import base64
 import contextlib
 import random
 import time
@@ -22,53 +21,42 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, Bucket
+from runtime.bucket import ConfigurationBucket
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
-
-__all__ = ["BUCKET", "Outbox", "Watch", "key_part", "key_text", "lock_outbox", "mark_complete", "marker_key"]
 
 _COMPLETE = "complete"
 _HEARTBEAT_S = 5.0
-# Between two looks at an outbox, seconds: while NATS or PostgreSQL is away, from and to; and otherwise.
+# The pause before an outbox is read again, seconds: while NATS or PostgreSQL is unavailable (random), and otherwise.
 _AWAY_PAUSE_S = (0.5, 1.0)
+# Before the bucket is read again after a failure, seconds.
+_RESTART_PAUSE_S = (0.15, 0.25)
 _IDLE_S = 5.0
-# How often a process that waits for its copy says so, seconds.
+# How often a process logs that it is waiting for its copy, seconds.
 _SAY_S = 10.0
 
 log = logs.get(__name__)
 
 
-def key_part(text: str) -> str:
-    """Return text in the letters that a key may have (base64url, "_" for the empty text)."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") or "_"
-
-
-def key_text(part: str) -> str:
-    """Return what key_part made a part of. Raises ValueError where it did not."""
-    if part == "_":
-        return ""
-    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
-
-
 def marker_key(owner: str) -> str:
-    """The key that is there while the bucket holds all that an owner has published."""
+    """Return the key that exists while the bucket contains everything that an owner has published."""
     return f"{_COMPLETE}.{owner}"
 
 
 async def mark_complete(connection: Client, owners: Iterable[str]) -> None:
-    """Note in the bucket that it holds all that these owners have."""
-    bucket = Bucket(connection)
+    """Mark the bucket as containing everything of these owners."""
+    bucket = ConfigurationBucket(connection)
     for owner in owners:
         await bucket.put(marker_key(owner), str(int(time.time())).encode())
 
 
 async def lock_outbox(connection: Any, schema: str) -> None:
-    """Let no one else send an owner's changes until the transaction ends."""
+    """Lock an owner's outbox until the transaction ends: nobody else publishes its changes."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{schema}.config_outbox")
 
 
-class Outbox:
-    """The owner's side. Table: <schema>.config_outbox (id bigserial, key text, value bytea null)."""
+class ConfigurationOutbox:
+    """Publishes an owner's changes. Table: <schema>.config_outbox (id bigserial, key text, value bytea null)."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", schema: str, connection: Client) -> None:
         self._pool = pool
@@ -82,11 +70,11 @@ class Outbox:
     async def add(
         self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", key: str, value: bytes | None
     ) -> None:
-        """Record a change within the caller's transaction; None removes the key. Call flush() after it."""
+        """Record a change in the caller's transaction; None removes the key. Call flush() after the commit."""
         await connection.execute(f"INSERT INTO {self._table} (key, value) VALUES ($1, $2)", key, value)
 
     async def flush(self, deadline: float = 2.0) -> bool:
-        """Send what is waiting; when NATS or PostgreSQL is away or refuses, run() sends it later. True: all is sent."""
+        """Publish what is waiting; return whether all of it was published. If not, run() publishes the rest later."""
         try:
             async with asyncio.timeout(deadline):
                 await self._send_all()
@@ -100,7 +88,7 @@ class Outbox:
         return True
 
     async def run(self) -> None:
-        """Send what other processes or earlier failures left behind, for ever."""
+        """Publish what other processes and earlier failures left, for ever."""
         while True:
             self._wake.clear()
             if not await self.flush():
@@ -117,7 +105,7 @@ class Outbox:
 
     async def _send_some(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
         async with connection.transaction():
-            # One sender at a time, or two changes of a key could arrive in the wrong order.
+            # Only one publisher at a time: otherwise two changes of a key could arrive in the wrong order.
             await lock_outbox(connection, self._schema)
             rows = await connection.fetch(f"SELECT id, key, value FROM {self._table} ORDER BY id LIMIT 100")
             if not rows:
@@ -135,8 +123,8 @@ class Outbox:
             return len(rows) == 100
 
 
-class Watch:
-    """The reader's side: a copy in memory of all keys under the given prefixes ("tenants", "templates")."""
+class ConfigurationWatch:
+    """A copy in memory of all keys with the given prefixes ("tenants", "templates"), which follows the bucket."""
 
     def __init__(
         self,
@@ -160,7 +148,7 @@ class Watch:
         return [key for key in self._values if key.startswith(prefix)]
 
     async def ready(self, deadline: float = 10.0) -> None:
-        """Wait until everything stored so far has been read. Raises UNAVAILABLE."""
+        """Wait until the copy contains everything that is stored now. Raises UNAVAILABLE."""
         try:
             async with asyncio.timeout(deadline):
                 await self._ready.wait()
@@ -168,14 +156,14 @@ class Watch:
             raise ClarionError(Code.UNAVAILABLE, f"The configuration bucket {BUCKET} does not answer.") from None
 
     async def complete(self, *owners: str) -> None:
-        """Wait until the bucket holds all that these owners have published; see runtime.reconcile.
+        """Wait until the bucket contains everything that these owners have published; see runtime.reconcile.
 
         A bucket that was lost and is being rebuilt lacks what must not be missed: who is suppressed or erased.
         """
         await self._await([marker_key(owner) for owner in owners])
 
     async def value(self, key: str) -> bytes:
-        """Return the key's value as soon as it has one."""
+        """Wait until the key has a value, and return it."""
         await self._await([key])
         return self._values[key]
 
@@ -192,13 +180,13 @@ class Watch:
             await asyncio.sleep(0.1)
 
     async def run(self) -> None:
-        """Follow the bucket for ever, reading it anew whenever the connection or the server was away."""
+        """Follow the bucket for ever; read it again whenever the connection or the server was lost."""
         while True:
             try:
                 await self._follow()
             except (TimeoutError, nats.errors.Error, nats.js.errors.Error, OSError) as error:
                 log.warning("config_watch_restarts", error=repr(error))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(random.uniform(*_RESTART_PAUSE_S))  # noqa: S311 - jitter, not a secret
 
     async def _follow(self) -> None:
         stream = f"KV_{BUCKET}"
@@ -243,7 +231,7 @@ class Watch:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         gone = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
         value = None if gone else message.data
-        if value == self._values.get(key):  # written once more (Bucket.rewrite), or read again: no change
+        if value == self._values.get(key):  # written once more (ConfigurationBucket.rewrite), or read again: no change
             return
         if value is None:
             self._values.pop(key, None)

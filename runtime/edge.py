@@ -1,4 +1,4 @@
-"""What stands between the wire and every method of a gRPC server: who calls, how much, for how long, what failed.
+"""The interceptor of every gRPC server: authentication, size limits, deadlines and error mapping.
 
 The caller is authenticated by the call's metadata, before its message is read: a handler that never asks for the
 message leaves it with the sender, beyond the few KB that HTTP/2's flow control lets through. A method that callers
@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from prometheus_client import Histogram
 
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.gate import Gate
 
@@ -27,17 +27,18 @@ KEY_METADATA = "x-api-key"
 
 # A callee reports its own timeout this much before the caller's deadline, so the reason is not lost.
 DEADLINE_MARGIN_S = 0.05
-# What a method's message may have, bytes, where its servicer's MAX_BYTES names nothing else.
+# The size limit of a method's message, bytes, unless its servicer's MAX_BYTES has another one.
 DEFAULT_MAX_BYTES = 256 * 1024
-# Of health and reflection: a name.
+# The size limit for health and reflection: a message is a name.
 _MAX_OPEN_BYTES = 4 * 1024
-# A message of a caller without the services' token must have come after this long, seconds.
+# How long a caller without the services' token may take to send its message, seconds.
 _READ_S = 5.0
-# As long may a caller without it ask for reflection, seconds.
+# How long such a caller may use reflection, seconds.
 _REFLECTION_S = 60.0
 
 _HEALTH, _REFLECTION = "/grpc.health.v1.Health/", "/grpc.reflection."
-_PREFIXES = (_HEALTH, _REFLECTION)
+# Methods of the server itself: no spans are made for them.
+UNTRACED = (_HEALTH, _REFLECTION)
 _TO_STATUS = {
     Code.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
@@ -65,7 +66,7 @@ CheckKey = Callable[[str], Awaitable[object]]
 
 
 class Edge(grpc.aio.ServerInterceptor):
-    """Authenticates, bounds, binds the trace id and maps errors: once for every method.
+    """Authenticates callers, limits calls, sets the trace id and maps errors, for every method.
 
     open_methods: the full names of those that take an API key in place of the token, and what checks it.
     max_bytes: of methods, by full name, whose message may have more or less than DEFAULT_MAX_BYTES.
@@ -76,16 +77,16 @@ class Edge(grpc.aio.ServerInterceptor):
         self._open_methods = open_methods
         self._max_bytes = max_bytes
         self._handlers: dict[str, Any] = {}
-        # Messages that are read at a time, each of which may be as large as the server's largest: of callers with an
-        # API key, by key; of callers who showed nothing, by peer address.
+        # Messages read at the same time, each as large as the server's largest limit: of callers with an API key, by
+        # key; of callers without credentials, by peer address.
         self._by_key = Gate(per_caller=4, total=24, waiting=252)
         self._open = Gate(per_caller=4, total=16, waiting=28)
-        # Streams that stay open, by peer address.
+        # Open streams, by peer address.
         self._watches = Gate(per_caller=16, total=256)
         self._reflections = Gate(per_caller=2, total=8, waiting=6)
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
-        """Return the method's handler; for a caller who may not call, one that says so and reads nothing."""
+        """Return the method's handler; for a caller without permission, one that refuses and reads nothing."""
         method: str = details.method
         handler = self._handlers.get(method)
         if handler is None:
@@ -93,7 +94,7 @@ class Edge(grpc.aio.ServerInterceptor):
             if found is None:  # not remembered: callers invent as many names as they like
                 return None
             handler = self._handlers[method] = self._bounded(method, found)
-        if method.startswith(_PREFIXES):
+        if method.startswith(UNTRACED):
             return handler
         try:
             if (check := self._open_methods.get(method)) is not None:
@@ -171,7 +172,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
 
 def metadata_value(context: Context, name: str) -> str:
-    """Return a value of the call's metadata, empty where it is missing or not text."""
+    """Return a value of the call's metadata; empty if it is missing or not text."""
     return _value(context.invocation_metadata() or (), name)
 
 
@@ -187,7 +188,7 @@ async def abort(context: Context, error: ClarionError) -> NoReturn:
 def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
     async def edge(request: Any, context: Context) -> Any:
         started = time.perf_counter()
-        telemetry.bind_trace(metadata_value(context, telemetry.TRACE_METADATA))
+        telemetry.bind_trace(metadata_value(context, telemetry.TRACE_METADATA) or tracing.trace_id())
         try:
             remaining = context.time_remaining()
             budget = None if remaining is None else max(remaining - DEADLINE_MARGIN_S, 0.001)
@@ -207,12 +208,31 @@ def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Cal
         finally:
             telemetry.labelled(_SECONDS, method).observe(time.perf_counter() - started)
 
-    return edge
+    if not tracing.is_on() or method.startswith(UNTRACED):
+        return edge
+
+    async def traced(request: Any, context: Context) -> Any:
+        with tracing.rpc_server(method, context.invocation_metadata()) as span:
+            try:
+                answered = await edge(request, context)
+            except grpc.aio.AbortError:
+                span.status(_status_name(context))
+                raise
+            span.status("OK")
+            return answered
+
+    return traced
+
+
+def _status_name(context: Context) -> str:
+    """Return the name of the status that a call was aborted with, such as "UNAVAILABLE"."""
+    number = context.code()
+    return next((status.name for status in grpc.StatusCode if number in (status, status.value[0])), "UNKNOWN")
 
 
 @asynccontextmanager
 async def _aborting(context: Context) -> AsyncIterator[None]:
-    """Make a stream end with the typed error that the block raises."""
+    """End a stream with the typed error that the block raises."""
     try:
         yield
     except ClarionError as error:
@@ -222,7 +242,7 @@ async def _aborting(context: Context) -> AsyncIterator[None]:
 
 
 def _refusal(method: str, error: ClarionError) -> Any:
-    """Return a handler that answers with the error. It takes a stream, so that no message is read for it."""
+    """Return a handler that answers with the error. It is a stream handler, so gRPC reads no message for it."""
 
     async def refuse(_: object, context: Context) -> NoReturn:
         telemetry.labelled(_SECONDS, method).observe(0)
@@ -245,13 +265,13 @@ async def _read(context: Context, max_bytes: int) -> bytes:
 
 
 def _parsed(raw: bytes, parse: Callable[[bytes], Any], max_bytes: int) -> Any:
-    """Return the message. Raises INVALID for one that is too large, before it is parsed, or none."""
+    """Return the message. Raises INVALID if it is too large, before parsing it, or cannot be parsed."""
     if len(raw) > max_bytes:
         raise _too_large(len(raw), max_bytes)
     try:
         return parse(raw)
     except DecodeError as error:
-        raise ClarionError(Code.INVALID, "The message is not what the method takes.") from error
+        raise ClarionError(Code.INVALID, "The message is not a valid request of this method.") from error
 
 
 def _too_large(size: int, max_bytes: int) -> ClarionError:
@@ -267,5 +287,5 @@ def _value(metadata: Iterable[tuple[str, Any]] | None, name: str) -> str:
 
 
 def _address(context: Context) -> str:
-    """Return who is at the other end, without the port."""
+    """Return the peer's address without the port."""
     return context.peer().rpartition(":")[0]

@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM with a key from the environment, bound to what they belong to."""
+"""Encryption of secrets at rest: AES-256-GCM with a key from the environment, bound to the secret's owner."""
 
 import base64
 import binascii
@@ -21,24 +21,24 @@ class Vault:
         if not raw:
             raise ValueError("an encryption key is needed")
         self._ciphers = [AESGCM(key) for key in raw]
-        # For what is only signed: what one key does twice, it does with two keys.
+        # For signatures: a key must not be used for two purposes, so a second one is derived.
         self._signers = [hmac.digest(key, b"clarion/signing", hashlib.sha256) for key in raw]
 
     def encrypt(self, secret: bytes, *, context: str) -> bytes:
-        """Return the ciphertext; it opens only with the same context (such as the row's id)."""
+        """Return the ciphertext. It can be decrypted only with the same context, such as the row's id."""
         return self._sealed(os.urandom(_NONCE_BYTES), secret, context)
 
     def encrypt_alike(self, secret: bytes, *, context: str) -> bytes:
-        """As encrypt, but the same of the same: for what is made again and must not differ. Opens by decrypt."""
+        """Encrypt deterministically: equal input gives equal ciphertext. decrypt() opens it."""
         nonce = hmac.digest(self._signers[0], f"{context}/".encode() + secret, hashlib.sha256)[:_NONCE_BYTES]
         return self._sealed(nonce, secret, context)
 
     def tags(self, text: str) -> list[bytes]:
-        """Return the 32 bytes by which each key vouches for text, the current key's first. Compare by hmac."""
+        """Return each key's signature of text, 32 bytes, the current key's first. Compare with hmac.compare_digest."""
         return [hmac.digest(signer, text.encode(), hashlib.sha256) for signer in self._signers]
 
     def decrypt(self, ciphertext: bytes, *, context: str) -> bytes:
-        """Return the secret. Raises ValueError where no key, or another context, made this ciphertext."""
+        """Return the secret. Raises ValueError if the ciphertext is of an unknown key or of another context."""
         if ciphertext[:1] != _VERSION:
             raise ValueError("this is no ciphertext of ours")
         for cipher in self._ciphers:
@@ -49,7 +49,7 @@ class Vault:
         raise ValueError("no encryption key opens this secret")
 
     def renewed(self, ciphertext: bytes, *, context: str) -> bytes | None:
-        """Return the secret closed anew with the first key; None: that is how it is. Raises ValueError as decrypt."""
+        """Return the secret encrypted with the first key; None: it already is. Raises ValueError as decrypt does."""
         try:
             self._opened(self._ciphers[0], ciphertext, context)
         except InvalidTag:

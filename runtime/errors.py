@@ -1,4 +1,4 @@
-"""The one typed error of the project. It crosses gRPC whole; each edge maps it to its own body once.
+"""The typed error of the project. It crosses gRPC unchanged; each API maps it to its own response body.
 
 Raise it only where a caller must tell the case apart; everything else is a plain exception, becomes
 INTERNAL at the server's edge, and its text stays in the log.
@@ -28,7 +28,7 @@ _CODES: dict[int, Code] = {code.value: code for code in Code}
 
 
 class ClarionError(Exception):
-    """A fault that a caller can act on.
+    """An error that a caller can act on.
 
     detail: one sentence for the caller. fields: (path, description) of each wrong field.
     retry_after: seconds, 0 where it does not apply.

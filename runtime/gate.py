@@ -1,4 +1,4 @@
-"""Bounds how much is done at a time, for each caller and in all."""
+"""A semaphore that is fair to callers: a limit for each of them, and one for all together."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ class _Caller:
 
 
 class Gate:
-    """Lets each caller do so many things at a time, all callers together so many; some more may wait, in order."""
+    """Limits how many calls run at once: per_caller of each caller, total of all; waiting more of each may queue."""
 
     def __init__(self, *, per_caller: int, total: int, waiting: int = 0) -> None:
         self._per_caller = per_caller
@@ -25,7 +25,7 @@ class Gate:
 
     @asynccontextmanager
     async def enter(self, caller: str) -> AsyncIterator[None]:
-        """Wait for a turn and hold it. Raises OVERLOADED where this caller has too much under way already."""
+        """Wait for a place and hold it during the block. Raises OVERLOADED if too many of this caller are waiting."""
         mine = self._callers.setdefault(caller, _Caller(asyncio.Semaphore(self._per_caller)))
         if mine.present >= self._allowed:
             raise ClarionError(

@@ -1,4 +1,4 @@
-"""gRPC as every service uses it: a deadline on each call, typed errors across the wire, a shared token.
+"""gRPC servers and clients of all services: deadlines, typed errors, a shared token.
 
 Servers have health and reflection. Callers show the services' shared token, except on the methods
 that a server declares open to API keys; health and reflection are open to all.
@@ -17,19 +17,19 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from clarion.common.v1 import error_pb2
-from runtime import telemetry
-from runtime.edge import DEFAULT_MAX_BYTES, KEY_METADATA, TOKEN_METADATA, CheckKey, Edge, metadata_value
+from runtime import telemetry, tracing
+from runtime.edge import DEFAULT_MAX_BYTES, KEY_METADATA, TOKEN_METADATA, UNTRACED, CheckKey, Edge, metadata_value
 from runtime.errors import ClarionError, Code
 
-__all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "Server", "channel", "from_rpc_error", "metadata_value"]
+__all__ = ["KEY_METADATA", "TOKEN_METADATA", "Caller", "GrpcServer", "channel", "from_rpc_error", "metadata_value"]
 
-# Of an answer. What a server takes is bounded for each method: see Server.
+# The size limit of an answer. Requests are limited per method: see GrpcServer.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # Calls under way in one server; past it OVERLOADED. Of one connection so many that this comes first: at the edge of its
 # own bound a connection resets calls that its caller had counted as within it.
 MAX_CALLS = 1024
 MAX_CALLS_OF_CONNECTION = 2 * MAX_CALLS
-# Of a call's metadata: past the first number some calls are refused, past the second all.
+# The size limits of a call's metadata: above the first some calls are refused, above the second all.
 _METADATA_BYTES, _MAX_METADATA_BYTES = 8 * 1024, 16 * 1024
 _TOO_LARGE = "SERVER: Received message larger than max"
 _TOO_MANY_CALLS = "Concurrent RPC limit exceeded"
@@ -40,7 +40,7 @@ _SERVER_OPTIONS = (
     ("grpc.max_metadata_size", _METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
     ("grpc.max_concurrent_streams", MAX_CALLS_OF_CONNECTION),
-    # Else a connection's window grows to megabytes, which a caller fills who may not call at all.
+    # Otherwise the flow-control window grows to megabytes, which an unauthenticated caller could fill.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.so_reuseport", 0),
     # Callers ping every 20 s.
@@ -53,10 +53,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # A killed service is back within seconds: do not sit out gRPC's default of up to two minutes.
+    # A killed service is back within seconds; gRPC's default backoff grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # What its name does not say: how long one attempt to connect may take.
+    # Despite its name: how long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.enable_retries", 0),
 )
@@ -65,12 +65,40 @@ Res = TypeVar("Res")
 
 
 def channel(address: str) -> grpc.aio.Channel:
-    """Return a channel to the servers of one name, "host:port", or of a list of IPv4 addresses, used in turn."""
-    return grpc.aio.insecure_channel(f"ipv4:{address}" if "," in address else address, options=_CHANNEL_OPTIONS)
+    """Return a connection to the servers of "host:port", or of a list of IPv4 addresses, used in turn."""
+    target = f"ipv4:{address}" if "," in address else address
+    interceptors = [_ClientSpans()] if tracing.is_on() else None
+    return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
+
+
+class _ClientSpans(grpc.aio.UnaryUnaryClientInterceptor):
+    """Makes a span of each call and passes it on. Used only when spans are on."""
+
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        method = client_call_details.method
+        name = method.decode() if isinstance(method, bytes) else method
+        if name.startswith(UNTRACED):
+            return await continuation(client_call_details, request)
+        with tracing.rpc_client(name) as span:
+            metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()), *span.metadata)
+            call = await continuation(
+                grpc.aio.ClientCallDetails(
+                    client_call_details.method,
+                    client_call_details.timeout,
+                    metadata,
+                    client_call_details.credentials,
+                    client_call_details.wait_for_ready,
+                ),
+                request,
+            )
+            span.status((await call.code()).name)
+            return call
 
 
 class Caller:
-    """Calls other services: always with a deadline, the shared token and the current trace id."""
+    """Calls other services with a deadline, the shared token and the current trace id."""
 
     def __init__(self, token: str) -> None:
         self._token = (TOKEN_METADATA, token)
@@ -88,7 +116,7 @@ class Caller:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:
-    """Return the typed error inside an RPC's failure; without one, UNAVAILABLE or INTERNAL."""
+    """Return the typed error in an RPC's failure; without one UNAVAILABLE or INTERNAL."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has all that is asked for
     for detail in status.details if status else ():
         wire = error_pb2.Error()
@@ -105,8 +133,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:
     return ClarionError(Code.INTERNAL, f"{error.code().name}: {error.details()}")
 
 
-class Server:
-    """A gRPC server with health, reflection, authentication, bounds and error mapping.
+class GrpcServer:
+    """A gRPC server with health, reflection, authentication, limits and error mapping.
 
     open_methods: full names ("/clarion.ingest.v1.IngestService/TriggerEvent") of methods that take an API key in place
     of the token, and what checks it: raises ClarionError for a key that may not call.
@@ -127,14 +155,14 @@ class Server:
         self._max_bytes: dict[str, int] = {}
 
     def add(self, register: Callable[[Any, grpc.aio.Server], None], servicer: Any, name: str) -> None:
-        """Serve a servicer: register is the generated add_…_to_server, name the service's full name."""
+        """Add a servicer. register: the generated add_…_to_server. name: the service's full name."""
         self._registrations.append(lambda server: register(servicer, server))
         self._names.append(name)
         for method, max_bytes in getattr(servicer, "MAX_BYTES", {}).items():
             self._max_bytes[f"/{name}/{method}"] = max_bytes
 
     async def start(self) -> None:
-        """Bind and serve; health says NOT_SERVING until set_serving(serving=True). OSError: the address is taken."""
+        """Bind and serve; health is NOT_SERVING until set_serving(). Raises OSError if the address is taken."""
         server = self._server = grpc.aio.server(
             interceptors=[Edge(self._token, self._open_methods, self._max_bytes)],
             maximum_concurrent_rpcs=MAX_CALLS,
@@ -153,16 +181,16 @@ class Server:
         await server.start()
 
     def _largest(self) -> int:
-        """Return what the method that takes most takes: a longer message is refused at its first bytes."""
+        """Return the largest limit of all methods: gRPC refuses a longer message at its first bytes."""
         return max(DEFAULT_MAX_BYTES, *self._max_bytes.values(), 0)
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks, for the server as a whole and each of its services."""
+        """Set the health of the server and of each of its services."""
         for name in ("", *self._names[2:]):
             await self._health.set(name, _STATUS[serving])
 
     async def watch(self, name: str, is_alive: Callable[[], Awaitable[bool]], *, every: float = 1.0) -> None:
-        """Tell health checks for ever, under a name such as "postgres", whether what this server leans on answers.
+        """Report for ever, under a name such as "postgres", whether a dependency of this server answers.
 
         The health of the server itself does not change: it may go on without. every: seconds.
         """
@@ -175,13 +203,13 @@ class Server:
             await asyncio.sleep(every)
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls and wait up to grace seconds for those under way."""
+        """Refuse new calls and wait up to grace seconds for those in progress."""
         if self._server is not None:
             await self._server.stop(grace)
 
 
 async def is_serving(address: str, *, deadline: float = 1.0) -> bool:
-    """Ask a server's health."""
+    """Return whether a server's health is SERVING."""
     async with channel(address) as connection:
         stub = health_pb2_grpc.HealthStub(connection)
         try:

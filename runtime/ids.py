@@ -1,4 +1,4 @@
-"""Identifiers: ordered by time where we give them, by hash where the same thing must get the same id."""
+"""Identifiers: UUIDv7, ordered by time, or derived by hash where the same input must give the same id."""
 
 import hashlib
 import re
@@ -15,12 +15,12 @@ def new_id() -> str:
 
 
 def time_of(uuid7: str) -> int:
-    """Return when a UUIDv7 was given: Unix microseconds, to the millisecond."""
+    """Return when a UUIDv7 was made: Unix microseconds, rounded to a millisecond."""
     return int(uuid7[:8] + uuid7[9:13], 16) * 1000
 
 
 def derived_id(*parts: str) -> str:
-    """Return the UUIDv8 that these parts always give, and no others do."""
+    """Return a UUIDv8 derived from these parts: the same parts give the same id, other parts another one."""
     digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
     raw = bytearray(digest[:16])
     raw[6] = (raw[6] & 0x0F) | 0x80
@@ -29,7 +29,7 @@ def derived_id(*parts: str) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether text is a UUID in its usual 36 characters, in lower case.
+    """Return whether text is a UUID in its usual 36 characters, in lower case.
 
     Configuration keys, digests and encryption contexts hold ids as they are written, and PostgreSQL does not tell
     cases apart: with two spellings of one id, half of a change would miss.

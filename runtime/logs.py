@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard output, one wide line per unit of work.
+"""Logging: one JSON object per line on standard output, one wide line per unit of work.
 
 Every line carries service and, where one is bound, trace_id.
 """
@@ -14,15 +14,16 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from runtime.lean import without
+from runtime import tracing
+from runtime.imports import hide_packages
 from runtime.telemetry import current_trace
 
-with without("rich"):  # for tracebacks in colour, where tests have it installed
+with hide_packages("rich"):  # structlog uses it for tracebacks in colour, where it is installed
     import structlog
 
 
 def configure(service: str, level: str = "info") -> None:
-    """Set up structlog, and the standard library's loggers of our dependencies, for this process."""
+    """Set up structlog, and the standard library's logging for our dependencies."""
     number = logging.getLevelNamesMapping()[level.upper()]
     lines = _Lines(sys.stdout.buffer)
     structlog.configure(
@@ -40,7 +41,7 @@ def get(name: str) -> Any:
 
 
 class _Renderer:
-    """The last processor: makes the line. One step, not one per field: there is a line for every event."""
+    """The last processor: renders the line, in one step because there is a line for every event."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -58,11 +59,13 @@ class _Renderer:
         line.setdefault("service", self._service)
         if trace_id := current_trace():
             line.setdefault("trace_id", trace_id)
+        if tracing.is_on():
+            line.update(tracing.log_fields(line.get("trace_id", "")))
         return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class _Lines:
-    """Writes the lines of one turn of the event loop together; warnings and worse, and those outside of it, at once."""
+    """Writes the lines of one turn of the event loop together. Warnings and errors are written immediately."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -84,7 +87,7 @@ class _Lines:
     def _flush(self) -> None:
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if lines:
-            # Of a full disk or a closed pipe nobody can be told; the work goes on without its log.
+            # A full disk or a closed pipe cannot be reported anywhere; the process continues without its log.
             with contextlib.suppress(OSError):
                 self._file.write(b"".join(lines))
                 self._file.flush()

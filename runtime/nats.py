@@ -1,9 +1,10 @@
-"""NATS JetStream: a connection that outlives its server, and publishing in group commits. Pulling: runtime.pulling.
+"""NATS JetStream: a connection that survives restarts of the server, and batched publishing. Pulling: runtime.pulling.
 
-What the server does in each of these cases was tried; docs/nats.md tells.
+The server's behaviour in each case was tried; docs/nats.md describes it.
 """
 
 import asyncio
+import dataclasses
 import random
 import secrets
 import time
@@ -17,8 +18,8 @@ import nats.errors
 from nats.aio.client import Client
 from prometheus_client import Histogram
 
-from runtime import logs
-from runtime.batching import Batcher
+from runtime import logs, tracing
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 MSG_ID = "Nats-Msg-Id"
@@ -31,13 +32,12 @@ _DUPLICATE_IN_BATCH = 10201
 _BATCH_INCOMPLETE = 10176
 _OVERLOAD = {10077, 10023, 10210}  # stream full, store full, too many open batches
 
-# An atomic batch of two costs the server six times what a single message does, one of a hundred only twice as much
-# as one of two (0.7, 5 and 10 ms where it was measured): up to this many singles are no dearer, and beyond it the
-# more at a time the better.
+# Measured cost at the server: 0.7 ms for a single message, 5 ms for an atomic batch of two, 10 ms for one of a hundred.
+# So up to this many messages are cheaper as singles; above it, larger batches are cheaper.
 _SINGLES = 8
-_REST_S = 0.02
+_TIMING = BatchTiming(rest_s=0.02, rest_from=_SINGLES + 1)
 _LEAST_WAIT_S = 0.5
-# Between two tries of one batch, seconds: a broker that is back is found soon.
+# The longest pause between two tries of a batch, seconds.
 _LONGEST_DELAY_S = 0.5
 _MAX_BATCH = 1000
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -57,7 +57,7 @@ _failures: "WeakKeyDictionary[Client, asyncio.Event]" = WeakKeyDictionary()
 
 
 def publish_failures(connection: Client) -> asyncio.Event:
-    """Return the event that is set whenever a publish on this connection was not stored; runtime.write_probe waits."""
+    """Return the event that is set when a publish on this connection fails; runtime.write_probe waits for it."""
     return _failures.setdefault(connection, asyncio.Event())
 
 
@@ -77,7 +77,7 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
         log.info("nats_reconnected")
 
     try:
-        async with asyncio.timeout(max(wait, _LEAST_WAIT_S)):  # left alone it goes on trying for ever
+        async with asyncio.timeout(max(wait, _LEAST_WAIT_S)):  # without it, nats-py tries for ever
             return await nats.connect(
                 url.split(","),
                 name=name,
@@ -97,23 +97,28 @@ async def connect(url: str, *, name: str, wait: float = 10.0) -> Client:
 
 
 def _shown(url: str) -> str:
-    """Return addresses as a log may show them: without user and password."""
+    """Return the addresses without user and password, for logs."""
     return ",".join(part.rpartition("@")[2].rpartition("/")[2] for part in url.split(","))
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be stored. msg_id: stored once within the stream's duplicate window; empty: always stored."""
+    """A message to be stored.
+
+    msg_id: stored once within the stream's duplicate window; empty: always stored. span: the span that it is published
+    in; None: the current one.
+    """
 
     subject: str
     payload: bytes
     msg_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    span: tracing.Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The server's word that a message is on disk. duplicate: it was there before, at this sequence."""
+class PublishAck:
+    """The server's confirmation that a message is on disk. duplicate: it was stored before, at this sequence."""
 
     sequence: int
     duplicate: bool
@@ -139,11 +144,11 @@ class _Refused(Exception):
         self.code = error.err_code
 
 
-class Publisher:
-    """Stores messages in one stream, several at a time as an atomic batch.
+class StreamPublisher:
+    """Stores messages in one stream, many at a time as an atomic batch.
 
-    An answer means stored. Failing that within deadline seconds: UNAVAILABLE, and the message may or
-    may not be stored; publish it again with the same msg_id.
+    A result means stored. Without one within deadline seconds it raises UNAVAILABLE, and the message may or may not be
+    stored: publish it again with the same msg_id.
     """
 
     def __init__(
@@ -151,32 +156,45 @@ class Publisher:
     ) -> None:
         self._nats = connection
         self._deadline = deadline
-        self._batcher: Batcher[Outgoing, Stored] = Batcher(
+        self._batcher: Batcher[Outgoing, PublishAck] = Batcher(
             self._flush,
-            max_items=min(max_batch, _MAX_BATCH),
-            max_waiting=max_waiting,
-            max_bytes=_MAX_BATCH_BYTES,
+            BatchLimits(items=min(max_batch, _MAX_BATCH), waiting=max_waiting, bytes=_MAX_BATCH_BYTES),
+            _TIMING,
             size=lambda message: len(message.payload) + 200,
-            rest_s=_REST_S,
-            busy_from=_SINGLES + 1,
         )
 
-    async def publish(self, message: Outgoing) -> Stored:
+    async def publish(self, message: Outgoing) -> PublishAck:
         """Return when the message is stored."""
-        return await self._batcher.enqueue(message)
+        if not tracing.is_on():
+            return await self._batcher.enqueue(message)
+        with _span(message) as span:
+            return await self._batcher.enqueue(_carrying(message, span))
 
-    async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
-        """Return when all are stored; not atomic."""
-        return await self._batcher.submit_all(messages)
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAck]:
+        """Return when all messages are stored. They are not stored atomically."""
+        if not tracing.is_on():
+            return await self._batcher.submit_all(messages)
+        spans = [_span(message) for message in messages]
+        try:
+            return await self._batcher.submit_all(
+                [_carrying(message, span) for message, span in zip(messages, spans, strict=True)]
+            )
+        except Exception as error:
+            for span in spans:
+                span.fail(type(error).__name__)
+            raise
+        finally:
+            for span in spans:
+                span.end()
 
     async def drain(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no publish is in progress."""
         await self._batcher.drain()
 
-    async def _flush(self, messages: list[Outgoing]) -> list[Stored | BaseException]:
+    async def _flush(self, messages: list[Outgoing]) -> list[PublishAck | BaseException]:
         return await self._store(messages, time.monotonic() + self._deadline)
 
-    async def _store(self, messages: list[Outgoing], deadline: float) -> list[Stored | BaseException]:
+    async def _store(self, messages: list[Outgoing], deadline: float) -> list[PublishAck | BaseException]:
         if len(messages) <= _SINGLES:
             return await asyncio.gather(
                 *[self._retried([message], deadline) for message in messages], return_exceptions=True
@@ -186,17 +204,17 @@ class Publisher:
         except _Refused as refused:
             if refused.code != _DUPLICATE_IN_BATCH:
                 return [_translated(refused)] * len(messages)
-            # One known id refuses the whole batch and stores nothing of it: halve until it is alone.
+            # A known id makes the server refuse the whole batch: halve it until that message is alone.
             middle = len(messages) // 2
             first = await self._store(messages[:middle], deadline)
             return first + await self._store(messages[middle:], deadline)
         except ClarionError as error:
             return [error] * len(messages)
         first_sequence = last.sequence - len(messages) + 1
-        return [Stored(first_sequence + index, duplicate=False) for index in range(len(messages))]
+        return [PublishAck(first_sequence + index, duplicate=False) for index in range(len(messages))]
 
-    async def _retried(self, messages: list[Outgoing], deadline: float) -> Stored:
-        """Send until the server answers: the ids make a repeat harmless."""
+    async def _retried(self, messages: list[Outgoing], deadline: float) -> PublishAck:
+        """Send until the server answers. The message ids make a repeat harmless."""
         delay = 0.05
         started = time.perf_counter()
         while True:
@@ -205,10 +223,10 @@ class Publisher:
                 if ack.error is None:
                     _SECONDS.observe(time.perf_counter() - started)
                     _MESSAGES.observe(len(messages))
-                    return Stored(ack.seq, ack.duplicate)
+                    return PublishAck(ack.seq, ack.duplicate)
                 if ack.error.err_code != _BATCH_INCOMPLETE:
                     if len(messages) == 1 and ack.error.err_code == _DUPLICATE_IN_BATCH:
-                        return Stored(0, duplicate=True)
+                        return PublishAck(0, duplicate=True)
                     if ack.error.err_code in _OVERLOAD:
                         publish_failures(self._nats).set()
                     refused = _Refused(ack.error)
@@ -242,6 +260,15 @@ class Publisher:
         headers[_BATCH_COMMIT] = "1"
         reply = await self._nats.request(last.subject, last.payload, timeout=patience, headers=headers)
         return _decode_ack(reply.data)
+
+
+def _span(message: Outgoing) -> tracing.Span:
+    return tracing.produce(message.subject, len(message.payload), message.span)
+
+
+def _carrying(message: Outgoing, span: tracing.Span) -> Outgoing:
+    """Return the message with the headers that make its consumer's span a child of this one."""
+    return dataclasses.replace(message, headers={**message.headers, **span.headers}) if span.headers else message
 
 
 def _headers(message: Outgoing) -> dict[str, str]:

@@ -1,13 +1,13 @@
-"""How deep JSON is nested: what is deeper than any data would exhaust a parser, or a writer, further on."""
+"""The depth of JSON: deeper nesting than real data has would exhaust a parser or writer further on."""
 
 from typing import Any
 
-# Levels of objects and lists that anything from outside may have.
+# The limit of nested objects and lists in anything from outside.
 MAX_DEPTH = 64
 
 
 def is_too_deep(raw: bytes, value: Any, *, limit: int = MAX_DEPTH) -> bool:
-    """Tell whether value, as read from raw, has more than limit levels. The walk is only for what could have them."""
+    """Return whether value, parsed from raw, has more than limit levels. Only a raw text that could is walked."""
     return raw.count(b"{") + raw.count(b"[") > limit and _depth(value) > limit
 
 

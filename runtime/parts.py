@@ -1,7 +1,8 @@
-"""Waiting for the parts of this product that a process needs: PostgreSQL, another service, the realtime hub.
+"""Waiting for the parts of Clarion that a process depends on: PostgreSQL, another service, the realtime hub.
 
-Work that finds a part away waits here. One waiter at a time tries again; when the part answers, all go on, in steps,
-so that a part that has just come back is not asked by all at once. A part that is away is nobody's failed attempt.
+Work that needs an unavailable part waits here. One waiter at a time tries the part again. When it answers, all waiters
+continue, in steps, so that a part that has just come back does not receive all calls at once. An unavailable part does
+not count as a failed attempt of a delivery.
 """
 
 import asyncio
@@ -26,17 +27,17 @@ SENDERS = "senders"
 LEDGER = "ledger"
 HUB = "hub"
 
-# Between two tries while a part is away, seconds: longer each time, from the one to the other.
+# The pause between two tries while a part is unavailable, seconds; it doubles from the first to the longest.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
 _JITTER = 0.25
-# Once it answers: so many go on at first, twice as many after each step, up to the most. A step in seconds.
+# When the part answers: the number of waiters that continue at first; it doubles with each step, up to the largest.
 _FIRST_STEP = 8
 _LARGEST_STEP = 64
 _STEP_S = 0.02
-# The next step waits until half of a largest one is left at work, but no longer than this, seconds.
+# The next step waits until at most half of a largest step is still running, but no longer than this, seconds.
 _STEP_DEADLINE_S = 1.0
-# So often work may find a part away that answers others, before it is turned away.
+# How often work may find a part unavailable that answers other work, before it fails.
 _MAX_REFUSALS = 20
 
 _AWAY = Gauge("clarion_part_away", "1 while a part that this process needs does not answer.", ["part"])
@@ -44,7 +45,7 @@ _OUTAGES = Counter(
     "clarion_part_outages_total", "How often a part that this process needs stopped answering.", ["part"]
 )
 
-# The part that the current task may try although it is away.
+# The part that the current task may try although it is unavailable.
 _turn: ContextVar[str] = ContextVar("part_turn", default="")
 
 log = logs.get(__name__)
@@ -61,11 +62,11 @@ class PartAway(ClarionError):
 
 
 class CannotWait(PartAway):
-    """A part does not answer, and the work cannot wait for it here: there is no room, or the part answers others."""
+    """A part does not answer, and the work cannot wait: there is no room, or the part answers other work."""
 
 
 class Aside(Protocol):
-    """What work holds while it waits, such as a message from a stream; see runtime.pulling.Held."""
+    """What work holds while it waits, such as a message of a stream; see runtime.pulling.Held."""
 
     def set_aside(self) -> bool:
         """Stop counting as in hand; False: there is no room for more."""
@@ -74,8 +75,8 @@ class Aside(Protocol):
         """Count as in hand again."""
 
 
-class Parts:
-    """Which parts are away, and the work that waits for them: one object for a process."""
+class OwnParts:
+    """The unavailable parts, and the work that waits for them. One object per process."""
 
     def __init__(self) -> None:
         self._gates: dict[str, _Gate] = {}
@@ -87,7 +88,7 @@ class Parts:
         return gate is not None and gate.is_away
 
     def check(self, *parts: str) -> None:
-        """Raise PartAway for a part that is known to be away, unless it is the caller's turn to try it."""
+        """Raise PartAway if a part is known to be unavailable, unless it is the caller's turn to try it."""
         for part in parts:
             gate = self._gates.get(part)
             if gate is not None and gate.is_away and _turn.get() != part:
@@ -96,7 +97,7 @@ class Parts:
                 _turn.set(part)
 
     async def ask(self, part: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what work returns. Raises PartAway: the part is away (work raised UNAVAILABLE, or was not begun)."""
+        """Return the result of work. Raises PartAway if work raised UNAVAILABLE, or was not started for that reason."""
         self.check(part)
         gate = self._gate(part)
         started = time.monotonic()
@@ -113,10 +114,10 @@ class Parts:
     async def until_answered(
         self, work: Callable[[], Awaitable[T]], *, aside: Aside | None = None, only_aside: Collection[str] = ()
     ) -> T:
-        """Return what work returns; where it raises PartAway, wait until that part answers, then do it again.
+        """Return the result of work. While it raises PartAway, wait until that part answers, then call it again.
 
-        aside: is set aside during the wait, where there is room. Work that waits for one of only_aside must find room.
-        Raises CannotWait where it does not, or where the part answers others and never this work; PartAway on stop().
+        aside is set aside during the wait, if there is room. Work that waits for one of only_aside needs that room.
+        Raises CannotWait without it, or if the part answers other work but never this; PartAway after stop().
         """
         refusals = 0
         is_let_through = False
@@ -142,7 +143,7 @@ class Parts:
                 passage = gate.passage() if is_let_through else contextlib.nullcontext()
 
     def stop(self) -> None:
-        """Let nobody wait any more: work that waits raises PartAway."""
+        """End all waiting: work that waits raises PartAway."""
         self._stopping = True
         for gate in self._gates.values():
             gate.let_all_go()
@@ -155,19 +156,19 @@ class Parts:
 
 
 class _Gate:
-    """One part: open while it answers. While it is away the waiters try it one after another."""
+    """One part. While it is unavailable, the waiters try it one after another."""
 
     def __init__(self, part: str) -> None:
         self._part = part
         self._away_since: float | None = None
         self._answered_at = 0.0
-        # The result: False, it is this waiter's turn to try; True, the part answers.
+        # Each future's result: True: the part answers; False: it is this waiter's turn to try it.
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._waited = 0
         # No work waits, so the next call may try the part.
         self._has_free_turn = False
         self._pause = FIRST_PAUSE_S
-        # Waiters that were let through and are still at work, and whether they have become few.
+        # The number of released waiters that are still running, and whether it is small again.
         self._passing = 0
         self._few = asyncio.Event()
         self._opened = asyncio.Event()
@@ -180,12 +181,12 @@ class _Gate:
         return self._away_since is not None
 
     def take_free_turn(self) -> bool:
-        """Tell whether the caller may try the part, because no waiting work can."""
+        """Return whether the caller may try the part, because no work is waiting that could."""
         taken, self._has_free_turn = self._has_free_turn, False
         return taken
 
     def note_failure(self, started: float, detail: str) -> None:
-        """Take in that a call begun at started (monotonic) failed; the part may have answered another since."""
+        """Record that a call started at this time (monotonic) failed; the part may have answered another one since."""
         if self._answered_at > started:
             return
         self._see_to_turns()
@@ -199,7 +200,7 @@ class _Gate:
         log.warning("part_away", part=self._part, error=detail)
 
     def note_answer(self) -> None:
-        """Take in that the part answered."""
+        """Record that the part answered."""
         self._answered_at = time.monotonic()
         if self._away_since is None:
             return
@@ -211,7 +212,7 @@ class _Gate:
         log.info("part_back", part=self._part, seconds=round(seconds, 3), waited=self._waited)
 
     async def wait(self, refusals: int) -> bool:
-        """Return when the caller may go on; False: it is only its turn to try. refusals: so often it went on before."""
+        """Return when the caller may continue; False: it may only try. refusals: how often it has continued before."""
         if not self.is_away:  # it answers others: not this caller, or not at that moment
             await asyncio.sleep(_varied(min(FIRST_PAUSE_S * 2.0 ** min(refusals, 8), LONGEST_PAUSE_S)))
             return True
@@ -227,7 +228,7 @@ class _Gate:
 
     @contextlib.contextmanager
     def passage(self) -> Iterator[None]:
-        """Count the work of one that was let through."""
+        """Count a released waiter while it runs."""
         self._passing += 1
         try:
             yield
@@ -262,7 +263,7 @@ class _Gate:
                 self._let_some_go(1, answers=False)
 
     async def _until_few(self) -> None:
-        """Wait while many that were let through are at work; one that hangs holds up the others for a moment only."""
+        """Wait while many released waiters are running; one that hangs delays the others only briefly."""
         self._few.clear()
         if self._passing > _LARGEST_STEP // 2:
             with contextlib.suppress(TimeoutError):
@@ -270,7 +271,7 @@ class _Gate:
                     await self._few.wait()
 
     async def _rest(self) -> None:
-        """Wait before the next try; an answer to another one ends the wait."""
+        """Wait before the next try. An answer to another call ends the wait."""
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_varied(pause)):
@@ -285,7 +286,7 @@ class _Gate:
 
 @contextlib.contextmanager
 def _set_aside(aside: Aside | None) -> Iterator[bool]:
-    """Set aside for the length of the block what the work holds; tell whether there was room."""
+    """Set aside what the work holds for the duration of the block; yield whether there was room."""
     is_aside = aside is not None and aside.set_aside()
     try:
         yield is_aside

@@ -1,7 +1,6 @@
-"""PostgreSQL: pools, named queries, and migrations applied once under a lock."""
+"""PostgreSQL: pools and named queries."""
 
 import contextlib
-import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,14 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from runtime import logs
 from runtime.errors import ClarionError, Code
 
 _NAME = re.compile(r"^-- name: ([a-z0-9_]+)$", re.MULTILINE)
-# Any number will do, so long as every `migrate` uses the same one.
-_MIGRATION_LOCK = 0x434C4152
-
-log = logs.get(__name__)
 
 Pool = asyncpg.Pool
 
@@ -76,11 +70,11 @@ async def connect(
 
 
 async def _leave(_: object) -> None:
-    """Do nothing to a connection that comes back to the pool."""
+    """Leave a connection that returns to the pool as it is."""
 
 
-class Patient:
-    """A transaction whose statements may each take as long as patiently() was told."""
+class BackgroundTransaction:
+    """A transaction whose statements have their own timeout; see background_transaction()."""
 
     def __init__(self, connection: Any, timeout: float) -> None:
         self._connection = connection
@@ -97,24 +91,29 @@ class Patient:
         return rows
 
     async def fetchval(self, query: str, *arguments: Any) -> Any:
-        """Return the first row's first value; None: there is no row."""
+        """Return the first row's first value, or None without rows."""
         return await self._connection.fetchval(query, *arguments, timeout=self._timeout)
 
 
 @contextlib.asynccontextmanager
-async def patiently(pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0) -> AsyncIterator[Patient]:
-    """Hold a transaction for what nobody waits for: deadline seconds for each statement, whatever the pool gives them.
+async def background_transaction(
+    pool: "asyncpg.Pool[asyncpg.Record]", deadline: float = 30.0
+) -> AsyncIterator[BackgroundTransaction]:
+    """Run background work in a transaction with its own statement timeout, deadline seconds.
 
-    The driver's own timeout cannot do it: the server cancels at the pool's. Raises QueryCanceledError past deadline.
+    The driver's timeout alone cannot be longer than the pool's, at which the server cancels. Raises QueryCanceledError
+    after deadline.
     """
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SET LOCAL statement_timeout = {int(deadline * 1000)}")
-        yield Patient(connection, deadline + 5.0)  # the server speaks first, so that what happened is known
+        yield BackgroundTransaction(
+            connection, deadline + 5.0
+        )  # the server cancels first, so that the outcome is known
 
 
 @contextlib.contextmanager
-def answering(what: str = "The database") -> Iterator[None]:
-    """Make the block raise UNAVAILABLE ("… does not answer.") while PostgreSQL is away."""
+def unavailable_while_down(what: str = "The database") -> Iterator[None]:
+    """Raise UNAVAILABLE ("… does not answer.") from the block while PostgreSQL does not answer."""
     try:
         yield
     except CONNECTION_ERRORS as error:
@@ -122,46 +121,9 @@ def answering(what: str = "The database") -> Iterator[None]:
 
 
 async def is_alive(pool: "asyncpg.Pool[Any]") -> bool:
-    """Tell whether the database answers, and not with a refusal."""
+    """Return whether the database answers, and not with an error."""
     try:
         await pool.fetchval("SELECT 1", timeout=1.0)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError):
         return False
     return True
-
-
-async def migrate(url: str, schema: str, folder: Path) -> list[str]:
-    """Apply the folder's *.sql files that schema does not have yet, in order; return their names.
-
-    One migration is one transaction; a second process waits for the first. A file changed after it
-    was applied is an error: write another one.
-    """
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
-        await connection.execute(
-            f"CREATE SCHEMA IF NOT EXISTS {schema};"
-            f"CREATE TABLE IF NOT EXISTS {schema}.migrations ("
-            " name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations")
-        known = {row["name"]: row["digest"] for row in rows}
-        applied = []
-        for path in sorted(folder.glob("*.sql")):  # noqa: ASYNC240 - a command with nothing else to do
-            text = path.read_text(encoding="utf-8")
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            if path.name in known:
-                if known[path.name] != digest:
-                    raise RuntimeError(f"migration {schema}/{path.name} was changed after it was applied")
-                continue
-            async with connection.transaction():
-                await connection.execute(text)
-                await connection.execute(
-                    f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)",
-                    path.name,
-                    digest,
-                )
-            applied.append(path.name)
-        return applied
-    finally:
-        await connection.close()

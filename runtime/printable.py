@@ -1,4 +1,4 @@
-"""What a far side says, made fit to be shown: one line of valid Unicode, bounded."""
+"""Makes text from another server safe to show: one bounded line of valid Unicode."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _BLANKS = re.compile(r" {2,}")
 
 
 def printable(text: str, limit: int) -> str:
-    """Return text as one line of at most limit characters, each run of what is not shown as one blank.
+    """Return text as one line of at most limit characters; each run of invisible characters becomes one blank.
 
     Whoever reads it cannot be misled about where it ends, or in which order it stands.
     """

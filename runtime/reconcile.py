@@ -1,8 +1,8 @@
-"""Keeps the configuration bucket equal to its owners' tables, whatever the bucket lost or somebody changed by hand.
+"""Reconciliation: keeps the configuration bucket equal to its owners' tables, whatever was lost or changed by hand.
 
-The tables are the truth. An owner names what it publishes by Sources; a Reconciler compares them with the bucket, a
-page at a time, and writes what differs. Writes hold the lock of the owner's outbox, read the row under it and name the
-revision that they replace: a value that the outbox sends meanwhile is never replaced by an older one.
+The tables are the truth. An owner lists what it publishes as ConfigurationSources. A Reconciler compares them with the
+bucket, page by page, and writes what differs. A write holds the lock of the owner's outbox, reads the row under that
+lock, and names the revision it replaces, so it never overwrites a newer value that the outbox publishes meanwhile.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs, postgres
-from runtime.bucket import WRONG_REVISION, Bucket
+from runtime.bucket import WRONG_REVISION, ConfigurationBucket
 from runtime.configuration import lock_outbox, mark_complete, marker_key
 from runtime.errors import ClarionError
 
 EXAMPLES = 5
 
-# Everything is compared as often, and whether the bucket was lost is looked at as often, seconds.
+# How often everything is compared, and how often a lost bucket is looked for, seconds.
 _EVERY_S = 3600.0
 _LOOK_S = 15.0
-# So many keys are put right in one transaction: the outbox waits for it.
+# How many keys are corrected in one transaction: the outbox waits for it.
 _CHUNK = 64
-# How often a key is tried whose revision changes at the same time.
+# How often a write is tried whose key is changed at the same time.
 _ATTEMPTS = 3
-# A statement that reads a page may take as long, seconds.
+# The timeout of a statement that reads a page, seconds.
 _STATEMENT_S = 30.0
 
 log = logs.get(__name__)
@@ -47,16 +47,16 @@ FAILURES = (
 )
 
 
-class Reader(Protocol):
-    """What a Source reads with: runtime.postgres.Patient."""
+class RowReader(Protocol):
+    """Reads rows: runtime.postgres.BackgroundTransaction."""
 
     async def fetch(self, query: str, *arguments: object) -> "list[asyncpg.Record]":
         """Return all rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One kind of configuration as its owner's tables have it.
+class ConfigurationSource:
+    """One kind of configuration, as it stands in its owner's tables.
 
     prefix: the first part of its keys, "tenants". keys(reader, after, limit): the next keys after this one (empty:
     from the first), in any fixed order. read(reader, keys): the values of those keys that there are; keys may be
@@ -65,15 +65,15 @@ class Source:
     """
 
     prefix: str
-    keys: Callable[[Reader, str, int], Awaitable[list[str]]]
-    read: Callable[[Reader, Sequence[str]], Awaitable[dict[str, bytes]]]
+    keys: Callable[[RowReader, str, int], Awaitable[list[str]]]
+    read: Callable[[RowReader, Sequence[str]], Awaitable[dict[str, bytes]]]
     batch: int = 200
     keeps_no_trace: bool = False
 
 
 @dataclass(slots=True)
 class Differences:
-    """How many keys the bucket lacks, has otherwise, or has though the tables do not; up to EXAMPLES of them."""
+    """The number of keys that are missing in the bucket, differ, or are not in the tables; with examples."""
 
     missing: int = 0
     changed: int = 0
@@ -82,11 +82,11 @@ class Differences:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of keys that differ."""
         return self.missing + self.changed + self.removed
 
     def add(self, other: "Differences") -> None:
-        """Count what another one found."""
+        """Add the differences of another comparison."""
         self.missing += other.missing
         self.changed += other.changed
         self.removed += other.removed
@@ -104,23 +104,27 @@ class Differences:
 
 
 class Reconciler:
-    """Compares and rebuilds one owner's part of the bucket. schema: the owner's, whose outbox sends its changes."""
+    """Compares and rebuilds one owner's part of the bucket. schema: the owner's."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, schema: str, sources: Sequence[Source]
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        connection: Client,
+        schema: str,
+        sources: Sequence[ConfigurationSource],
     ) -> None:
         self._pool = pool
         self._nats = connection
-        self._bucket = Bucket(connection)
+        self._bucket = ConfigurationBucket(connection)
         self._schema = schema
         self._sources = sources
 
     async def differences(self) -> Differences:
-        """Compare; write nothing. What the outbox has not sent yet is no difference. Raises one of FAILURES."""
+        """Compare without writing. Changes that the outbox has not published yet do not count. Raises FAILURES."""
         return await self._compare(writes=False)
 
     async def rebuild(self) -> Differences:
-        """Make the bucket equal to the tables, note there that it is complete, return what differed.
+        """Make the bucket equal to the tables, mark it as complete, and return what differed.
 
         Raises one of FAILURES; what was put right until then stays so.
         """
@@ -140,7 +144,7 @@ class Reconciler:
         return found
 
     async def run(self) -> None:
-        """Rebuild at once, then every hour and whenever the bucket was lost, for ever."""
+        """Rebuild now, then every hour and whenever the bucket was lost, for ever."""
         while True:
             try:
                 await self.rebuild()
@@ -150,7 +154,7 @@ class Reconciler:
                 await asyncio.sleep(_jittered(_LOOK_S))
 
     async def _wait(self) -> None:
-        """Return after an hour, or when the bucket does not say any more that it is complete."""
+        """Return after an hour, or when the bucket is no longer marked as complete."""
         until = time.monotonic() + _jittered(_EVERY_S)
         while time.monotonic() < until:
             await asyncio.sleep(_jittered(_LOOK_S))
@@ -166,11 +170,11 @@ class Reconciler:
                 await self._bucket.forget_deleted(source.prefix, older_than_s=_EVERY_S)
         return found
 
-    async def _compare_rows(self, source: Source, found: Differences, *, writes: bool) -> None:
-        """Look up each key of the tables in the bucket."""
+    async def _compare_rows(self, source: ConfigurationSource, found: Differences, *, writes: bool) -> None:
+        """Compare each key of the tables with the bucket."""
         after = ""
         while True:
-            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+            async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                 keys = await source.keys(reader, after, source.batch)
                 wanted = await source.read(reader, keys) if keys else {}
             if not keys:
@@ -180,29 +184,29 @@ class Reconciler:
             found.add(await self._settle(source, differ, writes=writes))
             after = keys[-1]
 
-    async def _find_left_over(self, source: Source, found: Differences, *, writes: bool) -> None:
-        """Look up each key of the bucket in the tables."""
+    async def _find_left_over(self, source: ConfigurationSource, found: Differences, *, writes: bool) -> None:
+        """Find keys of the bucket that are not in the tables."""
         async with contextlib.aclosing(self._bucket.keys(source.prefix)) as pages:
             async for page in pages:
                 for keys in _chunks(page, source.batch):
-                    async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+                    async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                         wanted = await source.read(reader, keys)
                     left_over = [key for key in keys if key not in wanted]
                     found.add(await self._settle(source, left_over, writes=writes))
 
-    async def _settle(self, source: Source, keys: Sequence[str], *, writes: bool) -> Differences:
-        """Look at keys again, so that nothing moves meanwhile, and put right those that still differ."""
+    async def _settle(self, source: ConfigurationSource, keys: Sequence[str], *, writes: bool) -> Differences:
+        """Compare keys again under the outbox's lock, and correct those that still differ."""
         found = Differences()
         for chunk in _chunks(keys, min(_CHUNK, source.batch)):
-            async with postgres.patiently(self._pool, _STATEMENT_S) as reader:
+            async with postgres.background_transaction(self._pool, _STATEMENT_S) as reader:
                 await lock_outbox(reader, self._schema)
                 wanted = await source.read(reader, chunk)
-                # After the rows were read: what was committed in between shows here, and the outbox brings it.
+                # Read after the rows: a change committed in between is listed here, and the outbox publishes it.
                 rows = await reader.fetch(
                     f"SELECT DISTINCT key FROM {self._schema}.config_outbox WHERE key = ANY ($1::text[])", chunk
                 )
                 waiting = {row["key"] for row in rows}
-                # All of them end before the lock does.
+                # All writes end before the lock is released.
                 outcomes = await asyncio.gather(
                     *[
                         self._settle_one(key, wanted.get(key), found, writes=writes)
@@ -225,7 +229,7 @@ class Reconciler:
                 if writes:
                     await self._bucket.replace(key, wanted, revision=stored.revision)
             except nats.js.errors.APIError as error:
-                # Something from before, on its way until now, arrived in between.
+                # An earlier write arrived in between.
                 if error.err_code not in WRONG_REVISION or attempt == _ATTEMPTS - 1:
                     raise
             else:
@@ -234,7 +238,7 @@ class Reconciler:
 
 
 def _is_same(wanted: bytes | None, stored: bytes | None) -> bool:
-    """Tell whether two values say the same; JSON says the same whatever the order of its names."""
+    """Return whether two values are equal; JSON objects are equal in any order of their names."""
     if wanted == stored:
         return True
     if wanted is None or stored is None:

@@ -1,7 +1,8 @@
-"""The life of a service process: start, say so, drain on SIGTERM, end within ten seconds."""
+"""The life of a service process: start, report SERVING, drain on SIGTERM, end within ten seconds."""
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -13,49 +14,51 @@ from typing import Any, Protocol
 import msgspec
 import uvloop
 
-from runtime import logs, telemetry
+from runtime import logs, telemetry, tracing
 from runtime.errors import ClarionError
 from runtime.settings import Secret, load_or_exit
 
-# The end's three parts, ten seconds together: what is under way, the loops, the connections.
+# The three parts of the shutdown, ten seconds together: work in progress, loops, connections.
 DRAIN_S = 8.0
 _LOOPS_S = 0.5
 _CLOSE_S = 1.5
+# Part of the last one: the export of remaining spans.
+_FLUSH_S = 1.0
 
 log = logs.get(__name__)
 
 
 class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every process reads, with a gRPC server or without."""
+    """The settings of every process."""
 
-    # The services' shared token.
+    # The token with which the services authenticate to each other.
     service_token: Secret
-    # Of /metrics, host:port; empty: none.
+    # Address of the /metrics page, host:port; empty: there is none.
     metrics_address: str = ""
     log_level: str = "info"
 
 
 class ProcessSettings(CommonSettings, frozen=True, kw_only=True):
-    """What every service reads. Extend it."""
+    """The settings of every service with a gRPC server. Extend it."""
 
-    # Of the gRPC server, host:port.
+    # Address of the gRPC server, host:port.
     grpc_address: str
 
 
-class Server(Protocol):
-    """What a process serves with: runtime.grpc.Server, or an HTTP server of the same life."""
+class ProcessServer(Protocol):
+    """The server of a process: runtime.grpc.GrpcServer, or an HTTP server with the same methods."""
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks whether calls are welcome."""
+        """Report to health checks whether the server accepts calls."""
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls and wait up to grace seconds for those under way."""
+        """Refuse new calls and wait up to grace seconds for those in progress."""
 
 
 class Process:
-    """What a service's wiring registers itself with.
+    """Collects the loops and shutdown callbacks of a service.
 
-    Drain callbacks run in the order of registration: stop intake first, then finish what is under way.
+    Drain callbacks run in the order of registration: first stop the intake, then finish the work in progress.
     Close callbacks run afterwards, last registered first.
     """
 
@@ -68,15 +71,15 @@ class Process:
         self._failure: BaseException | None = None
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
-        """Call this when the process is asked to stop."""
+        """Register a callback for when the process is asked to stop."""
         self._drain.append(callback)
 
     def on_close(self, callback: Callable[[], Awaitable[Any]]) -> None:
-        """Call this after draining."""
+        """Register a callback for after the drain."""
         self._close.push_async_callback(callback)
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]":
-        """Run a loop for the life of the process; its failure ends the process, so the supervisor starts anew."""
+        """Run a loop for the life of the process. If it fails, the process ends and its supervisor restarts it."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -89,8 +92,8 @@ class Process:
             self._failure = error
             self._stop.set()
 
-    async def serve(self, server: Server) -> int:
-        """Say SERVING, wait for SIGTERM or SIGINT, drain, close. Returns the exit status."""
+    async def serve(self, server: ProcessServer) -> int:
+        """Report SERVING, wait for SIGTERM or SIGINT, drain and close; return the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -102,7 +105,7 @@ class Process:
         await server.set_serving(serving=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                # Callers see NOT_SERVING and the goodbye of HTTP/2; calls under way end.
+                # Callers see NOT_SERVING and HTTP/2's GOAWAY; calls in progress finish.
                 await server.stop(grace=DRAIN_S / 2)
                 for callback in self._drain:
                     await _tried(callback)
@@ -119,7 +122,7 @@ class Process:
 
 
 async def _tried(callback: Callable[[], Awaitable[None]]) -> None:
-    """One that waits for a loop that failed fails like it: the others, and the close, come all the same."""
+    """Run a drain callback. A failure, such as that of a loop it waits for, must not prevent the other callbacks."""
     try:
         await callback()
     except Exception as error:
@@ -127,7 +130,7 @@ async def _tried(callback: Callable[[], Awaitable[None]]) -> None:
 
 
 def _spare_the_collector() -> None:
-    """What is there at start stays, so garbage is not looked for in it, nor at every few hundred new objects."""
+    """Exclude the objects that exist at the start from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
@@ -136,14 +139,16 @@ def _spare_the_collector() -> None:
 def run(
     name: str,
     settings_type: type[Any],
-    wire: Callable[[Any, Process], Awaitable[Server]],
+    wire: Callable[[Any, Process], Awaitable[ProcessServer]],
 ) -> None:
-    """Run a service: read its settings, wire it, serve until told to stop. Does not return."""
+    """Run a service: read its settings, wire it, serve until it is asked to stop. Does not return."""
     settings = load_or_exit(settings_type)
     logs.configure(name, settings.log_level)
 
     async def main() -> int:
         process = Process(name)
+        tracing.start(name, os.environ)
+        process.on_close(functools.partial(tracing.stop, _FLUSH_S))  # the last of all
         telemetry.serve_metrics(settings.metrics_address)
         try:
             server = await wire(settings, process)

@@ -1,4 +1,4 @@
-"""Settings from the environment: typed, complete or refused with one readable list of what is wrong.
+"""Settings from the environment: typed, and refused with a readable list of all mistakes.
 
 A service declares a frozen ``msgspec.Struct``; field ``nats_url`` is read from ``CLARION_NATS_URL``.
 """
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Secret:
-    """A string that does not show itself in logs or tracebacks."""
+    """A string that is hidden in logs and tracebacks."""
 
     __slots__ = ("_value",)
 
@@ -38,7 +38,7 @@ class Secret:
 
 
 class SettingsError(Exception):
-    """The environment does not hold what the process needs; the text lists every fault."""
+    """The environment lacks settings, or has wrong ones. The text lists all of them."""
 
 
 def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
@@ -68,7 +68,7 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
 
 
 def load_or_exit(settings: type[S]) -> S:
-    """As load, but a fault ends the process with status 1 and a sentence per variable."""
+    """Read settings as load does; on a mistake print one sentence per variable and exit with status 1."""
     try:
         return load(settings)
     except SettingsError as error:
@@ -89,7 +89,7 @@ def _convert(text: str, wanted: Any) -> Any:
 
 
 def _servers(text: str) -> str:
-    """Return the list as gRPC takes it. Raises ValueError: it resolves one name, never several."""
+    """Return the list of addresses in gRPC's form. Raises ValueError: gRPC resolves one name, not several."""
     servers = [part.strip() for part in text.split(",") if part.strip()]
     if len(servers) > 1:
         for server in servers:

@@ -1,4 +1,4 @@
-"""Trace ids that follow a request through HTTP, gRPC and NATS, and the /metrics page of each process.
+"""The trace id of the current task, and the /metrics page of each process. Spans are in runtime/tracing.
 
 Metrics follow Prometheus' conventions: base units, ``_total`` and ``_seconds``, no ids as labels.
 """
@@ -23,33 +23,33 @@ _MAX_LENGTH = 128
 M = TypeVar("M", Counter, Histogram)
 
 
-def trace_id_from(headers: Mapping[str, str]) -> str:
-    """Return the caller's trace id: X-Trace-Id as it is, else the trace of a W3C traceparent, else a new one."""
+def trace_id_from(headers: Mapping[str, str], current: str = "") -> str:
+    """Return the trace id: the caller's X-Trace-Id, else that of its W3C traceparent, else current, else a new one."""
     given = _UNSAFE.sub("", headers.get(TRACE_HEADER, ""))[:_MAX_LENGTH]
     if given:
         return given
     match = _TRACEPARENT.match(headers.get("traceparent", ""))
-    return match.group(1) if match else secrets.token_hex(16)
+    return match.group(1) if match else current or secrets.token_hex(16)
 
 
 def bind_trace(trace_id: str) -> None:
-    """Make trace_id the one of the current task: its log lines and its calls carry it."""
+    """Set the current task's trace id, which its log lines and calls carry."""
     _trace_id.set(trace_id)
 
 
 def current_trace() -> str:
-    """Return the current task's trace id; empty where none is bound."""
+    """Return the current task's trace id, or ""."""
     return _trace_id.get()
 
 
 @functools.lru_cache(maxsize=4096)
 def labelled(metric: M, *values: str) -> M:
-    """Return metric.labels(*values), remembered: it is asked for every event."""
+    """Return metric.labels(*values), cached because it is needed for every event."""
     return metric.labels(*values)
 
 
 def serve_metrics(address: str) -> None:
-    """Serve /metrics on host:port from a thread of its own; empty address: not at all."""
+    """Serve /metrics on host:port in a separate thread, unless address is empty."""
     if address:
         host, _, port = address.rpartition(":")
         start_http_server(int(port), addr=host)

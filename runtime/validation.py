@@ -1,4 +1,4 @@
-"""What is wrong with JSON, in words of our own: msgspec's name types of Python and show patterns.
+"""Explains what is wrong with JSON. msgspec's own messages name Python types and show patterns.
 
 The words come from the type that was expected, so both bounds of a number are named whichever was missed.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 _PLACE = re.compile(r"\.(?P<field>[^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:is )?(?P<kind>missing required|contains unknown) field `(?P<field>.*)`")
-# Of a field that the caller named, characters that are answered.
+# How many characters of a field name chosen by the caller an answer repeats.
 _MAX_NAME = 200
 _UNEXPECTED = "is not what is expected here"
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -40,7 +40,7 @@ def description(kind: Any) -> str:
 
 
 def json_fault(error: Exception) -> str:
-    """Return why bytes are no JSON: "it ends too early"; empty where nothing helpful can be said."""
+    """Return why bytes are not JSON, such as "it ends too early"; empty if there is nothing helpful to say."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
@@ -53,7 +53,7 @@ def json_fault(error: Exception) -> str:
 
 
 def _at(kind: Any, path: str) -> Any:
-    """Return the type at a path; None where the path leads nowhere."""
+    """Return the type at a path; None if the path does not exist."""
     from msgspec import inspect
 
     found: Any = inspect.type_info(kind)
@@ -71,7 +71,7 @@ def _inside(kind: Any, field: str | None) -> Any:
 
 
 def _choices(kind: Any) -> list[Any]:
-    """Return the types that a value may have, without what only annotates them."""
+    """Return the types that a value may have, without annotations."""
     if inner := getattr(kind, "type", None):
         return _choices(inner)
     if types := getattr(kind, "types", None):

@@ -1,7 +1,7 @@
-"""Proves that streams store: writes a small message to each, rarely, and at once when a publish has failed.
+"""Checks that streams store, by writing a small message to each: every 20 seconds, and at once after a failed publish.
 
-A connection that is up and a stream that is there prove nothing: after a full disk nats-server answers all questions
-and stores no message until it is restarted (docs/nats.md).
+An open connection and an existing stream prove nothing: after a full disk, nats-server answers every request and
+stores no message until it is restarted (docs/nats.md).
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from prometheus_client import Gauge
 from runtime import logs
 from runtime.nats import publish_failures
 
-# Between two probes of streams that store, seconds.
+# Between two probes while all streams store, seconds.
 INTERVAL_S = 20.0
-# While one does not: soon again. However many publishes fail, no more often than the least.
+# Between two probes while one does not store, and the minimum, however many publishes fail.
 _RETRY_S = 1.0
 _LEAST_S = 0.25
 # How long a write may take, seconds.
 _PATIENCE_S = 2.0
-# As large as a usual message, so that a stream with room for it has room for one.
+# As large as a usual message: a stream that has room for a probe has room for a message.
 _PAYLOAD = bytes(1024)
 # Each probe replaces the one before it.
 _HEADERS = {"Nats-Rollup": "sub"}
@@ -45,7 +45,7 @@ class _Answer(msgspec.Struct):
 
 
 async def fault_of(connection: Client, subject: str, *, deadline: float = _PATIENCE_S) -> str:
-    """Write to a stream by the subject of its probe; return why it did not store, in words; empty: it did."""
+    """Write to a stream by the subject of its probe. Return why it did not store, or "" if it did."""
     if not connection.is_connected:
         return "NATS does not answer"
     try:
@@ -61,9 +61,9 @@ async def fault_of(connection: Client, subject: str, *, deadline: float = _PATIE
 
 
 async def answers(connection: Client, *, deadline: float = 1.8) -> bool:
-    """Ask whether JetStream answers at all; a stopped server keeps its connections.
+    """Return whether JetStream answers. A stopped server keeps its connections open, so those say nothing.
 
-    Not by flush(): nats-py breaks a connection whose PONG comes after the deadline.
+    flush() is not used: nats-py closes a connection whose PONG is later than the deadline.
     """
     if not connection.is_connected:
         return False
@@ -75,7 +75,7 @@ async def answers(connection: Client, *, deadline: float = 1.8) -> bool:
 
 
 class WriteProbe:
-    """Knows of each stream whether it stores. subjects: that of its probe, by the stream's name."""
+    """Knows whether each stream stores. subjects: of the probes, by the stream's name."""
 
     def __init__(self, connection: Client, subjects: Mapping[str, str], *, interval_s: float = INTERVAL_S) -> None:
         self._nats = connection
@@ -85,11 +85,11 @@ class WriteProbe:
         self._doubted = publish_failures(connection)
 
     def stores(self, stream: str) -> bool:
-        """Tell whether the stream stored its latest probe."""
+        """Return whether the stream stored its latest probe."""
         return not self._faults[stream]
 
     async def run(self) -> None:
-        """Probe for ever. Call probe() before: until then nothing stores."""
+        """Probe for ever. Call probe() first: until then every stream counts as not storing."""
         while True:
             pause = _RETRY_S if any(self._faults.values()) else self._interval_s
             with contextlib.suppress(TimeoutError):
@@ -116,7 +116,7 @@ class WriteProbe:
         _STORES.labels(stream).set(not fault)
 
     async def _is_unprepared(self, stream: str) -> bool:
-        """Tell whether the stream is of an earlier version, without the probe's subject: nothing is known of it."""
+        """Return whether an earlier version made the stream, without the probe's subject: then nothing is known."""
         try:
             info = await self._nats.jetstream(timeout=1).stream_info(stream)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error, OSError):

@@ -1,4 +1,4 @@
-"""`python -m stack`: starts the local stack, says what there is, keeps it running until Ctrl-C."""
+"""`python -m stack`: starts the local stack, prints how to use it, and keeps it running until Ctrl-C."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ import time
 from stack import processes
 from stack.faults import StackError
 from stack.local import Options, Stack, platform_fault
-from stack.state import State
+from stack.state import StackState
 
 _EVENT = """\
 {"eventType":"order.confirmed","channels":["EMAIL","SMS","PUSH"],
@@ -25,7 +25,8 @@ Clarion is up.
   API key      %(key)s   (tenant %(tenant)s)
   admin token  %(admin)s
   demo inbox   %(url)s/demo
-  outbox       %(url)s/demo/outbox
+  demo outbox  %(url)s/demo/outbox
+  API docs     %(url)s/docs
   logs         %(data)s/log
 
 Send one e-mail, one SMS and one push:
@@ -37,25 +38,25 @@ Ctrl-C stops everything; the data stays in %(data)s.
 """
 
 
-class Reporter:
-    """Prints a line per step with the seconds since the start."""
+class StepReporter:
+    """Prints one line per step with the seconds since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     def __call__(self, text: str) -> None:
-        """Print one line at once."""
+        """Print one line without buffering."""
         print(f"[{time.monotonic() - self._began:5.1f} s] {text}", flush=True)
 
 
 async def _run(options: Options) -> int:
-    report = Reporter()
+    report = StepReporter()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     stack = Stack(options, report)
-    report(f"the data is in {options.data}")
+    report(f"data folder: {options.data}")
     stopped = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(stack.start())
     try:
@@ -68,13 +69,13 @@ async def _run(options: Options) -> int:
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-        report("stopping (again Ctrl-C: at once)")
+        report("stopping (press Ctrl-C again to stop at once)")
         await _stop(stack, stop)
         report("stopped")
 
 
 async def _stop(stack: Stack, again: asyncio.Event) -> None:
-    """Stop in order; a second signal ends the patience."""
+    """Stop in order. A second signal kills everything."""
     again.clear()
     orderly = asyncio.create_task(stack.stop())
     impatient = asyncio.create_task(again.wait())
@@ -88,7 +89,7 @@ async def _stop(stack: Stack, again: asyncio.Event) -> None:
     await orderly
 
 
-def _ready(state: State) -> str:
+def _ready(state: StackState) -> str:
     return _READY % {
         "url": state.url,
         "key": state.api_key,
@@ -100,7 +101,7 @@ def _ready(state: State) -> str:
 
 
 def main() -> None:
-    """Run the stack; status 1 and one sentence where it cannot."""
+    """Run the stack. If it cannot run, print the reason and exit with status 1."""
     try:
         if fault := platform_fault():
             raise StackError(fault)

@@ -1,4 +1,4 @@
-"""Restarts NATS when its store is broken: after a full disk it stores nothing until it is restarted (docs/nats.md).
+"""Restarts NATS when its store is broken: after a full disk it stores nothing before a restart (docs/nats.md).
 
 deploy/keep-storing.sh does the same in a container.
 """
@@ -11,9 +11,9 @@ from stack.http import get_status
 from stack.nats import Nats
 
 _LOOK_S = 1.0
-# So many looks in a row must find the store broken.
+# The number of consecutive checks that must find the store broken.
 _LOOKS = 3
-# Between two restarts, seconds: twice as long each time, until one has lasted.
+# The pause between two restarts, in seconds. It doubles until the store stays healthy.
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 300.0
 _LASTING_LOOKS = 60
@@ -21,7 +21,7 @@ _HEALTHY, _BROKEN = "healthy", "broken"
 
 
 async def keep_storing(server: Nats, restart: Callable[[], Awaitable[None]], report: Callable[[str], None]) -> None:
-    """Look at the server's own health for ever; restart it once its store is broken and the disk has room again.
+    """Check the server's health for ever. Restart it when its store is broken and the disk has room again.
 
     A server that is still reading its store is left alone, and so is one that does not answer: it may hang for other
     reasons.
@@ -35,19 +35,19 @@ async def keep_storing(server: Nats, restart: Callable[[], Awaitable[None]], rep
         if healthy == _LASTING_LOOKS:
             pause = _FIRST_PAUSE_S
         if broken == _LOOKS:
-            report("NATS does not store: its disk was full, or is. It is restarted as soon as there is room")
+            report("NATS does not store messages: its disk is or was full. It is restarted when the disk has room")
         if broken < _LOOKS or time.monotonic() < not_before or not server.has_room():
             continue
-        report("NATS still does not store, and its disk has room: restarting it")
+        report("NATS still does not store messages although its disk has room: restarting it")
         await restart()
         broken, not_before, pause = 0, time.monotonic() + pause, min(2 * pause, _LONGEST_PAUSE_S)
 
 
 async def _look(server: Nats) -> str:
-    """Return how the store is; empty: unknown."""
+    """Return the state of the store, empty if it is unknown."""
     status = await get_status(server.monitor_port, "/healthz")
     if status == 200:
         return _HEALTHY
-    # The second page says whether the server takes connections, whatever its streams are like: it has read its store.
+    # The second page tells whether the server accepts connections, that is, whether it has loaded its store.
     is_up = status == 503 and await get_status(server.monitor_port, "/healthz?js-server-only=true") == 200
     return _BROKEN if is_up else ""

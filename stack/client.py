@@ -22,27 +22,27 @@ from stack import processes
 from stack.faults import StackError
 from stack.launch import command_for
 from stack.local import Options
-from stack.state import ProcessState, State
+from stack.state import ProcessState, StackState
 from stack.supervisor import last_words
 
 _STOP_DEADLINE_S = 30.0
 
 
 class Running:
-    """A running stack, as its stack.json tells. Every property reads it anew."""
+    """A running stack, described by its stack.json. Every property reads the file again."""
 
     def __init__(self, data: Path, process: "subprocess.Popen[bytes] | None" = None) -> None:
         self.data = data.resolve()
         self._process = process
 
     @property
-    def state(self) -> State:
-        """All there is to know. Raises StackError where nothing runs."""
+    def state(self) -> StackState:
+        """The content of stack.json. Raises StackError if no stack is running."""
         try:
-            state = msgspec.json.decode((self.data / "stack.json").read_bytes(), type=State)
+            state = msgspec.json.decode((self.data / "stack.json").read_bytes(), type=StackState)
             os.kill(state.pid, 0)  # a killed supervisor leaves its file behind
         except (OSError, msgspec.DecodeError) as error:
-            raise StackError(f"No stack runs on {self.data}: start one with `make run`.") from error
+            raise StackError(f"No stack is running in {self.data}. Start one with `make run`.") from error
         return state
 
     @property
@@ -70,11 +70,11 @@ class Running:
         return self.state.processes[name]
 
     def pid(self, name: str) -> int:
-        """Return a process's id; 0 while it is being started again."""
+        """Return the id of a process, 0 while it is being restarted."""
         return self.process(name).pid
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a signal to a process; return how often it was started until then (see wait_restarted)."""
+        """Send a signal to a process. Return its number of starts, for wait_restarted()."""
         process = self.process(name)
         if not process.pid:
             raise StackError(f"{name} is not running.")
@@ -82,17 +82,17 @@ class Running:
         return process.starts
 
     async def wait_restarted(self, name: str, starts: int, deadline: float = 30.0) -> None:
-        """Wait until a process was started more often than that. Raises StackError after deadline seconds."""
+        """Wait until a process has more than `starts` starts. Raises StackError after deadline seconds."""
         until = time.monotonic() + deadline
         while (process := self.process(name)).starts <= starts or not process.pid:
             if time.monotonic() > until:
-                raise StackError(f"{name} is not back after {deadline:.0f} s.")
+                raise StackError(f"{name} did not restart within {deadline:.0f} s.")
             await asyncio.sleep(0.02)
 
     def stop(self) -> int:
-        """Stop a stack that start() started, as Ctrl-C does; return its exit status."""
+        """Stop a stack that start() started, like Ctrl-C. Return its exit status."""
         if self._process is None:
-            raise StackError("This stack was started by someone else.")
+            raise StackError("This stack was started by another process. Stop it there.")
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
@@ -100,7 +100,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise StackError(f"The stack on {self.data} did not stop within {_STOP_DEADLINE_S:.0f} s.") from None
+            raise StackError(f"The stack in {self.data} did not stop within {_STOP_DEADLINE_S:.0f} s.") from None
 
 
 def start(options: Options, *, environment: Mapping[str, str] | None = None, deadline: float = 180.0) -> Running:
@@ -150,7 +150,7 @@ def _is_ready(running: Running) -> bool:
     return False
 
 
-def shell_exports(state: State, names: Sequence[str]) -> str:
+def shell_exports(state: StackState, names: Sequence[str]) -> str:
     """Return lines for a shell that set these variables of a stack: what its services read, and what its callers do.
 
     No names: all that the services read. Raises StackError for an unknown name.
@@ -162,7 +162,7 @@ def shell_exports(state: State, names: Sequence[str]) -> str:
     }
     known = {**state.variables, **of_callers}
     if unknown := [name for name in names if name not in known]:
-        raise StackError(f"{unknown[0]} is none of {', '.join(sorted(known))}.")
+        raise StackError(f"{unknown[0]} is unknown. Known are {', '.join(sorted(known))}.")
     return "".join(f"export {name}={shlex.quote(known[name])}\n" for name in names or state.variables)
 
 

@@ -1,5 +1,5 @@
-"""What can go wrong for a person who starts the stack."""
+"""The error for users of the stack."""
 
 
 class StackError(Exception):
-    """The stack cannot start or go on; the text is one sentence that says why and what to do."""
+    """The stack cannot start or continue. The text says in one sentence why, and what to do."""

@@ -1,4 +1,4 @@
-"""The data folder of a local stack: its lock, its secrets and its ports, each made once and kept."""
+"""The data folder of a local stack, with its lock, secrets and ports. Secrets and ports are chosen once and kept."""
 
 import base64
 import errno
@@ -16,17 +16,17 @@ import msgspec
 from stack.faults import StackError
 
 GATEWAY_PORT = 8080
-# Below the range from which systems take ports for outgoing connections, so that ours stay free.
+# Below the range that systems use for outgoing connections, so that our ports stay free.
 PORTS = range(20_000, 30_000)
 
-# Secrets that folders made by earlier versions lack.
+# Secrets that folders of earlier versions do not have.
 _ADDED = ("pseudonym_key",)
 
 T = TypeVar("T")
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the parts of the stack show each other."""
+    """The secrets that the parts of the stack share."""
 
     postgres_password: str
     nats_password: str
@@ -40,7 +40,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Demo(msgspec.Struct, frozen=True):
-    """The tenant made at the first start."""
+    """The tenant that the first start creates."""
 
     tenant_id: str
     api_key: str
@@ -48,19 +48,21 @@ class Demo(msgspec.Struct, frozen=True):
 
 
 class Folder:
-    """A data folder. Raises StackError where it cannot be made or used."""
+    """A data folder. Raises StackError if it cannot be created or used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         try:
             str(self.path).encode()
         except UnicodeEncodeError:
-            raise StackError(f"The name of the data folder {self.path!r} is not UTF-8: choose another.") from None
+            raise StackError(
+                f"The name of the data folder {self.path!r} is not valid UTF-8: choose another one."
+            ) from None
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.log.mkdir(exist_ok=True)
         except OSError as error:
-            raise StackError(f"The data folder {self.path} cannot be made: {_reason(error)}.") from error
+            raise StackError(f"The data folder {self.path} cannot be created: {_reason(error)}.") from error
         self._lock: int | None = None
 
     @property
@@ -70,7 +72,7 @@ class Folder:
 
     @property
     def state(self) -> Path:
-        """The file that tells tests and tools what is running."""
+        """The file that describes the running stack for tests and tools."""
         return self.path / "stack.json"
 
     @property
@@ -79,7 +81,7 @@ class Folder:
         return self.path / "demo.json"
 
     def lock(self) -> None:
-        """Keep a second supervisor out for as long as this process lives."""
+        """Lock the folder for the life of this process, so that no second supervisor uses it."""
         try:
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -90,20 +92,20 @@ class Folder:
             holder = os.read(descriptor, 20).decode() or "unknown"
             os.close(descriptor)
             raise StackError(
-                f"Another stack (process {holder}) runs on {self.path}: stop it, or set CLARION_DATA to another folder."
+                f"Another stack (process {holder}) uses {self.path}: stop it, or set CLARION_DATA to another folder."
             ) from error
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._lock = descriptor
 
     def unlock(self) -> None:
-        """Let the next supervisor in."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def secrets(self) -> Secrets:
-        """Return the secrets, made at the first start; one that only this version needs is added."""
+        """Return the secrets. The first start creates them; secrets that are new in this version are added."""
         path = self.path / "secrets.json"
         if not path.exists():
             write_private(path, msgspec.json.encode(_new_secrets()))
@@ -114,11 +116,11 @@ class Folder:
         return self._read(path, Secrets)
 
     def demo_tenant(self) -> Demo | None:
-        """Return the demo tenant; None before it is made."""
+        """Return the demo tenant, None before it is created."""
         return self._read(self.demo, Demo) if self.demo.exists() else None
 
     def ports(self, names: Iterable[str], *, gateway: int | None, among: range = PORTS) -> dict[str, int]:
-        """Return a port for each name, the same as last time where it is still free, else one of among.
+        """Return a port for each name: the one of the last start if it is still free, else one of `among`.
 
         gateway: the port wanted for the name "gateway"; None: the one of last time, else 8080 or the next free
         one. That one is a promise to people, so a taken one is an error; the others may move.
@@ -146,7 +148,7 @@ class Folder:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file in one step; nobody else may read it."""
+    """Replace a file atomically. Only its owner may read it."""
     part = path.with_name(f"{path.name}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -160,9 +162,9 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen there."""
+    """Return whether a server could listen on the port."""
     with socket.socket() as listener:
-        # As servers do: a port whose last connections are still in TIME_WAIT is free.
+        # Like servers: a port with connections in TIME_WAIT counts as free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
@@ -177,12 +179,12 @@ def _gateway_port(wanted: int | None, kept: int | None) -> int:
     fixed = wanted or kept
     if fixed is not None:
         if not is_free(fixed):
-            raise StackError(f"Port {fixed} is taken by another program: stop it, or name another in CLARION_PORT.")
+            raise StackError(f"Port {fixed} is used by another program: stop it, or set CLARION_PORT to another port.")
         return fixed
     for port in range(GATEWAY_PORT, GATEWAY_PORT + 100):
         if is_free(port):
             return port
-    raise StackError(f"No port from {GATEWAY_PORT} to {GATEWAY_PORT + 99} is free: name one in CLARION_PORT.")
+    raise StackError(f"No port from {GATEWAY_PORT} to {GATEWAY_PORT + 99} is free: set CLARION_PORT to a free one.")
 
 
 def _any_port(among: range, taken: set[int]) -> int:

@@ -1,10 +1,10 @@
-"""Asking a server of the local stack over HTTP, without a client library that would stay in memory for ever."""
+"""HTTP requests to servers of the local stack, without a client library that would stay in memory."""
 
 import asyncio
 
 
 async def get_status(port: int, path: str) -> int:
-    """Return the status of a GET on loopback; 0: no answer."""
+    """Return the status of a GET on loopback, 0 if there is no response."""
     try:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

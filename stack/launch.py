@@ -1,4 +1,4 @@
-"""Becomes another program that ends with its parent, as another user where told to.
+"""Runs another program that ends with its parent, as another user if asked to.
 
 Run as a script by the supervisor, never imported for its effect: a supervisor that has threads (gRPC)
 must not run Python between fork and exec, so this does it in a process of its own, then execs.
@@ -34,7 +34,7 @@ def command_for(command: Sequence[str], *, death_signal: int, user: str = "", ni
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Tie this process to its parent, change the user, become the command; where it cannot, say why and end with 1."""
+    """Bind this process to its parent, change the user, execute the command. On failure print why and exit with 1."""
     death_signal, parent, user, niceness, *command = arguments
     if int(niceness):
         os.nice(int(niceness))
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
                 f"root cannot become the user {user} here ({error.strerror}): start Clarion as an ordinary user"
             ) from None
     if sys.platform == "linux":
-        # After the change of user, which would clear it.
+        # After the change of user, because that clears it.
         _prctl(_PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != int(parent):
             raise SystemExit(1)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
 def _become(command: Sequence[str], user: str) -> None:
     program = command[0]
     try:
-        # PostgreSQL looks for its programs with access(2), so what that says counts too.
+        # PostgreSQL checks its programs with access(2), so this must succeed, too.
         if os.sep in program and Path(program).exists() and not os.access(program, os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         os.execvp(program, list(command))  # noqa: S606 - that is what this program is for
@@ -71,8 +71,8 @@ def _advice(user: str) -> str:
 
 
 def _change_user(user: str) -> None:
-    """Change to the user but keep the way through folders that only root may enter (a checkout in /root)."""
-    import pwd  # not everywhere
+    """Change to the user, but keep access to folders that only root may enter (a checkout in /root)."""
+    import pwd  # not on every system
 
     try:
         entry = pwd.getpwnam(user)

@@ -1,4 +1,4 @@
-"""The local stack from start to stop: servers, migration, services, demo tenant, gateway."""
+"""Starting and stopping the local stack: servers, migration, services, demo tenant, gateway."""
 
 import asyncio
 import os
@@ -12,24 +12,24 @@ from pathlib import Path
 import msgspec
 
 from services.realtime import centrifugo
-from stack import demo_page, processes
+from stack import browser_packages, processes
 from stack.broken_store import keep_storing
 from stack.faults import StackError
 from stack.folder import PORTS, Demo, Folder, write_private
 from stack.http import get_status
 from stack.hub.build import HubUnavailableError, hub_binary
 from stack.launch import command_for
-from stack.processes import Plan
-from stack.state import ProcessState, State
+from stack.processes import StackPlan
+from stack.state import ProcessState, StackState
 from stack.supervisor import Supervisor
 
 Report = Callable[[str], None]
 
 _GATEWAY_DEADLINE_S = 30.0
 _HUB_DEADLINE_S = 15.0
-# How long NATS may take to end before it is killed: all it has acknowledged is on disk.
+# How long NATS may take to stop before it is killed. All acknowledged messages are on disk.
 _RESTART_S = 10.0
-# Who is stopped together, and for how many seconds it may drain: those that others lean on come last.
+# Groups of processes that stop together, with the seconds they may drain. Dependencies stop last.
 _STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
     (("gateway",), 4.0),
     (("ingest", "router", "senders", "realtime"), 5.0),
@@ -40,7 +40,7 @@ _STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose.
+    """The options of a stack.
 
     data: the one folder with everything in it. port: the gateway's; None: as last time, else 8080 or the next
     free one. replicas: how many processes of each role, 1 where not named. ports: where the others are taken from;
@@ -50,7 +50,7 @@ class Options:
     data: Path = Path(".clarion")
     port: int | None = None
     replicas: Mapping[str, int] = field(default_factory=dict)
-    # Beside the gateway's own, such as http://devbox:8080.
+    # Origins in addition to the gateway's own, such as http://devbox:8080.
     allowed_origins: tuple[str, ...] = ()
     ports: range | None = None
 
@@ -59,7 +59,7 @@ class Options:
         """Read CLARION_DATA, _PORT, _PORTS, _REPLICAS and _ALLOWED_ORIGINS. Raises StackError."""
         port = environ.get("CLARION_PORT", "")
         if port and not (port.isdigit() and 0 < int(port) < 65536):
-            raise StackError(f"CLARION_PORT is {port!r}: it must be a port from 1 to 65535.")
+            raise StackError(f"CLARION_PORT is {port!r}: set it to a port from 1 to 65535.")
         origins = environ.get("CLARION_ALLOWED_ORIGINS", "")
         return cls(
             data=Path(environ.get("CLARION_DATA") or ".clarion"),
@@ -81,7 +81,7 @@ class Options:
 
 
 class Stack:
-    """A local stack in this process, which is the parent of all of it."""
+    """A local stack. This process is the parent of all its processes."""
 
     def __init__(self, options: Options, report: Report) -> None:
         self._options = options
@@ -93,8 +93,8 @@ class Stack:
         self._supervisor = Supervisor(self._folder.log, report, self._write_state)
         self._watching: asyncio.Task[None] | None = None
 
-    async def start(self) -> State:
-        """Start everything; return when all of it is healthy. Raises StackError; call stop() in any case."""
+    async def start(self) -> StackState:
+        """Start everything and return when it is healthy. Raises StackError. Call stop() in any case."""
         await self._supervisor.unless_hopeless(self._start())
         self._supervisor.started()
         self._watching = asyncio.create_task(keep_storing(self._plan.nats, self._restart_nats, self._report))
@@ -103,7 +103,7 @@ class Stack:
         return self._state()
 
     async def stop(self) -> None:
-        """End everything in order, the gateway first and the servers last."""
+        """Stop everything in order, the gateway first and the servers last."""
         self._ready = False
         await self._stop_watching()
         for roles, deadline in _STOP_WAVES:
@@ -112,7 +112,7 @@ class Stack:
         await self.kill()
 
     async def kill(self) -> None:
-        """End everything at once."""
+        """Kill everything."""
         await self._stop_watching()
         await self._supervisor.close()
         self._folder.state.unlink(missing_ok=True)
@@ -126,17 +126,19 @@ class Stack:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
 
-    def _make_plan(self) -> Plan:
+    def _make_plan(self) -> StackPlan:
         secrets = self._folder.secrets()
         names = processes.port_names(self._options.replicas)
         ports = self._folder.ports(names, gateway=self._options.port, among=self._options.ports or PORTS)
         own = [f"http://{host}:{ports['gateway']}" for host in ("127.0.0.1", "localhost")]
-        return Plan(self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins))
+        return StackPlan(
+            self._folder.path, secrets, ports, self._options.replicas, (*own, *self._options.allowed_origins)
+        )
 
     async def _start(self) -> None:
         demo = self._folder.demo_tenant()
         hub = asyncio.create_task(self._start_hub())
-        page = asyncio.create_task(asyncio.to_thread(demo_page.install, processes.ROOT / "build", self._report))
+        page = asyncio.create_task(asyncio.to_thread(browser_packages.install, processes.ROOT / "build", self._report))
         try:
             await asyncio.gather(self._start_postgres(), self._start_nats())
             await self._helper("migrate", ("cli", "migrate"))
@@ -149,7 +151,7 @@ class Stack:
             hub.cancel()
             await asyncio.gather(hub, return_exceptions=True)
         await self._helper("seed", ("stack.seed",))
-        self._report("the services are healthy, the demo tenant is there")
+        self._report("the services are healthy, and the demo tenant exists")
         if demo != (demo := self._folder.demo_tenant()):
             await self._supervisor.stop(self._plan.instances("gateway"), 2.0)
             self._run(["gateway"], demo)
@@ -163,7 +165,7 @@ class Stack:
     async def _start_postgres(self) -> None:
         server = self._plan.postgres
         if not server.folder.exists():
-            self._report("making the database")
+            self._report("creating the database")
         await asyncio.to_thread(server.prepare)
         await asyncio.to_thread(server.wait_for_predecessor)
         self._supervisor.start(processes.postgres_spec(self._plan))
@@ -195,7 +197,7 @@ class Stack:
         self._report(f"the realtime hub is on port {self._plan.ports['hub']}")
 
     async def _helper(self, name: str, command: tuple[str, ...]) -> None:
-        """Run a short-lived process of ours, relaying what it says."""
+        """Run a short-lived process of ours and report its output."""
         environment = {
             **processes.inherited(),
             **self._plan.variables(),
@@ -226,10 +228,10 @@ class Stack:
     def _write_state(self) -> None:
         write_private(self._folder.state, msgspec.json.format(msgspec.json.encode(self._state())))
 
-    def _state(self) -> State:
+    def _state(self) -> StackState:
         plan = self._plan
         demo = self._folder.demo_tenant()
-        return State(
+        return StackState(
             ready=self._ready,
             pid=os.getpid(),
             data=str(plan.data),
@@ -263,7 +265,7 @@ def _replicas(text: str) -> dict[str, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         role, _, number = part.partition("=")
         if role not in roles or not number.isdigit() or not 1 <= int(number) <= 8:
-            raise StackError(f"CLARION_REPLICAS holds {part!r}: it must be <service>=<1 to 8>, such as ingest=2.")
+            raise StackError(f"CLARION_REPLICAS holds {part!r}: use <service>=<1 to 8>, such as ingest=2.")
         replicas[role] = int(number)
     return replicas
 
@@ -273,12 +275,12 @@ def _ports(text: str) -> range | None:
         return None
     first, _, last = text.partition("-")
     if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) - 99 and int(last) < 65536):
-        raise StackError(f"CLARION_PORTS is {text!r}: it must be two ports, 99 or more apart, such as 20000-29999.")
+        raise StackError(f"CLARION_PORTS is {text!r}: use two ports that are at least 99 apart, such as 20000-29999.")
     return range(int(first), int(last) + 1)
 
 
 def platform_fault() -> str:
-    """Return why the stack cannot run on this machine; empty: it can."""
+    """Return why the stack cannot run on this machine, empty if it can."""
     if sys.platform == "win32":
-        return "The local stack runs on Linux and macOS."
+        return "The local stack runs only on Linux and macOS."
     return ""

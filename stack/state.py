@@ -1,33 +1,33 @@
-"""What runs, for tests and tools: the content of stack.json in the data folder."""
+"""The content of stack.json in the data folder, which describes a running stack for tests and tools."""
 
 import msgspec
 
 
 class ProcessState(msgspec.Struct, frozen=True):
-    """One process. pid: 0 while it is being started again. starts: 1 and one more for each time since."""
+    """One process. pid: 0 while it is being restarted. starts: the number of starts so far."""
 
     pid: int
     starts: int
     log: str
-    # host:port: of gRPC, of the gateway's HTTP, of the mail server's SMTP; empty: none.
+    # The host:port for gRPC, HTTP (gateway) or SMTP (mail). Empty: none.
     address: str = ""
 
 
-class State(msgspec.Struct, frozen=True):
-    """A whole stack. Holds secrets: the file is for its owner only."""
+class StackState(msgspec.Struct, frozen=True):
+    """A whole stack. It contains secrets, so only the owner may read the file."""
 
-    # True once everything is healthy and the demo tenant is there.
+    # True when everything is healthy and the demo tenant exists.
     ready: bool
-    # Of the supervisor.
+    # The process id of the supervisor.
     pid: int
     data: str
-    # Of the gateway, and of all its instances.
+    # The address of the first gateway, and of all gateways.
     url: str
     urls: list[str]
     admin_token: str
     tenant_id: str
     api_key: str
     user_id: str
-    # Every CLARION_ variable of the stack: what `clarion doctor` or a client of its services needs.
+    # All CLARION_ variables of the stack, for `clarion doctor` and for clients.
     variables: dict[str, str]
     processes: dict[str, ProcessState]

@@ -1,4 +1,4 @@
-"""Keeps processes running: starts them, starts them again when they end, ends them in order."""
+"""Keeps processes running: starts them, restarts them when they end, and stops them in order."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from typing import Any
 from stack.faults import StackError
 from stack.launch import command_for
 
-# Who lives this long has started; the next failure is a new one.
+# A process that lives this long has started successfully, in seconds.
 _HEALTHY_AFTER_S = 5.0
-# The wait before each new start of one that keeps failing.
+# The pauses before the restarts of a process that keeps failing.
 _BACK_OFF_S = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
-# So many short lives while the stack starts mean that it never will.
+# If a process fails this often while the stack starts, the start has failed.
 _HOPELESS_AFTER = 3
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 _LOG_CHECK_S = 5.0
@@ -27,14 +27,14 @@ _LOG_CHECK_S = 5.0
 
 @dataclass(frozen=True)
 class Spec:
-    """A process to keep. environment: all of it. user: another user to run as; empty: ours. niceness: 0 to 19."""
+    """A process to keep running. environment: complete. user: to run as; empty: the current one. niceness: 0 to 19."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     user: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
-    # Sent by the kernel when the supervisor dies.
+    # The signal that the kernel sends when the supervisor dies.
     death_signal: signal.Signals = signal.SIGKILL
     folder: str = "/"
     niceness: int = 0
@@ -42,7 +42,7 @@ class Spec:
 
 @dataclass
 class Child:
-    """A kept process: its latest incarnation."""
+    """A process that is kept running, and its current instance."""
 
     spec: Spec
     log: Path
@@ -61,7 +61,7 @@ class Child:
 
 
 class Supervisor:
-    """The parent of all processes. report: takes one line for a person. on_change: a pid changed."""
+    """The parent of all processes. report: called with lines for the user. on_change: called when a pid changes."""
 
     def __init__(self, logs: Path, report: Callable[[str], None], on_change: Callable[[], None]) -> None:
         self._logs = logs
@@ -83,11 +83,11 @@ class Supervisor:
         return child
 
     def started(self) -> None:
-        """Say that the stack is up: from now on a failing process is tried again for ever."""
+        """Note that the stack has started. From now on, failing processes are restarted for ever."""
         self._starting = False
 
     async def unless_hopeless(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do work; StackError as soon as a process keeps failing while the stack starts."""
+        """Await work. Raises StackError if a process keeps failing while the stack starts."""
         task = asyncio.ensure_future(work)
         try:
             either: set[asyncio.Future[Any]] = {task, self._hopeless}
@@ -100,7 +100,7 @@ class Supervisor:
             await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self, names: Iterable[str], deadline: float) -> None:
-        """End these processes in good order, and after deadline seconds in any way."""
+        """Stop these processes, and kill them after deadline seconds."""
         children = [self.children[name] for name in names if name in self.children]
         for child in children:
             child.stopping.set()
@@ -110,11 +110,11 @@ class Supervisor:
                 await asyncio.gather(*[child.ended.wait() for child in children])
         for child in children:
             if not child.ended.is_set():
-                self._report(f"{child.spec.name} did not stop within {deadline:.0f} s: killed")
+                self._report(f"{child.spec.name} did not stop within {deadline:.0f} s and was killed")
         await self._kill(children)
 
     async def restart(self, name: str, deadline: float) -> None:
-        """End a process, after deadline seconds in any way, and return; it is started again as after a crash."""
+        """Stop a process, or kill it after deadline seconds. It is restarted like after a crash."""
         child = self.children[name]
         pid = child.pid
         child.signal(child.spec.stop_signal)
@@ -126,7 +126,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
-        """Kill whatever is left."""
+        """Kill all processes that are left."""
         await self._kill(list(self.children.values()))
         self._janitor.cancel()
         await asyncio.gather(self._janitor, return_exceptions=True)
@@ -150,7 +150,7 @@ class Supervisor:
                 if child.stopping.is_set():
                     return
                 child.failures = 0 if time.monotonic() - began > _HEALTHY_AFTER_S else child.failures + 1
-                self._report(f"{child.spec.name} ended ({_describe(status)}): starting it again")
+                self._report(f"{child.spec.name} ended ({_describe(status)}): restarting it")
                 if self._starting and child.failures >= _HOPELESS_AFTER and not self._hopeless.done():
                     self._hopeless.set_result(f"{child.spec.name} cannot start: {last_words(child.log)}.")
                 with contextlib.suppress(TimeoutError):
@@ -170,11 +170,11 @@ class Supervisor:
                 stderr=output,
                 cwd=spec.folder,
                 env=spec.environment,
-                start_new_session=True,  # Ctrl-C in the terminal is ours alone: we stop them in order
+                start_new_session=True,  # Ctrl-C in the terminal must reach only us: we stop them in order
             )
         child.pid = process.pid
         child.starts += 1
-        if child.stopping.is_set():  # asked to while it was being started
+        if child.stopping.is_set():  # stop() was called while it was being started
             child.signal(signal.SIGKILL)
         self._on_change()
         status = await process.wait()
@@ -187,13 +187,13 @@ class Supervisor:
             for child in list(self.children.values()):
                 with contextlib.suppress(OSError):
                     if child.log.stat().st_size > _LOG_LIMIT_BYTES:
-                        # The process keeps its file open for appending: copy, then start it over.
+                        # The process appends to its open file: copy the file, then truncate it.
                         shutil.copyfile(child.log, child.log.with_suffix(".log.1"))
                         os.truncate(child.log, 0)
 
 
 def last_words(log: Path) -> str:
-    """Return the line of a log that says most about an end, for a person: its last error, else its last line."""
+    """Return the line of a log that explains best why the process ended: its last error, or its last line."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
@@ -204,7 +204,7 @@ def last_words(log: Path) -> str:
 
 
 def _sentence(line: str) -> str:
-    """Return what a line of a service's JSON log says; any other line as it is."""
+    """Return the message of a JSON log line, or any other line unchanged."""
     try:
         fields = json.loads(line)
         return f"{fields['event']}: {fields['error']}" if "error" in fields else str(fields["event"])

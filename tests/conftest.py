@@ -22,25 +22,25 @@ from typing import Any
 import asyncpg
 import nats
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
-import runtime.postgres
+from cli import migrate
 from cli.configuration import SOURCES
+from runtime import migrations
 from runtime.configuration import mark_complete
-from services.domain import topology
+from services.domain import provision
 from stack import postgres as local_postgres
 from stack.folder import is_free
 from stack.launch import command_for
 from stack.nats import Nats
 from stack.postgres import Postgres
 from tests import keyed
+from tests.run.sharing import ByUnit, ordered
 
 # The property of a test that tells which realtime engine it ran against.
 ENGINE = "realtime engine"
 # The property of a test that found out something worth a line at the end of the run.
 REPORT = "report"
 
-_ROOT = Path(__file__).parents[1]
 _TEMPLATE = "template_migrated"
 _STREAM_MAX_BYTES = 64 * 1024**2
 # Below the range from which systems take ports for outgoing connections, and beside that of local stacks.
@@ -51,22 +51,6 @@ _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Of the local stacks that tests start.
 os.environ["CLARION_PORTS"] = f"{20_000 + _PROCESS * 1000}-{20_999 + _PROCESS * 1000}"
-# In seconds they are far apart: from five minutes down to one.
-_LONGEST = (
-    "tests/integration/ingest",
-    "tests/e2e",
-    "tests/integration/senders",
-    "tests/integration/realtime",
-    "tests/integration/router",
-    "tests/conformance/orqestra",
-    "tests/integration/compose",
-    "tests/integration/stack",
-    "tests/e2e/recipients",
-    "tests/conformance/openapi",
-    "tests/integration/render",
-    "tests/unit/render",
-    "tests/contract/hub",
-)
 
 
 @dataclass
@@ -237,8 +221,8 @@ async def _make_template(local: Postgres) -> None:
         await admin.execute(f"CREATE DATABASE {_TEMPLATE}")
     finally:
         await admin.close()
-    for folder in sorted(_ROOT.glob("services/*/migrations")):
-        await runtime.postgres.migrate(local.url(_TEMPLATE), folder.parent.name, folder)
+    for folder in migrate.folders():
+        await migrations.migrate(local.url(_TEMPLATE), folder.name, folder)
     await keyed.remember(local.url(_TEMPLATE))
 
 
@@ -268,7 +252,7 @@ async def _administer(local: Postgres, statement: str) -> None:
 async def _apply(url: str) -> None:
     connection = await nats.connect(url)
     try:
-        await topology.apply(connection, max_bytes=_STREAM_MAX_BYTES)
+        await provision.apply(connection, max_bytes=_STREAM_MAX_BYTES)
         # Of a database with nothing in it. A test may start a service without the owners whose data it follows.
         await mark_complete(connection, SOURCES)
         await keyed.announce(connection)
@@ -287,23 +271,16 @@ def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = N
         return subprocess.Popen(command, stdout=output, stderr=output, cwd="/", env=environment, start_new_session=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders that take longest come first, so that at the end no process waits for another."""
-    ranks = {folder: rank for rank, folder in enumerate(_LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0].rpartition("/")[0], len(ranks)))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests that take longest first, so that at the end no process waits for another."""
+    if hasattr(config, "workerinput"):
+        items[:] = ordered(config.rootpath, items)
 
 
-class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not typed
-    """Where several processes share the work, a folder's tests stay together: they share servers."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].rpartition("/")[0]
-
-
-@pytest.hookimpl(optionalhook=True)  # there is nothing to ask where pytest runs without pytest-xdist
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFolder:
-    """Deal out the tests by folder."""
-    return _ByFolder(config, log)
+@pytest.hookimpl(optionalhook=True)  # pytest may run without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
+    """Share the tests among the processes."""
+    return ByUnit(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

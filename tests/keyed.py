@@ -3,7 +3,7 @@
 import asyncpg
 from nats.aio.client import Client
 
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from services.domain import pseudonyms
 from services.domain.pseudonyms import Pseudonyms
 
@@ -26,4 +26,4 @@ async def remember(postgres_url: str) -> None:
 async def announce(connection: Client) -> None:
     """Note it in the configuration bucket."""
     for owner in OWNERS:
-        await Bucket(connection).put(pseudonyms.key(owner), KEYED.fingerprint.encode())
+        await ConfigurationBucket(connection).put(pseudonyms.key(owner), KEYED.fingerprint.encode())

@@ -1,1 +1,1 @@
-"""What rendering costs, beside bare pybars3 and mjml-python in the same run: `python -m bench.render`."""
+"""Measures rendering, and bare pybars3 and mjml-python in the same run: `python -m bench.render`."""

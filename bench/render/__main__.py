@@ -1,4 +1,4 @@
-"""Measures and prints; `--quick` is shorter. Needs no stack. Status 1 where a bomb did what it should not."""
+"""Measures and prints a report. `--quick` is shorter. Needs no stack. Status 1 if a bomb was not stopped."""
 
 import argparse
 import asyncio

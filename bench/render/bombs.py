@@ -1,11 +1,11 @@
-"""Templates that would take a machine down, and what is to become of each: one item's failure, in bounded time."""
+"""Template bombs with their expected results: each fails alone, in limited time."""
 
 import json
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
-from services.render.frames import EMAIL, SMS, Source
+from services.render.frames import EMAIL, SMS, TemplateSource
 
 _LIST = {"a": list(range(3000))}
 _LOOP = "{{#each a}}{{#each ../a}}%s{{/each}}{{/each}}"
@@ -17,10 +17,10 @@ _LIMITS = (_SIZE, "render_timeout", "render_memory")
 
 @dataclass(frozen=True)
 class Bomb:
-    """outcomes: what may be answered, for time and memory race each other."""
+    """outcomes: allowed results. There may be several, because a time or a memory limit can be hit first."""
 
     name: str
-    source: Source
+    source: TemplateSource
     variables: bytes
     outcomes: frozenset[str]
 
@@ -30,7 +30,7 @@ def _bomb(
 ) -> Bomb:
     channel = EMAIL if mail else SMS
     variables = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Bomb(name, Source(channel, "", body, partials=partials or {}), variables, frozenset(outcomes))
+    return Bomb(name, TemplateSource(channel, "", body, partials=partials or {}), variables, frozenset(outcomes))
 
 
 def _doubling(end: str) -> dict[str, str]:

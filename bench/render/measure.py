@@ -15,14 +15,15 @@ from mjml import mjml2html
 from bench.render.bombs import Bomb
 from bench.render.workloads import Workload
 from services.render import content
-from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Answer, Limits, Source, Task
+from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Task, TaskResult, TemplateSource, WorkerLimits
 from services.render.handlebars import CompiledTemplate, Output
-from services.render.pool import Job, Pool
-from services.render.worker import Renderer
+from services.render.jobs import Job
+from services.render.pool import WorkerPool
+from services.render.worker import TaskRunner
 
 MIB = 1024**2
 # As the service's settings are by default.
-LIMITS = Limits(cpu_s=0.5, output=512 * 1024, memory=96 * MIB)
+LIMITS = WorkerLimits(cpu_s=0.5, output=512 * 1024, memory=96 * MIB)
 BATCH = 256
 _SAMPLE_S = 0.005
 _LONGEST_S = 60.0
@@ -30,7 +31,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Templates per second as it went, and the processor time of one in all processes, microseconds."""
+    """Templates per second, and processor time per template in all processes, in microseconds."""
 
     per_second: float
     cpu_us: float
@@ -60,7 +61,7 @@ class Compile(msgspec.Struct, frozen=True):
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
-    """Microseconds of processor time for an item whose version the worker knows, and does not know.
+    """Microseconds of processor time for a template that is cached in the worker, and for one that is not.
 
     kept: how many of the versions it still knows at the end. held: bytes the process grew by meanwhile.
     """
@@ -73,7 +74,7 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blast(msgspec.Struct, frozen=True):
-    """What became of a bomb. grown: bytes that a worker took beyond its size at rest, at the highest.
+    """The result of a bomb. grown: the largest growth of the worker in bytes.
 
     spared: the harmless items before and behind it were rendered.
     """
@@ -87,9 +88,9 @@ class Blast(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def running_pool(limits: Limits = LIMITS) -> AsyncIterator[Pool]:
+async def running_pool(limits: WorkerLimits = LIMITS) -> AsyncIterator[WorkerPool]:
     """One worker, as the service runs it."""
-    pool = Pool(limits, workers=1, on_restart=lambda _: None)
+    pool = WorkerPool(limits, workers=1, on_restart=lambda _: None)
     task = asyncio.create_task(pool.serve())
     await pool.ready()
     try:
@@ -100,8 +101,8 @@ async def running_pool(limits: Limits = LIMITS) -> AsyncIterator[Pool]:
             await task
 
 
-async def rates(pool: Pool, workload: Workload, seconds: float) -> Rates:
-    """Measure a workload in each way for so many seconds."""
+async def rates(pool: WorkerPool, workload: Workload, seconds: float) -> Rates:
+    """Measure a workload in each way for this many seconds."""
     compiled = content.compile_source(workload.source)
     variables = json.dumps(workload.data).encode()
 
@@ -160,7 +161,7 @@ def _rate(run: Callable[[], object], seconds: float) -> Rate:
     return Rate(count / (time.perf_counter() - began), (time.process_time() - cpu) / count * 1e6)
 
 
-async def _pool_rate(pool: Pool, run: Callable[[], Awaitable[None]], size: int, seconds: float) -> Rate:
+async def _pool_rate(pool: WorkerPool, run: Callable[[], Awaitable[None]], size: int, seconds: float) -> Rate:
     await run()
     count = 0
     began, cpu = time.perf_counter(), time.process_time() + _cpu(pool)
@@ -171,7 +172,7 @@ async def _pool_rate(pool: Pool, run: Callable[[], Awaitable[None]], size: int, 
     return Rate(count / took, (time.process_time() + _cpu(pool) - cpu) / count * 1e6)
 
 
-def compiling(name: str, source: Source, seconds: float) -> Compile:
+def compiling(name: str, source: TemplateSource, seconds: float) -> Compile:
     """Measure how long each compiler takes."""
     ours = _rate(lambda: content.compile_source(source), seconds)
     theirs = _rate(lambda: (pybars.Compiler().compile(source.subject), pybars.Compiler().compile(source.body)), seconds)
@@ -179,11 +180,11 @@ def compiling(name: str, source: Source, seconds: float) -> Compile:
 
 
 def caching(workload: Workload, versions: int) -> Cache:
-    """Render many versions of a template in turn; see what a worker keeps of them."""
-    renderer = Renderer(LIMITS)
+    """Render many versions of a template in turn, and measure the cache of the worker."""
+    renderer = TaskRunner(LIMITS)
     variables = json.dumps(workload.data).encode()
 
-    def answer(number: int, source: Source | None) -> Answer:
+    def answer(number: int, source: TemplateSource | None) -> TaskResult:
         return renderer.answer(Task(RENDER, f"v{number}", source, variables))
 
     answer(0, workload.source)
@@ -203,7 +204,7 @@ def caching(workload: Workload, versions: int) -> Cache:
 
 
 def _mean(run: Callable[[], object], times: int) -> float:
-    """Return the processor time of a run, microseconds; many together, for the clock may be coarse."""
+    """Return the processor time per run in microseconds. Many runs are measured together: clocks may be coarse."""
     began = time.process_time()
     for _ in range(times):
         run()
@@ -211,7 +212,7 @@ def _mean(run: Callable[[], object], times: int) -> float:
 
 
 async def blast(bomb: Bomb) -> Blast:
-    """Throw a bomb at a worker of its own, between two harmless items."""
+    """Render a bomb in its own worker, between two harmless templates."""
     async with running_pool() as pool:
         await pool.run([_harmless()], _LONGEST_S)
         at_rest = _held(*pool.pids)
@@ -228,11 +229,11 @@ async def blast(bomb: Bomb) -> Blast:
 
 
 def _harmless() -> Job:
-    return Job(Source(SMS, "", "Hi {{name}}"), version_id="good", variables=b'{"name":"Ada"}')
+    return Job(TemplateSource(SMS, "", "Hi {{name}}"), version_id="good", variables=b'{"name":"Ada"}')
 
 
-async def _highest(pool: Pool) -> int:
-    """Watch the workers until cancelled; return the most that one held."""
+async def _highest(pool: WorkerPool) -> int:
+    """Watch the workers until cancelled. Return the largest memory of one."""
     highest = 0
     try:
         while True:
@@ -247,7 +248,7 @@ def _held(*pids: int) -> int:
 
 
 def _status(pid: int, field: str) -> int:
-    """Return a field of a process in bytes; 0 for one that is gone."""
+    """Return a memory field of a process in bytes, 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -255,6 +256,6 @@ def _status(pid: int, field: str) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":")), 0)
 
 
-def _cpu(pool: Pool) -> float:
+def _cpu(pool: WorkerPool) -> float:
     stats = [Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split() for pid in pool.pids]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) / _TICKS

@@ -1,4 +1,4 @@
-"""The figures as one readable text."""
+"""The report as text."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,9 +1,9 @@
-"""Templates as people write them, and their data."""
+"""Typical templates with their data."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from services.render.frames import EMAIL, SMS, Source
+from services.render.frames import EMAIL, SMS, TemplateSource
 
 _ROWS = (
     "{{#each items}}<tr><td>{{@index}}</td><td>{{name}}</td><td>{{quantity}}</td>"
@@ -29,12 +29,12 @@ class Workload:
     """A template version and its data."""
 
     name: str
-    source: Source
+    source: TemplateSource
     data: dict[str, Any]
 
     @property
     def is_mjml(self) -> bool:
-        """Tell whether its HTML is made of MJML."""
+        """Return whether the template is MJML."""
         return self.source.body.startswith("<mjml")
 
 
@@ -53,9 +53,11 @@ def _data(items: int) -> dict[str, Any]:
 
 
 WORKLOADS = (
-    Workload("SMS, 3 values", Source(SMS, "", "Hi {{name}}: order {{order}}, {{total}}, is on its way."), _data(0)),
-    Workload("HTML, 20 rows", Source(EMAIL, "Order {{order}}", _RECEIPT), _data(20)),
-    Workload("MJML, 5 rows", Source(EMAIL, "Order {{order}}", _MJML), _data(5)),
+    Workload(
+        "SMS, 3 values", TemplateSource(SMS, "", "Hi {{name}}: order {{order}}, {{total}}, is on its way."), _data(0)
+    ),
+    Workload("HTML, 20 rows", TemplateSource(EMAIL, "Order {{order}}", _RECEIPT), _data(20)),
+    Workload("MJML, 5 rows", TemplateSource(EMAIL, "Order {{order}}", _MJML), _data(5)),
 )
 # What compiling costs grows with: about 8 KB, 500 tags.
-LARGE = Source(EMAIL, "", "<p>{{#if a.b}}{{c}}{{/if}}</p>\n" * 250)
+LARGE = TemplateSource(EMAIL, "", "<p>{{#if a.b}}{{c}}{{/if}}</p>\n" * 250)

@@ -1,4 +1,4 @@
-"""`make siege`: each attack on a stack of its own, and what it cost an uninvolved tenant. Status 1 on a failure."""
+"""`make siege`: runs each attack on its own stack and measures an uninvolved tenant. Status 1 on a failure."""
 
 import argparse
 import asyncio

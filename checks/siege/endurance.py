@@ -1,4 +1,4 @@
-"""A long run: `python -m checks.siege.endurance --rate 1400 --minutes 15`. Status 1 where an id is missing or twice.
+"""A long run: `python -m checks.siege.endurance --rate 1400 --minutes 15`. Status 1 if an id is missing or duplicate.
 
 Prints memory of each process, the broker's disk and the latency of accepts each minute; at the end every id, the
 latency end to end of each minute, and what the purge left.

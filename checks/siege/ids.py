@@ -1,4 +1,4 @@
-"""Every id of a long load: what was accepted, and how often it was recorded."""
+"""Counts the ids of a long load: accepted, and how often each was recorded."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ _FINISHED = "SELECT count(*) FROM ingest.events WHERE tenant_id = $1 AND finishe
 
 @dataclass
 class Batch:
-    """The events of one run of the generator, by their number. first: when each was recorded; times: how often."""
+    """The events of one run of the generator, by number. first: when each was recorded; times: how often."""
 
     run: str
     due: "array[float]"
@@ -41,24 +41,24 @@ class Batch:
 
     @classmethod
     def of(cls, run: str, answer: Answer) -> "Batch":
-        """Keep what the count needs: a long load has millions of events."""
+        """Keep only what the count needs, because a long load has millions of events."""
         return cls(run, array("d", answer.due), bytearray(status == 200 for status in answer.status))
 
     def note(self, number: int, at: float) -> None:
-        """Note one record."""
+        """Add a record."""
         self.times[number] = min(255, self.times[number] + 1)
         if not self.first[number] or at < self.first[number]:
             self.first[number] = at
 
     def end_to_end_ms(self) -> tuple[float, float]:
-        """Return p50 and p95 of what was recorded, from when each event was due."""
+        """Return p50 and p95 of the recorded events, from the time when each was due."""
         took = sorted(at - due for at, due in zip(self.first, self.due, strict=True) if at)
         return percentile(took, 0.5) * 1000, percentile(took, 0.95) * 1000
 
 
 @dataclass(frozen=True)
 class Total:
-    """Every id. unasked: recorded though not accepted. finished: events that the ledger saw to their end."""
+    """The totals. unasked: recorded but not accepted. finished: finished events in the ledger."""
 
     accepted: int
     missing: int
@@ -68,7 +68,7 @@ class Total:
 
     @property
     def clean(self) -> bool:
-        """Each accepted event was recorded once, and is finished in the ledger."""
+        """Whether each accepted event was recorded once and is finished in the ledger."""
         return not self.missing and not self.repeated and self.finished >= self.accepted
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Total:
 
 
 def count(batches: Sequence[Batch], finished: int) -> Total:
-    """Return what the batches add up to."""
+    """Return the sum of the batches."""
     accepted = missing = repeated = unasked = 0
     for batch in batches:
         for taken, times in zip(batch.accepted, batch.times, strict=True):
@@ -98,7 +98,7 @@ class Ids:
         self._tenant_id = tenant_id
 
     async def recorded(self, wanted: int) -> int:
-        """Wait until so many are recorded, or nothing came for a while; return how many are."""
+        """Wait until this many are recorded or none arrived for a while. Return their number."""
         return await self._grown(_COUNT, wanted, _STALLED_S)
 
     async def total(self, batches: Sequence[Batch]) -> Total:
@@ -119,7 +119,7 @@ class Ids:
             cursor = rows[-1]["id"]
 
     async def _grown(self, query: str, wanted: int, stalled_s: float) -> int:
-        """Poll a count until it is that high, or has not grown for so long."""
+        """Poll a count until it is high enough or has stopped growing."""
         last, until = -1, time.monotonic() + stalled_s
         while (count := int(await self._sql.fetchval(query, self._tenant_id))) < wanted:
             if count > last:

@@ -1,4 +1,4 @@
-"""docker-compose.yml's memory limits, as cgroups of this machine: one group for each process of a stack."""
+"""The memory limits of docker-compose.yml as cgroups: one for each process of a stack."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ def compose_limits() -> dict[str, int]:
 
 
 def read_bytes(text: str) -> int:
-    """Return the number of bytes that a compose file's size means, such as 512m."""
+    """Return the bytes of a size in a compose file, such as 512m."""
     match = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
     if match is None:
         raise ValueError(f"{text!r} is no size: write a number with k, m or g.")
@@ -46,28 +46,28 @@ class Group:
     version: int
 
     def add(self, pid: int) -> None:
-        """Move a process here; one that has ended is ignored."""
+        """Move a process into the group. A process that has ended is ignored."""
         with contextlib.suppress(OSError):
             (self.folder / "cgroup.procs").write_text(str(pid))
 
     def memory(self) -> int:
-        """Return the bytes that cannot be given back: without the page cache."""
+        """Return the memory in bytes without the page cache."""
         return _field(self.folder / "memory.stat", "total_rss" if self.version == 1 else "anon")
 
     def most(self) -> int:
-        """Return the most bytes ever charged, page cache included; 0 where the kernel does not tell."""
+        """Return the largest memory in bytes, including the page cache; 0 if the kernel does not report it."""
         name = "memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"
         with contextlib.suppress(OSError, ValueError):
             return int((self.folder / name).read_text())
         return 0
 
     def oom_kills(self) -> int:
-        """Return how many processes the kernel killed here for want of memory."""
+        """Return the number of processes that the kernel killed for lack of memory."""
         return _field(self.folder / ("memory.oom_control" if self.version == 1 else "memory.events"), "oom_kill")
 
 
 class Groups:
-    """The cgroups of one stack, below a folder of their own. Close it once the stack has ended."""
+    """The cgroups of one stack. Close it once the stack has ended."""
 
     def __init__(self, folder: Path, version: int) -> None:
         self._folder = folder
@@ -75,7 +75,7 @@ class Groups:
         self._made: dict[str, Group] = {}
 
     def group(self, name: str, limit: int | None) -> Group:
-        """Return the group of a process, made at the first call. limit: bytes; None: without."""
+        """Return the group of a process; the first call creates it. limit: bytes; None: no limit."""
         if name not in self._made:
             folder = self._folder / name
             folder.mkdir()
@@ -90,7 +90,7 @@ class Groups:
         return self._made[name]
 
     def close(self) -> None:
-        """Remove the groups. The kernel may need a moment to let go of the last process; a living one keeps its own."""
+        """Remove the groups. The kernel may need a moment; the group of a living process stays."""
         until = time.monotonic() + _CLOSE_S
         for folder in [*(group.folder for group in self._made.values()), self._folder]:
             while folder.exists() and time.monotonic() < until:
@@ -101,7 +101,7 @@ class Groups:
 
 
 def open_groups() -> Groups | None:
-    """Return new groups; None where this machine lets us make none (no cgroups, or no right to)."""
+    """Return new groups, None if this machine has no cgroups or we may not create any."""
     for root, version in ((_V1, 1), (_V2, 2)):
         folder = root / f"clarion-siege-{os.getpid()}-{secrets.token_hex(3)}"
         try:

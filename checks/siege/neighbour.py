@@ -1,4 +1,4 @@
-"""The uninvolved tenant, a process of its own: `python -m checks.siege.neighbour`; and how to start and end it.
+"""The uninvolved tenant, in its own process: `python -m checks.siege.neighbour`, and how to start and stop it.
 
 It triggers events at a steady rate whatever the server does (open loop: each is due at a time, and its latency counts
 from then), and keeps one page open. It ends when its standard input does, and leaves what it saw in a file.
@@ -30,7 +30,7 @@ _END_S = 40.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do. run: what each event's id begins with."""
+    """The order. run: the prefix of each event's id."""
 
     url: str
     tenant_id: str
@@ -52,7 +52,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """All that happened. page: when each event's push arrived at the open page, Unix seconds."""
+    """The results. page: when each event's push arrived at the open page, in Unix seconds."""
 
     sent: list[Sent]
     page: dict[str, float]
@@ -60,7 +60,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def event(order_id: str, channels: list[str]) -> dict[str, Any]:
-    """Return the event of one parcel; its id stands between two # in every message."""
+    """Return the event of one parcel. Every message contains its id between two #."""
     return {
         "eventType": EVENT_TYPE,
         "eventId": order_id,
@@ -73,7 +73,7 @@ def event(order_id: str, channels: list[str]) -> dict[str, Any]:
 async def create(
     operator: Operator, name: str, *, email: tuple[str, dict[str, Any]] = ("sandbox", {"from_email": "a@b.example"})
 ) -> Tenant:
-    """Make a tenant with three channels. email: kind and settings of its provider; SMS goes to the sandbox."""
+    """Create a tenant with three channels. email: kind and settings of its provider; SMS goes to the sandbox."""
     tenant = await operator.create_tenant(name, providers={"EMAIL": email, "SMS": ("sandbox", {})})
     body = "Parcel #{{parcel}}# is on its way"
     mjml = f"<mjml><mj-body><mj-section><mj-column><mj-text>{body}</mj-text></mj-column></mj-section></mj-body></mjml>"
@@ -84,14 +84,14 @@ async def create(
 
 
 class Neighbour:
-    """A neighbour under way, seen from the process that started it."""
+    """A running neighbour, for the process that started it."""
 
     def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
         self._process = process
         self._output = output
 
     async def end(self) -> Seen:
-        """Stop it and return what it saw."""
+        """Stop it and return its results."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         async with asyncio.timeout(_END_S):

@@ -1,4 +1,4 @@
-"""What was recorded of a neighbour's events, read from PostgreSQL: when each message was stored."""
+"""Reads from PostgreSQL when each message of a neighbour was stored."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from checks.waiting import expect
-from clarion.common.v1 import trace_pb2
-
-CHANNEL_NAMES = {1: "EMAIL", 2: "SMS", 3: "PUSH"}
+from services.domain import statuses
+from services.domain.channels import PUBLIC_NAMES
 
 # Commit times are those of track_commit_timestamp: see bench.ground.
 _ROWS = """
@@ -30,22 +29,22 @@ _CONNECT_S = 5.0
 
 @dataclass
 class Records:
-    """When each event was first recorded, by channel, Unix seconds; and how often."""
+    """When each event was first recorded, by channel, in Unix seconds; and how often."""
 
     first: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     times: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, channel: str, order_id: str, at: float) -> None:
-        """Note one record."""
+        """Add a record."""
         self.times[channel][order_id] += 1
         self.first[channel][order_id] = min(at, self.first[channel].get(order_id, at))
 
     def missing(self, accepted: set[str], channels: list[str]) -> int:
-        """Return how many deliveries of accepted events were never recorded."""
+        """Return the number of deliveries of accepted events that were never recorded."""
         return sum(len(accepted - set(self.first[channel])) for channel in channels)
 
     def repeated(self) -> int:
-        """Return how many records there are beyond each delivery's first."""
+        """Return the number of duplicate records."""
         return sum(sum(times.values()) - len(times) for times in self.times.values())
 
 
@@ -55,14 +54,14 @@ async def read(postgres_url: str, tenant_id: str) -> Records:
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
         for row in await connection.fetch(_ROWS, tenant_id):
-            found.add(CHANNEL_NAMES[row["channel"]], row["id"], row["at"])
+            found.add(PUBLIC_NAMES[row["channel"]], row["id"], row["at"])
     finally:
         await connection.close()
     return found
 
 
 async def dead_letters(postgres_url: str, tenant_id: str) -> int:
-    """Return how many of a tenant's deliveries became dead letters."""
+    """Return the number of a tenant's dead letters."""
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
         return int(await connection.fetchval(_DEAD_LETTERS, tenant_id))
@@ -71,28 +70,24 @@ async def dead_letters(postgres_url: str, tenant_id: str) -> int:
 
 
 async def left(postgres_url: str, tenant_id: str) -> str:
-    """Return what the ledger says of a tenant's deliveries that were neither sent nor skipped, as text."""
-    over = [trace_pb2.DELIVERY_STATUS_SKIPPED, trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_DELIVERED]
+    """Describe a tenant's deliveries in the ledger that were neither sent nor skipped."""
+    well = [one.number for one in statuses.BY_NUMBER.values() if one.is_terminal and one.outcome != statuses.FAILED]
     connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_S, command_timeout=60)
     try:
-        rows = await connection.fetch(_LEFT, tenant_id, over)
+        rows = await connection.fetch(_LEFT, tenant_id, well)
     finally:
         await connection.close()
     return ", ".join(
-        f"{row['number']} {CHANNEL_NAMES[row['channel']]} {_name(row['status'])} {row['reason']}"
+        f"{row['number']} {PUBLIC_NAMES[row['channel']]} {statuses.name(row['status'])} {row['reason']}"
         f" after at most {row['attempts']} attempts"
         for row in rows
     )
 
 
-def _name(status: "trace_pb2.DeliveryStatus.ValueType") -> str:
-    return trace_pb2.DeliveryStatus.Name(status).removeprefix("DELIVERY_STATUS_").lower()
-
-
 async def complete(
     postgres_url: str, tenant_id: str, accepted: set[str], channels: list[str], deadline: float
 ) -> Records:
-    """Wait until every delivery of the accepted events is recorded; after deadline seconds return what there is."""
+    """Wait until every delivery of the accepted events is recorded, at most deadline seconds. Return the records."""
     until = asyncio.get_running_loop().time() + deadline
     expect(accepted, "no event was accepted")
     while True:

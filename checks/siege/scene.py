@@ -1,4 +1,4 @@
-"""What an attack is given: a stack with its limits, the neighbour's tenant, and a place for what it finds."""
+"""The environment of an attack: a stack with limits, the neighbour's tenant, and the findings."""
 
 import asyncio
 import shutil
@@ -29,12 +29,12 @@ ATTACKER = "127.0.66.1"
 
 
 class UnavailableError(Exception):
-    """The machine does not allow this attack; the text says what is missing."""
+    """The attack cannot run on this machine. The text says what is missing."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the command line says. rate: of the sustained load, events/s; 0: half of what the machine holds."""
+    """The options of the command line. rate: of the sustained load in events/s; 0: half of what the machine holds."""
 
     scale: float
     rate: float
@@ -43,7 +43,7 @@ class Choices:
 
 @dataclass
 class Scene:
-    """One attack's stack and findings. faults: what is not as it must be. notes: what was measured beside."""
+    """The stack and findings of one attack. faults: violated limits. notes: further measurements."""
 
     running: Running
     client: Client
@@ -64,7 +64,7 @@ class Scene:
     neighbour_id: str = ""
 
     def kill_nats(self) -> int:
-        """Kill the broker with -9, and allow what that may repeat; return its starts until then."""
+        """Kill the broker with -9, and allow the repeats that this may cause. Return its number of starts."""
         self.own_ends.add("nats")
         self.repeats = DUPLICATES_BOUND
         return self.running.kill("nats")
@@ -74,17 +74,17 @@ class Scene:
         return max(least, round(full * self.choices.scale))
 
     def check(self, is_so: object, text: str) -> None:
-        """Note a measurement, and a fault unless it is as it must be."""
+        """Add a measurement, and a fault if it is out of its limit."""
         self.notes.append(text)
         if not is_so:
             self.faults.append(text)
 
     def taken(self, name: str) -> int:
-        """Return a process's memory now, bytes."""
+        """Return the current memory of a process in bytes."""
         return self.watch.now.get(name, 0)
 
     async def broker(self) -> Broker:
-        """Return what the broker says of its streams now. Raises as checks.broker.read()."""
+        """Return the current state of the streams. Raises like checks.broker.read()."""
         return await broker.read(self.client.http.session, self.running)
 
 
@@ -92,7 +92,7 @@ class Scene:
 async def scene(
     choices: Choices, environment: Mapping[str, str], *, tmpfs_mib: int = 0, unlimited: bool = False
 ) -> AsyncIterator[Scene]:
-    """Start a stack of its own for a block. tmpfs_mib: the broker's store is on a file system of that size.
+    """Start a stack for the length of a block. tmpfs_mib: the broker's store is on a file system of this size.
 
     Raises stack.faults.StackError, and UnavailableError where nothing can be mounted. A failure leaves the logs.
     """
@@ -131,7 +131,7 @@ def _unmount(folder: Path) -> None:
 
 
 def end_as_after_ctrl_c() -> None:
-    """Let SIGTERM cancel the running task: the stack stops, and what was mounted and made goes."""
+    """Make SIGTERM cancel the running task, so that the stack stops and everything is cleaned up."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -149,7 +149,7 @@ def _mount(folder: Path, mib: int) -> None:
 
 
 def bytes_below(folder: Path) -> int:
-    """Return the bytes that the files of a folder take on disk."""
+    """Return the disk space of a folder's files in bytes."""
     total = 0
     for path in folder.rglob("*"):
         try:

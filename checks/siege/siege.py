@@ -15,9 +15,10 @@ from checks.siege.records import Records
 from checks.siege.scene import Choices, Scene, mib, scene
 from checks.siege.verdict import Verdict
 from checks.waiting import CheckError
+from services.domain.channels import BY_PUBLIC_NAME
 from stack.faults import StackError
 
-CHANNELS = ["EMAIL", "SMS", "PUSH"]
+CHANNELS = list(BY_PUBLIC_NAME)
 RATE = 25.0
 # The neighbour alone: to warm up, before, and after the attack, seconds.
 _WARM_S = 4.0
@@ -40,7 +41,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Taken:
-    """The most memory of one process, bytes. charged: with page cache, as the kernel counted; 0: not known."""
+    """The largest memory of one process in bytes. charged: by the kernel, with page cache; 0: unknown."""
 
     name: str
     most: int
@@ -50,7 +51,7 @@ class Taken:
 
 @dataclass
 class Result:
-    """What came of an attack."""
+    """The result of an attack."""
 
     attack: Attack
     verdict: Verdict
@@ -102,7 +103,7 @@ async def besiege(attack: Attack, choices: Choices, *, unlimited: bool) -> Resul
 
 
 async def _attack(attack: Attack, ground: Scene) -> None:
-    """Run the attack; where it cannot end as planned, that is a fault, and the neighbour is judged all the same."""
+    """Run the attack. If it cannot finish, that is a fault, and the neighbour is still judged."""
     try:
         await attack.run(ground)
     except (CheckError, StackError, HelperError, aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -57,14 +57,14 @@ class Sustained:
         self._others_per_s = self._began = 0.0
 
     async def held_rate(self) -> float:
-        """Return about what the machine delivers, events/s: a burst, divided by the time until all is recorded."""
+        """Return the approximate throughput in events/s: a burst divided by the time until all is recorded."""
         began = time.monotonic()
         await self._load(0, _BURST_S, _BURST_CONNECTIONS)
         recorded = await self._ids.recorded(sum(self._batches[-1].accepted))
         return recorded / (time.monotonic() - began)
 
     async def run(self, rate: float, minutes: float, say: Callable[[str], None], *, every_s: float = 60.0) -> None:
-        """Offer rate events/s, a minute (every_s) after the other, and say a line for each."""
+        """Offer rate events/s, minute by minute (every_s), and print a line for each."""
         before = await asyncio.to_thread(bytes_below, self._store)
         await asyncio.sleep(_IDLE_S)
         self.disk_before = await asyncio.to_thread(bytes_below, self._store)
@@ -77,11 +77,11 @@ class Sustained:
             say(line(number, self.minutes[-1], self.disk_before))
 
     async def total(self) -> Total:
-        """Wait until everything is recorded and look for every id, those of the first burst among them."""
+        """Wait until everything is recorded, and count every id, including those of the first burst."""
         return await self._ids.total(self._batches)
 
     def bytes_per_event(self) -> float:
-        """Return what an event took on the broker's disk in the first minute, when nothing was purged.
+        """Return the bytes per event on the broker's disk in the first minute, before anything was purged.
 
         What others (the neighbour) write is measured beforehand and left out.
         """
@@ -90,7 +90,7 @@ class Sustained:
         return (first.disk - self.disk_before - others) / max(1, sum(first.batch.accepted))
 
     async def purged(self, deadline: float) -> tuple[float, int]:
-        """Wait until the broker has let go of what is over; return the seconds and the bytes on its disk."""
+        """Wait until the broker has purged finished events. Return the seconds and the bytes on its disk."""
         began = time.monotonic()
 
         async def is_purged() -> bool:
@@ -139,7 +139,7 @@ class Sustained:
 
 @asynccontextmanager
 async def sustained(scene: Scene) -> AsyncIterator[Sustained]:
-    """Make the load's tenant, and read the records for the length of a block."""
+    """Create the tenant of the load, and read its records for the length of a block."""
     tenant = await bench_tenant.create(scene.running)
     sql = await asyncpg.connect(scene.running.variables["CLARION_POSTGRES_URL"])
     try:

@@ -1,4 +1,4 @@
-"""The results as text: a few lines after each attack, and a table of all at the end."""
+"""Formats the results: a few lines after each attack, and a table of all at the end."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _HEAD = (
 
 
 def lines(result: Result) -> str:
-    """Return what one attack showed."""
+    """Return the lines for one attack."""
     sign = "✗" if result.faults else "✓"
     told = [f"{sign} {result.attack.name}: {result.attack.title}"]
     told += [f"    {note}" for note in result.notes]

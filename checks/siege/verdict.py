@@ -1,4 +1,4 @@
-"""What an attack cost the neighbour: its figures before, during and after, and whether they are good enough."""
+"""Judges the neighbour: its figures before, during and after an attack, against the limits."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ FLOOR_S = 0.15
 
 @dataclass(frozen=True)
 class Phase:
-    """The neighbour's figures within a stretch of time. Milliseconds from the moment each event was due."""
+    """The neighbour's figures in one period, in milliseconds from the time when each event was due."""
 
     name: str
     sent: int
@@ -29,7 +29,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Excuses:
-    """What an attack's own doing makes no fault, from when until when in Unix seconds.
+    """Errors that are allowed because the attack itself caused them, with start and end in Unix seconds.
 
     slow: events are accepted, but wait. repeats: deliveries that may be made twice, as after a kill of the broker.
     """
@@ -41,7 +41,7 @@ class Excuses:
 
 @dataclass
 class Verdict:
-    """The whole. recovery_s: from the attack's end until the neighbour's last bad event."""
+    """The verdict. recovery_s: from the end of the attack until the neighbour's last bad event."""
 
     phases: list[Phase]
     recovery_s: float
@@ -57,7 +57,7 @@ def judge(
     marks: Sequence[tuple[str, float, float]],
     excuses: Excuses,
 ) -> Verdict:
-    """Judge. marks: before, during and after, as name, start and end in Unix seconds."""
+    """Return the verdict. marks: before, during and after, as name, start and end in Unix seconds."""
     phases = [_phase(name, start, end, seen, records, excuses.errors) for name, start, end in marks]
     before, during, after = phases
     accepted = {one.id for one in seen.sent if one.status == 200}
@@ -112,7 +112,7 @@ def _phase(
 
 
 def _recovery(seen: Seen, records: Records, over: float, before: Phase) -> float:
-    """Return the seconds from over until the last event that was refused, or slow, was due."""
+    """Return the seconds from `over` until the due time of the last refused or slow event."""
     slow = SLOWER * before.end_to_end[1] / 1000 + FLOOR_S
 
     def bad(one: Sent) -> bool:

@@ -1,4 +1,4 @@
-"""Follows a stack's processes from the first one on: puts each into its cgroup, samples its memory, counts its ends."""
+"""Follows the processes of a stack: puts each into its cgroup, samples its memory, counts restarts."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import msgspec
 
 from bench import usage
 from checks.siege.limits import Groups, compose_limits
-from stack.state import State
+from stack.state import StackState
 
 _LOOK_EVERY_S = 0.05
 _SAMPLE_EVERY_S = 0.2
@@ -19,7 +19,7 @@ _PSS_EVERY_S = 2.0
 
 
 class Watch(threading.Thread):
-    """A thread, so that it works while a stack starts. data: the stack's folder. groups: None: memory is only read.
+    """A thread, so that it runs while a stack starts. data: the stack's folder. groups: None: only measure memory.
 
     peaks: the most bytes of each process since restart_peaks(), page cache left out; highest: since the start.
     """
@@ -38,7 +38,7 @@ class Watch(threading.Thread):
         self.now: dict[str, int] = {}
 
     def run(self) -> None:
-        """Follow until close()."""
+        """Run until close()."""
         sampled = 0.0
         every = _SAMPLE_EVERY_S if self._groups else _PSS_EVERY_S
         while not self._over.wait(_LOOK_EVERY_S):
@@ -48,39 +48,39 @@ class Watch(threading.Thread):
                 self._sample()
 
     def close(self) -> None:
-        """Follow no more. The groups can be removed once the stack has ended."""
+        """Stop. The groups can be removed once the stack has ended."""
         self._over.set()
         self.join()
 
     def limit(self, name: str) -> int | None:
-        """Return the memory limit of a process, bytes; None: it has none."""
+        """Return the memory limit of a process in bytes, None if it has none."""
         return self._limits.get(name.split("-", maxsplit=1)[0])
 
     def restart_peaks(self, name: str = "") -> None:
-        """Forget the peaks so far, of one process or of all; the whole run's stay in `highest`."""
+        """Reset the peaks of one process or of all. Those of the whole run stay in `highest`."""
         for one in [name] if name else list(self.peaks):
             self.peaks[one] = 0
 
     def ends(self, *, but: Collection[str] = ()) -> int:
-        """Return how often any process, but those named, ended and was started again since the stack was ready."""
+        """Return the number of restarts since the stack was ready, without the named processes."""
         return sum(
             starts - self._at_first.get(name, starts) for name, starts in self._starts.items() if name not in but
         )
 
     def oom_kills(self) -> dict[str, int]:
-        """Return how many processes the kernel killed for want of memory, by name; those with none left out."""
+        """Return the number of kills for lack of memory by process, without those that have none."""
         if self._groups is None:
             return {}
         kills = {name: self._groups.group(name, self.limit(name)).oom_kills() for name in self._pids}
         return {name: number for name, number in kills.items() if number}
 
     def most(self, name: str) -> int:
-        """Return the most bytes ever charged to a process's cgroup, page cache included; 0: not known."""
+        """Return the largest memory of a process's cgroup in bytes, including page cache; 0: unknown."""
         return self._groups.group(name, self.limit(name)).most() if self._groups else 0
 
     def _look(self) -> None:
         try:
-            state = msgspec.json.decode(self._file.read_bytes(), type=State)
+            state = msgspec.json.decode(self._file.read_bytes(), type=StackState)
         except (OSError, msgspec.DecodeError):
             return  # not there yet, or there no more
         processes = state.processes

@@ -1,1 +1,1 @@
-"""What `clarion doctor` looks at, a module per dependency."""
+"""The checks of `clarion doctor`, one module per dependency."""

@@ -1,4 +1,4 @@
-"""NATS: reachable, recent, JetStream on, synced, with the streams and room on the disk."""
+"""Checks of NATS: connection, version, JetStream, sync, disk space, streams and consumers."""
 
 import asyncio
 import shutil
@@ -15,13 +15,13 @@ from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from cli.checks.finding import Finding, fail, judge, ok, warn
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 
 _SUBJECT = "NATS"
 _LEAST_VERSION = (2, 12, 0)
-# What must be as topology.py says; the rest is the operator's.
+# Fields that must match topology.py. Operators may choose the others.
 _STREAM_FIELDS = (
     "discard",
     "max_bytes",
@@ -38,8 +38,8 @@ _ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, async
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What `clarion migrate` was, or would be, told."""
+class ExpectedBroker:
+    """The settings that `clarion migrate` uses, and the monitoring page."""
 
     url: str
     monitor_url: str
@@ -47,15 +47,15 @@ class Expected:
     max_bytes: int
 
 
-async def check(expected: Expected) -> AsyncIterator[Finding]:
-    """Look at the server, its store and the streams."""
+async def check(expected: ExpectedBroker) -> AsyncIterator[Finding]:
+    """Check the server, its store and the streams."""
     if not expected.url:
         yield fail(_SUBJECT, "CLARION_NATS_URL is not set")
         return
     try:
         async with asyncio.timeout(5):
             connection = await nats.connect(
-                expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_say_nothing
+                expected.url.split(","), connect_timeout=3, allow_reconnect=False, error_cb=_ignore
             )
     except _ERRORS as error:
         yield fail(_SUBJECT, f"cannot be reached: {error or type(error).__name__}")
@@ -67,7 +67,7 @@ async def check(expected: Expected) -> AsyncIterator[Finding]:
         await connection.close()
 
 
-async def _server(connection: Client, expected: Expected) -> AsyncIterator[Finding]:
+async def _server(connection: Client, expected: ExpectedBroker) -> AsyncIterator[Finding]:
     version = connection.connected_server_version
     number = (version.major, version.minor, version.patch)
     text = ".".join(map(str, number))
@@ -75,25 +75,28 @@ async def _server(connection: Client, expected: Expected) -> AsyncIterator[Findi
     try:
         await connection.jetstream(timeout=3).account_info()
     except _ERRORS:
-        yield fail(_SUBJECT, "JetStream is off, or not for this account")
+        yield fail(_SUBJECT, "JetStream is disabled on the server, or for this account")
         return
-    yield ok(_SUBJECT, "JetStream is on")
+    yield ok(_SUBJECT, "JetStream is enabled")
     async for finding in _store(expected):
         yield finding
     async for finding in _health(expected.monitor_url):
         yield finding
     async for finding in _writes(connection):
         yield finding
-    for stream in topology.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
+    for stream in provision.streams(replicas=expected.replicas, max_bytes=expected.max_bytes):
         yield await _stream(connection, stream)
     yield await _consumers(connection)
     yield await _bucket(connection)
 
 
-async def _store(expected: Expected) -> AsyncIterator[Finding]:
-    """Only the monitoring page tells whether messages are synced: no client call does."""
+async def _store(expected: ExpectedBroker) -> AsyncIterator[Finding]:
+    """Check the store. Only the monitoring page shows whether messages are synced."""
     if not expected.monitor_url:
-        yield warn(_SUBJECT, "sync_interval cannot be seen: set CLARION_NATS_MONITOR_URL (the server's http port)")
+        yield warn(
+            _SUBJECT,
+            "sync_interval cannot be checked: set CLARION_NATS_MONITOR_URL to the server's monitoring port",
+        )
         return
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
@@ -104,17 +107,20 @@ async def _store(expected: Expected) -> AsyncIterator[Finding]:
         return
     config = page.get("config") or {}
     if config.get("sync_always"):
-        yield ok(_SUBJECT, "sync_interval is always: what is acknowledged is on disk")
+        yield ok(_SUBJECT, "sync_interval is `always`: acknowledged events are on disk")
     elif page.get("meta_cluster") and expected.replicas >= 3:
         yield ok(_SUBJECT, f"a cluster with {expected.replicas} copies of each message")
     else:
-        yield fail(_SUBJECT, "sync_interval is not always: a power failure loses acknowledged events")
+        yield fail(
+            _SUBJECT,
+            "sync_interval is not `always`: a power failure loses acknowledged events. Set it as in deploy/nats.conf",
+        )
     for finding in _room(page, config):
         yield finding
 
 
 async def _health(monitor_url: str) -> AsyncIterator[Finding]:
-    """Ask the server's own health. With js-server-only or js-enabled-only it would say nothing of a broken store."""
+    """Check the server's health page. With js-server-only or js-enabled-only it would not report a broken store."""
     if not monitor_url:
         return
     try:
@@ -122,19 +128,19 @@ async def _health(monitor_url: str) -> AsyncIterator[Finding]:
             reply = await session.get(f"{monitor_url.rstrip('/')}/healthz?details=true")
             page: Mapping[str, Any] = await reply.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        yield fail(_SUBJECT, f"its health page does not answer: {error or type(error).__name__}")
+        yield fail(_SUBJECT, f"the health page does not answer: {error or type(error).__name__}")
         return
     faults = [str(fault.get("error", "")) for fault in page.get("errors") or ()] or [str(page.get("error", ""))]
     yield judge(
         reply.status == 200,
         _SUBJECT,
-        "its own health is ok",
-        f"its own health is {page.get('status')}: {'; '.join(faults)[:500]}",
+        "the server reports that it is healthy",
+        f"the server reports {page.get('status')}: {'; '.join(faults)[:500]}",
     )
 
 
 async def _writes(connection: Client) -> AsyncIterator[Finding]:
-    """Write to each stream: after a full disk all questions are answered and nothing is stored."""
+    """Write to each stream. After a full disk a server answers all requests but stores nothing."""
     faults = await asyncio.gather(
         *[fault_of(connection, topology.probe_subject(store), deadline=3) for store in topology.STORES]
     )
@@ -142,30 +148,30 @@ async def _writes(connection: Client) -> AsyncIterator[Finding]:
     if refused:
         yield fail(
             _SUBJECT,
-            f"does not store. {'; '.join(refused)}. A full stream (10077) is emptied as its messages are handled;"
-            " after a full disk make room, then NATS must be restarted (the local stack and docker-compose.yml do it)",
+            f"does not store messages. {'; '.join(refused)}. A full stream (10077) empties while its messages are"
+            " processed. After a full disk, free space and restart NATS (local stack and compose file restart it)",
         )
     else:
-        yield ok(_SUBJECT, f"each of {len(faults)} streams stored a write")
+        yield ok(_SUBJECT, f"all {len(faults)} streams store messages")
 
 
 def _room(page: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:
     findings = []
     bound, used, reserved = config.get("max_storage", 0), page.get("storage", 0), page.get("reserved_storage", 0)
     if bound and used > bound * _NEARLY_FULL:
-        findings.append(warn(_SUBJECT, f"the store is {used / bound:.0%} full: past 100 % everything is refused"))
+        findings.append(warn(_SUBJECT, f"the store is {used / bound:.0%} full: at 100 % every event is refused"))
     if bound and reserved >= bound:
-        findings.append(fail(_SUBJECT, "max_file_store is not above the sum of the streams' bounds"))
+        findings.append(fail(_SUBJECT, "max_file_store is not larger than the sum of the streams' limits: increase it"))
     folder = Path(config.get("store_dir", ""))
     if config.get("store_dir") and folder.exists():
         disk = shutil.disk_usage(folder)
         text = f"{disk.free / topology.GIB:.1f} GiB are free on the disk of {folder}"
         if disk.free < bound - used:
-            findings.append(fail(_SUBJECT, f"{text}, less than max_file_store still allows: a full disk stops NATS"))
+            findings.append(fail(_SUBJECT, f"{text}, less than max_file_store may still need: a full disk stops NATS"))
         elif disk.free < disk.total * _LEAST_FREE_DISK:
             findings.append(warn(_SUBJECT, text))
     if not findings:
-        findings.append(ok(_SUBJECT, f"the store holds {used / topology.GIB:.2f} of {bound / topology.GIB:.2f} GiB"))
+        findings.append(ok(_SUBJECT, f"the store uses {used / topology.GIB:.2f} of {bound / topology.GIB:.2f} GiB"))
     return findings
 
 
@@ -180,9 +186,9 @@ async def _stream(connection: Client, wanted: StreamConfig) -> Finding:
         if getattr(wanted, name) is not None and getattr(info.config, name) != getattr(wanted, name)
     ]
     if sorted(info.config.subjects or ()) != sorted(wanted.subjects or ()):
-        differing.append("its subjects differ")
+        differing.append("its subjects are different")
     if wanted.max_bytes in (None, -1) and (info.config.max_bytes or -1) > 0:
-        differing.append("max_bytes is set, so pending timers can vanish")
+        differing.append("max_bytes is set, so that pending timers can be lost")
     if wanted.allow_msg_schedules and not info.config.allow_msg_schedules:
         differing.append("allow_msg_schedules is off")
     if differing:
@@ -203,12 +209,12 @@ async def _consumers(connection: Client) -> Finding:
             faults.append(f"{consumer.stream}/{consumer.name} is missing")
             continue
         if sorted(config.filter_subjects or [config.filter_subject or ""]) != sorted(consumer.subjects):
-            faults.append(f"{consumer.stream}/{consumer.name} has other subjects")
+            faults.append(f"{consumer.stream}/{consumer.name} has different subjects")
         if (config.max_deliver or -1) > 0:
             faults.append(f"{consumer.stream}/{consumer.name} gives up after {config.max_deliver} deliveries")
     if faults:
         return fail(_SUBJECT, f"consumers: {'; '.join(faults)}: run `clarion migrate`")
-    return ok(_SUBJECT, f"{len(wanted)} consumers are there")
+    return ok(_SUBJECT, f"all {len(wanted)} consumers exist")
 
 
 async def _bucket(connection: Client) -> Finding:
@@ -216,8 +222,8 @@ async def _bucket(connection: Client) -> Finding:
         await connection.jetstream(timeout=3).key_value(BUCKET)
     except _ERRORS:
         return fail(_SUBJECT, f"the bucket {BUCKET} is missing: run `clarion migrate`")
-    return ok(_SUBJECT, f"the bucket {BUCKET} is there")
+    return ok(_SUBJECT, f"the bucket {BUCKET} exists")
 
 
-async def _say_nothing(_: Exception) -> None:
-    """The finding says it."""
+async def _ignore(_: Exception) -> None:
+    """Ignore it: the finding reports the error."""

@@ -1,4 +1,4 @@
-"""The configuration bucket: a copy of the owners' tables in PostgreSQL, compared key by key."""
+"""The check of the configuration bucket, which holds a copy of tables in PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ _DEADLINE_S = 60.0
 
 
 async def check(postgres_url: str, nats_url: str) -> AsyncIterator[Finding]:
-    """Compare; write nothing. Where one of the two is away, their own findings say so."""
+    """Compare each key of the bucket with PostgreSQL. Nothing is written."""
     if not postgres_url or not nats_url:
         return
     try:
@@ -25,7 +25,7 @@ async def check(postgres_url: str, nats_url: str) -> AsyncIterator[Finding]:
             finally:
                 await connection.close()
     except FAILURES as error:
-        yield fail(_SUBJECT, f"was not compared with PostgreSQL: {error or type(error).__name__}")
+        yield fail(_SUBJECT, f"could not be compared with PostgreSQL: {error or type(error).__name__}")
         return
     differing = {owner: found for owner, found in differences.items() if found.total}
     for owner, found in differing.items():
@@ -33,4 +33,4 @@ async def check(postgres_url: str, nats_url: str) -> AsyncIterator[Finding]:
         examples = ", ".join(found.examples)
         yield fail(_SUBJECT, f"differs from {owner}'s tables: {counts}, such as {examples}: run `clarion migrate`")
     if not differing:
-        yield ok(_SUBJECT, "says what PostgreSQL says")
+        yield ok(_SUBJECT, "is equal to PostgreSQL")

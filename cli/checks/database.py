@@ -1,6 +1,5 @@
-"""PostgreSQL: reachable, recent, durable, migrated."""
+"""Checks of PostgreSQL: connection, version, durability and migrations."""
 
-import hashlib
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -8,16 +7,17 @@ import asyncpg
 import runtime.postgres
 from cli.checks.finding import Finding, fail, judge, ok, warn
 from cli.migrate import folders
+from runtime import migrations
 
 _SUBJECT = "PostgreSQL"
 _LEAST_VERSION = 15
-# Five services with their pools, a migration and a person.
+# For the pools of five services, a migration and an operator.
 _LEAST_CONNECTIONS = 50
 _DURABLE_COMMITS = ("on", "local", "remote_write", "remote_apply")
 
 
 async def check(url: str) -> AsyncIterator[Finding]:
-    """Look at the server and at the schemas."""
+    """Check the server and the schemas."""
     if not url:
         yield fail(_SUBJECT, "CLARION_POSTGRES_URL is not set")
         return
@@ -60,22 +60,20 @@ async def _server(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIter
         commit in _DURABLE_COMMITS,
         _SUBJECT,
         f"synchronous_commit is {commit}",
-        f"synchronous_commit is {commit}: a crash loses what was acknowledged",
+        f"synchronous_commit is {commit}: a crash can lose acknowledged data",
     )
     if int(settings["max_connections"]) < _LEAST_CONNECTIONS:
         yield warn(
-            _SUBJECT, f"max_connections is {settings['max_connections']}: {_LEAST_CONNECTIONS} or more are advised"
+            _SUBJECT, f"max_connections is {settings['max_connections']}: {_LEAST_CONNECTIONS} or more are recommended"
         )
 
 
 async def _schemas(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[Finding]:
     applied = 0
     for folder in folders():
-        schema = folder.parent.name
-        exists = await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migrations")
-        rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations") if exists else []
-        there = {row["name"]: row["digest"] for row in rows}
-        ours = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.sql")}
+        schema = folder.name
+        there = await _recorded(connection, f"{schema}.{migrations.MIGRATIONS}")
+        ours = migrations.digests(folder / migrations.MIGRATIONS)
         applied += len(there)
         if missing := sorted(ours.keys() - there.keys()):
             yield fail(_SUBJECT, f"schema {schema} lacks {', '.join(missing)}: run `clarion migrate`")
@@ -83,4 +81,19 @@ async def _schemas(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
             yield fail(_SUBJECT, f"schema {schema}: {', '.join(changed)} was changed after it was applied")
         if newer := sorted(there.keys() - ours.keys()):
             yield warn(_SUBJECT, f"schema {schema} is newer than this version: it has {', '.join(newer)}")
+            continue
+        functions = await _recorded(connection, f"{schema}.{migrations.FUNCTIONS}")
+        wanted = migrations.digests(folder / migrations.FUNCTIONS)
+        if other := sorted(name for name, digest in wanted.items() if functions.get(name) != digest):
+            yield fail(
+                _SUBJECT,
+                f"schema {schema}: {', '.join(other)} in functions/ is not this version's: run `clarion migrate`",
+            )
     yield ok(_SUBJECT, f"{applied} migrations are applied")
+
+
+async def _recorded(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> dict[str, str]:
+    """Return the digest of each applied file by its name; empty where nothing was ever applied."""
+    if not await connection.fetchval("SELECT to_regclass($1)", table):
+        return {}
+    return {row["name"]: row["digest"] for row in await connection.fetch(f"SELECT name, digest FROM {table}")}

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The findings of a check."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Level(Enum):
-    """How bad it is: FAIL means that Clarion does not work, or loses or shows what it must not."""
+    """The severity. FAIL: Clarion does not work, can lose data, or can disclose it."""
 
     OK = "ok"
     WARN = "WARN"
@@ -15,7 +15,7 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor. subject: the part it is about, in a word or two."""
+    """One line of the report. subject: the dependency, in a word or two."""
 
     level: Level
     subject: str
@@ -26,20 +26,20 @@ Check = Callable[[], AsyncIterator[Finding]]
 
 
 def ok(subject: str, text: str) -> Finding:
-    """All is well."""
+    """Return a finding without a problem."""
     return Finding(Level.OK, subject, text)
 
 
 def warn(subject: str, text: str) -> Finding:
-    """It works, but somebody should look."""
+    """Return a finding that an operator should look at."""
     return Finding(Level.WARN, subject, text)
 
 
 def fail(subject: str, text: str) -> Finding:
-    """It must be mended."""
+    """Return a finding that an operator must fix."""
     return Finding(Level.FAIL, subject, text)
 
 
 def judge(good: object, subject: str, fine: str, broken: str) -> Finding:
-    """Return ok with fine, or fail with broken."""
+    """Return ok(fine) if good, else fail(broken)."""
     return ok(subject, fine) if good else fail(subject, broken)

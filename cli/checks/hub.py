@@ -1,7 +1,7 @@
-"""Centrifugo, or the local hub: its configuration as written, and what it really allows.
+"""Checks of Centrifugo or the local hub: its configuration file, and what the running server allows.
 
-The file may not be the one that runs, so the running server is asked: with no token, with one for a user
-that does not exist, from an origin that nobody owns.
+The server may run with another file, so it is tested: without a token, with a token of a user that does not exist,
+and from a foreign origin.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ _CONNECT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True)
-class Expected:
-    """Where it is and what we show it."""
+class ExpectedHub:
+    """The address of the server, our credentials, and the path of its configuration."""
 
     url: str
     api_key: str
@@ -35,8 +35,8 @@ class Expected:
     config_path: str
 
 
-async def check(expected: Expected) -> AsyncIterator[Finding]:
-    """Read the file, then ask the server."""
+async def check(expected: ExpectedHub) -> AsyncIterator[Finding]:
+    """Check the file, then the server."""
     async for finding in _file(expected.config_path):
         yield finding
     missing = [
@@ -62,7 +62,7 @@ async def check(expected: Expected) -> AsyncIterator[Finding]:
 
 async def _file(path: str) -> AsyncIterator[Finding]:
     if not path:
-        yield warn(_SUBJECT, "its configuration was not read: name the file in CLARION_CENTRIFUGO_CONFIG")
+        yield warn(_SUBJECT, "its configuration was not checked: set CLARION_CENTRIFUGO_CONFIG to the path of the file")
         return
     try:
         config: Mapping[str, Any] = json.loads(await asyncio.to_thread(Path(path).read_text, encoding="utf-8"))
@@ -73,13 +73,13 @@ async def _file(path: str) -> AsyncIterator[Finding]:
     for fault in faults:
         yield fail(_SUBJECT, f"{path}: {fault}")
     if config.get("admin", {}).get("enabled"):
-        yield warn(_SUBJECT, f"{path}: admin.enabled is on: whoever has its password publishes to everyone")
+        yield warn(_SUBJECT, f"{path}: admin.enabled is on: anybody with its password can publish to all users")
     if not faults:
         yield ok(_SUBJECT, f"{path} is safe")
 
 
 class _Probe:
-    def __init__(self, session: aiohttp.ClientSession, expected: Expected) -> None:
+    def __init__(self, session: aiohttp.ClientSession, expected: ExpectedHub) -> None:
         self._session = session
         self._expected = expected
         self._url = expected.url.rstrip("/")
@@ -98,7 +98,7 @@ class _Probe:
                 reply.status in (401, 403),
                 _SUBJECT,
                 "the HTTP API refuses calls without the key",
-                f"the HTTP API answers {reply.status} without a key: anyone may publish",
+                f"the HTTP API answers {reply.status} without a key: anybody can publish. Set http_api.key",
             )
 
     async def _api_is_ours(self) -> Finding:
@@ -109,8 +109,8 @@ class _Probe:
         return judge(
             "result" in body,
             _SUBJECT,
-            f"the HTTP API takes our key (version {nodes[0].get('version', 'unknown')})",
-            f"the HTTP API answers {reply.status} to our key: CLARION_CENTRIFUGO_API_KEY is not the server's",
+            f"the HTTP API accepts our key (version {nodes[0].get('version', 'unknown')})",
+            f"the HTTP API answers {reply.status} to our key: set CLARION_CENTRIFUGO_API_KEY to the server's key",
         )
 
     async def _no_token_is_refused(self) -> Finding:
@@ -119,7 +119,7 @@ class _Probe:
             "connect" not in reply,
             _SUBJECT,
             "a connection without a token is refused",
-            "a connection without a token is let in: set client.insecure and allow_anonymous_… to false",
+            "a connection without a token is accepted: set client.insecure and allow_anonymous_… to false",
         )
 
     async def _foreign_origin_is_refused(self) -> Finding:
@@ -127,22 +127,27 @@ class _Probe:
             await self._say([self._hello()], origin="https://clarion-doctor.invalid")
         except aiohttp.WSServerHandshakeError as error:
             return judge(error.status == 403, _SUBJECT, "foreign origins are refused", f"answers {error.status}")
-        return fail(_SUBJECT, "a page of any origin may connect: set client.allowed_origins")
+        return fail(_SUBJECT, "pages of any origin can connect: set client.allowed_origins")
 
     async def _channels(self) -> AsyncIterator[Finding]:
         greeting = await self._say([self._hello()])
         if "connect" not in greeting:
-            yield fail(_SUBJECT, "refuses our tokens: CLARION_CENTRIFUGO_TOKEN_SECRET is not the server's")
+            yield fail(_SUBJECT, "refuses our tokens: set CLARION_CENTRIFUGO_TOKEN_SECRET to the server's secret")
             return
         own = await self._subscribe(f"orders#{_ME}")
-        yield judge("subscribe" in own, _SUBJECT, "users may subscribe to their channels", f"refuses a user's: {own}")
+        yield judge(
+            "subscribe" in own,
+            _SUBJECT,
+            "users can subscribe to their own channels",
+            f"refuses a user's own channel: {own}",
+        )
         yield judge(
             (own.get("subscribe") or {}).get("recoverable"),
             _SUBJECT,
-            "channels recover what a lost connection missed",
-            "channels do not recover: set history_size, history_ttl and force_recovery",
+            "channels recover messages after a lost connection",
+            "channels do not recover messages: set history_size, history_ttl and force_recovery",
         )
-        for channel, whose in ((f"orders#{_OTHER}", "another user's channel"), ("orders", "a channel of nobody")):
+        for channel, whose in ((f"orders#{_OTHER}", "another user's channel"), ("orders", "a channel without a user")):
             reply = await self._subscribe(channel)
             yield judge("error" in reply, _SUBJECT, f"{whose} is refused", f"{whose} is open: {channel}")
 
@@ -156,7 +161,7 @@ class _Probe:
         return {"id": 1, "connect": {"token": token}}
 
     async def _say(self, commands: list[dict[str, Any]], origin: str | None = None) -> dict[str, Any]:
-        """Send commands one by one; return the last one's reply, empty where the server hangs up instead."""
+        """Send commands one by one. Return the reply to the last one, empty if the server disconnects."""
         reply: dict[str, Any] = {}
         async with self._session.ws_connect(f"{self._url}/connection/websocket", origin=origin) as socket:
             for command in commands:

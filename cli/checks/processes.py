@@ -1,4 +1,4 @@
-"""Clarion's own: the services' health, the gateway, and the secrets they share."""
+"""Checks of Clarion's own processes: health of services and gateway, and the shared secrets."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ _LEAST_SECRET_BYTES = 32
 
 
 async def services(addresses: Mapping[str, str]) -> AsyncIterator[Finding]:
-    """Ask each process's health. addresses: by service; each "host:port" or several, comma-separated."""
+    """Check the health of each process. addresses: by service; each one or more host:port, separated by commas."""
     for name, group in addresses.items():
         if not group:
             yield fail(name, f"CLARION_{name.upper()}_ADDRESS is not set")
@@ -23,9 +23,9 @@ async def services(addresses: Mapping[str, str]) -> AsyncIterator[Finding]:
 
 
 async def gateway(url: str) -> AsyncIterator[Finding]:
-    """Ask the gateway what it thinks of its dependencies."""
+    """Check the health page of the gateway."""
     if not url:
-        yield warn("gateway", "was not asked: set CLARION_GATEWAY_URL")
+        yield warn("gateway", "was not checked: set CLARION_GATEWAY_URL")
         return
     try:
         async with (
@@ -41,14 +41,14 @@ async def gateway(url: str) -> AsyncIterator[Finding]:
     if "forwarded_for_ignored" in body:
         yield warn(
             "gateway",
-            "ignored X-Forwarded-For of a caller that CLARION_TRUSTED_PROXIES does not name (its address: log line"
-            " forwarded_for_ignored of the gateway). If that is your proxy, name it: until then all callers behind it"
-            " share the limits of one address",
+            "ignored X-Forwarded-For from a caller that is not in CLARION_TRUSTED_PROXIES. Its address is in the log"
+            " line forwarded_for_ignored. If it is your proxy, add it: until then all clients behind it share the"
+            " limits of one address",
         )
 
 
 async def secrets(keys: Sequence[str], shared: Mapping[str, str]) -> AsyncIterator[Finding]:
-    """Judge the encryption keys and the length of the shared secrets. shared: by the variable's name."""
+    """Check the encryption keys, and that shared secrets are long and different. shared: by variable."""
     if not keys:
         yield fail("secrets", "CLARION_ENCRYPTION_KEYS is not set")
     else:
@@ -65,7 +65,7 @@ async def secrets(keys: Sequence[str], shared: Mapping[str, str]) -> AsyncIterat
         elif len(value.encode()) < _LEAST_SECRET_BYTES:
             yield fail("secrets", f"{name} is shorter than {_LEAST_SECRET_BYTES} characters")
         elif value in seen:
-            yield fail("secrets", f"{name} is the same as {seen[value]}: who knows one has the other")
+            yield fail("secrets", f"{name} is the same as {seen[value]}: use a different secret for each")
         else:
             seen[value] = name
     yield ok("secrets", f"{len(seen)} of {len(shared)} shared secrets are long and different")

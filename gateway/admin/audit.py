@@ -1,4 +1,4 @@
-"""The audit log: who changed what, when, and what was answered."""
+"""Searching the audit log: who changed what, when, and with what result."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from gateway.clients import Clients
 from gateway.replies import json_reply
 
 
-class AuditLog:
-    """Answers from ingest's AuditService."""
+class AuditRoutes:
+    """Handlers of /audit, which ask ingest's AuditService."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients

@@ -18,18 +18,18 @@ from runtime import telemetry
 from runtime.errors import ClarionError
 
 _CONTENT = ("subject", "preheader", "html", "text", "title", "body")
-# Of a test's variables: what an event may bring.
+# The limit for a test's variables, as for an event's.
 MAX_VARIABLES_BYTES = 256 * 1024
-# What a test's recipient is called where nobody says.
+# The recipient's user id if the body has none.
 _USER = "test"
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Draft(forms.Body):
-    """POST /templates/preview: a body that is not saved.
+class DraftBody(forms.Body):
+    """The body of POST /templates/preview: an unsaved template.
 
-    layout_body, partials: bodies of a layout and of partials (by name) that are not saved either.
+    layout_body, partials: an unsaved layout, and unsaved partials by name.
     """
 
     channel: forms.Channel
@@ -45,30 +45,30 @@ class Draft(forms.Body):
 
 
 class TestRecipient(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Who gets a test; the channel's address is needed."""
+    """The recipient of a test. The address for the template's channel is required."""
 
     user_id: str = _USER
     email: str = ""
     phone: str = ""
 
 
-class TestSend(forms.Body):
-    """POST /templates/{id}/test. tenant_id: through whose provider; needed for a platform template only."""
+class TestSendBody(forms.Body):
+    """The body of POST /templates/{id}/test. tenant_id: whose provider sends it; required for a platform template."""
 
     recipient: TestRecipient
     tenant_id: forms.OptionalId = ""
     variables: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Drafts:
-    """Asks render for a preview, and sends tests the way of every event."""
+class DraftRoutes:
+    """Handlers for previews, which render makes, and for tests, which are sent as events."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def preview(self, request: web.Request) -> web.Response:
-        """Render a draft as production would: {"content", "report"} or {"failure"}."""
-        body = await forms.read(request, Draft)
+        """Render a draft as a real message is: {"content", "report"} or {"failure"}."""
+        body = await forms.read(request, DraftBody)
         channel = forms.channel(body.channel)
         max_sms_segments = 0
         if body.tenant_id:
@@ -93,8 +93,8 @@ class Drafts:
         return json_reply({"content": _content(answer.content), "report": _report(answer.report)})
 
     async def test(self, request: web.Request) -> web.Response:
-        """Send this version, active or not, to one address: an event of its own, marked as a test."""
-        body = await forms.read(request, TestSend)
+        """Send this version, active or not, to one address, as an event that is marked as a test."""
+        body = await forms.read(request, TestSendBody)
         wire = templates_pb2.GetTemplateRequest(template_version_id=forms.path_id(request))
         template = (await self._clients.call(self._clients.templates.GetTemplate, wire)).template
         tenant_id = _tenant(template, body)
@@ -108,7 +108,7 @@ class Drafts:
         return json_reply({"event_id": result.accepted.event_id, "template_version_id": template.id}, status=202)
 
 
-def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
+def _tenant(template: templates_pb2.TemplateVersion, body: TestSendBody) -> str:
     if not template.tenant_id and not body.tenant_id:
         raise forms.invalid("tenant_id", "is required: this is a platform template")
     if template.tenant_id and body.tenant_id not in ("", template.tenant_id):
@@ -116,7 +116,7 @@ def _tenant(template: templates_pb2.TemplateVersion, body: TestSend) -> str:
     return template.tenant_id or body.tenant_id
 
 
-def _event(template: templates_pb2.TemplateVersion, body: TestSend) -> ingest_pb2.NewEvent:
+def _event(template: templates_pb2.TemplateVersion, body: TestSendBody) -> ingest_pb2.NewEvent:
     recipient, variables = body.recipient, _encode(body.variables)
     if len(variables) > MAX_VARIABLES_BYTES:
         raise forms.invalid("variables", f"must be at most {MAX_VARIABLES_BYTES // 1024} KiB")
@@ -125,7 +125,7 @@ def _event(template: templates_pb2.TemplateVersion, body: TestSend) -> ingest_pb
         recipient=event_pb2.Recipient(user_id=recipient.user_id or _USER, email=recipient.email, phone=recipient.phone),
         variables=variables,
         payload_extra=b"{}",
-        # The same test twice is two sends.
+        # A repeated test must be sent again.
         idempotency_key=f"test-{uuid.uuid4()}",
         trace_id=telemetry.current_trace(),
         pinned=event_pb2.PinnedTemplate(

@@ -1,4 +1,4 @@
-"""After a new encryption key: what the old ones closed is closed anew, so that they can be taken away."""
+"""Re-encrypting all secrets with a new key, so that the old keys can be removed."""
 
 from aiohttp import web
 
@@ -7,18 +7,18 @@ from clarion.senders.v1 import senders_pb2
 from gateway.clients import Clients
 from gateway.replies import json_reply
 
-# All secrets are read, and those written that another key closed.
+# The services read all secrets, and write those that another key encrypted.
 _DEADLINE_S = 15.0
 
 
-class Encryption:
-    """Asks each service that keeps secrets."""
+class EncryptionRoutes:
+    """The handler that asks each service with secrets to re-encrypt them."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def renew(self, _: web.Request) -> web.Response:
-        """Encrypt every secret with the first key; safe to call again, for it goes on where it was."""
+        """Encrypt every secret with the first key. A repeated call continues where the last one stopped."""
         call, providers, tenants = self._clients.call, self._clients.providers, self._clients.tenants
         credentials = await call(providers.RenewSecrets, senders_pb2.RenewSecretsRequest(), deadline=_DEADLINE_S)
         signing = await call(

@@ -1,4 +1,4 @@
-"""What became of events: search, timelines, dead letters, and what routing would do."""
+"""Events: search, timelines, dead letters, and a dry run of routing."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
 
 
-class Events:
-    """Answers from ingest's ledger and the router."""
+class EventRoutes:
+    """Handlers that ask ingest's ledger and the router."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -54,14 +54,14 @@ class Events:
         return json_reply(forms.page([shown_letter(letter) for letter in answer.dead_letters], answer.next_cursor))
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Send a dead letter again, from its first attempt."""
+        """Replay a dead letter from its first attempt."""
         delivery_id = forms.path_id(request)
         wire = ledger_pb2.ReplayDeadLetterRequest(delivery_id=delivery_id)
         await self._clients.call(self._clients.ledger.ReplayDeadLetter, wire)
         return json_reply({"delivery_id": delivery_id, "replayed": True}, status=202)
 
     async def explain(self, request: web.Request) -> web.Response:
-        """Tell what would become of an event; nothing is sent."""
+        """Return how an event would be routed. Nothing is sent."""
         asked = forms.text(request, "channels")
         named = asked.split(",") if asked else []
         wire = router_pb2.ExplainRouteRequest(

@@ -1,4 +1,4 @@
-"""What the admin API shares: bodies and queries in, channels, times and pages out."""
+"""Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,34 +11,30 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
 from gateway import queries
 from gateway.audit import FIELDS
-from gateway.channels import CHANNELS, NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import BodyError, not_json, read_json_bytes
 from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import statuses
+from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES
 
 MAX_BODY_BYTES = 1024 * 1024
 
-STATUSES = {
-    name.removeprefix("DELIVERY_STATUS_").lower(): number for name, number in trace_pb2.DeliveryStatus.items() if number
-}
-_STATUS_NAMES = {number: name for name, number in STATUSES.items()}
-
-# What a field takes, for the description of the API; whoever reads the field decides.
-Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHANNELS)})]
+# These describe a field in the OpenAPI document. The handlers validate.
+Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(BY_PUBLIC_NAME)})]
 Id = Annotated[
     str, msgspec.Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])
 ]
-# An id that may be left out, or empty.
+# An id that may be absent or empty.
 OptionalId = Annotated[
     str,
     msgspec.Meta(extra_json_schema={"anyOf": [{"format": "uuid"}, {"const": ""}]}),
 ]
 
-# A date, or a date and a time of RFC 3339; what else ISO 8601 allows could be read in two ways: 1712121210305 is both
-# a time in milliseconds and the year 1712.
+# A date, or a date and time of RFC 3339. Other forms of ISO 8601 are ambiguous: 1712121210305 is both a time in
+# milliseconds and a day of the year 1712.
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -49,11 +45,11 @@ B = TypeVar("B", bound="Body")
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request's body: a misspelt field is an error, not silence."""
+    """A request's body. An unknown field is an error, so that a misspelt one is noticed."""
 
 
 async def read(request: web.Request, body_type: type[B]) -> B:
-    """Return the body. Raises BodyError, and INVALID naming the wrong field."""
+    """Return the body. Raises BodyError, or INVALID with the name of the field."""
     raw = await read_json_bytes(request, limit=MAX_BODY_BYTES)
     try:
         body = msgspec.json.decode(raw, type=body_type)
@@ -70,50 +66,50 @@ async def read(request: web.Request, body_type: type[B]) -> B:
 
 
 async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -> tenants_pb2.Tenant:
-    """Return the tenant. Raises ClarionError where it is not there: what would belong to it nobody could find."""
+    """Return the tenant. Raises ClarionError NOT_FOUND if it does not exist."""
     answer = await clients.call(clients.tenants.GetTenant, tenants_pb2.GetTenantRequest(tenant_id=tenant_id))
     request[TENANT_ID] = tenant_id
     return answer.tenant
 
 
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
-    """Return the channel called name. Raises INVALID."""
-    if name not in CHANNELS:
-        raise invalid(field, f"must be one of {', '.join(CHANNELS)}")
-    return CHANNELS[name]
+    """Return the channel with this name. Raises INVALID."""
+    if name not in BY_PUBLIC_NAME:
+        raise invalid(field, f"must be one of {', '.join(BY_PUBLIC_NAME)}")
+    return BY_PUBLIC_NAME[name]
 
 
 def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]":
-    """Return the channels called names. Raises INVALID."""
+    """Return the channels with these names. Raises INVALID."""
     return [channel(name, f"{field}[{position}]") for position, name in enumerate(names)]
 
 
 def channel_name(number: "event_pb2.Channel.ValueType") -> str | None:
-    """Return a channel's name; None where there is none."""
-    return NAMES.get(number)
+    """Return the name of a channel, None if it is unspecified."""
+    return PUBLIC_NAMES.get(number)
 
 
 def status_name(number: "trace_pb2.DeliveryStatus.ValueType") -> str | None:
-    """Return a delivery status in lower case; None where there is none."""
-    return _STATUS_NAMES.get(number)
+    """Return the name of a delivery status in lower case, None if it is unspecified."""
+    return statuses.name(number) or None
 
 
 def status(request: web.Request) -> "trace_pb2.DeliveryStatus.ValueType":
-    """Return ?status=, unspecified where it is absent. Raises INVALID."""
+    """Return ?status=, unspecified if it is absent. Raises INVALID."""
     name = request.query.get("status", "")
-    if name and name.lower() not in STATUSES:
-        raise invalid("status", f"must be one of {', '.join(STATUSES)}")
-    return STATUSES.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
+    if name and name.lower() not in statuses.BY_NAME:
+        raise invalid("status", f"must be one of {', '.join(statuses.BY_NAME)}")
+    return statuses.BY_NAME.get(name.lower(), trace_pb2.DELIVERY_STATUS_UNSPECIFIED)
 
 
 def limit(request: web.Request) -> int:
-    """Return ?limit=, 50 by default. Raises INVALID outside of 1 to 100."""
+    """Return ?limit=, 50 by default. Raises INVALID if it is not from 1 to 100."""
     (found,) = queries.numbers(request, limit=queries.Bounds(50, 1, 100))
     return found
 
 
 def flag(request: web.Request, name: str) -> bool:
-    """Return a query parameter that is true or false; absent: false. Raises INVALID for any other word."""
+    """Return a query parameter that is true or false, false if it is absent. Raises INVALID."""
     word = request.query.get(name, "false")
     if word not in ("true", "false"):
         raise invalid(name, "must be true or false")
@@ -121,7 +117,7 @@ def flag(request: web.Request, name: str) -> bool:
 
 
 def text(request: web.Request, name: str) -> str:
-    """Return a query parameter, empty where it is absent. Raises INVALID for an id of a tenant that is none."""
+    """Return a query parameter, empty if it is absent. Raises INVALID if tenant_id is not a UUID."""
     value: str = request.query.get(name, "")
     if name == "tenant_id" and value and not ids.is_uuid(value):
         raise invalid(name, "must be a UUID in lower case")
@@ -129,20 +125,20 @@ def text(request: web.Request, name: str) -> str:
 
 
 def micros(request: web.Request, name: str) -> int:
-    """Return a query parameter as moment does; 0 where it is absent. Raises INVALID."""
+    """Return a time in the query as moment() does, 0 if it is absent. Raises INVALID."""
     value = request.query.get(name)
     if value is None:
         return 0
     if _LOST_PLUS.search(value):
-        raise invalid(name, "has a blank before its time zone: write + as %2B in a URL")
+        raise invalid(name, "has a space before its time zone: write + as %2B in a URL")
     return moment(value, name)
 
 
 def moment(value: str, name: str) -> int:
     """Return a date, or a time of RFC 3339, as Unix microseconds. Raises INVALID.
 
-    Without a zone it is UTC, a date is its midnight; before 1970 the number is negative. It is never 0, which means
-    "none" on the wire: 1970's first microsecond is the one before.
+    A time without a zone is UTC, and a date is its midnight. Times before 1970 are negative. The result is never 0,
+    which means "none" in our messages: the first microsecond of 1970 becomes the one before it.
     """
     try:
         if not _MOMENT.fullmatch(value):
@@ -155,7 +151,7 @@ def moment(value: str, name: str) -> int:
 
 
 def iso(at_us: int) -> str | None:
-    """Return Unix microseconds in ISO 8601; None for 0."""
+    """Return Unix microseconds in ISO 8601, None for 0."""
     if not at_us:
         return None
     moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
@@ -163,18 +159,18 @@ def iso(at_us: int) -> str | None:
 
 
 def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
-    """Return a page of a list; next_cursor is None on the last one."""
+    """Return a page of a list. next_cursor is None on the last page."""
     return {"data": items, "next_cursor": next_cursor or None}
 
 
 def invalid(field: str, description: str) -> ClarionError:
-    """Return the fault of one field."""
+    """Return the error for an invalid field."""
     return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
 
 
 def path_id(request: web.Request) -> str:
-    """Return the id in the path. Raises NOT_FOUND for what nothing could be called."""
+    """Return the id in the path. Raises NOT_FOUND for one that cannot exist."""
     value = request.match_info["id"]
     if len(value) > 255 or "\0" in value:
-        raise ClarionError(Code.NOT_FOUND, "There is nothing of this id.")
+        raise ClarionError(Code.NOT_FOUND, "There is nothing with this id.")
     return value

@@ -1,4 +1,4 @@
-"""What a tenant's sandbox providers were given: messages as their recipients would have seen them."""
+"""The messages that a tenant's sandbox providers received."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
 
 
-class Outbox:
-    """Answers from senders' OutboxService, always of the one tenant that the path names."""
+class OutboxRoutes:
+    """Handlers that ask senders' OutboxService, always for the tenant in the path."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -33,12 +33,12 @@ class Outbox:
         return json_reply(forms.page([_shown(message) for message in answer.messages], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
-        """Return one message, whole; 404 for another tenant's."""
+        """Return one message with its HTML. Another tenant's message is not found."""
         tenant_id = await self._tenant(request)
         wire = senders_pb2.GetMessageRequest(message_id=request.match_info["message_id"].replace("\0", ""))
         message = (await self._clients.call(self._clients.outbox.GetMessage, wire)).message
         if message.tenant_id != tenant_id:
-            raise ClarionError(Code.NOT_FOUND, "There is no such message in the outbox.")
+            raise ClarionError(Code.NOT_FOUND, "The tenant's outbox holds no message with this id.")
         return json_reply({**_shown(message), "html": message.html or None})
 
     async def _tenant(self, request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""Which parameters a query of the admin API may have, by method and path; paths that are not here take none."""
+"""The query parameters of the admin API, by method and path. Paths that are not listed take none."""
 
 from collections.abc import Collection, Mapping
 
@@ -20,5 +20,5 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/audit"): ("actor", "tenant_id", "resource", "method", "since", "until", *_PAGE),
 }
 
-# An empty value says something here: templates without a language.
+# An empty value has a meaning here: templates without a locale.
 MAY_BE_EMPTY: Mapping[tuple[str, str], Collection[str]] = {("GET", "/templates"): ("locale",)}

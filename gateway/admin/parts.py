@@ -1,4 +1,4 @@
-"""Layouts and partials: what templates are made of beside their own body."""
+"""Layouts and partials, which templates include."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from gateway.clients import Clients
 from gateway.replies import json_reply
 
 
-class NewPart(forms.Body):
-    """POST /template-parts. No tenant_id: the platform's, for every tenant that has none of this name."""
+class NewPartBody(forms.Body):
+    """The body of POST /template-parts. Without tenant_id: for all tenants that have no own one with this name."""
 
     kind: str
     name: str
@@ -20,15 +20,15 @@ class NewPart(forms.Body):
     tenant_id: forms.OptionalId = ""
 
 
-class Parts:
-    """Answers from render."""
+class PartRoutes:
+    """Handlers that ask render."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def create(self, request: web.Request) -> web.Response:
-        """Add a version. Templates saved from now on get it; others when it is applied."""
-        body = await forms.read(request, NewPart)
+        """Create a version. Templates saved from now on use it, existing ones after `apply`."""
+        body = await forms.read(request, NewPartBody)
         kind = _kind(body.kind)
         if body.tenant_id:
             await forms.check_tenant(request, self._clients, body.tenant_id)
@@ -57,7 +57,7 @@ class Parts:
         return json_reply(_part(answer.part))
 
     async def apply(self, request: web.Request) -> web.Response:
-        """Bring the active templates that use an older version up to date."""
+        """Update the active templates that use an older version."""
         wire = parts_pb2.ApplyPartRequest(part_version_id=forms.path_id(request), cursor=forms.text(request, "cursor"))
         answer = await self._clients.call(self._clients.parts.ApplyPart, wire, deadline=TRY_DEADLINE_S)
         return json_reply(

@@ -1,7 +1,7 @@
-"""How long a tenant's data is kept, and what is known of one recipient: shown, and erased.
+"""Retention periods of a tenant, and export and erasure of a recipient's data.
 
-The gateway asks the owners one after the other: it has a way to each of them already, holds no state that a crash
-could lose, and no service comes to depend on another. An erasure that was cut off is asked for again.
+The gateway asks the services that own the data one after the other, so that no service depends on another. It keeps
+no state: an erasure that was interrupted is requested again.
 """
 
 import base64
@@ -42,8 +42,8 @@ UserId = Annotated[
 ]
 
 
-class Retention(forms.Body):
-    """PUT /tenants/{id}/retention: the whole policy, in days; null, or absent: the installation's default."""
+class RetentionBody(forms.Body):
+    """The body of PUT /tenants/{id}/retention: all periods, in days. null or absent: the installation's default."""
 
     events_days: Days = None
     payload_days: Days = None
@@ -51,50 +51,50 @@ class Retention(forms.Body):
     outbox_days: Days = None
 
 
-class Recipient(forms.Body):
-    """POST /tenants/{id}/recipients/erase. In a body, not in the path: paths are logged."""
+class RecipientBody(forms.Body):
+    """The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged."""
 
     user_id: UserId
 
 
-class ExportRequest(Recipient):
-    """POST /tenants/{id}/recipients/export."""
+class ExportRequestBody(RecipientBody):
+    """The body of POST /tenants/{id}/recipients/export."""
 
     cursor: Annotated[str, Meta(max_length=1024)] = ""
 
 
 class _Cursor(msgspec.Struct):
-    """Where each part of an export goes on; empty: at its start, None: it is over."""
+    """Where each part of an export continues. Empty: at its start; None: it is complete."""
 
     events: str | None = ""
     inbox: str | None = ""
 
 
-class Privacy:
-    """Answers from ingest, realtime and senders."""
+class PrivacyRoutes:
+    """Handlers that ask ingest, realtime and senders."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def retention(self, request: web.Request) -> web.Response:
-        """Return a tenant's own policy."""
+        """Return a tenant's own retention periods."""
         wire = privacy_pb2.GetRetentionRequest(tenant_id=_tenant(request))
         answer = await self._clients.call(self._clients.privacy.GetRetention, wire)
         return json_reply(_policy(answer.retention))
 
     async def set_retention(self, request: web.Request) -> web.Response:
-        """Replace it."""
+        """Replace a tenant's retention periods."""
         tenant_id = _tenant(request)
-        body = await forms.read(request, Retention)
+        body = await forms.read(request, RetentionBody)
         days = {name: value or 0 for name, value in msgspec.structs.asdict(body).items()}
         wire = privacy_pb2.SetRetentionRequest(tenant_id=tenant_id, retention=privacy_pb2.Retention(**days))
         answer = await self._clients.call(self._clients.privacy.SetRetention, wire)
         return json_reply(_policy(answer.retention))
 
     async def erase(self, request: web.Request) -> web.Response:
-        """Erase one recipient, everywhere; complete is false where there is more, for the next request."""
+        """Erase one recipient's data in all services. complete is false if the caller must repeat the call."""
         tenant_id = _tenant(request)
-        user_id = (await forms.read(request, Recipient)).user_id
+        user_id = (await forms.read(request, RecipientBody)).user_id
         wire = privacy_pb2.BeginErasureRequest(tenant_id=tenant_id, user_id=user_id)
         begun = await self._clients.call(self._clients.privacy.BeginErasure, wire)
         erasure = _Erasure(self._clients, tenant_id, user_id, begun.erasure_id, begun.at_us)
@@ -109,9 +109,9 @@ class Privacy:
         )
 
     async def export(self, request: web.Request) -> web.Response:
-        """Return one page of all that is known of a recipient."""
+        """Return one page of a recipient's data."""
         tenant_id = _tenant(request)
-        body = await forms.read(request, ExportRequest)
+        body = await forms.read(request, ExportRequestBody)
         cursor = _decoded(body.cursor)
         following = _Cursor(events=None, inbox=None)
         exported: list[dict[str, Any]] = []
@@ -158,7 +158,7 @@ class Privacy:
 
 
 class _Erasure:
-    """One request's share of an erasure. counts: rows by store."""
+    """The part of an erasure that one request does. counts: erased rows by kind."""
 
     def __init__(self, clients: Clients, tenant_id: str, user_id: str, erasure_id: str, at_us: int) -> None:
         self._clients = clients
@@ -172,7 +172,7 @@ class _Erasure:
         )
 
     async def run(self) -> bool:
-        """Erase until all is erased, or the time is over; tell which."""
+        """Erase until nothing is left or ERASE_S is over. Return whether nothing is left."""
         return await self._inbox() and await self._events(late=False) and await self._events(late=True)
 
     async def _inbox(self) -> bool:
@@ -189,7 +189,7 @@ class _Erasure:
         return True
 
     async def _events(self, *, late: bool) -> bool:
-        """late: what an attempt under way left behind of events that were done with."""
+        """Erase page by page. late: what an attempt stored after its event had been erased."""
         after = ""
         while True:
             if self._is_over():
@@ -208,7 +208,7 @@ class _Erasure:
             after = event_ids[-1] if late else ""
 
     async def _page(self, event_ids: list[str], *, late: bool) -> None:
-        # The ledger last: only it knows whose events these are.
+        # The ledger comes last: only it knows whose events these are.
         messages = await self._call(
             self._clients.senders_privacy.EraseMessages,
             senders_pb2.EraseMessagesRequest(tenant_id=self._tenant_id, event_ids=event_ids),
@@ -223,7 +223,7 @@ class _Erasure:
         ):
             for name in names:
                 self.counts[name] += getattr(answer, name)
-        if not late:  # these were counted before
+        if not late:  # late ones were counted before
             self.counts["events"] += ledger.events
 
     async def _call(self, method: Any, wire: Any) -> Any:
@@ -256,7 +256,7 @@ def _event(one: privacy_pb2.ExportedEvent) -> dict[str, Any]:
 
 
 def _json(raw: bytes) -> orjson.Fragment:
-    """Return stored JSON as it stands: it may hold numbers, or a depth, that orjson would not write."""
+    """Return stored JSON unparsed: orjson could not write all of its numbers and depths."""
     return orjson.Fragment(raw or b"{}")
 
 
@@ -298,4 +298,4 @@ def _decoded(text: str) -> _Cursor:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(text), type=_Cursor)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise forms.invalid("cursor", "is not one of ours") from None
+        raise forms.invalid("cursor", "must be a next_cursor of an export, unchanged") from None

@@ -1,4 +1,4 @@
-"""Faults as application/problem+json (RFC 9457), and the operator's authentication."""
+"""Errors as application/problem+json (RFC 9457), and the operator's authentication."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -17,22 +17,24 @@ from runtime.errors import ClarionError, Code
 _TYPE_PREFIX = "urn:clarion:problem:"
 
 _PROBLEMS: dict[Code, tuple[int, str, str]] = {
-    Code.INVALID: (422, "invalid", "The request is not valid"),
-    Code.UNAUTHENTICATED: (401, "unauthenticated", "The admin token is missing or wrong"),
-    Code.FORBIDDEN: (403, "forbidden", "Not allowed"),
-    Code.NOT_FOUND: (404, "not-found", "There is no such thing"),
-    Code.CONFLICT: (409, "conflict", "It conflicts with what is there"),
-    Code.LIMITED: (429, "limited", "A limit is reached"),
-    Code.OVERLOADED: (503, "overloaded", "Too much to do"),
-    Code.UNAVAILABLE: (503, "unavailable", "A part of the service is down"),
-    Code.INTERNAL: (500, "internal", "An internal error"),
+    Code.INVALID: (422, "invalid", "Invalid request"),
+    Code.UNAUTHENTICATED: (401, "unauthenticated", "Admin token missing or wrong"),
+    Code.FORBIDDEN: (403, "forbidden", "Forbidden"),
+    Code.NOT_FOUND: (404, "not-found", "Not found"),
+    Code.CONFLICT: (409, "conflict", "Conflict"),
+    Code.LIMITED: (429, "limited", "Too many requests"),
+    Code.OVERLOADED: (503, "overloaded", "Overloaded"),
+    Code.UNAVAILABLE: (503, "unavailable", "Temporarily unavailable"),
+    Code.INTERNAL: (500, "internal", "Internal error"),
 }
 _BODY_PROBLEMS = {
-    400: ("malformed", "The body is not valid JSON"),
-    408: ("too-slow", "The body took too long"),
-    413: ("too-large", "The body is too large"),
-    415: ("unsupported-media-type", "The body is not JSON"),
+    400: ("malformed", "Malformed body"),
+    408: ("too-slow", "Request timeout"),
+    413: ("too-large", "Body too large"),
+    415: ("unsupported-media-type", "Unsupported media type"),
 }
+
+_INTERNAL = "Something failed in Clarion. Look for this response's X-Trace-Id in the logs."
 
 log = logs.get(__name__)
 
@@ -40,9 +42,9 @@ RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def guard(operators: Operators, auditor: Auditor, attempts: FailedAttempts) -> Callable[..., RequestHandler]:
-    """Return what makes a handler the operators' alone, and its faults problem documents.
+    """Return a decorator for handlers: it lets operators in only, and answers errors with problem documents.
 
-    It takes the handler, and whether it changes anything: then the audit log hears of it first.
+    Before a handler that writes is called, the call is recorded in the audit log.
     """
 
     def protect(handler: RequestHandler, *, writes: bool) -> RequestHandler:
@@ -67,7 +69,7 @@ def guard(operators: Operators, auditor: Auditor, attempts: FailedAttempts) -> C
 
 
 def _answering(handler: RequestHandler) -> RequestHandler:
-    """Make a handler's faults problem documents."""
+    """Return the handler with its errors answered as problem documents."""
 
     @functools.wraps(handler)
     async def answering(request: web.Request) -> web.StreamResponse:
@@ -81,17 +83,17 @@ def _answering(handler: RequestHandler) -> RequestHandler:
         except web.HTTPException:
             raise
         except Exception:
-            # A fault of ours: its text stays in the log.
+            # An error of our own: its text is only logged.
             log.exception("request_failed", dialect="admin")
-            return from_error(ClarionError(Code.INTERNAL, "See the log of the gateway."))
+            return from_error(ClarionError(Code.INTERNAL, _INTERNAL))
 
     return answering
 
 
 def from_error(error: ClarionError) -> web.Response:
-    """Return the document of a typed error."""
+    """Return the problem document of a typed error."""
     status, name, title = _PROBLEMS[error.code]
-    detail = "See the service's log." if error.code is Code.INTERNAL else error.detail
+    detail = _INTERNAL if error.code is Code.INTERNAL else error.detail
     fields = [{"field": field, "detail": description} for field, description in error.fields]
     return problem(status, name, title, detail, errors=fields, retry_after=error.retry_after)
 
@@ -105,7 +107,7 @@ def problem(
     errors: list[dict[str, str]] | None = None,
     retry_after: int = 0,
 ) -> web.Response:
-    """Return a problem document. errors: {"field", "detail"} of each wrong field; retry_after: seconds."""
+    """Return a problem document. errors: {"field", "detail"} of each invalid field; retry_after: in seconds."""
     body: dict[str, Any] = {"type": _TYPE_PREFIX + name, "title": title, "status": status, "detail": detail}
     headers = {}
     if errors:

@@ -1,4 +1,4 @@
-"""The providers of each tenant. Credentials go in and never come out."""
+"""The providers of each tenant. Their credentials are never returned."""
 
 from typing import Annotated, Any
 
@@ -13,8 +13,8 @@ from gateway.replies import json_reply
 Priority = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
-class NewProvider(forms.Body):
-    """POST /providers. settings: of the kind's own shape, secrets among them."""
+class NewProviderBody(forms.Body):
+    """The body of POST /providers. settings: those of the kind, including secrets."""
 
     tenant_id: forms.Id
     channel: forms.Channel
@@ -24,23 +24,23 @@ class NewProvider(forms.Body):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class ChangedProvider(forms.Body):
-    """PATCH /providers/{id}. settings: those to change; null takes one back to its default."""
+class ChangedProviderBody(forms.Body):
+    """The body of PATCH /providers/{id}. settings: those to change; null resets one to its default."""
 
     name: str | None = None
     priority: Priority | None = None
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Providers:
-    """Answers from senders' ProviderService."""
+class ProviderRoutes:
+    """Handlers that ask senders' ProviderService."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def create(self, request: web.Request) -> web.Response:
-        """Add a provider to a tenant's channel."""
-        body = await forms.read(request, NewProvider)
+        """Create a provider for a tenant's channel."""
+        body = await forms.read(request, NewProviderBody)
         channel = forms.channel(body.channel)
         await forms.check_tenant(request, self._clients, body.tenant_id)
         wire = senders_pb2.CreateProviderRequest(
@@ -70,8 +70,8 @@ class Providers:
         return json_reply(_shown(answer.provider))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Change a provider's name, priority or settings, credentials among them."""
-        body = await forms.read(request, ChangedProvider)
+        """Update a provider's name, priority, settings or credentials."""
+        body = await forms.read(request, ChangedProviderBody)
         wire = senders_pb2.UpdateProviderRequest(
             provider_id=forms.path_id(request),
             name=body.name,
@@ -82,7 +82,7 @@ class Providers:
         return json_reply(_shown(answer.provider))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Take a provider away."""
+        """Delete a provider."""
         wire = senders_pb2.DeleteProviderRequest(provider_id=forms.path_id(request))
         await self._clients.call(self._clients.providers.DeleteProvider, wire)
         return web.Response(status=204)

@@ -1,4 +1,4 @@
-"""Events sent again: one of them, or all of a tenant since a time."""
+"""Replays: sending one event again, or all events of a tenant since a time."""
 
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from gateway.admin import forms
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
+from services.domain import statuses
 
 ALL = "all"
 STATES = {
@@ -20,23 +21,21 @@ STATES = {
 }
 STATUSES = {
     ALL: trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
-    "failed": trace_pb2.DELIVERY_STATUS_FAILED,
-    "dead": trace_pb2.DELIVERY_STATUS_DEAD,
-    "skipped": trace_pb2.DELIVERY_STATUS_SKIPPED,
+    **{statuses.name(number): number for number in statuses.REPLAYABLE},
 }
 _NAMES = {number: name for name, number in STATUSES.items()}
 
 Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
 
-class EventReplay(forms.Body):
-    """POST /events/{id}/replay. channels: some of those that the caller asked for; none: all of them."""
+class EventReplayBody(forms.Body):
+    """The body of POST /events/{id}/replay. channels: some of those that the event asked for; empty: all of them."""
 
     channels: list[forms.Channel] = field(default_factory=list)
 
 
-class NewReplay(forms.Body):
-    """POST /replays. until: now where it is absent."""
+class NewReplayBody(forms.Body):
+    """The body of POST /replays. until: now if it is absent."""
 
     tenant_id: forms.Id
     since: Moment
@@ -45,24 +44,24 @@ class NewReplay(forms.Body):
     per_second: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
-class Replays:
-    """Answers from ingest."""
+class ReplayRoutes:
+    """Handlers that ask ingest."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def replay_event(self, request: web.Request) -> web.Response:
-        """Send one event again, as a new one."""
+        """Replay one event as a new event."""
         event_id = forms.path_id(request)
-        body = await forms.read(request, EventReplay)
+        body = await forms.read(request, EventReplayBody)
         wire = replays_pb2.ReplayEventRequest(event_id=event_id, channels=forms.channels(body.channels, "channels"))
         answer = await self._clients.call(self._clients.replays.ReplayEvent, wire)
         request[EVENT_ID], request[TENANT_ID] = answer.event_id, answer.tenant_id
         return json_reply({"event_id": answer.event_id, "replay_of": event_id}, status=202)
 
     async def start(self, request: web.Request) -> web.Response:
-        """Send everything since a time again, in the background."""
-        body = await forms.read(request, NewReplay)
+        """Start a background replay of all events since a time."""
+        body = await forms.read(request, NewReplayBody)
         request[TENANT_ID] = body.tenant_id
         if body.status not in STATUSES:
             raise forms.invalid("status", f"must be one of {', '.join(STATUSES)}")
@@ -87,13 +86,13 @@ class Replays:
         return json_reply(forms.page([_shown(replay) for replay in answer.replays], answer.next_cursor))
 
     async def get(self, request: web.Request) -> web.Response:
-        """Tell how far one has come."""
+        """Return a replay with its progress."""
         wire = replays_pb2.GetReplayRequest(replay_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.replays.GetReplay, wire)
         return json_reply(_shown(answer.replay))
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Stop one; what was sent stays sent."""
+        """Cancel a replay."""
         wire = replays_pb2.CancelReplayRequest(replay_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.replays.CancelReplay, wire)
         request[TENANT_ID] = answer.replay.tenant_id

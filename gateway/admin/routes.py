@@ -1,53 +1,55 @@
-"""The admin API's paths, and who answers them."""
+"""The paths of the admin API and their handlers."""
 
 import functools
 
 from aiohttp import web
 
 from gateway import queries
-from gateway.admin.audit import AuditLog
-from gateway.admin.drafts import Drafts
-from gateway.admin.encryption import Encryption
-from gateway.admin.events import Events
-from gateway.admin.outbox import Outbox
+from gateway.admin.audit import AuditRoutes
+from gateway.admin.drafts import DraftRoutes
+from gateway.admin.encryption import EncryptionRoutes
+from gateway.admin.events import EventRoutes
+from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
-from gateway.admin.parts import Parts
-from gateway.admin.privacy import Privacy
+from gateway.admin.parts import PartRoutes
+from gateway.admin.privacy import PrivacyRoutes
 from gateway.admin.problems import RequestHandler, guard, problem
-from gateway.admin.providers import Providers
-from gateway.admin.replay import Replays
-from gateway.admin.suppressions import Suppressions
-from gateway.admin.templates import Templates
-from gateway.admin.tenants import Tenants
+from gateway.admin.providers import ProviderRoutes
+from gateway.admin.replay import ReplayRoutes
+from gateway.admin.suppressions import SuppressionRoutes
+from gateway.admin.templates import TemplateRoutes
+from gateway.admin.tenants import TenantRoutes
 from gateway.audit import Auditor
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.operators import Operators
 from runtime.errors import ClarionError, Code
 
 _BASE = "/api/v1/admin"
 _READING = frozenset({"GET", "HEAD"})
-# A POST only for its body: nothing is changed, so the audit log need not hear of it.
+# This POST changes nothing, so it is not recorded in the audit log.
 _ASKING = frozenset({_BASE + "/templates/preview"})
 
 
-def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, operators: Operators) -> None:
-    """Serve the operator's API."""
+def add_routes(
+    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, operators: Operators
+) -> None:
+    """Serve the admin API."""
     protect = guard(operators, Auditor(clients), authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
     for method, path, handler in _routes(clients, authenticator):
-        paths.setdefault(_BASE + path, []).append((method, _asked_rightly(handler, (method, path))))
+        paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
             app.router.add_route(method, path, protect(handler, writes=writes))
-        # So that another method of /templates/preview is not one of a template called preview.
+        # Without it, GET /templates/preview would ask for a template with the id "preview".
         app.router.add_route("*", path, protect(_not_allowed, writes=False))
-    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_nothing, writes=False))
+    app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
 
 
-def _asked_rightly(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
-    """Refuse a query that the route does not take before its handler sees it."""
+def _checking_query(handler: RequestHandler, route: tuple[str, str]) -> RequestHandler:
+    """Return the handler with its query checked first: parameters that the route does not take are refused."""
     known, may_be_empty = PARAMETERS.get(route, ()), MAY_BE_EMPTY.get(route, ())
 
     @functools.wraps(handler)
@@ -58,30 +60,30 @@ def _asked_rightly(handler: RequestHandler, route: tuple[str, str]) -> RequestHa
     return handling
 
 
-async def _nothing(_request: web.Request) -> web.StreamResponse:
-    raise ClarionError(Code.NOT_FOUND, "The admin API has nothing at this path.")
+async def _not_found(_request: web.Request) -> web.StreamResponse:
+    raise ClarionError(Code.NOT_FOUND, "The admin API has no such path. See /docs for the ones it has.")
 
 
 async def _not_allowed(request: web.Request) -> web.StreamResponse:
     routes = request.match_info.route.resource or ()
     named = ", ".join(sorted({route.method for route in routes} - {"*"}))
-    answer = problem(405, "method-not-allowed", "Another method is needed", f"This path takes {named}.")
+    answer = problem(405, "method-not-allowed", "Method not allowed", f"Use one of the methods of this path: {named}.")
     answer.headers["Allow"] = named
     return answer
 
 
-def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, str, RequestHandler]]:
-    tenants = Tenants(clients, authenticator)
-    providers = Providers(clients)
-    templates = Templates(clients)
-    drafts = Drafts(clients)
-    parts = Parts(clients)
-    events = Events(clients)
-    outbox = Outbox(clients)
-    audit = AuditLog(clients)
-    suppressions = Suppressions(clients)
-    privacy = Privacy(clients)
-    replays = Replays(clients)
+def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
+    tenants = TenantRoutes(clients, authenticator)
+    providers = ProviderRoutes(clients)
+    templates = TemplateRoutes(clients)
+    drafts = DraftRoutes(clients)
+    parts = PartRoutes(clients)
+    events = EventRoutes(clients)
+    outbox = OutboxRoutes(clients)
+    audit = AuditRoutes(clients)
+    suppressions = SuppressionRoutes(clients)
+    privacy = PrivacyRoutes(clients)
+    replays = ReplayRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -100,7 +102,7 @@ def _routes(clients: Clients, authenticator: Authenticator) -> list[tuple[str, s
         ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),
         ("GET", "/providers", providers.list_all),
-        ("POST", "/encryption/renew", Encryption(clients).renew),
+        ("POST", "/encryption/renew", EncryptionRoutes(clients).renew),
         ("GET", "/providers/{id}", providers.get),
         ("PATCH", "/providers/{id}", providers.change),
         ("DELETE", "/providers/{id}", providers.delete),

@@ -1,4 +1,4 @@
-"""Addresses that get nothing more, and where providers report to."""
+"""Suppressed addresses, and the callback URLs of providers."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
-# A suppression's source where an operator made it.
+# The source of suppressions that operators create.
 SOURCE = "operator"
 
 REASONS = {
@@ -24,8 +24,8 @@ REASONS = {
 _REASON_NAMES = {number: name for name, number in REASONS.items()}
 
 
-class NewSuppression(forms.Body):
-    """POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
+class NewSuppressionBody(forms.Body):
+    """The body of POST /suppressions. address: an e-mail address, or for SMS a number such as +254712345678."""
 
     tenant_id: forms.Id
     channel: forms.Channel
@@ -34,15 +34,15 @@ class NewSuppression(forms.Body):
     detail: str = ""
 
 
-class Suppressions:
-    """Answers from the router's SuppressionService, and senders where it is about callbacks."""
+class SuppressionRoutes:
+    """Handlers that ask the router's SuppressionService and, for callbacks, senders."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def create(self, request: web.Request) -> web.Response:
-        """Suppress an address; one that is suppressed for this reason already is answered as it stands."""
-        body = await forms.read(request, NewSuppression)
+        """Suppress an address. If it is already suppressed for this reason, return the existing suppression."""
+        body = await forms.read(request, NewSuppressionBody)
         request[TENANT_ID] = body.tenant_id
         wanted = suppressions_pb2.NewSuppression(
             tenant_id=body.tenant_id,
@@ -74,14 +74,14 @@ class Suppressions:
         return json_reply(forms.page([_shown(one) for one in answer.suppressions], answer.next_cursor))
 
     async def lift(self, request: web.Request) -> web.Response:
-        """Let an address get messages again."""
+        """Delete a suppression, so that the address gets messages again."""
         wire = suppressions_pb2.LiftSuppressionRequest(suppression_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.suppressions.LiftSuppression, wire)
         request[TENANT_ID] = answer.suppression.tenant_id
         return web.Response(status=204)
 
     async def callback(self, request: web.Request) -> web.Response:
-        """Tell where a provider is to send its delivery reports."""
+        """Return the URL that a provider must send its delivery reports to."""
         wire = reports_pb2.GetCallbackRequest(provider_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.reports.GetCallback, wire)
         return json_reply(

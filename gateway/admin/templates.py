@@ -1,4 +1,4 @@
-"""Templates and their versions, and the language that a tenant's fall back to."""
+"""Templates and their versions, and a tenant's default language."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
-# Trying a hostile body runs into render's own limits first.
+# Longer than render's own limits for trying a template.
 TRY_DEADLINE_S = 10.0
 
 PART_KINDS = {
@@ -22,8 +22,8 @@ PART_KINDS = {
 _PART_NAMES = {number: name for name, number in PART_KINDS.items()}
 
 
-class NewTemplate(forms.Body):
-    """POST /templates. No tenant_id: a platform template, for every tenant."""
+class NewTemplateBody(forms.Body):
+    """The body of POST /templates. Without tenant_id: a platform template, shared by all tenants."""
 
     event_type: str
     channel: forms.Channel
@@ -38,21 +38,21 @@ class NewTemplate(forms.Body):
     activate: bool = False
 
 
-class NewLocale(forms.Body):
-    """PUT /tenants/{id}/locale. Empty: none."""
+class NewLocaleBody(forms.Body):
+    """The body of PUT /tenants/{id}/locale. Empty: no default language."""
 
     locale: str
 
 
-class Templates:
-    """Answers from render."""
+class TemplateRoutes:
+    """Handlers that ask render."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def create(self, request: web.Request) -> web.Response:
-        """Add a version: inactive, unless the body says activate."""
-        body = await forms.read(request, NewTemplate)
+        """Create a version. It is inactive unless the body asks to activate it."""
+        body = await forms.read(request, NewTemplateBody)
         channel = forms.channel(body.channel)
         if body.tenant_id:
             await forms.check_tenant(request, self._clients, body.tenant_id)
@@ -96,23 +96,23 @@ class Templates:
         return json_reply(shown(answer.template))
 
     async def activate(self, request: web.Request) -> web.Response:
-        """Make this version the active one; of an earlier version: roll back."""
+        """Activate this version. Activating an earlier version rolls back."""
         return json_reply(shown(await self._activate(forms.path_id(request))))
 
     async def deactivate(self, request: web.Request) -> web.Response:
-        """Stop using this version."""
+        """Deactivate this version."""
         wire = templates_pb2.DeactivateTemplateRequest(template_version_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.templates.DeactivateTemplate, wire)
         return json_reply(shown(answer.template))
 
     async def diff(self, request: web.Request) -> web.Response:
-        """Compare this version with ?against=, which is taken for the older one."""
+        """Compare this version with ?against=, the older one."""
         against = forms.text(request, "against")
         if not against:
             raise forms.invalid("against", "is required: the id of another version")
         wire = templates_pb2.DiffTemplatesRequest(from_version_id=against, to_version_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.templates.DiffTemplates, wire, deadline=TRY_DEADLINE_S)
-        before = getattr(answer, "from")  # a word of Python's own
+        before = getattr(answer, "from")  # a keyword in Python
         return json_reply(
             {
                 "from": {"id": before.id, "version": before.version},
@@ -123,28 +123,28 @@ class Templates:
         )
 
     async def refresh(self, request: web.Request) -> web.Response:
-        """Add a version of the same content with the layout and partials of today."""
+        """Create a version with the same content and the current layout and partials."""
         wire = templates_pb2.RefreshTemplateRequest(template_version_id=forms.path_id(request))
         answer = await self._clients.call(self._clients.templates.RefreshTemplate, wire, deadline=TRY_DEADLINE_S)
         return json_reply(shown(answer.template), status=201)
 
     async def locale(self, request: web.Request) -> web.Response:
-        """Return the language that a tenant's templates fall back to."""
+        """Return the default language of a tenant's templates."""
         tenant_id = await self._tenant(request)
         wire = locales_pb2.GetDefaultLocaleRequest(tenant_id=tenant_id)
         answer = await self._clients.call(self._clients.locales.GetDefaultLocale, wire)
         return json_reply({"locale": answer.locale or None})
 
     async def set_locale(self, request: web.Request) -> web.Response:
-        """Change it."""
-        body = await forms.read(request, NewLocale)
+        """Set the default language of a tenant's templates."""
+        body = await forms.read(request, NewLocaleBody)
         tenant_id = await self._tenant(request)
         wire = locales_pb2.SetDefaultLocaleRequest(tenant_id=tenant_id, locale=body.locale)
         answer = await self._clients.call(self._clients.locales.SetDefaultLocale, wire)
         return json_reply({"locale": answer.locale or None})
 
     async def _tenant(self, request: web.Request) -> str:
-        """Return the path's tenant. Raises NOT_FOUND."""
+        """Return the id of the tenant in the path. Raises NOT_FOUND."""
         wire = tenants_pb2.GetTenantRequest(tenant_id=forms.path_id(request))
         tenant_id: str = (await self._clients.call(self._clients.tenants.GetTenant, wire)).tenant.id
         request[TENANT_ID] = tenant_id
@@ -156,7 +156,7 @@ class Templates:
 
 
 def shown(template: templates_pb2.TemplateVersion) -> dict[str, Any]:
-    """Return a version as the API has it."""
+    """Return a version as the API shows it."""
     return {
         "id": template.id,
         "version": template.version,
@@ -186,5 +186,5 @@ def shown(template: templates_pb2.TemplateVersion) -> dict[str, Any]:
 
 
 def part_kind_name(number: "templates_pb2.PartKind.ValueType") -> str | None:
-    """Return the name of a kind of part; None where there is none."""
+    """Return the name of a kind of part, None if it is unspecified."""
     return _PART_NAMES.get(number)

@@ -8,18 +8,18 @@ from msgspec import UNSET, Meta, UnsetType, field
 from clarion.ingest.v1 import tenants_pb2
 from clarion.realtime.v1 import realtime_pb2
 from gateway.admin import forms
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 
-# How many events; null: no limit.
+# A number of events; null: no limit.
 LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-# These have defaults, and are never none.
+# These have a default and cannot be null.
 Events = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-# At least room for the largest event while a stream is crowded; at most as many as one could hold.
+# At least enough for the largest event, at most what a stream could hold.
 Bytes = Annotated[int, Meta(ge=32 * 2**20, le=2**50)]
-# A text message of more parts cannot be numbered (3GPP TS 23.040, 9.2.3.24.1).
+# The number of a segment has 8 bits (3GPP TS 23.040, 9.2.3.24.1).
 Segments = Annotated[int, Meta(ge=1, le=255)]
 ContentKey = Literal["full", "seed"]
 
@@ -30,8 +30,8 @@ _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
 _CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
 
 
-class NewTenant(forms.Body):
-    """POST /tenants."""
+class NewTenantBody(forms.Body):
+    """The body of POST /tenants."""
 
     name: str
     account_id: forms.OptionalId = ""
@@ -47,8 +47,8 @@ class NewTenant(forms.Body):
     content_key: ContentKey = "full"
 
 
-class TenantChange(forms.Body):
-    """PATCH /tenants/{id}: what is absent stays."""
+class TenantChangeBody(forms.Body):
+    """The body of PATCH /tenants/{id}. Absent fields stay as they are."""
 
     name: str | UnsetType = UNSET
     active: bool | UnsetType = UNSET
@@ -64,19 +64,19 @@ class TenantChange(forms.Body):
     content_key: ContentKey | UnsetType = UNSET
 
 
-class NewWebhookSecret(forms.Body):
-    """POST /tenants/{id}/webhook-secret."""
+class NewWebhookSecretBody(forms.Body):
+    """The body of POST /tenants/{id}/webhook-secret."""
 
-    # One that the tenant has already; empty: a new random one.
+    # A secret that the tenant already uses; empty: create a random one.
     secret: Annotated[
         str, Meta(pattern="^([!-~]{16,256})?$", description="16 to 256 visible ASCII characters, or empty")
     ] = ""
-    # How long the secrets before it stay valid, seconds.
+    # How long earlier secrets stay valid, in seconds.
     overlap_s: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
 
 
-class Revocation(forms.Body):
-    """POST /tenants/{id}/revoke-tokens. No user_id: of all users."""
+class RevocationBody(forms.Body):
+    """The body of POST /tenants/{id}/revoke-tokens. Without user_id: the tokens of all users."""
 
     user_id: str = ""
 
@@ -95,20 +95,20 @@ _PLAIN_FIELDS = (
     "max_unfinished_bytes",
     "max_sms_segments",
 )
-# What a new tenant has by default where the body does not say.
+# Ingest sets these for a new tenant if the body does not.
 _DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_sms_segments")
 
 
-class Tenants:
-    """Answers from ingest's TenantService, and realtime where it is about tokens."""
+class TenantRoutes:
+    """Handlers that ask ingest's TenantService and, for tokens, realtime."""
 
-    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
         self._clients = clients
         self._authenticator = authenticator
 
     async def create(self, request: web.Request) -> web.Response:
-        """Create a tenant; its key is in this answer and in no other."""
-        body = await forms.read(request, NewTenant)
+        """Create a tenant. Only this response contains its key."""
+        body = await forms.read(request, NewTenantBody)
         wire = tenants_pb2.CreateTenantRequest(
             name=body.name,
             account_id=body.account_id,
@@ -140,8 +140,8 @@ class Tenants:
         return json_reply(_shown(answer.tenant))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Change what the body names."""
-        body = await forms.read(request, TenantChange)
+        """Update the fields that the body contains."""
+        body = await forms.read(request, TenantChangeBody)
         wire = tenants_pb2.UpdateTenantRequest(tenant_id=_id(request))
         for name in _PLAIN_FIELDS:
             if (value := getattr(body, name)) is not UNSET:
@@ -161,15 +161,15 @@ class Tenants:
         return json_reply(_shown(answer.tenant))
 
     async def rotate_key(self, request: web.Request) -> web.Response:
-        """Give the tenant a new key; the old one ends."""
+        """Give the tenant a new key. The old one stops working."""
         wire = tenants_pb2.RotateKeyRequest(tenant_id=_id(request))
         answer = await self._clients.call(self._clients.tenants.RotateKey, wire)
         self._authenticator.forget(answer.tenant.id)
         return json_reply({**_shown(answer.tenant), "api_key": answer.api_key})
 
     async def rotate_webhook_secret(self, request: web.Request) -> web.Response:
-        """Give the tenant a webhook secret: from now on its events must be signed. It is in this answer alone."""
-        body = await forms.read(request, NewWebhookSecret)
+        """Create a webhook secret, shown only in this response. From now on the tenant's events must be signed."""
+        body = await forms.read(request, NewWebhookSecretBody)
         wire = tenants_pb2.RotateWebhookSecretRequest(
             tenant_id=_id(request), secret=body.secret, overlap_s=body.overlap_s
         )
@@ -178,14 +178,14 @@ class Tenants:
         return json_reply({**_shown(answer.tenant), "webhook_secret": answer.secret}, status=201)
 
     async def delete_webhook_secrets(self, request: web.Request) -> web.Response:
-        """End the tenant's webhook secrets: its events need not be signed any more."""
+        """Delete the tenant's webhook secrets. Its events need no signature any more."""
         wire = tenants_pb2.DeleteWebhookSecretsRequest(tenant_id=_id(request))
         answer = await self._clients.call(self._clients.tenants.DeleteWebhookSecrets, wire)
         self._authenticator.forget(answer.tenant.id)
         return json_reply(_shown(answer.tenant))
 
     async def deactivate(self, request: web.Request) -> web.Response:
-        """Make the tenant's keys and tokens stop working, and close its pages; nothing is deleted."""
+        """Disable the tenant's keys and tokens, and disconnect its users. Nothing is deleted."""
         wire = tenants_pb2.DeactivateTenantRequest(tenant_id=_id(request))
         answer = await self._clients.call(self._clients.tenants.DeactivateTenant, wire)
         self._authenticator.forget(answer.tenant.id)
@@ -193,15 +193,15 @@ class Tenants:
         return json_reply(_shown(answer.tenant))
 
     async def revoke_tokens(self, request: web.Request) -> web.Response:
-        """Make the realtime tokens of a user, or of all users, open nothing any more."""
-        body = await forms.read(request, Revocation)
+        """Revoke the realtime tokens of one user or of all users."""
+        body = await forms.read(request, RevocationBody)
         await forms.check_tenant(request, self._clients, _id(request))
         wire = realtime_pb2.RevokeTokensRequest(tenant_id=_id(request), user_id=body.user_id)
         await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)
         return web.Response(status=204)
 
     async def _end_tokens(self, tenant_id: str) -> None:
-        """Should this fail the tenant is shut out all the same: whoever hears so asks again."""
+        """Revoke all realtime tokens. If this fails the tenant is inactive already; the caller can repeat the call."""
         wire = realtime_pb2.RevokeTokensRequest(tenant_id=tenant_id)
         await self._clients.call(self._clients.realtime.RevokeTokens, wire, deadline=REVOKE_DEADLINE_S)
 

@@ -1,4 +1,4 @@
-"""POST /callbacks/{provider}/{secret}: a provider's delivery reports, handed on as they came."""
+"""POST /callbacks/{id}/{secret}: delivery reports of a provider, passed to senders unchanged."""
 
 import contextlib
 from collections import Counter
@@ -26,13 +26,13 @@ SMALL_BYTES = 64 * 1024
 MAX_ARRIVING_OF_ONE = 8
 MAX_ARRIVING = 128
 
-# Nobody's business but ours and a proxy's.
+# Headers that are only for us or a proxy.
 _KEPT_BACK = frozenset({"authorization", "cookie", "proxy-authorization"})
 _FAULTS = {408: "too-slow", 413: "too-large", 415: "unsupported-media-type"}
 
 
-class Reports:
-    """Answers from senders' ReportService: 204 for whatever was understood, also about unknown messages."""
+class ReportRoutes:
+    """The handler that passes reports to senders' ReportService. It answers 204 also for unknown messages."""
 
     def __init__(self, clients: Clients, proxies: Proxies) -> None:
         self._clients = clients
@@ -40,13 +40,13 @@ class Reports:
         self._under_way = 0
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take in a callback. 403 and 404 say nothing about which part was wrong."""
+        """Receive a report. 403 and 404 do not tell which part was wrong."""
         try:
-            with self._arriving.place(request):
+            with self._arriving.receiving(request):
                 body = await read_bytes(request, limit=MAX_BODY_BYTES)
             await self._hand_on(request, body)
         except BodyError as fault:
-            return problem(fault.status, _FAULTS[fault.status], "The report cannot be taken", fault.detail)
+            return problem(fault.status, _FAULTS[fault.status], "Report refused", fault.detail)
         except ClarionError as error:
             return from_error(error)
         return web.Response(status=204)
@@ -69,15 +69,15 @@ class Reports:
 
 
 class _Arriving:
-    """The larger bodies that are on their way: whose they are shows only once they are there."""
+    """Limits large bodies that are still arriving: their sender is known only afterwards."""
 
     def __init__(self, proxies: Proxies) -> None:
         self._proxies = proxies
         self._of: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def place(self, request: web.Request) -> Iterator[None]:
-        """Hold a place where the body needs one. Raises OVERLOADED."""
+    def receiving(self, request: web.Request) -> Iterator[None]:
+        """Count a large body while it arrives. Raises OVERLOADED if there are too many."""
         if (request.content_length if request.content_length is not None else MAX_BODY_BYTES) <= SMALL_BYTES:
             yield
             return
@@ -94,7 +94,9 @@ class _Arriving:
 
 
 def _too_many() -> ClarionError:
-    return ClarionError(Code.OVERLOADED, "Too many callbacks are under way.", retry_after=1)
+    return ClarionError(
+        Code.OVERLOADED, "Too many callbacks are under way. Send the report again shortly.", retry_after=1
+    )
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -102,5 +104,5 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(value: str) -> str:
-    """Return what gRPC can carry of bytes that need not be text."""
+    """Return the value with invalid characters replaced, as gRPC needs it."""
     return value.encode("utf-8", "replace").decode()

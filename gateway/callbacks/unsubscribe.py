@@ -1,4 +1,4 @@
-"""/unsubscribe/{token}: GET shows a page and changes nothing, POST unsubscribes (RFC 8058's one click)."""
+"""/unsubscribe/{token}: GET shows a page to confirm, POST unsubscribes (one click, RFC 8058)."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from gateway.clients import Clients
 from gateway.replies import BodyError, read_bytes
 from runtime.errors import ClarionError, Code
 
-# "List-Unsubscribe=One-Click", as a form of either kind; nothing in it is needed.
+# The body is "List-Unsubscribe=One-Click". It is read, but not needed.
 MAX_BODY_BYTES = 4096
 
 _STYLE = (
@@ -35,14 +35,14 @@ _FORM = (
 )
 
 
-class Unsubscriptions:
-    """Answers from senders' ReportService."""
+class UnsubscribeRoutes:
+    """Handlers that ask senders' ReportService."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     async def show(self, request: web.Request) -> web.Response:
-        """Ask whether it is meant: programs follow links in mail, and must change nothing by it."""
+        """Show the page to confirm. A GET must change nothing, because programs follow links in mail."""
         wire = reports_pb2.GetUnsubscriptionRequest(token=_token(request))
         try:
             known = await self._clients.call(self._clients.reports.GetUnsubscription, wire)
@@ -53,7 +53,7 @@ class Unsubscriptions:
         return _page("Unsubscribe?", text, form=_FORM)
 
     async def unsubscribe(self, request: web.Request) -> web.Response:
-        """End subscribed mail to the link's recipient."""
+        """Unsubscribe the recipient of the link."""
         try:
             await read_bytes(request, limit=MAX_BODY_BYTES)
             wire = reports_pb2.UnsubscribeRequest(token=_token(request))

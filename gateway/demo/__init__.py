@@ -1,4 +1,4 @@
-"""The demo: a page with the official realtime client, and what the sandbox would have sent."""
+"""The demo: an inbox with the official realtime client, and the messages in the sandbox."""
 
 from gateway.demo.routes import add_routes
 

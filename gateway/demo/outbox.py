@@ -1,4 +1,4 @@
-"""What the sandbox of the demo tenant holds: mails and SMS, for people and for `make smoke`."""
+"""The messages in the sandbox of the demo tenant, as pages and as JSON for `make smoke`."""
 
 from datetime import UTC, datetime
 from html import escape
@@ -8,25 +8,25 @@ from aiohttp import web
 
 from clarion.senders.v1 import senders_pb2
 from gateway import queries
-from gateway.channels import NAMES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
 from runtime.errors import ClarionError, Code
+from services.domain.channels import PUBLIC_NAMES
 
 _LIMIT = queries.Bounds(default=50, least=1, most=1_000)
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A mail is a stranger's markup: no scripts, no origin, nothing fetched.
+# The markup of a mail is not trusted: no scripts, no origin, no requests.
 _MAIL_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
 )
 
 
-class Outbox:
-    """Answers from senders' OutboxService, of one tenant only."""
+class DemoOutboxRoutes:
+    """Handlers that ask senders' OutboxService for one tenant."""
 
     def __init__(self, clients: Clients, tenant_id: str) -> None:
         self._clients = clients
@@ -43,10 +43,10 @@ class Outbox:
         rows = "".join(_row(message) for message in answer.messages)
         table = f"<table><thead>{_HEAD}</thead><tbody>{rows}</tbody></table>" if rows else _EMPTY
         more = f'<p><a href="?cursor={escape(answer.next_cursor)}">Older</a></p>' if answer.next_cursor else ""
-        return _html("Outbox", f"<h1>Outbox</h1><p>What was sent to people, as they would see it.</p>{table}{more}")
+        return _html("Outbox", f"<h1>Outbox</h1><p>Messages as their recipients would see them.</p>{table}{more}")
 
     async def list_json(self, request: web.Request) -> web.Response:
-        """GET /demo/outbox.json?event_id=&limit=&cursor=: of a single event with the HTML of its mails."""
+        """GET /demo/outbox.json?event_id=&limit=&cursor=. With event_id the messages contain their HTML."""
         try:
             answer = await self._list(request)
             messages = list(answer.messages)
@@ -59,7 +59,7 @@ class Outbox:
         return json_reply({"messages": shown, "next_cursor": answer.next_cursor or None})
 
     async def message_page(self, request: web.Request) -> web.Response:
-        """GET /demo/outbox/{id}: one message with its HTML in a frame that can do nothing."""
+        """GET /demo/outbox/{id}: one message, with its HTML in a sandboxed frame."""
         try:
             message = await self._get(request.match_info["id"])
         except ClarionError as error:
@@ -67,7 +67,7 @@ class Outbox:
         return _html(message.subject or "SMS", _message(message))
 
     async def message_html(self, request: web.Request) -> web.Response:
-        """GET /demo/outbox/{id}/html: the mail's own markup, sandboxed."""
+        """GET /demo/outbox/{id}/html: the HTML of a mail, sandboxed."""
         try:
             message = await self._get(request.match_info["id"])
         except ClarionError as error:
@@ -91,13 +91,13 @@ class Outbox:
         wire = senders_pb2.GetMessageRequest(message_id=message_id.replace("\0", ""))
         answer = await self._clients.call(self._clients.outbox.GetMessage, wire)
         if answer.message.tenant_id != self._tenant_id:
-            raise ClarionError(Code.NOT_FOUND, "There is no such message.")
+            raise ClarionError(Code.NOT_FOUND, "There is no message with this id.")
         return answer.message
 
 
 _HEAD = (
     "<tr><th scope=col>Time</th><th scope=col>Channel</th><th scope=col>To</th>"
-    "<th scope=col>Message</th><th scope=col>By way of</th></tr>"
+    "<th scope=col>Message</th><th scope=col>Sent by</th></tr>"
 )
 _EMPTY = "<p>Nothing was sent yet. Trigger an event, then load this page again.</p>"
 
@@ -106,7 +106,7 @@ def _row(message: senders_pb2.OutboxMessage) -> str:
     title = message.subject or message.text
     title = title if len(title) <= 90 else f"{title[:90]}…"
     return (
-        f"<tr><td>{_time(message)}</td><td>{NAMES.get(message.channel, '')}</td>"
+        f"<tr><td>{_time(message)}</td><td>{PUBLIC_NAMES.get(message.channel, '')}</td>"
         f"<td>{escape(message.recipient)}</td>"
         f'<td><a href="/demo/outbox/{escape(message.id)}">{escape(title) or "(empty)"}</a></td>'
         f"<td>{escape(message.via)}</td></tr>"
@@ -120,7 +120,7 @@ def _message(message: senders_pb2.OutboxMessage) -> str:
         "To": escape(message.recipient),
         "Reply-To": escape(message.reply_to),
         "Subject": escape(message.subject),
-        "By way of": escape(message.via),
+        "Sent by": escape(message.via),
         "Event": escape(message.event_id),
         "Delivery": escape(message.delivery_id),
         "Trace": escape(message.trace_id),
@@ -150,7 +150,11 @@ def _html(title: str, body: str, status: int = 200) -> web.Response:
 
 def _sorry(error: ClarionError) -> web.Response:
     status = 404 if error.code in (Code.NOT_FOUND, Code.INVALID) else 503
-    text = "There is no such message." if status == 404 else "The outbox does not answer; try again shortly."
+    text = (
+        "There is no message with this id."
+        if status == 404
+        else "The outbox is temporarily unavailable. Try again shortly."
+    )
     return _html("Outbox", f"<h1>Outbox</h1><p>{text}</p>", status)
 
 
@@ -159,7 +163,7 @@ def _shown(message: senders_pb2.OutboxMessage) -> dict[str, Any]:
         "id": message.id,
         "event_id": message.event_id,
         "delivery_id": message.delivery_id,
-        "channel": NAMES.get(message.channel),
+        "channel": PUBLIC_NAMES.get(message.channel),
         "recipient": message.recipient,
         "sender": message.sender,
         "reply_to": message.reply_to,

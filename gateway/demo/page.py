@@ -1,4 +1,4 @@
-"""The demo page: a bell with the inbox of one user, and the files it is made of."""
+"""The demo page with the inbox of one user, and its files."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,15 @@ from pathlib import Path
 from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
+from gateway.browser import NOT_INSTALLED, PACKAGES
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
-from gateway.replies import json_reply
+from gateway.replies import json_reply, neutral_reply
 from runtime.errors import ClarionError, Code
 
 _FOLDER = Path(__file__).parent
-# The official client, as `npm ci` put it beside this file (see install.py).
-CLIENT = _FOLDER / "node_modules" / "centrifuge" / "dist" / "centrifuge.js"
+# The official client.
+CLIENT = PACKAGES / "centrifuge" / "dist" / "centrifuge.js"
 _FILES = {
     "centrifuge.js": (CLIENT, "text/javascript"),
     "demo.js": (_FOLDER / "static" / "demo.js", "text/javascript"),
@@ -23,8 +24,8 @@ _FILES = {
 _HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 
-class Page:
-    """Serves the page, and the realtime token that it works with: the tenant's key never reaches a browser."""
+class DemoPageRoutes:
+    """Handlers for the page and its realtime token. The tenant's key is never sent to the browser."""
 
     def __init__(self, clients: Clients, tenant_id: str, user_id: str) -> None:
         self._clients = clients
@@ -38,7 +39,7 @@ class Page:
         return web.Response(body=self._index, content_type="text/html", charset="utf-8", headers=headers)
 
     async def static(self, request: web.Request) -> web.Response:
-        """Return one of the page's files."""
+        """Return a file of the page."""
         known = _FILES.get(request.match_info["name"])
         if known is None:
             raise web.HTTPNotFound
@@ -46,8 +47,7 @@ class Page:
         try:
             body = path.read_bytes()
         except FileNotFoundError:
-            message = "The realtime client is not installed; `make run` installs it."
-            return json_reply({"statusCode": 404, "error": "Not Found", "message": message}, status=404)
+            return neutral_reply(404, NOT_INSTALLED)
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
@@ -59,8 +59,11 @@ class Page:
             answer = await self._clients.call(self._clients.realtime.IssueToken, wire)
         except ClarionError as error:
             if error.code in (Code.UNAUTHENTICATED, Code.NOT_FOUND):
-                return json_reply({"message": "The tenant of this demo is not there, or not active."}, status=404)
-            return json_reply({"message": f"No session can be had now: {error.code.name.lower()}."}, status=503)
+                return json_reply({"message": "The tenant of this demo does not exist or is not active."}, status=404)
+            return json_reply(
+                {"message": f"The demo is temporarily unavailable: {error.code.name.lower()}. Try again shortly."},
+                status=503,
+            )
         return json_reply(
             {
                 "tenant_id": self._tenant_id,

@@ -1,21 +1,21 @@
-"""The demo's paths, and who answers them."""
+"""The paths of the demo and their handlers."""
 
 from aiohttp import web
 
 from gateway.clients import Clients
-from gateway.demo.outbox import Outbox
-from gateway.demo.page import Page
+from gateway.demo.outbox import DemoOutboxRoutes
+from gateway.demo.page import DemoPageRoutes
 from gateway.settings import Settings
 
 
 def add_routes(app: web.Application, clients: Clients, settings: Settings) -> None:
-    """Serve the demo of the tenant that the settings name; without one, a 404 that says so."""
+    """Serve the demo of the tenant in the settings. Without one, answer 404 and say so."""
     if not settings.demo_tenant_id:
         for path in ("/demo", "/demo/{rest:.*}"):
-            app.router.add_route("*", path, _nothing)
+            app.router.add_route("*", path, _not_configured)
         return
-    page = Page(clients, settings.demo_tenant_id, settings.demo_user_id)
-    outbox = Outbox(clients, settings.demo_tenant_id)
+    page = DemoPageRoutes(clients, settings.demo_tenant_id, settings.demo_user_id)
+    outbox = DemoOutboxRoutes(clients, settings.demo_tenant_id)
     router = app.router
     router.add_get("/demo", page.index)
     router.add_post("/demo/session", page.open_session)
@@ -26,5 +26,5 @@ def add_routes(app: web.Application, clients: Clients, settings: Settings) -> No
     router.add_get(r"/demo/{name:[a-z]+\.[a-z]+}", page.static)
 
 
-async def _nothing(_request: web.Request) -> web.Response:
-    return web.Response(status=404, text="There is no demo here: CLARION_DEMO_TENANT_ID is not set.\n")
+async def _not_configured(_request: web.Request) -> web.Response:
+    return web.Response(status=404, text="There is no demo on this server. To have one, set CLARION_DEMO_TENANT_ID.\n")

@@ -12,36 +12,63 @@ from typing import Any
 import msgspec
 
 from gateway.openapi import areas
-from gateway.openapi.operations import JSON, Answer, Operation, Parameter
-from gateway.openapi.values import OrqestraFault
+from gateway.openapi.operations import JSON, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import OrqestraFaultSchema
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _SECURITY = {
-    "tenantKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A tenant's key."},
+    "tenantKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "The API key of a tenant. It is shown once, when the tenant is created or the key is rotated.",
+    },
     "realtimeToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A realtime token, for the inbox of the one user whom it was issued for.",
+        "description": "A realtime token. It opens the inbox of the user that it was issued for.",
     },
-    "operator": {"type": "http", "scheme": "bearer", "description": "An operator's admin token."},
+    "operator": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
+    },
+}
+_TAGS = {
+    "Orqestra": "The public API: triggering events, realtime tokens and inboxes.",
+    "Audit log": "Who changed what by the admin API, and when.",
+    "Callbacks": "Paths that providers and recipients call.",
+    "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
+    "Events": "Search, timelines, dead letters, and a dry run of routing.",
+    "Outbox": "Messages that sandbox providers received.",
+    "Privacy": "Retention, erasure and export of personal data.",
+    "Gateway": "Health, this document, and the WebSocket for browsers.",
+    "Providers": "Services that send the messages of tenants, with their credentials.",
+    "Replays": "Sending events again.",
+    "Suppressions": "Addresses that get no more messages.",
+    "Templates": "Templates, layouts and partials, with their versions.",
+    "Tenants": "Customers with their API keys, limits and secrets.",
 }
 _ANY_ID = {"type": "string", "minLength": 1}
 _OUR_ID = {"type": "string", "format": "uuid"}
+# The code says of each type what it is for; a generated client need not.
+_SUFFIX = re.compile(r"(?<=[a-z])(?:Body|Schema)(?=[_\[\]]|$)")
+_NAMING = ("$ref", "title")
 _TRACE = {
     "X-Trace-Id": {
-        "description": "The trace that this answer's log lines carry: the caller's, or a new one.",
+        "description": "The trace id in the log lines of this request: the caller's, or a new one.",
         "required": True,
         "schema": {"type": "string"},
     }
 }
 
 
-# Whatever the route: nobody's handler sees such a request.
-_ALWAYS = {417: Answer(OrqestraFault, "Of expectations only `100-continue` is met.")}
+# The server refuses such a request before any handler sees it.
+_ALWAYS = {417: ResponseSpec(OrqestraFaultSchema, "The header `Expect` may only be `100-continue`.")}
 
 
 def operations() -> list[Operation]:
-    """Return every operation, area by area: what customers call before all else."""
+    """Return every operation, area by area. The API that customers call comes first."""
     names = sorted(
         (module.name for module in pkgutil.iter_modules(areas.__path__)), key=lambda name: name != "orqestra"
     )
@@ -53,7 +80,7 @@ def operations() -> list[Operation]:
 
 @functools.cache
 def document() -> Mapping[str, Any]:
-    """Return the document. Not to be changed."""
+    """Return the document. Callers must not change it."""
     found = operations()
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
@@ -65,14 +92,16 @@ def document() -> Mapping[str, Any]:
             "title": "Clarion",
             "version": "1",
             "description": (
-                "Every public route of the gateway: what it takes, and all that it answers. A query parameter that"
-                " an operation does not list is refused with 422 below `/api/v1/`, and so is one that stands twice,"
-                " or that is empty where its schema does not allow it. Each operation takes an X-Trace-Id, makes one"
-                " where there is none, and answers with it."
+                "Every public route of the gateway, with all its responses. Below `/api/v1/` a query parameter is"
+                " refused with 422 if the operation does not list it, if it is given twice, or if it is empty and"
+                " its schema does not allow that. Send an `X-Trace-Id` with any request to find it in the logs;"
+                " without one the gateway creates one. Every response returns it."
             ),
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in found)],
+        "tags": [
+            {"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
+        ],
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": _SECURITY},
     }
@@ -83,12 +112,25 @@ class _Schemas:
 
     def __init__(self, found: Iterable[Operation]) -> None:
         kinds = [kind for operation in found for kind in _kinds(operation)]
-        schemas, self.components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+        schemas, self.components = _published((schemas, components))
         # Not every type can be a key.
-        self._of = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+        self._of: dict[int, dict[str, Any]] = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
 
     def of(self, kind: Any) -> dict[str, Any]:
         return self._of[id(kind)]
+
+
+def _published(node: Any) -> Any:
+    """Return schemas under the names of their types without the suffixes."""
+    if isinstance(node, dict):
+        return {
+            _SUFFIX.sub("", name): _SUFFIX.sub("", value)
+            if name in _NAMING and isinstance(value, str)
+            else _published(value)
+            for name, value in node.items()
+        }
+    return [_published(one) for one in node] if isinstance(node, list | tuple) else node
 
 
 def _kinds(operation: Operation) -> list[Any]:
@@ -135,7 +177,7 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
     return {**made, "description": parameter.description} if parameter.description else made
 
 
-def _answer(status: int, answer: Answer, schemas: _Schemas) -> dict[str, Any]:
+def _answer(status: int, answer: ResponseSpec, schemas: _Schemas) -> dict[str, Any]:
     own = {
         name: {"description": says, "required": name in answer.headers, "schema": {"type": "string"}}
         for name, says in {**answer.headers, **answer.may_have}.items()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.openapi.values import Id, Limit, Moment, OrqestraFault, Problem, Text
+from gateway.openapi.values import Id, Limit, Moment, OrqestraFaultSchema, ProblemSchema, Text
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -14,14 +14,14 @@ OPERATOR = "operator"
 TENANT_KEY = "tenantKey"
 REALTIME_TOKEN = "realtimeToken"  # noqa: S105 - a name
 
-# What a body may be refused for before anybody reads its fields.
+# Statuses with which a body is refused before its fields are checked.
 _BODY_FAULTS = (400, 408, 413, 415, 422)
-_RETRY_AFTER = "Seconds until it is worth trying again."
+_RETRY_AFTER = "The number of seconds to wait before trying again."
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """In a query, or a header. type: as msgspec knows it."""
+    """A parameter in the query or a header. type: any type that msgspec can describe."""
 
     name: str
     type: Any
@@ -32,8 +32,11 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """type: of the body; None: there is none. headers: by name, what each says; may_have: those not in each answer."""
+class ResponseSpec:
+    """One response of an operation. type: of its body; None: no body.
+
+    headers: descriptions by name; may_have: those of optional headers.
+    """
 
     type: Any = None
     description: str = ""
@@ -45,14 +48,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. path: as the router writes it. security: any one of these; empty: open to all."""
+    """One method of one path of the router. security: one of these schemes is enough; empty: none is needed."""
 
     method: str
     path: str
     name: str
     summary: str
     tag: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, ResponseSpec]
     body: Any = None
     body_type: str = JSON
     example: Any = None
@@ -61,10 +64,10 @@ class Operation:
     description: str = ""
 
 
-CURSOR = Parameter("cursor", Text, "The next_cursor of the page before.")
+CURSOR = Parameter("cursor", Text, "The next_cursor of the previous page.")
 PAGING = (Parameter("limit", Limit, default=50), CURSOR)
-SINCE = Parameter("since", Moment, "At or after.")
-UNTIL = Parameter("until", Moment, "Before.")
+SINCE = Parameter("since", Moment, "Only entries at or after this time.")
+UNTIL = Parameter("until", Moment, "Only entries before this time.")
 
 
 def filters(*names: str) -> tuple[Parameter, ...]:
@@ -87,17 +90,20 @@ def admin(
     shown: Any = None,
     description: str = "",
 ) -> Operation:
-    """Return an operation of the admin API, with the faults that it shares with its like.
+    """Return an operation of the admin API, with the problems that all of them can answer.
 
-    answers: the body's type by status, None for no body. faults: statuses beside those. shown: an example
-    of the first answer.
+    answers: the body's type by status, None for no body. faults: further statuses of problems. shown: an example
+    of the first response.
     """
-    statuses = {401, 422, 429, 500, 503, *faults}  # 422: whatever it takes, a query that it does not take
+    statuses = {401, 422, 429, 500, 503, *faults}  # 422: each can get an unknown query parameter
     statuses |= {404} if "{" in path else set()
     statuses |= set(_BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
-    given = {status: Answer(kind, example=shown if status == first else None) for status, kind in answers.items()}
-    refused = {status: Answer(Problem, content_type=PROBLEM, headers=_headers(status)) for status in sorted(statuses)}
+    given = {status: ResponseSpec(kind, example=shown if status == first else None) for status, kind in answers.items()}
+    refused = {
+        status: ResponseSpec(ProblemSchema, content_type=PROBLEM, headers=_headers(status))
+        for status in sorted(statuses)
+    }
     return Operation(
         method,
         f"/api/v1/admin{path}",
@@ -113,12 +119,12 @@ def admin(
     )
 
 
-def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, Answer]:
-    """Return the answers of a dialect's faults."""
+def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, ResponseSpec]:
+    """Return the error responses of the Orqestra API."""
     wanted = {*statuses, 500, *(_BODY_FAULTS if body else ())}
     return {
-        status: Answer(
-            OrqestraFault,
+        status: ResponseSpec(
+            OrqestraFaultSchema,
             headers={"Retry-After": _RETRY_AFTER} if status in (429, 503) else {},
         )
         for status in sorted(wanted)

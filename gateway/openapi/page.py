@@ -1,153 +1,69 @@
-"""The document as a page for people: plain HTML, no script, nothing fetched from elsewhere."""
+"""The API page at /docs: files of our own, and Scalar's viewer from npm (gateway/browser/README.md)."""
 
-from collections.abc import Iterable, Mapping
-from html import escape
+import asyncio
+import functools
+import gzip
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import msgspec
+from aiohttp import web
 
-STYLE = Path(__file__).with_name("style.css")
+from gateway.browser import NOT_INSTALLED, PACKAGES
+from gateway.replies import neutral_reply
 
-Node = Mapping[str, Any]
+_STATIC = Path(__file__).with_name("static")
+VIEWER = PACKAGES / "@scalar" / "api-reference" / "dist" / "browser"
+_ENTRY = "viewer/standalone.esm.js"
+# A file's name below /docs/, as it may be asked for.
+NAME = r"[\w./-]+\.(?:css|js)"
 
-
-def page(document: Node) -> str:
-    """Return the page of an OpenAPI document."""
-    info = document["info"]
-    body = (
-        f"<nav>{_contents(document)}</nav><main><h1>{escape(info['title'])}</h1><p>{escape(info['description'])} "
-        'The same for programs: <a href="/openapi.json">openapi.json</a>.</p>'
-        f"{_security(document)}{''.join(_areas(document))}<h2 id=schemas>Schemas</h2>{_schemas(document)}</main>"
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(info['title'])} API</title>"
-        f'<link rel="stylesheet" href="/docs/style.css"></head><body>{body}</body></html>'
-    )
+# The viewer sets style attributes, which no hash or nonce can allow. Scripts and connections: this address only.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 
 
-def _operations(document: Node, tag: str) -> Iterable[tuple[str, str, Node]]:
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            if tag in operation["tags"]:
-                yield method.upper(), path, operation
+async def serve_page(request: web.Request) -> web.Response:
+    """Return the page."""
+    response = await _serve(request, _STATIC / "index.html")
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
 
 
-def _contents(document: Node) -> str:
-    parts = []
-    for tag in document["tags"]:
-        links = "".join(
-            f'<li><a href="#{escape(operation["operationId"])}">{escape(operation["summary"])}</a></li>'
-            for _, _, operation in _operations(document, tag["name"])
-        )
-        parts.append(f"<h2>{escape(tag['name'])}</h2><ul>{links}</ul>")
-    return "".join(parts) + '<h2><a href="#schemas">Schemas</a></h2>'
+async def serve_file(request: web.Request) -> web.Response:
+    """Return a file of the page or of the viewer."""
+    name = request.match_info["name"]
+    path = _files().get(name)
+    if path is None:
+        return neutral_reply(404, NOT_INSTALLED if name == _ENTRY else "")
+    response = await _serve(request, path)
+    if path.parent.name == "chunks":  # their names hold a hash of their content
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
 
 
-def _security(document: Node) -> str:
-    rows = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{escape(_shown_where(scheme))}</td>"
-        f"<td>{escape(scheme['description'])}</td></tr>"
-        for name, scheme in document["components"]["securitySchemes"].items()
-    )
-    return f"<table>{rows}</table>"
+@functools.cache
+def _files() -> Mapping[str, Path]:
+    """Return the files below /docs/ by name. Only what is listed here is served."""
+    found = {path.name: path for path in _STATIC.iterdir() if path.suffix in {".css", ".js"}}
+    chunks = {f"viewer/chunks/{path.name}": path for path in (VIEWER / "chunks").glob("*.js")}
+    entry = VIEWER / "standalone.esm.js"
+    return {**found, **chunks, **({_ENTRY: entry} if entry.is_file() else {})}
 
 
-def _shown_where(scheme: Node) -> str:
-    return f"{scheme['name']}: …" if scheme["type"] == "apiKey" else "Authorization: Bearer …"
+async def _serve(request: web.Request, path: Path) -> web.Response:
+    compressed = await asyncio.to_thread(_compressed, path)
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        body, headers["Content-Encoding"] = compressed, "gzip"
+    else:
+        body = await asyncio.to_thread(gzip.decompress, compressed)
+    return web.Response(body=body, content_type=_TYPES[path.suffix], charset="utf-8", headers=headers)
 
 
-def _areas(document: Node) -> Iterable[str]:
-    for tag in document["tags"]:
-        yield f"<h2>{escape(tag['name'])}</h2>"
-        for method, path, operation in _operations(document, tag["name"]):
-            yield _operation(method, path, operation)
-
-
-def _operation(method: str, path: str, operation: Node) -> str:
-    head = f"<b>{method}</b> <code>{escape(path)}</code>"
-    says = escape(f"{operation['summary']}. {operation.get('description', '')}")
-    parts = [f'<section id="{escape(operation["operationId"])}"><h3>{head}</h3><p>{says}</p>']
-    if schemes := [name for entry in operation.get("security", ()) for name in entry]:
-        parts.append(f"<p>With {escape(' or '.join(schemes))}.</p>")
-    if parameters := operation.get("parameters"):
-        parts.append(f"<table>{''.join(_parameter(parameter) for parameter in parameters)}</table>")
-    if (body := operation.get("requestBody")) is not None:
-        parts += [f"<h4>Body</h4>{_content(kind, content)}" for kind, content in body["content"].items()]
-    answers = "".join(_answer(status, answer) for status, answer in operation["responses"].items())
-    parts.append(f"<h4>Answers</h4><table>{answers}</table></section>")
-    return "".join(parts)
-
-
-def _parameter(parameter: Node) -> str:
-    need = "required" if parameter["required"] else ""
-    says = parameter.get("description", "")
-    return (
-        f"<tr><th scope=row><code>{escape(parameter['name'])}</code></th><td>{parameter['in']} {need}</td>"
-        f"<td>{_kind(parameter['schema'])}</td><td>{escape(says)}</td></tr>"
-    )
-
-
-def _answer(status: str, answer: Node) -> str:
-    contents = "".join(_content(kind, content) for kind, content in answer.get("content", {}).items())
-    own = ", ".join(name for name in answer.get("headers", {}) if name != "X-Trace-Id")
-    headers = f" <small>{escape(own)}</small>" if own else ""
-    return f"<tr><th scope=row>{status}</th><td>{escape(answer['description'])}{headers}</td><td>{contents}</td></tr>"
-
-
-def _content(kind: str, content: Node) -> str:
-    shown = f"<span>{_kind(content['schema'])} <small>{escape(kind)}</small></span>"
-    if "example" not in content:
-        return shown
-    example = msgspec.json.format(msgspec.json.encode(content["example"])).decode()
-    return f"{shown}<details><summary>Example</summary><pre>{escape(example)}</pre></details>"
-
-
-def _schemas(document: Node) -> str:
-    parts = []
-    for name, schema in sorted(document["components"]["schemas"].items()):
-        required = schema.get("required", ())
-        rows = "".join(_field(field, node, field in required) for field, node in schema.get("properties", {}).items())
-        title = schema.get("title", name)
-        says = schema.get("description", "")
-        others = "" if schema.get("additionalProperties") is False else "<p>Other fields are allowed.</p>"
-        parts.append(
-            f'<section id="schema-{escape(name)}"><h3>{escape(title)}</h3><p>{escape(says)}</p>'
-            f"<table>{rows}</table>{others}</section>"
-        )
-    return "".join(parts)
-
-
-def _field(name: str, schema: Node, required: bool) -> str:  # noqa: FBT001 - the third column
-    need = "required" if required else ""
-    return (
-        f"<tr><th scope=row><code>{escape(name)}</code></th><td>{need}</td><td>{_kind(schema)}</td>"
-        f"<td>{escape(schema.get('description', ''))}</td></tr>"
-    )
-
-
-def _kind(schema: Node) -> str:
-    """Return a schema in a few words, with links to what it is made of."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f'<a href="#schema-{escape(name)}">{escape(name)}</a>'
-    if "anyOf" in schema:
-        return " or ".join(_kind(option) for option in schema["anyOf"])
-    if "enum" in schema:
-        return " ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
-    if "const" in schema:
-        return f"<code>{escape(str(schema['const']))}</code>" if schema["const"] != "" else "empty"
-    if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
-    words = [schema.get("format") or schema.get("type", "anything"), *_bounds(schema)]
-    return escape(", ".join(words))
-
-
-def _bounds(schema: Node) -> list[str]:
-    names = {"minimum": "from", "maximum": "to", "minLength": "at least", "maxLength": "at most"}
-    bounds = [f"{word} {schema[name]}" for name, word in names.items() if name in schema]
-    if schema.get("default") not in (None, "", [], {}):
-        bounds.append(f"default {schema['default']}")
-    return bounds
+@functools.cache
+def _compressed(path: Path) -> bytes:
+    """Return the file compressed. Kept: it is compressed once per process, and all of them are about 1.3 MB."""
+    return gzip.compress(path.read_bytes(), 6, mtime=0)

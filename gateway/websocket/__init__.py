@@ -1,7 +1,7 @@
-"""/connection/websocket: browsers reach the realtime hub through the gateway, and nothing else of it.
+"""/connection/websocket: the only path of the realtime hub that browsers can reach.
 
-The hub's frames pass as they are. A browser's commands are read: it may join the channels that its token names, at a
-bounded rate (session.py). How many connections a user, an address and the unauthenticated may have: places.py.
+Frames of the hub are passed on unchanged. Commands of a browser are parsed: it may join the channels that its token
+names, at a limited rate (session.py). slots.py limits connections per user and address, and unauthenticated ones.
 """
 
 from aiohttp import web
@@ -10,17 +10,17 @@ from gateway.addresses import Proxies
 from gateway.clients import Clients
 from gateway.life import LIFE
 from gateway.settings import Settings
-from gateway.websocket.places import Limits, Places
 from gateway.websocket.proxy import PATH, Proxy
+from gateway.websocket.slots import ConnectionSlots, SlotLimits
 
 
 def add_routes(app: web.Application, clients: Clients, proxies: Proxies, settings: Settings) -> None:
-    """Serve the one path, and nothing else of the hub's."""
-    limits = Limits.of(
+    """Serve the WebSocket."""
+    limits = SlotLimits.of(
         connected=settings.max_websockets,
         per_address=settings.max_websockets_per_address,
         per_user=settings.max_websockets_per_user,
     )
-    proxy = Proxy(clients, app[LIFE], proxies, Places(limits), connect_s=settings.websocket_connect_s)
+    proxy = Proxy(clients, app[LIFE], proxies, ConnectionSlots(limits), connect_s=settings.websocket_connect_s)
     app.router.add_get(PATH, proxy.connect, allow_head=False)
     app.on_shutdown.append(proxy.close_all)

@@ -1,8 +1,7 @@
-"""The client protocol, as far as a page needs it: JSON, one command a line.
+"""The part of Centrifugo's client protocol that a page needs: JSON, one command per line.
 
-A command is passed on as it was understood here, field by field, and not as it was written: JSON can be written so
-that two readers understand two things (a key twice, a key in capitals), and the hub must not read another channel than
-the one that was allowed.
+A command is decoded and encoded again, never passed on as it was written: two parsers can read the same JSON
+differently (a repeated key, a key in capitals), and the hub must not read another channel than the gateway checked.
 """
 
 from typing import Annotated
@@ -13,12 +12,12 @@ from gateway.websocket.endings import Refusal
 
 _ABSENT = msgspec.Raw()
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
-# The hub keeps both for as long as the connection lasts.
+# The hub keeps these for the whole connection.
 _Label = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class Subscribe(msgspec.Struct, omit_defaults=True):
-    """Also the value of connect's subs, where the channel is the key."""
+    """Joins a channel. Also a value in `subs` of connect, where the channel is the key."""
 
     channel: str = ""
     token: str = ""
@@ -34,7 +33,7 @@ class Subscribe(msgspec.Struct, omit_defaults=True):
 
 
 class Connect(msgspec.Struct, omit_defaults=True):
-    """The first command. subs: what the hub is asked to join at once."""
+    """The first command. subs: channels to join at once."""
 
     token: str = ""
     subs: dict[str, Subscribe] = {}
@@ -44,7 +43,7 @@ class Connect(msgspec.Struct, omit_defaults=True):
 
 
 class Refresh(msgspec.Struct, omit_defaults=True):
-    """The next token, before the present one ends."""
+    """Replaces the token before it expires."""
 
     token: str = ""
 
@@ -56,14 +55,14 @@ class Unsubscribe(msgspec.Struct, omit_defaults=True):
 
 
 class Command(msgspec.Struct, omit_defaults=True):
-    """One line. Without any request it is a pong."""
+    """One line. A line without a request is a pong."""
 
     id: _Number = 0
     connect: Connect | None = None
     subscribe: Subscribe | None = None
     unsubscribe: Unsubscribe | None = None
     refresh: Refresh | None = None
-    # A page only reads: what else the protocol has is refused.
+    # A page only reads. The other requests of the protocol are refused.
     publish: msgspec.Raw = _ABSENT
     presence: msgspec.Raw = _ABSENT
     presence_stats: msgspec.Raw = _ABSENT
@@ -75,12 +74,12 @@ class Command(msgspec.Struct, omit_defaults=True):
 
     @property
     def requests(self) -> list[str]:
-        """The names of what is asked for: one, or none."""
+        """The names of the requests: at most one in a valid command."""
         return [name for name in self.__struct_fields__[1:] if getattr(self, name) not in (None, _ABSENT)]
 
 
-class Reply(msgspec.Struct):
-    """One line of the hub's, as far as the gateway reads it."""
+class HubReply(msgspec.Struct):
+    """One line of the hub, as far as the gateway reads it."""
 
     id: int = 0
     connect: dict[str, msgspec.Raw] | None = None
@@ -88,11 +87,11 @@ class Reply(msgspec.Struct):
 
 
 class UnreadableError(Exception):
-    """What came is no command."""
+    """The line is not a valid command."""
 
 
 _decode = msgspec.json.Decoder(Command).decode
-_decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_reply = msgspec.json.Decoder(HubReply).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,20 +104,20 @@ def read(line: str) -> Command:
 
 
 def write(command: Command) -> str:
-    """Return the line. Raises UnreadableError for text that is no Unicode."""
+    """Return the command as a line. Raises UnreadableError for text that is not valid Unicode."""
     try:
         return _encode(command).decode()
     except ValueError as error:
         raise UnreadableError from error
 
 
-def read_replies(data: str) -> list[Reply]:
-    """Return a frame of the hub's, line by line; pushes have the id 0."""
+def read_replies(data: str) -> list[HubReply]:
+    """Return the lines of a frame of the hub. Pushes have the id 0."""
     return [_decode_reply(line) for line in data.split("\n") if line]
 
 
 def refused(command_id: int, refusal: Refusal) -> str:
-    """Return the reply to a command that is not passed on."""
+    """Return the reply for a refused command."""
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if refusal.temporary:
         error["temporary"] = True

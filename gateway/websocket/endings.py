@@ -1,6 +1,6 @@
-"""How the gateway itself ends a connection, or refuses a command: Centrifugo's own codes, which its clients know.
+"""Codes with which the gateway ends a connection or refuses a command. They are Centrifugo's own.
 
-Clients connect again by themselves after codes below 3500, and not after those from 3500 to 3999.
+Clients reconnect after codes below 3500, and do not after codes from 3500 to 3999.
 """
 
 from typing import NamedTuple
@@ -14,14 +14,14 @@ class Ending(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """The error in the reply to a command. temporary: the client tries again after a while."""
+    """The error in the reply to a command. temporary: the client retries."""
 
     code: int
     message: str
     temporary: bool = False
 
 
-# Of RFC 6455, with which clients come back as well.
+# Codes of RFC 6455. Clients reconnect after these, too.
 FULL = Ending(1013, b"too many connections, try again later")
 RESTARTING = Ending(1012, b"")
 TOO_SLOW = Ending(1013, b"too slow")
@@ -29,9 +29,9 @@ TOO_SLOW = Ending(1013, b"too slow")
 TOO_MANY_REQUESTS = Ending(3013, b"too many requests")
 INVALID_TOKEN = Ending(3500, b"invalid token")
 BAD_REQUEST = Ending(3501, b"bad request")
-# It did not authenticate in time.
+# The browser did not authenticate in time.
 STALE = Ending(3502, b"stale")
-# Of one user.
+# The user has too many connections.
 CONNECTION_LIMIT = Ending(3504, b"connection limit")
 
 PERMISSION_DENIED = Refusal(103, "permission denied")

@@ -1,8 +1,8 @@
 """Passes frames both ways until one side, or the gateway, ends the connection.
 
-The hub's pass as they are, the browser's commands as session.py lets them. Nothing is collected: each side is read
-only as fast as the other takes, so a slow browser slows its own connection alone and the hub, which knows how far
-behind it may fall, decides what becomes of it.
+Frames of the hub are passed on unchanged, commands of the browser if session.py allows them. Nothing is buffered: each
+side is read as fast as the other one reads. So a slow browser slows only its own connection to the hub, which closes
+it if it falls too far behind.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway.websocket.endings import BAD_REQUEST, RESTARTING, TOO_SLOW, Ending
-from gateway.websocket.places import Place
-from gateway.websocket.session import Checked, Session
+from gateway.websocket.session import BrowserSession, Checked
+from gateway.websocket.slots import ConnectionSlot
 
-# A side that takes nothing for this long is given up.
+# A side that reads nothing for this long is closed, in seconds.
 _SEND_S = 15.0
-# Codes that stand for "no code was received": they may not be sent.
+# Codes that mean "no code was received". They must not be sent.
 _UNSENDABLE = frozenset({1005, 1006, 1015})
 _PASSED_ON = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
-# What the other side hears of one that vanished: the hub is back shortly, a browser is gone.
+# The ending for the other side when one side disappears without a code.
 _HUB_VANISHED = RESTARTING
 _BROWSER_VANISHED = Ending(WSCloseCode.GOING_AWAY, b"")
 
@@ -29,14 +29,14 @@ Hub = aiohttp.ClientWebSocketResponse
 Side = Browser | Hub
 
 
-async def relay(browser: Browser, hub: Hub, session: Session, place: Place) -> Ending:
-    """Return how it ended."""
+async def relay(browser: Browser, hub: Hub, session: BrowserSession, slot: ConnectionSlot) -> Ending:
+    """Relay both ways and return how the connection ended."""
     ways = (
         asyncio.create_task(_from_hub(browser, hub, session)),
         asyncio.create_task(_from_browser(browser, hub, session)),
     )
     try:
-        done, _ = await asyncio.wait((*ways, place.ended), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait((*ways, slot.ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for way in ways:
             way.cancel()
@@ -44,7 +44,7 @@ async def relay(browser: Browser, hub: Hub, session: Session, place: Place) -> E
     return done.pop().result()
 
 
-async def _from_hub(browser: Browser, hub: Hub, session: Session) -> Ending:
+async def _from_hub(browser: Browser, hub: Hub, session: BrowserSession) -> Ending:
     while True:
         message = await hub.receive()
         if message.type not in _PASSED_ON:
@@ -60,7 +60,7 @@ async def _from_hub(browser: Browser, hub: Hub, session: Session) -> Ending:
             return ending
 
 
-async def _from_browser(browser: Browser, hub: Hub, session: Session) -> Ending:
+async def _from_browser(browser: Browser, hub: Hub, session: BrowserSession) -> Ending:
     while True:
         message = await browser.receive()
         if message.type not in _PASSED_ON:
@@ -73,8 +73,8 @@ async def _from_browser(browser: Browser, hub: Hub, session: Session) -> Ending:
             return ending
 
 
-def _checked(session: Session, data: str | bytes) -> Checked:
-    """Check a frame; the hub reads JSON out of binary ones, too."""
+def _checked(session: BrowserSession, data: str | bytes) -> Checked:
+    """Check a frame. The hub also reads JSON in binary frames."""
     try:
         return session.check(data if isinstance(data, str) else data.decode())
     except UnicodeDecodeError:
@@ -105,7 +105,7 @@ async def _send(target: Side, message: aiohttp.WSMessage) -> None:
 
 
 async def _sent(sending: Awaitable[None], vanished: Ending) -> Ending | None:
-    """Wait until it is sent; return how the connection ends where it cannot be."""
+    """Wait until the frame is sent. Return the ending of the connection if it cannot be sent."""
     try:
         async with asyncio.timeout(_SEND_S):
             await sending

@@ -1,6 +1,6 @@
-"""What one browser may ask of the hub: authenticate, and join the channels that its token names, at a bounded rate.
+"""Which commands of one browser are passed to the hub: authentication, and channels that its token names.
 
-Frames of the hub's are read only while the answer to a token is awaited; all others pass unread.
+Frames of the hub are parsed only while the reply to a token is awaited.
 """
 
 import time
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.websocket import commands
-from gateway.websocket.bucket import Bucket, Now
 from gateway.websocket.commands import Command, UnreadableError
 from gateway.websocket.endings import (
     BAD_REQUEST,
@@ -20,19 +19,20 @@ from gateway.websocket.endings import (
     Ending,
     Refusal,
 )
-from gateway.websocket.places import Place, Places, refusals
+from gateway.websocket.slots import ConnectionSlot, ConnectionSlots, refusals
 from gateway.websocket.token import Claims, claims_of
+from gateway.websocket.token_bucket import Now, TokenBucket
 
-# Commands of one connection: as many at once, then so many a second; past it the connection ends.
+# Commands of one connection at once, and per second. Past it the connection ends.
 COMMANDS_BURST = 256
 COMMANDS_PER_SECOND = 16.0
-# Characters of commands that came along with connect and wait for the hub's answer to it.
+# The characters of commands that may wait for the hub's reply to `connect`.
 MAX_HELD = 64 * 1024
 
 
 @dataclass(slots=True)
 class Checked:
-    """What becomes of a frame: lines for the hub, replies of the gateway's own, or the end of the connection."""
+    """The result for a frame: lines for the hub, replies of the gateway itself, or the end of the connection."""
 
     for_hub: list[str] = field(default_factory=list)
     for_browser: list[str] = field(default_factory=list)
@@ -41,46 +41,46 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Awaited:
-    """A token shown to the hub. kind: connect or refresh."""
+    """A token that the hub is checking. kind: connect or refresh."""
 
     kind: str
     id: int
     claims: Claims | None
-    # How many channels the hub joins by itself with it.
+    # The number of channels that the hub joins with it.
     joins: int = 0
 
 
-class Session:
-    """One connection's. place: not authenticated yet."""
+class BrowserSession:
+    """The session of one connection. It starts unauthenticated."""
 
-    def __init__(self, place: Place, places: Places, *, now: Now = time.monotonic) -> None:
-        self._place = place
-        self._places = places
-        self._rate = Bucket(COMMANDS_BURST, COMMANDS_PER_SECOND, now=now)
+    def __init__(self, slot: ConnectionSlot, slots: ConnectionSlots, *, now: Now = time.monotonic) -> None:
+        self._slot = slot
+        self._slots = slots
+        self._rate = TokenBucket(COMMANDS_BURST, COMMANDS_PER_SECOND, now=now)
         self._claims: Claims | None = None
         self._awaited: _Awaited | None = None
         self._held: list[str] = []
 
     @property
     def awaits_reply(self) -> bool:
-        """Whether the hub's frames must be read."""
+        """Whether frames of the hub must be passed to read()."""
         return self._awaited is not None
 
     def count(self, amount: int = 1) -> Ending | None:
-        """Count what came from the browser; return how the connection ends where it is too much."""
+        """Count commands of the browser. Return the ending if there were too many."""
         if self._rate.take(amount):
             return None
         refusals.labels("commands").inc()
         return TOO_MANY_REQUESTS
 
     def check(self, data: str) -> Checked:
-        """Decide about a frame of the browser's."""
+        """Check a frame of the browser."""
         lines = [line for line in data.split("\n") if line.strip()]
         ending = self.count(max(1, len(lines)))
         return Checked(ending=ending) if ending is not None else self._checked(lines)
 
     def read(self, data: str) -> Checked:
-        """Take in a frame of the hub's, which is passed on unless the connection ends; decide about what was held."""
+        """Parse a frame of the hub, which is passed on. Check commands that waited for it."""
         try:
             replies = commands.read_replies(data)
         except msgspec.DecodeError:
@@ -141,7 +141,7 @@ class Session:
             checked.for_browser.append(commands.refused(command.id, refusal))
 
     def _connect(self, command_id: int, connect: commands.Connect) -> None:
-        """Await the answer. Of the channels to join at once, those stay that the token lists, should it be genuine."""
+        """Wait for the hub's reply. Channels that the token does not list are removed from the command."""
         claims = claims_of(connect.token)
         lists = claims is not None and claims.namespaces is not None
         connect.subs = {
@@ -150,7 +150,7 @@ class Session:
             if lists and claims is not None and claims.opens(channel)
         }
         self._awaited = _Awaited("connect", command_id, claims, joins=len(connect.subs))
-        self._places.heard(self._place)
+        self._slots.heard(self._slot)
 
     def _refresh(self, command_id: int, token: str) -> Ending | None:
         if self._awaited is not None:
@@ -159,7 +159,7 @@ class Session:
         return None
 
     def _subscribe(self, channel: str) -> Refusal | None:
-        claims, user = self._claims, self._place.user
+        claims, user = self._claims, self._slot.user
         if claims is None or user is None or not claims.opens(channel):
             refusals.labels("channel").inc()
             return PERMISSION_DENIED
@@ -168,24 +168,24 @@ class Session:
         refusals.labels("subscribes").inc()
         return REQUEST_LIMIT
 
-    def _answered(self, awaited: _Awaited, reply: commands.Reply) -> Ending | None:
-        """Take in the hub's answer to a token."""
+    def _answered(self, awaited: _Awaited, reply: commands.HubReply) -> Ending | None:
+        """Handle the hub's reply to a token."""
         if awaited.kind == "refresh":
-            # The hub takes a token of the same user only.
+            # The hub accepts only a token of the same user.
             if reply.refresh is not None and awaited.claims is not None:
                 self._claims = awaited.claims
             return None
         if reply.connect is None:
-            # The hub ends a connection that asks for more before it is authenticated.
+            # The hub would end a connection with commands before it is authenticated.
             return BAD_REQUEST if self._held else None
         return self._admit(awaited)
 
     def _admit(self, awaited: _Awaited) -> Ending | None:
         if awaited.claims is None:
             return INVALID_TOKEN
-        if (ending := self._places.admit(self._place, awaited.claims.principal)) is not None:
+        if (ending := self._slots.admit(self._slot, awaited.claims.principal)) is not None:
             return ending
         self._claims = awaited.claims
-        if self._place.user is not None and not self._place.user.subscribes.take(awaited.joins):
+        if self._slot.user is not None and not self._slot.user.subscribes.take(awaited.joins):
             return TOO_MANY_REQUESTS
         return None

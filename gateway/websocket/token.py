@@ -1,6 +1,6 @@
-"""What a connection token says, unverified: the hub, which has the secret, decides whether it is genuine.
+"""The claims of a connection token, unverified. Only the hub has the secret to verify it.
 
-So nothing of it counts before the hub has accepted it.
+So the gateway must not use the claims before the hub has accepted the token.
 """
 
 import base64
@@ -15,7 +15,7 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 class _Payload(msgspec.Struct):
     sub: str = ""
-    # What may stand before "#" in the channels; None: issued by a version that did not say.
+    # Allowed channel names before "#". None: an earlier version issued the token.
     namespaces: list[str] | None = None
 
 
@@ -24,13 +24,13 @@ _decode = msgspec.json.Decoder(_Payload).decode
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Whose token it is, and which channels it opens. namespaces: None where the token does not say."""
+    """The user of a token and the channels it opens. namespaces: None if the token lists none."""
 
     principal: str
     namespaces: frozenset[str] | None
 
     def opens(self, channel: str) -> bool:
-        """Tell whether the channel was issued; of a token that does not say: whether it could have been."""
+        """Return whether the token opens the channel. Without namespaces: whether it may."""
         namespace, _, user = channel.partition("#")
         if user != self.principal:
             return False
@@ -40,7 +40,7 @@ class Claims:
 
 
 def claims_of(token: str) -> Claims | None:
-    """Return a JWT's claims; None where there are none to read: the hub will refuse it."""
+    """Return the claims of a JWT. None: they cannot be read, and the hub will refuse it."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

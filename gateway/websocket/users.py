@@ -1,33 +1,33 @@
-"""What each user has open here, and how much of their subscribe rate is left: also across reconnections."""
+"""The connections and subscribe rates of each user. Rates survive reconnections."""
 
 import time
 from collections import OrderedDict
 
-from gateway.websocket.bucket import Bucket, Now
+from gateway.websocket.token_bucket import Now, TokenBucket
 
-# Of one user over all connections: as many as 32 pages with 128 channels each at once, then so many a second.
+# Subscriptions of one user over all connections: enough for 32 pages with 128 channels each.
 SUBSCRIBES_BURST = 4096
 SUBSCRIBES_PER_SECOND = 64.0
-# Of those, names that the token does not list, because a version that did not list any issued it.
+# Subscriptions to channels that the token does not list: tokens of an earlier version list none.
 UNLISTED_BURST = 128
 UNLISTED_PER_SECOND = 0.1
-# Users without a connection, remembered until their rates are whole again; past it the longest gone is forgotten.
+# The number of disconnected users whose rates are remembered. Past it the oldest is forgotten.
 MAX_GONE = 10_000
 
 
 class User:
-    """One principal."""
+    """The state of one user."""
 
     __slots__ = ("connections", "subscribes", "unlisted")
 
     def __init__(self, now: Now = time.monotonic) -> None:
         self.connections = 0
-        self.subscribes = Bucket(SUBSCRIBES_BURST, SUBSCRIBES_PER_SECOND, now=now)
-        self.unlisted = Bucket(UNLISTED_BURST, UNLISTED_PER_SECOND, now=now)
+        self.subscribes = TokenBucket(SUBSCRIBES_BURST, SUBSCRIBES_PER_SECOND, now=now)
+        self.unlisted = TokenBucket(UNLISTED_BURST, UNLISTED_PER_SECOND, now=now)
 
 
 class Users:
-    """Those with a connection, and some of those without."""
+    """All connected users, and recently disconnected ones."""
 
     def __init__(self, *, max_gone: int = MAX_GONE, now: Now = time.monotonic) -> None:
         self._max_gone = max_gone
@@ -36,12 +36,12 @@ class Users:
         self._gone: OrderedDict[str, User] = OrderedDict()
 
     def connections(self, principal: str) -> int:
-        """Return how many connections the user has."""
+        """Return the number of the user's connections."""
         user = self._here.get(principal)
         return user.connections if user is not None else 0
 
     def join(self, principal: str) -> User:
-        """Count one more connection."""
+        """Count a new connection of the user."""
         user = self._here.get(principal)
         if user is None:
             user = self._gone.pop(principal) if principal in self._gone else User(self._now)
@@ -50,7 +50,7 @@ class Users:
         return user
 
     def leave(self, principal: str) -> None:
-        """Count one less."""
+        """Count a closed connection of the user."""
         user = self._here[principal]
         user.connections -= 1
         if user.connections:

@@ -1,4 +1,4 @@
-"""The guard itself: look up, check all, connect to what was checked."""
+"""The egress guard: resolve a name, check all its addresses, connect to a checked one."""
 
 import socket
 from ipaddress import ip_address
@@ -9,26 +9,26 @@ from runtime import logs
 from runtime.egress import hosts
 from runtime.egress.addresses import Address, plain
 from runtime.egress.lookup import Lookup, SystemLookup
-from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, Policy, Ports, port_refused
+from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
 
-# Of one name: a name server may send hundreds, each of which could take its time.
+# Addresses of one name that are tried: a name server may return hundreds, each of which could time out.
 _MAX_TRIED = 8
-# How long an address may be alone in not answering, seconds (RFC 8305, 5).
+# How long to wait for an address before the next one is tried as well, seconds (RFC 8305, 5).
 _STAGGER_S = 0.25
 
 log = logs.get(__name__)
 
 
-class Guard:
+class EgressGuard:
     """Connections of one purpose, such as mail. lookup: how names are resolved; the machine's own resolver."""
 
-    def __init__(self, policy: Policy, ports: Ports, *, lookup: Lookup | None = None) -> None:
+    def __init__(self, policy: EgressPolicy, ports: Ports, *, lookup: Lookup | None = None) -> None:
         self._policy = policy
         self._ports = ports
         self._lookup = lookup or SystemLookup()
 
     def check_host(self, host: str, port: int) -> None:
-        """Raise AddressNotAllowed where that can be told without a lookup: of addresses, ports, and localhost."""
+        """Raise AddressNotAllowed if it is clear without a lookup: for addresses, ports and localhost."""
         found = hosts.read(host)
         if isinstance(found, str):
             name = found.lower().removesuffix(".")
@@ -40,7 +40,7 @@ class Guard:
             raise port_refused(port, self._ports)
 
     def check(self, address: Address, port: int, host: str) -> None:
-        """Raise AddressNotAllowed unless the address that host leads to may be connected to."""
+        """Raise AddressNotAllowed unless an address of host may be connected to."""
         if why := self._policy.refusal(address, port, self._ports):
             log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
             raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
@@ -59,7 +59,7 @@ class Guard:
         return list(dict.fromkeys(map(plain, addresses)))[:_MAX_TRIED]
 
     async def connect(self, host: str, port: int) -> socket.socket:
-        """Return a socket that is connected to a checked address of the host. Raises AddressNotAllowed, OSError."""
+        """Return a socket connected to a checked address of the host. Raises AddressNotAllowed or OSError."""
         addresses = await self.resolve(host, port)
         try:
             connected = await aiohappyeyeballs.start_connection(
@@ -72,7 +72,7 @@ class Guard:
 
 
 def address_info(address: Address, port: int) -> aiohappyeyeballs.AddrInfoType:
-    """Return an address as getaddrinfo does, without asking it."""
+    """Return an address in getaddrinfo's form, without a lookup."""
     text = str(address)
     is_ipv4 = address.version == 4
     family = socket.AF_INET if is_ipv4 else socket.AF_INET6

@@ -1,4 +1,4 @@
-"""How a host is written: a name, or an address in its usual form. Anything else is refused, never interpreted.
+"""Parses a host: a name, or an address in its usual form. Everything else is refused, not interpreted.
 
 C libraries also read 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 as addresses, and do not agree on all of them: what
 one program checks another one may understand differently (WHATWG URL, "ends in a number"; RFC 6943, 3.1.1).
@@ -16,7 +16,7 @@ _MAX_NAME = 253
 
 
 def read(host: str) -> Address | str:
-    """Return the address that a host is, or the name that it is, in ASCII. Raises AddressNotAllowed."""
+    """Return the host as an address or as an ASCII name. Raises AddressNotAllowed."""
     if ":" in host:
         return _ipv6(host)
     name = host if host.isascii() else _idna(host)

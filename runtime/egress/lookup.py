@@ -1,4 +1,4 @@
-"""The machine's own resolver: /etc/hosts and the name servers that the machine has."""
+"""The system's resolver: /etc/hosts and the configured name servers."""
 
 import asyncio
 import functools
@@ -13,7 +13,7 @@ _THREADS = 16
 
 
 class SystemLookup:
-    """Looks names up in threads, each name once at a time: a name server that hangs holds up its own names."""
+    """Resolves names in threads, each name once at a time, so that a name server that hangs delays only its names."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, asyncio.Future[list[str]]] = {}
@@ -35,7 +35,7 @@ class SystemLookup:
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    """Threads of its own: what else runs in threads must not wait for name servers."""
+    """Return separate threads: other work in threads must not wait for name servers."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="lookup")
 
 

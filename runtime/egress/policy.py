@@ -1,4 +1,4 @@
-"""What may be connected to: public addresses on the usual ports, and what the operator adds or takes away."""
+"""Which addresses may be connected to: public ones on the usual ports, with the operator's additions and exclusions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ALLOW, DENY = "CLARION_EGRESS_ALLOW", "CLARION_EGRESS_DENY"
 
 
 class AddressNotAllowed(OSError):
-    """This installation does not connect there, however often it is tried.
+    """This installation does not connect to that address; a retry cannot change it.
 
     str() is a sentence for whoever reads the delivery's timeline: it says what to do, and never which address a name
     led to, for that would show an internal network to whoever chose the name. on_port: it is the port that is at fault.
@@ -45,8 +45,8 @@ class _Allowed:
         return port in (usual.numbers if self.ports is None else self.ports)
 
 
-class Policy:
-    """The operator's lists. What is denied is denied, though it be allowed as well.
+class EgressPolicy:
+    """The operator's lists. A denied address stays denied even if it is also allowed.
 
     allow: "10.1.0.0/16:25", "10.1.0.0/16" (on the usual ports), "127.0.0.0/8:*", "127.0.0.0/8:1024-2047",
     "[fd00::/8]:25"; deny: "198.51.100.0/24". An address stands for its network of one. Raises ValueError.
@@ -57,7 +57,7 @@ class Policy:
         self._deny = tuple(_network(entry, entry) for entry in deny)
 
     def refusal(self, address: Address, port: int, usual: Ports) -> str:
-        """Return why an address is not connected to: "port", "denied" or its kind; empty: it is allowed."""
+        """Return why an address is refused: "port", "denied" or its kind; empty: it is allowed."""
         address = plain(address)
         if any(address in network or translated(address) in network for network in self._deny):
             return "denied"
@@ -66,7 +66,7 @@ class Policy:
         return special_kind(address) or ("" if port in usual.numbers else "port")
 
     def knows_port(self, port: int, usual: Ports) -> bool:
-        """Tell whether there is any address that may be connected to on this port."""
+        """Return whether any address may be connected to on this port."""
         return port in usual.numbers or any(entry.covers_port(port, usual) for entry in self._allow)
 
 

@@ -8,11 +8,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from runtime.egress.guard import Guard, address_info
+from runtime.egress.guard import EgressGuard, address_info
 from runtime.egress.policy import AddressNotAllowed
 
 
-def connector(guard: Guard, **options: Any) -> aiohttp.TCPConnector:
+def connector(guard: EgressGuard, **options: Any) -> aiohttp.TCPConnector:
     """Return a connector (options: aiohttp's). Requests raise AddressNotAllowed, or what refusal() finds it in."""
 
     def checked_socket(info: Any) -> socket.socket:
@@ -24,8 +24,8 @@ def connector(guard: Guard, **options: Any) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(resolver=_Resolver(guard), socket_factory=checked_socket, **options)
 
 
-def check_url(guard: Guard, url: str) -> None:
-    """Raise AddressNotAllowed where a URL cannot be called, as far as that can be told without a lookup."""
+def check_url(guard: EgressGuard, url: str) -> None:
+    """Raise AddressNotAllowed if a URL may not be called, as far as that is clear without a lookup."""
     try:
         parts = URL(url)
         host, port = parts.raw_host, parts.port
@@ -39,7 +39,7 @@ def check_url(guard: Guard, url: str) -> None:
 
 
 def refusal(error: BaseException) -> AddressNotAllowed | None:
-    """Return the refusal behind an error of aiohttp's; None: it failed for another reason."""
+    """Return the AddressNotAllowed that caused an error of aiohttp; None: it had another cause."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, AddressNotAllowed):
         cause = cause.__cause__
@@ -47,13 +47,13 @@ def refusal(error: BaseException) -> AddressNotAllowed | None:
 
 
 class _Resolver(AbstractResolver):
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the host's addresses, all of them checked. Raises AddressNotAllowed, OSError."""
+        """Return the host's addresses, all of them checked. Raises AddressNotAllowed or OSError."""
         found = [address_info(address, port) for address in await self._guard.resolve(host, port)]
         return [
             ResolveResult(
@@ -69,4 +69,4 @@ class _Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""Reads what an event carried, for deliveries that only refer to it: from EVENTS, later from the ledger."""
+"""Reads the bodies of large events, which their deliveries only refer to: from EVENTS, later from the ledger."""
 
 import grpc.aio
 import nats.errors
@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from runtime.grpc import Caller
-from runtime.parts import INGEST, Parts
+from runtime.parts import INGEST, OwnParts
 from services.domain import topology
 
 _READ_S = 2.0
@@ -17,19 +17,19 @@ _ASK_S = 5.0
 
 
 class Bodies:
-    """Completes deliveries. The stream forgets an event once all have acknowledged it; the ledger keeps it for days."""
+    """Adds the body to deliveries. The stream deletes acknowledged events; the ledger keeps them for days."""
 
-    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller, own: Parts) -> None:
+    def __init__(self, connection: Client, channel: grpc.aio.Channel, caller: Caller, own: OwnParts) -> None:
         self._own = own
         self._stream = connection.jetstream(timeout=_READ_S)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
         self._caller = caller
 
     async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
-        """Return the delivery with its variables and payload_extra; itself, where it has them.
+        """Return the delivery with its variables and payload_extra; the delivery itself where it has them.
 
-        Raises ClarionError: NOT_FOUND when neither the stream nor the ledger has them; PartAway when the ledger cannot
-        be asked.
+        Raises ClarionError: NOT_FOUND if neither the stream nor the ledger has them; PartAway if the ledger does not
+        answer.
         """
         if not delivery.HasField("body_reference"):
             return delivery
@@ -41,7 +41,7 @@ class Bodies:
         return whole
 
     async def _from_stream(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes] | None:
-        """Return the body; None: purged, or the broker does not answer."""
+        """Return the body; None: it was purged, or the broker does not answer."""
         sequence = delivery.body_reference.sequence
         if not sequence:
             return None
@@ -50,7 +50,7 @@ class Bodies:
             event = event_pb2.Event.FromString(message.data or b"")
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, DecodeError):
             return None
-        # A stream that was made again counts from 1 again.
+        # A recreated stream has used this sequence for another event.
         return (event.variables, event.payload_extra) if event.id == delivery.event_id else None
 
     async def _from_ledger(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""What the worker needs of a channel, and what a channel answers."""
+"""What the worker needs of a channel, and the result of an attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,35 +8,35 @@ from typing import Protocol
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 
-# What a far side said is recorded up to here, characters.
+# The most characters that are recorded of a provider's answer.
 MAX_DETAIL = 500
 
 
 class Verdict(Enum):
-    """What became of one attempt at the provider."""
+    """The kind of result that an attempt had."""
 
     SENT = "sent"
-    # Worth another try: a timeout, a refused connection, a 5xx.
+    # It may work next time: a timeout, a refused connection, a 5xx.
     TRANSIENT = "transient"
     # The provider asks to slow down; retry_after_s says for how long, where it said so.
     THROTTLED = "throttled"
-    # The provider refuses the account: wrong credentials, no credit. For an operator to mend; asking again is no use.
+    # The provider refuses the account: wrong credentials, no credit. An operator must fix it.
     CREDENTIALS = "credentials"
-    # Nobody was asked, as all who could be have said when to come back: retry_after_s. No attempt.
+    # No provider was called, because all of them are throttled or busy for retry_after_s. This is no attempt.
     POSTPONED = "postponed"
-    # No use in trying again: a malformed address, rejected content.
+    # It will never work: a malformed address, rejected content.
     PERMANENT = "permanent"
-    # Decided at the last moment not to send: the reason says why.
+    # Clarion decided not to send it after all: the reason says why.
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """An attempt's answer. A provider's no is a Result, not an exception.
+class SendResult:
+    """The result of an attempt, or of one call to a provider. A provider's refusal is a result, not an exception.
 
-    reason: a word such as "provider_timeout". detail: the provider's own words, never with credentials in them; what is
-    recorded of them is one line of at most MAX_DETAIL characters. provider: its kind. provider_id: which of the
-    tenant's it was. earlier: who was asked in vain before, within this attempt.
+    reason: a word such as "provider_timeout". detail: the provider's own words, without credentials; one line of at
+    most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's
+    providers it was. earlier: the calls to other providers that failed before, within this attempt.
     """
 
     verdict: Verdict
@@ -46,27 +46,27 @@ class Result:
     provider_message_id: str = ""
     provider_id: str = ""
     retry_after_s: float = 0.0
-    earlier: "Sequence[Try]" = ()
+    earlier: "Sequence[ProviderCall]" = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """One provider that was asked in vain before another one. Unix times in microseconds."""
+class ProviderCall:
+    """One call to one provider. ended_us: Unix microseconds. took_us: microseconds."""
 
-    result: Result
+    result: SendResult
     ended_us: int
     took_us: int
 
 
 class Attempter(Protocol):
-    """A channel's side of the worker.
+    """Sends the deliveries of a channel.
 
-    PartAway (runtime.parts): a part of ours is away, and nothing was sent. It is no attempt, and is made once the part
-    is back. Any other exception means our own fault: the attempt is retried as TRANSIENT.
+    PartAway (runtime.parts) means that a part of Clarion is away and nothing was sent: this is no attempt, and the
+    worker calls again once the part answers. Any other exception is a fault of ours: the attempt counts as TRANSIENT.
     """
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
-        """Name what a hung far side would hold up (such as tenant and provider): its attempts share one bound."""
+        """Return the name of the slot: attempts that would hang together, such as those of one provider, share it."""
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
-        """Send the rendered content once. Bounded in time by the worker (attempt_deadline_s)."""
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
+        """Send the rendered content once. The worker cancels it after attempt_deadline_s."""

@@ -1,16 +1,17 @@
-"""What an attempt leaves on TRACE: pure."""
+"""The records of an attempt for TRACE. Pure."""
 
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
 from runtime.printable import printable
-from services.delivery.ports import MAX_DETAIL, Result
+from services.delivery.ports import MAX_DETAIL, SendResult
+from services.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """When an attempt began, had its content, and ended: Unix microseconds."""
+class AttemptTimes:
+    """When an attempt started, had its rendered content, and ended: Unix microseconds."""
 
     started_us: int
     rendered_us: int
@@ -19,9 +20,9 @@ class Times:
 
 def attempted(
     delivery: event_pb2.Delivery,
-    result: Result,
+    result: SendResult,
     status: trace_pb2.DeliveryStatus.ValueType,
-    times: Times,
+    times: AttemptTimes,
     content: render_pb2.Content,
 ) -> trace_pb2.TraceRecord:
     """Return the record of an attempt that ended with this result and status."""
@@ -35,25 +36,25 @@ def attempted(
     return _record(delivery, step, times.ended_us, times.ended_us - times.started_us)
 
 
-def asked_before(delivery: event_pb2.Delivery, result: Result) -> list[trace_pb2.TraceRecord]:
-    """Return a record of each provider that failed before the last one: RETRYING, with no time for the next try."""
+def earlier_calls(delivery: event_pb2.Delivery, result: SendResult) -> list[trace_pb2.TraceRecord]:
+    """Return a record for each call to a provider before the last one: RETRYING, without a time of the next attempt."""
     found = []
-    for tried in result.earlier:
-        step = _step(delivery, tried.result, trace_pb2.DELIVERY_STATUS_RETRYING)
-        step.send_us = tried.took_us
-        found.append(_record(delivery, step, tried.ended_us, tried.took_us))
+    for call in result.earlier:
+        step = _step(delivery, call.result, trace_pb2.DELIVERY_STATUS_RETRYING)
+        step.send_us = call.took_us
+        found.append(_record(delivery, step, call.ended_us, call.took_us))
     return found
 
 
 def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trace_pb2.TraceRecord:
-    """Return the record of a delivery that crashes the worker every time: a dead letter."""
+    """Return the dead letter of a delivery that crashes the worker every time."""
     step = trace_pb2.Attempted(
         delivery_id=delivery.id,
         channel=delivery.channel,
         attempt=delivery.attempt,
         replay=delivery.replay,
         status=trace_pb2.DELIVERY_STATUS_DEAD,
-        reason="internal_error",
+        reason=Reason.INTERNAL_ERROR,
         detail=type(error).__name__,
         dead_letter=delivery,
     )
@@ -61,7 +62,7 @@ def crashed(delivery: event_pb2.Delivery, error: Exception, now_us: int) -> trac
 
 
 def _step(
-    delivery: event_pb2.Delivery, result: Result, status: trace_pb2.DeliveryStatus.ValueType
+    delivery: event_pb2.Delivery, result: SendResult, status: trace_pb2.DeliveryStatus.ValueType
 ) -> trace_pb2.Attempted:
     return trace_pb2.Attempted(
         delivery_id=delivery.id,
@@ -70,7 +71,7 @@ def _step(
         replay=delivery.replay,
         status=status,
         reason=result.reason,
-        # Whatever a channel hands on, nothing a far side wrote can lead a reader of the timeline astray.
+        # Nothing that a provider wrote may mislead a reader of the timeline.
         detail=printable(result.detail, MAX_DETAIL) if result.detail else "",
         provider=result.provider,
         provider_id=result.provider_id,

@@ -1,24 +1,24 @@
-"""What follows an attempt: a pure decision."""
+"""What follows an attempt. Pure."""
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clarion.common.v1 import trace_pb2
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 
 # Seconds before the second, third, … attempt: seven attempts over about half an hour.
 DEFAULT_DELAYS_S = (5.0, 30.0, 120.0, 300.0, 600.0, 900.0)
-# A JetStream schedule is for what is due soon.
+# JetStream schedules are used for what is due within this time.
 MAX_DELAY_S = 900.0
-# Each delay is stretched by up to this share, so that what failed together does not come back together.
+# Each delay grows by up to this share, so that deliveries that failed together are not retried together.
 JITTER = 0.2
 
-# How often a delivery is put off because its providers asked for time, before that counts as an attempt: most of a day.
+# How often a delivery is postponed because its providers are throttled or busy, before that counts as an attempt.
 MAX_POSTPONEMENTS = 1_000
 
 _MAX_DEFERRAL_S = 60.0
-# Two to the power of this is longer than that; deferrals have no end, and a float has.
+# Two to the power of this is more than that. Deferrals are unbounded, and a float is not.
 _MAX_DOUBLINGS = 6
 
 Uniform = Callable[[float, float], float]
@@ -33,7 +33,7 @@ class Decision:
 
 
 def decide(
-    result: Result, attempt: int, delays_s: Sequence[float] = DEFAULT_DELAYS_S, uniform: Uniform = random.uniform
+    result: SendResult, attempt: int, delays_s: Sequence[float] = DEFAULT_DELAYS_S, uniform: Uniform = random.uniform
 ) -> Decision:
     """Return what follows attempt number attempt (from 1) with this result."""
     match result.verdict:
@@ -50,5 +50,5 @@ def decide(
 
 
 def deferral_s(deferrals: int, uniform: Uniform = random.uniform) -> float:
-    """Return how long to put off a delivery that found no slot, or no renderer, for the deferrals-th time (from 0)."""
+    """Return for how many seconds to defer a delivery that was deferred this often before."""
     return float(min(2.0 ** min(deferrals, _MAX_DOUBLINGS), _MAX_DEFERRAL_S) * uniform(0.8, 1.2))

@@ -1,11 +1,11 @@
-"""Bounds what one far side may have under way, so that a hung one holds up nobody else."""
+"""Bounds the attempts under way at one provider, so that a provider that hangs delays no other deliveries."""
 
 import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-# How long a delivery waits for a slot, and how lately one must have come free for waiting to make sense, seconds.
+# How long a delivery waits for a slot, and how recently one must have been freed for it to wait at all, seconds.
 PATIENCE_S = 1.0
 ALIVE_S = 0.25
 
@@ -24,10 +24,10 @@ class _Slot:
 
 
 class Slots:
-    """Up to limit attempts of one name at a time, with bodies of up to slot_bytes.
+    """At most limit attempts of one name at a time, with event bodies of at most slot_bytes.
 
-    Where all are taken but come free, the next delivery waits a moment for its turn: a busy far side is not a hung one,
-    and deferring a delivery costs as much as delivering it. What the worker has in hand bounds how many wait.
+    Where all slots are taken but some were freed recently, the next delivery waits a moment: a busy provider does not
+    hang, and deferring a delivery costs as much as delivering it. What the worker has in hand bounds how many wait.
     """
 
     def __init__(self, limit: int, *, slot_bytes: int = SLOT_BYTES, all_bytes: int = ALL_BYTES) -> None:
@@ -38,7 +38,7 @@ class Slots:
         self._slots: dict[str, _Slot] = {}
 
     async def enter(self, name: str, size: int = 0) -> bool:
-        """Take a slot for a body of size bytes; False: there is none. Every True needs a leave() of the same size."""
+        """Return whether a slot for a body of size bytes was free. If so, call leave() with the same size later."""
         slot = self._slots.get(name)
         if slot is None:
             slot = self._slots[name] = _Slot(freed_at=time.monotonic())
@@ -65,7 +65,7 @@ class Slots:
         return False
 
     def leave(self, name: str, size: int = 0) -> None:
-        """Free a slot, and give what is free to those that wait longest."""
+        """Free a slot, and give free slots to those that have waited longest."""
         slot = self._slots[name]
         slot.freed_at = time.monotonic()
         slot.taken -= 1
@@ -87,7 +87,7 @@ class Slots:
         self._bytes += size
 
     def _fits(self, slot: _Slot, size: int) -> bool:
-        """A slot without any body always takes one: what others hold never shuts a tenant out."""
+        """Return whether it fits. A name that holds no body may always take one, whatever other names hold."""
         if slot.taken >= self._limit:
             return False
         if not size or not slot.bytes:

@@ -1,4 +1,4 @@
-"""The ledger, asked where deliveries stand."""
+"""Client of the ledger: looks up the status of deliveries together."""
 
 import grpc.aio
 
@@ -9,17 +9,15 @@ from runtime.grpc import Caller
 
 
 class LedgerStates:
-    """Collects what waits into GetDeliveryStates calls."""
+    """Collects waiting questions into GetDeliveryStates calls."""
 
-    def __init__(self, channel: grpc.aio.Channel, caller: Caller) -> None:
-        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+    def __init__(self, connection: grpc.aio.Channel, caller: Caller) -> None:
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(connection)
         self._caller = caller
-        self._batcher: Batcher[str, trace_pb2.DeliveryStatus.ValueType] = Batcher(
-            self._flush, max_items=500, max_waiting=20_000
-        )
+        self._batcher: Batcher[str, trace_pb2.DeliveryStatus.ValueType] = Batcher(self._flush)
 
     async def state(self, delivery_id: str) -> trace_pb2.DeliveryStatus.ValueType:
-        """Return the delivery's status; UNSPECIFIED: never heard of. Raises ClarionError when the ledger is away."""
+        """Return the delivery's status; UNSPECIFIED: the ledger has none. Raises ClarionError if it does not answer."""
         return await self._batcher.enqueue(delivery_id)
 
     async def _flush(self, delivery_ids: list[str]) -> list[trace_pb2.DeliveryStatus.ValueType]:

@@ -1,4 +1,4 @@
-"""A delivery that waits, as a schedule of JetStream."""
+"""A waiting delivery as a JetStream schedule."""
 
 import datetime as dt
 
@@ -11,7 +11,7 @@ _SCHEDULE_TARGET = "Nats-Schedule-Target"
 
 
 def timer(delivery: event_pb2.Delivery, due_us: int) -> Outgoing:
-    """Return the message that brings the delivery back at due_us, Unix microseconds: one per attempt and deferral."""
+    """Return the message that delivers it again at due_us (Unix microseconds): one per attempt and deferral."""
     revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
     due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
     return Outgoing(

@@ -1,7 +1,7 @@
-"""Takes deliveries from DELIVERIES and TIMERS and sees each through one attempt.
+"""Takes deliveries from DELIVERIES and TIMERS and makes one attempt at each.
 
-Everything an attempt leaves behind (its record, its retry, its dead letter) is stored before the
-message is acknowledged, and the message stays in hand until it is; a crash in between repeats the attempt.
+The result of an attempt (its record, its retry, its dead letter) is stored before the message is acknowledged. The
+message is held until then; a crash in between repeats the attempt.
 """
 
 import asyncio
@@ -14,26 +14,26 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.render.v1 import render_pb2
-from runtime import clock, logs, nats, parts, pulling, telemetry
+from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister
+from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
 from services.delivery.bodies import Bodies
-from services.delivery.ports import Attempter, Result, Verdict
-from services.delivery.renderer import Renderer
+from services.delivery.ports import Attempter, SendResult, Verdict
+from services.delivery.render_client import RenderClient
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
-from services.domain import topology
-from services.domain.not_sent import EMPTY_CONTENT
+from services.domain import channels, statuses, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
 
 _UNDECIDED = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_QUEUED)
 
-_ATTEMPTS = Counter("clarion_attempts_total", "Attempts by channel and what came of them.", ["channel", "status"])
-_DEFERRED = Counter("clarion_deferrals_total", "Deliveries put off without an attempt.", ["channel", "reason"])
+_ATTEMPTS = Counter("clarion_attempts_total", "Attempts by channel and status.", ["channel", "status"])
+_DEFERRED = Counter("clarion_deferrals_total", "Deliveries deferred without an attempt.", ["channel", "reason"])
 _LATENCY = Histogram(
     "clarion_delivery_seconds",
     "From an event's acceptance to its delivery's first success.",
@@ -43,30 +43,31 @@ _LATENCY = Histogram(
 
 _NO_CONTENT = render_pb2.Content()
 
-# How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about a quarter of an hour.
+# How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about 15 minutes in all.
 _MAX_BODY_DEFERRALS = 20
 
-# Of one consumer, while they wait for a part of ours that others may not need.
+# Deliveries of one consumer that wait for a part of Clarion which others may not need.
 _MAX_ASIDE = 1024
 
-# Our own faults are tried again this often, each after ACK_WAIT_S.
+# A delivery that crashes the worker is tried this often, each time after ACK_WAIT_S.
 _MAX_CRASHES = 10
 
-_UNREADABLE = Counter("clarion_deliveries_unreadable_total", "Messages that are no delivery, dropped.")
+_UNREADABLE = Counter("clarion_deliveries_unreadable_total", "Dropped messages that are not deliveries.")
 
 log = logs.get(__name__)
 
 
 class DeliveryWorker:
-    """One process's share of the deliveries of some channels.
+    """Makes the attempts of some channels' deliveries, as one of several processes.
 
-    max_held bounds what one consumer hands out at a time; slot_limit, of that, what one slot
-    (Attempter.slot) may hold. attempt_deadline_s bounds Attempter.attempt. delays_s: see retry.decide.
-    refuse: says why a delivery is not sent after all, empty: nothing speaks against it; asked before
-    each attempt, so it must answer from memory.
-    own: the process's parts, as the attempter asks them; what finds one away waits in hand, and that is no attempt.
-    needs: those that every delivery needs, beside render. may_defer: those for which no more deliveries wait than may
-    be set aside, so that others get on; the rest goes to TIMERS.
+    max_held: the most deliveries in hand of one consumer; slot_limit: the most of them in one slot (Attempter.slot).
+    attempt_deadline_s: the most that Attempter.attempt may take. delays_s: see retry.decide.
+    refuse: returns why a delivery must not be sent; empty: it may be. It is called before each attempt, so it must
+    answer from memory.
+    own: the parts of Clarion as this process sees them, shared with the attempter. A delivery that needs a part which
+    is away waits in hand; that is no attempt.
+    needs: the parts that every delivery needs, beside render. may_defer: the parts for which only as many deliveries
+    wait as can be set aside; the rest goes to TIMERS.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class DeliveryWorker:
         connection: Client,
         channels: Sequence[event_pb2.Channel.ValueType],
         attempter: Attempter,
-        renderer: Renderer,
+        renderer: RenderClient,
         states: LedgerStates,
         bodies: Bodies,
         *,
@@ -83,7 +84,7 @@ class DeliveryWorker:
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
         refuse: Callable[[event_pb2.Delivery], str] | None = None,
-        own: parts.Parts | None = None,
+        own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
@@ -92,13 +93,13 @@ class DeliveryWorker:
         self._renderer = renderer
         self._states = states
         self._bodies = bodies
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._timers = nats.Publisher(connection)
-        self._insister = Insister()
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._timers = nats.StreamPublisher(connection)
+        self._retry_until_accepted = RetryUntilAccepted()
         self._delays_s = delays_s
         self._attempt_deadline_s = attempt_deadline_s
         self._refuse = refuse
-        self._own = own or parts.Parts()
+        self._own = own or parts.OwnParts()
         self._needs = (*needs, parts.RENDER)
         self._may_defer = may_defer
         self._slots = Slots(slot_limit)
@@ -112,6 +113,7 @@ class DeliveryWorker:
                 max_held=max_held,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for channel in channels
             for consumer in topology.delivery_consumers(channel)
@@ -124,10 +126,10 @@ class DeliveryWorker:
                 group.create_task(self._consume(puller))
 
     async def drain(self) -> None:
-        """Take no more, and see to the end what is in hand; what the broker does not take now comes again."""
+        """Take no more deliveries and finish those in hand. What the broker does not store is delivered again."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
         while self._tasks:
             await asyncio.wait(set(self._tasks))
@@ -140,57 +142,72 @@ class DeliveryWorker:
                 task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, held: pulling.Held) -> None:
-        """See one message through; whatever happens, it is acked, put off, or left to come again."""
+        """Handle one message: in the end it is acknowledged, or released to be delivered again."""
+        with held.span.current():
+            await self._handle_in_span(held)
+
+    async def _handle_in_span(self, held: pulling.Held) -> None:
         delivery = _read(held)
         try:
-            if delivery is None:  # it would come again for ever
+            if delivery is None:  # it would be redelivered for ever
                 _UNREADABLE.inc()
                 log.error("delivery_unreadable", sequence=held.sequence, subject=held.subject)
                 await held.ack()
                 return
             telemetry.bind_trace(delivery.trace_id)
-            conclude = await self._attempted(delivery, held)
-            await conclude()
+            if tracing.is_on():
+                tracing.annotate(
+                    tenant_id=delivery.tenant_id,
+                    event_id=delivery.event_id,
+                    delivery_id=delivery.id,
+                    channel=channels.NAMES[delivery.channel],
+                    attempt=delivery.attempt,
+                    trace_id=delivery.trace_id,
+                )
+            finish = await self._attempt_when_answered(delivery, held)
+            await finish()
             await held.ack()
         except ClarionError as error:
-            # A part of ours is away while we are to end: what was not stored is not acked, and comes again.
-            log.warning("delivery_left", error=error.detail, code=error.code.name)
+            # A part of Clarion is away while this process ends: the result is not stored, so the message is not acked.
+            log.warning("delivery_released", error=error.detail, code=error.code.name)
             held.release()
         except Exception as error:
             log.exception("delivery_crashed", sequence=held.sequence, subject=held.subject)
             if delivery is None or held.deliveries < _MAX_CRASHES:
                 held.release()
             else:
-                await self._bury(delivery, held, error)
+                await self._make_dead_letter(delivery, held, error)
 
-    async def _attempted(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
-        """Make the attempt, as soon as the parts of ours that it needs are there; return what is left to do."""
+    async def _attempt_when_answered(
+        self, delivery: event_pb2.Delivery, held: pulling.Held
+    ) -> Callable[[], Awaitable[None]]:
+        """Make the attempt once the parts that it needs answer; return what is left to do."""
         try:
             return await self._own.until_answered(
-                partial(self._in_slot, delivery, held), aside=held, only_aside=self._may_defer
+                partial(self._attempt_in_slot, delivery, held), aside=held, only_aside=self._may_defer
             )
         except parts.CannotWait as away:
-            if away.part == parts.LEDGER:  # a timer is not asked about, so this may not become one
+            if away.part == parts.LEDGER:  # the ledger is not asked about timers, so this must not become one
                 raise
             return partial(self._defer, delivery, f"{away.part}_away")
 
     async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
-        """Past the duplicate window only the ledger knows what was handled before."""
+        """Return whether the delivery had its attempt already. After the duplicate window only the ledger knows."""
         age_us = self._now() - delivery.accepted_at_us
         if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
             return False
         state = await self._own.ask(parts.LEDGER, partial(self._states.state, delivery.id))
         return state not in _UNDECIDED
 
-    async def _in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
-        """Make the attempt in a slot; return what is left to do without it. Raises PartAway.
+    async def _attempt_in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
+        """Make the attempt in a slot; return what is left to do without the slot. Raises PartAway.
 
-        While the broker takes nothing, or a part of ours is away, all who find no slot would move to TIMERS, which has
-        no bound.
+        The needed parts are checked first: while one is away, every delivery without a slot would go to TIMERS, which
+        has no bound.
         """
         if await self._is_repeat(delivery, held):
             log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
-            return _nothing_left
+            return _nothing_to_do
         slot, size = self._attempter.slot(delivery), delivery.body_reference.size
         self._own.check(*self._needs)
         if not await self._slots.enter(slot, size):
@@ -201,11 +218,11 @@ class DeliveryWorker:
             self._slots.leave(slot, size)
 
     async def _attempt(self, delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
-        """Make the attempt; return what is left to do, which needs no slot."""
+        """Make the attempt; return what is left to do without the slot. Raises PartAway."""
         started = self._now()
         if self._refuse is not None and (reason := self._refuse(delivery)):
-            skipped = Result(Verdict.SKIPPED, provider="", reason=reason)
-            return partial(self._settle, delivery, skipped, started, started)
+            skipped = SendResult(Verdict.SKIPPED, provider="", reason=reason)
+            return partial(self._finish, delivery, skipped, started, started)
         try:
             whole = await self._bodies.complete(delivery)
         except parts.PartAway:
@@ -216,62 +233,64 @@ class DeliveryWorker:
             rendered = await self._own.ask(parts.RENDER, partial(self._renderer.render, whole))
         except parts.PartAway:
             raise
-        except ClarionError as error:  # it is there, and has no time for this one
+        except ClarionError as error:  # it answers, but has no time for this one
             log.warning("render_busy", delivery_id=delivery.id, error=error.detail)
             return partial(self._defer, delivery, "render_busy")
         del whole
         rendered_at = self._now()
-        result = await self._ask(delivery, rendered)
+        result = await self._call_attempter(delivery, rendered)
         if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
             return partial(self._defer, delivery, result.reason, at_least_s=result.retry_after_s)
-        return partial(self._settle, delivery, result, started, rendered_at, rendered.content)
+        return partial(self._finish, delivery, result, started, rendered_at, rendered.content)
 
     def _without_body(
         self, delivery: event_pb2.Delivery, error: ClarionError, started: int
     ) -> Callable[[], Awaitable[None]]:
-        """Wait for what the event carried: that is no attempt. Fail only where it stays away, deleted."""
-        log.warning("body_unread", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
+        """Defer a delivery whose event's body cannot be read. Fail it where the body stays deleted."""
+        log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
         if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
             return partial(self._defer, delivery, "body_away")
-        failed = Result(Verdict.PERMANENT, provider="", reason="content_deleted")
-        return partial(self._settle, delivery, failed, started, started)
+        failed = SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
+        return partial(self._finish, delivery, failed, started, started)
 
-    async def _settle(
+    async def _finish(
         self,
         delivery: event_pb2.Delivery,
-        result: Result,
+        result: SendResult,
         started: int,
         rendered_at: int,
         content: render_pb2.Content = _NO_CONTENT,
     ) -> None:
-        """Decide what follows, and leave it behind."""
+        """Decide what follows the attempt, and store it."""
         decision = retry.decide(result, delivery.attempt, self._delays_s)
-        times = records.Times(started, rendered_at, self._now())
+        times = records.AttemptTimes(started, rendered_at, self._now())
         record = records.attempted(delivery, result, decision.status, times, content)
-        await self._conclude(delivery, decision, [*records.asked_before(delivery, result), record])
-        self._report(delivery, decision, record)
+        await self._store_outcome(delivery, decision, [*records.earlier_calls(delivery, result), record])
+        self._log_outcome(delivery, decision, record)
 
-    async def _ask(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> Result:
+    async def _call_attempter(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> SendResult:
         if rendered.HasField("failure"):
             failure = rendered.failure
-            return Result(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
+            return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
         if rendered.content.is_empty:
-            return Result(Verdict.SKIPPED, provider="", reason=EMPTY_CONTENT.reason, detail=EMPTY_CONTENT.detail)
+            return SendResult(
+                Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text
+            )
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
                 return await self._attempter.attempt(delivery, rendered.content)
-        except parts.PartAway:  # no attempt: it is not the provider's fault
+        except parts.PartAway:  # no attempt was made
             raise
         except TimeoutError:
-            return Result(Verdict.TRANSIENT, provider="", reason="provider_timeout")
-        except Exception as error:  # our own fault; it must end as a recorded attempt, not as a crash loop
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.PROVIDER_TIMEOUT)
+        except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
-            return Result(Verdict.TRANSIENT, provider="", reason="internal_error", detail=type(error).__name__)
+            return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
 
-    async def _conclude(
+    async def _store_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
     ) -> None:
-        """Store what the attempt leaves behind; the last step is its own, those before are of providers that failed."""
+        """Store the attempt's records and its retry or dead letter. The last record is the attempt's own."""
         record = steps[-1]
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
             record.attempted.dead_letter.CopyFrom(delivery)
@@ -280,23 +299,23 @@ class DeliveryWorker:
             return
         due_us = self._now() + int(decision.delay_s * 1_000_000)
         record.attempted.next_attempt_at_us = due_us
-        again = event_pb2.Delivery()
-        again.CopyFrom(delivery)
-        again.attempt += 1
-        again.planned_at_us = due_us
-        # In this order: a record without its timer would read, after a long outage, as if all were well.
-        await self._schedule(again, due_us)
+        retried = event_pb2.Delivery()
+        retried.CopyFrom(delivery)
+        retried.attempt += 1
+        retried.planned_at_us = due_us
+        # The timer first: a record that names a next attempt must have one, even after a long outage.
+        await self._schedule(retried, due_us)
         await self._store(delivery, lambda: self._trace.write_all(steps))
 
     async def _store(self, delivery: event_pb2.Delivery, store: Callable[[], Awaitable[object]]) -> None:
-        """Return when it is stored: let go, the delivery would be attempted again every time it came back.
+        """Store it, however often that must be tried: a released delivery would be attempted again.
 
-        What is held meanwhile is bounded by max_held: then no more is taken. Raises ClarionError on drain().
+        max_held bounds how many deliveries wait here. Raises ClarionError on drain().
         """
-        await self._insister.until_done(store, delivery_id=delivery.id, event_id=delivery.event_id)
+        await self._retry_until_accepted(store, delivery_id=delivery.id, event_id=delivery.event_id)
 
-    async def _bury(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
-        """Make a dead letter of what crashes us every time: unacked for ever, it would keep its stream full."""
+    async def _make_dead_letter(self, delivery: event_pb2.Delivery, held: pulling.Held, error: Exception) -> None:
+        """Make a dead letter of a delivery that always crashes the worker: otherwise it would stay in the stream."""
         record = records.crashed(delivery, error, self._now())
         try:
             await self._store(delivery, lambda: self._trace.write(record))
@@ -307,7 +326,7 @@ class DeliveryWorker:
 
     async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
         due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
-        _DEFERRED.labels(topology.CHANNELS[delivery.channel], reason).inc()
+        _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
@@ -316,13 +335,17 @@ class DeliveryWorker:
         timer = timers.timer(delivery, due_us)
         await self._store(delivery, lambda: self._timers.publish(timer))
 
-    def _report(self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord) -> None:
-        channel = topology.CHANNELS[delivery.channel]
-        status = trace_pb2.DeliveryStatus.Name(decision.status).removeprefix("DELIVERY_STATUS_").lower()
+    def _log_outcome(
+        self, delivery: event_pb2.Delivery, decision: retry.Decision, record: trace_pb2.TraceRecord
+    ) -> None:
+        channel = channels.NAMES[delivery.channel]
+        status = statuses.name(decision.status)
         telemetry.labelled(_ATTEMPTS, channel, status).inc()
         if decision.status == trace_pb2.DELIVERY_STATUS_SENT:
             telemetry.labelled(_LATENCY, channel).observe((record.at_us - delivery.accepted_at_us) / 1_000_000)
         step = record.attempted
+        if tracing.is_on():
+            tracing.annotate(status=status, reason=step.reason, provider=step.provider)
         log.info(
             "delivery",
             event_id=delivery.event_id,
@@ -339,15 +362,15 @@ class DeliveryWorker:
         )
 
 
-async def _nothing_left() -> None:
-    """Do nothing: the delivery had its attempt before."""
+async def _nothing_to_do() -> None:
+    """Do nothing: the delivery had its attempt already."""
 
 
 def _read(held: pulling.Held) -> event_pb2.Delivery | None:
-    """Return the message's delivery; None: it is none, though its bytes may be readable as one."""
+    """Return the message's delivery; None: the message is not a valid one."""
     try:
         delivery = event_pb2.Delivery.FromString(held.data)
     except DecodeError:
         return None
     ids = (delivery.id, delivery.event_id, delivery.tenant_id)
-    return delivery if all(map(is_uuid, ids)) and delivery.channel in topology.CHANNELS else None
+    return delivery if all(map(is_uuid, ids)) and delivery.channel in channels.NAMES else None

@@ -1,1 +1,1 @@
-"""What all services agree on: streams and keys, addresses, suppressions, erasures, retention. See README.md."""
+"""Values and rules on which all services agree. See README.md."""

@@ -1,6 +1,6 @@
-"""Which recipients were erased lately: what was accepted before that is neither sent nor kept.
+"""Which recipients were erased within the last week: what was accepted for them before is neither sent nor stored.
 
-A marker in the configuration, by a keyed digest, for a week: longer than anything waits in a stream.
+Each erasure is a key of the configuration, named by a keyed digest, for a week: longer than anything waits in a stream.
 """
 
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 from services.domain.pseudonyms import Pseudonyms, unkeyed
+from services.domain.reasons import Reason
 
 PREFIX = "erased"
-REASON = "recipient_erased"
 
 
 def key(tenant_id: str, digest: str) -> str:
-    """An erasure: JSON {id, at_us}."""
+    """Return the configuration key of an erasure; its value is JSON {id, at_us}."""
     return f"{PREFIX}.{tenant_id}.{digest}"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One recipient's. at_us: Unix microseconds; what was accepted until then is erased."""
+    """The erasure of one recipient. at_us: Unix microseconds; what was accepted until then is erased."""
 
     id: str
     at_us: int
 
     @property
     def pseudonym(self) -> str:
-        """What stands in the place of the user's id."""
+        """The text that replaces the user's id."""
         return f"erased:{self.id}"
 
 
@@ -36,14 +36,14 @@ _decode = msgspec.json.Decoder(Erasure).decode
 
 
 class Erasures:
-    """The markers, as the configuration's watch brings them."""
+    """The current erasures, kept up to date by the configuration's watch."""
 
     def __init__(self, keyed: Pseudonyms) -> None:
         self._keyed = keyed
         self._by_digest: dict[str, Erasure] = {}
 
     def on_change(self, changed: str, value: bytes | None) -> None:
-        """Take in a change of the configuration; other keys are passed over, and so is what cannot be read."""
+        """Apply a change of the configuration; ignores other keys and unreadable values."""
         prefix, _, rest = changed.partition(".")
         if prefix != PREFIX:
             return
@@ -58,13 +58,13 @@ class Erasures:
             self._by_digest[digest] = found
 
     def find(self, tenant_id: str, user_id: str, accepted_us: int) -> Erasure | None:
-        """Return the erasure that covers what was accepted then for this recipient."""
-        if not self._by_digest:  # nearly always: no digest is made
+        """Return the erasure that covers an event accepted at this time for this recipient; None: there is none."""
+        if not self._by_digest:  # nearly always: saves making a digest
             return None
         found = self._by_digest.get(self._keyed.erasure(unkeyed(tenant_id, user_id)))
         return found if found is not None and accepted_us <= found.at_us else None
 
     def refusal(self, delivery: event_pb2.Delivery) -> str:
-        """Return why this delivery is not sent; empty: nothing speaks against it."""
+        """Return the reason for not sending this delivery; empty: it may be sent."""
         found = self.find(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
-        return REASON if found is not None else ""
+        return Reason.RECIPIENT_ERASED if found is not None else ""

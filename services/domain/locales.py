@@ -1,4 +1,4 @@
-"""Languages as tags such as "pt-BR" (BCP 47), and what CLDR says of them: codes, likely scripts, parents."""
+"""Parses language tags such as "pt-BR" (BCP 47) and relates them by CLDR's data: codes, likely scripts, parents."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,24 +8,24 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 _Table: TypeAlias = Literal["language_aliases", "likely_subtags", "parent_exceptions", "territory_aliases"]
 
 MAX_LENGTH = 35
-# Of a tag as it comes, with all its extensions.
+# The longest tag that is parsed, with its extensions.
 _MAX_TEXT = 100
 
 _TAG = re.compile(
     r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
 )
-# BCP 47: "-u-nu-arab", "-x-ours". They say how to write, not what to read.
+# BCP 47 extensions, such as "-u-nu-arab" and "-x-ours". They do not change the language.
 _EXTENSION = re.compile(r"-[A-Za-z0-9]-")
 # POSIX: "de_DE.UTF-8", "sr_RS@latin".
 _POSIX = re.compile(r"(?P<tag>[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9-]+)?(?:@(?P<modifier>[A-Za-z]+))?")
 _POSIX_SCRIPTS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva"}
 
-# CLDR's older name for Norwegian is its newer one's parent; who writes either means Bokmål.
+# CLDR has "no" as the parent of "nb"; both mean Bokmål.
 _NORWEGIAN = {"no": "nb"}
 
 
 class LocaleId(NamedTuple):
-    """A locale in CLDR's codes. script: the likely one where the tag names none. region: may be empty."""
+    """A locale in CLDR's codes. script: the likely one if the tag has none. region: may be empty."""
 
     language: str
     script: str = ""
@@ -34,7 +34,7 @@ class LocaleId(NamedTuple):
 
 
 def normal(text: str) -> str:
-    """Return the tag as it is kept ("pt_br" is "pt-BR"), without extensions; empty for what is none."""
+    """Return the normal form of a tag ("pt_br" gives "pt-BR"), without extensions; empty: it is not a tag."""
     found = _POSIX.fullmatch(text.strip()) if len(text) <= _MAX_TEXT else None
     if found is None:
         return ""
@@ -50,7 +50,7 @@ def normal(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def identify(tag: str) -> LocaleId:
-    """Return what a normal tag means: "zh-TW" is zh-Hant-TW, "iw" is he."""
+    """Return the locale of a normal tag: "zh-TW" is zh-Hant-TW, "iw" is he."""
     language, script, region, variants = _parts(tag)
     language, *implied = _table("language_aliases").get(language, language).split("_")
     language = _NORWEGIAN.get(language, language)
@@ -65,30 +65,31 @@ def identify(tag: str) -> LocaleId:
 
 @lru_cache(maxsize=4096)
 def lineage(tag: str) -> tuple[LocaleId, ...]:
-    """Return the locales that serve readers of a normal tag, nearest first: its own, then CLDR's parents.
+    """Return the locales that readers of a normal tag understand, nearest first: its own, then CLDR's parents.
 
-    A language without a region is also that of its likely region. Scripts are never mixed.
+    A language without a region counts as that of its likely region, too. Scripts are never mixed.
     """
     return tuple(dict.fromkeys(_ancestors(identify(tag))))
 
 
 def in_likely_region(locale: LocaleId) -> LocaleId:
-    """Return the locale; where it has no region, with the one that CLDR takes for it ("de": "de-DE")."""
+    """Return the locale with a region; if it has none, the likely one by CLDR ("de" gives "de-DE")."""
     region = locale.region or _likely(locale.language, script=locale.script).region
     return locale._replace(region=region)
 
 
 def tag_of(locale: LocaleId) -> str:
-    """Return the locale as a tag, without a script that is likely both for its language and for that in its region."""
+    """Return the locale's tag. The script is left out where language and region imply it."""
     likely = {_likely(locale.language).script, _likely(locale.language, region=locale.region).script}
     script = "" if likely == {locale.script} else locale.script
     return "-".join(filter(None, (locale.language, script, locale.region, *locale.variants)))
 
 
 def culture(wanted: str, template: str) -> str:
-    """Return whose customs dates and numbers follow: the recipient's, where the text is in their language and script.
+    """Return the tag by which dates and numbers are formatted.
 
-    Both are normal, or empty.
+    It is the recipient's if the template is in their language and script, else the template's. wanted: of the
+    recipient; both are normal tags, or empty.
     """
     if not wanted or not template or wanted == template:
         return wanted or template
@@ -117,14 +118,14 @@ def _parent(locale: LocaleId) -> LocaleId | None:
 
 
 def _likely(language: str, *, script: str = "", region: str = "") -> LocaleId:
-    """Return what CLDR adds to a language, its script or its region; a language alone where it knows nothing."""
+    """Return the language with the script and region that are likely by CLDR; alone if CLDR does not know it."""
     table = _table("likely_subtags")
     found = table.get("_".join(filter(None, (language, script, region)))) or table.get(language)
     return LocaleId(*found.split("_")) if found else LocaleId(language)
 
 
 def _region(language: str, script: str, region: str) -> str:
-    """Return the region's code of today; of a state that became several, the likely one for the language."""
+    """Return the region's current code; of a state that became several, the likely one for the language."""
     codes = _table("territory_aliases").get(region, (region,))
     likely = _likely(language, script=script).region
     return str(likely if likely in codes else codes[0])
@@ -138,7 +139,7 @@ def _parts(tag: str) -> tuple[str, str, str, tuple[str, ...]]:
 
 
 def _table(name: _Table) -> Mapping[str, Any]:
-    # Loaded when the first locale is asked about: most processes never are.
+    # Imported with the first locale: most processes never need it.
     from babel.core import get_global
 
     return get_global(name)

@@ -1,4 +1,4 @@
-"""How long each tenant's data is kept, as its owner published it."""
+"""How long each tenant's data is kept."""
 
 import msgspec
 from prometheus_client import Counter
@@ -9,12 +9,12 @@ EXPIRED = Counter("clarion_expired_total", "Rows deleted because their tenant's 
 
 
 def key(tenant_id: str) -> str:
-    """A tenant's policy: JSON of Policy; none: the defaults."""
+    """Return the configuration key of a tenant's policy; its value is the JSON of RetentionPolicy."""
     return f"{PREFIX}.{tenant_id}"
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """Days; 0: the installation's default."""
+class RetentionPolicy(msgspec.Struct, frozen=True):
+    """One tenant's days; 0: the installation's default."""
 
     events_days: int = 0
     payload_days: int = 0
@@ -22,33 +22,33 @@ class Policy(msgspec.Struct, frozen=True):
     outbox_days: int = 0
 
 
-_decode = msgspec.json.Decoder(Policy).decode
+_decode = msgspec.json.Decoder(RetentionPolicy).decode
 
 
-class Policies:
-    """The tenants' own policies, as the configuration's watch brings them."""
+class RetentionPolicies:
+    """The policies of the tenants that have their own, kept up to date by the configuration's watch."""
 
     def __init__(self) -> None:
-        self._by_tenant: dict[str, Policy] = {}
+        self._by_tenant: dict[str, RetentionPolicy] = {}
 
     def on_change(self, changed: str, value: bytes | None) -> None:
-        """Take in a change of the configuration; other keys are passed over, and so is what cannot be read."""
+        """Apply a change of the configuration; ignores other keys and unreadable values."""
         prefix, _, tenant_id = changed.partition(".")
         if prefix != PREFIX:
             return
         try:
-            policy = _decode(value) if value is not None else Policy()
+            policy = _decode(value) if value is not None else RetentionPolicy()
         except msgspec.MsgspecError:
             return
-        if policy == Policy():
+        if policy == RetentionPolicy():
             self._by_tenant.pop(tenant_id, None)
         else:
             self._by_tenant[tenant_id] = policy
 
     def inbox_days(self) -> dict[str, int]:
-        """Return the days of the tenants that have their own."""
+        """Return the days by tenant, of the tenants that have their own."""
         return {tenant: policy.inbox_days for tenant, policy in self._by_tenant.items() if policy.inbox_days}
 
     def outbox_days(self) -> dict[str, int]:
-        """Return the days of the tenants that have their own."""
+        """Return the days by tenant, of the tenants that have their own."""
         return {tenant: policy.outbox_days for tenant, policy in self._by_tenant.items() if policy.outbox_days}

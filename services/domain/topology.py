@@ -1,27 +1,15 @@
-"""The streams, subjects, lanes and configuration keys that all services agree on.
+"""The streams, subjects, lanes and configuration keys that all services use; ``clarion migrate`` creates them.
 
-A lane is a share of the tenants: subjects carry it, so that one tenant's flood shares its consumer
-with few others. ``clarion migrate`` creates what stands here.
+A lane is a share of the tenants. Subjects carry its number, so that a tenant that floods shares its consumer with few
+others.
 """
 
 import zlib
 from dataclasses import dataclass
 
-from nats.aio.client import Client
-from nats.js import JetStreamContext, errors
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DiscardPolicy,
-    KeyValueConfig,
-    RetentionPolicy,
-    StorageType,
-    StreamConfig,
-)
-
 from clarion.common.v1 import event_pb2
-from runtime.bucket import HEALTH_SUBJECT
-from runtime.configuration import BUCKET, key_part
+from runtime.bucket_keys import BUCKET, HEALTH_SUBJECT, key_part
+from services.domain import channels
 
 EVENTS = "EVENTS"
 DELIVERIES = "DELIVERIES"
@@ -29,24 +17,16 @@ TIMERS = "TIMERS"
 TRACE = "TRACE"
 
 LANES = 16
-# Each group of lanes is one consumer, served on its own.
+# Each group of lanes has a consumer of its own.
 LANE_GROUPS = 4
 
-# How long the broker remembers the ids of EVENTS, DELIVERIES and TIMERS, seconds. An id costs it about 280 bytes of
-# memory. Events older than this are asked about at the ledger before a delivery of theirs is attempted.
+# How long the broker remembers the message ids of EVENTS, DELIVERIES and TIMERS, seconds. An id costs it about 280
+# bytes of memory. Before a delivery of an older event is attempted, the worker asks the ledger whether it was sent.
 DUPLICATE_WINDOW_S = 120
-# TRACE needs no ids: a record has one of its own, and the ledger writes it once.
-_NO_WINDOW_S = 1
-# After a worker dies, its messages come again after this long, seconds.
+# The broker delivers a dead worker's messages again after this time, seconds.
 ACK_WAIT_S = 6.0
 
 GIB = 1024**3
-
-CHANNELS: dict[event_pb2.Channel.ValueType, str] = {
-    event_pb2.CHANNEL_EMAIL: "email",
-    event_pb2.CHANNEL_SMS: "sms",
-    event_pb2.CHANNEL_PUSH: "push",
-}
 
 
 def lane_of(tenant_id: str) -> int:
@@ -55,44 +35,44 @@ def lane_of(tenant_id: str) -> int:
 
 
 def event_subject(tenant_id: str) -> str:
-    """Where an event of this tenant is published in EVENTS."""
+    """Return the subject for an event of this tenant in EVENTS."""
     return f"events.{lane_of(tenant_id)}"
 
 
 def delivery_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
-    """Where a delivery is published in DELIVERIES."""
-    return f"deliveries.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+    """Return the subject for a delivery in DELIVERIES."""
+    return f"deliveries.{channels.NAMES[channel]}.{lane_of(tenant_id)}"
 
 
 def timer_subject(delivery_id: str, revision: str) -> str:
-    """Where a schedule waits in TIMERS; one per delivery and revision (attempt, deferral, replay)."""
+    """Return the subject for a schedule in TIMERS; one per delivery and revision (attempt, deferral, replay)."""
     return f"timers.wait.{delivery_id}.{revision}"
 
 
 def due_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> str:
-    """Where a delivery comes out of TIMERS when it is due."""
-    return f"timers.due.{CHANNELS[channel]}.{lane_of(tenant_id)}"
+    """Return the subject on which TIMERS publishes a delivery that is due."""
+    return f"timers.due.{channels.NAMES[channel]}.{lane_of(tenant_id)}"
 
 
 WAITING_TIMERS = "timers.wait.>"
 
 TRACE_SUBJECT = "trace"
 
-# Whose health is proven by writes.
+# The streams whose health is checked by writing to them.
 STORES = (EVENTS, DELIVERIES, TIMERS, TRACE, BUCKET)
 
 
 def probe_subject(store: str) -> str:
-    """Where a stream, or the bucket, is written to only to see whether it stores. No consumer and no watch reads it."""
+    """Return the subject for test writes to a stream or the bucket. No consumer or watch reads it."""
     return HEALTH_SUBJECT if store == BUCKET else f"health.{store.lower()}"
 
 
 def stream_of(store: str) -> str:
-    """Return the stream's name: the bucket's differs from its own."""
+    """Return the name of the stream behind a store; the bucket's stream has another name than the bucket."""
     return f"KV_{BUCKET}" if store == BUCKET else store
 
 
-# Keys of the configuration bucket.
+# Keys of the configuration bucket, each with what its value is.
 
 
 def tenant_key(tenant_id: str) -> str:
@@ -137,7 +117,7 @@ SUPPRESSIONS = "suppressed"
 
 
 def suppressions_key(tenant_id: str, shard: int) -> str:
-    """One 256th of a tenant's suppressed addresses: see services.domain.suppressed.pack."""
+    """One 256th of a tenant's suppressed addresses: see services.domain.suppression_list.pack."""
     return f"{SUPPRESSIONS}.{tenant_id}.{shard:02x}"
 
 
@@ -171,110 +151,26 @@ def _groups(stream: str, name: str, prefix: str) -> list[Consumer]:
 
 
 def router_consumers() -> list[Consumer]:
-    """The router's: events to route."""
+    """Return the router's consumers: events to route."""
     return _groups(EVENTS, "router", "events")
 
 
 def ledger_consumers() -> list[Consumer]:
-    """The ledger's: what was accepted, and what became of it."""
+    """Return the ledger's consumers: what was accepted, and what became of it."""
     return [Consumer(EVENTS, "ledger", ("events.*",)), Consumer(TRACE, "ledger", (TRACE_SUBJECT,))]
 
 
 def delivery_consumers(channel: event_pb2.Channel.ValueType) -> list[Consumer]:
-    """A channel's: deliveries as routed, and those that fell due."""
-    name = CHANNELS[channel]
+    """Return a channel's consumers: routed deliveries, and those whose timer is due."""
+    name = channels.NAMES[channel]
     due = Consumer(TIMERS, f"{name}-due", (f"timers.due.{name}.*",))
     return [*_groups(DELIVERIES, name, f"deliveries.{name}"), due]
 
 
 def consumers() -> list[Consumer]:
-    """All of them."""
+    """Return all consumers."""
     return [
         *router_consumers(),
         *ledger_consumers(),
-        *(consumer for channel in CHANNELS for consumer in delivery_consumers(channel)),
+        *(consumer for channel in channels.NAMES for consumer in delivery_consumers(channel)),
     ]
-
-
-def streams(*, replicas: int, max_bytes: int) -> list[StreamConfig]:
-    """The streams. max_bytes bounds each of them but TIMERS, which must not discard (a timer would vanish)."""
-
-    def bounded(name: str, subjects: list[str], window_s: int = DUPLICATE_WINDOW_S) -> StreamConfig:
-        return StreamConfig(
-            name=name,
-            subjects=[*subjects, probe_subject(name)],
-            retention=RetentionPolicy.LIMITS,
-            storage=StorageType.FILE,
-            discard=DiscardPolicy.NEW,
-            max_bytes=max_bytes,
-            num_replicas=replicas,
-            duplicate_window=window_s,
-            allow_atomic=True,
-            allow_direct=True,
-            allow_rollup_hdrs=True,
-        )
-
-    timers = StreamConfig(
-        name=TIMERS,
-        subjects=[WAITING_TIMERS, "timers.due.>", probe_subject(TIMERS)],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        num_replicas=replicas,
-        duplicate_window=DUPLICATE_WINDOW_S,
-        allow_atomic=True,
-        allow_msg_schedules=True,
-        allow_direct=True,
-        allow_rollup_hdrs=True,
-    )
-    return [
-        bounded(EVENTS, ["events.*"]),
-        bounded(DELIVERIES, ["deliveries.*.*"]),
-        bounded(TRACE, [TRACE_SUBJECT], _NO_WINDOW_S),
-        timers,
-    ]
-
-
-async def apply(connection: Client, *, replicas: int = 1, max_bytes: int = GIB) -> list[str]:
-    """Create or update the streams, consumers and the configuration bucket; return what was created."""
-    jetstream = connection.jetstream(timeout=10)
-    created = []
-    for stream in streams(replicas=replicas, max_bytes=max_bytes):
-        try:
-            await jetstream.update_stream(stream)
-        except errors.NotFoundError:
-            await jetstream.add_stream(stream)
-            created.append(str(stream.name))
-    if await _apply_bucket(jetstream, replicas):
-        created.append(BUCKET)
-    for consumer in consumers():
-        await jetstream.add_consumer(
-            consumer.stream,
-            ConsumerConfig(
-                durable_name=consumer.name,
-                filter_subjects=list(consumer.subjects),
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=ACK_WAIT_S,
-                max_deliver=-1,
-                max_ack_pending=8192,
-                max_waiting=512,
-                num_replicas=1,
-            ),
-        )
-    return created
-
-
-async def _apply_bucket(jetstream: JetStreamContext, replicas: int) -> bool:
-    """Create the configuration bucket, or let many keys be read at once from an older one; return whether it is new."""
-    try:
-        config = (await jetstream.stream_info(f"KV_{BUCKET}")).config
-    except errors.NotFoundError:
-        await jetstream.create_key_value(
-            KeyValueConfig(
-                bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=replicas, max_bytes=-1, direct=True
-            )
-        )
-        return True
-    if not config.allow_direct:
-        config.allow_direct = True
-        await jetstream.update_stream(config)
-    return False

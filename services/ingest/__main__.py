@@ -5,19 +5,19 @@ from nats.aio.client import Client
 
 from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
-from runtime.configuration import Outbox, Watch
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from runtime.grpc import Server
+from runtime.grpc import GrpcServer
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import pseudonyms, topology
-from services.domain.adoption import Adoption
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.erasures import PREFIX, Erasures
-from services.domain.health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.trace import TraceWriter
-from services.ingest import operations, published
+from services.ingest import configuration_sources, operator_services
 from services.ingest.accept import Acceptor
 from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
@@ -26,27 +26,27 @@ from services.ingest.authenticate import Authenticator
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
-from services.ingest.known import KnownTenants
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
-from services.ingest.privacy.former import former
-from services.ingest.repeats import Repeats
+from services.ingest.privacy.unkeyed_digests import unkeyed_digests
+from services.ingest.repeats import RepeatNotes
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
+from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.servicer import TenantServicer
 from services.ingest.tenants.store import TenantStore
 
 
-async def wire(settings: Settings, process: Process) -> Server:
-    """Put the service together."""
+async def wire(settings: Settings, process: Process) -> GrpcServer:
+    """Wire the service."""
     vault, keyed = _vault(settings), Pseudonyms(settings.pseudonym_key.reveal())
     connection = await nats.connect(settings.nats_url.reveal(), name="ingest")
     process.on_close(connection.close)
     url = settings.postgres_url.reveal()
     durable = await postgres.connect(url, name="ingest", size=4)
-    # Admission and the ledger's notes to it can be rebuilt from EVENTS: their commits do not wait for the disk.
+    # Admission's tables can be rebuilt from EVENTS, so their commits do not wait for the disk.
     fast = await postgres.connect(
         url, name="ingest-admission", size=4, deadline=settings.admission_deadline_s, durable=False
     )
@@ -57,12 +57,12 @@ async def wire(settings: Settings, process: Process) -> Server:
     watch, outbox = await _configuration(process, connection, durable, keyed, erasures)
 
     tenants = TenantStore(durable, outbox, vault)
-    known = KnownTenants(watch, tenants)
+    known = TenantSettingsCache(watch, tenants)
     event_log = JetStreamEventLog(connection)
     pressure = Pressure()
     fingerprints = Fingerprints(vault.tags("ingest/fingerprint"))
-    acceptor = Acceptor(PostgresAdmission(fast, known.at_hand, pressure), event_log, known, fingerprints)
-    repeats = Repeats(TraceWriter(nats.Publisher(connection)))
+    acceptor = Acceptor(PostgresAdmission(fast, known.cached_or_default, pressure), event_log, known, fingerprints)
+    repeats = RepeatNotes(TraceWriter(nats.StreamPublisher(connection)))
     ledger = LedgerStore(durable, fast)
     consumer = LedgerConsumer(connection, ledger, erasures)
     reading = process.start(consumer.run(), name="ledger")
@@ -80,7 +80,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     process.on_drain(finish_ledger)
 
     authenticator = Authenticator(watch, tenants, vault)
-    server = Server(
+    server = GrpcServer(
         settings.grpc_address,
         token=settings.service_token.reveal(),
         open_methods=dict.fromkeys(IngestServicer.OPEN_METHODS, authenticator.identify),
@@ -103,7 +103,7 @@ async def wire(settings: Settings, process: Process) -> Server:
     server.add(
         audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"
     )
-    operations.add_services(
+    operator_services.add_services(
         server,
         process,
         settings,
@@ -117,32 +117,38 @@ async def wire(settings: Settings, process: Process) -> Server:
     )
     await server.start()
 
-    async def answers() -> bool:
+    async def database_answers() -> bool:
         return await postgres.is_alive(durable)
 
-    # All of them: the gateway learns of each, whatever other process is away.
+    # All of them, so that the gateway learns of each whichever other service is away.
     await report_broker(process, server, connection, topology.STORES)
-    process.start(server.watch("postgres", answers), name="health of PostgreSQL")
+    process.start(server.watch("postgres", database_answers), name="health of PostgreSQL")
     return server
 
 
 async def _configuration(
     process: Process, connection: Client, durable: "asyncpg.Pool[asyncpg.Record]", keyed: Pseudonyms, erasures: Erasures
-) -> tuple[Watch, Outbox]:
-    """Start to follow and to publish the configuration; returns once it is known who was erased."""
-    watch = Watch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
+) -> tuple[ConfigurationWatch, ConfigurationOutbox]:
+    """Start to watch and to publish the configuration; return when the erasures are known."""
+    watch = ConfigurationWatch(connection, ["tenants", "keys", PREFIX, pseudonyms.PREFIX], erasures.on_change)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    outbox = Outbox(durable, "ingest", connection)
+    outbox = ConfigurationOutbox(durable, "ingest", connection)
     process.start(outbox.run(), name="outbox")
-    reconciler = Reconciler(durable, connection, published.OWNER, published.SOURCES)
+    reconciler = Reconciler(durable, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(
-        durable, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(durable, keyed)
+    migration = DigestMigration(
+        durable,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(durable, keyed),
     )
-    process.start(adoption.run(), name="adoption")
-    await watch.complete(published.OWNER)
-    await adoption.ready(watch)
+    process.start(migration.run(), name="digest migration")
+    await watch.complete(configuration_sources.OWNER)
+    await migration.ready(watch)
     return watch, outbox
 
 

@@ -9,9 +9,11 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import validate
+from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.ports import (
     Admission,
+    AdmissionVerdict,
     Admitted,
     Appended,
     ContentKey,
@@ -19,20 +21,18 @@ from services.ingest.ports import (
     First,
     LimitKind,
     Reached,
-    Tenants,
-    Verdict,
+    TenantSettingsSource,
 )
-from services.ingest.weight import weight
 
-# Advice to a tenant past its quota of unfinished events, seconds.
+# Retry-After for a tenant whose quota of unfinished events is used up, seconds.
 QUOTA_RETRY_AFTER_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The event's id and type (of a duplicate: the first one's).
+    """The event's id and type; of a duplicate, those of the first event.
 
-    differs: a duplicate that asked for something else than the first one. False where nobody knows what that was.
+    differs: a duplicate that asked for something else than the first event; False where that is not known.
     """
 
     event_id: str
@@ -43,20 +43,20 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """first: what repeats of the same key are compared with; None: they are the same, or nobody knows."""
+    """first: what repeats of the key are compared with; None: they cannot differ, or the first event is not known."""
 
     accepted: Accepted
     first: First | None
 
 
 class Acceptor:
-    """The way in, for one process."""
+    """Accepts the events of one process: validates, admits, stores."""
 
     def __init__(
         self,
         admission: Admission,
         log: EventLog,
-        tenants: Tenants,
+        tenants: TenantSettingsSource,
         fingerprints: Fingerprints,
         *,
         now: clock.Clock = clock.now_us,
@@ -69,7 +69,7 @@ class Acceptor:
         self._under_way: dict[bytes, asyncio.Future[_Outcome]] = {}
 
     async def accept(self, tenant_id: str, new: ingest_pb2.NewEvent) -> Accepted:
-        """Store the event, or find that it is a duplicate.
+        """Return when the event is stored, or known to be a duplicate.
 
         Raises INVALID, LIMITED (the tenant's limits), UNAVAILABLE or OVERLOADED (the broker).
         """
@@ -85,7 +85,7 @@ class Acceptor:
             outcome = await self._admit_and_store(tenant_id, key, own, new)
         except BaseException as error:
             future.set_exception(_for_followers(error))
-            future.exception()  # there may be no follower to see it
+            future.exception()  # marks it as seen: there may be no follower
             raise
         else:
             future.set_result(outcome)
@@ -96,16 +96,16 @@ class Acceptor:
     async def _admit_and_store(
         self, tenant_id: str, key: bytes, own: First | None, new: ingest_pb2.NewEvent
     ) -> _Outcome:
-        admitted = await self._admission.admit(tenant_id, key, new_id(), weight(new), own)
-        if admitted.verdict is Verdict.LIMITED:
+        admitted = await self._admission.admit(tenant_id, key, new_id(), size_in_streams(new), own)
+        if admitted.verdict is AdmissionVerdict.LIMITED:
             raise await self._refusal(tenant_id, admitted.reached)
-        if admitted.verdict is Verdict.STORED:
+        if admitted.verdict is AdmissionVerdict.STORED:
             first = admitted.first
             if own is not None and first is None:
                 first = await self._look_up(tenant_id, key, admitted.event_id)
             return self._repeat(admitted.event_id, new, first)
         appended = await self._log.append(self._event(admitted, tenant_id, key, new))
-        if admitted.verdict is Verdict.NEW and appended.first is None:
+        if admitted.verdict is AdmissionVerdict.NEW and appended.first is None:
             return _Outcome(Accepted(admitted.event_id, new.event_type, duplicate=False), own)
         return await self._settle(tenant_id, key, own, new, admitted, appended)
 
@@ -118,32 +118,32 @@ class Acceptor:
         admitted: Admitted,
         appended: Appended,
     ) -> _Outcome:
-        """Answer a call whose key was known, to admission or the broker, by the event that is stored.
+        """Answer a call whose key admission or the broker knew, according to the event that is stored.
 
-        Of two processes one may have claimed the key with its body, and the other one stored another.
+        Two processes may race: one claims the key with its body, and the other one stores another body.
         """
         stored = appended.first if appended.first is not None else new
         first = self._fingerprints.first(stored) if own is not None else None
-        claimed = own if admitted.verdict is Verdict.NEW else admitted.first
+        claimed = own if admitted.verdict is AdmissionVerdict.NEW else admitted.first
         is_moved = appended.event_id != admitted.event_id
         is_other = first is not None and (claimed is None or self._fingerprints.differs(stored, claimed))
         if is_moved or is_other:
             await self._admission.correct(tenant_id, key, admitted.event_id, appended.event_id, first)
         if is_moved or first != own:
             return self._repeat(appended.event_id, new, first)
-        # A claim of the same body: whether this call's event or an earlier one's was stored, nobody can tell.
-        known = admitted.verdict is Verdict.PENDING and (claimed is None or not is_other)
+        # A claim of the same body: it cannot be told whether this call's event or an earlier one's was stored.
+        known = admitted.verdict is AdmissionVerdict.PENDING and (claimed is None or not is_other)
         return _Outcome(Accepted(appended.event_id, new.event_type, duplicate=known), first)
 
     def _repeat(self, event_id: str, new: ingest_pb2.NewEvent, first: First | None) -> _Outcome:
-        """Return the first event's answer."""
+        """Return the answer that the first event got."""
         if first is None:
             return _Outcome(Accepted(event_id, new.event_type, duplicate=True), None)
         differs = self._fingerprints.differs(new, first)
         return _Outcome(Accepted(event_id, first.event_type, duplicate=True, differs=differs), first)
 
     async def _look_up(self, tenant_id: str, key: bytes, event_id: str) -> First | None:
-        """Return what the ledger knows of an event that came while admission was away, and keep it for the next."""
+        """Read an event that was accepted without admission from the ledger, and store its fingerprint for repeats."""
         event = await self._admission.stored_event(tenant_id, event_id)
         if event is None:
             return None
@@ -152,7 +152,7 @@ class Acceptor:
         return first
 
     async def _key(self, tenant_id: str, new: ingest_pb2.NewEvent) -> tuple[bytes, First | None]:
-        """Return the event's key and what is kept beside it; None: the key is made of the whole body."""
+        """Return the event's key and what is stored beside it; None: the key is made of the whole body."""
         if new.idempotency_key:
             return validate.caller_key(tenant_id, new.idempotency_key), self._fingerprints.first(new)
         settings = await self._tenants.settings(tenant_id)
@@ -176,8 +176,8 @@ class Acceptor:
         return ClarionError(Code.LIMITED, detail, retry_after=max(1, reached.retry_after))
 
     def _event(self, admitted: Admitted, tenant_id: str, key: bytes, new: ingest_pb2.NewEvent) -> event_pb2.Event:
-        # A repeat may come when the broker has forgotten the first one: by its age the workers know to ask the ledger.
-        accepted_at_us = self._now() if admitted.verdict is Verdict.NEW else time_of(admitted.event_id)
+        # A repeat may come after the broker forgot the first event. Its old time makes workers ask the ledger first.
+        accepted_at_us = self._now() if admitted.verdict is AdmissionVerdict.NEW else time_of(admitted.event_id)
         return event_pb2.Event(
             id=admitted.event_id,
             tenant_id=tenant_id,
@@ -190,7 +190,7 @@ class Acceptor:
             trace_id=new.trace_id,
             accepted_at_us=accepted_at_us,
             dedupe_key=key,
-            weight=weight(new),
+            weight=size_in_streams(new),
             pinned=new.pinned if new.HasField("pinned") else None,
         )
 
@@ -198,4 +198,4 @@ class Acceptor:
 def _for_followers(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
-    return ClarionError(Code.UNAVAILABLE, "The first call with this key was cut off; try again.", retry_after=1)
+    return ClarionError(Code.UNAVAILABLE, "The first call with this key was interrupted; try again.", retry_after=1)

@@ -1,4 +1,4 @@
-"""Admission in PostgreSQL: one statement for all that waits."""
+"""Admission in PostgreSQL: one statement for all events that wait."""
 
 import time
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import Admitted, First, LimitKind, Reached, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, First, LimitKind, Reached
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -22,9 +22,9 @@ _SECONDS = Histogram(
     "How long PostgreSQL took to admit a group.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-_DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without asking PostgreSQL.")
+_DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without PostgreSQL.")
 
-# After a failure PostgreSQL is left alone for this long; the broker's window removes duplicates meanwhile.
+# Seconds without PostgreSQL after a failure; the broker's window removes duplicates meanwhile.
 _PAUSE_S = 1.0
 
 log = logs.get(__name__)
@@ -40,7 +40,7 @@ class _Claim:
 
 
 class PostgresAdmission:
-    """See ports.Admission. Goes on without PostgreSQL, counts it, and says so in the log."""
+    """Implements ports.Admission. Admits without PostgreSQL while it is away; counts and logs that."""
 
     def __init__(
         self, pool: "asyncpg.Pool[asyncpg.Record]", settings_of: SettingsOf, pressure: Pressure | None = None
@@ -49,18 +49,18 @@ class PostgresAdmission:
         self._pressure = pressure or Pressure()
         self._outage = OutageLimits(settings_of, self._pressure)
         self._paused_until = 0.0
-        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, max_items=500, max_waiting=20_000, rest_s=0.015)
+        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, timing=GROUPED)
 
     async def admit(
         self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
     ) -> Admitted:
-        """Claim the key; no two calls with the same key may be under way in one process."""
+        """See ports.Admission. One process must not admit the same key twice at the same time."""
         return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id, size, first))
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
     ) -> None:
-        """See ports.Admission. What this leaves undone is done by the ledger, if it has not read the event yet."""
+        """See ports.Admission. If this fails, the ledger corrects the row when it reads the event."""
         if time.monotonic() < self._paused_until:
             return
         kept = (first.event_type, first.fingerprint) if first is not None else (None, None)
@@ -90,7 +90,9 @@ class PostgresAdmission:
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return self._without(claims)
         self._outage.reset()
-        return [Admitted(str(row["event_id"]), Verdict(row["verdict"]), _reached(row), _first(row)) for row in rows]
+        return [
+            Admitted(str(row["event_id"]), AdmissionVerdict(row["verdict"]), _reached(row), _first(row)) for row in rows
+        ]
 
     async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -101,11 +103,13 @@ class PostgresAdmission:
         return rows
 
     def _without(self, claims: list[_Claim]) -> list[Admitted]:
-        """Answer without PostgreSQL: the broker's window removes duplicates, each process keeps limits of its own."""
+        """Admit without PostgreSQL: the broker's window removes duplicates, each process counts limits for itself."""
         answers = []
         for claim in claims:
             reached = self._outage.take(claim.tenant_id, claim.size)
-            answers.append(Admitted(claim.event_id, Verdict.LIMITED if reached else Verdict.NEW, reached))
+            answers.append(
+                Admitted(claim.event_id, AdmissionVerdict.LIMITED if reached else AdmissionVerdict.NEW, reached)
+            )
             if reached is None:
                 _DEGRADED.inc()
         return answers
@@ -121,7 +125,7 @@ def _first(row: asyncpg.Record) -> First | None:
 
 
 def _columns(claims: list[_Claim]) -> tuple[list[Any], ...]:
-    """Asyncpg takes UUIDs as text."""
+    """Return the query's arguments. asyncpg accepts UUIDs as text."""
     return (
         [claim.tenant_id for claim in claims],
         [claim.key_hash for claim in claims],

@@ -1,4 +1,4 @@
-"""Which tenant an API key belongs to, and what it signs with: from the configuration's copy, or its owner's word."""
+"""Finds the tenant of an API key and its webhook secrets: in the configuration's copy, else in PostgreSQL."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import asyncpg
 import msgspec
 
 from runtime import clock, logs, postgres
-from runtime.batching import Batcher
-from runtime.configuration import Watch
+from runtime.batching import Batcher, BatchLimits, BatchTiming
+from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore, digest_of
 
-# Keys that memory does not know are asked for in PostgreSQL together: one query at a time, which start at least so many
-# seconds apart. Guesses may be any number, the queries are fifty a second.
+# Unknown keys are looked up in PostgreSQL together, one query at a time, which start at least so many seconds apart:
+# however many keys somebody guesses, there are at most fifty queries a second.
 _PACE_S = 0.02
 _MAX_KEYS = 1000
-# Keys that wait to be asked for; past it a caller tries again.
+# Keys that may wait for a query; beyond that the caller gets OVERLOADED.
 _MAX_WAITING = 10_000
 
 log = logs.get(__name__)
@@ -37,7 +37,7 @@ _decode = msgspec.json.Decoder(_Tenant).decode
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a key speaks for."""
+    """The tenant that a key belongs to."""
 
     tenant_id: str
     tenant_name: str
@@ -46,32 +46,36 @@ class Identity:
 
 
 class Authenticator:
-    """Answers from memory; a key or tenant that memory does not know is asked for once in PostgreSQL.
+    """Answers from memory; looks up a key or tenant that memory does not know in PostgreSQL.
 
-    So a key that was just created works at once, and one that memory knows never waits for guesses.
+    So a new key works at once, and a known key never waits behind guessed ones.
     """
 
-    def __init__(self, watch: Watch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, watch: ConfigurationWatch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us
+    ) -> None:
         self._watch = watch
         self._store = store
         self._vault = vault
         self._now = now
         self._lookups: Batcher[bytes, str | None] = Batcher(
-            self._look_up, max_items=_MAX_KEYS, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+            self._look_up, BatchLimits(items=_MAX_KEYS, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
 
     async def identify(self, api_key: str) -> Identity:
-        """Raises UNAUTHENTICATED for unknown and revoked keys and inactive tenants, and never says which.
+        """Return the key's tenant.
 
-        Raises UNAVAILABLE for a key that memory does not know while PostgreSQL is away, OVERLOADED while too many
-        such keys wait.
+        Raises UNAUTHENTICATED, in the same words for unknown and revoked keys and inactive tenants;
+        UNAVAILABLE for a key that memory does not know while PostgreSQL is away; OVERLOADED while too many wait.
         """
         try:
             tenant_id = await self._tenant_of(digest_of(api_key))
             tenant = await self._tenant(tenant_id) if tenant_id else None
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("key_unchecked", error=repr(error))
-            raise ClarionError(Code.UNAVAILABLE, "Keys cannot be checked just now.", retry_after=1) from error
+            raise ClarionError(
+                Code.UNAVAILABLE, "Keys cannot be checked at the moment; try again.", retry_after=1
+            ) from error
         if tenant is None or not tenant.active:
             raise ClarionError(Code.UNAUTHENTICATED, "Invalid or missing API key.")
         return Identity(tenant.id, tenant.name, tenant.account_id, tenant.webhook_secrets)
@@ -79,7 +83,7 @@ class Authenticator:
     def open_secrets(self, identity: Identity) -> list[str]:
         """Return the webhook secrets that are valid now.
 
-        Raises INTERNAL where no encryption key opens one: without it nothing may pass as unsigned.
+        Raises INTERNAL if no encryption key decrypts one: an event must not pass as unsigned.
         """
         now = self._now()
         valid = [sealed for sealed in identity.webhook_secrets if not sealed.until_us or now < sealed.until_us]

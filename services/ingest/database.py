@@ -1,4 +1,4 @@
-"""What callers hear when PostgreSQL is away, or does not take a value."""
+"""Turns PostgreSQL's errors into the errors that callers receive."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,8 @@ Res = TypeVar("Res")
 log = logs.get(__name__)
 
 
-def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]]:
-    """Make a servicer's method raise UNAVAILABLE while PostgreSQL is away, INVALID for what it cannot represent."""
+def database_errors(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]]:
+    """Make a servicer's method raise UNAVAILABLE while PostgreSQL is away, INVALID for values that it cannot store."""
 
     @functools.wraps(method)
     async def call(self: Any, request: Any, context: Any) -> Res:
@@ -24,7 +24,7 @@ def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]
         except asyncpg.DataError as error:
             raise _unstorable() from error
         except postgres.CONNECTION_ERRORS as error:
-            if isinstance(error, ValueError):  # the driver's word for a value that it cannot even send
+            if isinstance(error, ValueError):  # the driver raises it for a value that it cannot send
                 raise _unstorable() from error
             log.warning("database_away", method=method.__qualname__, error=repr(error))
             raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1) from error
@@ -33,4 +33,4 @@ def typed(method: Callable[..., Awaitable[Res]]) -> Callable[..., Awaitable[Res]
 
 
 def _unstorable() -> ClarionError:
-    return ClarionError(Code.INVALID, "A value is out of range or has characters no text may have.")
+    return ClarionError(Code.INVALID, "A value is out of range or contains characters that cannot be stored.")

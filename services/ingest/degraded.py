@@ -1,4 +1,4 @@
-"""The limits while PostgreSQL cannot be asked: each process counts for itself, from the outage's start."""
+"""The limits while PostgreSQL is away: each process counts for itself, from the start of the outage."""
 
 import time
 from collections import Counter, deque
@@ -9,9 +9,9 @@ from services.ingest.pressure import Pressure
 
 _MINUTE_US = 60_000_000
 _DAY_US = 86_400_000_000
-# What is let in within a quarter of a second is one entry of the log, so a log is never longer than 241.
+# Events of the same quarter of a second share an entry of the log, so a log has at most 241 entries.
 _TICK_US = 250_000
-# Advice to a tenant whose limit is zero, seconds.
+# Retry-After for a tenant whose limit is zero, seconds.
 _NEVER_S = 60
 
 SettingsOf = Callable[[str], TenantSettings]
@@ -23,10 +23,10 @@ def _now_us() -> int:
 
 
 class OutageLimits:
-    """Lets each tenant's limits in, for each outage anew.
+    """Applies each tenant's limits during an outage, starting at zero.
 
-    Without PostgreSQL the ledger finishes nothing and EVENTS cannot be tidied: all that comes in meanwhile counts
-    as unfinished.
+    Without PostgreSQL the ledger finishes no event and EVENTS is not purged, so all events accepted during the outage
+    count as unfinished.
     """
 
     def __init__(self, settings_of: SettingsOf, pressure: Pressure | None = None, *, now: Clock = _now_us) -> None:
@@ -64,7 +64,7 @@ class OutageLimits:
         return None
 
     def reset(self) -> None:
-        """PostgreSQL answers, and counts again itself."""
+        """Forget all counts: PostgreSQL is back and counts itself."""
         if self._accepted:
             self._accepted.clear()
             self._bytes.clear()
@@ -73,7 +73,7 @@ class OutageLimits:
 
 
 class _Minute:
-    """What one tenant was let in within the last minute: [when, how many], oldest first."""
+    """One tenant's accepted events of the last minute: [when, how many], oldest first."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -86,13 +86,13 @@ class _Minute:
     def add(self, now: int) -> None:
         self.total += 1
         if self._log and self._log[-1][0] // _TICK_US == now // _TICK_US:
-            self._log[-1][0] = now  # the later time: never more than the limit in any minute
+            self._log[-1][0] = now  # the later time, so that no minute exceeds the limit
             self._log[-1][1] += 1
         else:
             self._log.append([now, 1])
 
     def wait_s(self, now: int, limit: int) -> int:
-        """Return after how many seconds less than the limit is left."""
+        """Return the seconds until the count falls below the limit."""
         left = self.total
         for at, count in self._log:
             left -= count

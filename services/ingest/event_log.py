@@ -1,4 +1,4 @@
-"""EVENTS, as accepting sees it."""
+"""Appends accepted events to EVENTS."""
 
 import base64
 
@@ -17,16 +17,16 @@ log = logs.get(__name__)
 
 
 class JetStreamEventLog:
-    """See ports.EventLog. The message id is the deduplication key: the broker keeps it single."""
+    """Implements ports.EventLog. The message id is made of the deduplication key, so the broker refuses repeats."""
 
     def __init__(self, connection: Client) -> None:
-        self._publisher = jetstream.Publisher(connection, max_waiting=10_000)
+        self._publisher = jetstream.StreamPublisher(connection, max_waiting=10_000)
         self._manager = connection.jetstream(timeout=2)
 
     async def append(self, event: event_pb2.Event) -> Appended:
-        """Return when the event is on disk; of a duplicate, with the one that is there.
+        """Return when the event is on disk; for a duplicate, return the event that was stored first.
 
-        Raises UNAVAILABLE or OVERLOADED; the event may be on disk all the same, and a repeat finds it.
+        Raises UNAVAILABLE or OVERLOADED; even then the event may be on disk, and a repeat of the call finds it.
         """
         stored = await self._publisher.publish(
             jetstream.Outgoing(
@@ -41,14 +41,14 @@ class JetStreamEventLog:
         return Appended(first.id if first is not None else event.id, first)
 
     async def drain(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until all appends have ended."""
         await self._publisher.drain()
 
     async def _first(self, event: event_pb2.Event, sequence: int) -> event_pb2.Event | None:
-        """The broker's answer to a duplicate names the sequence of the first one."""
+        """Return the event that the broker stored under this sequence before; None: it is purged, or another one."""
         try:
             message = await self._manager.get_msg(topology.EVENTS, sequence, direct=True)
-        except nats.js.errors.NotFoundError:  # purged: then admission's row has long been marked, and was lost
+        except nats.js.errors.NotFoundError:  # purged: admission's row was marked as stored long ago, and lost
             log.warning("duplicate_unread", sequence=sequence, event_id=event.id)
             return None
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
@@ -58,5 +58,5 @@ class JetStreamEventLog:
 
 
 def _message_id(event: event_pb2.Event) -> str:
-    """Return half of the deduplication key, which is enough: the broker keeps every id in memory for its window."""
+    """Return half of the deduplication key: short, because the broker keeps all ids of its window in memory."""
     return base64.urlsafe_b64encode(event.dedupe_key[:16]).decode().rstrip("=") if event.dedupe_key else event.id

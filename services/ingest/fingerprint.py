@@ -1,4 +1,4 @@
-"""What a repeat is compared with: a keyed digest of what the first call asked for. Pure."""
+"""Fingerprints tell whether a repeat asks for the same as the first call: keyed digests of the content. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ _DIGEST_BYTES = 12
 
 
 class Fingerprints:
-    """Makes and compares fingerprints. keys: secrets of 32 bytes; the first makes new ones, all compare (rotation).
+    """Makes and compares fingerprints. keys: secrets of 32 bytes; the first makes new ones, all are used to compare.
 
-    A fingerprint begins with its key's name. It is secret-keyed so that nobody can guess a body by a copy of the table.
+    A fingerprint begins with its key's name. It is keyed, so that nobody can guess bodies from a copy of the table.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -23,11 +23,11 @@ class Fingerprints:
         self._current = next(iter(self._keys))
 
     def first(self, event: ingest_pb2.NewEvent | event_pb2.Event) -> First:
-        """Return what is kept of an event for its repeats. Its JSON parts must be canonical."""
+        """Return what is stored of an event to compare its repeats with. Its JSON parts must be canonical."""
         return First(event.event_type, self._make(self._current, event))
 
     def differs(self, event: ingest_pb2.NewEvent | event_pb2.Event, first: First) -> bool:
-        """Tell whether an event asks for something else than the first one; False where the key is not known."""
+        """Tell whether an event asks for something else than the first one; False if the key is not known."""
         name = first.fingerprint[:_NAME_BYTES]
         return name in self._keys and self._make(name, event) != first.fingerprint
 

@@ -1,6 +1,6 @@
-"""Keeps the streams and tables from growing: removes what every consumer has done with and no window needs.
+"""Bounds streams and tables: purges messages that all consumers have acknowledged and no duplicate window needs.
 
-Runs in every ingest process; all it does may be done twice.
+Runs in every ingest process; all of its work may be done twice.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ from services.domain import topology
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import CROWDED, Pressure
 
-# Streams that fill are looked for this often; one look in so many tidies up everything.
+# Seconds between two checks for crowded streams; every so many checks everything is tidied.
 LOOK_S = 3.0
 _LOOKS = 8
-# To purge much at a time holds up publishers: as much as must be, then more where that was not enough.
+# Purging much at once delays publishers: start with this share of a stream, and go on while it is crowded.
 _LEAST_SHARE = 1 / 16
-# Ids of purged messages are forgotten when the server restarts, so they stay as long as the window.
+# A restarted server forgets the ids of purged messages, so messages stay for the duplicate window.
 KEEP_S = topology.DUPLICATE_WINDOW_S
 _BOUNDED = (topology.EVENTS, topology.DELIVERIES, topology.TRACE)
-# Messages of TRACE have no id, nor has what falls due: they go as soon as they are acknowledged.
+# Messages of TRACE and due timers have no ids: they are purged as soon as they are acknowledged.
 _WITHOUT_IDS = (topology.TRACE, topology.TIMERS)
-# What has fired goes at every look once TIMERS holds this share of what the other streams may.
+# Fired timers are purged at every check once TIMERS exceeds this share of the other streams' bound.
 _TIMERS_SHARE = 1 / 64
 
 log = logs.get(__name__)
 
 
 class Janitor:
-    """Samples each stream's end; what lay before a sample old enough, and before all ack floors, goes.
+    """Purges messages older than the window and acknowledged by all consumers; of a crowded stream, younger ones too.
 
-    Of a stream that fills, the oldest goes that lies before all ack floors.
+    Samples each stream's last sequence to know how old a message is.
     """
 
     def __init__(
@@ -52,19 +52,19 @@ class Janitor:
         self._pressure = pressure or Pressure()
         self._keep_s = keep_s
         self._samples: dict[str, deque[tuple[float, int]]] = {}
-        # Where each stream began when it was last looked at.
+        # Each stream's first sequence at the last check.
         self._firsts: dict[str, int] = {}
-        # Before which sequence a subject was purged, by when its stream was made, too.
+        # Up to which sequence a subject was purged. The key has the stream's creation time.
         self._purged: dict[tuple[object, ...], int] = {}
 
     async def run(self) -> None:
-        """Tidy up for ever."""
+        """Tidy until cancelled."""
         for look in itertools.count(1):
             await asyncio.sleep(LOOK_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             await (self.relieve() if look % _LOOKS else self.tidy())
 
     async def tidy(self) -> None:
-        """Once."""
+        """Tidy tables and streams once."""
         try:
             await self._store.tidy(recount=await self._ledger_is_up())
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
@@ -75,26 +75,26 @@ class Janitor:
         await self.relieve()
 
     async def relieve(self) -> None:
-        """Make room in the streams that fill, and note how full all are.
+        """Purge crowded streams, and record how full all streams are.
 
-        Ids of what makes room are forgotten when the server restarts.
+        A restarted server forgets the ids of the purged messages.
         """
         bound = 0
         for stream in _BOUNDED:
             with _tolerant(stream):
                 info = await self._make_room(stream)
                 bound = info.config.max_bytes or 0
-                self._pressure.saw(stream, info.state.bytes, bound)
+                self._pressure.record(stream, info.state.bytes, bound)
         with _tolerant(topology.TIMERS):
             info = await self._jetstream.stream_info(topology.TIMERS)
             if info.state.bytes > bound * _TIMERS_SHARE:
                 await self._purge(topology.TIMERS, info, info.state.last_seq)
                 info = await self._jetstream.stream_info(topology.TIMERS)
-            # The broker cannot bound TIMERS without losing timers; admission keeps it below the others' bound.
-            self._pressure.saw(topology.TIMERS, info.state.bytes, bound)
+            # The broker cannot bound TIMERS without losing timers, so admission keeps it below the others' bound.
+            self._pressure.record(topology.TIMERS, info.state.bytes, bound)
 
     async def spent(self, stream: str) -> int:
-        """Return the last sequence up to which nobody has to do with anything in a stream, the window aside."""
+        """Return the sequence up to which no consumer and no timer needs a stream's messages; ignores the window."""
         floor = min((await self._floors(stream)).values())
         if stream == topology.TIMERS:
             waiting = await self._next(stream, topology.WAITING_TIMERS, 1)
@@ -102,17 +102,17 @@ class Janitor:
         return floor
 
     async def _purge_spent(self, stream: str) -> None:
-        """Purge what all have acknowledged and no window needs."""
+        """Purge messages that are acknowledged and older than the window."""
         info = await self._jetstream.stream_info(stream)
         last = info.state.last_seq if stream in _WITHOUT_IDS else self._old_enough(stream, info.state)
         first, self._firsts[stream] = self._firsts.get(stream), info.state.first_seq
         if first is not None and info.state.first_seq > first:
-            return  # another process's janitor did: one at a time is enough
+            return  # another process has purged it meanwhile
         await self._purge(stream, info, last)
         self._firsts[stream] = (await self._jetstream.stream_info(stream)).state.first_seq
 
     async def _make_room(self, stream: str) -> StreamInfo:
-        """Purge the oldest of a crowded stream until it is not, or nothing more may go; return how it stands."""
+        """Purge the oldest messages of a crowded stream while there are acknowledged ones; return its state."""
         share = 0.0
         while True:
             info = await self._jetstream.stream_info(stream)
@@ -124,7 +124,7 @@ class Janitor:
             await self._purge(stream, info, first + int((last - first) * share), by_lane=True)
 
     async def _ledger_is_up(self) -> bool:
-        """Whether the ledger has been handed all events; before that its count would miss most of them."""
+        """Tell whether the ledger has received all events; before that it cannot count them."""
         try:
             info = await self._jetstream.consumer_info(topology.EVENTS, "ledger")
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
@@ -132,11 +132,11 @@ class Janitor:
         return not info.num_pending
 
     async def _purge(self, stream: str, info: StreamInfo, last: int, *, by_lane: bool = False) -> None:
-        """Remove what all have acknowledged, of the messages up to last.
+        """Purge the messages up to last that all consumers have acknowledged.
 
-        By sequence alone the broker drops whole files; by lane it looks at each message, and publishers wait
-        meanwhile. So lanes are told apart only where one that waits would keep too many of the others' messages.
-        TIMERS is only ever purged by the subjects of what has fired: by sequence alone its waiting timers would go.
+        A purge by sequence drops whole files; one by lane reads each message, and publishers wait meanwhile. So lanes
+        are purged apart only where a slow one would keep too many of the others' messages. TIMERS is always purged by
+        the subjects of fired timers, because a purge by sequence would delete waiting ones.
         """
         floors = await self._floors(stream)
         if not by_lane and stream != topology.TIMERS:
@@ -149,7 +149,7 @@ class Janitor:
                 self._purged[key] = before
 
     def _old_enough(self, stream: str, state: StreamState) -> int:
-        """Return the last sequence that the stream had a window ago."""
+        """Return the stream's last sequence of one window ago."""
         samples = self._samples.setdefault(stream, deque())
         now = time.monotonic()
         samples.append((now, state.last_seq))
@@ -161,7 +161,7 @@ class Janitor:
         return last
 
     async def _floors(self, stream: str) -> dict[str, int]:
-        """Return for each subject filter how far all of its consumers have acknowledged."""
+        """Return for each subject filter the sequence up to which all of its consumers have acknowledged."""
         floors: dict[str, int] = {}
         for consumer in topology.consumers():
             if consumer.stream != stream:
@@ -176,10 +176,10 @@ class Janitor:
         return floors
 
     async def _floor(self, consumer: topology.Consumer) -> int:
-        """Return the last sequence up to which nothing is left to do for a consumer.
+        """Return the sequence up to which a consumer has nothing left to do.
 
-        What it acknowledged last may lie far back. Its own count of what is pending is a moment late, so the stream is
-        asked for the next message of its subjects.
+        Its last acknowledged message may be long ago, and its own count of pending messages is a moment late. So the
+        stream is asked for the next message of its subjects.
         """
         last = (await self._jetstream.stream_info(consumer.stream)).state.last_seq
         info = await self._jetstream.consumer_info(consumer.stream, consumer.name)
@@ -197,9 +197,9 @@ class Janitor:
 
 
 def _excess(info: StreamInfo) -> float:
-    """Return which share of a crowded stream's bytes would have to go; 0: it is not crowded.
+    """Return the share of a crowded stream's bytes that has to be purged; 0: it is not crowded.
 
-    A crowded one gives up what the window asks for: a full one shuts out every tenant.
+    It is purged although the duplicate window needs the messages, because a full stream refuses every tenant.
     """
     bound = (info.config.max_bytes or 0) * CROWDED
     return max(0.0, 1 - bound / info.state.bytes) if bound > 0 and info.state.bytes else 0.0
@@ -207,7 +207,7 @@ def _excess(info: StreamInfo) -> float:
 
 @contextlib.contextmanager
 def _tolerant(stream: str) -> Iterator[None]:
-    """Let a stream be, this time, whose broker does not answer."""
+    """Skip a stream for now if the broker does not answer."""
     try:
         yield
     except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""What accepting needs from the outside."""
+"""The interfaces that accepting needs."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -14,11 +14,11 @@ DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 LEAST_MAX_BYTES = 32 * 1024 * 1024
 
 
-class Verdict(Enum):
-    """What admission says of an event."""
+class AdmissionVerdict(Enum):
+    """Admission's decision on an event."""
 
     NEW = "new"
-    # The key is known; its event may not have reached EVENTS: publish it again under event_id.
+    # The key is known, but its event may not have reached EVENTS: publish it again under event_id.
     PENDING = "pending"
     # The key is known, and its event is stored.
     STORED = "stored"
@@ -27,11 +27,11 @@ class Verdict(Enum):
 
 
 class LimitKind(Enum):
-    """What a tenant has a limit of."""
+    """The kinds of limits."""
 
     # Accepted events that are not finished.
     UNFINISHED = "unfinished"
-    # The bytes that these take in the streams.
+    # The bytes that these events take in the streams.
     BYTES = "bytes"
     # Events accepted in any minute.
     MINUTE = "minute"
@@ -41,7 +41,7 @@ class LimitKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A limit that is reached. retry_after: in how many seconds it lets something in again; 0: nobody knows."""
+    """A limit that is reached. retry_after: seconds until it admits an event again; 0: not known."""
 
     kind: LimitKind
     bound: int = 0
@@ -50,7 +50,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What is kept of a key's first event, to answer its repeats. fingerprint: see fingerprint.py."""
+    """What is stored of a key's first event to answer its repeats. fingerprint: see fingerprint.py."""
 
     event_type: str
     fingerprint: bytes
@@ -60,50 +60,46 @@ class First:
 class Admitted:
     """Admission's answer.
 
-    event_id: the first event's, where this one is a duplicate. reached: the limit, where it is LIMITED.
-    first: of a duplicate, where it was kept.
+    event_id: of a duplicate, the first event's. reached: the limit, if LIMITED. first: of a duplicate, if it is stored.
     """
 
     event_id: str
-    verdict: Verdict
+    verdict: AdmissionVerdict
     reached: Reached | None = None
     first: First | None = None
 
 
 class Admission(Protocol):
-    """Duplicates and limits, exact over any number of ingest processes."""
+    """Finds duplicates and applies limits, exactly over any number of ingest processes."""
 
     async def admit(
         self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
     ) -> Admitted:
-        """Claim the key for this event, and size bytes of the tenant's budget (weight.py).
+        """Claim the key for this event, and size bytes of the tenant's budget (event_size.py).
 
-        first: kept for the key's repeats. Never raises for want of a database: then it is NEW, or LIMITED.
+        first: stored for the key's repeats. Does not raise while the database is away: then it is NEW or LIMITED.
         """
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
     ) -> None:
-        """Take note that the key, claimed for one event, is that of a stored one: another, or one with another body.
-
-        Never raises.
-        """
+        """Correct a claim: the event stored under the key is another one, or has another body. Never raises."""
 
     async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
         """Return an event as it was accepted; None: it was erased, or the database is away."""
 
 
 class ContentKey(Enum):
-    """What makes two events without an idempotency key the same."""
+    """Which content makes two events without an idempotency key the same."""
 
     # All that the caller sent.
     FULL = "full"
-    # Tenant, type and payload alone: the letter of Orqestra's contract.
+    # Tenant, type and payload alone, as Orqestra's contract says.
     SEED = "seed"
 
 
 class TenantSettings(msgspec.Struct, frozen=True):
-    """What accepting needs to know of a tenant. A limit of None is none."""
+    """The settings of a tenant that accepting needs. None: no limit."""
 
     name: str = ""
     max_unfinished_events: int = DEFAULT_MAX_UNFINISHED
@@ -113,18 +109,18 @@ class TenantSettings(msgspec.Struct, frozen=True):
     content_key: ContentKey = ContentKey.FULL
 
 
-class Tenants(Protocol):
-    """Tenants' settings."""
+class TenantSettingsSource(Protocol):
+    """TenantSettingsSource' settings."""
 
     async def settings(self, tenant_id: str) -> TenantSettings:
-        """Return them; the defaults for a tenant that nobody can be asked about. Never raises."""
+        """Return a tenant's settings; the defaults if they cannot be read. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The event log's answer: the id under which the event is stored.
+    """The event log's answer: the id of the stored event.
 
-    first: the event that was there before, which may be an earlier try of this very call; None: this one is stored.
+    first: the event that was stored before, perhaps by an earlier try of the same call; None: this event is stored.
     """
 
     event_id: str
@@ -132,7 +128,7 @@ class Appended:
 
 
 class EventLog(Protocol):
-    """EVENTS."""
+    """The stream EVENTS."""
 
     async def append(self, event: event_pb2.Event) -> Appended:
         """Return when the event is on disk. Raises UNAVAILABLE or OVERLOADED."""

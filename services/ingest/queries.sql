@@ -4,8 +4,8 @@
 SELECT ordinal, event_id, verdict, limited_by, bound, retry_after, first_type, first_fingerprint
 FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7)
 
--- The broker knew the key when admission did not (its row was lost, or never written): the first event is another.
--- Or it is this one, with another body than the row says.
+-- The broker knew the key and admission did not, because the row was lost or never written: the first event is another
+-- one. Or it is the same event with another body than the row says.
 -- name: correct
 WITH corrected AS (
     UPDATE ingest.admission SET event_id = $4, stored = true, event_type = $5, fingerprint = $6
@@ -16,12 +16,12 @@ UPDATE ingest.backlog b
 SET unfinished = greatest(0, b.unfinished - 1), unfinished_bytes = greatest(0, b.unfinished_bytes - c.size)
 FROM corrected c WHERE b.tenant_id = c.tenant_id AND $3::uuid <> $4::uuid
 
--- Of an event whose key has no fingerprint: it came while PostgreSQL was away.
+-- For an event whose key has no fingerprint, because it was accepted while PostgreSQL was away.
 -- name: stored_event
 SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
 
--- The ledger knows that these reached EVENTS. Adds what admission could not write, and puts right a pending row that
--- a repeat of such an event made before the ledger read it.
+-- These events are in EVENTS. Adds rows that admission could not write, and corrects a pending row that a repeat of
+-- such an event wrote before the ledger read the event.
 -- name: mark_stored
 INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, created_at)
 SELECT t.tenant_id, t.key_hash, t.event_id, true, 'epoch'::timestamptz + t.created_us * interval '1 microsecond'
@@ -44,7 +44,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS t (tenant_id, n, bytes)
 JOIN locked l ON l.tenant_id = t.tenant_id
 WHERE b.tenant_id = t.tenant_id
 
--- The janitor's.
+-- For the janitor.
 
 -- name: sweep_admission
 DELETE FROM ingest.admission m
@@ -54,8 +54,8 @@ WHERE m.ctid = ANY (ARRAY(
     LIMIT 5000
 ))
 
--- Counts anew from the ledger, and from what was admitted within the last minute and the ledger has not read yet.
--- What is added or taken away meanwhile is kept: only the difference at this statement's start is put right.
+-- Recounts from the ledger, and from events admitted within the last minute that the ledger has not read yet. Adds only
+-- the difference at the start of the statement, so that concurrent changes are kept.
 -- name: recount_backlog
 WITH truth AS (
     SELECT u.tenant_id, count(*) AS n, coalesce(sum(u.size), 0)::bigint AS bytes

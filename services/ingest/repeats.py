@@ -1,4 +1,4 @@
-"""Says on an event's timeline that a repeat asked for something else."""
+"""Notes on an event's timeline that a repeat asked for something else."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,14 +8,14 @@ from runtime import clock, logs
 from runtime.errors import ClarionError
 from services.domain.trace import TraceWriter
 
-# Of so many events this process remembers that their timeline has the note: a caller that repeats for ever writes one.
+# The last events with a note are remembered, so that a caller that repeats for ever writes one.
 _REMEMBERED = 10_000
 
 log = logs.get(__name__)
 
 
-class Repeats:
-    """Notes behind the answers: no caller waits for one, and a lost one is a line of the log."""
+class RepeatNotes:
+    """Writes the notes in the background: no caller waits for them. A note that cannot be written is logged."""
 
     def __init__(self, trace: TraceWriter, *, now: clock.Clock = clock.now_us) -> None:
         self._trace = trace
@@ -24,7 +24,7 @@ class Repeats:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def differs(self, tenant_id: str, event_id: str, event_type: str) -> None:
-        """Note that a call with this event's key asked for something else, under this type."""
+        """Note that a call with this event's key asked for something else; event_type: of that call."""
         if event_id in self._noted:
             return
         self._noted[event_id] = None
@@ -41,7 +41,7 @@ class Repeats:
         task.add_done_callback(self._under_way.discard)
 
     async def drain(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until all notes are written."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
 

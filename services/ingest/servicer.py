@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from prometheus_client import Counter
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from runtime import logs
+from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.ids import is_uuid
@@ -14,12 +14,12 @@ from runtime.telemetry import current_trace, labelled
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
 from services.ingest.authenticate import Authenticator
-from services.ingest.repeats import Repeats
+from services.ingest.repeats import RepeatNotes
 
 MAX_ITEMS = 512
 MIB = 1024 * 1024
 
-_INGESTED = Counter("clarion_ingested_total", "Events by what came of them at the door.", ["outcome"])
+_INGESTED = Counter("clarion_ingested_total", "Calls by their outcome.", ["outcome"])
 
 log = logs.get(__name__)
 
@@ -27,12 +27,12 @@ log = logs.get(__name__)
 class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     """See proto/clarion/ingest/v1/ingest.proto."""
 
-    # By the tenant's API key, in place of the services' token.
+    # Methods that take a tenant's API key in place of the services' token.
     OPEN_METHODS = ("/clarion.ingest.v1.IngestService/TriggerEvent",)
     # The gateway's groups have 4 MiB at most.
     MAX_BYTES: ClassVar = {"AcceptEvents": 5 * MIB, "TriggerEvent": validate.MAX_SENT_BYTES + 16 * 1024}
 
-    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: Repeats) -> None:
+    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: RepeatNotes) -> None:
         self._acceptor = acceptor
         self._authenticator = authenticator
         self._repeats = repeats
@@ -40,10 +40,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     async def TriggerEvent(
         self, request: ingest_pb2.TriggerEventRequest, context: Any
     ) -> ingest_pb2.TriggerEventResponse:
-        """Accept one event of an internal caller, who shows its API key."""
+        """Accept one event of an internal caller with an API key."""
         identity = await self._authenticator.identify(metadata_value(context, KEY_METADATA))
         if request.event.HasField("pinned"):
-            raise ClarionError(Code.FORBIDDEN, "Only an operator tests templates.")
+            raise ClarionError(Code.FORBIDDEN, "Only operators can test templates.")
         validate.normalise(request.event)
         if not request.event.trace_id:
             request.event.trace_id = current_trace()
@@ -67,7 +67,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     async def Authenticate(
         self, request: ingest_pb2.AuthenticateRequest, context: Any
     ) -> ingest_pb2.AuthenticateResponse:
-        """Tell whose key it is."""
+        """Return the tenant of a key."""
         identity = await self._authenticator.identify(request.api_key)
         return ingest_pb2.AuthenticateResponse(
             tenant_id=identity.tenant_id,
@@ -84,7 +84,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                     "tenant_id must be a UUID in lower case",
                     fields=[("tenant_id", "must be a UUID in lower case")],
                 )
-            accepted = await self._accept(item.tenant_id, item.event)
+            with tracing.item("accept event", item.traceparent):
+                accepted = await self._accept(item.tenant_id, item.event)
         except ClarionError as error:
             return ingest_pb2.AcceptResult(error=error.to_proto())
         return ingest_pb2.AcceptResult(
@@ -104,6 +105,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 "event_refused", tenant_id=tenant_id, trace_id=event.trace_id, code=error.code.name, detail=error.detail
             )
             raise
+        if tracing.is_on():
+            tracing.annotate(tenant_id=tenant_id, event_id=accepted.event_id, trace_id=event.trace_id)
         labelled(_INGESTED, "duplicate" if accepted.duplicate else "accepted").inc()
         log.info(
             "event",

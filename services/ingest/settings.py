@@ -1,4 +1,4 @@
-"""What ingest reads from the environment."""
+"""Ingest's settings, read from the environment."""
 
 from typing import Annotated
 
@@ -15,9 +15,9 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     nats_url: Secret
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
-    # Names people in what is kept after an erasure; at least 32 bytes. With another one no erasure is found.
+    # Makes the digests of erased people; at least 32 bytes. With another key no erasure is found.
     pseudonym_key: Secret
-    # How long an event waits for PostgreSQL to admit it; past that each process counts and admits for itself, seconds.
+    # How long an event waits for PostgreSQL to admit it, seconds; then each process counts and admits for itself.
     admission_deadline_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     # How long events and what they carried are kept where a tenant has no policy of its own, days.
     events_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90

@@ -9,25 +9,26 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import channels
 
 # As a caller sends it: the HTTP edge has the same bound for bodies.
 MAX_SENT_BYTES = 256 * 1024
-# As it is stored: written anew a number may be almost four times as long (1e15), and key and trace id come on top.
+# As it is stored: a number may become four times as long (1e15), and the key and the trace id are added.
 MAX_EVENT_BYTES = 4 * MAX_SENT_BYTES + 4096
 MAX_NAME = 255
 MAX_ADDRESS = 1024
 
-_CHANNELS = (event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH)
 _EMPTY = b"{}"
+_WRONG_CHANNELS = f"must hold only {', '.join(map(event_pb2.Channel.Name, channels.BY_NUMBER))}"
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-# The keys of an object stay in the order of the request: templates loop over them.
+# Keeps the order of keys, because templates loop over them.
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def check(event: ingest_pb2.NewEvent) -> None:
-    """Raise INVALID, naming every field of NewEvent at fault, as the message has it."""
+    """Raise INVALID naming all wrong fields of NewEvent."""
     recipient = event.recipient
     faults = [
         *_name("event_type", event.event_type, required=True),
@@ -38,8 +39,8 @@ def check(event: ingest_pb2.NewEvent) -> None:
         *_name("idempotency_key", event.idempotency_key),
         *_name("trace_id", event.trace_id),
     ]
-    if any(channel not in _CHANNELS for channel in event.channels):
-        faults.append(("channels", "must hold only CHANNEL_EMAIL, CHANNEL_SMS and CHANNEL_PUSH"))
+    if any(channel not in channels.BY_NUMBER for channel in event.channels):
+        faults.append(("channels", _WRONG_CHANNELS))
     if event.ByteSize() > MAX_EVENT_BYTES:
         faults.append(("event", f"is larger than {MAX_EVENT_BYTES // 1024} KiB as it is stored"))
     if faults:
@@ -48,9 +49,9 @@ def check(event: ingest_pb2.NewEvent) -> None:
 
 
 def normalise(event: ingest_pb2.NewEvent) -> None:
-    """Write the JSON parts of an event from an untrusted caller anew: compact, the keys in their order.
+    """Rewrite the JSON parts of an event from an untrusted caller in compact form, keys in their order.
 
-    Raises INVALID where they are not JSON objects, or too large or deep.
+    Raises INVALID if one is not a JSON object, is too large or too deep.
     """
     if event.ByteSize() > MAX_SENT_BYTES:
         raise _invalid("event", f"is larger than {MAX_SENT_BYTES // 1024} KiB")
@@ -58,27 +59,27 @@ def normalise(event: ingest_pb2.NewEvent) -> None:
     event.payload_extra = _compact("payload_extra", event.payload_extra)
 
 
-# A key is the SHA-256 that names an event for 24 hours. Each kind begins with a word of its own and all parts carry
-# their length, so no two kinds, nor two tenants, ever give the same. JSON parts count with their keys sorted.
+# A deduplication key is a SHA-256 that identifies an event for 24 hours. Each kind begins with its own word, and each
+# part with its length, so that two kinds or two tenants cannot give the same key. JSON is hashed with sorted keys.
 
 
 def caller_key(tenant_id: str, idempotency_key: str) -> bytes:
-    """Return the key of an event that the caller named."""
+    """Return the key for the caller's idempotency key."""
     return _digest(b"key", tenant_id.encode(), idempotency_key.encode())
 
 
 def content_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
-    """Return the key of an event by all that the caller sent."""
+    """Return the key for everything that the caller sent."""
     return _digest(b"content", tenant_id.encode(), *content(event))
 
 
 def seed_key(tenant_id: str, event: ingest_pb2.NewEvent) -> bytes:
-    """Return the key of an event by tenant, type and payload alone."""
+    """Return the key for tenant, type and payload alone."""
     return _digest(b"seed", tenant_id.encode(), event.event_type.encode(), *_payload(event))
 
 
 def content(event: ingest_pb2.NewEvent | event_pb2.Event) -> tuple[bytes, ...]:
-    """Return all that the caller asked for: what makes two bodies the same."""
+    """Return the parts of what the caller asked for; two bodies are the same if these are."""
     return (
         event.event_type.encode(),
         event.caller_event_id.encode(),
@@ -113,7 +114,10 @@ def _compact(field: str, text: bytes) -> bytes:
         return _EMPTY
     try:
         value = _decode_object(text)
-    except (ValueError, RecursionError):  # msgspec's own are ValueErrors; text that is no UTF-8 is a plain one
+    except (
+        ValueError,
+        RecursionError,
+    ):  # msgspec's errors are ValueErrors, and so is the one for text that is not UTF-8
         raise _invalid(field, "must be a JSON object") from None
     if is_too_deep(text, value):
         raise _invalid(field, f"must be nested at most {MAX_DEPTH} levels deep")
@@ -121,7 +125,7 @@ def _compact(field: str, text: bytes) -> bytes:
 
 
 def _sorted(text: bytes) -> bytes:
-    """Return a JSON object that was accepted, with its keys and those of all objects in it sorted."""
+    """Return an accepted JSON object with the keys of all objects in it sorted."""
     return _encode_sorted(_decode_object(text)) if len(text) > len(_EMPTY) else _EMPTY
 
 

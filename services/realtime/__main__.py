@@ -1,4 +1,4 @@
-"""Wiring of the realtime service."""
+"""Starts the realtime service: reads the settings, creates its parts and connects them."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,16 +10,15 @@ from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, reconcile, service
 from runtime.grpc import Caller, channel
 from services.delivery.bodies import Bodies
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonyms, retention, topology
-from services.domain.adoption import Adoption
-from services.domain.health import report_broker
+from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
-from services.realtime import published
+from services.realtime import configuration_sources
 from services.realtime.directory import EpochDirectory
-from services.realtime.former import former
 from services.realtime.guard import Guard
 from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
@@ -35,28 +34,30 @@ from services.realtime.servicer_privacy import RealtimePrivacyServicer
 from services.realtime.settings import Settings
 from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
+from services.realtime.unkeyed_digests import unkeyed_digests
 
 POOL_SIZE = 8
-# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; templates' namespaces.
+# Owners whose keys are never asked for individually, so their part of the configuration must be complete: tenants,
+# retention and erasures (ingest), and the namespaces of templates (render).
 _OWNERS = ("ingest", "render")
 
 log = logs.get(__name__)
 
 
 async def wire(settings: Settings, process: service.Process) -> GuardedServer:
-    """Put the parts together and start them."""
+    """Create the parts, connect them and start their background tasks."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="realtime", size=POOL_SIZE)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="realtime")
     process.on_close(connection.close)
 
-    outbox = configuration.Outbox(pool, "realtime", connection)
+    outbox = configuration.ConfigurationOutbox(pool, "realtime", connection)
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
     principals = Principals(settings.principal_secret.reveal())
     directory = EpochDirectory(principals, epochs.find, keyed, note_use=epochs.note_use)
-    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.Policies()
-    watch = configuration.Watch(
+    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.RetentionPolicies()
+    watch = configuration.ConfigurationWatch(
         connection,
         ["tenants", "templates", topology.REVOCATIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX],
         _followed_by(namespaces, directory, erased, policies),
@@ -101,20 +102,28 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
 
     process.start(outbox.run(), name="outbox")
-    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = reconcile.Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
-    process.start(adoption.run(), name="adoption")
+    migration = DigestMigration(
+        pool,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(pool, keyed),
+    )
+    process.start(migration.run(), name="digest migration")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
-    # Who is erased, which namespaces there are and how long what is kept: nothing is pushed or deleted before that.
+    # Nothing is pushed or deleted before erasures, namespaces and retention are known.
     await watch.complete(*_OWNERS)
-    await pseudonyms.recognise(watch, keyed, "ingest")
-    await adoption.ready(watch)
+    await pseudonym_keys.recognise(watch, keyed, "ingest")
+    await migration.ready(watch)
     process.start(guard.run(), name="guard")
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     process.start(epochs.keep_expiring(), name="retention of revocations")
-    own = parts.Parts()
+    own = parts.OwnParts()
     worker = _worker(settings, process, connection, Push(inbox, directory, hub, own=own), erased, own)
     process.on_drain(worker.drain)
     process.on_drain(inbox.drain)
@@ -130,7 +139,7 @@ def _worker(
     connection: Client,
     push: Push,
     erased: erasures.Erasures,
-    own: parts.Parts,
+    own: parts.OwnParts,
 ) -> DeliveryWorker:
     caller = Caller(settings.service_token.reveal())
     render, ingest = channel(settings.render_address), channel(settings.ingest_address)
@@ -140,20 +149,20 @@ def _worker(
         connection,
         [event_pb2.CHANNEL_PUSH],
         push,
-        Renderer(render, caller),
+        RenderClient(render, caller),
         LedgerStates(ingest, caller),
         Bodies(connection, ingest, caller, own),
         delays_s=settings.retry_delays_s,
         refuse=erased.refusal,
         own=own,
         needs=[parts.POSTGRES],
-        # Whatever becomes of the publication, the next notification has to reach its inbox.
+        # The inbox comes first: while the hub is away, later notifications must still be stored.
         may_defer=[parts.HUB],
     )
 
 
 def _followed_by(
-    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.Policies
+    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.RetentionPolicies
 ) -> Callable[[str, bytes | None], None]:
     def apply(key: str, value: bytes | None) -> None:
         erased.on_change(key, value)

@@ -1,7 +1,7 @@
-"""Centrifugo's configuration: generated for the stack and for deployments, and checked for what would open it.
+"""Generates Centrifugo's configuration for the local stack and for deployments, and finds unsafe settings in one.
 
-Clarion's channels have no namespace in Centrifugo's sense (that takes a ":"), so the options that matter are
-those of ``channel.without_namespace``.
+Clarion's channels contain no ":", so they have no namespace in Centrifugo's sense. The options of
+``channel.without_namespace`` apply to them.
 """
 
 import re
@@ -10,20 +10,20 @@ from typing import Any
 
 from services.realtime.principal import MAX_CHANNEL_LENGTH, MAX_CHANNELS
 
-# HS256 is as strong as its key.
+# The strength of HS256 depends on its key.
 MIN_SECRET_BYTES = 32
 
-# A channel's position takes about 1.5 KB of the hub, from its first subscriber on; unused, it is forgotten after this
-# long: more than history_ttl, so that who was away for less than that recovers.
+# A channel takes about 1.5 KB of the hub's memory from its first subscriber on, until it has been unused for this long.
+# It must be more than history_ttl, so that a page that was away for less than that can recover.
 HISTORY_META_TTL_S = 900
 MAX_HISTORY_META_TTL_S = 3600
-# Of one user at one hub; a gateway allows fewer (CLARION_MAX_WEBSOCKETS_PER_USER).
+# Connections of one user at one hub. A gateway allows fewer (CLARION_MAX_WEBSOCKETS_PER_USER).
 USER_CONNECTION_LIMIT = 128
-# Where a configuration names none, Centrifugo takes these.
+# Centrifugo's defaults.
 _DEFAULT_HISTORY_META_TTL = "720h"
 _DEFAULT_CHANNEL_LIMIT = 128
 
-# Anything of this kind lets a browser do more than read its own user's channels.
+# Each of these options lets a browser do more than read its own user's channels.
 _FORBIDDEN_CHANNEL_OPTIONS = (
     "allow_subscribe_for_client",
     "allow_subscribe_for_anonymous",
@@ -45,12 +45,12 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+")
 
 _FORBIDDEN = (
-    ("client.insecure", "anyone connects as anyone"),
-    ("client.insecure_skip_token_signature_verify", "anyone can write a token"),
+    ("client.insecure", "anyone can connect as any user"),
+    ("client.insecure_skip_token_signature_verify", "anyone can forge a token"),
     ("client.allow_anonymous_connect_without_token", "connections need no token"),
     ("http_api.insecure", "anyone who reaches the HTTP API can publish"),
     ("admin.insecure", "anyone who reaches the admin API can publish"),
-    ("broker.nats.allow_wildcards", "a channel named with * or > crosses users"),
+    ("broker.nats.allow_wildcards", "a channel name with * or > reads the channels of other users"),
 )
 
 
@@ -65,7 +65,7 @@ def configuration(
 ) -> dict[str, Any]:
     """Return the content of centrifugo.json, for Centrifugo v6 and for the local hub.
 
-    allowed_origins: such as "https://app.example.com"; the pages that may connect. address: what to listen on.
+    allowed_origins: the origins whose pages may connect, such as "https://app.example.com". address: to listen on.
     """
     return {
         "http_server": {"address": address, "port": port},
@@ -94,7 +94,7 @@ def configuration(
 
 
 def unsafe_settings(config: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each setting that is unsafe, or that Clarion's pushes cannot work with."""
+    """Return one sentence for each setting that is unsafe or prevents Clarion's pushes."""
     rules = _at(config, "channel.without_namespace") or {}
     faults = [f"{path} is on: {why}." for path, why in _FORBIDDEN if _is_on(_at(config, path))]
     faults += [
@@ -105,12 +105,14 @@ def unsafe_settings(config: Mapping[str, Any]) -> list[str]:
     if not _is_on(rules.get("allow_user_limited_channels")):
         faults.append("channel.without_namespace.allow_user_limited_channels must be on: nobody could subscribe.")
     if not (rules.get("history_size") and rules.get("history_ttl") and _is_on(rules.get("force_recovery"))):
-        faults.append("channel.without_namespace needs history_size, history_ttl and force_recovery: pushes get lost.")
+        faults.append(
+            "channel.without_namespace needs history_size, history_ttl and force_recovery: otherwise pushes are lost."
+        )
     return [*faults, *_memory_faults(config), *_key_faults(config), *_origin_faults(config)]
 
 
 def _memory_faults(config: Mapping[str, Any]) -> list[str]:
-    """Name what lets one user's token fill the hub's memory."""
+    """Return one sentence for each setting with which one user's token could fill the hub's memory."""
     faults = []
     remembered = (
         _at(config, "channel.without_namespace.history_meta_ttl")
@@ -120,11 +122,13 @@ def _memory_faults(config: Mapping[str, Any]) -> list[str]:
     if _seconds(remembered) > MAX_HISTORY_META_TTL_S:
         faults.append(
             f"channel.history_meta_ttl is {remembered}: set it to at most {MAX_HISTORY_META_TTL_S}s, "
-            "or channels that nobody uses fill the hub's memory."
+            "otherwise unused channels fill the hub's memory."
         )
     limit = _at(config, "client.channel_limit")
     if _number(limit, _DEFAULT_CHANNEL_LIMIT) > MAX_CHANNELS:
-        faults.append(f"client.channel_limit is {limit}: set it to {MAX_CHANNELS}, as many as a user's token opens.")
+        faults.append(
+            f"client.channel_limit is {limit}: set it to {MAX_CHANNELS}, the number of channels that a token allows."
+        )
     if not 0 < _number(_at(config, "client.user_connection_limit"), 0) < float("inf"):
         faults.append("client.user_connection_limit is missing: one user's token could take every connection.")
     return faults
@@ -160,7 +164,7 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _number(value: Any, default: int) -> float:
-    """Read a number, or its text; infinite where it is neither."""
+    """Return a number or the number in a text; infinity for anything else."""
     try:
         return int(default if value is None else value)
     except (TypeError, ValueError):
@@ -168,7 +172,7 @@ def _number(value: Any, default: int) -> float:
 
 
 def _seconds(duration: Any) -> float:
-    """Read a duration in Go's notation, such as "1h30m"; infinite where it is none."""
+    """Return the seconds of a duration in Go's notation, such as "1h30m"; infinity for anything else."""
     text = str(duration)
     if not _DURATION.fullmatch(text):
         return float("inf")
@@ -176,5 +180,5 @@ def _seconds(duration: Any) -> float:
 
 
 def _is_on(value: Any) -> bool:
-    """Tell whether Centrifugo would read this as true: a boolean, or its text as an environment variable has it."""
+    """Return whether Centrifugo reads this as true: a boolean, or a text as in an environment variable."""
     return value is True or str(value).lower() in ("true", "1", "t")

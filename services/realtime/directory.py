@@ -1,4 +1,4 @@
-"""Who is who at the hub, today: epochs remembered for a while, dropped when one is raised."""
+"""Finds the current principal of each user. Epochs are cached, and dropped when they are increased."""
 
 import time
 from collections import OrderedDict
@@ -11,13 +11,18 @@ from services.realtime.principal import Epoch, Principals
 
 Find = Callable[[Sequence[tuple[str, str]]], Awaitable[list[Epoch]]]
 
-# A raised epoch is announced; should the announcement be late, an old one is used for at most this long, seconds.
+# An increased epoch is announced to all processes. If the announcement is late, the old epoch is used for at most this
+# many seconds.
 MAX_AGE_S = 60.0
 MAX_REMEMBERED = 50_000
 
 
 class EpochDirectory:
-    """Implements services.realtime.ports.Directory. find: looks up many epochs at once, by (tenant, keyed digest)."""
+    """Implements services.realtime.ports.Directory.
+
+    find: reads many epochs at once, by (tenant id, keyed digest of the user). note_use: records that a token was
+    issued.
+    """
 
     def __init__(
         self,
@@ -39,21 +44,24 @@ class EpochDirectory:
         self._now = now
         self._known: OrderedDict[str, tuple[Epoch, float]] = OrderedDict()
         self._forgotten = 0
-        self._batcher: Batcher[tuple[str, str], Epoch] = Batcher(self._flush, max_items=500, max_waiting=20_000)
+        self._batcher: Batcher[tuple[str, str], Epoch] = Batcher(self._flush)
 
     async def principal(self, tenant_id: str, user_id: str) -> str:
-        """Return the user's name of today. Raises UNAVAILABLE."""
+        """Return the user's current principal. Raises UNAVAILABLE."""
         return self._principals.of(tenant_id, user_id, await self.epoch(tenant_id, user_id))
 
     async def principal_of_token(self, tenant_id: str, user_id: str) -> str:
-        """As principal, of a token that is issued now: a raised epoch is kept for as long as such tokens may live."""
+        """Return the current principal for a new token, and keep its epoch for as long as the token can be valid.
+
+        Raises UNAVAILABLE.
+        """
         epoch = await self.epoch(tenant_id, user_id)
         if epoch.user and self._note_use is not None:
             self._note_use(tenant_id, self._keyed.revocation(tenant_id, user_id))
         return self._principals.of(tenant_id, user_id, epoch)
 
     async def epoch(self, tenant_id: str, user_id: str) -> Epoch:
-        """Return the user's epoch of today. Raises UNAVAILABLE."""
+        """Return the user's current epoch. Raises UNAVAILABLE."""
         recipient = self._keyed.revocation(tenant_id, user_id)
         key = topology.revocation_key(tenant_id, recipient)
         known = self._known.get(key)
@@ -62,15 +70,15 @@ class EpochDirectory:
             return known[0]
         forgotten, asked_at = self._forgotten, self._now()
         epoch = await self._batcher.enqueue((tenant_id, recipient))
-        if forgotten == self._forgotten:  # else what was found may be older than what was announced since
+        if forgotten == self._forgotten:  # otherwise the result may be older than a change announced meanwhile
             self._remember(key, epoch, asked_at)
         return epoch
 
     def forget(self, key: str) -> None:
-        """Take in that the epoch under this configuration key was raised."""
+        """Drop the cached epoch under this configuration key, because it was increased."""
         self._forgotten += 1
         self._known.pop(key, None)
-        if key.count(".") == 1:  # a whole tenant's
+        if key.count(".") == 1:  # the key of a whole tenant
             for user_key in [known for known in self._known if known.startswith(f"{key}.")]:
                 del self._known[user_key]
 

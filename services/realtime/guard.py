@@ -1,6 +1,6 @@
-"""Decides whether the hub may be used: only one that was tried and refuses what it must.
+"""Decides whether the hub may be used: only after a probe showed that it refuses what it must refuse.
 
-It is the circuit breaker too: while the hub is away or hangs, nobody waits for it.
+The guard is also the circuit breaker: while the hub does not answer, no publication waits for it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from runtime import logs
 from services.realtime.probe import Report
 
-# Seconds between probes: while all is well, and while it is not.
+# Seconds between probes while the hub is safe, and while it is not.
 CALM_S = 5.0
 ALERT_S = 0.5
 
@@ -23,17 +23,17 @@ log = logs.get(__name__)
 
 
 class State(Enum):
-    """What is known of the hub."""
+    """What is known about the hub."""
 
     SAFE = "safe"
-    # Not there, hung, or not yet tried.
+    # It does not answer, or was not probed yet.
     AWAY = "away"
-    # There, and open or not usable: nothing may be sent to it, nobody be sent to it.
+    # It answers, but allows what it must refuse, or refuses our tokens. No tokens are issued and nothing is published.
     UNSAFE = "unsafe"
 
 
 class Guard:
-    """Watches one hub. probe: tries it once."""
+    """Watches one hub. probe: tests it once."""
 
     def __init__(self, probe: Callable[[], Awaitable[Report]]) -> None:
         self._probe = probe
@@ -44,7 +44,7 @@ class Guard:
 
     @property
     def may_serve(self) -> bool:
-        """Whether browsers may be sent to the hub. One that is away will be tried before anything is sent to it."""
+        """Whether tokens may be issued. A hub that is away is probed again before anything is published to it."""
         return self.state is not State.UNSAFE
 
     def on_change(self, listener: Callable[[], Awaitable[None]]) -> None:
@@ -52,11 +52,11 @@ class Guard:
         self._listener = listener
 
     def doubt(self) -> None:
-        """Take in that the hub failed somebody: try it now."""
+        """Probe the hub now, because a call to it failed."""
         self._doubt.set()
 
     async def check(self) -> State:
-        """Try the hub once. One found unsafe stays so until it is proven safe, also while it is away."""
+        """Probe the hub once. An unsafe hub stays unsafe until a probe shows that it is safe, even while it is away."""
         report = await self._probe()
         before, known = self.state, self.faults
         if report.is_safe:
@@ -74,7 +74,7 @@ class Guard:
         return self.state
 
     async def run(self) -> None:
-        """Go on checking, for ever."""
+        """Probe again and again until cancelled."""
         while True:
             wait = CALM_S if self.state is State.SAFE else ALERT_S
             with contextlib.suppress(TimeoutError):
@@ -82,7 +82,7 @@ class Guard:
                     await self._doubt.wait()
             self._doubt.clear()
             await self.check()
-            await asyncio.sleep(ALERT_S / 2)  # many doubts at a time are one
+            await asyncio.sleep(ALERT_S / 2)  # many failed calls cause one probe
 
     def _tell(self, report: Report) -> None:
         match self.state:

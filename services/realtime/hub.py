@@ -1,8 +1,9 @@
-"""The realtime hub's server API, by way of cent."""
+"""Calls the realtime hub's server API, with the library cent."""
 
 import asyncio
 import http
 import time
+import urllib.parse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,28 +19,29 @@ from cent import (
     ChannelsRequest,
     PublishRequest,
 )
-from cent.exceptions import CentTimeoutError  # not among the names cent shows
+from cent.exceptions import CentTimeoutError  # cent does not export it at the top level
 from prometheus_client import Histogram
 
-from runtime import logs
+from runtime import logs, tracing
+from services.domain.reasons import Reason
 from services.realtime.guard import Guard, State
 from services.realtime.ports import Outcome, Published
 
-# The hub answers within milliseconds; a hung one must not hold the workers.
+# Seconds. The hub answers within milliseconds; if it hangs, it must not hold up the workers.
 DEADLINE_S = 2.0
 MAX_CONNECTIONS = 64
-# What an operator asks for may take longer: it concerns a whole tenant.
+# Seconds, for an operator's calls, which concern a whole tenant.
 LIST_DEADLINE_S = 10.0
 MAX_BATCH = 500
 
-# What asking again cannot change: unknown channel, permission denied, bad request, not available.
+# Errors that a retry cannot change: unknown channel, permission denied, bad request, not available.
 _FINAL_CODES = frozenset({102, 103, 107, 108})
-# Answers to history_remove: unknown channel, no history there. There is nothing to forget.
+# Answers to history_remove that mean there is no history to delete: unknown channel, not available.
 _NOTHING_THERE = frozenset({102, 108})
 
 _SECONDS = Histogram(
     "clarion_realtime_publish_seconds",
-    "One publication, as the hub answered it.",
+    "Seconds until the hub answered a publication.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 
@@ -54,7 +56,7 @@ class _Error(msgspec.Struct):
 
 
 class _Reply(msgspec.Struct):
-    """The answer to one command, or to the batch as a whole; replies: of a batch."""
+    """The answer to one command or to a whole batch. replies: those of a batch."""
 
     error: _Error | None = None
     replies: list["_Reply"] = []
@@ -64,7 +66,7 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 
 
 class CentrifugoHub:
-    """Implements services.realtime.ports.Hub. One session, bounded connections, a deadline on everything."""
+    """Implements services.realtime.ports.Hub with one HTTP session, at most MAX_CONNECTIONS and a deadline per call."""
 
     def __init__(self, url: str, api_key: str, guard: Guard) -> None:
         self._guard = guard
@@ -72,29 +74,32 @@ class CentrifugoHub:
             timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
         )
+        place = urllib.parse.urlsplit(url)
+        self._host, self._port = place.hostname or "", place.port
         self._api_url = f"{url.rstrip('/')}/api"
         self._api_key = api_key
         self._client = AsyncClient(self._api_url, api_key, timeout=DEADLINE_S, session=self._session)
 
     async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
-        """Publish once per key; only to a hub that is known to be safe."""
+        """Publish once per key, and only while the hub is known to be safe. Errors are in the result."""
         if self._guard.state is not State.SAFE:
             return Published(Outcome.AWAY, f"hub_{self._guard.state.value}", "; ".join(self._guard.faults))
         request = PublishRequest(channel=channel, data=data, idempotency_key=key)
         started = time.perf_counter()
         try:
-            try:
-                await self._client.publish(request)
-            except CentNetworkError:
-                # Most often a kept connection to a hub that was started anew; the key makes a repeat harmless.
-                await self._client.publish(request)
+            with tracing.web_client("POST", self._host, self._port):
+                try:
+                    await self._client.publish(request)
+                except CentNetworkError:
+                    # Usually a kept connection to a hub that has restarted. The key makes the repeat harmless.
+                    await self._client.publish(request)
         except CentError as error:
             return self._failed(error)
         _SECONDS.observe(time.perf_counter() - started)
         return Published(Outcome.DONE)
 
     async def channels(self, prefix: str) -> list[str] | None:
-        """Return the channels, with a subscriber, of principals whose names begin so; None: the hub does not say."""
+        """Return the channels with subscribers whose principal starts with prefix; None if the hub did not answer."""
         try:
             found = await self._client.channels(ChannelsRequest(pattern=f"*#{prefix}*"), timeout=LIST_DEADLINE_S)
         except CentError as error:
@@ -103,14 +108,14 @@ class CentrifugoHub:
         return list(found.channels)
 
     async def end(self, principals: Iterable[str], channels: Iterable[str]) -> bool:
-        """Close the connections of principals and forget what was published to channels; False: not all of it."""
+        """Disconnect these principals and delete the history of these channels; return whether all of it succeeded."""
         commands: list[_Command] = [("disconnect", {"user": name}) for name in principals]
         commands += [("history_remove", {"channel": name}) for name in channels]
         faults: list[str] = []
         try:
             for start in range(0, len(commands), MAX_BATCH):
                 faults += await self._carry_out(commands[start : start + MAX_BATCH])
-        except (aiohttp.ClientError, TimeoutError) as error:  # it is away: the other batches would wait as long
+        except (aiohttp.ClientError, TimeoutError) as error:  # the hub is away: the other batches would fail too
             faults.append(repr(error))
         if faults:
             log.warning("disconnect_failed", faults=len(faults), error=faults[0])
@@ -122,9 +127,9 @@ class CentrifugoHub:
         await asyncio.sleep(0)
 
     async def _carry_out(self, commands: Sequence[_Command]) -> list[str]:
-        """Send a batch; return what went wrong. Raises aiohttp.ClientError, TimeoutError: the hub is away.
+        """Send a batch and return its errors. Raises aiohttp.ClientError or TimeoutError if the hub does not answer.
 
-        Not by way of cent 5.2: one error among a batch's replies is a KeyError there, and the others are lost.
+        This does not use cent 5.2, which raises KeyError if one reply of a batch is an error, and loses the others.
         """
         body = {"commands": [{method: parameters} for method, parameters in commands], "parallel": True}
         async with self._session.post(
@@ -150,7 +155,7 @@ class CentrifugoHub:
         detail = str(error)[:500]
         match error:
             case CentApiResponseError(code=111) | CentTransportError(status_code=429):
-                return Published(Outcome.BUSY, "hub_busy", detail)
+                return Published(Outcome.BUSY, Reason.HUB_BUSY, detail)
             case CentApiResponseError(code=code) if code in _FINAL_CODES:
                 return _refused(detail)
             case CentTransportError(status_code=400 | 413):
@@ -173,4 +178,4 @@ def _faults(commands: Sequence[_Command], replies: Sequence[_Reply]) -> list[str
 
 def _refused(detail: str) -> Published:
     log.error("publication_refused", detail=detail)
-    return Published(Outcome.REFUSED, "live_publication_refused", detail)
+    return Published(Outcome.REFUSED, Reason.LIVE_PUBLICATION_REFUSED, detail)

@@ -1,6 +1,9 @@
-"""Which realtime namespaces each tenant's active push templates name, kept from the configuration."""
+"""Knows which realtime namespaces the active push templates of each tenant name, from the configuration."""
 
 import msgspec
+
+from clarion.common.v1 import event_pb2
+from services.domain.channels import PUBLIC_NAMES
 
 _PLATFORM = "platform"
 
@@ -11,7 +14,7 @@ class _Template(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(list[_Template]).decode
-_PUSH = "PUSH"
+_PUSH = PUBLIC_NAMES[event_pb2.CHANNEL_PUSH]
 
 
 class Namespaces:
@@ -21,7 +24,7 @@ class Namespaces:
         self._by_tenant: dict[str, dict[str, frozenset[str]]] = {}
 
     def apply(self, key: str, value: bytes | None) -> None:
-        """Take in one change; None: the key is gone. Raises ValueError for a value that is not what it should be."""
+        """Apply one change; None means that the key was deleted. Raises ValueError for an invalid value."""
         _, tenant_id, event_type = key.split(".", 2)
         names = _names(value) if value is not None else frozenset()
         if names:
@@ -32,7 +35,7 @@ class Namespaces:
                 del self._by_tenant[tenant_id]
 
     def of(self, tenant_id: str) -> set[str]:
-        """Return the names that a user of this tenant may receive on, the platform's included."""
+        """Return the namespaces on which a user of this tenant may receive, including those of platform templates."""
         found: set[str] = set()
         for owner in (tenant_id, _PLATFORM):
             found.update(*self._by_tenant.get(owner, {}).values())

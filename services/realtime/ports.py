@@ -1,4 +1,4 @@
-"""What the core needs of the world around it."""
+"""Interfaces that the core of the realtime service uses."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A notification as the inbox keeps it. id: the delivery's. created_at_us: Unix time in microseconds."""
+    """A notification as the inbox stores it. id: the delivery's id. created_at_us: Unix time in microseconds."""
 
     id: str
     tenant_id: str
@@ -20,34 +20,34 @@ class Entry:
 
 
 class Inbox(Protocol):
-    """Where notifications are kept."""
+    """Stores notifications."""
 
     async def keep(self, entry: Entry) -> None:
-        """Store the entry unless its id is there already. Raises ClarionError when the store is away."""
+        """Store the entry unless its id is already stored. Raises ClarionError if the store is unavailable."""
 
 
 class Directory(Protocol):
-    """Who is who at the hub."""
+    """Finds the principals of users."""
 
     async def principal(self, tenant_id: str, user_id: str) -> str:
-        """Return the user's name of today. Raises ClarionError when it cannot be known."""
+        """Return the user's current principal. Raises ClarionError if it cannot be read."""
 
 
 class Outcome(Enum):
-    """What became of a publication."""
+    """The result of a publication."""
 
     DONE = "done"
-    # The hub is away, hung, at fault or not trusted at the moment: worth another try.
+    # The hub does not answer, failed, or is not known to be safe: try again.
     AWAY = "away"
-    # The hub is there and asks to slow down.
+    # The hub asks to slow down: try again later.
     BUSY = "busy"
-    # The hub will never take this one.
+    # The hub will never accept this publication.
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer to a publication; reason and detail as in services.delivery.ports.Result."""
+    """The answer to a publication. reason and detail: as in services.delivery.ports.Result."""
 
     outcome: Outcome
     reason: str = ""
@@ -55,7 +55,7 @@ class Published:
 
 
 class Hub(Protocol):
-    """The way to open browsers."""
+    """Publishes to connected browsers."""
 
     async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
-        """Publish data to the channel, once per key within the hub's memory (five minutes)."""
+        """Publish data to a realtime channel, once per key within the time the hub remembers keys (five minutes)."""

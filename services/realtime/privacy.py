@@ -1,4 +1,4 @@
-"""A recipient's inbox as a whole: shown, erased, and let go when its days are over."""
+"""Exports, erases and expires the inboxes of recipients."""
 
 import asyncio
 import base64
@@ -10,15 +10,15 @@ import asyncpg
 
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.domain.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, RetentionPolicies
 
-# Rows of one statement, and how many statements one call may take.
+# Rows per statement, and statements per call.
 BATCH = 1000
 MAX_BATCHES = 10
-# Between two looks, seconds; while there is more to do, between two batches.
+# Seconds between two rounds of expiry, and between two batches of one round.
 INTERVAL_S = 600.0
 PAUSE_S = 0.2
-# Users of a revoked tenant whose history at the hub is emptied.
+# The number of users of a revoked tenant whose history at the hub is deleted.
 MAX_RECENT = 5000
 
 _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
@@ -28,16 +28,19 @@ log = logs.get(__name__)
 
 
 class PrivacyStore:
-    """Reads and writes realtime.inbox across all of a recipient's rows."""
+    """Reads and deletes all rows of a recipient in realtime.inbox."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     async def erase(self, tenant_id: str, user_id: str, until_us: int) -> tuple[int, bool]:
-        """Delete what was accepted until then; return how many, and whether there is more. Raises UNAVAILABLE."""
+        """Delete notifications of events accepted until until_us (Unix microseconds).
+
+        Returns the number of deleted rows and whether there are more. Raises UNAVAILABLE.
+        """
         deleted = 0
         for _ in range(MAX_BATCHES):
-            with postgres.answering(_NAME):
+            with postgres.unavailable_while_down(_NAME):
                 status = await self._pool.execute(_SQL.erase_inbox, tenant_id, user_id, until_us, BATCH)
             count = _count(status)
             deleted += count
@@ -46,30 +49,30 @@ class PrivacyStore:
         return deleted, True
 
     async def page(self, tenant_id: str, user_id: str, cursor: str, limit: int) -> "tuple[list[asyncpg.Record], str]":
-        """Return up to limit rows, newest first, and the next cursor; empty: that was all. Raises INVALID."""
+        """Return up to limit rows, newest first, and the next cursor, empty after the last page. Raises INVALID."""
         created_us, event_id = _decoded(cursor)
-        with postgres.answering(_NAME):
+        with postgres.unavailable_while_down(_NAME):
             rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, created_us, event_id, limit)
         more = f"{rows[-1]['created_at_us']}/{rows[-1]['event_id']}" if len(rows) == limit else ""
         return rows, base64.urlsafe_b64encode(more.encode()).decode()
 
     async def recent_users(self, tenant_id: str) -> list[str]:
-        """Return who was sent a push lately, at most MAX_RECENT. Raises UNAVAILABLE."""
-        with postgres.answering(_NAME):
+        """Return the users who received a push recently, at most MAX_RECENT. Raises UNAVAILABLE."""
+        with postgres.unavailable_while_down(_NAME):
             rows = await self._pool.fetch(_SQL.recent_users, tenant_id, MAX_RECENT)
         return [row["user_id"] for row in rows]
 
     async def expire(self, default_days: int, own_days: dict[str, int]) -> bool:
-        """Delete one batch of what is past its tenant's days; tell whether there may be more."""
-        async with postgres.patiently(self._pool) as connection:
+        """Delete one batch of expired rows; return whether there may be more."""
+        async with postgres.background_transaction(self._pool) as connection:
             status = await connection.execute(
                 _SQL.expire_inbox, default_days, list(own_days), list(own_days.values()), BATCH
             )
         EXPIRED.labels("inbox").inc(_count(status))
         return _count(status) == BATCH
 
-    async def keep_expiring(self, default_days: int, policies: Policies) -> None:
-        """Delete what is past its days, for ever."""
+    async def keep_expiring(self, default_days: int, policies: RetentionPolicies) -> None:
+        """Delete expired rows every ten minutes until cancelled."""
         pause = 0.0
         while True:
             await asyncio.sleep(pause or INTERVAL_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
@@ -92,5 +95,5 @@ def _decoded(cursor: str) -> tuple[int | None, str]:
         return int(created_us), event_id
     except (ValueError, binascii.Error):
         raise ClarionError(
-            Code.INVALID, "cursor is not one of ours", fields=[("cursor", "is not one of ours")]
+            Code.INVALID, "cursor is invalid", fields=[("cursor", "must be the next_cursor of an earlier answer")]
         ) from None

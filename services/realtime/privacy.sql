@@ -15,13 +15,13 @@ WHERE tenant_id = $1 AND user_id = $2
 ORDER BY created_at DESC, event_id DESC
 LIMIT $5
 
--- Who may have a push in the hub's history: of pushes that were retried, too.
+-- Users who may have a push in the hub's history, including retried pushes.
 -- name: recent_users
 SELECT DISTINCT user_id FROM realtime.inbox
 WHERE tenant_id = $1 AND created_at > now() - interval '1 hour'
 LIMIT $2
 
--- Tenant by tenant, each from its oldest. $2 and $3: the tenants with days of their own, and those days.
+-- Tenant by tenant, oldest rows first. $2 and $3: the tenants with their own number of days, and those days.
 -- name: expire_inbox
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM realtime.inbox ORDER BY tenant_id LIMIT 1)

@@ -1,7 +1,7 @@
-"""Tries a running hub from outside, as a browser would: is refused what must be.
+"""Tests a running hub from outside, as a browser would, and checks that it refuses what it must refuse.
 
-A configuration file can be read and still not be the one in force (environment, flags, another server behind the
-address), so the hub's behaviour decides.
+A configuration file may not be the one in use (environment variables, flags, another server at the address), so the
+hub's behaviour is tested.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class _Fault(msgspec.Struct):
 
 
 class _Reply(msgspec.Struct):
-    """One line of the hub's; the fields of it that matter here."""
+    """One line from the hub, with the fields that are used here."""
 
     id: int = 0
     error: _Fault | None = None
@@ -39,13 +39,13 @@ class _Reply(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
-# Where the hub closes the connection instead of answering.
+# Stands for a connection that the hub closed instead of answering.
 _CLOSED = _Reply()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a probe found. faults: one sentence each; without any and reachable, the hub is safe."""
+    """The result of a probe. faults: one sentence each. A reachable hub without faults is safe."""
 
     reachable: bool
     faults: tuple[str, ...] = ()
@@ -54,16 +54,16 @@ class Report:
 
     @property
     def is_safe(self) -> bool:
-        """Whether the hub answered everything as it must."""
+        """Whether the hub answered everything as required."""
         return self.reachable and not self.faults
 
 
 class _UnclearError(Exception):
-    """The hub broke off or asked for patience: nothing can be said."""
+    """The hub closed the connection or reported a temporary error, so the probe has no result."""
 
 
 async def probe(url: str, token_secret: str, *, deadline: float = 3.0) -> Report:
-    """Try the hub at url ("http://host:port"). Never raises for what the hub does."""
+    """Test the hub at url ("http://host:port"). deadline: seconds. Never raises because of the hub's behaviour."""
     tokens = Tokens(token_secret)
     try:
         async with asyncio.timeout(deadline), aiohttp.ClientSession() as session:
@@ -85,21 +85,21 @@ class _Hub:
 
     @asynccontextmanager
     async def connect(self, token: str) -> AsyncIterator[tuple["_Wire", _Reply]]:
-        """Open a connection and yield it with the answer to connect."""
+        """Open a connection and yield it with the reply to connect."""
         async with self.session.ws_connect(self.url.rstrip("/") + WEBSOCKET_PATH) as socket:
             wire = _Wire(socket)
             yield wire, await wire.ask("connect", {"token": token} if token else {})
 
 
 class _Wire:
-    """The hub's client protocol: JSON commands with ids, one line each."""
+    """Speaks the hub's client protocol: JSON commands with ids, one per line."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._last = 0
 
     async def ask(self, command: str, body: dict[str, Any]) -> _Reply:
-        """Return the reply to one command, or _CLOSED. Raises ValueError for what no Centrifugo says."""
+        """Return the reply to one command, or _CLOSED. Raises ValueError for a line that is not a Centrifugo reply."""
         self._last += 1
         await self._socket.send_json({"id": self._last, command: body})
         while True:
@@ -113,25 +113,25 @@ class _Wire:
 
 
 async def _connections(hub: _Hub) -> list[str]:
-    """See that nobody gets in without a token of ours."""
+    """Check that connections without a valid token are refused."""
     faults = []
     async with hub.connect("") as (_, answer):
         if answer.connect is not None:
-            faults.append("It lets in connections without a token.")
+            faults.append("It accepts connections without a token.")
     forged = Tokens(secrets.token_hex(32)).issue(_name())
     async with hub.connect(forged) as (_, answer):
         if answer.connect is not None:
-            faults.append("It lets in tokens signed with another secret.")
+            faults.append("It accepts tokens signed with another secret.")
     return faults
 
 
 async def _subscriptions(hub: _Hub, tokens: Tokens) -> list[str]:
-    """See that a user reads their own channels and does nothing else."""
+    """Check that a user can read their own channels and do nothing else."""
     mine, theirs = _name(), _name()
     async with hub.connect(tokens.issue(mine)) as (wire, answer):
         if answer.connect is None:
             if answer is _CLOSED:
-                return ["It does not take our tokens: is its hmac_secret_key CLARION_CENTRIFUGO_TOKEN_SECRET?"]
+                return ["It does not accept our tokens: its hmac_secret_key must be CLARION_CENTRIFUGO_TOKEN_SECRET."]
             _be_patient(answer)
             return [f"It refuses our tokens: {_error(answer)}."]
         own = f"{_NAMESPACE}#{mine}"
@@ -141,7 +141,7 @@ async def _subscriptions(hub: _Hub, tokens: Tokens) -> list[str]:
             faults.append(f"It refuses a user's own channel: {_error(reply)}; is allow_user_limited_channels on?")
         attempts = (
             ("another user's channel", "subscribe", {"channel": f"{_NAMESPACE}#{theirs}"}),
-            ("a channel that is nobody's", "subscribe", {"channel": _NAMESPACE}),
+            ("a channel without a user", "subscribe", {"channel": _NAMESPACE}),
             ("publishing from a page", "publish", {"channel": own, "data": {}}),
         )
         for what, command, body in attempts:
@@ -155,13 +155,13 @@ async def _subscriptions(hub: _Hub, tokens: Tokens) -> list[str]:
 
 
 async def _api(hub: _Hub) -> list[str]:
-    """See that the server API wants a key. An empty publication has no effect where it does not."""
+    """Check that the server API requires a key. The publication is empty, so it has no effect if it does not."""
     async with hub.session.post(f"{hub.url.rstrip('/')}/api/publish", json={}) as answer:
         return [] if answer.status in (401, 403, 404) else ["Its HTTP API answers without a key."]
 
 
 def _be_patient(reply: _Reply) -> None:
-    """Stop where the hub closed the connection or reports a passing error: that proves nothing."""
+    """Raise _UnclearError if the hub closed the connection or reported a temporary error: this proves nothing."""
     if reply.error is None or reply.error.temporary:
         raise _UnclearError(_error(reply))
 

@@ -1,8 +1,9 @@
-"""One push: into the inbox first, then to whoever has a page open.
+"""Delivers one push: stores it in the inbox first and then publishes it to open pages.
 
-The inbox is the delivery; the publication only saves an open page from asking. So a publication that the hub
-will never take leaves the delivery sent, with the hub's refusal on record: the recipient finds it in the inbox,
-and neither a retry nor a replay could do better. A database or a hub that is away is waited for: no attempt.
+Storing the notification is the delivery; the publication only shows it at once on an open page. So if the hub will
+never accept the publication, the delivery is still SENT and the hub's refusal is recorded: the recipient finds the
+notification in the inbox, and neither a retry nor a replay could do better. If the database or the hub is away, the
+delivery waits, and this does not count as an attempt.
 """
 
 import asyncio
@@ -16,14 +17,15 @@ from clarion.render.v1 import render_pb2
 from runtime import ids
 from runtime.clock import Clock, now_us
 from runtime.errors import ClarionError, Code
-from runtime.parts import HUB, POSTGRES, Parts
-from services.delivery.ports import Result, Verdict
+from runtime.parts import HUB, POSTGRES, OwnParts
+from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
 from services.realtime.principal import channel, is_namespace
 
 PROVIDER = "realtime"
 MAX_USER_ID = 255
-# For the inbox's row and the recipient's epoch, seconds; a repeat changes nothing.
+# Seconds for writing the inbox row and reading the recipient's epoch. A repeat has no effect.
 DATABASE_DEADLINE_S = 8.0
 
 _CATEGORIES = frozenset({"success", "warning", "alert", "error", "info"})
@@ -32,37 +34,37 @@ _VERDICTS = {
     Outcome.REFUSED: Verdict.SENT,
     Outcome.BUSY: Verdict.POSTPONED,
 }
-_PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by what came of them.", ["outcome"])
+_PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by their outcome.", ["outcome"])
 
 
 class Push:
     """Implements services.delivery.ports.Attempter for the PUSH channel."""
 
     def __init__(
-        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: Parts | None = None, now: Clock = now_us
+        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: OwnParts | None = None, now: Clock = now_us
     ) -> None:
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._inbox = inbox
         self._directory = directory
         self._hub = hub
         self._now = now
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
-        """Return the tenant: all share one hub and one database, so a slot is a tenant's share of them."""
+        """Return the tenant id: all tenants share one hub and one database, and slots divide them among tenants."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
-        """Keep the notification, then publish it. Raises PartAway."""
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
+        """Store the notification, then publish it. Raises PartAway."""
         if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
-            return Result(Verdict.PERMANENT, PROVIDER, reason="invalid_recipient")
+            return SendResult(Verdict.PERMANENT, PROVIDER, reason=Reason.INVALID_RECIPIENT)
         entry = self._entry(delivery, content)
         principal = await self._own.ask(POSTGRES, partial(self._keep, entry))
         published = await self._own.ask(HUB, partial(self._publish, entry, delivery.push_namespace, principal))
         _PUBLICATIONS.labels(published.outcome.value).inc()
-        return Result(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
+        return SendResult(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
 
     async def _keep(self, entry: Entry) -> str:
-        """Keep the notification; return its recipient's name at the hub. Raises UNAVAILABLE."""
+        """Store the notification and return its recipient's principal. Raises UNAVAILABLE."""
         try:
             async with asyncio.timeout(DATABASE_DEADLINE_S):
                 await self._inbox.keep(entry)
@@ -74,7 +76,7 @@ class Push:
         """Return what the hub says. Raises UNAVAILABLE while it is away, or not to be trusted."""
         if namespace and not is_namespace(namespace):
             detail = f"No channel can be named {namespace[:64]!r}."
-            return Published(Outcome.REFUSED, "invalid_push_namespace", detail)
+            return Published(Outcome.REFUSED, Reason.INVALID_PUSH_NAMESPACE, detail)
         published = await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
         if published.outcome is Outcome.AWAY:
             _PUBLICATIONS.labels(published.outcome.value).inc()
@@ -95,7 +97,7 @@ class Push:
 
 
 def publication(entry: Entry) -> dict[str, Any]:
-    """Return what the page receives. timestamp: Unix seconds; referenceId: the id that marks it as read."""
+    """Return the data that a page receives. timestamp: Unix seconds. referenceId: the id for marking it as read."""
     return {
         "type": "IN_APP_ALERT",
         "title": entry.title,
@@ -108,13 +110,13 @@ def publication(entry: Entry) -> dict[str, Any]:
 
 
 def category(event_type: str) -> str:
-    """Return the second dotted part ("order.error.payment": error) where it is a category, else info."""
+    """Return the second part of the event type ("order.error.payment": error) if it is a category, otherwise info."""
     parts = event_type.split(".", 2)
     return parts[1] if len(parts) > 1 and parts[1] in _CATEGORIES else "info"
 
 
 def is_user_id(text: str) -> bool:
-    """Tell whether text can be a user's id: 1 to 255 characters, and none that PostgreSQL cannot keep."""
+    """Return whether text is a valid user id: 1 to 255 characters, without NUL, which PostgreSQL cannot store."""
     return 0 < len(text) <= MAX_USER_ID and "\x00" not in text
 
 

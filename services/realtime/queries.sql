@@ -7,7 +7,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 
--- A page of more than $5 bytes of text comes without its texts: its size is known before they are read.
+-- A page with more than $5 bytes of text is returned without its texts: the size is known before they are read.
 -- name: list_entries
 WITH page AS (
     SELECT id, event_id, event_type, title, body, read_at, created_at,
@@ -48,13 +48,13 @@ LEFT JOIN realtime.revocations AS users
 ORDER BY asked.place
 
 -- name: raise_epoch
--- A user's row goes in time, so a new one begins at the second: no number ever comes again.
+-- A user's row expires, so a new row starts with the current second: a number is never used twice.
 INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch)
 VALUES ($1, $2, CASE WHEN $2 = '' THEN 1 ELSE extract(epoch FROM now())::bigint END)
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET epoch = r.epoch + 1, raised_at = now(), used_at = now()
 RETURNING epoch
 
--- A token of this epoch was issued.
+-- Records that a token of this epoch was issued.
 -- name: note_uses
 UPDATE realtime.revocations r SET used_at = now()
 FROM unnest($1::text[], $2::text[]) AS item (tenant_id, recipient)
@@ -71,21 +71,21 @@ WHERE (tenant_id, recipient) IN (
 )
 RETURNING tenant_id, recipient
 
--- What the version before kept.
--- name: former
+-- The rows of the previous version.
+-- name: unkeyed
 SELECT tenant_id, user_id, epoch, raised_at FROM realtime.epochs
 WHERE (tenant_id, user_id) > ($1, $2)
 ORDER BY tenant_id, user_id
 LIMIT $3
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO realtime.revocations AS r (tenant_id, recipient, epoch, raised_at)
 SELECT item.tenant_id, item.recipient, item.epoch, item.raised_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) AS item (tenant_id, recipient, epoch, raised_at)
--- Numbers of the version before are far below those of this one: what counts is which of them was raised later.
+-- Numbers of the previous version are much smaller than those of this one: the one increased later counts.
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET
     epoch = greatest(EXCLUDED.epoch, r.epoch + 1), raised_at = EXCLUDED.raised_at, used_at = now()
 WHERE r.raised_at < EXCLUDED.raised_at
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE realtime.epochs

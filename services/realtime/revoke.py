@@ -1,7 +1,7 @@
-"""Ends what a user, or all users of a tenant, could receive until now.
+"""Revokes the tokens of a user, or of all users of a tenant.
 
-The epoch first: from then on nothing is published where old tokens look. Then the open connections, and the hub's
-memory of what was published there.
+First the epoch is increased: from then on nothing is published on the channels of old tokens. Then the open connections
+are closed, and the hub's history of these channels is deleted.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ from services.realtime.principal import Epoch, Principals
 from services.realtime.privacy import PrivacyStore
 from services.realtime.store import EpochStore
 
-# Pages of so many epochs ago are looked for: a revocation that was cut off is made good by the next one.
+# Pages of this many earlier epochs are searched for, so that a revocation completes an interrupted one before it.
 _EPOCHS_BACK = 3
 
 log = logs.get(__name__)
 
 
 class Revoker:
-    """Revokes."""
+    """Revokes tokens and disconnects their pages."""
 
     def __init__(
         self,
@@ -46,18 +46,21 @@ class Revoker:
         self._keyed = keyed
 
     async def user(self, tenant_id: str, user_id: str) -> int:
-        """Return how many were disconnected (0 or 1), -1: the hub does not answer. Raises UNAVAILABLE."""
+        """Revoke one user's tokens.
+
+        Returns the number of disconnected principals (0 or 1), or -1 if the hub did not answer. Raises UNAVAILABLE.
+        """
         recipient = self._keyed.revocation(tenant_id, user_id)
         (epoch,) = await self._epochs.find([(tenant_id, recipient)])
         raised = await self._epochs.raise_epoch(tenant_id, recipient)
         self._directory.forget(topology.revocation_key(tenant_id, recipient))
-        # Pages of before the first revocation, and of the last ones.
+        # Pages from before the first revocation, and from the last few epochs.
         numbers = {0, *range(max(1, raised - _EPOCHS_BACK), raised)} if epoch.user else {0}
         names = [self._principals.of(tenant_id, user_id, Epoch(epoch.tenant, number)) for number in sorted(numbers)]
         return await self._close(names, self._channels(tenant_id, names), set(names))
 
     async def tenant(self, tenant_id: str) -> int:
-        """As user(), of all users of a tenant."""
+        """Revoke the tokens of all users of a tenant. Returns and raises as user()."""
         users = await self._privacy.recent_users(tenant_id)
         found = (
             await self._epochs.find([(tenant_id, self._keyed.revocation(tenant_id, user)) for user in users])
@@ -74,7 +77,7 @@ class Revoker:
         return await self._close(tags, self._channels(tenant_id, old), set())
 
     async def _close(self, prefixes: list[str], channels: list[str], names: set[str]) -> int:
-        """Disconnect whoever listens under these prefixes, and names besides; empty their channels and these."""
+        """Disconnect names and all principals with these prefixes; delete the history of channels and of theirs."""
         listening: set[str] = set()
         for prefix in prefixes:
             open_channels = await self._hub.channels(prefix)

@@ -1,12 +1,12 @@
-"""A gRPC server whose health depends on the hub's."""
+"""A gRPC server that is healthy only while the hub may be used."""
 
 from collections.abc import Callable
 
-from runtime.grpc import Server
+from runtime.grpc import GrpcServer
 
 
-class GuardedServer(Server):
-    """Says SERVING only while the process serves and may_serve() holds."""
+class GuardedServer(GrpcServer):
+    """Reports SERVING only while the process serves and may_serve() is true."""
 
     def __init__(self, address: str, *, token: str, may_serve: Callable[[], bool]) -> None:
         super().__init__(address, token=token)
@@ -14,10 +14,10 @@ class GuardedServer(Server):
         self._wanted = False
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks what the process wants, and what the hub allows."""
+        """Report SERVING if the process wants to serve and the hub may be used."""
         self._wanted = serving
         await super().set_serving(serving=serving and self._may_serve())
 
     async def reassess(self) -> None:
-        """Ask may_serve() again."""
+        """Report the health again after may_serve() may have changed."""
         await super().set_serving(serving=self._wanted and self._may_serve())

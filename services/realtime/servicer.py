@@ -1,4 +1,4 @@
-"""The gRPC face: checks what came over the wire, asks, answers."""
+"""Implements the gRPC service: checks requests, calls the core, builds responses."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from clarion.realtime.v1 import realtime_pb2, realtime_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from services.domain import topology
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import Guard
@@ -26,7 +26,7 @@ NAME = "clarion.realtime.v1.RealtimeService"
 MAX_LIMIT = 1_000
 MAX_OFFSET = 10_000
 
-# What a tenant's id may be made of: it becomes part of a configuration key, in one spelling.
+# The characters of a tenant id, which becomes part of a configuration key.
 _TENANT_ID = re.compile(r"[a-z0-9_-]{1,64}")
 
 _TOKENS = Counter("clarion_realtime_tokens_total", "Connection tokens issued.")
@@ -49,7 +49,7 @@ _decode_tenant = msgspec.json.Decoder(_Tenant).decode
 
 
 class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
-    """Implements clarion.realtime.v1.RealtimeService. configuration: a key's value, as last seen."""
+    """Implements clarion.realtime.v1.RealtimeService. configuration: returns the last known value of a key."""
 
     def __init__(
         self,
@@ -71,10 +71,12 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self._configuration = configuration
 
     async def IssueToken(self, request: realtime_pb2.IssueTokenRequest, _: Any) -> realtime_pb2.IssueTokenResponse:
-        """A connection token of two hours and the channels it opens."""
+        """Return a connection token and the channels it allows."""
         check_user(request)
         if not self._guard.may_serve:
-            raise ClarionError(Code.UNAVAILABLE, "Realtime is closed: its hub is not safe to use.", retry_after=30)
+            raise ClarionError(
+                Code.UNAVAILABLE, "Realtime is unavailable: its hub failed the safety check.", retry_after=30
+            )
         self._check_active(request.tenant_id)
         name = await self._directory.principal_of_token(request.tenant_id, request.user_id)
         namespaces = principal.issued(self._namespaces.of(request.tenant_id))
@@ -84,7 +86,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         return realtime_pb2.IssueTokenResponse(token=self._tokens.issue(name, namespaces), channels=channels)
 
     async def VerifyToken(self, request: realtime_pb2.VerifyTokenRequest, _: Any) -> realtime_pb2.VerifyTokenResponse:
-        """Whether a token is valid and belongs to this user, as of now."""
+        """Check that a token is valid and belongs to this user. Raises UNAUTHENTICATED."""
         if not _TENANT_ID.fullmatch(request.tenant_id) or not is_user_id(request.user_id):
             raise refused()
         self._check_active(request.tenant_id)
@@ -96,7 +98,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     async def RevokeTokens(
         self, request: realtime_pb2.RevokeTokensRequest, _: Any
     ) -> realtime_pb2.RevokeTokensResponse:
-        """Raise the epoch of a user or of the whole tenant, and close the open connections."""
+        """Revoke the tokens of a user or of the whole tenant, and close their connections."""
         tenant_id, user_id = request.tenant_id, request.user_id
         if user_id:
             check_user(request)
@@ -111,7 +113,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
     async def ListNotifications(
         self, request: realtime_pb2.ListNotificationsRequest, _: Any
     ) -> realtime_pb2.ListNotificationsResponse:
-        """One page of a user's inbox, newest first, and how many are unread in all."""
+        """Return one page of a user's inbox, newest first, and the total number of unread notifications."""
         check_user(request)
         if not 0 <= request.offset <= MAX_OFFSET:
             raise _invalid("offset", f"must be a whole number from 0 to {MAX_OFFSET:,}")
@@ -133,7 +135,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         )
 
     async def MarkRead(self, request: realtime_pb2.MarkReadRequest, _: Any) -> realtime_pb2.MarkReadResponse:
-        """Mark one as read; not found where it is somebody else's."""
+        """Mark a notification as read. found is false if this user has no such notification."""
         check_user(request)
         found = await self._inbox.mark_read(request.tenant_id, request.user_id, request.notification_id)
         log.info(
@@ -145,19 +147,19 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         return realtime_pb2.MarkReadResponse(found=found)
 
     async def CountUnread(self, request: realtime_pb2.CountUnreadRequest, _: Any) -> realtime_pb2.CountUnreadResponse:
-        """How many are unread."""
+        """Return the number of unread notifications."""
         check_user(request)
         return realtime_pb2.CountUnreadResponse(unread=await self._inbox.unread(request.tenant_id, request.user_id))
 
     def _check_active(self, tenant_id: str) -> None:
-        """Refuse a tenant known to be inactive: it gets no tokens, and those it has count for nothing."""
+        """Raise UNAUTHENTICATED for an inactive tenant: it receives no tokens, and its tokens are not valid."""
         value = self._configuration(topology.tenant_key(tenant_id))
         if value is not None and not _decode_tenant(value).active:
             raise refused()
 
 
 def check_user(request: OfUser) -> None:
-    """Raise INVALID, naming the field, for a tenant or user that cannot be."""
+    """Raise INVALID, naming the field, for an invalid tenant id or user id."""
     _check_tenant(request.tenant_id)
     if not is_user_id(request.user_id):
         raise _invalid("user_id", f"must have 1 to {MAX_USER_ID} characters")
@@ -165,7 +167,7 @@ def check_user(request: OfUser) -> None:
 
 def _check_tenant(tenant_id: str) -> None:
     if not _TENANT_ID.fullmatch(tenant_id):
-        raise _invalid("tenant_id", "is not a tenant's id")
+        raise _invalid("tenant_id", "is not a valid tenant id")
 
 
 def _invalid(field: str, description: str) -> ClarionError:

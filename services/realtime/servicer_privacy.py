@@ -1,10 +1,10 @@
-"""RealtimePrivacyService: wire to store."""
+"""Implements RealtimePrivacyService with the privacy store."""
 
 from typing import Any
 
 from clarion.realtime.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import logs
-from services.domain.pages import MAX_LIMIT, page_limit
+from services.domain.paging import MAX_LIMIT, page_limit
 from services.realtime.privacy import PrivacyStore
 from services.realtime.revoke import Revoker
 from services.realtime.servicer import check_user
@@ -24,7 +24,7 @@ class RealtimePrivacyServicer(privacy_pb2_grpc.RealtimePrivacyServiceServicer):
     async def EraseRecipient(
         self, request: privacy_pb2.EraseRecipientRequest, _: Any
     ) -> privacy_pb2.EraseRecipientResponse:
-        """End the tokens, then empty the inbox."""
+        """Revoke the user's tokens, then delete the inbox."""
         check_user(request)
         if not request.inbox_only:
             await self._revoker.user(request.tenant_id, request.user_id)
@@ -35,7 +35,7 @@ class RealtimePrivacyServicer(privacy_pb2_grpc.RealtimePrivacyServiceServicer):
     async def ExportNotifications(
         self, request: privacy_pb2.ExportNotificationsRequest, _: Any
     ) -> privacy_pb2.ExportNotificationsResponse:
-        """One page of a user's inbox, whole."""
+        """Return one page of a user's inbox with all fields."""
         check_user(request)
         limit = page_limit(request.limit, default=MAX_LIMIT)
         rows, cursor = await self._store.page(request.tenant_id, request.user_id, request.cursor, limit)

@@ -1,4 +1,4 @@
-"""What the realtime service reads from its environment."""
+"""The settings of the realtime service."""
 
 from typing import Annotated
 
@@ -12,31 +12,31 @@ from services.realtime.tokens import LIFETIME_S, MAX_LIFETIME_S
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
-    """See ProcessSettings for what all services read."""
+    """In addition to ProcessSettings, which all services have."""
 
     postgres_url: Secret
     nats_url: Secret
-    # Of render and of ingest.
+    # Addresses of the render and ingest services.
     render_address: Servers
     ingest_address: Servers
-    # Of the realtime hub, http://host:port, reachable from here only.
+    # The realtime hub's API, http://host:port. Only services should be able to reach it.
     centrifugo_url: str
     centrifugo_api_key: Secret
     # The hub's client.token.hmac_secret_key; at least 32 bytes.
     centrifugo_token_secret: Secret
-    # Names people at the hub; at least 32 bytes. A new one closes every open page's channels.
+    # The key of principals; at least 32 bytes. A new one closes the channels of every open page.
     principal_secret: Secret
-    # Names people in what is kept after an erasure; at least 32 bytes. With another one revocations are forgotten.
+    # The key of digests that stand for people; at least 32 bytes. With another one, revocations are lost.
     pseudonym_key: Secret
-    # How long a browser's token lasts, seconds: a page asks for the next one before its end.
+    # How long a browser's token is valid, in seconds. A page requests the next one before it expires.
     token_lifetime_s: Annotated[int, msgspec.Meta(ge=2, le=MAX_LIFETIME_S)] = LIFETIME_S
-    # How long the inbox keeps notifications where a tenant has no days of its own.
+    # How many days the inbox keeps notifications of tenants without their own retention.
     inbox_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
-    # Seconds before the second, third, … attempt.
+    # Seconds before the second, third and further attempts.
     retry_delays_s: tuple[float, ...] = DEFAULT_DELAYS_S
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a secret that is too short to be one."""
+        """Raise SettingsError for a secret that is too short."""
         for name in ("centrifugo_token_secret", "principal_secret"):
             if len(getattr(self, name).reveal().encode()) < MIN_SECRET_BYTES:
                 raise SettingsError(f"CLARION_{name.upper()} must have at least {MIN_SECRET_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""The inbox and the epochs in PostgreSQL. Every statement about the inbox names the tenant and the user."""
+"""Stores the inbox and the epochs in PostgreSQL. Every statement on the inbox names the tenant and the user."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import asyncpg
 
 from runtime import logs, postgres
-from runtime.batching import Batcher
-from runtime.configuration import Outbox
+from runtime.batching import Batcher, BatchLimits
+from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
-from runtime.postgres import Queries, answering
+from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
 from services.realtime.ports import Entry
 from services.realtime.principal import Epoch
@@ -24,7 +24,7 @@ from services.realtime.tokens import MAX_LIFETIME_S
 # Unread notifications are counted up to this many.
 MAX_UNREAD = 10_000
 
-# Texts of one page of an inbox; gRPC carries 16 MiB, and one notification has at most 2.
+# Bytes of text in one page of an inbox. A gRPC answer has at most 16 MiB, and one notification at most 2 MiB.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 _MAX_ENTRIES = 500
@@ -32,8 +32,8 @@ _MAX_ENTRY_BYTES = 4 * 1024 * 1024
 
 _sql = Queries(Path(__file__).parent / "queries.sql")
 
-# How long after the last token of a user's epoch was issued it is kept, seconds: a token lives for a day at most, its
-# use is noted once an hour, and another process may not know a new epoch for a minute.
+# How long a user's epoch is kept after its last token was issued, in seconds. A token is valid for a day at most, its
+# use is recorded once an hour, and another process may learn of a new epoch a minute late.
 EPOCH_KEEP_S = MAX_LIFETIME_S + 7200
 _EXPIRED_ROWS = 1000
 _EXPIRE_EVERY_S = 600.0
@@ -45,7 +45,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A notification as it is listed. created_at_us: Unix time in microseconds."""
+    """A notification as listed to its recipient. created_at_us: Unix time in microseconds."""
 
     id: str
     event_type: str
@@ -56,24 +56,22 @@ class Kept:
 
 
 class InboxStore:
-    """Implements services.realtime.ports.Inbox, and the recipient's reads and marks."""
+    """Implements services.realtime.ports.Inbox, and lists and marks notifications for recipients."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._batcher: Batcher[Entry, None] = Batcher(
             self._flush,
-            max_items=_MAX_ENTRIES,
-            max_waiting=20_000,
-            max_bytes=_MAX_ENTRY_BYTES,
+            BatchLimits(items=_MAX_ENTRIES, bytes=_MAX_ENTRY_BYTES),
             size=lambda entry: len(entry.title) + len(entry.body) + 200,
         )
 
     async def keep(self, entry: Entry) -> None:
-        """Store the entry unless its id is there already. Raises UNAVAILABLE or OVERLOADED."""
+        """Store the entry unless its id is already stored. Raises UNAVAILABLE or OVERLOADED."""
         await self._batcher.enqueue(entry)
 
     async def newest(self, tenant_id: str, user_id: str, *, limit: int, offset: int) -> list[Kept]:
-        """Return one page of the user's notifications, newest first. Raises INVALID where it is too large to send."""
+        """Return one page of the user's notifications, newest first. Raises INVALID if the page is too large."""
         rows = await _guarded(
             lambda: self._pool.fetch(_sql.list_entries, tenant_id, user_id, limit, offset, MAX_PAGE_BYTES)
         )
@@ -91,7 +89,7 @@ class InboxStore:
         return count
 
     async def mark_read(self, tenant_id: str, user_id: str, notification_id: str) -> bool:
-        """Mark one as read, the first time for good; False where this user has no such notification."""
+        """Mark a notification as read; return False if this user has no such notification."""
         try:
             number = uuid.UUID(notification_id)
         except ValueError:
@@ -99,7 +97,7 @@ class InboxStore:
         return await _guarded(lambda: self._pool.fetchval(_sql.mark_read, number, tenant_id, user_id)) is not None
 
     async def drain(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until all started writes have finished."""
         await self._batcher.drain()
 
     async def _flush(self, entries: list[Entry]) -> Sequence[BaseException | None]:
@@ -108,19 +106,19 @@ class InboxStore:
         except asyncpg.PostgresError as error:
             if len(entries) == 1:
                 return [error]
-            # One entry that PostgreSQL will not have must not take its neighbours down: halve until it is alone.
+            # An entry that PostgreSQL refuses must not fail the others: halve the group until it is alone.
             middle = len(entries) // 2
             return [*await self._flush(entries[:middle]), *await self._flush(entries[middle:])]
         return [None] * len(entries)
 
 
 class EpochStore:
-    """Reads and raises epochs. recipient: a user's keyed digest (Pseudonyms.revocation), never the user's id."""
+    """Reads and increases epochs. recipient: a user's keyed digest (Pseudonyms.revocation), never the user id."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
-        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note, max_items=500, max_waiting=20_000)
+        self._uses: Batcher[tuple[str, str], None] = Batcher(self._note)
 
     async def find(self, users: Sequence[tuple[str, str]]) -> list[Epoch]:
         """Return the epoch of each (tenant_id, recipient), in order. Raises UNAVAILABLE."""
@@ -129,12 +127,15 @@ class EpochStore:
         return [Epoch(row["tenant_epoch"], row["user_epoch"]) for row in rows]
 
     def note_use(self, tenant_id: str, recipient: str) -> None:
-        """Keep a raised epoch for a token of it that was just issued. Nobody waits; a loss lets the epoch end early."""
+        """Record that a token of this epoch was issued, so that the epoch is kept. Does not wait for the write.
+
+        If the write is lost, the epoch may be deleted too early.
+        """
         with contextlib.suppress(ClarionError):
             self._uses.enqueue((tenant_id, recipient)).add_done_callback(_overlook)
 
     async def expire(self) -> bool:
-        """Delete users' epochs of which no token can be valid any more, up to 1,000; tell whether there may be more."""
+        """Delete up to 1,000 users' epochs that no valid token can have; return whether there may be more."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_sql.expire_revocations, EPOCH_KEEP_S, _EXPIRED_ROWS)
             for row in rows:
@@ -143,7 +144,7 @@ class EpochStore:
         return len(rows) == _EXPIRED_ROWS
 
     async def keep_expiring(self) -> None:
-        """Delete them for ever."""
+        """Delete expired epochs every ten minutes until cancelled."""
         while True:
             await asyncio.sleep(_EXPIRE_EVERY_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             try:
@@ -153,7 +154,7 @@ class EpochStore:
                 log.warning("retention_waits", error=repr(error))
 
     async def raise_epoch(self, tenant_id: str, recipient: str = "") -> int:
-        """Raise the epoch of a user or (no recipient) of a whole tenant, and tell every process; return the new one.
+        """Increase the epoch of a user, or without recipient of a whole tenant; announce it, and return the new epoch.
 
         Raises UNAVAILABLE.
         """
@@ -179,8 +180,8 @@ def _overlook(noted: "asyncio.Future[None]") -> None:
 
 
 async def _guarded(work: Callable[[], Awaitable[T]]) -> T:
-    """Run a statement; a database that is away is UNAVAILABLE."""
-    with answering("The inbox's database"):
+    """Run a statement. Raises UNAVAILABLE if the database does not answer."""
+    with unavailable_while_down("The inbox's database"):
         return await work()
 
 

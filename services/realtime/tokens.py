@@ -1,7 +1,7 @@
-"""Connection tokens for the hub: HS256, two hours unless set otherwise, two claims that matter.
+"""Issues and verifies connection tokens for the hub: HS256, valid for two hours by default.
 
-``sub`` names the principal: the hub opens the channels that end in it. ``namespaces`` lists what may stand before it:
-the gateway opens no other channel. The hub does not know that claim and ignores it.
+``sub`` is the principal: the hub allows the channels that end in it. ``namespaces`` lists the namespaces of these
+channels: the gateway allows no others. The hub ignores this claim.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _ALGORITHM = "HS256"
 
 
 class Tokens:
-    """Signs and checks. secret: the hub's client.token.hmac_secret_key."""
+    """Signs and verifies tokens. secret: the hub's client.token.hmac_secret_key."""
 
     def __init__(self, secret: str, *, lifetime_s: int = LIFETIME_S, now: Clock = now_us) -> None:
         self._secret = secret.encode()
@@ -26,10 +26,10 @@ class Tokens:
         self._now = now
 
     def issue(self, principal: str, namespaces: Sequence[str] | None = None) -> str:
-        """Return a token for the principal that opens these namespaces; None: it does not say which.
+        """Return a token for the principal and these namespaces. None: a token without the claim, for any channel.
 
-        There is no claim ``channels``: it would not limit anything, it would make the hub subscribe by itself, and
-        the page's own subscribe would then be refused as a second one.
+        There is no claim ``channels``: it would not restrict anything. It would make the hub subscribe by itself, and
+        the page's own subscription would be refused as a second one.
         """
         issued = self._now() // 1_000_000
         claims: dict[str, object] = {"sub": principal, "iat": issued, "exp": issued + self._lifetime_s}
@@ -38,7 +38,10 @@ class Tokens:
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def principal(self, token: str) -> str:
-        """Return whom the token names. Raises UNAUTHENTICATED: not ours, malformed or expired; never said which."""
+        """Return the principal in the token.
+
+        Raises UNAUTHENTICATED, without saying why, if the token is malformed, expired or not signed with our secret.
+        """
         try:
             claims = jwt.decode(
                 token,
@@ -55,5 +58,5 @@ class Tokens:
 
 
 def refused() -> ClarionError:
-    """Return the one answer to every bad token."""
+    """Return the error for every invalid token."""
     return ClarionError(Code.UNAUTHENTICATED, "The realtime token is not valid.")

@@ -1,4 +1,4 @@
-"""Brings active templates up to date with a new version of a layout or partial."""
+"""Updates active templates to the newest version of a layout or partial."""
 
 import time
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from runtime.errors import ClarionError, Code
 from services.render.parts import PartStore
-from services.render.templates import MAX_APPLIED, Templates, TemplateVersion
+from services.render.templates import MAX_APPLIED, TemplateLibrary, TemplateVersion
 
 
 @dataclass(slots=True)
 class Applied:
-    """What became of the templates that used an older version. failed: (version id, why).
+    """The result for the templates that used an older version. failed: (version id, reason).
 
-    next_cursor: behind which there are others; empty: there are none.
+    next_cursor: for the next call; empty if no templates are left.
     """
 
     updated: list[TemplateVersion] = field(default_factory=list)
@@ -21,18 +21,18 @@ class Applied:
     next_cursor: str = ""
 
 
-class Applying:
-    """Refreshes what uses a part. now: seconds."""
+class PartRollout:
+    """Creates new versions of the templates that use a part. now: returns seconds."""
 
-    def __init__(self, parts: PartStore, templates: Templates, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, parts: PartStore, templates: TemplateLibrary, now: Callable[[], float] = time.monotonic) -> None:
         self._parts = parts
         self._templates = templates
         self._now = now
 
     async def apply(self, part_id: str, budget: float, cursor: str = "") -> Applied:
-        """Refresh up to MAX_APPLIED active templates behind cursor; one that would not compile stays as it is.
+        """Refresh up to MAX_APPLIED active templates after cursor. One that would have faults stays as it is.
 
-        It ends within some budget seconds, with at least one of them done. Raises NOT_FOUND.
+        Stops after budget seconds, but not before one template is done. Raises NOT_FOUND.
         """
         ends = self._now() + budget
         part = await self._parts.get(part_id)
@@ -55,7 +55,7 @@ class Applying:
 
 
 def _reason(error: ClarionError) -> str:
-    """Return why a template cannot be refreshed; raise what is not the template's fault."""
+    """Return why a template cannot be refreshed. Raise the error if the template is not the cause."""
     if error.code not in (Code.INVALID, Code.CONFLICT):
         raise error
     return "; ".join(f"{name}: {text}" for name, text in error.fields) or error.detail

@@ -1,4 +1,4 @@
-"""One template version, compiled, and what it renders to on its channel. Runs in worker processes only."""
+"""Compiles a template version and renders it for its channel. Runs in worker processes only."""
 
 import re
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 from services.render import engines, lines, mjml, plaintext, sms, visible
 from services.render.engines import CompileLimitError, Engine
-from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, Source
+from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, TemplateSource
 from services.render.handlebars import (
     CompiledTemplate,
     Culture,
@@ -20,22 +20,22 @@ from services.render.helpers import HELPERS
 from services.render.preheader import with_preheader
 from services.render.skeleton import Skeleton, slots
 
-# RFC 5322's longest line, without its end.
+# The longest line that RFC 5322 allows, without its line end.
 MAX_SUBJECT = 998
 NOBODY = Culture()
-# Where a layout wants the body.
+# The layout's variable that is replaced by the body.
 SLOT = "content"
 
-# What no channel can carry and PostgreSQL cannot store; tab and line ends stay.
+# Characters that no channel carries and PostgreSQL cannot store. Tabs and line ends are not among them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# Formatted numbers and times hold them; each would make the whole SMS UCS-2.
+# Formatted numbers and times contain these. One of them would make the whole SMS UCS-2.
 _SMS_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _BYTE_ORDER_MARK = "\ufeff"
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class FaultyTemplateError(Exception):
-    """The template has faults."""
+    """The template cannot be used."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("; ".join(map(str, faults)))
@@ -44,7 +44,7 @@ class FaultyTemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A version ready to render. layout: None where the body is all. locale: of the version, may be empty."""
+    """A compiled version. layout: None if there is none. locale: of the version, may be empty."""
 
     channel: int
     subject: CompiledTemplate
@@ -55,13 +55,13 @@ class Compiled:
 
     @property
     def cost(self) -> int:
-        """Bytes it roughly holds."""
+        """The memory that it takes, in bytes, roughly."""
         parts = (self.subject, self.preheader, self.body, self.layout)
         return sum(part.cost for part in parts if part is not None)
 
 
-def compile_source(source: Source, engine: Engine = engines.OWN) -> Compiled:
-    """Compile a version's parts. Raises FaultyTemplateError with every fault found."""
+def compile_source(source: TemplateSource, engine: Engine = engines.OWN) -> Compiled:
+    """Compile a version. Raises FaultyTemplateError with all faults."""
     try:
         with engine.compile_limits():
             return _compiled_parts(source, engine)
@@ -69,7 +69,7 @@ def compile_source(source: Source, engine: Engine = engines.OWN) -> Compiled:
         raise FaultyTemplateError([Fault("body", 0, str(error))]) from None
 
 
-def _compiled_parts(source: Source, engine: Engine) -> Compiled:
+def _compiled_parts(source: TemplateSource, engine: Engine) -> Compiled:
     faults: list[Fault] = []
     is_mail = source.channel == EMAIL
 
@@ -93,8 +93,8 @@ def _compiled_parts(source: Source, engine: Engine) -> Compiled:
     return compiled
 
 
-def check(source: Source, engine: Engine = engines.OWN) -> Compiled:
-    """Compile a version. Raises FaultyTemplateError where it cannot be right with any data."""
+def check(source: TemplateSource, engine: Engine = engines.OWN) -> Compiled:
+    """Compile a version. Raises FaultyTemplateError if it cannot be rendered with any data."""
     faults = _faults_of_layout(source)
     if faults:
         raise FaultyTemplateError(faults)
@@ -123,7 +123,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A version's parts over some data, as Handlebars left them."""
+    """The output of a version's Handlebars templates."""
 
     subject: str
     preheader: str
@@ -133,7 +133,7 @@ class Written:
 def written(
     compiled: Compiled, data: dict[str, Any], *, limit: int, deadline: float, culture: Culture = NOBODY
 ) -> Written:
-    """Run the Handlebars part. See render."""
+    """Run the Handlebars templates. See render."""
 
     def run(template: CompiledTemplate, values: dict[str, Any]) -> str:
         return template.render(values, Output(limit, deadline), culture)
@@ -149,7 +149,7 @@ def written(
 
 
 def finish(compiled: Compiled, parts: Written, *, limit: int) -> Content:
-    """Make of it what the channel sends. See render."""
+    """Return the channel's content. See render."""
     content = _finished(compiled, parts, limit=limit)
     return content._replace(is_empty=visible.is_empty(compiled.channel, content))
 
@@ -179,7 +179,7 @@ def one_line(text: str) -> str:
 
 
 def deadline_after(seconds: float) -> float:
-    """Return the time.process_time() that lies so many seconds of work ahead."""
+    """Return the time.process_time() after so many more seconds of work."""
     return time.process_time() + seconds
 
 
@@ -191,17 +191,19 @@ def _markup(body: str, preheader: str) -> str:
     return with_preheader(mjml.to_html(mjml.without_preview(body)), preheader)
 
 
-def _faults_of_layout(source: Source) -> list[Fault]:
+def _faults_of_layout(source: TemplateSource) -> list[Fault]:
     if not source.layout:
         return []
     if source.channel != EMAIL:
-        return [Fault("layout", 0, "only e-mails have layouts")]
+        return [Fault("layout", 0, "is for channel EMAIL only")]
     try:
         count = slots(_compiled(source.layout, source, engines.OWN, escaping=True).program)
     except TemplateFaultError as fault:
         return [_fault("layout", fault)]
     return (
-        [] if count == 1 else [Fault("layout", 0, f"it must hold {{{{{{{SLOT}}}}}}} once, and holds it {count} times")]
+        []
+        if count == 1
+        else [Fault("layout", 0, f"must contain {{{{{{{SLOT}}}}}}} exactly once, but contains it {count} times")]
     )
 
 
@@ -210,7 +212,9 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
     return Fault(where, fault.line, fault.message, fault.column)
 
 
-def _compiled(text: str, source: Source, engine: Engine, *, escaping: bool, is_line: bool = False) -> CompiledTemplate:
+def _compiled(
+    text: str, source: TemplateSource, engine: Engine, *, escaping: bool, is_line: bool = False
+) -> CompiledTemplate:
     return engine.compile_template(
         text.removeprefix(_BYTE_ORDER_MARK),
         escaping=escaping,

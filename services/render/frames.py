@@ -1,4 +1,4 @@
-"""What the service and its workers say to each other: length-prefixed msgpack over the worker's pipes."""
+"""The messages between the service and its workers: length-prefixed msgpack over the worker's pipes."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ import msgspec
 
 LENGTH_BYTES = 4
 
-# clarion.common.v1.Channel, in plain numbers: workers load no protobuf.
+# clarion.common.v1.Channel as numbers, because workers do not load protobuf.
 EMAIL, SMS, PUSH = 1, 2, 3
 
 # Kinds of tasks.
 RENDER, CHECK, PREVIEW, DIFF = 0, 1, 2, 3
 
-# Outcomes beside a RenderFailure's reasons.
+# Outcomes in addition to the reasons of a RenderFailure.
 OK = "ok"
 NEEDS_SOURCE = "needs_source"
 
@@ -32,12 +32,12 @@ class Content(NamedTuple):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What has a size."""
+        """The texts that count for the size of an answer."""
         return self.subject, self.html, self.text, self.title, self.body, self.preheader
 
 
 class Fault(NamedTuple):
-    """Why a template cannot be used. line, column: from 1, 0 where it is not known.
+    """An error in a template. line, column: from 1; 0 if not known.
 
     field: "subject", "preheader", "body", "layout" or "partials.<name>".
     """
@@ -51,10 +51,10 @@ class Fault(NamedTuple):
         return f"{self.field}, line {self.line}: {self.message}" if self.line else f"{self.field}: {self.message}"
 
 
-class Source(msgspec.Struct, frozen=True, array_like=True):
-    """A template version as written, with all it is made of. channel: clarion.common.v1.Channel.
+class TemplateSource(msgspec.Struct, frozen=True, array_like=True):
+    """A template version as written, with its layout and partials. channel: clarion.common.v1.Channel.
 
-    layout: its body, empty where there is none. partials: bodies by name. locale: empty where it has none.
+    layout: its body; empty: none. partials: bodies by name. locale: empty: none.
     """
 
     channel: int
@@ -73,21 +73,21 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True):
-    """Something to do. source may be missing where the worker may know the version.
+    """One task. source: None if the worker may know the version already.
 
-    version_id: empty where nothing is to be remembered (preview, check). variables, fallback: JSON objects;
-    of a DIFF, JSON objects of texts, before and after.
+    version_id: empty if the worker must not remember the template (preview, check). variables, fallback: JSON objects.
+    For a DIFF these are objects of texts, before and after.
     """
 
     kind: int
     version_id: str
-    source: Source | None
+    source: TemplateSource | None
     variables: bytes = b"{}"
     fallback: bytes = b""
 
 
-class Limits(msgspec.Struct, frozen=True, array_like=True):
-    """What one item may use: processor seconds, characters of output; and bytes of memory of the worker.
+class WorkerLimits(msgspec.Struct, frozen=True, array_like=True):
+    """What one item may use: processor seconds, characters of output, and bytes of memory of its worker.
 
     engine: as engines.load; compile_s: processor seconds that pybars3 may take to compile a version.
     """
@@ -99,23 +99,23 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     compile_s: float = 2.0
 
 
-class Work(msgspec.Struct, frozen=True, array_like=True):
-    """Tasks in order. careful: answer each before the next begins, for one of them may kill the worker."""
+class WorkerRequest(msgspec.Struct, frozen=True, array_like=True):
+    """Tasks in order. one_by_one: answer each before the next one begins, because one of them may kill the worker."""
 
     tasks: list[Task]
-    careful: bool = False
+    one_by_one: bool = False
 
 
 class Missing(NamedTuple):
-    """A name that the data does not have. field, line: as Fault."""
+    """A variable that the data lack. field, line: as in Fault."""
 
     name: str
     field: str
     line: int
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True):
-    """What a PREVIEW tells beside the content; see clarion.render.v1.PreviewReport."""
+class PreviewReport(msgspec.Struct, frozen=True, array_like=True):
+    """The report of a PREVIEW; see clarion.render.v1.PreviewReport."""
 
     format: str = ""
     size: int = 0
@@ -124,10 +124,10 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     unused: list[str] = []
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a task. outcome: OK, NEEDS_SOURCE, or a reason with its detail (faults: a template's).
+class TaskResult(msgspec.Struct, frozen=True, array_like=True):
+    """The result of a task. outcome: OK, NEEDS_SOURCE, or the reason of a failure with its detail.
 
-    report: of a PREVIEW. A DIFF's answer is its content's text.
+    faults: of the template. report: of a PREVIEW. The result of a DIFF is content.text.
     """
 
     outcome: str
@@ -135,13 +135,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     detail: str = ""
     faults: list[Fault] = []
     duration_us: int = 0
-    report: Report | None = None
+    report: PreviewReport | None = None
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True):
-    """Answers to the next tasks, in order. done: no more follow, even if some tasks have no answer."""
+class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
+    """Results of the next tasks, in order. done: no more follow, even if some tasks have no result."""
 
-    answers: list[Answer]
+    answers: list[TaskResult]
     done: bool
 
 

@@ -1,16 +1,16 @@
-"""What of an HTML document a reader does not see: which elements are hidden, and where a hidden one ends."""
+"""Which elements of an HTML document a reader does not see, and where a hidden one ends."""
 
 import re
 from collections import Counter
 
 from services.render.html_syntax import VOID, attribute
 
-# In small letters: what begins with one literal is found many times faster.
+# In lower case: patterns that begin with a literal are many times faster.
 _NO_DISPLAY = re.compile(r"display\s*+:\s*+none")
 _INVISIBLE = re.compile(r"visibility\s*+:\s*+hidden")
 _NO_HEIGHT = re.compile(r"max-height\s*+:\s*+0+(?![\d.])")
 _CLIPPED = re.compile(r"overflow\s*+:\s*+hidden")
-# Their end tags may be missing; they end at the start of another of these (HTML 13.1.2.4), or with what is around them.
+# Elements whose end tag may be missing. Each ends at the start of one of these (HTML 13.1.2.4), or with its parent.
 _ENDED_BY = {
     "dd": frozenset(("dd", "dt")),
     "dt": frozenset(("dd", "dt")),
@@ -26,14 +26,14 @@ _ENDED_BY = {
         )
     ),
 }
-# Whose end is also that of what is open in them.
+# The end of one of these also ends what is open in it.
 _AROUND = (_ENDED_BY["p"] - {"hr", "p"}) | {"body", "dd", "html", "li", "tbody", "td", "tfoot", "th", "thead", "tr"}
-# Within one of them such a start is another one's.
+# A start tag within one of these belongs to it.
 _SCOPES = ("dir", "dl", "menu", "ol", "table", "ul")
 
 
 class Hidden:
-    """The element that is not shown, while it is read; name: "" where there is none. In linear time."""
+    """The hidden element that is being read. name: empty if there is none. In linear time."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -41,11 +41,11 @@ class Hidden:
         self._counts: Counter[str] = Counter()
 
     def begin(self, name: str) -> None:
-        """Hide what follows, up to this element's end."""
+        """Hide everything up to this element's end."""
         self.name = name
 
     def takes_start(self, name: str) -> bool:
-        """Tell whether a start tag belongs to what is hidden; if not, nothing is hidden any more."""
+        """Tell whether a start tag is in the hidden element. If not, the element has ended."""
         if not self.name:
             return False
         if name in _ENDED_BY.get(self.name, ()) and not any(self._counts[scope] for scope in _SCOPES):
@@ -57,7 +57,7 @@ class Hidden:
         return True
 
     def takes_end(self, name: str) -> bool:
-        """Tell whether an end tag belongs to what is hidden, as its own does; if not, nothing is hidden any more."""
+        """Tell whether an end tag is in the hidden element or its own. If not, the element has ended."""
         if not self.name:
             return False
         if self._counts[name]:
@@ -80,7 +80,7 @@ class Hidden:
 
 
 def is_hidden(attributes: str, lowered: str) -> bool:
-    """Tell whether an element is not shown. lowered: its attributes in small letters."""
+    """Tell whether an element is not shown. lowered: its attributes in lower case."""
     if "hidden" in lowered:
         if attribute(attributes, "hidden") is not None:
             return True

@@ -1,7 +1,7 @@
-"""A subject or preheader: tags that stand in the template are taken out, values keep every character.
+"""Removes the template's tags from a subject or preheader. Values keep every character.
 
-A value is marked while it is written, so that its "<" and ">" are no part of a tag: with lone surrogates, which neither
-a template nor data can hold.
+The "<" and ">" of a value are marked while it is written, so that they are not read as a tag. The marks are lone
+surrogates, which neither a template nor data can contain.
 """
 
 import re
@@ -15,14 +15,14 @@ _ANGLES = re.compile("[<>]")
 
 
 def marked(value: str) -> str:
-    """Return what a tag of Handlebars writes, with marks for without_tags()."""
+    """Return the output of a Handlebars tag with marks for without_tags()."""
     for sign, mark in _MARKS.items():
         value = value.replace(sign, mark)
     return _VALUE + value
 
 
 def without_tags(text: str) -> str:
-    """Return text without its tags, also those that only appear once others are gone, and without marks.
+    """Return text without marks and without tags, including tags that appear when others are removed.
 
     In linear time.
     """
@@ -31,7 +31,7 @@ def without_tags(text: str) -> str:
 
 def _stripped(text: str) -> str:
     parts: list[str] = []
-    opened: list[int] = []  # where in parts a "<" stands whose tag may still end
+    opened: list[int] = []  # indexes in parts of each "<" whose tag may still end
     position = 0
     for angle in _ANGLES.finditer(text):
         if angle[0] == "<":
@@ -44,6 +44,6 @@ def _stripped(text: str) -> str:
         if opened and _TAG_BEGINS.match("".join(parts[opened[-1] :])[:3]):
             del parts[opened.pop() :]
         else:
-            opened.clear()  # a tag holds no ">", so none can begin before this one
+            opened.clear()  # a tag contains no ">", so no open one can include this one
     parts.append(text[position:])
     return "".join(parts)

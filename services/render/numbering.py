@@ -1,4 +1,4 @@
-"""What stands before a list's items, as a browser numbers them (HTML 4.4.5, 4.4.8)."""
+"""The markers before a list's items, as a browser numbers them (HTML 4.4.5, 4.4.8)."""
 
 import re
 
@@ -13,8 +13,8 @@ _ROMAN = (
 _ROMAN_ENDS = 4000
 
 
-class Numbering:
-    """One list. name: ol, or any other of which each item has the same mark. attributes: of its start tag."""
+class ListNumbering:
+    """Numbers the items of one list. name: only an "ol" is numbered. attributes: of its start tag."""
 
     def __init__(self, name: str, attributes: str) -> None:
         start = _integer(attribute(attributes, "start"))
@@ -22,16 +22,16 @@ class Numbering:
         self._is_unmarked = _UNMARKED.search(attribute(attributes, "style") or "") is not None
         self._kind = attribute(attributes, "type") or ""
         self._step = -1 if self._is_numbered and attribute(attributes, "reversed") is not None else 1
-        # Counted down to 1 where nothing says from where: that is known at the end of the list.
-        self.is_open = self._is_numbered and self._step < 0 and start is None
+        # A reversed list without a start counts down to 1, so its first number is the number of its items.
+        self.needs_count = self._is_numbered and self._step < 0 and start is None
         self._next = 1 if start is None else start
 
-    def begin(self, items: int) -> None:
-        """Set how many items there are, of a list that is_open."""
-        self._next = items
+    def start_at(self, number: int) -> None:
+        """Set the first number of a list that needs_count."""
+        self._next = number
 
-    def mark(self, attributes: str) -> str:
-        """Return what stands before the next item. attributes: of its start tag."""
+    def marker(self, attributes: str) -> str:
+        """Return the marker of the next item. attributes: of its start tag."""
         if self._is_unmarked:
             return ""
         if not self._is_numbered:

@@ -1,4 +1,4 @@
-"""The table of layouts and partials. Nobody follows it: a template version brings its parts along."""
+"""The table of layouts and partials. It is not published: a template version's source contains its parts."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -20,43 +20,43 @@ class PostgresParts:
 
     async def create(self, part_id: str, new: NewPart) -> PartVersion:
         """Store a new version."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_part, new.tenant_id, f"{new.kind}/{new.name}")
                 row = await connection.fetchrow(_SQL.insert_part, part_id, new.tenant_id, new.kind, new.name, new.body)
         return _version(row)
 
     async def get(self, part_id: str) -> PartVersion:
-        """Return it. Raises NOT_FOUND."""
-        with postgres.answering():
+        """Return a version. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
             return _version(await self._pool.fetchrow(_SQL.get_part, part_id))
 
     async def page(
         self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
     ) -> list[PartVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty and 0: any."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_parts, tenant_id, kind, name, newest_only, cursor, limit)
         return [_version(row) for row in rows]
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
-        """Return the newest of each name: the tenant's own, else the platform's."""
+        """Return the newest version of each name: the tenant's, or the platform's if the tenant has none."""
         if not names:
             return []
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.newest_parts, tenant_id, kind, list(names))
         return [_version(row) for row in rows]
 
     async def users(self, part: PartVersion, after: str, limit: int) -> list[str]:
-        """Return active template versions that use an older version of this part, by id, behind the id after."""
+        """Return the ids of active template versions that use an older version of this part. Sorted, all > after."""
         new = part.part
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.users_of_part, new.tenant_id, new.kind, new.name, after, limit)
         return [row["id"] for row in rows]
 
 
 def _version(row: asyncpg.Record | None) -> PartVersion:
     if row is None:
-        raise ClarionError(Code.NOT_FOUND, "There is no such layout or partial.")
+        raise ClarionError(Code.NOT_FOUND, "Layout or partial not found.")
     part = NewPart(row["tenant_id"], row["kind"], row["name"], row["body"])
     return PartVersion(row["id"], row["version"], part, clock.micros_of(row["created_at"]))

@@ -1,4 +1,4 @@
-"""Layouts and partials: what templates are made of beside their own body, and which version of each one gets."""
+"""Layouts and partials: creating them, and finding those that a template uses."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -8,22 +8,22 @@ from typing import Protocol
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, SMS, Fault, Source
+from services.render.frames import EMAIL, SMS, Fault, TemplateSource
 
 # clarion.render.v1.PartKind, in plain numbers.
 LAYOUT, PARTIAL = 1, 2
 
-# Partials of one template, those called by others included.
+# Partials of one template, including those called by other partials.
 MAX_PARTIALS = 50
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Bounded, for the texts are hostile and this runs in the service itself.
+# With bounds, because the texts are hostile and this runs in the service itself.
 _CALL = re.compile(r"""\{\{~?#?>\s*+(?:"([^"{}]{1,64})"|'([^'{}]{1,64})'|\[([^\]{}]{1,64})\]|([A-Za-z0-9_-]{1,64}))""")
 
 
 @dataclass(frozen=True, slots=True)
 class NewPart:
-    """A part's version to be. tenant_id: empty for the platform. kind: LAYOUT or PARTIAL."""
+    """The content of a new version. tenant_id: empty for the platform. kind: LAYOUT or PARTIAL."""
 
     tenant_id: str
     kind: int
@@ -33,7 +33,7 @@ class NewPart:
 
 @dataclass(frozen=True, slots=True)
 class PartVersion:
-    """A part's version as stored. created_at_us: Unix microseconds."""
+    """A stored version. created_at_us: Unix microseconds."""
 
     id: str
     version: int
@@ -42,24 +42,24 @@ class PartVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Drafts:
-    """Bodies that are not saved and come before the saved ones: of the layout (empty: none), of partials by name."""
+class UnsavedParts:
+    """Bodies for a preview, used in place of the saved ones: the layout's (empty: the saved one), partials by name."""
 
     layout: str = ""
     partials: Mapping[str, str] = field(default_factory=dict)
 
 
-NO_DRAFTS = Drafts()
+NO_UNSAVED_PARTS = UnsavedParts()
 
 
 class PartStore(Protocol):
-    """Keeps parts. Every method raises UNAVAILABLE while PostgreSQL is away."""
+    """Stores parts. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
     async def create(self, part_id: str, new: NewPart) -> PartVersion:
         """Store a new version."""
 
     async def get(self, part_id: str) -> PartVersion:
-        """Return it. Raises NOT_FOUND."""
+        """Return a version. Raises NOT_FOUND."""
 
     async def page(
         self, *, tenant_id: str, kind: int, name: str, newest_only: bool, limit: int, cursor: str
@@ -67,42 +67,42 @@ class PartStore(Protocol):
         """Return versions, newest first, that are older than the one whose id is cursor."""
 
     async def newest(self, tenant_id: str, kind: int, names: Collection[str]) -> list[PartVersion]:
-        """Return the newest of each name: the tenant's own, else the platform's."""
+        """Return the newest version of each name: the tenant's, or the platform's if the tenant has none."""
 
     async def users(self, part: PartVersion, after: str, limit: int) -> list[str]:
-        """Return active template versions that use an older version of this part, by id, behind the id after."""
+        """Return the ids of active template versions that use an older version of this part. Sorted, all > after."""
 
 
-class Checker(Protocol):
-    """Finds what is wrong with a template."""
+class TemplateChecker(Protocol):
+    """Checks templates in a worker."""
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
-        """Return the faults, nothing where it can be used."""
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
+        """Return the template's faults; none if it can be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A template's other parts: the layout's body and the partials', and the versions that they are of."""
+    """What a template uses: the bodies of its layout and partials, and the ids of their versions."""
 
     layout: str
     partials: dict[str, str]
     part_ids: list[str]
 
 
-class Parts:
-    """The verbs on layouts and partials."""
+class PartLibrary:
+    """Creates layouts and partials, and finds those that a template uses."""
 
-    def __init__(self, store: PartStore, checker: Checker) -> None:
+    def __init__(self, store: PartStore, checker: TemplateChecker) -> None:
         self._store = store
         self._checker = checker
 
     async def create(self, new: NewPart, budget: float) -> PartVersion:
-        """Store a new version within budget seconds. Raises INVALID with the place of each fault."""
+        """Store a new version within budget seconds. Raises INVALID with the position of each fault."""
         violations(_faults(new))
         is_layout = new.kind == LAYOUT
-        drafts = NO_DRAFTS if is_layout else Drafts(partials={new.name: new.body})
+        drafts = NO_UNSAVED_PARTS if is_layout else UnsavedParts(partials={new.name: new.body})
         assembled = await self.assemble(new.tenant_id, [new.body], "", drafts)
-        source = Source(
+        source = TemplateSource(
             EMAIL if is_layout else SMS,
             "",
             "" if is_layout else new.body,
@@ -115,11 +115,12 @@ class Parts:
         return await self._store.create(new_id(), new)
 
     async def assemble(
-        self, tenant_id: str, texts: Collection[str], layout: str, drafts: Drafts = NO_DRAFTS
+        self, tenant_id: str, texts: Collection[str], layout: str, drafts: UnsavedParts = NO_UNSAVED_PARTS
     ) -> Assembled:
-        """Return what texts call, what that calls, and the layout. Raises INVALID for a layout there is not.
+        """Return the layout, the partials that the texts call, and those that the partials call.
 
-        A partial that is nowhere is left out: it may be one of the template's own, and the compiler tells.
+        A partial that is not found is left out: it may be an inline one, and the compiler reports it if not. Raises
+        INVALID for an unknown layout.
         """
         part_ids: list[str] = []
         body = drafts.layout
@@ -127,7 +128,7 @@ class Parts:
             found = await self._store.newest(tenant_id, LAYOUT, [layout])
             if not found:
                 raise ClarionError(
-                    Code.INVALID, "There is no such layout.", fields=[("layout", f"There is no layout {layout!r}.")]
+                    Code.INVALID, "The layout does not exist.", fields=[("layout", f"does not exist: {layout!r}")]
                 )
             body = found[0].part.body
             part_ids.append(found[0].id)
@@ -143,25 +144,27 @@ class Parts:
             partials |= bodies
             if len(partials) > MAX_PARTIALS:
                 raise ClarionError(
-                    Code.INVALID, "Too many partials.", fields=[("body", f"At most {MAX_PARTIALS} partials.")]
+                    Code.INVALID,
+                    "The template calls too many partials.",
+                    fields=[("body", f"must call at most {MAX_PARTIALS} partials")],
                 )
             wanted = called(*bodies.values())
         return Assembled(body, partials, part_ids)
 
 
 def called(*texts: str) -> set[str]:
-    """Return the names that texts call as partials; more rather than fewer, for comments are not left out."""
+    """Return the names of the partials that texts call, those in comments included."""
     return {next(filter(None, found.groups())) for text in texts for found in _CALL.finditer(text)}
 
 
 def _faults(new: NewPart) -> list[Fault]:
     faults = [*tenant_faults(new.tenant_id), *text_faults(body=new.body)]
     if new.kind not in (LAYOUT, PARTIAL):
-        faults.append(Fault("kind", 0, "LAYOUT or PARTIAL."))
+        faults.append(Fault("kind", 0, "must be LAYOUT or PARTIAL"))
     if not _NAME.fullmatch(new.name):
-        faults.append(Fault("name", 0, "From 1 to 64 letters, digits, _ and -."))
+        faults.append(Fault("name", 0, "must have 1 to 64 letters, digits, _ and -"))
     if not new.body.strip():
-        faults.append(Fault("body", 0, "It is empty."))
+        faults.append(Fault("body", 0, "must not be empty"))
     if len(new.body.encode()) > MAX_BODY_BYTES:
-        faults.append(Fault("body", 0, "At most 256 KiB."))
+        faults.append(Fault("body", 0, f"must be at most {MAX_BODY_BYTES // 1024} KiB"))
     return faults

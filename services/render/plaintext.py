@@ -1,6 +1,6 @@
-"""The text part of an e-mail, from its HTML: paragraphs, lists, links as "text (address)".
+"""The text part of an e-mail, made from its HTML: paragraphs, lists, links as "text (address)".
 
-One pass over the markup in linear time: it may be hostile.
+Reads the markup once and in linear time, because it may be hostile.
 """
 
 import re
@@ -16,14 +16,13 @@ from services.render.html_syntax import (
     is_self_closed,
     unescaped,
 )
-from services.render.numbering import Numbering
+from services.render.numbering import ListNumbering
 
-# A no-break space is none of them: it does not collapse.
-_WHITE = re.compile(r"[ \t\r\n\f\v]+")
+# What HTML collapses to one space. A no-break space is not part of it.
+_COLLAPSIBLE = re.compile(r"[ \t\r\n\f\v]{2,}|[\t\r\n\f\v]")
 _SPACES = re.compile(r"[ \t\f\v]+")
 _WHITE_SPACE = re.compile(r"white-space\s*+:\s*+(pre(?:-line|-wrap)?|break-spaces)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
-_LINE_ENDS = re.compile(r"(?<![ \t])[ \t]++(?=[\n\0]|\Z)")
 
 _SKIPPED = frozenset(("script", "style", "title", "template", "textarea", "svg"))
 _PARAGRAPHS = frozenset(
@@ -54,26 +53,26 @@ _COMMON = _BLOCKS | {
 _CELLS = frozenset(("td", "th"))
 _PREFORMATTED = frozenset(("listing", "pre"))
 _LISTS = frozenset(("dir", "menu", "ol", "ul"))
-# One of them ends at the next: their own end tags may be missing.
+# Each of these ends at the next one, if its own end tag is missing.
 _END_ITSELF = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
 _MAX_INDENT = 10
-# What shows something without a word.
+# Elements that show something without a word.
 _PICTURES = frozenset(
     ("audio", "button", "canvas", "embed", "iframe", "img", "input", "object", "picture", "select", "svg", "video")
 )
 _BACKGROUND = re.compile(r"\bbackground\s*=|\burl\s*\(", re.IGNORECASE)
 _UNLINKED = ("#", "javascript:", "data:")
-# Stands for a line end that is kept as it is; no mail holds it.
+# Stands for a line end that must not be collapsed. No mail contains this character.
 _KEPT_LINE = "\0"
 
 
 def from_html(markup: str) -> str:
-    """Return the text that a reader would see."""
+    """Return the text that a reader would see, with the addresses of links."""
     return _read(markup).result()
 
 
 def has_pictures(markup: str) -> bool:
-    """Tell whether a reader would see something that is no text; in doubt it is so."""
+    """Tell whether a reader would see something that is not text. If in doubt, return True."""
     return _read(markup).has_pictures
 
 
@@ -87,7 +86,7 @@ def _read(markup: str) -> "_Reader":
 
 
 def _read_shown(reader: "_Reader", markup: str, position: int) -> int:
-    """Read up to behind an element that shows nothing, and return where that is; -1: there is no more."""
+    """Read up to the end of an element that shows nothing, and return the index after it; -1 at the end."""
     for found in MARKUP.finditer(markup, position):
         start, end = found.span()
         if start > position:
@@ -111,27 +110,24 @@ def _read_shown(reader: "_Reader", markup: str, position: int) -> int:
 
 
 def _after_skipped(markup: str, name: str, position: int) -> int:
-    """Return where an element that shows nothing ends."""
+    """Return the index after an element that shows nothing."""
     closing = end_of_raw_text(markup, name, position)
     end = -1 if closing < 0 else markup.find(">", closing)
     return len(markup) if end < 0 else end + 1
 
 
 class _Reader:
-    """Collects words and line breaks.
-
-    may_keep: spaces and line ends may be kept somewhere outside of <pre> too.
-    """
+    """Collects words and line breaks. may_keep: whether styles may preserve white space outside of <pre>."""
 
     def __init__(self, *, may_keep: bool) -> None:
         self._may_keep = may_keep
         self._parts: list[str] = []
-        self._newlines = 2  # at the end of what is written so far; the start of the text counts as a blank line
+        self._newlines = 2  # at the end of what is written; the start of the text counts as a blank line
         self._space = False
         self._lists: list[_List] = []
-        self._link: tuple[str, int] | None = None  # its address, and where its label begins
+        self._link: tuple[str, int] | None = None  # its address, and the index of its first part
         self._hidden = Hidden()
-        self._kept: _Kept | None = None
+        self._preformatted: _Preformatted | None = None
         self.has_pictures = False
 
     def note_picture(self, name: str, attributes: str) -> None:
@@ -143,27 +139,27 @@ class _Reader:
             self._words(unescaped(raw) if "&" in raw else raw)
 
     def _words(self, words: str) -> None:
-        if self._kept is not None:
-            self._keep(self._kept, words)
+        if self._preformatted is not None:
+            self._keep(self._preformatted, words)
             return
         if words.isspace() and "\xa0" not in words:
             self._space = True
             return
-        words = _WHITE.sub(" ", words)
         if not words:
             return
+        words = _collapsed(words)
         self._space = self._space or words[0] == " "
         self._write(words.strip(" ").replace("\xa0", " "))
         self._space = words[-1] == " "
 
-    def _keep(self, kept: "_Kept", words: str) -> None:
-        """Write words with their spaces and lines; those at the very end wait until more follows."""
-        words = kept.read(words)
+    def _keep(self, preformatted: "_Preformatted", words: str) -> None:
+        """Write text with its spaces and line ends; those at its end are held back until more text follows."""
+        words = preformatted.read(words)
         shown = words.rstrip("\n")
         if shown:
-            self._write(_KEPT_LINE * kept.lines + shown.replace("\n", _KEPT_LINE).replace("\xa0", " "))
-            kept.lines = 0
-        kept.lines += len(words) - len(shown)
+            self._write(_KEPT_LINE * preformatted.lines + shown.replace("\n", _KEPT_LINE).replace("\xa0", " "))
+            preformatted.lines = 0
+        preformatted.lines += len(words) - len(shown)
 
     def open(self, name: str, attributes: str) -> None:
         if self._hidden.takes_start(name):
@@ -182,20 +178,20 @@ class _Reader:
                 self._open_block(name, attributes)
             elif name == "a":
                 self._end_link()  # links do not nest
-                address = _WHITE.sub(" ", attribute(attributes, "href") or "").strip()
+                address = _collapsed(attribute(attributes, "href") or "").strip()
                 self._link = (address, len(self._parts))
             elif name in _CELLS:
                 self._space = True
-            if self._kept is not None or name in _PREFORMATTED or (self._may_keep and attributes):
-                self._kept = _Kept.within(self._kept, name, attributes)
+            if self._preformatted is not None or name in _PREFORMATTED or (self._may_keep and attributes):
+                self._preformatted = _Preformatted.within(self._preformatted, name, attributes)
 
     def end(self) -> None:
-        """The document is over; what is hidden up to there may have been meant otherwise."""
+        """End the document. If an element hides the rest of it, its end tag may have been forgotten."""
         self.has_pictures = self.has_pictures or bool(self._hidden.name)
 
     def _open_void(self, name: str, attributes: str) -> None:
-        if name == "br" and self._kept is not None:
-            self._kept.lines += 1
+        if name == "br" and self._preformatted is not None:
+            self._preformatted.lines += 1
         elif name == "br":
             self._break(1, repeat=True)
         elif name == "hr":
@@ -206,22 +202,22 @@ class _Reader:
             self._words(attribute(attributes, "alt") or "")
 
     def _open_block(self, name: str, attributes: str) -> None:
-        if self._kept is not None:
-            self._kept.lines = 0  # a block begins on a line of its own anyway
+        if self._preformatted is not None:
+            self._preformatted.lines = 0  # a block begins on a line of its own anyway
         if name in _PARAGRAPHS:
             self._break(1 if self._lists and name in _LISTS else 2)
         elif name in _LINES:
             self._break(1)
         if name in _LISTS:
-            self._lists.append(_List(Numbering(name, attributes)))
+            self._lists.append(_List(ListNumbering(name, attributes)))
         elif name == "li":
             self._bullet(attributes)
 
     def close(self, name: str) -> None:
         if self._hidden.takes_end(name):
             return
-        if self._kept is not None:
-            self._end_kept(self._kept, name)
+        if self._preformatted is not None:
+            self._end_preformatted(self._preformatted, name)
         if name == "a":
             self._end_link()
         elif name not in _BLOCKS:
@@ -233,21 +229,23 @@ class _Reader:
         else:
             self._break(2 if name in _PARAGRAPHS else 1)
 
-    def _end_kept(self, kept: "_Kept", name: str) -> None:
-        self._kept = kept.after_end(name)
-        if self._kept is None and name not in _BLOCKS:
-            self._break(kept.lines, repeat=True)
+    def _end_preformatted(self, preformatted: "_Preformatted", name: str) -> None:
+        self._preformatted = preformatted.after_end(name)
+        if self._preformatted is None and name not in _BLOCKS:
+            self._break(preformatted.lines, repeat=True)
 
     def result(self) -> str:
         for one in self._lists:
             one.number(self._parts)
-        joined = _LINE_ENDS.sub("", "".join(self._parts))
-        return _BLANK_LINES.sub("\n\n", joined).strip(f"\n{_KEPT_LINE}").replace(_KEPT_LINE, "\n")
+        text = "".join(self._parts)
+        for line_end in ("\n", _KEPT_LINE):
+            text = line_end.join([line.rstrip(" \t") for line in text.split(line_end)])
+        return _BLANK_LINES.sub("\n\n", text).strip(f"\n{_KEPT_LINE}").replace(_KEPT_LINE, "\n")
 
     def _bullet(self, attributes: str) -> None:
         indent = "  " * (min(len(self._lists), _MAX_INDENT) - 1)
-        mark = self._lists[-1].mark(len(self._parts), attributes) if self._lists else "- "
-        self._write(indent + mark)
+        marker = self._lists[-1].marker(len(self._parts), attributes) if self._lists else "- "
+        self._write(indent + marker)
         self._newlines = 2  # a paragraph inside the item begins on the bullet's line
         self._space = False
 
@@ -276,32 +274,39 @@ class _Reader:
         self._space = False
 
 
-class _List:
-    """A list that is under way, and which parts of the text are its items' marks where these come last."""
+def _collapsed(text: str) -> str:
+    """Return text with each run of white space as one space."""
+    if "  " not in text and text.isprintable():
+        return text  # by far the most frequent case, and fast to recognize
+    return _COLLAPSIBLE.sub(" ", text)
 
-    def __init__(self, numbering: Numbering) -> None:
+
+class _List:
+    """An open list. It remembers where its markers go if they are known only when the list ends."""
+
+    def __init__(self, numbering: ListNumbering) -> None:
         self._numbering = numbering
         self._items: list[tuple[int, str]] = []
 
-    def mark(self, place: int, attributes: str) -> str:
-        """Return what stands before the next item, whose place among the parts of the text this is."""
-        if not self._numbering.is_open:
-            return self._numbering.mark(attributes)
-        self._items.append((place, attributes))
+    def marker(self, index: int, attributes: str) -> str:
+        """Return the next item's marker. index: of the part of the text that the marker begins."""
+        if not self._numbering.needs_count:
+            return self._numbering.marker(attributes)
+        self._items.append((index, attributes))
         return ""
 
     def number(self, parts: list[str]) -> None:
-        """Write the marks that had to wait for the number of items."""
-        self._numbering.begin(len(self._items))
-        for place, attributes in self._items:
-            parts[place] += self._numbering.mark(attributes)
+        """Write the markers that had to wait for the number of items."""
+        self._numbering.start_at(len(self._items))
+        for index, attributes in self._items:
+            parts[index] += self._numbering.marker(attributes)
 
 
 @dataclass(slots=True)
-class _Kept:
-    """Text that keeps its line ends, up to the end of the element name. lines: those at its end so far.
+class _Preformatted:
+    """Text that keeps its line ends, up to the end of the element with this name. lines: line ends held back.
 
-    kind: as in CSS's white-space. is_start: nothing of it was read yet.
+    kind: the value of CSS's white-space. is_start: whether no text of it was read yet.
     """
 
     name: str
@@ -311,8 +316,8 @@ class _Kept:
     nesting: int = 1
 
     @classmethod
-    def within(cls, around: "_Kept | None", name: str, attributes: str) -> "_Kept | None":
-        """Return what holds inside an element whose start tag this is."""
+    def within(cls, around: "_Preformatted | None", name: str, attributes: str) -> "_Preformatted | None":
+        """Return what is kept inside an element with this start tag."""
         if around is not None and not (name == around.name and name in _END_ITSELF):
             around.nesting += name == around.name
             around.is_start = False
@@ -324,13 +329,13 @@ class _Kept:
             return cls(name, styled[1].lower(), is_start=name == "pre")
         return cls(name, "pre", is_start=True) if name in _PREFORMATTED else None
 
-    def after_end(self, name: str) -> "_Kept | None":
-        """Return what holds behind an end tag."""
+    def after_end(self, name: str) -> "_Preformatted | None":
+        """Return what is kept after an end tag."""
         self.nesting -= name == self.name
         return self if self.nesting else None
 
     def read(self, words: str) -> str:
-        """Return a piece of the text with line ends as they are written here."""
+        """Return text with line ends as newlines, and with single spaces if the style collapses them."""
         words = words.replace("\r\n", "\n").replace("\r", "\n")
         if self.kind == "pre-line":
             words = _SPACES.sub(" ", words).replace(" \n", "\n").replace("\n ", "\n")

@@ -1,6 +1,6 @@
-"""The platform's templates for the five global event types, created where there are none yet."""
+"""Creates the platform's templates for the five global event types if there are none yet."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Protocol
@@ -8,11 +8,12 @@ from typing import Protocol
 from runtime import logs
 from runtime.errors import ClarionError
 from runtime.ids import new_id
+from runtime.retrying import retry
 from services.render.frames import EMAIL, PUSH, SMS
 from services.render.templates import GLOBAL_KINDS, NewTemplate
 
 _FOLDER = Path(__file__).with_name("platform")
-_RETRY_S = 2.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 2.0
 
 # Colour and heading of each kind's mail.
 _LOOKS = {
@@ -29,14 +30,14 @@ log = logs.get(__name__)
 
 
 class FirstVersions(Protocol):
-    """Keeps templates."""
+    """Stores templates."""
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
-        """Store, activate and publish where there is none yet of its kind; tell whether it was so."""
+        """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
 
 
 def templates() -> list[NewTemplate]:
-    """Return them: each kind on each channel. Variables: title and message."""
+    """Return a template for each kind and channel. Their variables are title and message."""
     bodies = {channel: Template((_FOLDER / name).read_text(encoding="utf-8")) for channel, name in _FILES.items()}
     made = []
     for kind in GLOBAL_KINDS:
@@ -48,15 +49,18 @@ def templates() -> list[NewTemplate]:
     return made
 
 
+def _tell(failure: BaseException, _: int) -> None:
+    log.warning("platform_templates_postponed", error=str(failure))
+
+
 async def ensure(store: FirstVersions) -> None:
-    """Create those whose kind has no version at all; goes on trying while the database is away."""
+    """Create the templates whose kind has no version. Retries while the database is not reachable."""
     for new in templates():
-        while True:
-            try:
-                created = await store.create_first(new_id(), new)
-                break
-            except ClarionError as error:
-                log.warning("platform_templates_wait", error=error.detail)
-                await asyncio.sleep(_RETRY_S)
-        if created:
+        if await retry(
+            partial(store.create_first, new_id(), new),
+            ClarionError,
+            first_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            before_pause=_tell,
+        ):
             log.info("platform_template_created", event_type=new.event_type, channel=new.channel)

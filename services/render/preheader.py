@@ -1,15 +1,15 @@
-"""The text that an inbox shows beside the subject, hidden in the mail itself."""
+"""Adds the preheader: the text that an inbox shows beside the subject, hidden in the mail itself."""
 
 import html
 
 from services.render.html_syntax import MARKUP, RAW_TEXT, end_of_raw_text
 
-# What follows the text keeps an inbox from showing the mail's first words, too.
+# Blanks follow the text, so that an inbox does not show the mail's first words after it.
 _HIDDEN = (
     '<div style="display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden;'
     'mso-hide:all">{}' + "&#847;&zwnj;&nbsp;" * 60 + "</div>"
 )
-# What a browser takes for the head where no tag says so.
+# Elements that a browser puts into the head if there is no <head> tag.
 _IN_HEAD = frozenset(
     ("base", "basefont", "bgsound", "link", "meta", "noscript", "script", "style", "template", "title")
 )
@@ -17,7 +17,7 @@ _BLANK = "\ufeff\t\n\f\r "
 
 
 def with_preheader(markup: str, preheader: str) -> str:
-    """Return the document with the text where an inbox reads it first; as it is where there is none."""
+    """Return the document with the preheader at the start of its body; unchanged if the preheader is empty."""
     if not preheader:
         return markup
     place = _start_of_body(markup)
@@ -25,7 +25,7 @@ def with_preheader(markup: str, preheader: str) -> str:
 
 
 def _start_of_body(markup: str) -> int:
-    """Return where a browser begins the body: behind its tag, else behind the head, the doctype (HTML 13.2.6.4)."""
+    """Return the index at which a browser starts the body: after its tag, the head or the doctype (HTML 13.2.6.4)."""
     place = position = 0
     while (found := MARKUP.search(markup, position)) is not None and not markup[position : found.start()].strip(_BLANK):
         position = found.end()
@@ -44,7 +44,7 @@ def _start_of_body(markup: str) -> int:
 
 
 def _end_in_head(markup: str, name: str, position: int) -> int:
-    """Return where an element of the head ends whose start tag ends at position; -1: nowhere."""
+    """Return the index after an element of the head whose start tag ends at position; -1 if it does not end."""
     if name not in RAW_TEXT and name not in {"noscript", "template"}:
         return position
     end = end_of_raw_text(markup, name, position)

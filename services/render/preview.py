@@ -1,16 +1,16 @@
-"""A version over sample data, with what there is to say about both. Runs in worker processes only."""
+"""A version rendered with sample data, and a report about both. Runs in worker processes only."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from services.render import mjml
 from services.render.content import SLOT, Compiled, finish, written
-from services.render.frames import EMAIL, Content, Report
+from services.render.frames import EMAIL, Content, PreviewReport
 from services.render.handlebars import Culture
 from services.render.helpers import HELPERS
-from services.render.variables import Walk
+from services.render.variables import VariableUsage
 
-# Gmail shows no more of a mail's HTML than this, bytes.
+# Gmail shows at most so many bytes of a mail's HTML.
 GMAIL_CLIPS = 102 * 1024
 
 
@@ -22,20 +22,20 @@ def preview(
     limit: int,
     deadline: float,
     culture: Culture,
-) -> tuple[Content, Report]:
-    """Return what would be sent and a report. names: of the data, which ought to be used. Raises as content.render."""
+) -> tuple[Content, PreviewReport]:
+    """Return what would be sent, and a report. names: the variables that should be used. Raises as content.render."""
     parts = written(compiled, data, limit=limit, deadline=deadline, culture=culture)
     content = finish(compiled, parts, limit=limit)
     is_mjml = compiled.channel == EMAIL and mjml.is_mjml(parts.body)
     if is_mjml and not content.preheader:
         content = content._replace(preheader=mjml.preview(parts.body))
-    walk = Walk(data, HELPERS, culture)
+    usage = VariableUsage(data, HELPERS, culture)
     for name, template in (("subject", compiled.subject), ("preheader", compiled.preheader), ("body", compiled.body)):
         if template is not None:
-            walk.part(name, template)
+            usage.part(name, template)
     if compiled.layout is not None:
-        walk.part("layout", compiled.layout, known=[SLOT])
+        usage.part("layout", compiled.layout, known=[SLOT])
     size = len((content.html or content.text or content.body).encode())
     kind = "mjml" if is_mjml else "html" if compiled.channel == EMAIL else "text"
     clipped = compiled.channel == EMAIL and size > GMAIL_CLIPS
-    return content, Report(kind, size, clipped, walk.missing(), walk.unused(names))
+    return content, PreviewReport(kind, size, clipped, usage.missing(), usage.unused(names))

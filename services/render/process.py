@@ -8,50 +8,51 @@ from pathlib import Path
 
 import msgspec
 
+from services.domain.reasons import Reason
 from services.render import frames
-from services.render.frames import Limits, Progress
+from services.render.blame import Death
+from services.render.frames import Task, WorkerLimits, WorkerReply
+from services.render.jobs import Job
 
 WORKER = "services.render.worker"
 
-# Without site: a third of the start-up time and some megabytes. The search path is handed over instead.
+# Without the module site, which takes a third of the start-up time and some megabytes. The path is passed instead.
 _BOOT = "import sys; sys.path[:] = sys.argv[2:-1]; __import__(sys.argv[1], fromlist=['main']).main()"
 _ROOT = str(Path(__file__).parents[2])
 _START_S = 15.0
-# A worker that would run, if the machine let it, is not hung: the kernel ends it by its processor time.
+# A worker that the machine does not let run is not hung, and may be silent for so long. The kernel ends it by its
+# processor time.
 _STARVED_S = 30.0
 _WAITS_FOR_THE_MACHINE = frozenset("RD")
 _BUFFER = 1024 * 1024
 
-_decode = msgspec.msgpack.Decoder(Progress).decode
+_decode = msgspec.msgpack.Decoder(WorkerReply).decode
 
 
 class WorkerDiedError(Exception):
-    """The process ended, or was ended because nothing came from it. reason: as in RenderFailure."""
+    """The process ended, or was ended because it was silent for too long."""
 
-    def __init__(self, reason: str, detail: str, *, by_chance: bool = False) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-        # Something outside may have killed it: the item deserves another try.
-        self.by_chance = by_chance
+    def __init__(self, death: Death) -> None:
+        super().__init__(f"{death.reason}: {death.detail}")
+        self.death = death
 
 
 class WorkerProcess:
-    """A started worker. silence: seconds after which a worker that says nothing, and waits for nothing, is killed."""
+    """A started worker. silence: seconds after which it is killed if it could run and sends nothing."""
 
     def __init__(self, process: Process, silence: float) -> None:
         self._process = process
         self._silence = silence
         self._is_silent = False
         self._timer: asyncio.TimerHandle
-        # The versions that it was told.
+        # The ids of the versions that it was sent.
         self.known: set[str] = set()
 
     @classmethod
-    async def start(cls, limits: Limits, *, module: str = WORKER) -> "WorkerProcess":
-        """Start one and wait until it is ready. Raises WorkerDiedError, OSError.
+    async def start(cls, limits: WorkerLimits, *, module: str = WORKER) -> "WorkerProcess":
+        """Start a worker and wait until it is ready. Raises WorkerDiedError, OSError.
 
-        It gets no environment: nothing that a template could ever reach is a secret.
+        It gets no environment, so there is no secret that a template could reach.
         """
         path = [_ROOT, *(entry for entry in sys.path if entry and entry != _ROOT)]
         arguments = ["-I", "-S", "-c", _BOOT, module, *path, msgspec.json.encode(limits).decode()]
@@ -72,42 +73,49 @@ class WorkerProcess:
         """Its process id."""
         return self._process.pid
 
-    def send(self, work: frames.Work) -> None:
-        """Hand over work. A dead worker shows itself in receive()."""
+    def task(self, job: Job) -> Task:
+        """Return the message for a job: with its template's source if the worker does not know the version yet."""
+        task = job.task(self.known)
+        if job.version_id:
+            self.known.add(job.version_id)
+        return task
+
+    def send(self, work: frames.WorkerRequest) -> None:
+        """Send work. receive() finds out if the worker is dead."""
         if self._process.stdin is not None:
             self._process.stdin.write(frames.pack(work))
 
-    async def receive(self) -> Progress:
-        """Return what it says next. Raises WorkerDiedError."""
+    async def receive(self) -> WorkerReply:
+        """Return the next message. Raises WorkerDiedError."""
         stream = self._process.stdout
         if stream is None:
-            raise WorkerDiedError("render_crashed", "the worker has no output")
-        self._listen(0.0)
+            raise WorkerDiedError(Death(Reason.RENDER_CRASHED, "the worker has no output"))
+        self._watch(0.0)
         try:
             head = await stream.readexactly(frames.LENGTH_BYTES)
             return _decode(await stream.readexactly(int.from_bytes(head, "big")))
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
             status = await self.end()
             if self._is_silent:
-                raise WorkerDiedError("render_timeout", "the worker did not answer and was ended") from None
-            raise _cause(status) from None
+                raise WorkerDiedError(Death(Reason.RENDER_TIMEOUT, "the worker did not answer and was ended")) from None
+            raise WorkerDiedError(_cause(status)) from None
         finally:
             self._timer.cancel()
 
-    def _listen(self, waited: float) -> None:
-        """Kill it if it goes on saying nothing: later where the machine is too busy to let it."""
+    def _watch(self, waited: float) -> None:
+        """Kill the worker if it stays silent. It gets more time while the machine is too busy to let it run."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._silence, self._judge, waited + self._silence)
+        self._timer = loop.call_later(self._silence, self._end_silent, waited + self._silence)
 
-    def _judge(self, waited: float) -> None:
+    def _end_silent(self, waited: float) -> None:
         if waited < _STARVED_S and _state(self.pid) in _WAITS_FOR_THE_MACHINE:
-            self._listen(waited)
+            self._watch(waited)
         elif self._process.returncode is None:
             self._is_silent = True
             self._process.kill()
 
     async def end(self, grace: float = 0.2) -> int:
-        """End it, if it has not ended within grace seconds; return its exit status."""
+        """Kill it unless it ends by itself within grace seconds; return its exit status."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -119,19 +127,20 @@ class WorkerProcess:
 
 
 def _state(pid: int) -> str:
-    """Return a process's state as the kernel names it, such as R for one that runs or would."""
+    """Return a process's state as the kernel names it, such as R: it runs, or would if it had a processor."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][:1]
     except OSError:
         return ""
 
 
-def _cause(status: int) -> WorkerDiedError:
+def _cause(status: int) -> Death:
+    """Return what an exit status says."""
     if status == -signal.SIGPROF:
-        return WorkerDiedError("render_timeout", "more processor time than allowed")
+        return Death(Reason.RENDER_TIMEOUT, "more processor time than allowed")
     if status == -signal.SIGABRT:
-        return WorkerDiedError("render_memory", "more memory than allowed")
+        return Death(Reason.RENDER_MEMORY, "more memory than allowed")
     if status < 0:
         name = signal.Signals(-status).name
-        return WorkerDiedError("render_crashed", f"the worker died of {name}", by_chance=status == -signal.SIGKILL)
-    return WorkerDiedError("render_crashed", f"the worker ended with status {status}")
+        return Death(Reason.RENDER_CRASHED, f"the worker died of {name}", may_be_external=status == -signal.SIGKILL)
+    return Death(Reason.RENDER_CRASHED, f"the worker ended with status {status}")

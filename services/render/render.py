@@ -1,4 +1,4 @@
-"""Renders items: finds their template versions, lets the workers do it, says what became of each."""
+"""Renders items: finds their template versions, gives them to the workers, returns a result for each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,23 +6,24 @@ from dataclasses import dataclass
 import msgspec
 
 from runtime.errors import ClarionError, Code
+from services.domain.reasons import Reason
 from services.render import frames
-from services.render.frames import Answer, Content, Fault, Report, Source
-from services.render.pool import BusyError, Job
-from services.render.ports import Sources, Workers
+from services.render.frames import Content, Fault, PreviewReport, TaskResult, TemplateSource
+from services.render.jobs import Job, QueueFullError
+from services.render.ports import TemplateSources, Workers
 
-# Of all contents of one answer, bytes; gRPC carries 16 MiB.
+# The contents of one answer together, bytes. gRPC carries 16 MiB.
 MAX_ANSWER = 12 * 1024 * 1024
 
-# Of what is within its own limit and only found no room: to be asked for again.
+# The reason if an item's content only had no room in the answer: the caller asks for it again.
 ANSWER_FULL = "answer_full"
-# Of what had no turn in time: nothing is wrong with it.
+# The reason if no worker began with the item in time: nothing is wrong with it.
 NO_TURN = "no_turn"
-# Also where its template's other items used up the time: another one's weight is no failure of this one.
-_LATE = Answer(NO_TURN, detail="there was no time for it; try again shortly")
+# Also if other items of its template used up the time: that is not this item's failure.
+_LATE = TaskResult(NO_TURN, detail="no worker was free in time; try again in a second")
 
-# What a job that needs no template has as one.
-_NOTHING = Source(frames.SMS, "", "")
+# The source of a job that needs no template.
+_NOTHING = TemplateSource(frames.SMS, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What became of an item. reason: empty, or why there is no content. channel: 0 where it is not known."""
+    """The result for an item. reason: why there is no content; empty if there is. channel: 0 if not known."""
 
     channel: int
     reason: str
@@ -44,20 +45,20 @@ class Rendered:
     detail: str = ""
     duration_us: int = 0
     faults: Sequence[Fault] = ()
-    report: Report | None = None
+    report: PreviewReport | None = None
 
 
-class Renderer:
+class TemplateRenderer:
     """The one renderer for production, preview and test send."""
 
-    def __init__(self, workers: Workers, sources: Sources) -> None:
+    def __init__(self, workers: Workers, sources: TemplateSources) -> None:
         self._workers = workers
         self._sources = sources
 
     async def batch(self, items: Sequence[Item], budget: float) -> list[Rendered]:
-        """Render items within budget seconds, with a result for each: a bad template is one, so is NO_TURN.
+        """Render items within budget seconds. Each has a result; a faulty template and NO_TURN are results too.
 
-        Raises OVERLOADED where too much waits already, UNAVAILABLE where nobody knows the templates.
+        Raises OVERLOADED if too many items wait already, UNAVAILABLE if the templates cannot be read.
         """
         sources = await self._sources.find({item.version_id for item in items})
         found = [(index, item) for index, item in enumerate(items) if item.version_id in sources]
@@ -71,40 +72,40 @@ class Renderer:
             for _, item in found
         ]
         answers = [answer or _LATE for answer in await self._run(jobs, budget)]
-        missing = Rendered(0, "template_not_found", Content(), "There is no such template version.")
+        missing = Rendered(0, Reason.TEMPLATE_NOT_FOUND, Content(), "Template version not found.")
         results = [missing] * len(items)
         for (index, item), answer in zip(found, answers, strict=True):
             results[index] = _rendered(sources[item.version_id].channel, answer)
         return _bounded(results)
 
-    async def preview(self, source: Source, variables: bytes, budget: float) -> Rendered:
-        """Render a body that is not saved, with a report. Raises OVERLOADED."""
+    async def preview(self, source: TemplateSource, variables: bytes, budget: float) -> Rendered:
+        """Render a template that is not saved, with a report. Raises OVERLOADED."""
         answer = await self._run_one(Job(source, kind=frames.PREVIEW, variables=variables), budget)
         return _rendered(source.channel, answer)
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
-        """Return what is wrong with a template, nothing where it can be used. Raises OVERLOADED."""
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
+        """Return the template's faults; none if it can be used. Raises OVERLOADED."""
         answer = await self._run_one(Job(source, kind=frames.CHECK), budget)
         if answer.outcome == frames.OK:
             return []
         return answer.faults or [Fault("body", 0, f"cannot be compiled: {answer.detail or answer.outcome}")]
 
     async def diff(self, before: Mapping[str, str], after: Mapping[str, str], budget: float) -> str:
-        """Return a unified diff of named texts. Raises INVALID where it takes too long, OVERLOADED."""
+        """Return a unified diff of named texts. Raises INVALID if it takes too long, OVERLOADED."""
         encode = msgspec.json.encode
         job = Job(_NOTHING, kind=frames.DIFF, variables=encode(before), fallback=encode(after))
         answer = await self._run_one(job, budget)
         if answer.outcome != frames.OK:
-            raise ClarionError(Code.INVALID, f"The two cannot be compared: {answer.detail or answer.outcome}.")
+            raise ClarionError(Code.INVALID, f"The versions cannot be compared: {answer.detail or answer.outcome}.")
         return answer.content.text
 
-    async def _run(self, jobs: list[Job], budget: float) -> list[Answer | None]:
+    async def _run(self, jobs: list[Job], budget: float) -> list[TaskResult | None]:
         try:
             return await self._workers.run(jobs, budget)
-        except BusyError:
+        except QueueFullError:
             raise overloaded() from None
 
-    async def _run_one(self, job: Job, budget: float) -> Answer:
+    async def _run_one(self, job: Job, budget: float) -> TaskResult:
         (answer,) = await self._run([job], budget)
         if answer is None:
             raise overloaded()
@@ -112,17 +113,17 @@ class Renderer:
 
 
 def overloaded() -> ClarionError:
-    """What a caller hears who has to come back."""
-    return ClarionError(Code.OVERLOADED, "Rendering has too much to do; try again shortly.", retry_after=1)
+    """Return the error for a caller that should try again."""
+    return ClarionError(Code.OVERLOADED, "Rendering is overloaded. Try again in a second.", retry_after=1)
 
 
-def _rendered(channel: int, answer: Answer) -> Rendered:
+def _rendered(channel: int, answer: TaskResult) -> Rendered:
     reason = "" if answer.outcome == frames.OK else answer.outcome
     return Rendered(channel, reason, answer.content, answer.detail, answer.duration_us, answer.faults, answer.report)
 
 
 def _bounded(results: list[Rendered]) -> list[Rendered]:
-    """Give up the largest contents where all together would not fit into an answer."""
+    """Give up the largest contents if all of them together do not fit into an answer."""
     sizes = [sum(map(_bytes, result.content.texts)) for result in results]
     excess = sum(sizes) - MAX_ANSWER
     for index in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
@@ -130,8 +131,8 @@ def _bounded(results: list[Rendered]) -> list[Rendered]:
             break
         excess -= sizes[index]
         result = results[index]
-        reason = "output_too_large" if sizes[index] > MAX_ANSWER else ANSWER_FULL
-        detail = f"The batch's contents exceed {MAX_ANSWER} bytes; ask for fewer items at once."
+        reason = Reason.OUTPUT_TOO_LARGE if sizes[index] > MAX_ANSWER else ANSWER_FULL
+        detail = f"The contents of the batch have more than {MAX_ANSWER} bytes. Ask for fewer items at once."
         results[index] = Rendered(result.channel, reason, Content(), detail, result.duration_us)
     return results
 

@@ -1,4 +1,4 @@
-"""RenderService: wire to domain and back, nothing else."""
+"""The gRPC RenderService. Translates messages, decides nothing."""
 
 import time
 from collections import Counter
@@ -8,19 +8,20 @@ from typing import Any, ClassVar
 import grpc.aio
 
 from clarion.render.v1 import render_pb2, render_pb2_grpc
-from runtime import logs
+from runtime import logs, tracing
 from runtime.errors import ClarionError, Code
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS, EMPTY_CONTENT, NotSent, sms_too_long
+from services.domain.reasons import Reason
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS, too_long
 from services.render import telemetry
 from services.render.frames import Content
-from services.render.parts import Drafts
-from services.render.render import NO_TURN, Item, Rendered, Renderer, overloaded
-from services.render.templates import NewTemplate, Templates
+from services.render.parts import UnsavedParts
+from services.render.render import NO_TURN, Item, Rendered, TemplateRenderer, overloaded
+from services.render.templates import NewTemplate, TemplateLibrary
 
 RENDER_SERVICE = "clarion.render.v1.RenderService"
 
 MAX_ITEMS = 256
-# A call never takes longer, whatever its deadline; and it ends this much before it, seconds.
+# The most that a call may take, and how long before its deadline it ends, in seconds.
 MAX_BUDGET_S = 10.0
 _MARGIN_S = 0.25
 _LOGGED_FAILURES = 5
@@ -33,22 +34,24 @@ log = logs.get(__name__)
 class RenderServicer(render_pb2_grpc.RenderServiceServicer):
     """See proto/clarion/render/v1/render.proto."""
 
-    # Workers' groups have 4 MiB at most; a preview brings its template along.
+    # The callers' batches have at most 4 MiB; a preview contains its template.
     MAX_BYTES: ClassVar = {"RenderBatch": 5 * 1024 * 1024, "Preview": 2 * 1024 * 1024}
 
-    def __init__(self, renderer: Renderer, templates: Templates) -> None:
+    def __init__(self, renderer: TemplateRenderer, templates: TemplateLibrary) -> None:
         self._renderer = renderer
         self._templates = templates
 
     async def RenderBatch(
         self, request: render_pb2.RenderBatchRequest, context: Context
     ) -> render_pb2.RenderBatchResponse:
-        """Render many, with a result for each."""
+        """Render many items, with a result for each."""
         if len(request.items) > MAX_ITEMS:
-            raise ClarionError(Code.INVALID, "Too many items.", fields=[("items", f"At most {MAX_ITEMS}.")])
+            raise ClarionError(Code.INVALID, "Too many items.", fields=[("items", f"must be at most {MAX_ITEMS}")])
         started = time.perf_counter()
         items = [Item(item.template_version_id, item.variables, item.fallback) for item in request.items]
+        spans = [tracing.item("render template", item.traceparent) for item in request.items] if tracing.is_on() else []
         results = await self._renderer.batch(items, budget(context))
+        _end_spans(spans, items, results)
         if not request.partial and any(result.reason == NO_TURN for result in results):
             raise overloaded()
         for result in results:
@@ -57,7 +60,7 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         return render_pb2.RenderBatchResponse(results=[_result(result) for result in results])
 
     async def Preview(self, request: render_pb2.PreviewRequest, context: Context) -> render_pb2.PreviewResponse:
-        """Render a body that is not saved."""
+        """Render a template that is not saved."""
         new = NewTemplate(
             request.tenant_id,
             "",
@@ -68,12 +71,24 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
             preheader=request.preheader,
             layout=request.layout,
         )
-        source = await self._templates.draft(new, Drafts(request.layout_body, request.partials))
+        source = await self._templates.draft(new, UnsavedParts(request.layout_body, request.partials))
         result = await self._renderer.preview(source, request.variables, budget(context))
         telemetry.count(result)
         if result.reason:
             return render_pb2.PreviewResponse(failure=_failure(result))
         return render_pb2.PreviewResponse(content=_content(result), report=_report(result, request.max_sms_segments))
+
+
+def _end_spans(spans: Sequence[tracing.Span], items: Sequence[Item], results: Sequence[Rendered]) -> None:
+    """End the span of each item. They all last as long as the call; rendering alone took "clarion.render_us"."""
+    if not spans:
+        return
+    for span, item, result in zip(spans, items, results, strict=True):
+        span.set("clarion.template_version_id", item.version_id)
+        span.set("clarion.render_us", result.duration_us)
+        if result.reason:
+            span.fail(result.reason)
+        span.end()
 
 
 def budget(context: Context) -> float:
@@ -102,7 +117,7 @@ def _failure(result: Rendered) -> render_pb2.RenderFailure:
 
 
 def _report(result: Rendered, max_sms_segments: int) -> render_pb2.PreviewReport | None:
-    report, not_sent = result.report, _not_sent(result.content, max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS)
+    report, (reason, detail) = result.report, _not_sent(result.content, max_sms_segments or DEFAULT_MAX_SEGMENTS)
     if report is None:
         return None
     missing = [render_pb2.MissingVariable(name=one.name, field=one.field, line=one.line) for one in report.missing]
@@ -112,15 +127,16 @@ def _report(result: Rendered, max_sms_segments: int) -> render_pb2.PreviewReport
         clipped=report.clipped,
         missing=missing,
         unused=report.unused,
-        not_sent_reason=not_sent.reason if not_sent else "",
-        not_sent_detail=not_sent.detail if not_sent else "",
+        not_sent_reason=reason,
+        not_sent_detail=detail,
     )
 
 
-def _not_sent(content: Content, max_sms_segments: int) -> NotSent | None:
+def _not_sent(content: Content, max_sms_segments: int) -> tuple[str, str]:
     if content.is_empty:
-        return EMPTY_CONTENT
-    return sms_too_long(content.sms_segments, content.sms_encoding, max_sms_segments)
+        return Reason.EMPTY_CONTENT, Reason.EMPTY_CONTENT.text
+    detail = too_long(content.sms_segments, content.sms_encoding, max_sms_segments)
+    return (Reason.SMS_TOO_LONG, detail) if detail else ("", "")
 
 
 def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: float) -> None:
@@ -135,6 +151,6 @@ def _log_batch(items: Sequence[Item], results: Sequence[Rendered], seconds: floa
     )
     failed = [(item, result) for item, result in zip(items, results, strict=True) if result.reason]
     for item, result in failed[:_LOGGED_FAILURES]:
-        # No detail: it may quote the recipient's data. Whoever asked records it.
+        # Without the detail, which may quote the recipient's data. The caller records it.
         faults = [f"{fault.field}:{fault.line}" for fault in result.faults]
         log.warning("render_failed", template_version_id=item.version_id, reason=result.reason, faults=faults)

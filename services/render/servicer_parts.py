@@ -1,12 +1,12 @@
-"""PartService: wire to domain and back, nothing else."""
+"""The gRPC PartService. Translates messages, decides nothing."""
 
 from typing import ClassVar
 
 from clarion.render.v1 import parts_pb2, parts_pb2_grpc, templates_pb2
 from runtime import logs
-from services.domain.pages import page_limit
-from services.render.applying import Applying
-from services.render.parts import NewPart, Parts, PartStore, PartVersion
+from services.domain.paging import page_limit
+from services.render.applying import PartRollout
+from services.render.parts import NewPart, PartLibrary, PartStore, PartVersion
 from services.render.servicer import Context, budget
 from services.render.servicer_templates import fitting, shown
 
@@ -18,10 +18,10 @@ log = logs.get(__name__)
 class PartServicer(parts_pb2_grpc.PartServiceServicer):
     """See proto/clarion/render/v1/parts.proto."""
 
-    # What an operator may send at once: a field that is too long is named as such.
+    # More than is accepted, so that the answer can name the field that is too long.
     MAX_BYTES: ClassVar = {"CreatePart": 2 * 1024 * 1024}
 
-    def __init__(self, parts: Parts, store: PartStore, applying: Applying) -> None:
+    def __init__(self, parts: PartLibrary, store: PartStore, applying: PartRollout) -> None:
         self._parts = parts
         self._store = store
         self._applying = applying
@@ -34,11 +34,11 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
         return parts_pb2.CreatePartResponse(part=_shown(created))
 
     async def GetPart(self, request: parts_pb2.GetPartRequest, context: Context) -> parts_pb2.GetPartResponse:
-        """Show one version."""
+        """Return one version."""
         return parts_pb2.GetPartResponse(part=_shown(await self._store.get(request.part_version_id)))
 
     async def ListParts(self, request: parts_pb2.ListPartsRequest, context: Context) -> parts_pb2.ListPartsResponse:
-        """List versions, newest first."""
+        """Return versions, newest first."""
         limit = page_limit(request.limit)
         found = await self._store.page(
             tenant_id=request.tenant_id,
@@ -53,7 +53,7 @@ class PartServicer(parts_pb2_grpc.PartServiceServicer):
         return parts_pb2.ListPartsResponse(parts=page, next_cursor=next_cursor)
 
     async def ApplyPart(self, request: parts_pb2.ApplyPartRequest, context: Context) -> parts_pb2.ApplyPartResponse:
-        """Bring the active templates that use an older version up to date."""
+        """Update the active templates that use an older version."""
         applied = await self._applying.apply(request.part_version_id, budget(context), request.cursor)
         log.info(
             "part_applied",

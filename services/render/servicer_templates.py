@@ -1,4 +1,4 @@
-"""TemplateService and LocaleService: wire to domain and back, nothing else."""
+"""The gRPC TemplateService and LocaleService. They translate messages and decide nothing."""
 
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
@@ -9,12 +9,12 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, locales_pb2_grpc, templates_pb2, templates_pb2_grpc
 from runtime import logs
 from services.domain import locales
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.render.faults import tenant_faults, violations
 from services.render.frames import Fault
 from services.render.servicer import Context, budget
-from services.render.store import TemplateStore
-from services.render.templates import NewTemplate, Templates, TemplateVersion
+from services.render.store import PostgresTemplates
+from services.render.templates import NewTemplate, TemplateLibrary, TemplateVersion
 
 TEMPLATE_SERVICE = "clarion.render.v1.TemplateService"
 LOCALE_SERVICE = "clarion.render.v1.LocaleService"
@@ -30,17 +30,17 @@ log = logs.get(__name__)
 class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     """See proto/clarion/render/v1/templates.proto."""
 
-    # What an operator may send at once: a field that is too long is named as such.
+    # More than is accepted, so that the answer can name the field that is too long.
     MAX_BYTES: ClassVar = {"CreateTemplate": 2 * 1024 * 1024}
 
-    def __init__(self, verbs: Templates, store: TemplateStore) -> None:
+    def __init__(self, verbs: TemplateLibrary, store: PostgresTemplates) -> None:
         self._templates = verbs
         self._store = store
 
     async def CreateTemplate(
         self, request: templates_pb2.CreateTemplateRequest, context: Context
     ) -> templates_pb2.CreateTemplateResponse:
-        """Create a new version, inactive."""
+        """Create a new, inactive version."""
         new = NewTemplate(
             request.tenant_id,
             request.event_type,
@@ -60,7 +60,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     async def ActivateTemplate(
         self, request: templates_pb2.ActivateTemplateRequest, context: Context
     ) -> templates_pb2.ActivateTemplateResponse:
-        """Make this version the active one of its kind and locale."""
+        """Activate a version in place of the active one of its kind and locale."""
         changed = await self._store.set_active(request.template_version_id, active=True)
         log.info("template_activated", template_version_id=changed.id, tenant_id=changed.template.tenant_id)
         return templates_pb2.ActivateTemplateResponse(template=shown(changed))
@@ -68,7 +68,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     async def DeactivateTemplate(
         self, request: templates_pb2.DeactivateTemplateRequest, context: Context
     ) -> templates_pb2.DeactivateTemplateResponse:
-        """Leave its kind and locale without this version."""
+        """Deactivate a version."""
         changed = await self._store.set_active(request.template_version_id, active=False)
         log.info("template_deactivated", template_version_id=changed.id, tenant_id=changed.template.tenant_id)
         return templates_pb2.DeactivateTemplateResponse(template=shown(changed))
@@ -76,14 +76,14 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     async def GetTemplate(
         self, request: templates_pb2.GetTemplateRequest, context: Context
     ) -> templates_pb2.GetTemplateResponse:
-        """Show one version."""
+        """Return one version."""
         found = await self._store.get(request.template_version_id)
         return templates_pb2.GetTemplateResponse(template=shown(found))
 
     async def ListTemplates(
         self, request: templates_pb2.ListTemplatesRequest, context: Context
     ) -> templates_pb2.ListTemplatesResponse:
-        """List versions, newest first."""
+        """Return versions, newest first."""
         limit = page_limit(request.limit)
         versions = await self._store.page(
             tenant_id=request.tenant_id,
@@ -106,13 +106,13 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
         answer = templates_pb2.DiffTemplatesResponse(
             to=shown(found.after), changed=found.changed, unified=found.unified
         )
-        getattr(answer, "from").CopyFrom(shown(found.before))  # a word of Python's own
+        getattr(answer, "from").CopyFrom(shown(found.before))  # a keyword in Python
         return answer
 
     async def RefreshTemplate(
         self, request: templates_pb2.RefreshTemplateRequest, context: Context
     ) -> templates_pb2.RefreshTemplateResponse:
-        """Give a template's content the layout and partials of today, as a new version."""
+        """Create a version of the same content with the newest layout and partials."""
         made = await self._templates.refresh(request.template_version_id, budget(context))
         log.info("template_refreshed", template_version_id=made.id, tenant_id=made.template.tenant_id)
         return templates_pb2.RefreshTemplateResponse(template=shown(made))
@@ -120,7 +120,7 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
     async def ResolveTemplates(
         self, request: templates_pb2.ResolveTemplatesRequest, context: Context
     ) -> templates_pb2.ResolveTemplatesResponse:
-        """Name the active versions of a tenant's event type."""
+        """Return the active versions of a tenant's event type."""
         found = await self._templates.resolve(request.tenant_id, request.event_type)
         active = [
             templates_pb2.ActiveTemplate(
@@ -139,19 +139,19 @@ class TemplateServicer(templates_pb2_grpc.TemplateServiceServicer):
 class LocaleServicer(locales_pb2_grpc.LocaleServiceServicer):
     """See proto/clarion/render/v1/locales.proto."""
 
-    def __init__(self, store: TemplateStore) -> None:
+    def __init__(self, store: PostgresTemplates) -> None:
         self._store = store
 
     async def GetDefaultLocale(
         self, request: locales_pb2.GetDefaultLocaleRequest, context: Context
     ) -> locales_pb2.GetDefaultLocaleResponse:
-        """Tell a tenant's."""
+        """Return a tenant's default locale; empty: none."""
         return locales_pb2.GetDefaultLocaleResponse(locale=await self._store.default_locale(request.tenant_id))
 
     async def SetDefaultLocale(
         self, request: locales_pb2.SetDefaultLocaleRequest, context: Context
     ) -> locales_pb2.SetDefaultLocaleResponse:
-        """Set a tenant's; empty: none."""
+        """Set a tenant's default locale; empty: none."""
         violations(tenant_faults(request.tenant_id or "platform"))
         locale = _locale(request.locale)
         await self._store.set_default_locale(request.tenant_id, locale)
@@ -159,15 +159,15 @@ class LocaleServicer(locales_pb2_grpc.LocaleServiceServicer):
 
 
 def _locale(asked: str) -> str:
-    """Return it as it is kept; empty: none. Raises INVALID."""
+    """Return a locale in its stored form; empty: none. Raises INVALID."""
     locale = locales.normal(asked)
     if asked and not locale:
-        violations([Fault("locale", 0, 'A language such as "en" or "pt-BR".')])
+        violations([Fault("locale", 0, 'must be a locale such as "en" or "pt-BR"')])
     return locale
 
 
 def fitting(items: Sequence[M]) -> Sequence[M]:
-    """Return as many of a page's items, from the first, as one answer can carry; at least one of them."""
+    """Return the first items of a page, as many as one answer can carry, but at least one."""
     size = 0
     for count, item in enumerate(items):
         size += item.ByteSize()
@@ -177,7 +177,7 @@ def fitting(items: Sequence[M]) -> Sequence[M]:
 
 
 def shown(found: TemplateVersion) -> templates_pb2.TemplateVersion:
-    """Return a version as the wire has it."""
+    """Return a version as a message."""
     template = found.template
     return templates_pb2.TemplateVersion(
         id=found.id,

@@ -1,4 +1,4 @@
-"""What the render service reads from the environment."""
+"""The settings of the render service."""
 
 from typing import Annotated, Literal
 
@@ -13,12 +13,12 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # Processes that render.
+    # Number of worker processes.
     render_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    # What one item may use: processor seconds, and characters of output in all.
+    # Limits for one item: processor seconds, and characters of output.
     render_cpu_s: Annotated[float, msgspec.Meta(gt=0, le=5)] = 0.5
     render_output: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
-    # What a worker may use beyond what it starts with, MiB of address space.
+    # MiB of address space that a worker may use in addition to what it has at its start.
     render_memory_mib: Annotated[int, msgspec.Meta(ge=16)] = 96
     # What compiles and runs templates: our own compiler, or pybars3 (docs/handlebars.md).
     template_engine: Literal["clarion", "pybars3"] = "clarion"

@@ -1,4 +1,4 @@
-"""An e-mail's markup without its data: what of it is wrong is wrong with any data. Runs in worker processes only."""
+"""An e-mail's markup without data: an error in it is an error with any data. Runs in worker processes only."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -17,13 +17,13 @@ from services.render.handlebars.tree import (
 _SLOT = "content"
 _PARTIAL_BLOCK = "@partial-block"
 
-# Far beyond any template's; what partials multiply is not followed further.
+# Limits against partials that multiply. No real template comes near them.
 _MAX_NODES = 50_000
 _MAX_DEPTH = 32
 
 
 class Piece(NamedTuple):
-    """Literal text, whose part of the version it is (as Fault.field), and its first line there."""
+    """Literal text, the part that it is from (as in Fault.field), and its first line in that part."""
 
     text: str
     field: str
@@ -36,9 +36,9 @@ class _Part(NamedTuple):
 
 
 class Skeleton:
-    """The literal text of one branch of each block, the body where the layout wants it.
+    """The literal text of one branch of each block, with the body in the layout's slot.
 
-    is_inverse: no condition holds, else all do.
+    is_inverse: take the branches for "no condition is true"; otherwise those for "all are true".
     """
 
     def __init__(self, body: CompiledTemplate, layout: CompiledTemplate | None, *, is_inverse: bool) -> None:
@@ -51,11 +51,11 @@ class Skeleton:
         self._walk(self._body if layout is None else _Part(layout.program, "layout"), known, 0)
 
     def markup(self) -> str:
-        """Return it in one piece."""
+        """Return the whole text."""
         return "".join(piece.text for piece in self.pieces)
 
     def place(self, offset: int) -> tuple[str, int]:
-        """Return the part and the line of an offset into the markup; line 0: unknown."""
+        """Return the part and line of an offset in the markup. line: 0 if not known."""
         if offset < 0 or not self.pieces:
             return "body", 0
         for piece in self.pieces:
@@ -98,7 +98,7 @@ class Skeleton:
 
 
 def slots(layout: Program) -> int:
-    """Return how often a layout wants the body, in all its branches."""
+    """Return the number of slots for the body in all branches of a layout."""
     count = 0
     for node in layout.nodes:
         if isinstance(node, MustacheStatement):
@@ -109,7 +109,7 @@ def slots(layout: Program) -> int:
 
 
 def is_slot(node: MustacheStatement) -> bool:
-    """Tell whether it is ``{{{content}}}``."""
+    """Tell whether a tag is ``{{{content}}}``."""
     target = node.call.target
     is_named = isinstance(target, PathExpression) and target.parts == (_SLOT,) and not target.depth and not target.data
     return is_named and not node.escaped and not node.call.has_arguments

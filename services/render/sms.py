@@ -1,4 +1,4 @@
-"""What an SMS is billed as: its alphabet and how many messages it takes (3GPP TS 23.038, TS 23.040)."""
+"""The alphabet and the number of segments of an SMS, which decide its price (3GPP TS 23.038, TS 23.040)."""
 
 import re
 from typing import NamedTuple
@@ -6,14 +6,14 @@ from typing import NamedTuple
 GSM_7 = "GSM-7"
 UCS_2 = "UCS-2"
 
-# The default alphabet, and what its extension table adds at the price of two places (an escape before it).
+# The default alphabet, and its extension table, whose characters take two places (one is an escape).
 _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = "\f^{}\\[~]|€"
 
-# Places in a message on its own, and in each of several: six bytes say which one it is.
+# Places in a single message, and in each of several, where six bytes are used for its number.
 _GSM_SINGLE, _GSM_PART = 160, 153
 _UCS_SINGLE, _UCS_PART = 70, 67
 
@@ -32,7 +32,7 @@ class Size(NamedTuple):
 
 
 def size(text: str) -> Size:
-    """Return what text is billed as."""
+    """Return the size of a text."""
     if _IS_BASIC(text):
         return Size(GSM_7, _even(len(text), _GSM_SINGLE, _GSM_PART), len(text))
     if _IS_GSM(text):
@@ -41,12 +41,12 @@ def size(text: str) -> Size:
 
 
 def _measured(text: str, double: "re.Pattern[str]", encoding: str, single: int, part: int) -> Size:
-    """Count a text in which some characters take two places, which no message may part."""
+    """Measure a text in which some characters take two places, which must be in the same message."""
     wide = [found.start() for found in double.finditer(text)]
     units = len(text) + len(wide)
     if units <= single or not wide:
         return Size(encoding, _even(units, single, part), units)
-    # A part that has one place left cannot begin a wide character: the place is lost.
+    # If only one place is left in a part, a wide character goes to the next part and the place stays empty.
     segments, used, position = 1, 0, 0
     for start in wide:
         segments, used = _filled(segments, used + start - position, part)
@@ -59,7 +59,7 @@ def _measured(text: str, double: "re.Pattern[str]", encoding: str, single: int, 
 
 
 def _filled(segments: int, used: int, part: int) -> tuple[int, int]:
-    """Carry over what one part has too much; a part that is just full stays the last one."""
+    """Move what does not fit into one part to the next. A part that is exactly full stays the last one."""
     more = max(0, -(-used // part) - 1)
     return segments + more, used - more * part
 

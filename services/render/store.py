@@ -1,4 +1,4 @@
-"""The templates' table. Each change is published in its own transaction: the list of the active, the bodies."""
+"""The table of templates. What a change publishes (active templates, sources) is written in the same transaction."""
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,8 +10,8 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from runtime import clock, configuration, postgres
 from runtime.errors import ClarionError, Code
-from services.domain import topology
-from services.render.frames import Source
+from services.domain import channels, topology
+from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
 from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
 
@@ -21,16 +21,18 @@ _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 _Reader: TypeAlias = "asyncpg.Pool[asyncpg.Record] | _Connection"
 
 
-class TemplateStore:
-    """Reads and writes render.templates. Every method raises UNAVAILABLE while PostgreSQL is away."""
+class PostgresTemplates:
+    """Reads and writes render.templates. Every method raises UNAVAILABLE while PostgreSQL is not reachable."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
-    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
+    async def create(
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+    ) -> TemplateVersion:
         """Store an inactive version and publish it."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 created = await self._insert(connection, version_id, new, source, part_ids)
@@ -38,32 +40,32 @@ class TemplateStore:
         return created
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
-        """Store, activate and publish a version where there is none yet of its kind; tell whether it was so."""
-        with postgres.answering():
+        """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)
                 if await connection.fetchval(_SQL.has_template, new.tenant_id, new.event_type, new.channel):
                     return False
-                await self._insert(connection, version_id, new, Source(new.channel, new.subject, new.body), [])
+                await self._insert(connection, version_id, new, TemplateSource(new.channel, new.subject, new.body), [])
                 await self._activate(connection, version_id, active=True)
         await self._outbox.flush()
         return True
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
-        """Make it the only active version of its kind, or no longer active; publish. Raises NOT_FOUND."""
-        with postgres.answering():
+        """Activate a version in place of the active one of its kind, or deactivate it. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 changed = await self._activate(connection, version_id, active=active)
         await self._outbox.flush()
         return changed
 
     async def supersede(self, old_id: str, new_id: str) -> TemplateVersion:
-        """Make the new one active in the old one's place, if that is still active; return the new one."""
-        with postgres.answering():
+        """Activate the new version in place of the old one if the old one is still active; return the new one."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 template = (await _one(connection, new_id)).template
                 await connection.execute(_SQL.lock_event_type, template.tenant_id, template.event_type)
-                # Somebody may have activated a third one meanwhile.
+                # A third version may have been activated meanwhile.
                 new = await _one(connection, new_id)
                 if (await _one(connection, old_id)).active:
                     new = await self._activate(connection, new_id, active=True)
@@ -72,7 +74,7 @@ class TemplateStore:
 
     async def get(self, version_id: str) -> TemplateVersion:
         """Return a version. Raises NOT_FOUND."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await _one(self._pool, version_id)
 
     async def page(
@@ -87,7 +89,7 @@ class TemplateStore:
         cursor: str,
     ) -> list[TemplateVersion]:
         """Return versions, newest first, that are older than the one whose id is cursor. Empty, 0 and None: any."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
                 _SQL.list_templates, tenant_id, event_type, active_only, cursor, channel, locale, limit
             )
@@ -95,7 +97,7 @@ class TemplateStore:
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
         """Return the active versions of an event type, each with its tenant."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_active, list(tenant_ids), event_type)
         return [
             (
@@ -105,29 +107,29 @@ class TemplateStore:
             for row in rows
         ]
 
-    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
-        """Return those of the versions that exist, with all they are made of."""
-        with postgres.answering():
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
+        """Return the sources of those versions that exist."""
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_sources, list(version_ids))
             ids = {part_id for row in rows for part_id in row["part_ids"]}
             parts = await self._pool.fetch(_SQL.find_parts, list(ids)) if ids else []
         return sources(rows, parts)
 
     async def default_locale(self, tenant_id: str) -> str:
-        """Return the tenant's; empty: none."""
-        with postgres.answering():
+        """Return a tenant's default locale; empty: none."""
+        with postgres.unavailable_while_down():
             return await self._pool.fetchval(_SQL.get_locale, tenant_id) or ""
 
     async def set_default_locale(self, tenant_id: str, locale: str) -> None:
-        """Keep and publish it."""
-        with postgres.answering():
+        """Store and publish a tenant's default locale."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.set_locale, tenant_id, locale)
                 await self._outbox.add(connection, topology.locale_key(tenant_id), locale.encode())
         await self._outbox.flush()
 
     async def _insert(
-        self, connection: _Connection, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]
+        self, connection: _Connection, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
     ) -> TemplateVersion:
         await connection.execute(
             _SQL.insert_template,
@@ -164,7 +166,7 @@ class TemplateStore:
 async def _one(reader: _Reader, version_id: str) -> TemplateVersion:
     row = await reader.fetchrow(_SQL.get_template, version_id)
     if row is None:
-        raise ClarionError(Code.NOT_FOUND, "There is no such template version.")
+        raise ClarionError(Code.NOT_FOUND, "Template version not found.")
     (version,) = await _versions(reader, [row])
     return version
 
@@ -201,19 +203,19 @@ def _version(row: asyncpg.Record, parts: Iterable[PinnedPart]) -> TemplateVersio
     )
 
 
-def sources(rows: Iterable[asyncpg.Record], parts: Iterable[asyncpg.Record]) -> dict[str, Source]:
-    """Return versions by their ids, each with those of the parts that it is made of."""
+def sources(rows: Iterable[asyncpg.Record], parts: Iterable[asyncpg.Record]) -> dict[str, TemplateSource]:
+    """Return the sources of these rows by version id, each with its layout and partials."""
     by_id = {part["id"]: part for part in parts}
     return {row["id"]: _source(row, [by_id[part_id] for part_id in row["part_ids"]]) for row in rows}
 
 
 def published(rows: Iterable[asyncpg.Record]) -> bytes:
-    """Return an event type's active templates as the configuration has them."""
+    """Return an event type's active templates as the configuration bucket holds them."""
     return msgspec.json.encode([_published(row) for row in rows])
 
 
-def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> Source:
-    return Source(
+def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> TemplateSource:
+    return TemplateSource(
         row["channel"],
         row["subject"],
         row["body"],
@@ -225,7 +227,7 @@ def _source(row: asyncpg.Record, parts: Collection[asyncpg.Record]) -> Source:
 
 
 def _published(row: asyncpg.Record) -> dict[str, str | bool]:
-    channel = topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper()
+    channel = channels.PUBLIC_NAMES[event_pb2.Channel.ValueType(row["channel"])]
     published: dict[str, str | bool] = {
         "channel": channel,
         "template_version_id": row["id"],

@@ -1,16 +1,16 @@
-"""What render counts."""
+"""The metrics of the render service."""
 
 from prometheus_client import Counter, Histogram
 
-from services.domain import topology
+from services.domain import channels
 from services.render.render import Rendered
 
-_NAMES = {0: "unknown"} | {int(number): name for number, name in topology.CHANNELS.items()}
+_NAMES = {0: "unknown"} | {int(number): name for number, name in channels.NAMES.items()}
 
 _renders = Counter("clarion_render_items", "Items rendered, by channel and outcome.", ["channel", "outcome"])
 _seconds = Histogram(
     "clarion_render_item_seconds",
-    "Time a worker spent on an item.",
+    "Time that a worker spent on an item.",
     ["channel"],
     buckets=(0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 )

@@ -1,4 +1,4 @@
-"""Templates as tenants and the platform write them: what is accepted, which are active, what is made of them."""
+"""Template versions of tenants and of the platform: validation, creation, activation, comparison."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -9,35 +9,33 @@ import msgspec
 
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import locales
+from services.domain import channels, locales
 from services.render.faults import MAX_BODY_BYTES, tenant_faults, text_faults, violations
-from services.render.frames import EMAIL, PUSH, SMS, Fault, Source
-from services.render.parts import NO_DRAFTS, Drafts, Parts
+from services.render.frames import EMAIL, Fault, TemplateSource
+from services.render.parts import NO_UNSAVED_PARTS, PartLibrary, UnsavedParts
 
-CHANNELS = (EMAIL, SMS, PUSH)
-
-# These event types work for every tenant, by the platform's templates.
+# Event types that work for every tenant, because the platform has templates for them.
 GLOBAL_KINDS = ("info", "success", "warning", "alert", "error")
 GLOBAL_TYPES = frozenset(f"global.{kind}" for kind in GLOBAL_KINDS)
 
 MAX_EVENT_TYPE = 255
 MAX_SUBJECT = 2000
-# Of a version with its layout and partials, as published: below the broker's bound for a message.
+# Of a version with its layout and partials, as published: less than a NATS message may have.
 MAX_SOURCE_BYTES = 768 * 1024
-# Active templates that one call brings up to date.
+# Active templates that one call of ApplyPart updates.
 MAX_APPLIED = 50
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{0,64}")
-# What two versions may differ in, in the order in which it is told.
+# The fields in which two versions are compared, in the order of the answer.
 _COMPARED = ("subject", "preheader", "body", "layout", "locale", "push_namespace")
 
 
 @dataclass(frozen=True, slots=True)
 class NewTemplate:
-    """A version to be. tenant_id: empty for the platform. channel: clarion.common.v1.Channel.
+    """The content of a new version. tenant_id: empty for the platform. channel: clarion.common.v1.Channel.
 
-    locale: a language such as "pt-BR", empty for all that no other version is for. layout: a name.
-    subscribed: mail that its reader may unsubscribe from.
+    locale: such as "pt-BR"; empty for recipients whose locale has no version of its own. layout: a name.
+    subscribed: whether recipients may unsubscribe from this mail.
     """
 
     tenant_id: str
@@ -54,7 +52,7 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True)
 class PinnedPart:
-    """A layout's or partial's version as a template version uses it. kind: see parts.LAYOUT."""
+    """The version of a layout or partial that a template version uses. kind: see parts.LAYOUT."""
 
     id: str
     kind: int
@@ -64,7 +62,7 @@ class PinnedPart:
 
 @dataclass(frozen=True, slots=True)
 class TemplateVersion:
-    """A version as stored. Times in Unix microseconds, 0: never."""
+    """A stored version. Times in Unix microseconds, 0: never."""
 
     id: str
     version: int
@@ -77,7 +75,7 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True)
 class ActiveTemplate:
-    """What the router needs to know of an active version."""
+    """What the router needs of an active version."""
 
     channel: int
     version_id: str
@@ -88,7 +86,7 @@ class ActiveTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs between two versions: the fields, and a unified diff of their texts."""
+    """The comparison of two versions: the names of the changed fields, and a unified diff of their texts."""
 
     before: TemplateVersion
     after: TemplateVersion
@@ -96,20 +94,22 @@ class Difference:
     unified: str
 
 
-class Store(Protocol):
-    """Keeps versions and publishes them."""
+class TemplateStore(Protocol):
+    """Stores versions and publishes them."""
 
-    async def create(self, version_id: str, new: NewTemplate, source: Source, part_ids: list[str]) -> TemplateVersion:
+    async def create(
+        self, version_id: str, new: NewTemplate, source: TemplateSource, part_ids: list[str]
+    ) -> TemplateVersion:
         """Store an inactive version."""
 
     async def set_active(self, version_id: str, *, active: bool) -> TemplateVersion:
-        """Make it the only active one of its kind, or no longer. Raises NOT_FOUND."""
+        """Activate a version in place of the active one of its kind, or deactivate it. Raises NOT_FOUND."""
 
     async def supersede(self, old_id: str, new_id: str) -> TemplateVersion:
-        """Make the new one active in the old one's place, if that is still active; return the new one."""
+        """Activate the new version in place of the old one if the old one is still active; return the new one."""
 
     async def get(self, version_id: str) -> TemplateVersion:
-        """Return it. Raises NOT_FOUND."""
+        """Return a version. Raises NOT_FOUND."""
 
     async def page(
         self,
@@ -122,77 +122,83 @@ class Store(Protocol):
         limit: int,
         cursor: str,
     ) -> list[TemplateVersion]:
-        """Return the newest before cursor."""
+        """Return versions, newest first, that are older than the one whose id is cursor."""
 
     async def active(self, tenant_ids: Collection[str], event_type: str) -> list[tuple[str, ActiveTemplate]]:
-        """Return the active versions with their tenants."""
+        """Return the active versions, each with its tenant."""
 
     async def default_locale(self, tenant_id: str) -> str:
-        """Return the tenant's; empty: none."""
+        """Return a tenant's default locale; empty: none."""
 
 
-class Workshop(Protocol):
-    """Tries and compares templates."""
+class TemplateInspector(Protocol):
+    """Checks and compares templates in a worker."""
 
-    async def check(self, source: Source, budget: float) -> list[Fault]:
-        """Return the faults, nothing where it can be used."""
+    async def check(self, source: TemplateSource, budget: float) -> list[Fault]:
+        """Return the template's faults; none if it can be used."""
 
     async def diff(self, before: Mapping[str, str], after: Mapping[str, str], budget: float) -> str:
         """Return a unified diff of named texts."""
 
 
-class Templates:
-    """The verbs on templates."""
+class TemplateLibrary:
+    """Creates, updates, compares and finds template versions."""
 
-    def __init__(self, store: Store, workshop: Workshop, parts: Parts) -> None:
+    def __init__(self, store: TemplateStore, workshop: TemplateInspector, parts: PartLibrary) -> None:
         self._store = store
         self._workshop = workshop
         self._parts = parts
 
     async def create(self, new: NewTemplate, budget: float) -> TemplateVersion:
-        """Store a new version, inactive, within budget seconds. Raises INVALID with the place of each fault."""
+        """Store a new, inactive version within budget seconds. Raises INVALID with the position of each fault."""
         violations(_faults(new))
         new = replace(new, locale=locales.normal(new.locale))
         source, part_ids = await self.assemble(new)
         violations(await self._workshop.check(source, budget))
         return await self._store.create(new_id(), new, source, part_ids)
 
-    async def draft(self, new: NewTemplate, drafts: Drafts) -> Source:
-        """Return what a version that is not saved would be made of. Raises INVALID."""
+    async def draft(self, new: NewTemplate, drafts: UnsavedParts) -> TemplateSource:
+        """Return the source of a version that is not saved. Raises INVALID."""
         violations([*content_faults(new), *tenant_faults(new.tenant_id)])
         source, _ = await self.assemble(replace(new, locale=locales.normal(new.locale)), drafts)
         return source
 
-    async def assemble(self, new: NewTemplate, drafts: Drafts = NO_DRAFTS) -> tuple[Source, list[str]]:
-        """Return the version with all it is made of, and of which parts. Raises INVALID."""
+    async def assemble(
+        self, new: NewTemplate, drafts: UnsavedParts = NO_UNSAVED_PARTS
+    ) -> tuple[TemplateSource, list[str]]:
+        """Return a version's source with its layout and partials, and their ids. Raises INVALID."""
         texts = (new.subject, new.preheader, new.body)
         made = await self._parts.assemble(new.tenant_id, texts, new.layout, drafts)
-        source = Source(
+        source = TemplateSource(
             new.channel, new.subject, new.body, new.preheader, made.layout, made.partials, locale=new.locale
         )
         if len(msgspec.json.encode(source)) > MAX_SOURCE_BYTES:
-            limit = f"At most {MAX_SOURCE_BYTES // 1024} KiB with its layout and partials."
+            limit = f"must be at most {MAX_SOURCE_BYTES // 1024} KiB together with the layout and the partials"
             violations([Fault("body", 0, limit)])
         return source, made.part_ids
 
     async def refresh(self, version_id: str, budget: float) -> TemplateVersion:
-        """Make a version of the same content with the parts of today, active where the old one was.
+        """Create a version of the same content with the newest layout and partials; active if the old one is.
 
-        Raises NOT_FOUND, CONFLICT where its parts are today's, INVALID where they do not fit.
+        Raises NOT_FOUND, CONFLICT if the old one already has the newest, INVALID if it cannot be used with them.
         """
         old = await self._store.get(version_id)
         _, part_ids = await self.assemble(old.template)
         if set(part_ids) == {part.id for part in old.parts}:
-            raise ClarionError(Code.CONFLICT, "It already has the newest layout and partials.")
+            raise ClarionError(Code.CONFLICT, "This version already uses the newest layout and partials.")
         new = await self.create(old.template, budget)
         return await self._store.supersede(old.id, new.id) if old.active else new
 
     async def diff(self, before_id: str, after_id: str, budget: float) -> Difference:
-        """Compare two versions of one kind. Raises NOT_FOUND, INVALID where they are of two."""
+        """Compare two versions of one tenant, event type and channel. Raises NOT_FOUND, INVALID if these differ."""
         before, after = await self._store.get(before_id), await self._store.get(after_id)
         if _kind(before.template) != _kind(after.template):
-            message = "The two are not of one tenant, event type and channel."
-            raise ClarionError(Code.INVALID, message, fields=[("against", "A version of another kind.")])
+            message = (
+                "The versions are of different tenants, event types or channels. Compare versions of the same one."
+            )
+            raise ClarionError(
+                Code.INVALID, message, fields=[("against", "must be of the same tenant, event type and channel")]
+            )
         texts = [_texts(version) for version in (before, after)]
         changed = [name for name in texts[0] if texts[0][name] != texts[1][name]]
         if not changed:
@@ -213,22 +219,22 @@ class Templates:
 
 
 def content_faults(new: NewTemplate) -> list[Fault]:
-    """Return what is wrong with a template before anyone compiles it."""
+    """Return the faults that are found without compiling the template."""
     found = []
-    if new.channel not in CHANNELS:
-        found.append(Fault("channel", 0, "EMAIL, SMS or PUSH."))
+    if new.channel not in channels.BY_NUMBER:
+        found.append(Fault("channel", 0, f"must be one of {', '.join(channels.BY_PUBLIC_NAME)}"))
     if not new.body.strip():
-        found.append(Fault("body", 0, "It is empty."))
+        found.append(Fault("body", 0, "must not be empty"))
     if len(new.body.encode()) > MAX_BODY_BYTES:
-        found.append(Fault("body", 0, "At most 256 KiB."))
+        found.append(Fault("body", 0, f"must be at most {MAX_BODY_BYTES // 1024} KiB"))
     lines = {"subject": new.subject, "preheader": new.preheader}
     too_long = [field for field, text in lines.items() if len(text) > MAX_SUBJECT]
-    found.extend(Fault(field, 0, f"At most {MAX_SUBJECT} characters.") for field in too_long)
+    found.extend(Fault(field, 0, f"must have at most {MAX_SUBJECT} characters") for field in too_long)
     if new.channel != EMAIL:
         mail_only = {"preheader": new.preheader, "layout": new.layout, "subscribed": new.subscribed}
-        found.extend(Fault(field, 0, "Only e-mails have one.") for field, value in mail_only.items() if value)
+        found.extend(Fault(field, 0, "is for channel EMAIL only") for field, value in mail_only.items() if value)
     if new.locale and not locales.normal(new.locale):
-        found.append(Fault("locale", 0, 'A language such as "en" or "pt-BR".'))
+        found.append(Fault("locale", 0, 'must be a locale such as "en" or "pt-BR"'))
     found.extend(text_faults(subject=new.subject, preheader=new.preheader, body=new.body, layout=new.layout))
     return found
 
@@ -236,9 +242,9 @@ def content_faults(new: NewTemplate) -> list[Fault]:
 def _faults(new: NewTemplate) -> list[Fault]:
     found = [*content_faults(new), *tenant_faults(new.tenant_id)]
     if not 1 <= len(new.event_type) <= MAX_EVENT_TYPE or not new.event_type.isprintable():
-        found.append(Fault("event_type", 0, f"From 1 to {MAX_EVENT_TYPE} printable characters."))
+        found.append(Fault("event_type", 0, f"must have 1 to {MAX_EVENT_TYPE} printable characters"))
     if not _NAMESPACE.fullmatch(new.push_namespace):
-        found.append(Fault("push_namespace", 0, "At most 64 letters, digits, _ and -."))
+        found.append(Fault("push_namespace", 0, "must have at most 64 letters, digits, _ and -"))
     return found
 
 

@@ -1,7 +1,7 @@
-"""Whether there is anything to see in what a channel would send. Runs in worker processes only.
+"""Whether there is anything to see in a channel's content. Runs in worker processes only.
 
-SMS: the text. Push: title or body. E-mail: the body, whose pictures count as its words do; its subject and preheader
-do not, and a mail without a subject is sent.
+SMS: the text. Push: title or body. E-mail: words or pictures of the body. An e-mail's subject and preheader do not
+count: an e-mail without a subject is sent.
 """
 
 import re
@@ -9,8 +9,8 @@ import re
 from services.render import plaintext
 from services.render.frames import EMAIL, SMS, Content
 
-# White space, controls, and what Unicode calls default ignorable (zero-width, fillers, variation selectors, tags),
-# beside them the blank of Braille.
+# White space, control characters, what Unicode calls default ignorable (zero-width, fillers, variation selectors,
+# tags), and the blank of Braille.
 _INVISIBLE = re.compile(
     "[\\s\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f"
     "\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"

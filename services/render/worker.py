@@ -1,7 +1,7 @@
-"""A worker process: renders what comes in on standard input, answers on standard output.
+"""A worker process: reads tasks from standard input and writes results to standard output.
 
-It runs templates that may be hostile, so it holds no secret, may use little memory and time, and may
-die at any moment. It ends when its standard input does.
+Templates may be hostile, so a worker has no secrets, little memory and little time, and may die at any moment. It ends
+when its standard input ends.
 """
 
 import os
@@ -16,6 +16,7 @@ import msgspec
 
 from runtime import validation
 from services.domain import locales
+from services.domain.reasons import Reason
 from services.render import engines, frames
 from services.render.content import (
     NOBODY,
@@ -27,24 +28,33 @@ from services.render.content import (
     render,
 )
 from services.render.engines import Engine
-from services.render.frames import Answer, Content, Limits, Progress, Report, Source, Task, Work
+from services.render.frames import (
+    Content,
+    PreviewReport,
+    Task,
+    TaskResult,
+    TemplateSource,
+    WorkerLimits,
+    WorkerReply,
+    WorkerRequest,
+)
 from services.render.handlebars import Culture, OutputTooLargeError, RenderTimeoutError, TemplateFaultError
 from services.render.mjml import MjmlError
 
-# Compiled versions kept, by what they roughly hold.
+# Memory for compiled versions, roughly.
 _CACHE_BYTES = 16 * 1024 * 1024
-# Answers wait for others at most this long, seconds, and this many characters.
+# Results are sent together if they come within so many seconds and have at most so many characters.
 _FLUSH_S = 0.002
 _FLUSH_CHARACTERS = 256 * 1024
 
 _MAX_DETAIL = 500
-_NO_SOURCE = Source(frames.SMS, "", "")
+_NO_SOURCE = TemplateSource(frames.SMS, "", "")
 
-_decode_work = msgspec.msgpack.Decoder(Work).decode
+_decode_work = msgspec.msgpack.Decoder(WorkerRequest).decode
 
 
 class _Cache:
-    """Compiled versions, the least recently used dropped first."""
+    """Compiled versions. Drops the least recently used ones."""
 
     def __init__(self) -> None:
         self._versions: OrderedDict[str, Compiled] = OrderedDict()
@@ -64,54 +74,54 @@ class _Cache:
 
 
 class _DataError(Exception):
-    """The data is no JSON object; the text says so."""
+    """The data is not a JSON object."""
 
 
 class _Exhausted(Exception):
-    """This item used up its time or memory: what waits behind it is judged anew by the service."""
+    """This item used up its time or memory. The service decides what happens to the tasks after it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: TaskResult) -> None:
         super().__init__(answer.outcome)
         self.answer = answer
 
 
-class Renderer:
-    """Answers tasks within limits."""
+class TaskRunner:
+    """Runs tasks within limits."""
 
-    def __init__(self, limits: Limits, engine: Engine = engines.OWN) -> None:
+    def __init__(self, limits: WorkerLimits, engine: Engine = engines.OWN) -> None:
         self._limits = limits
         self._engine = engine
-        # Compiling with pybars3 has its own limit; what it leaves behind takes time to be freed.
+        # Compiling with pybars3 has its own limit; freeing its memory takes time too.
         self._killed_after_s = 2 * (limits.cpu_s + (0 if engine is engines.OWN else limits.compile_s))
         self._cache = _Cache()
 
-    def answer(self, task: Task) -> Answer:
+    def answer(self, task: Task) -> TaskResult:
         """Return the answer. Raises _Exhausted."""
         started = time.perf_counter()
-        # Ends the process where no exception can: inside the converter, a pattern, one long copy.
+        # Ends the process where no exception can be raised: in the converter, in a pattern, in one long copy.
         signal.setitimer(signal.ITIMER_PROF, self._killed_after_s)
         try:
             outcome, values, report = self._attempt(task)
         except RenderTimeoutError:
-            raise _Exhausted(_failed("render_timeout", f"more than {self._limits.cpu_s} s", started)) from None
+            raise _Exhausted(_failed(Reason.RENDER_TIMEOUT, f"more than {self._limits.cpu_s} s", started)) from None
         except MemoryError:
-            raise _Exhausted(_failed("render_memory", "more memory than allowed", started)) from None
+            raise _Exhausted(_failed(Reason.RENDER_MEMORY, "more memory than allowed", started)) from None
         except OutputTooLargeError:
-            return _failed("output_too_large", f"more than {self._limits.output} characters", started)
+            return _failed(Reason.OUTPUT_TOO_LARGE, f"more than {self._limits.output} characters", started)
         except (MjmlError, FaultyTemplateError) as error:
             faults = error.faults if isinstance(error, FaultyTemplateError) else []
-            return _failed("template_error", str(error), started, faults=faults)
+            return _failed(Reason.TEMPLATE_ERROR, str(error), started, faults=faults)
         except (TemplateFaultError, _DataError) as fault:
-            return _failed("template_error", str(fault), started)
+            return _failed(Reason.TEMPLATE_ERROR, str(fault), started)
         except RecursionError:
-            return _failed("template_error", "the data or the partials are nested too deep", started)
+            return _failed(Reason.TEMPLATE_ERROR, "the data or the partials are nested too deeply", started)
         except Exception as error:
-            return _failed("template_error", f"cannot be rendered: {type(error).__name__}", started)
+            return _failed(Reason.TEMPLATE_ERROR, f"cannot be rendered: {type(error).__name__}", started)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        return Answer(outcome, values, duration_us=_since(started), report=report)
+        return TaskResult(outcome, values, duration_us=_since(started), report=report)
 
-    def _attempt(self, task: Task) -> tuple[str, Content, Report | None]:
+    def _attempt(self, task: Task) -> tuple[str, Content, PreviewReport | None]:
         if task.kind == frames.CHECK:
             check(task.source or _NO_SOURCE, self._engine)
             return frames.OK, frames.Content(), None
@@ -128,7 +138,7 @@ class Renderer:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
         if is_preview:
-            # Only who writes templates needs it.
+            # Needed only while templates are written.
             from services.render.preview import preview
 
             content, report = preview(compiled, data, list(data), limit=limit, deadline=deadline, culture=culture)
@@ -138,7 +148,7 @@ class Renderer:
     def _compiled(self, task: Task) -> Compiled | None:
         compiled = self._cache.get(task.version_id) if task.version_id else None
         if compiled is None and task.source is not None:
-            source: Source = task.source
+            source: TemplateSource = task.source
             compiled = compile_source(source, self._engine)
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
@@ -146,7 +156,7 @@ class Renderer:
 
 
 def _difference(task: Task) -> tuple[str, Content, None]:
-    # Only who writes templates needs it.
+    # Needed only while templates are written.
     from services.render import difference
 
     before, after = _object(task.variables, "before"), _object(task.fallback, "after")
@@ -154,7 +164,7 @@ def _difference(task: Task) -> tuple[str, Content, None]:
 
 
 def _culture(compiled: Compiled, data: dict[str, Any], fallback: dict[str, Any]) -> Culture:
-    """Whose dates and numbers: payload comes before variables, as when the template was chosen."""
+    """Return the language and time zone. The payload comes before the variables, as for the choice of the template."""
     wanted = fallback.get("locale") or data.get("locale")
     zone = fallback.get("timezone") or data.get("timezone")
     if wanted is None and zone is None and not compiled.locale:
@@ -176,25 +186,25 @@ def _object(raw: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _failed(outcome: str, detail: str, started: float, *, faults: Any = ()) -> Answer:
-    return Answer(outcome, detail=detail[:_MAX_DETAIL], faults=list(faults), duration_us=_since(started))
+def _failed(outcome: str, detail: str, started: float, *, faults: Any = ()) -> TaskResult:
+    return TaskResult(outcome, detail=detail[:_MAX_DETAIL], faults=list(faults), duration_us=_since(started))
 
 
 def _since(started: float) -> int:
     return int((time.perf_counter() - started) * 1e6)
 
 
-def serve(renderer: Renderer, source: int, sink: int) -> None:
-    """Answer work until source ends."""
-    _send(sink, Progress([], done=True))
+def serve(renderer: TaskRunner, source: int, sink: int) -> None:
+    """Run tasks until source ends."""
+    _send(sink, WorkerReply([], done=True))
     with os.fdopen(source, "rb") as stream:
         while len(head := stream.read(frames.LENGTH_BYTES)) == frames.LENGTH_BYTES:
             body = stream.read(int.from_bytes(head, "big"))
             _do(renderer, _decode_work(body), sink)
 
 
-def _do(renderer: Renderer, work: Work, sink: int) -> None:
-    answers: list[Answer] = []
+def _do(renderer: TaskRunner, work: WorkerRequest, sink: int) -> None:
+    answers: list[TaskResult] = []
     size = 0
     flushed = time.perf_counter()
     for task in work.tasks:
@@ -206,36 +216,36 @@ def _do(renderer: Renderer, work: Work, sink: int) -> None:
         answers.append(answer)
         size += len(answer.content.html) + len(answer.content.text)
         now = time.perf_counter()
-        if work.careful or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
-            _send(sink, Progress(answers, done=False))
+        if work.one_by_one or size > _FLUSH_CHARACTERS or now - flushed > _FLUSH_S:
+            _send(sink, WorkerReply(answers, done=False))
             answers, size, flushed = [], 0, now
-    _send(sink, Progress(answers, done=True))
+    _send(sink, WorkerReply(answers, done=True))
 
 
-def _send(sink: int, progress: Progress) -> None:
+def _send(sink: int, progress: WorkerReply) -> None:
     left = memoryview(frames.pack(progress))
     while left:
         left = left[os.write(sink, left) :]
 
 
 def _confine(memory: int) -> None:
-    """Give up what rendering does not need. memory: bytes beyond what the process holds now."""
+    """Drop what rendering does not need. memory: bytes in addition to what the process has now."""
     with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is a large import
         held = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + memory, held + memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides, also when the whole group is told to stop
+        signal.signal(number, signal.SIG_IGN)  # the parent decides, even if the whole process group gets the signal
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
 def main() -> None:
-    """Run: the last argument is the limits, as JSON."""
-    limits = msgspec.json.decode(sys.argv[-1], type=Limits)
+    """Run the worker. The last argument is the limits as JSON."""
+    limits = msgspec.json.decode(sys.argv[-1], type=WorkerLimits)
     engine = engines.load(limits.engine, compile_s=limits.compile_s)
     _confine(limits.memory)
-    serve(Renderer(limits, engine), 0, 1)
+    serve(TaskRunner(limits, engine), 0, 1)
 
 
 if __name__ == "__main__":

@@ -2,46 +2,54 @@
 
 from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
-from runtime.configuration import Watch
-from runtime.parts import Parts
+from runtime.configuration import ConfigurationWatch
+from runtime.parts import OwnParts
 from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import topology
-from services.domain.adoption import Adoption
-from services.domain.health import report_broker
+from services.domain.broker_health import report_broker
+from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
-from services.router.suppressions import published
-from services.router.suppressions.former import former
+from services.router.suppressions import configuration_sources
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
+from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Only the suppressions are kept there, and changes of them are rare.
+# Only the suppressions are stored there, and they change rarely.
 _POSTGRES_CONNECTIONS = 4
 
 
-async def wire(settings: Settings, process: Process) -> grpc.Server:
-    """Put the service together."""
+async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
+    """Wire the service."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
     pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    outbox = configuration.Outbox(pool, "router", connection)
+    outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     process.start(outbox.run(), name="config-outbox")
-    reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
+    reconciler = Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
     process.start(reconciler.run(), name="reconciler")
-    adoption = Adoption(pool, connection, outbox, reconciler, keyed, owner=published.OWNER, former=former(pool, keyed))
-    process.start(adoption.run(), name="adoption")
-    watch = Watch(connection, PREFIXES)
+    migration = DigestMigration(
+        pool,
+        connection,
+        outbox,
+        reconciler,
+        keyed,
+        owner=configuration_sources.OWNER,
+        unkeyed=unkeyed_digests(pool, keyed),
+    )
+    process.start(migration.run(), name="digest migration")
+    watch = ConfigurationWatch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()
-    # Nothing may be sent while it is not known who is suppressed.
+    # Nothing may be sent before the suppressions are known.
     await watch.complete(*OWNERS)
-    await adoption.ready(watch)
+    await migration.ready(watch)
     suppressions = SuppressionStore(pool, outbox)
 
     token = settings.service_token.reveal()
@@ -52,7 +60,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    own = Parts()
+    own = OwnParts()
     catalog = Catalog(watch, keyed, caller=grpc.Caller(token), own=own, **channels)
 
     consumer = RouterConsumer(connection, catalog, own=own)
@@ -64,7 +72,7 @@ async def wire(settings: Settings, process: Process) -> grpc.Server:
 
     process.on_drain(finish)
 
-    server = grpc.Server(settings.grpc_address, token=token)
+    server = grpc.GrpcServer(settings.grpc_address, token=token)
     server.add(
         router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
     )

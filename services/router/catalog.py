@@ -1,4 +1,4 @@
-"""What the router knows of tenants, templates and providers: a copy in memory, and the owners behind it."""
+"""Looks up tenants, templates and providers: in the configuration's copy, else at the service that owns them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,16 +9,16 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime.configuration import Watch
+from runtime.configuration import ConfigurationWatch
 from runtime.grpc import Caller
-from runtime.parts import INGEST, RENDER, SENDERS, Parts
-from services.domain import pseudonyms, topology
+from runtime.parts import INGEST, RENDER, SENDERS, OwnParts
+from services.domain import channels, pseudonyms, topology
 from services.domain.pseudonyms import Pseudonyms
-from services.domain.suppressed import Suppressed
-from services.router.asking import Asking
+from services.domain.suppression_list import SuppressionList
 from services.router.route import Circumstances, Template
+from services.router.single_flight import SingleFlight
 
-# Those whose keys nobody is asked for when the copy lacks them: languages, suppressions.
+# The owners whose keys (default locales, suppressions) are read from the copy only.
 OWNERS = ("render", "router")
 PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS, pseudonyms.PREFIX)
 GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
@@ -50,33 +50,33 @@ _decode_providers = msgspec.json.Decoder(list[_Provider]).decode
 
 
 class Catalog:
-    """Answers from memory; what memory does not have is asked once at its owner before it counts as absent."""
+    """Answers from memory; asks the owner for what memory does not have, before it counts as absent."""
 
     def __init__(
         self,
-        watch: Watch,
+        watch: ConfigurationWatch,
         keyed: Pseudonyms,
         *,
         ingest: grpc.aio.Channel,
         render: grpc.aio.Channel,
         senders: grpc.aio.Channel,
         caller: Caller,
-        own: Parts | None = None,
+        own: OwnParts | None = None,
     ) -> None:
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._watch = watch
         self._tenants = tenants_pb2_grpc.TenantServiceStub(ingest)
         self._templates = templates_pb2_grpc.TemplateServiceStub(render)
         self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
         self._caller = caller
-        self._suppressed = Suppressed(watch.get, keyed)
-        self._asking_templates: Asking[tuple[list[Template], str]] = Asking()
-        self._asking_providers: Asking[list[str]] = Asking()
-        # What was made of the copy's bytes, as long as they are the same.
+        self._suppressed = SuppressionList(watch.get, keyed)
+        self._templates_flight: SingleFlight[tuple[list[Template], str]] = SingleFlight()
+        self._providers_flight: SingleFlight[list[str]] = SingleFlight()
+        # What was decoded from the copy's values; valid while these are the same.
         self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
 
-    def known(self, tenant_id: str, event_type: str) -> Circumstances | None:
-        """As circumstances, from memory alone; None where an owner has to be asked."""
+    def from_memory(self, tenant_id: str, event_type: str) -> Circumstances | None:
+        """Return circumstances() from memory alone; None: an owner must be asked."""
         get = self._watch.get
         sources = (
             get(topology.tenant_key(tenant_id)),
@@ -92,7 +92,7 @@ class Catalog:
         if memo is not None and memo[0] == sources:
             return memo[1]
         templates = _merged(own, platform)
-        wanted = {template.channel for template in templates if template.channel != event_pb2.CHANNEL_PUSH}
+        wanted = {template.channel for template in templates if channels.BY_NUMBER[template.channel].needs_provider}
         by_channel = {channel: _ids(providers, channel) for channel in wanted}
         if not templates or not all(by_channel.values()):
             return None
@@ -103,15 +103,15 @@ class Catalog:
         return circumstances
 
     async def circumstances(self, tenant_id: str, event_type: str) -> Circumstances:
-        """Return what routing an event of this tenant and type needs. Raises PartAway when an owner is away."""
-        known = self.known(tenant_id, event_type)
+        """Return what routing an event of this tenant and type needs. Raises PartAway while an owner is away."""
+        known = self.from_memory(tenant_id, event_type)
         if known is not None:
             return known
         templates, locale = await self._active_templates(tenant_id, event_type)
         return await self._of_templates(tenant_id, templates, locale) if templates else Circumstances()
 
     async def pinned(self, event: event_pb2.Event) -> Circumstances:
-        """Return what routing a test needs: its one template, whatever is active. Raises PartAway."""
+        """Return what routing a test needs: its pinned template only. Raises PartAway."""
         pin = event.pinned
         template = Template(pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale)
         return await self._of_templates(event.tenant_id, [template], pin.locale)
@@ -120,12 +120,12 @@ class Catalog:
         policy = await self._tenant_policy(tenant_id)
         providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
         for template in templates:
-            if template.channel != event_pb2.CHANNEL_PUSH and template.channel not in providers:
+            if channels.BY_NUMBER[template.channel].needs_provider and template.channel not in providers:
                 providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
         return _circumstances(policy, templates, providers, locale)
 
     def suppression(self, event: event_pb2.Event, template: Template) -> str:
-        """See route.Suppression: from memory alone."""
+        """Implements route.Suppression, from memory alone."""
         return self._suppressed.reason(
             event.tenant_id, template.channel, event.recipient, subscribed=template.subscribed
         )
@@ -141,14 +141,14 @@ class Catalog:
         return frozenset(answer.tenant.delivery_channels)
 
     async def _active_templates(self, tenant_id: str, event_type: str) -> tuple[list[Template], str]:
-        """Return them, and the tenant's default locale."""
+        """Return the active templates and the tenant's default locale."""
         own = self._watch.get(topology.templates_key(tenant_id, event_type))
         platform = self._watch.get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None
         found = _merged(own, platform)
         if found:
             return found, _text(self._watch.get(topology.locale_key(tenant_id)))
 
-        async def question() -> tuple[list[Template], str]:
+        async def request_owner() -> tuple[list[Template], str]:
             request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
             answer = await self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
             return [
@@ -157,24 +157,24 @@ class Catalog:
             ], answer.default_locale
 
         key = topology.templates_key(tenant_id, event_type)
-        return await self._own.ask(RENDER, lambda: self._asking_templates.ask(key, question))
+        return await self._own.ask(RENDER, lambda: self._templates_flight.run(key, request_owner))
 
     async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
         found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
         if found:
             return found
 
-        async def question() -> list[str]:
+        async def request_owner() -> list[str]:
             request = senders_pb2.ResolveProvidersRequest(tenant_id=tenant_id, channel=channel)
             answer = await self._caller(self._providers.ResolveProviders, request, deadline=_DEADLINE_S)
             return list(answer.provider_ids)
 
         key = f"{topology.providers_key(tenant_id)}/{channel}"
-        return await self._own.ask(SENDERS, lambda: self._asking_providers.ask(key, question))
+        return await self._own.ask(SENDERS, lambda: self._providers_flight.run(key, request_owner))
 
 
 def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
-    """Return a tenant's active templates, and the platform's for the channels and locales where it has none."""
+    """Return a tenant's active templates, and the platform's for channels and locales where it has none."""
     templates = _templates(own)
     taken = {(template.channel, template.locale) for template in templates}
     return templates + [
@@ -213,4 +213,4 @@ def _ids(providers: bytes | None, channel: event_pb2.Channel.ValueType) -> list[
 
 
 def _channel(name: str) -> event_pb2.Channel.ValueType:
-    return event_pb2.Channel.Value(f"CHANNEL_{name}")
+    return channels.BY_PUBLIC_NAME[name]

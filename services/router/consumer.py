@@ -1,4 +1,4 @@
-"""Takes events from EVENTS, and leaves deliveries and the record of the decision behind before it acks."""
+"""Reads EVENTS, routes each event, and stores its deliveries and the record of the decision before it acknowledges."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,33 +11,34 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import clock, logs, nats, pulling, telemetry
+from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from runtime.insisting import Insister, failure_of
-from runtime.parts import Parts
-from services.domain import topology
+from runtime.parts import OwnParts
+from runtime.retrying import RetryUntilAccepted, failure_of
+from services.domain import channels, topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router.catalog import Catalog
 from services.router.route import Circumstances, Plan, route
 
 _MAX_HELD = 512
-# Of one consumer, while they wait for an owner that is away: others are routed from memory.
+# Events of one consumer that may wait for an owner that is away, while others are routed from memory.
 _MAX_ASIDE = 1024
 
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
 
-_UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS that are no event, dropped.")
+_UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS that are not an event, dropped.")
 
-# An owner's answers that will be the same for ever, and the reason that is recorded.
-_FOR_EVER = {Code.NOT_FOUND: "tenant_unknown", Code.INVALID: "unroutable"}
+# Owners' errors that will not change, and the reason that is recorded.
+_FINAL_ERRORS = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Routed:
-    """A message, its event, and what was decided."""
+    """A message, its event, and the decision."""
 
     held: pulling.Held
     event: event_pb2.Event
@@ -46,7 +47,7 @@ class _Routed:
 
 @dataclass(frozen=True, slots=True)
 class _Unstored:
-    """What is not known to be stored of a decision, and why."""
+    """What may not be stored of a decision, and the error."""
 
     routed: _Routed
     deliveries: list[nats.Outgoing]
@@ -55,16 +56,16 @@ class _Unstored:
 
 
 class RouterConsumer:
-    """One process's share of the events. Routing twice is harmless: the deliveries have the same ids."""
+    """Routes one process's share of the events. Routing an event twice is harmless: its deliveries get the same ids."""
 
     def __init__(
-        self, connection: Client, catalog: Catalog, *, own: Parts | None = None, now: clock.Clock = clock.now_us
+        self, connection: Client, catalog: Catalog, *, own: OwnParts | None = None, now: clock.Clock = clock.now_us
     ) -> None:
         self._catalog = catalog
-        self._own = own or Parts()
-        self._deliveries = nats.Publisher(connection)
-        self._trace = TraceWriter(nats.Publisher(connection))
-        self._insister = Insister()
+        self._own = own or OwnParts()
+        self._deliveries = nats.StreamPublisher(connection)
+        self._trace = TraceWriter(nats.StreamPublisher(connection))
+        self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
@@ -75,21 +76,22 @@ class RouterConsumer:
                 max_held=_MAX_HELD,
                 max_aside=_MAX_ASIDE,
                 ack_wait=topology.ACK_WAIT_S,
+                spans=True,
             )
             for consumer in topology.router_consumers()
         ]
 
     async def run(self) -> None:
-        """Work until drain()."""
+        """Route until drain()."""
         async with asyncio.TaskGroup() as group:
             for puller in self._pullers:
                 group.create_task(self._consume(puller))
 
     async def drain(self) -> None:
-        """Take no more; run() ends when what is in hand has been routed, or let go if the broker does not take it."""
+        """Stop reading; run() returns when all received events are routed, or released while the broker is away."""
         for puller in self._pullers:
             puller.stop()
-        self._insister.stop()
+        self._retry_until_accepted.stop()
         self._own.stop()
 
     async def _consume(self, puller: pulling.Puller) -> None:
@@ -102,7 +104,7 @@ class RouterConsumer:
         task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, batch: list[pulling.Held]) -> None:
-        """Route together what memory can answer; an owner that is slow to answer must not hold up the rest."""
+        """Route the events that need no owner together; a slow owner must not delay them."""
         started = self._now()
         routed: list[_Routed] = []
         for held in batch:
@@ -110,11 +112,13 @@ class RouterConsumer:
                 event = await _read(held)
                 if event is None:
                     continue
-                known = None if event.HasField("pinned") else self._catalog.known(event.tenant_id, event.event_type)
+                known = (
+                    None if event.HasField("pinned") else self._catalog.from_memory(event.tenant_id, event.event_type)
+                )
                 if known is not None:
                     routed.append(_Routed(held, event, self._plan(held, event, known)))
                     continue
-            except Exception:  # a fault of ours holds up this event alone; it comes again
+            except Exception:  # our own fault delays this event alone; it is delivered again
                 log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
@@ -124,15 +128,16 @@ class RouterConsumer:
 
     async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         try:
-            circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
+            with held.span.current():
+                circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
             plan = self._plan(held, event, circumstances)
         except ClarionError as error:
-            if error.code not in _FOR_EVER:
-                _leave(held, event, error)
+            if error.code not in _FINAL_ERRORS:
+                _release(held, event, error)
                 return
             log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
-            plan = Plan([], trace_pb2.Routed(reason=_FOR_EVER[error.code]))
-        except Exception:  # as in _handle
+            plan = Plan([], trace_pb2.Routed(reason=_FINAL_ERRORS[error.code]))
+        except Exception:  # as in _handle()
             log.exception("route_crashed", event_id=event.id)
             held.release()
             return
@@ -148,25 +153,25 @@ class RouterConsumer:
         return await self._catalog.circumstances(event.tenant_id, event.event_type)
 
     async def _conclude(self, routed: list[_Routed], started: int) -> None:
-        """Store what was decided, then ack."""
+        """Store the decisions, then acknowledge."""
         try:
             if unstored := await self._store(routed, started):
-                # One by one, so that what the broker never takes holds up nothing else.
+                # One by one, so that a message that the broker never accepts delays nothing else.
                 for one in unstored:
-                    self._start(self._insist(one, started))
+                    self._start(self._store_until_accepted(one, started))
                 return
             for done in routed:
                 await self._finish(done, started)
-        except Exception:  # a fault of ours: whatever it was, nothing stays in hand
+        except Exception:  # our own fault: release all events
             log.exception("routing_crashed", events=len(routed))
             for left in routed:
                 left.held.release()
 
     async def _store(self, routed: list[_Routed], started: int) -> list[_Unstored]:
-        """Return what the broker did not take: all deliveries, or all records, even if it took some of them."""
+        """Return what the broker may not have accepted: all deliveries, or all records, even if it accepted some."""
         ended = self._now()
         records = [_record(one, started, ended) for one in routed]
-        deliveries = [[_outgoing(delivery) for delivery in one.plan.deliveries] for one in routed]
+        deliveries = [[_outgoing(delivery, one.held.span) for delivery in one.plan.deliveries] for one in routed]
         of_deliveries, of_records = await asyncio.gather(
             failure_of(partial(self._deliveries.publish_all, [one for some in deliveries for one in some])),
             failure_of(partial(self._trace.write_all, records)),
@@ -179,10 +184,10 @@ class RouterConsumer:
             for one, some, record in zip(routed, deliveries, records, strict=True)
         ]
 
-    async def _insist(self, unstored: _Unstored, started: int) -> None:
-        """Keep the event in hand until all is stored.
+    async def _store_until_accepted(self, unstored: _Unstored, started: int) -> None:
+        """Retry until everything is stored; the event stays unacknowledged.
 
-        Routed again, it would publish again what is stored, and after the duplicate window that is stored twice.
+        If it were routed again, it would publish everything again, and after the duplicate window that is stored twice.
         """
         held, event = unstored.routed.held, unstored.routed.event
         works: list[Callable[[], Awaitable[object]]] = [
@@ -191,22 +196,25 @@ class RouterConsumer:
         ]
         try:
             await asyncio.gather(
-                *[self._insister.until_done(work, unstored.failure, event_id=event.id) for work in works]
+                *[self._retry_until_accepted(work, unstored.failure, event_id=event.id) for work in works]
             )
             await self._finish(unstored.routed, started)
-        except ClarionError as error:  # we are to end
-            _leave(held, event, error)
-        except Exception:  # as in _conclude
+        except ClarionError as error:  # the process is to end
+            _release(held, event, error)
+        except Exception:  # as in _conclude()
             log.exception("routing_crashed", event_id=event.id)
             held.release()
 
     async def _finish(self, one: _Routed, started: int) -> None:
+        if tracing.is_on():
+            for name, value in (("tenant_id", one.event.tenant_id), ("event_id", one.event.id)):
+                one.held.span.set(f"clarion.{name}", value)
         await one.held.ack()
         self._report(one, started)
 
     def _report(self, one: _Routed, started: int) -> None:
         event, routed = one.event, one.plan.routed
-        decisions = {topology.CHANNELS[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
+        decisions = {channels.NAMES[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
         for channel, decision in decisions.items():
             telemetry.labelled(_ROUTED, channel, decision).inc()
         log.info(
@@ -232,18 +240,18 @@ def _record(one: _Routed, started: int, ended: int) -> trace_pb2.TraceRecord:
     )
 
 
-def _outgoing(delivery: event_pb2.Delivery) -> nats.Outgoing:
+def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing:
     subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
-    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
+    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id, span=span)
 
 
 async def _read(held: pulling.Held) -> event_pb2.Event | None:
-    """Return the message's event; what is none is dropped: it would come again for ever."""
+    """Return the message's event; None: it is not an event, and was dropped, else it would come again for ever."""
     try:
         event = event_pb2.Event.FromString(held.data)
     except DecodeError:
         event = event_pb2.Event()
-    if is_uuid(event.id) and is_uuid(event.tenant_id) and event.event_type:  # other bytes may be read as an event, too
+    if is_uuid(event.id) and is_uuid(event.tenant_id) and event.event_type:  # other bytes may parse as an event, too
         return event
     _UNREADABLE.inc()
     log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
@@ -251,6 +259,6 @@ async def _read(held: pulling.Held) -> event_pb2.Event | None:
     return None
 
 
-def _leave(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:
-    log.warning("event_left", event_id=event.id, error=error.detail, code=error.code.name)
+def _release(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:
+    log.warning("event_released", event_id=event.id, error=error.detail, code=error.code.name)
     held.release()

@@ -1,4 +1,4 @@
-"""Which of a channel's templates a recipient's language leads to. Pure."""
+"""Chooses a channel's template by the recipient's language. Pure."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
@@ -11,38 +11,40 @@ from services.domain import locales
 T = TypeVar("T")
 
 
-class _Said(msgspec.Struct):
+class _Body(msgspec.Struct):
     locale: Any = None
 
 
-_decode = msgspec.json.Decoder(_Said).decode
+_decode = msgspec.json.Decoder(_Body).decode
 
 
 def wanted(event: event_pb2.Event) -> str:
-    """Return the recipient's locale: of the payload, else of the variables; empty where neither says one."""
+    """Return the recipient's locale, from the payload, else the variables; empty: neither has one."""
     for part in (event.payload_extra, event.variables):
-        # Most events say none, and reading all of them costs more than this.
+        # Most events have none, and this test is cheaper than decoding.
         if b'"locale"' not in part:
             continue
         try:
-            said = _decode(part).locale
+            found = _decode(part).locale
         except msgspec.DecodeError:
             continue
-        if isinstance(said, str) and (locale := locales.normal(said)):
+        if isinstance(found, str) and (locale := locales.normal(found)):
             return locale
     return ""
 
 
 def best(found: Sequence[tuple[str, T]], wanted_locale: str, default: str) -> T | None:
-    """Return the one of (locale, template) that serves the recipient best; None: there is none in their language.
+    """Return the template that suits the recipient best; None: there is none in their language.
 
-    wanted_locale: of the recipient; default: of the tenant; both normal, or empty.
+    found: (locale, template). wanted_locale: of the recipient; default: of the tenant; both normal, or empty.
     """
     by_tag = dict(found)
     if wanted_locale in by_tag and wanted_locale:
         return by_tag[wanted_locale]
     by_locale = {locales.identify(tag): by_tag[tag] for tag in sorted(by_tag, reverse=True) if tag}
-    chosen = _nearest(by_locale, wanted_locale) or _instead(by_locale, wanted_locale, default, has_neutral="" in by_tag)
+    chosen = _nearest(by_locale, wanted_locale) or _fallback(
+        by_locale, wanted_locale, default, has_neutral="" in by_tag
+    )
     return by_tag.get("") if chosen is None else by_locale[chosen]
 
 
@@ -50,13 +52,13 @@ def _nearest(known: Collection[locales.LocaleId], tag: str) -> locales.LocaleId 
     return next((locale for locale in locales.lineage(tag) if locale in known), None) if tag else None
 
 
-def _instead(
+def _fallback(
     known: Collection[locales.LocaleId], wanted: str, default: str, *, has_neutral: bool
 ) -> locales.LocaleId | None:
-    """Return what a recipient gets for whom there is nothing: the tenant's default, else the version without a locale.
+    """Return the locale for a recipient for whom no locale suits: the tenant's default; None: the neutral version.
 
-    Nobody gets their language in another script while there is a version in theirs. Where there is neither default
-    nor version without a locale (has_neutral), any version in their language is better than none.
+    Nobody gets their language in another script while there is a version in theirs. If there is neither a default nor
+    a version without a locale (has_neutral), any version in the recipient's language is used.
     """
     fallback = _nearest(known, default)
     if not wanted:

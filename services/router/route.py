@@ -1,4 +1,4 @@
-"""Decides: which channels, by which template and provider, and why not. Pure."""
+"""Decides which channels an event is sent on, with which template and provider, and why not on others. Pure."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import derived_id
-from services.domain import addresses
+from services.domain import addresses, channels
+from services.domain.reasons import Reason
 from services.router import languages
 
 _QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
 _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
-# Up to this size, in bytes, what an event carries travels with each of its deliveries; beyond it a reference does.
+# The largest body, in bytes, that each delivery carries itself; a larger one is referred to.
 MAX_INLINE_BODY = 4096
 
 
@@ -23,11 +24,11 @@ class Template:
     channel: event_pb2.Channel.ValueType
     version_id: str
     push_namespace: str = ""
-    # Mail that recipients may unsubscribe from.
+    # Recipients may unsubscribe from this mail.
     subscribed: bool = False
-    # Empty: for all that no other version is for.
+    # Empty: for recipients whom no other version suits.
     locale: str = ""
-    # There is none: it stands for a channel that was asked for by name.
+    # A stand-in: the request names this channel, and it has no active template.
     is_missing: bool = False
 
 
@@ -35,8 +36,8 @@ class Template:
 class Circumstances:
     """What the router knows of the tenant and the event type.
 
-    policy: channels the tenant may use, empty: all. providers: per channel, best first; push needs none.
-    default_locale: of the tenant. is_localised: a channel may have several templates, of different locales.
+    policy: the channels that the tenant may use; empty: all. providers: ids by channel, best first. default_locale: of
+    the tenant. is_localised: a channel may have several templates, of different locales.
     """
 
     policy: frozenset[event_pb2.Channel.ValueType] = frozenset()
@@ -48,17 +49,17 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to send, and the record of all that was decided."""
+    """The deliveries to send, and the record of all decisions."""
 
     deliveries: Sequence[event_pb2.Delivery]
     routed: trace_pb2.Routed
 
 
-# Why an event's recipient gets nothing by this template; empty: they may.
+# Returns the reason for not sending this template to the event's recipient; empty: it may be sent.
 Suppression = Callable[[event_pb2.Event, Template], str]
 
 
-def _nobody(_event: event_pb2.Event, _template: Template) -> str:
+def _not_suppressed(_event: event_pb2.Event, _template: Template) -> str:
     return ""
 
 
@@ -66,17 +67,17 @@ def route(
     event: event_pb2.Event,
     circumstances: Circumstances,
     now_us: int,
-    suppression: Suppression = _nobody,
+    suppression: Suppression = _not_suppressed,
     *,
     sequence: int = 0,
 ) -> Plan:
-    """Return the deliveries of an event: the same ones however often it is asked, of the same suppressions.
+    """Return the deliveries of an event. Their ids are the same however often it is routed.
 
-    sequence: where the event is in EVENTS, for deliveries that only refer to what it carries; 0: nowhere.
+    sequence: of the event in EVENTS, for deliveries that refer to its body; 0: it is not there.
     """
     routed = trace_pb2.Routed()
     if not circumstances.templates:
-        routed.reason = "no_active_template"
+        routed.reason = Reason.NO_ACTIVE_TEMPLATE
         return Plan([], routed)
     deliveries = []
     for template in _chosen(event, circumstances):
@@ -98,13 +99,13 @@ def route(
 
 
 def _missing(event: event_pb2.Event, templates: Sequence[Template]) -> list[Template]:
-    """Return stand-ins for the channels that were asked for by name and have no active template."""
+    """Return stand-ins for the requested channels without an active template."""
     present = {template.channel for template in templates}
     return [Template(channel, "", is_missing=True) for channel in sorted(set(event.channels) - present)]
 
 
 def _chosen(event: event_pb2.Event, circumstances: Circumstances) -> list[Template]:
-    """Return one template per channel, without a version where none is for this recipient or none is active."""
+    """Return one template per channel; without a version id if none suits the recipient or none is active."""
     templates = sorted(circumstances.templates, key=lambda template: template.channel)
     if event.channels:
         templates += _missing(event, templates)
@@ -124,35 +125,35 @@ def _refusal(
     policy: frozenset[event_pb2.Channel.ValueType],
     providers: Sequence[str],
 ) -> str:
-    """Return why this channel is not used; empty: it is. The request can narrow the policy, never widen it."""
+    """Return the reason for not using this channel; empty: it is used. The request can only narrow the policy."""
     channel = template.channel
     if policy and channel not in policy:
-        return "tenant_policy"
+        return Reason.TENANT_POLICY
     if event.channels and channel not in event.channels:
-        return "not_requested"
+        return Reason.NOT_REQUESTED
     if not template.version_id:
-        return "no_active_template" if template.is_missing else "no_template_for_locale"
+        return Reason.NO_ACTIVE_TEMPLATE if template.is_missing else Reason.NO_TEMPLATE_FOR_LOCALE
     return _fault_of_address(event.recipient, channel) or (
-        "no_provider" if channel != event_pb2.CHANNEL_PUSH and not providers else ""
+        Reason.NO_PROVIDER if channels.BY_NUMBER[channel].needs_provider and not providers else ""
     )
 
 
 def _fault_of_address(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
-    match channel:
-        case event_pb2.CHANNEL_EMAIL:
-            return _fault(recipient.email, addresses.parse_email, "email")
-        case event_pb2.CHANNEL_SMS:
-            return _fault(recipient.phone, addresses.parse_phone, "phone")
+    match channels.BY_NUMBER[channel].address_field:
+        case "email":
+            return _fault(recipient.email, addresses.parse_email, Reason.MISSING_EMAIL, Reason.MALFORMED_EMAIL)
+        case "phone":
+            return _fault(recipient.phone, addresses.parse_phone, Reason.MISSING_PHONE, Reason.MALFORMED_PHONE)
     return ""
 
 
-def _fault(text: str, parse: Callable[[str], str], name: str) -> str:
+def _fault(text: str, parse: Callable[[str], str], missing: Reason, malformed: Reason) -> str:
     if not text:
-        return f"missing_{name}"
+        return missing
     try:
         parse(text)
     except addresses.InvalidAddress:
-        return f"malformed_{name}"
+        return malformed
     return ""
 
 

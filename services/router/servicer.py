@@ -22,7 +22,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     async def ExplainRoute(
         self, request: router_pb2.ExplainRouteRequest, context: Any
     ) -> router_pb2.ExplainRouteResponse:
-        """Say what would become of an event."""
+        """Route an event without sending it; return the decision."""
         if not is_uuid(request.tenant_id) or not request.event_type:
             raise ClarionError(Code.INVALID, "tenant_id must be a UUID in lower case and event_type must not be empty.")
         event = event_pb2.Event(

@@ -1,4 +1,4 @@
-"""What the router reads from the environment."""
+"""The router's settings, read from the environment."""
 
 from runtime.service import ProcessSettings
 from runtime.settings import Secret, Servers
@@ -12,5 +12,5 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     ingest_address: Servers
     render_address: Servers
     senders_address: Servers
-    # Names people in what is kept after an erasure; at least 32 bytes. With another one no suppression is found.
+    # Makes the digests of suppressed addresses; at least 32 bytes. With another key no suppression is found.
     pseudonym_key: Secret

@@ -1,7 +1,7 @@
-"""Wiring of the senders."""
+"""Wiring of the senders: connections, the parts built on them, the loops, the gRPC server."""
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc.aio as grpc_aio
 from nats.aio.client import Client
@@ -9,26 +9,22 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
-from runtime.egress import AddressNotAllowed, Guard
-from runtime.encryption import Vault
-from runtime.errors import ClarionError, Code
 from services.delivery.bodies import Bodies
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonyms, retention, topology
-from services.domain.health import report_broker
-from services.domain.pseudonyms import Pseudonyms
-from services.domain.suppressed import Suppressed
-from services.senders import directory, egress, published, registry, send
-from services.senders.breaker import Policy
-from services.senders.http import HttpClient, parse_urls
-from services.senders.outbox import Outbox
+from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
+from services.domain.broker_health import report_broker
+from services.domain.suppression_list import SuppressionList
+from services.senders import checked_settings, configuration_sources, directory, send
+from services.senders.breaker import BreakerPolicy
+from services.senders.checked_settings import CheckedSettings
+from services.senders.http import HttpClient
+from services.senders.outbox import SandboxOutbox
 from services.senders.ports import Resources
-from services.senders.privacy import PrivacyStore
-from services.senders.reports.links import Links, check_public_url
+from services.senders.privacy import SendersPrivacyStore
 from services.senders.reports.servicer import REPORT_SERVICE
-from services.senders.reports.unsubscribe import Offer
+from services.senders.reports.unsubscribe import UnsubscribeLinkAdder
 from services.senders.reports.wiring import make_servicer
 from services.senders.send import ProviderSender
 from services.senders.sent import SentLog
@@ -40,178 +36,213 @@ from services.senders.store import ProviderStore, SecretBox
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
-# Those whose keys nobody is asked for when the copy lacks them: tenants, retention and erasures; suppressions.
+# Their keys are complete before the first delivery: tenants, retention and erasures; suppressions.
 _OWNERS = ("ingest", "router")
 
 
-async def wire(settings: Settings, process: service.Process) -> grpc.Server:
-    """Put the parts together and start the loops."""
-    vault, guards = _vault(settings), _egress(settings)
-    keyed = Pseudonyms(settings.pseudonym_key.reveal())
-    box, links, urls = SecretBox(vault), _links(settings, vault), _urls(settings, guards.web)
-    pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
-    connection = await nats.connect(settings.nats_url.reveal(), name="senders")
-    process.on_close(pool.close)
-    process.on_close(connection.close)
+@dataclass(frozen=True)
+class _Connections:
+    pool: postgres.Pool
+    nats: Client
+    render: grpc_aio.Channel
+    ingest: grpc_aio.Channel
+    router: grpc_aio.Channel
+    caller: grpc.Caller
 
-    config_outbox = configuration.Outbox(pool, "senders", connection)
-    store = ProviderStore(pool, config_outbox, box)
-    own = parts.Parts()
-    outbox = Outbox(pool, own)
-    known = directory.ConfiguredDirectory(store, own)
-    http, sent = HttpClient(guards.web, proxy=guards.proxy), SentLog(pool)
-    sender = ProviderSender(
-        known,
-        Resources(recorder=outbox, http=http, mail_guard=guards.mail, urls=urls),
-        box.open_record,
-        notes=sent,
-        policy=Policy(settings.breaker_failures, settings.breaker_rest_s),
-        offer=Offer(links),
+
+@dataclass(frozen=True)
+class _Stores:
+    """What the senders keep in PostgreSQL. away: which parts of Clarion do not answer."""
+
+    config_outbox: configuration.ConfigurationOutbox
+    providers: ProviderStore
+    secrets: SecretBox
+    sandbox: SandboxOutbox
+    sent: SentLog
+    privacy: SendersPrivacyStore
+    away: parts.OwnParts
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """The published configuration, as this process follows it."""
+
+    watch: configuration.ConfigurationWatch
+    directory: directory.ConfiguredDirectory
+    erased: erasures.Erasures
+    retention: retention.RetentionPolicies
+    suppressed: SuppressionList
+
+
+async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
+    """Connect, build the parts, start the loops; return the serving gRPC server."""
+    checked = checked_settings.check(settings)
+    connections = await _connect(settings, process)
+    stores = _open_stores(connections, checked)
+    followed = _follow_configuration(connections, stores, checked)
+    sender = _make_sender(settings, process, stores, followed, checked)
+    _start_publishing(process, connections, stores)
+    process.start(stores.sent.purge(settings.sent_keep_days), name="sent-purge")
+    process.start(followed.watch.run(), name="config-watch")
+    await _wait_for_configuration(followed.watch, checked)
+    process.start(stores.privacy.keep_expiring(settings.outbox_keep_hours, followed.retention), name="retention")
+    _start_workers(process, _make_workers(settings, connections, sender, followed, stores.away))
+    for drain in (stores.sandbox.drain, stores.sent.drain, sender.close):
+        process.on_drain(drain)
+    server = _make_server(settings, connections, stores, followed, checked)
+    await server.start()
+    await report_broker(process, server, connections.nats, (topology.TIMERS, topology.TRACE))
+    return server
+
+
+async def _connect(settings: Settings, process: service.Process) -> _Connections:
+    pool = await postgres.connect(settings.postgres_url.reveal(), name="senders", size=_POSTGRES_CONNECTIONS)
+    process.on_close(pool.close)
+    connection = await nats.connect(settings.nats_url.reveal(), name="senders")
+    process.on_close(connection.close)
+    connections = _Connections(
+        pool=pool,
+        nats=connection,
+        render=grpc.channel(settings.render_address),
+        ingest=grpc.channel(settings.ingest_address),
+        router=grpc.channel(settings.router_address),
+        caller=grpc.Caller(settings.service_token.reveal()),
     )
-    process.on_close(http.close)
-    known.follow(sender.forget)
-    erased, policies, privacy = erasures.Erasures(keyed), retention.Policies(), PrivacyStore(pool)
+    process.on_close(connections.router.close)
+    return connections
+
+
+def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores:
+    pool = connections.pool
+    config_outbox = configuration.ConfigurationOutbox(pool, "senders", connections.nats)
+    secrets, away = SecretBox(checked.vault), parts.OwnParts()
+    return _Stores(
+        config_outbox=config_outbox,
+        providers=ProviderStore(pool, config_outbox, secrets),
+        secrets=secrets,
+        sandbox=SandboxOutbox(pool, away),
+        sent=SentLog(pool),
+        privacy=SendersPrivacyStore(pool),
+        away=away,
+    )
+
+
+def _follow_configuration(connections: _Connections, stores: _Stores, checked: CheckedSettings) -> _Configuration:
+    known = directory.ConfiguredDirectory(stores.providers, stores.away)
+    erased, policies = erasures.Erasures(checked.pseudonyms), retention.RetentionPolicies()
 
     def on_change(key: str, value: bytes | None) -> None:
         for follower in (known, erased, policies):
             follower.on_change(key, value)
 
     prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
-    watch = configuration.Watch(connection, prefixes, on_change)
-    _publish(process, pool, connection, config_outbox)
-    process.start(sent.purge(settings.sent_keep_days), name="sent-purge")
-    process.start(watch.run(), name="config-watch")
-    await _know(watch, keyed)
-    process.start(privacy.keep_expiring(settings.outbox_keep_hours, policies), name="retention")
-
-    caller = grpc.Caller(settings.service_token.reveal())
-    render, ledger = grpc.channel(settings.render_address), grpc.channel(settings.ingest_address)
-    router = grpc.channel(settings.router_address)
-    process.on_close(router.close)
-    suppressed = Suppressed(watch.get, keyed)
-
-    def refuse(delivery: event_pb2.Delivery) -> str:
-        return erased.refusal(delivery) or suppressed.of_delivery(delivery)
-
-    workers = _workers(settings, connection, sender, caller, render=render, ledger=ledger, refuse=refuse, own=own)
-    for worker in workers:
-        process.start(worker.run(), name="deliveries")
-
-    async def drain_workers() -> None:
-        """All at once: one that waits for a hung mail server must not leave the other taking more."""
-        await asyncio.gather(*[worker.drain() for worker in workers])
-
-    process.on_drain(drain_workers)
-    process.on_drain(outbox.drain)
-    process.on_drain(sent.drain)
-    process.on_drain(sender.close)
-
-    server = grpc.Server(settings.grpc_address, token=settings.service_token.reveal())
-    server.add(
-        senders_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(store, guards.mail), PROVIDER_SERVICE
-    )
-    server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(outbox), OUTBOX_SERVICE)
-    reports = make_servicer(
-        pool=pool,
-        connection=connection,
-        box=box,
-        directory=known,
-        sent=sent,
-        links=links,
-        router=router,
-        caller=caller,
-    )
-    server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
-    server.add(
-        privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server, SendersPrivacyServicer(privacy), PRIVACY_SERVICE
-    )
-    await server.start()
-    await report_broker(process, server, connection, (topology.TIMERS, topology.TRACE))
-    return server
+    watch = configuration.ConfigurationWatch(connections.nats, prefixes, on_change)
+    return _Configuration(watch, known, erased, policies, SuppressionList(watch.get, checked.pseudonyms))
 
 
-async def _know(watch: configuration.Watch, keyed: Pseudonyms) -> None:
-    """Wait for who is erased or suppressed, and how long what is kept: nothing may be sent or deleted before that."""
+async def _wait_for_configuration(watch: configuration.ConfigurationWatch, checked: CheckedSettings) -> None:
+    """Wait until erasures, suppressions and retention are known: nothing may be sent or deleted before."""
     await watch.ready()
     await watch.complete(*_OWNERS)
-    await pseudonyms.recognise(watch, keyed, *_OWNERS)
+    await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
 
 
-def _workers(
-    settings: Settings,
-    connection: Client,
-    sender: ProviderSender,
-    caller: grpc.Caller,
-    *,
-    render: grpc_aio.Channel,
-    ledger: grpc_aio.Channel,
-    refuse: Callable[[event_pb2.Delivery], str],
-    own: parts.Parts,
-) -> list[DeliveryWorker]:
-    """Return a worker for each channel: a flood of one leaves the other's slots alone."""
-    return [
-        DeliveryWorker(
-            connection,
-            [channel],
-            sender,
-            Renderer(render, caller),
-            LedgerStates(ledger, caller),
-            Bodies(connection, ledger, caller, own),
-            delays_s=settings.retry_delays_s,
-            max_held=_MAX_HELD,
-            slot_limit=slots,
-            attempt_deadline_s=send.DEADLINE_S,
-            refuse=refuse,
-            own=own,
-        )
-        for channel, slots in (
-            (event_pb2.CHANNEL_EMAIL, settings.email_slots),
-            (event_pb2.CHANNEL_SMS, settings.sms_slots),
-        )
-    ]
+def _make_sender(
+    settings: Settings, process: service.Process, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+) -> ProviderSender:
+    guards = checked.egress
+    http = HttpClient(guards.web, proxy=guards.proxy)
+    process.on_close(http.close)
+    sender = ProviderSender(
+        followed.directory,
+        Resources(recorder=stores.sandbox, http=http, mail_guard=guards.mail, urls=checked.provider_urls),
+        stores.secrets.open_record,
+        sent_log=stores.sent,
+        policy=BreakerPolicy(settings.breaker_failures, settings.breaker_rest_s),
+        add_unsubscribe_link=UnsubscribeLinkAdder(checked.links),
+    )
+    followed.directory.follow(sender.forget)
+    return sender
 
 
-def _publish(process: service.Process, pool: postgres.Pool, connection: Client, outbox: configuration.Outbox) -> None:
-    process.start(outbox.run(), name="config-outbox")
-    reconciler = reconcile.Reconciler(pool, connection, published.OWNER, published.SOURCES)
+def _start_publishing(process: service.Process, connections: _Connections, stores: _Stores) -> None:
+    process.start(stores.config_outbox.run(), name="config-outbox")
+    reconciler = reconcile.Reconciler(
+        connections.pool, connections.nats, configuration_sources.OWNER, configuration_sources.SOURCES
+    )
     process.start(reconciler.run(), name="reconciler")
 
 
-def _vault(settings: Settings) -> Vault:
-    try:
-        return Vault(*settings.encryption_keys.reveal().split(","))
-    except ValueError as error:
-        raise ClarionError(Code.INVALID, f"CLARION_ENCRYPTION_KEYS: {error}") from error
+def _make_workers(
+    settings: Settings,
+    connections: _Connections,
+    sender: ProviderSender,
+    followed: _Configuration,
+    away: parts.OwnParts,
+) -> list[DeliveryWorker]:
+    """Return a worker for each channel, so that a flood of one leaves the other's slots alone."""
+
+    def refuse(delivery: event_pb2.Delivery) -> str:
+        return followed.erased.refusal(delivery) or followed.suppressed.of_delivery(delivery)
+
+    slots = {event_pb2.CHANNEL_EMAIL: settings.email_slots, event_pb2.CHANNEL_SMS: settings.sms_slots}
+    return [
+        DeliveryWorker(
+            connections.nats,
+            [channel],
+            sender,
+            RenderClient(connections.render, connections.caller),
+            LedgerStates(connections.ingest, connections.caller),
+            Bodies(connections.nats, connections.ingest, connections.caller, away),
+            delays_s=settings.retry_delays_s,
+            max_held=_MAX_HELD,
+            slot_limit=limit,
+            attempt_deadline_s=send.DEADLINE_S,
+            refuse=refuse,
+            own=away,
+        )
+        for channel, limit in slots.items()
+    ]
 
 
-def _links(settings: Settings, vault: Vault) -> Links:
-    try:
-        return Links(vault, check_public_url(settings.public_url))
-    except ValueError as error:
-        raise ClarionError(Code.INVALID, f"CLARION_PUBLIC_URL: {error}") from error
+def _start_workers(process: service.Process, workers: list[DeliveryWorker]) -> None:
+    for worker in workers:
+        process.start(worker.run(), name="deliveries")
+
+    async def drain() -> None:
+        """Drain all at once: one that waits for a hung mail server must not leave the other taking more."""
+        await asyncio.gather(*[worker.drain() for worker in workers])
+
+    process.on_drain(drain)
 
 
-def _egress(settings: Settings) -> egress.Egress:
-    try:
-        return egress.read(settings)
-    except ValueError as error:
-        raise ClarionError(Code.INVALID, str(error)) from error
-
-
-def _urls(settings: Settings, guard: Guard) -> dict[str, str]:
-    try:
-        urls = parse_urls(settings.provider_urls)
-        if urls:
-            from runtime.egress import web  # aiohttp is loaded only where it is used
-
-            for url in urls.values():
-                web.check_url(guard, url)
-    except (AddressNotAllowed, ValueError) as error:
-        raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: {error}") from error
-    # A misspelt one would leave its provider's messages to go where they were not meant to.
-    if urls and (unknown := urls.keys() - {kind for _, kind in registry.kinds()}):
-        raise ClarionError(Code.INVALID, f"CLARION_PROVIDER_URLS: there is no kind {', '.join(sorted(unknown))}")
-    return urls
+def _make_server(
+    settings: Settings, connections: _Connections, stores: _Stores, followed: _Configuration, checked: CheckedSettings
+) -> grpc.GrpcServer:
+    reports = make_servicer(
+        pool=connections.pool,
+        connection=connections.nats,
+        box=stores.secrets,
+        directory=followed.directory,
+        sent=stores.sent,
+        links=checked.links,
+        router=connections.router,
+        caller=connections.caller,
+    )
+    server = grpc.GrpcServer(settings.grpc_address, token=settings.service_token.reveal())
+    server.add(
+        senders_pb2_grpc.add_ProviderServiceServicer_to_server,
+        ProviderServicer(stores.providers, checked.egress.mail),
+        PROVIDER_SERVICE,
+    )
+    server.add(senders_pb2_grpc.add_OutboxServiceServicer_to_server, OutboxServicer(stores.sandbox), OUTBOX_SERVICE)
+    server.add(reports_pb2_grpc.add_ReportServiceServicer_to_server, reports, REPORT_SERVICE)
+    server.add(
+        privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
+        SendersPrivacyServicer(stores.privacy),
+        PRIVACY_SERVICE,
+    )
+    return server
 
 
 if __name__ == "__main__":

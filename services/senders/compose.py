@@ -1,4 +1,4 @@
-"""From a delivery and its rendered content to a message, or to the reason why there can be none."""
+"""Makes a message of a delivery and its rendered content, or says why that is impossible."""
 
 import re
 from typing import Any, Protocol
@@ -6,14 +6,14 @@ from typing import Any, Protocol
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services.delivery.ports import Verdict
-from services.senders.ports import Reference, Tenant
+from services.senders.ports import Reference, TenantProfile
 
-# C0, DEL, C1, and the two Unicode line ends: nothing that could start a new line anywhere.
+# C0, DEL, C1, and the two Unicode line ends: whatever could start a new line.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Unsendable(Exception):
-    """No message can be made of this delivery: never, or not yet (verdict POSTPONED: it is no attempt).
+    """No message can be made of this delivery. verdict: PERMANENT, or POSTPONED if it may be possible later.
 
     reason: a word such as "invalid_recipient".
     """
@@ -26,16 +26,16 @@ class Unsendable(Exception):
 
 
 class Compose(Protocol):
-    """A channel's way to make its message. Raises Unsendable."""
+    """A channel's function that makes its message. Raises Unsendable."""
 
     def __call__(
-        self, delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: Any, /
+        self, delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: TenantProfile | None, settings: Any, /
     ) -> Any:
         """Return the channel's message. settings: the provider's own."""
 
 
 def reference(delivery: event_pb2.Delivery) -> Reference:
-    """Return the ids that go with a message."""
+    """Return the ids that a message carries."""
     return Reference(delivery.tenant_id, delivery.event_id, delivery.id, delivery.trace_id, delivery.replay)
 
 

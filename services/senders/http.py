@@ -1,4 +1,4 @@
-"""The process's HTTP client for providers' APIs: one session, connections bounded in all and for each host."""
+"""The process's HTTP client for providers' APIs: one session, with bounds in all and per host."""
 
 import asyncio
 import base64
@@ -6,16 +6,18 @@ import ssl
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from runtime.egress import AddressNotAllowed, Guard
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Request, Unanswered
-from services.senders.turns import WAIT_S, Turns
+from runtime import tracing
+from runtime.egress import AddressNotAllowed, EgressGuard
+from services.domain.reasons import Reason
+from services.senders.fair_semaphore import WAIT_S, FairSemaphore
+from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, NoResponse
 
 if TYPE_CHECKING:
     import aiohttp
 
 MAX_ANSWER_BYTES = 64 * 1024
 _MAX_CONNECTIONS = 512
-# So that one API that hangs leaves enough for the others.
+# An API that hangs leaves the rest for the others.
 _MAX_PER_HOST = 128
 _KEEP_ALIVE_S = 30.0
 
@@ -23,15 +25,15 @@ USER_AGENT = "Clarion/0.1"
 
 
 class HttpClient:
-    """See ports.Http. It connects where guard allows, follows no redirects and keeps no cookies.
+    """See ports.HttpTransport. It connects where guard allows, follows no redirects and keeps no cookies.
 
-    proxy: "http://user:password@proxy:3128", the operator's word, through which all calls go; it resolves the names of
-    hosts, so it must refuse internal addresses itself. empty: none, whatever HTTPS_PROXY says.
+    proxy: "http://user:password@proxy:3128", set by the operator; all calls go through it. It resolves host names, so
+    it must refuse internal addresses itself. empty: no proxy, even if HTTPS_PROXY is set.
     """
 
     def __init__(
         self,
-        guard: Guard,
+        guard: EgressGuard,
         *,
         proxy: str = "",
         limit: int = _MAX_CONNECTIONS,
@@ -44,32 +46,32 @@ class HttpClient:
         self._limit = limit
         self._per_host = per_host
         self._wait_s = wait_s
-        self._turns = Turns(limit)
-        # By host and port: as many as operators have configured.
-        self._hosts: dict[str, Turns] = {}
+        self._connections = FairSemaphore(limit)
+        # By host and port. Operators configure them, so there are few.
+        self._host_limits: dict[str, FairSemaphore] = {}
 
-    async def post(self, request: Request, *, deadline_s: float) -> Answer:
-        """See ports.Http."""
+    async def post(self, request: HttpRequest, *, deadline_s: float) -> HttpResponse:
+        """See ports.HttpTransport."""
         host = request.url.split("/", 3)[2]
-        of_host = self._hosts.get(host)
-        if of_host is None:
+        host_limit = self._host_limits.get(host)
+        if host_limit is None:
             self._check(request.url)
-            of_host = self._hosts[host] = Turns(self._per_host)
-        # In this order: who waits for a host that hangs holds nothing that the others need.
-        if not await of_host.enter(self._wait_s):
-            raise Unanswered("provider_busy", f"All {self._per_host} connections to {host} were in use.")
+            host_limit = self._host_limits[host] = FairSemaphore(self._per_host)
+        # The host's first: a call that waits for a host that hangs must hold nothing that others need.
+        if not await host_limit.acquire(self._wait_s):
+            raise NoResponse(Reason.PROVIDER_BUSY, f"All {self._per_host} connections to {host} are in use.")
         try:
-            if not await self._turns.enter(self._wait_s):
-                raise Unanswered("provider_busy", f"All {self._limit} connections were in use.")
+            if not await self._connections.acquire(self._wait_s):
+                raise NoResponse(Reason.PROVIDER_BUSY, f"All {self._limit} connections are in use.")
             try:
                 return await self._exchange(request, deadline_s)
             finally:
-                self._turns.leave()
+                self._connections.release()
         finally:
-            of_host.leave()
+            host_limit.release()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the session."""
         if self._session is not None:
             await self._session.close()
 
@@ -79,32 +81,35 @@ class HttpClient:
         try:
             web.check_url(self._guard, url)
         except AddressNotAllowed as error:
-            raise Unanswered(ADDRESS_NOT_ALLOWED, str(error)) from error
+            raise NoResponse(ADDRESS_NOT_ALLOWED, str(error)) from error
 
-    async def _exchange(self, request: Request, deadline_s: float) -> Answer:
+    async def _exchange(self, request: HttpRequest, deadline_s: float) -> HttpResponse:
         import aiohttp
 
         from runtime.egress import web
 
         try:
-            async with asyncio.timeout(deadline_s):
-                return await self._post(request)
+            with _span(request.url) as span:
+                async with asyncio.timeout(deadline_s):
+                    answer = await self._post(request)
+                span.status(answer.status)
+                return answer
         except TimeoutError as error:
-            raise Unanswered("provider_timeout", f"No answer within {deadline_s:g} s.") from error
+            raise NoResponse(Reason.PROVIDER_TIMEOUT, f"No answer within {deadline_s:g} s.") from error
         except aiohttp.ClientSSLError as error:
-            raise Unanswered("provider_tls", str(error)) from error
+            raise NoResponse(Reason.PROVIDER_TLS, str(error)) from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             if (refused := web.refusal(error)) is not None:
-                raise Unanswered(ADDRESS_NOT_ALLOWED, str(refused)) from error
-            raise Unanswered("provider_unreachable", str(error) or type(error).__name__) from error
+                raise NoResponse(ADDRESS_NOT_ALLOWED, str(refused)) from error
+            raise NoResponse(Reason.PROVIDER_UNREACHABLE, str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise Unanswered("provider_error", str(error) or type(error).__name__) from error
+            raise NoResponse(Reason.PROVIDER_ERROR, str(error) or type(error).__name__) from error
 
-    async def _post(self, request: Request) -> Answer:
+    async def _post(self, request: HttpRequest) -> HttpResponse:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **request.headers}
-        if request.url.startswith("http:"):  # such a call goes to the proxy itself, not through a tunnel
+        if request.url.startswith("http:"):  # the proxy itself receives such a call; there is no tunnel
             headers.update(self._proxy.get("proxy_headers", {}))
-        async with self._opened().post(
+        async with self._open_session().post(
             request.url, data=request.body, headers=headers, allow_redirects=False, **self._proxy
         ) as response:
             body = b""
@@ -113,11 +118,11 @@ class HttpClient:
                 if len(body) >= MAX_ANSWER_BYTES:
                     break
             lower = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, lower, body[:MAX_ANSWER_BYTES])
+            return HttpResponse(response.status, lower, body[:MAX_ANSWER_BYTES])
 
-    def _opened(self) -> "aiohttp.ClientSession":
+    def _open_session(self) -> "aiohttp.ClientSession":
         if self._session is None:
-            import aiohttp  # a process whose tenants have no such provider never needs it
+            import aiohttp  # only processes with such a provider load it
 
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
@@ -136,15 +141,22 @@ class HttpClient:
         options: dict[str, Any] = {
             "limit": self._limit,
             "keepalive_timeout": _KEEP_ALIVE_S,
-            # A context of our own: the library's is as old as its import, and knows no SSL_CERT_FILE set since.
+            # Not the library's context: that is made at import, before SSL_CERT_FILE may be set.
             "ssl": ssl.create_default_context(),
         }
-        # With a proxy there is no connection but to it, wherever the operator has it.
+        # With a proxy the only connection is the one to it, which the operator has chosen.
         return aiohttp.TCPConnector(**options) if self._proxy else web.connector(self._guard, **options)
 
 
+def _span(url: str) -> tracing.Span:
+    if not tracing.is_on():
+        return tracing.OFF
+    parts = urllib.parse.urlsplit(url)
+    return tracing.web_client("POST", parts.hostname or "", parts.port)
+
+
 def _proxy_options(url: str) -> dict[str, Any]:
-    """Return aiohttp's options for a call: the password apart from the URL, which stands in errors."""
+    """Return aiohttp's options for a call. The password is not in the URL, because errors show the URL."""
     if not url:
         return {}
     parts = urllib.parse.urlsplit(url)
@@ -157,7 +169,7 @@ def _proxy_options(url: str) -> dict[str, Any]:
 
 
 def parse_urls(entries: "tuple[str, ...]") -> dict[str, str]:
-    """Return the API's address by kind, of entries such as "resend=http://127.0.0.1:8080". Raises ValueError."""
+    """Parse entries such as "resend=http://127.0.0.1:8080" to URLs by kind. Raises ValueError."""
     urls = {}
     for entry in entries:
         kind, _, url = entry.partition("=")

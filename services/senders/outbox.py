@@ -1,4 +1,4 @@
-"""The sandbox's memory: what would have been sent, one row for each call, written in groups."""
+"""The sandbox outbox: the messages that would have been sent, one row per call, written in groups."""
 
 import asyncio
 from collections import OrderedDict
@@ -12,10 +12,10 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import clock, postgres
-from runtime.batching import Batcher
+from runtime.batching import GROUPED, Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from runtime.parts import POSTGRES, PartAway, Parts
+from runtime.parts import POSTGRES, OwnParts, PartAway
 from services.senders.ports import Email, Reference, Sms
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class KeptEmail:
-    """An e-mail as the outbox keeps it. Ids are UUIDs, or None. via: "sandbox" or "smtp"."""
+    """An e-mail as the outbox stores it. Ids are UUIDs or None. via: "sandbox" or "smtp"."""
 
     via: str
     tenant_id: str
@@ -47,31 +47,31 @@ class KeptEmail:
 
 @dataclass(frozen=True, slots=True)
 class _Call(Generic[T]):
-    """One call to the sandbox: a message that is sent twice is two calls."""
+    """One call to the sandbox. A message that is sent twice is two calls."""
 
     id: str
     message: T
 
 
-class Outbox:
-    """Reads and writes senders.outbox; a Recorder (see ports)."""
+class SandboxOutbox:
+    """Reads and writes senders.outbox. See ports.SandboxRecorder."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: Parts | None = None) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", own: OwnParts | None = None) -> None:
         self._pool = pool
-        self._own = own or Parts()
+        self._own = own or OwnParts()
         self._sms: Batcher[_Call[Sms], None] = _batcher(self._insert_sms, lambda call: len(call.message.text))
         self._emails: Batcher[_Call[KeptEmail], None] = _batcher(
             self._insert_emails, lambda call: len(call.message.text) + len(call.message.html)
         )
-        # The ids of calls that may be stored or not, by their messages: PostgreSQL went away and did not say.
+        # By message, the id of a call that may be stored or not, because PostgreSQL did not answer.
         self._unsure: OrderedDict[str, str] = OrderedDict()
 
     async def record_sms(self, message: Sms) -> None:
-        """See services.senders.ports.Recorder."""
+        """See services.senders.ports.SandboxRecorder."""
         await self._record(message.reference, lambda call_id: self._sms.enqueue(_Call(call_id, message)))
 
     async def record_email(self, message: Email) -> None:
-        """See services.senders.ports.Recorder."""
+        """See services.senders.ports.SandboxRecorder."""
         name, address = message.sender_name, str(message.sender)
         reference = message.reference
         kept = KeptEmail(
@@ -90,11 +90,11 @@ class Outbox:
         await self._record(reference, lambda call_id: self._emails.enqueue(_Call(call_id, kept)))
 
     async def keep_email(self, item: KeptEmail) -> None:
-        """Return when it is stored. Raises as Recorder does."""
+        """Store the e-mail. Raises what SandboxRecorder raises."""
         await self._emails.enqueue(_Call(new_id(), item))
 
     async def _record(self, reference: Reference, write: Callable[[str], Awaitable[None]]) -> None:
-        """Write a call once, though PostgreSQL goes away without an answer and the call is made again."""
+        """Write a call once, even if PostgreSQL did not answer and the call is repeated."""
         call_id = self._unsure.pop(reference.idempotency_key, None) or new_id()
         try:
             await self._own.ask(POSTGRES, lambda: write(call_id))
@@ -105,18 +105,22 @@ class Outbox:
             raise
 
     async def drain(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until all is written."""
         await asyncio.gather(self._sms.drain(), self._emails.drain())
 
     async def page(
         self, *, tenant_id: str, event_id: str, channel: int, limit: int, cursor: str
     ) -> list[senders_pb2.OutboxMessage]:
-        """Return messages, newest first, without HTML, texts cut at 2,000 characters. Empty and 0: any.
+        """Return messages, newest first, without HTML, texts cut at 2,000 characters. Empty and 0 match all.
 
-        cursor: the id of the last one seen. Raises INVALID for a cursor that is none.
+        cursor: the id of the last message of the page before. Raises INVALID for any other text.
         """
         if cursor and not is_message_id(cursor):
-            raise ClarionError(Code.INVALID, "The cursor is not one of ours.", fields=[("cursor", "Unknown.")])
+            raise ClarionError(
+                Code.INVALID,
+                "The cursor is not valid. Use the one of the previous page.",
+                fields=[("cursor", "Unknown.")],
+            )
         arguments: list[Any] = [int(cursor) if cursor else _NEWEST, channel, limit]
         query = _SQL.list_outbox
         if event_id:
@@ -126,14 +130,14 @@ class Outbox:
         return [_message(row) for row in await self._read(query, *arguments)]
 
     async def get(self, message_id: str) -> senders_pb2.OutboxMessage:
-        """Return one message, whole. Raises NOT_FOUND."""
+        """Return one message with its whole text and HTML. Raises NOT_FOUND."""
         rows = await self._read(_SQL.get_outbox, int(message_id)) if is_message_id(message_id) else []
         if not rows:
-            raise ClarionError(Code.NOT_FOUND, "There is no such message in the outbox.")
+            raise ClarionError(Code.NOT_FOUND, "The outbox has no such message.")
         return whole_message(rows[0])
 
     async def _read(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             return await self._pool.fetch(query, *arguments)
 
     async def _insert_sms(self, calls: "list[_Call[Sms]]") -> Sequence[BaseException | None]:
@@ -190,10 +194,10 @@ class Outbox:
         try:
             async with self._pool.acquire(timeout=5.0) as connection:
                 await connection.execute(query, *columns)
-        except (asyncpg.DataError, ValueError):  # the server's word, and the driver's
-            # One bad value refuses the whole group: halve it until the culprit is alone.
+        except (asyncpg.DataError, ValueError):  # of the server, and of the driver
+            # One bad value refuses the whole group: halve the group until the bad message is alone.
             if len(items) == 1:
-                return [ClarionError(Code.INVALID, "The message holds what the outbox cannot store.")]
+                return [ClarionError(Code.INVALID, "The message holds characters that the outbox cannot store.")]
             middle = len(items) // 2
             return [*await again(items[:middle]), *await again(items[middle:])]
         except postgres.CONNECTION_ERRORS as error:
@@ -206,21 +210,19 @@ def _batcher(
 ) -> Batcher[T, None]:
     return Batcher(
         flush,
-        max_items=_GROUP,
-        max_waiting=_MAX_WAITING,
-        max_bytes=_GROUP_BYTES,
+        BatchLimits(items=_GROUP, waiting=_MAX_WAITING, bytes=_GROUP_BYTES),
+        GROUPED,
         size=size,
-        rest_s=0.015,
     )
 
 
 def is_message_id(text: str) -> bool:
-    """Tell whether text can be a message's id."""
+    """Return whether text can be a message id."""
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def whole_message(row: asyncpg.Record) -> senders_pb2.OutboxMessage:
-    """Return a row with its HTML."""
+    """Return a row's message with its HTML."""
     message = _message(row)
     message.html = row["body_html"] or ""
     return message

@@ -1,4 +1,4 @@
-"""What sending needs: messages, providers, and where the configuration of both comes from."""
+"""What sending needs: messages, providers, and their configuration."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from runtime.egress import Guard
-from services.delivery.ports import Result
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from runtime.egress import EgressGuard
+from services.delivery.ports import SendResult
+from services.domain.reasons import Reason
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 
-# The reason of what runtime.egress refuses: nobody was asked, and no retry would change it.
-ADDRESS_NOT_ALLOWED = "address_not_allowed"
+# runtime.egress refused the address: nothing was sent, and a retry would not change that.
+ADDRESS_NOT_ALLOWED = Reason.ADDRESS_NOT_ALLOWED
 
 M_contra = TypeVar("M_contra", contravariant=True)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -20,18 +21,18 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Which delivery a message is: ids, and the caller's trace."""
+    """The ids of a message's delivery, and the caller's trace."""
 
     tenant_id: str
     event_id: str
     delivery_id: str
     trace_id: str = ""
-    # See Delivery.replay: a replay is another message, its retries are not.
+    # See Delivery.replay: a replay is a new message, a retry is not.
     replay: int = 0
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt at one message."""
+        """Return the key, which is the same for every attempt at one message."""
         return f"{self.delivery_id}.{self.replay}"
 
 
@@ -47,7 +48,7 @@ class Address:
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Tell whether only a server with SMTPUTF8 can carry it."""
+        """Return whether it needs a server with SMTPUTF8."""
         return not self.local.isascii()
 
 
@@ -55,9 +56,9 @@ class Address:
 class Email:
     r"""An e-mail ready for any provider. All strings but text and html are one line without control characters.
 
-    text and html: lines end with "\n"; at least one of them is meant to be there.
+    text and html: lines end with "\n"; at least one of them should be there.
     message_id: with its angle brackets, the same for every attempt at one delivery.
-    unsubscribe_url: where one POST ends mail such as this (RFC 8058); empty: it is not mail that one subscribes to.
+    unsubscribe_url: one POST to it unsubscribes (RFC 8058); empty: recipients cannot unsubscribe from this mail.
     """
 
     reference: Reference
@@ -86,20 +87,20 @@ class Sms:
 class Provider(Protocol[M_contra]):
     """One tenant's account with one provider."""
 
-    async def send(self, message: M_contra) -> Result:
-        """Hand the message over once, within a bounded time. A no is a Result, not an exception.
+    async def send(self, message: M_contra) -> SendResult:
+        """Send the message once, within a bounded time. A refusal is a SendResult, not an exception.
 
-        POSTPONED ("provider_busy"): it was not asked, for all connections to it were in use. Raises PartAway
-        (runtime.parts) where it needs a part of ours that is away: that says nothing about the provider.
+        POSTPONED ("provider_busy"): nothing was sent, because all connections to it are in use. Raises PartAway
+        (runtime.parts) if it needs a part of Clarion that is away.
         """
 
     async def close(self) -> None:
-        """Give back connections; messages under way are finished."""
+        """Close its connections. Messages under way are finished."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A POST to a provider's HTTP API. headers: all that the API wants, Content-Type among them."""
+class HttpRequest:
+    """A POST to a provider's HTTP API. headers: all that the API needs, including Content-Type."""
 
     url: str
     headers: Mapping[str, str]
@@ -107,19 +108,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. headers: names in lower case. body: at most 64 KiB of it."""
+class HttpResponse:
+    """A response. headers: names in lower case. body: its first 64 KiB."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class Unanswered(Exception):
-    """No whole answer came.
+class NoResponse(Exception):
+    """No complete response arrived.
 
     reason: "provider_timeout", "provider_unreachable", "provider_tls", "provider_error"; "provider_busy": nothing was
-    sent, for all connections were in use; ADDRESS_NOT_ALLOWED: nothing was sent.
+    sent, because all connections are in use; ADDRESS_NOT_ALLOWED: nothing was sent.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -128,40 +129,40 @@ class Unanswered(Exception):
         self.detail = detail
 
 
-class Http(Protocol):
-    """The process's HTTP client: one for all providers, so that connections are shared and bounded."""
+class HttpTransport(Protocol):
+    """The process's HTTP client. All providers use it, so that connections are shared and bounded."""
 
-    async def post(self, request: Request, *, deadline_s: float) -> Answer:
-        """Send once; deadline_s covers everything but a bounded wait while all are in use. Raises Unanswered."""
+    async def post(self, request: HttpRequest, *, deadline_s: float) -> HttpResponse:
+        """Send once. deadline_s does not include the bounded wait for a free connection. Raises NoResponse."""
 
 
-class Recorder(Protocol):
-    """Where the sandbox keeps what it is given. Raises PartAway, OVERLOADED or INVALID (ClarionError)."""
+class SandboxRecorder(Protocol):
+    """Stores the sandbox's messages. Raises PartAway, OVERLOADED or INVALID (ClarionError)."""
 
     async def record_email(self, message: Email) -> None:
-        """Return when it is stored."""
+        """Store the message."""
 
     async def record_sms(self, message: Sms) -> None:
-        """Return when it is stored."""
+        """Store the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a provider may use of the process it runs in.
+    """What a provider may use of its process.
 
-    mail_guard: of connections to mail servers. urls: where a kind's API is, in place of its public address; the
-    operator's word for the whole process.
+    mail_guard: guards connections to mail servers. urls: the URL of a kind's API, where the operator has set one in
+    place of the public one.
     """
 
-    recorder: Recorder
-    http: Http
-    mail_guard: Guard
+    recorder: SandboxRecorder
+    http: HttpTransport
+    mail_guard: EgressGuard
     urls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where a provider's settings "host" and "port" say that mail goes."""
+    """The mail server that a provider's settings "host" and "port" name."""
 
     host: str
     port: int
@@ -169,15 +170,15 @@ class MailServer:
 
 @dataclass(frozen=True)
 class Kind(Generic[S]):
-    """A kind of provider; every folder ``channels/<channel>/<kind>/`` declares one as ``KIND``.
+    """A kind of provider. Every folder ``channels/<channel>/<kind>/`` declares one as ``KIND``.
 
     settings: the operator's settings; fields of type Secret are encrypted at rest and never shown.
-    open: makes a provider of them. check: faults that concern several fields, as (field, description).
-    reports: its provider tells later, by its own message id, what became of a message.
-    keys: settings that its reports are proven with; each function returns the form that is kept, and raises ValueError
-    for what is no key. Sending needs none of them, so a provider that was stored before with another still sends.
-    verbatim: settings whose blanks may be meant, so that only line ends around them are cut off.
-    mail_server: where the settings name one; None: what the kind connects to is no setting.
+    open: makes a provider of them. check: returns faults that a type cannot express, as (field, description).
+    reports: the provider sends delivery reports later, which name the message by the provider's own id.
+    keys: the settings that verify its reports; each function returns the form that is stored, and raises ValueError for
+    an invalid key. Sending needs none of them, so a stored provider with an invalid one still sends.
+    verbatim: settings that may begin or end with a blank, so that only line ends around them are removed.
+    mail_server: returns the mail server that the settings name; None: the kind's settings name none.
     """
 
     settings: type[S]
@@ -189,14 +190,14 @@ class Kind(Generic[S]):
     mail_server: Callable[[S], MailServer] | None = None
 
 
-class Tenant(msgspec.Struct, frozen=True):
-    """What sending needs to know of a tenant; empty means the provider's own. max_sms_segments: 1 to 255."""
+class TenantProfile(msgspec.Struct, frozen=True):
+    """What sending needs of a tenant; empty: the provider's own value is used. max_sms_segments: 1 to 255."""
 
     id: str
     sender_name: str = ""
     sender_email: str = ""
     reply_to: str = ""
-    max_sms_segments: int = DEFAULT_MAX_SMS_SEGMENTS
+    max_sms_segments: int = DEFAULT_MAX_SEGMENTS
 
 
 class ProviderRecord(msgspec.Struct, frozen=True):
@@ -209,14 +210,14 @@ class ProviderRecord(msgspec.Struct, frozen=True):
     secrets: str
 
 
-class Directory(Protocol):
-    """The configuration: who the tenants are, and what providers they have."""
+class ProviderDirectory(Protocol):
+    """The configuration of tenants and their providers."""
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
+    def tenant(self, tenant_id: str) -> TenantProfile | None:
         """Return the tenant as last published."""
 
     async def provider(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Return a tenant's provider, asking its owner before saying there is none. Raises PartAway."""
+        """Return a tenant's provider; one that is not published yet comes from the database. Raises PartAway."""
 
     def providers(self, tenant_id: str) -> Iterable[ProviderRecord]:
         """Return a tenant's providers as last published, best first."""

@@ -1,4 +1,4 @@
-"""What the senders hold of a recipient's events: shown, erased, and let go when its days are over."""
+"""What the senders store of a recipient's events: exported, erased, and deleted when it expires."""
 
 import asyncio
 import random
@@ -10,14 +10,14 @@ import asyncpg
 from clarion.senders.v1 import senders_pb2
 from runtime import logs, postgres
 from runtime.errors import ClarionError, Code
-from services.domain.retention import EXPIRED, Policies
+from services.domain.retention import EXPIRED, RetentionPolicies
 from services.senders.outbox import is_message_id, whole_message
 
-# Rows of one statement; between two looks, and between two statements while there is more to do, seconds.
+# Rows of one statement; seconds between two rounds, and between two statements of a round.
 BATCH = 1000
 INTERVAL_S = 600.0
 PAUSE_S = 0.2
-# Of texts in one answer.
+# Bytes of texts in one response.
 _MAX_BYTES = 4 * 1024 * 1024
 
 _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
@@ -25,15 +25,15 @@ _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 log = logs.get(__name__)
 
 
-class PrivacyStore:
-    """Reads and writes senders.outbox and senders.sent by the events that they are of."""
+class SendersPrivacyStore:
+    """Exports and deletes rows of senders.outbox and senders.sent by their events."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     async def erase(self, tenant_id: str, event_ids: Sequence[str]) -> tuple[int, int]:
-        """Delete; return how many sandbox messages and how many notes of what providers took. Raises UNAVAILABLE."""
-        with postgres.answering():
+        """Delete; return the numbers of sandbox messages and of sent messages deleted. Raises UNAVAILABLE."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire() as connection, connection.transaction():
                 messages = await connection.execute(_SQL.erase_messages, tenant_id, event_ids)
                 notes = await connection.execute(_SQL.erase_sent, tenant_id, event_ids)
@@ -42,26 +42,30 @@ class PrivacyStore:
     async def page(
         self, tenant_id: str, event_ids: Sequence[str], after: str
     ) -> tuple[list[senders_pb2.OutboxMessage], str]:
-        """Return messages, oldest first, and where to go on; empty: that was all. Raises INVALID, UNAVAILABLE."""
+        """Return messages, oldest first, and the next cursor; empty: there are no more. Raises INVALID, UNAVAILABLE."""
         if after and not is_message_id(after):
-            raise ClarionError(Code.INVALID, "after is not one of ours", fields=[("after", "is not one of ours")])
-        with postgres.answering():
+            raise ClarionError(
+                Code.INVALID,
+                "after must be a cursor of the previous page",
+                fields=[("after", "must be a cursor of the previous page")],
+            )
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.export_messages, tenant_id, event_ids, int(after or 0), _MAX_BYTES)
             last = rows[-1]["id"] if rows else 0
             more = bool(rows) and await self._pool.fetchval(_SQL.are_more, tenant_id, event_ids, last)
         return [whole_message(row) for row in rows], str(last) if more else ""
 
     async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:
-        """Delete one batch of sandbox messages past their tenant's days; tell whether there may be more."""
-        async with postgres.patiently(self._pool) as connection:
+        """Delete one batch of expired sandbox messages; return whether there may be more."""
+        async with postgres.background_transaction(self._pool) as connection:
             status = await connection.execute(
                 _SQL.expire_outbox, default_hours, list(own_days), list(own_days.values()), BATCH
             )
         EXPIRED.labels("outbox").inc(_count(status))
         return _count(status) == BATCH
 
-    async def keep_expiring(self, default_hours: int, policies: Policies) -> None:
-        """Delete what is past its days, for ever."""
+    async def keep_expiring(self, default_hours: int, policies: RetentionPolicies) -> None:
+        """Delete expired messages every few minutes, for ever."""
         while True:
             pause = INTERVAL_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
             try:

@@ -1,4 +1,4 @@
-"""Providers as an operator manages them: checked by their kind, secrets apart from the rest."""
+"""Providers as an operator creates and changes them: checked by their kind, secrets apart from the rest."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Any, Protocol
 import msgspec
 
 from clarion.common.v1 import event_pb2
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.senders import registry
+from services.senders import provider_settings, registry
 
 MAX_SETTINGS_BYTES = 6 * 1024
 _MAX_NAME = 100
 _MAX_PRIORITY = 10_000
-# The tenant's id becomes part of a configuration key, in one spelling.
+# The tenant's id becomes part of a configuration key.
 _TENANT_ID = re.compile(r"[a-z0-9_-]{1,64}")
-# Of a shorter secret, four characters would give too much away.
+# Four characters of a shorter secret would reveal too much.
 _SHOW_FROM = 12
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class NewProvider:
-    """A provider to be stored. settings: without secrets. secrets: only those that are not empty."""
+    """A provider to store. settings: without secrets. secrets: only those that are not empty."""
 
     id: str
     tenant_id: str
@@ -40,7 +40,7 @@ class NewProvider:
 
 @dataclass(frozen=True, slots=True)
 class StoredProvider:
-    """A provider as it stands. Unix times in microseconds."""
+    """A stored provider. Unix times in microseconds."""
 
     provider: NewProvider
     secrets: Mapping[str, str] = field(repr=False)
@@ -48,14 +48,14 @@ class StoredProvider:
     updated_at_us: int
 
     def settings_json(self) -> str:
-        """Return the settings as JSON, of each secret only its end."""
+        """Return the settings as JSON, with only the end of each secret."""
         return _encode(
             {**self.provider.settings, **{name: _end(value) for name, value in self.secrets.items()}}
         ).decode()
 
 
-class Store(Protocol):
-    """Where providers are kept."""
+class ProviderRepository(Protocol):
+    """Stores providers."""
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT, UNAVAILABLE."""
@@ -64,10 +64,10 @@ class Store(Protocol):
         """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
 
     async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
-        """Store and publish what change makes of it. Raises what change raises, NOT_FOUND, UNAVAILABLE."""
+        """Store and publish the provider that change returns. Raises what change raises, NOT_FOUND, UNAVAILABLE."""
 
     async def renew_secrets(self) -> tuple[int, Sequence[str]]:
-        """Close all secrets with the first key; return how many, and the ids of those that no key opens."""
+        """Encrypt all secrets with the first key; return their number, and the providers that no key decrypts."""
 
     async def delete(self, provider_id: str) -> None:
         """Delete and publish. Raises NOT_FOUND, UNAVAILABLE."""
@@ -79,17 +79,17 @@ class Store(Protocol):
 def check(
     *, tenant_id: str, channel: event_pb2.Channel.ValueType, kind: str, name: str, priority: int, settings_json: str
 ) -> NewProvider:
-    """Return the provider with a new id. Raises INVALID naming every wrong field."""
+    """Return the new provider with its id. Raises INVALID naming each wrong field."""
     faults = [] if _TENANT_ID.fullmatch(tenant_id) else [("tenant_id", "This is not a tenant's id.")]
     settings, secrets, wrong = _settings(channel, kind, settings_json, None)
     faults += [*_check_order(name, priority), *wrong]
     if faults:
-        raise ClarionError(Code.INVALID, "The provider cannot be made.", fields=faults)
+        raise ClarionError(Code.INVALID, "The provider cannot be created.", fields=faults)
     return NewProvider(new_id(), tenant_id, channel, kind, name or kind, priority, settings, secrets)
 
 
 def changed(old: StoredProvider, *, name: str | None, priority: int | None, settings_json: str) -> NewProvider:
-    """Return the provider with what is given in place of what was: null takes a setting back to its default.
+    """Return the provider with the given values changed. null resets a setting to its default.
 
     A secret that comes as it was shown is left alone. Raises INVALID naming every wrong field; a key for reports that
     was stored before and is not given now is no fault.
@@ -117,15 +117,15 @@ def changed(old: StoredProvider, *, name: str | None, priority: int | None, sett
     return replace(was, name=new_name or was.kind, priority=new_priority, settings=settings, secrets=secrets)
 
 
-def check_address(provider: NewProvider, guard: Guard) -> None:
-    """Raise INVALID where mail may not go to the server that the settings name.
+def check_address(provider: NewProvider, guard: EgressGuard) -> None:
+    """Raise INVALID if Clarion may not connect to the mail server that the settings name.
 
-    A name is not looked up: what it leads to is checked at each connection.
+    A host name is not resolved here: its addresses are checked at each connection.
     """
-    kind = registry.kinds()[provider.channel, provider.kind]
+    kind = registry.kind(provider.channel, provider.kind)
     if kind.mail_server is None:
         return
-    server = kind.mail_server(registry.read_settings(kind, {**provider.settings, **provider.secrets}))
+    server = kind.mail_server(provider_settings.read_settings(kind, {**provider.settings, **provider.secrets}))
     try:
         guard.check_host(server.host, server.port)
     except AddressNotAllowed as error:
@@ -143,7 +143,7 @@ def _check_order(name: str, priority: int) -> list[tuple[str, str]]:
 def _settings(
     channel: event_pb2.Channel.ValueType, kind: str, settings_json: str, named: Collection[str] | None
 ) -> tuple[dict[str, Any], dict[str, str], list[tuple[str, str]]]:
-    """Return the settings, the secrets, and what is wrong with either. named: those that are new; None: all."""
+    """Return the settings, the secrets, and their faults. named: the settings that are new; None: all."""
     names = registry.kind_names(channel)
     if not names:
         return {}, {}, [("channel", "This channel has no providers of its own.")]
@@ -153,16 +153,16 @@ def _settings(
         return {}, {}, [("settings", f"At most {MAX_SETTINGS_BYTES:,} bytes.")]
     try:
         given = msgspec.json.decode(settings_json or "{}", type=dict[str, Any])
-        known = registry.kinds()[channel, kind]
-        given = registry.cleaned(known, given)
-        registry.read_settings(known, given)
+        known = registry.kind(channel, kind)
+        given = provider_settings.cleaned(known, given)
+        provider_settings.read_settings(known, given)
         new = {name: value for name, value in given.items() if named is None or name in named}
-        given |= registry.read_keys(known, new)
+        given |= provider_settings.read_keys(known, new)
     except msgspec.DecodeError:
         return {}, {}, [("settings", "This is not a JSON object.")]
     except ClarionError as error:
         return {}, {}, list(error.fields)
-    secret = registry.secret_fields(known)
+    secret = provider_settings.secret_fields(known)
     secrets = {name: value for name, value in given.items() if name in secret and value}
     return {name: value for name, value in given.items() if name not in secret}, secrets, []
 

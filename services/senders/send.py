@@ -1,8 +1,7 @@
-"""One attempt at one delivery: its provider, and where that is in trouble the tenant's next one."""
+"""One attempt at one delivery: its provider is called, and while that one is in trouble the tenant's next ones."""
 
-import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from prometheus_client import Counter, Histogram
@@ -13,48 +12,40 @@ from runtime import clock
 from runtime.errors import ClarionError
 from runtime.parts import PartAway
 from runtime.telemetry import labelled
-from services.delivery.ports import Result, Try, Verdict
-from services.domain import topology
-from services.senders import registry
-from services.senders.breaker import CIRCUIT_OPEN, Policy, Rest
+from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.domain import channels
+from services.domain.reasons import Reason
+from services.senders import failover, registry
+from services.senders.breaker import BreakerPolicy, Pause
 from services.senders.compose import Unsendable
-from services.senders.opened import Opened, OpenProviders, OpenSecrets
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Directory, ProviderRecord, Resources
-from services.senders.sent import Sent
+from services.senders.failover import Outcome, Paused
+from services.senders.ports import ProviderDirectory, ProviderRecord, Resources
+from services.senders.provider_cache import OpenProvider, OpenSecrets, ProviderCache
+from services.senders.sent import SentMessage
 
-# How many providers one attempt may ask, and for how long it asks the others after the first, seconds.
-MAX_ASKED = 5
-PATIENCE_S = 10.0
-# The first and the last of them may take 15 s each, and wait for a connection for 5 s before that.
+# The first and the last call may take 15 s each, and each waits up to 5 s for a connection; failover takes the rest.
 DEADLINE_S = 52.0
 
 _SENDS = Counter("clarion_sends_total", "Calls to providers and their outcome.", ["channel", "provider", "outcome"])
 _SECONDS = Histogram(
     "clarion_send_seconds",
-    "How long a provider took.",
+    "Seconds that a call to a provider took.",
     ["channel", "provider"],
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20),
 )
 _FAILOVERS = Counter(
-    "clarion_failovers_total", "How often the next provider was asked, by the one in trouble.", ["channel", "provider"]
+    "clarion_failovers_total", "Calls after which the next provider was called.", ["channel", "provider"]
 )
 
-# Of these, another provider may take the delivery.
-_NEXT_MAY_DO = frozenset({Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS})
-
-# What passes by itself: the provider takes the delivery another time.
-_PASSES = frozenset({"provider_throttled", "provider_busy"})
+# Returns a subscribed e-mail with its unsubscribe link.
+AddUnsubscribeLink = Callable[[event_pb2.Delivery, Any], Any]
 
 
-# Returns a subscribed e-mail with its way to unsubscribe.
-Offer = Callable[[event_pb2.Delivery, Any], Any]
+class SentRecorder(Protocol):
+    """Stores which delivery a provider's message id belongs to; see services.senders.sent."""
 
-
-class Notes(Protocol):
-    """Where the ids are kept by which providers will report; see services.senders.sent."""
-
-    def note(self, sent: Sent) -> None:
-        """Keep it soon."""
+    def record(self, sent: SentMessage) -> None:
+        """Store it soon; the caller does not wait."""
 
 
 class ProviderSender:
@@ -62,156 +53,134 @@ class ProviderSender:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: ProviderDirectory,
         resources: Resources,
         open_secrets: OpenSecrets,
         *,
-        notes: Notes | None = None,
-        policy: Policy | None = None,
-        offer: Offer | None = None,
+        sent_log: SentRecorder | None = None,
+        policy: BreakerPolicy | None = None,
+        add_unsubscribe_link: AddUnsubscribeLink | None = None,
     ) -> None:
         self._directory = directory
-        self._notes = notes
-        self._offer = offer
-        self._opened = OpenProviders(resources, open_secrets, policy or Policy())
+        self._sent_log = sent_log
+        self._add_unsubscribe_link = add_unsubscribe_link
+        self._providers = ProviderCache(resources, open_secrets, policy or BreakerPolicy())
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
-        """A provider that hangs holds up its own tenant's deliveries, and of those only its own."""
+        """Return tenant and provider: a provider that hangs holds up only its own deliveries."""
         return f"{delivery.tenant_id}/{delivery.provider_id}"
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Result:
+    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
         """Send once. See services.delivery.ports.Attempter."""
-        try:
-            chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
-        except PartAway:  # who its provider is cannot be known now
-            if (result := await self._ask_others(delivery, content, [], [])) is not None:
-                return result
-            raise
-        if chosen is None or chosen.channel != topology.CHANNELS.get(delivery.channel, "").upper():
-            gone = Result(Verdict.PERMANENT, provider="", reason="provider_gone", detail="The provider was deleted.")
-            return await self._ask_others(delivery, content, [], []) or gone
-        outcome = await self._ask(delivery, content, chosen)
-        if isinstance(outcome, Rest):
-            return await self._ask_others(delivery, content, [], [(chosen, outcome)]) or _all_rest([(chosen, outcome)])
-        if _next_may_do(outcome.result):
-            return await self._ask_others(delivery, content, [outcome], []) or outcome.result
-        return outcome.result
+        result = failover.conclude(await self._call_in_turn(delivery, content))
+        for call in result.earlier:
+            labelled(_FAILOVERS, channels.NAMES[delivery.channel], call.result.provider).inc()
+        return result
 
     def forget(self, tenant_id: str) -> None:
-        """A tenant's providers have changed: close those that are open; what is under way is finished."""
-        self._opened.forget(tenant_id)
+        """Close a tenant's providers, because they have changed. Calls under way are finished."""
+        self._providers.forget(tenant_id)
 
     async def close(self) -> None:
         """Close every provider."""
-        await self._opened.close()
+        await self._providers.close()
 
-    def _others(self, delivery: event_pb2.Delivery) -> list[ProviderRecord]:
+    async def _call_in_turn(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> list[Outcome]:
+        """Call the provider that routing chose, then the tenant's others, until one decides the attempt."""
+        outcomes: list[Outcome] = []
+        channel = channels.PUBLIC_NAMES.get(delivery.channel, "")
+        try:
+            chosen = await self._directory.provider(delivery.tenant_id, delivery.provider_id)
+        except PartAway as away:  # the database, which alone knows a provider that is not published yet
+            chosen = None
+            outcomes.append(away)
+        if chosen is not None and chosen.channel == channel:
+            outcomes.append(await self._call(delivery, content, chosen))
+        started = time.monotonic()
+        for record in self._others(delivery, channel):
+            if not failover.should_go_on(outcomes, time.monotonic() - started):
+                break
+            try:
+                outcomes.append(await self._call(delivery, content, record))
+            except PartAway as away:
+                outcomes.append(away)
+        return outcomes
+
+    def _others(self, delivery: event_pb2.Delivery, channel: str) -> Iterable[ProviderRecord]:
         """Return the tenant's other providers of this channel, best first."""
-        channel = topology.CHANNELS.get(delivery.channel, "").upper()
-        return [
+        return (
             record
             for record in self._directory.providers(delivery.tenant_id)
             if record.channel == channel and record.id != delivery.provider_id
-        ]
+        )
 
-    async def _ask_others(
-        self,
-        delivery: event_pb2.Delivery,
-        content: render_pb2.Content,
-        tries: list[Try],
-        rests: list[tuple[ProviderRecord, Rest]],
-    ) -> Result | None:
-        """Ask who else there is, after those that were asked or rest; None: there is nobody else.
-
-        Raises PartAway where nobody was asked, and one could not be for a part of ours that is away.
-        """
-        others = self._others(delivery)
-        if not others:
-            return None
-        until = time.monotonic() + PATIENCE_S
-        away: PartAway | None = None
-        for record in others:
-            if len(tries) >= MAX_ASKED or time.monotonic() > until:
-                break
-            try:
-                outcome = await self._ask(delivery, content, record)
-            except PartAway as error:
-                away = error
-                continue
-            if isinstance(outcome, Rest):
-                rests.append((record, outcome))
-                continue
-            tries.append(outcome)
-            if not _next_may_do(outcome.result):
-                break
-        tries = _refused_first(tries)
-        for tried in tries[:-1]:
-            labelled(_FAILOVERS, topology.CHANNELS[delivery.channel], tried.result.provider).inc()
-        # Where one may not be asked at all, another one that rests or waits decides: its time will come.
-        if tries and not (_is_refused(tries[-1].result) and (rests or away)):
-            return _concluded(tries)
-        if away is not None:
-            raise away
-        return _all_rest(rests)
-
-    async def _ask(
+    async def _call(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> Try | Rest:
-        """Ask one provider, unless it is to be left alone."""
+    ) -> ProviderCall | Paused:
+        """Call one provider, unless it is paused. Raises PartAway."""
         started, started_us = time.perf_counter(), clock.now_us()
-        result = await self._send(delivery, content, record)
-        if isinstance(result, Rest):
-            return result
-        took = time.perf_counter() - started
-        channel = topology.CHANNELS[delivery.channel]
-        labelled(_SENDS, channel, record.kind, result.reason or result.verdict.value).inc()
-        labelled(_SECONDS, channel, record.kind).observe(took)
-        return Try(_of(result, record.id), started_us + int(took * 1_000_000), int(took * 1_000_000))
+        answer = await self._send(delivery, content, record)
+        if isinstance(answer, Pause):
+            return Paused(record.kind, answer)
+        took_s = time.perf_counter() - started
+        took_us = int(took_s * 1_000_000)
+        channel = channels.NAMES[delivery.channel]
+        labelled(_SENDS, channel, record.kind, answer.reason or answer.verdict.value).inc()
+        labelled(_SECONDS, channel, record.kind).observe(took_s)
+        return ProviderCall(_with_provider_id(answer, record.id), started_us + took_us, took_us)
 
     async def _send(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
-    ) -> Result | Rest:
+    ) -> SendResult | Pause:
+        """Compose the message and hand it over; a message that cannot be composed is a result, too."""
         try:
-            opened = self._opened.get(delivery.tenant_id, delivery.channel, record)
+            opened = self._providers.get(delivery.tenant_id, delivery.channel, record)
         except ValueError as error:
-            return Result(Verdict.CREDENTIALS, provider=record.kind, reason="provider_credentials", detail=str(error))
-        except ClarionError as error:  # settings that another version took, and this one does not
-            return Result(Verdict.TRANSIENT, provider=record.kind, reason="provider_settings", detail=error.detail)
-        if rest := opened.breaker.rest(time.monotonic()):
-            return rest
-        tenant = self._directory.tenant(delivery.tenant_id)
+            return SendResult(Verdict.CREDENTIALS, record.kind, Reason.PROVIDER_CREDENTIALS, str(error))
+        except ClarionError as error:  # another version accepted these settings, and this one does not
+            return SendResult(Verdict.TRANSIENT, record.kind, Reason.PROVIDER_SETTINGS, error.detail)
+        if pause := opened.breaker.pause(time.monotonic()):
+            return pause
         try:
-            message = registry.composers()[delivery.channel](delivery, content, tenant, opened.settings)
+            message = self._compose(delivery, content, opened)
         except Unsendable as error:
-            return Result(error.verdict, provider=record.kind, reason=error.reason, detail=error.detail)
-        if delivery.subscribed and self._offer is not None:
-            message = self._offer(delivery, message)
-        result = await self._hand_over(delivery, opened, message)
-        if isinstance(result, Result):
-            self._keep_id(delivery, opened, message, result)
+            return SendResult(error.verdict, record.kind, error.reason, error.detail)
+        result = await self._hand_over(delivery.tenant_id, opened, message)
+        if result.verdict is Verdict.POSTPONED:  # it was not called after all
+            return Pause(result.reason, result.detail, result.retry_after_s)
+        self._record_sent(delivery, opened, message, result)
         return result
 
-    async def _hand_over(self, delivery: event_pb2.Delivery, opened: Opened, message: Any) -> Result | Rest:
-        begun = opened.breaker.begin()
+    def _compose(self, delivery: event_pb2.Delivery, content: render_pb2.Content, opened: OpenProvider) -> Any:
+        """Return the channel's message. Raises Unsendable."""
+        tenant = self._directory.tenant(delivery.tenant_id)
+        message = registry.composer(delivery.channel)(delivery, content, tenant, opened.settings)
+        if delivery.subscribed and self._add_unsubscribe_link is not None:
+            return self._add_unsubscribe_link(delivery, message)
+        return message
+
+    async def _hand_over(self, tenant_id: str, opened: OpenProvider, message: Any) -> SendResult:
+        """Call the provider, and tell its breaker what came of it: nothing, where the provider was not contacted."""
+        call = opened.breaker.start_call()
         try:
             result = await opened.provider.send(message)
         except BaseException:
-            opened.breaker.leave(begun)
+            opened.breaker.abandon_call(call)
             raise
-        if result.verdict is Verdict.POSTPONED:  # it was not asked after all
-            opened.breaker.leave(begun)
-            return Rest(result.reason, result.detail, result.retry_after_s)
-        if _is_refused(result):  # nor was this one: that says nothing about it
-            opened.breaker.leave(begun)
-            return result
-        self._opened.heard(delivery.tenant_id, opened, begun, result, time.monotonic())
+        if result.verdict is Verdict.POSTPONED or failover.is_not_allowed(result):
+            opened.breaker.abandon_call(call)
+        else:
+            self._providers.record_result(tenant_id, opened, call, result, time.monotonic())
         return result
 
-    def _keep_id(self, delivery: event_pb2.Delivery, opened: Opened, message: Any, result: Result) -> None:
-        if self._notes is None or not (opened.reports and result.provider_message_id):
+    def _record_sent(
+        self, delivery: event_pb2.Delivery, opened: OpenProvider, message: Any, result: SendResult
+    ) -> None:
+        """Store the provider's message id, by which its delivery reports will name the message."""
+        if self._sent_log is None or not (opened.reports and result.provider_message_id):
             return
-        self._notes.note(
-            Sent(
+        self._sent_log.record(
+            SentMessage(
                 provider_id=opened.record.id,
                 message_id=result.provider_message_id,
                 tenant_id=delivery.tenant_id,
@@ -225,25 +194,9 @@ class ProviderSender:
         )
 
 
-def _is_refused(result: Result) -> bool:
-    return result.reason == ADDRESS_NOT_ALLOWED
-
-
-def _next_may_do(result: Result) -> bool:
-    """Tell whether the delivery may fare better at another provider."""
-    return _is_refused(result) or (result.verdict in _NEXT_MAY_DO and result.reason != "tenant_unknown")
-
-
-def _refused_first(tries: Sequence[Try]) -> list[Try]:
-    """Put those that may not be asked before those that were: the last word counts, and theirs may not be final."""
-    if not tries or not _is_refused(tries[-1].result):
-        return list(tries)
-    return sorted(tries, key=lambda tried: not _is_refused(tried.result))
-
-
-def _of(result: Result, provider_id: str) -> Result:
-    """Return the result as of this provider: written out, for dataclasses.replace takes three times as long."""
-    return Result(
+def _with_provider_id(result: SendResult, provider_id: str) -> SendResult:
+    """Return the result as this provider's. Written out: dataclasses.replace takes three times as long."""
+    return SendResult(
         result.verdict,
         result.provider,
         result.reason,
@@ -252,31 +205,3 @@ def _of(result: Result, provider_id: str) -> Result:
         provider_id,
         result.retry_after_s,
     )
-
-
-def _concluded(tries: Sequence[Try]) -> Result:
-    """Return the last answer, and with it those before. All who were asked want time: the shortest of it counts."""
-    last = tries[-1].result
-    if len(tries) == 1:
-        return last
-    wait_s = min((tried.result.retry_after_s for tried in tries if not _is_refused(tried.result)), default=0.0)
-    return dataclasses.replace(last, earlier=tries[:-1], retry_after_s=wait_s)
-
-
-def _all_rest(rests: Sequence[tuple[ProviderRecord, Rest]]) -> Result:
-    """Return what it means that nobody may be asked.
-
-    One that only asked for time, or is busy, will take the delivery when the time has come: that is waiting, not
-    failing. Else it is an attempt like any other in vain, so that there is an end to it; the next one comes when
-    somebody may be asked again.
-    """
-    passing = [(rest.wait_s, record.kind, rest.reason) for record, rest in rests if rest.reason in _PASSES]
-    if passing:
-        wait_s, kind, reason = min(passing)
-        return Result(Verdict.POSTPONED, kind, reason, retry_after_s=wait_s)
-    record, rest = rests[0]
-    detail = f"Not asked, as it failed before and rests for another {rest.wait_s:.0f} s. {rest.detail}"
-    if rest.reason != CIRCUIT_OPEN:
-        return Result(Verdict.CREDENTIALS, record.kind, rest.reason, detail)
-    wait_s = min(rest.wait_s for _, rest in rests if rest.reason == CIRCUIT_OPEN)
-    return Result(Verdict.TRANSIENT, record.kind, rest.reason, detail, retry_after_s=wait_s)

@@ -1,8 +1,6 @@
-"""Which delivery a provider's message id names: written in groups behind the sends, read when reports arrive."""
+"""The deliveries by the provider's message id: written in groups after the send, read when reports arrive."""
 
 import asyncio
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,33 +11,36 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError
+from runtime.retrying import retry
 
 MAX_FOUND = 1000
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _MAX_WAITING = 20_000
-# Nobody waits for a row, so under load each statement carries what this long has brought, seconds.
+# Nobody waits for a row, so under load each statement writes the rows of this many seconds.
 _PACE_S = 0.1
-# While the database is away a group is tried again and again for ten minutes, with growing pauses, in seconds.
+# While the database is away, a group is retried for this many seconds, with growing pauses.
 _PATIENCE_S = 600.0
-_LONGEST_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 1.0
 _PURGE_ROWS = 5_000
 _PURGE_EVERY_S = 600.0
 
-_LOST = Counter("clarion_sent_lost_total", "Messages whose later reports cannot be matched: their row was not stored.")
+_LOST = Counter(
+    "clarion_sent_lost_total", "Sent messages whose row was not stored, so that their reports match nothing."
+)
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that a provider took. message_id: the provider's own. recipient: address or E.164 number.
+class SentMessage:
+    """A message that a provider accepted. message_id: the provider's own. recipient: address or E.164 number.
 
-    sent_at_us: when its row was written, by the database's clock, which also says when a suppression was lifted; Unix
-    microseconds, 0 before it is written.
+    sent_at_us: when its row was written, by the database's clock, as for lifted suppressions; Unix microseconds, 0
+    before it is written.
     """
 
     provider_id: str
@@ -59,23 +60,23 @@ class SentLog:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._writer: Batcher[Sent, None] = Batcher(
-            self._insert, max_items=_GROUP, max_waiting=_MAX_WAITING, pace_s=_PACE_S
+        self._writer: Batcher[SentMessage, None] = Batcher(
+            self._insert, BatchLimits(items=_GROUP, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
-        # Most reports come one by one: those that wait are looked up together.
-        self._finder: Batcher[tuple[str, str], Sent | None] = Batcher(
-            self._find_all, max_items=MAX_FOUND, max_waiting=_MAX_WAITING
+        # Most reports arrive one by one: those that wait are looked up together.
+        self._finder: Batcher[tuple[str, str], SentMessage | None] = Batcher(
+            self._find_all, BatchLimits(items=MAX_FOUND, waiting=_MAX_WAITING)
         )
 
-    def note(self, sent: Sent) -> None:
-        """Keep the message soon; nobody waits for it. What cannot be kept is counted, and its reports find nothing."""
+    def record(self, sent: SentMessage) -> None:
+        """Store the message soon; the caller does not wait. Messages that cannot be stored are counted."""
         try:
             self._writer.enqueue(sent).add_done_callback(_count_loss)
         except ClarionError:
             _LOST.inc()
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
-        """Return the messages of this provider by its own id, those that are known. At most MAX_FOUND ids.
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
+        """Return the known messages of this provider by its own id. At most MAX_FOUND ids.
 
         Raises UNAVAILABLE, OVERLOADED.
         """
@@ -90,35 +91,41 @@ class SentLog:
         await self._writer.drain()
 
     async def purge(self, keep_days: int) -> None:
-        """Forget what is older than keep_days, again and again, for ever."""
+        """Delete rows older than keep_days every ten minutes, for ever."""
         while True:
             try:
                 status = await self._pool.execute(_SQL.purge_sent, keep_days, _PURGE_ROWS)
             except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("sent_purge_waits", error=repr(error))
+                log.warning("sent_purge_failed", error=repr(error))
                 status = ""
             if status != f"DELETE {_PURGE_ROWS}":
                 await asyncio.sleep(_PURGE_EVERY_S)
 
-    async def _find_all(self, keys: list[tuple[str, str]]) -> list[Sent | None]:
-        with postgres.answering():
+    async def _find_all(self, keys: list[tuple[str, str]]) -> list[SentMessage | None]:
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_sent, *map(list, zip(*keys, strict=True)))
         found = {(row["provider_id"], row["message_id"]): _sent(row) for row in rows}
         return [found.get(key) for key in keys]
 
-    async def _insert(self, items: list[Sent]) -> list[None]:
+    async def _insert(self, items: list[SentMessage]) -> list[None]:
         columns = list(zip(*map(_columns, items), strict=True))
-        pause, until = 0.1, time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until:
-            try:
-                async with self._pool.acquire(timeout=5.0) as connection:
-                    await connection.execute(_SQL.insert_sent, *columns)
-                return [None] * len(items)
-            except postgres.CONNECTION_ERRORS as error:
-                log.warning("sent_waits", messages=len(items), error=repr(error))
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
-        raise TimeoutError("the database was away for too long")
+
+        async def insert() -> None:
+            async with self._pool.acquire(timeout=5.0) as connection:
+                await connection.execute(_SQL.insert_sent, *columns)
+
+        def tell(failure: BaseException, _: int) -> None:
+            log.warning("sent_insert_retried", messages=len(items), error=repr(failure))
+
+        await retry(
+            insert,
+            postgres.CONNECTION_ERRORS,
+            first_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            within_s=_PATIENCE_S,
+            before_pause=tell,
+        )
+        return [None] * len(items)
 
 
 def _count_loss(written: "asyncio.Future[None]") -> None:
@@ -126,7 +133,7 @@ def _count_loss(written: "asyncio.Future[None]") -> None:
         _LOST.inc()
 
 
-def _columns(sent: Sent) -> tuple[Any, ...]:
+def _columns(sent: SentMessage) -> tuple[Any, ...]:
     return (
         sent.provider_id,
         sent.message_id,
@@ -140,8 +147,8 @@ def _columns(sent: Sent) -> tuple[Any, ...]:
     )
 
 
-def _sent(row: asyncpg.Record) -> Sent:
-    return Sent(
+def _sent(row: asyncpg.Record) -> SentMessage:
+    return SentMessage(
         provider_id=row["provider_id"],
         message_id=row["message_id"],
         tenant_id=row["tenant_id"],

@@ -1,24 +1,24 @@
-"""The senders' two gRPC services: wire to domain and back, nothing else."""
+"""ProviderService and OutboxService: between protobuf and the domain, no logic."""
 
 from typing import Any, ClassVar
 
 import grpc.aio
 
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.pages import page_limit
+from services.domain.paging import page_limit
 from services.senders import providers
 from services.senders.channels.email import parse
-from services.senders.outbox import KeptEmail, Outbox
+from services.senders.outbox import KeptEmail, SandboxOutbox
 
 PROVIDER_SERVICE = "clarion.senders.v1.ProviderService"
 OUTBOX_SERVICE = "clarion.senders.v1.OutboxService"
 
 MAX_MAIL_BYTES = 1024 * 1024
 _MAX_RECIPIENTS = 100
-# Of a list whose texts are cut short.
+# Characters of a text in a list.
 _MAX_LISTED = 1000
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -27,7 +27,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
 
-    def __init__(self, store: providers.Store, mail_guard: Guard) -> None:
+    def __init__(self, store: providers.ProviderRepository, mail_guard: EgressGuard) -> None:
         self._store = store
         self._mail_guard = mail_guard
 
@@ -69,7 +69,9 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
                 priority=request.priority if request.HasField("priority") else None,
                 settings_json=request.settings_json,
             )
-            if new.settings != old.provider.settings:  # one that is no longer allowed may still be asked after others
+            if (
+                new.settings != old.provider.settings
+            ):  # other fields may change even if the server is not allowed any more
                 providers.check_address(new, self._mail_guard)
             return new
 
@@ -93,7 +95,7 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
     async def ResolveProviders(
         self, request: senders_pb2.ResolveProvidersRequest, _: Context
     ) -> senders_pb2.ResolveProvidersResponse:
-        """Name the providers of a tenant's channel, best first."""
+        """Return the providers of a tenant's channel, best first."""
         stored = [one.provider for one in await self._store.of_tenant(request.tenant_id)]
         ids = [provider.id for provider in stored if provider.channel == request.channel]
         return senders_pb2.ResolveProvidersResponse(provider_ids=ids)
@@ -102,10 +104,10 @@ class ProviderServicer(senders_pb2_grpc.ProviderServiceServicer):
 class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
     """See proto/clarion/senders/v1/senders.proto."""
 
-    # A mail, and whom it goes to.
+    # A mail and its recipients.
     MAX_BYTES: ClassVar = {"RecordMail": MAX_MAIL_BYTES + 256 * 1024}
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: SandboxOutbox) -> None:
         self._outbox = outbox
 
     async def ListMessages(
@@ -126,11 +128,11 @@ class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
         return senders_pb2.ListMessagesResponse(messages=messages, next_cursor=next_cursor)
 
     async def GetMessage(self, request: senders_pb2.GetMessageRequest, _: Context) -> senders_pb2.GetMessageResponse:
-        """Show one message, whole."""
+        """Return one message with its whole text."""
         return senders_pb2.GetMessageResponse(message=await self._outbox.get(request.message_id))
 
     async def RecordMail(self, request: senders_pb2.RecordMailRequest, _: Context) -> senders_pb2.RecordMailResponse:
-        """Keep a mail, one row for each recipient of its envelope."""
+        """Store a mail, one row for each recipient of its envelope."""
         if len(request.raw) > MAX_MAIL_BYTES:
             raise ClarionError(Code.INVALID, "The mail is larger than 1 MiB.", fields=[("raw", "Too large.")])
         if len(request.envelope_recipients) > _MAX_RECIPIENTS:
@@ -138,7 +140,7 @@ class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
         try:
             mail = parse.parse(request.raw)
         except ValueError as error:
-            raise ClarionError(Code.INVALID, f"The mail cannot be read: {error}.") from error
+            raise ClarionError(Code.INVALID, f"The mail cannot be parsed: {error}.") from error
         for recipient in list(request.envelope_recipients) or [mail.to]:
             await self._outbox.keep_email(_kept(mail, recipient, request.envelope_sender))
         return senders_pb2.RecordMailResponse()

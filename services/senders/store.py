@@ -1,4 +1,4 @@
-"""The providers' table, and the only code that opens or closes their secrets."""
+"""The providers' table, and the only code that encrypts and decrypts their secrets."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from runtime import clock, configuration, postgres
 from runtime.batching import Batcher
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
-from services.domain import topology
+from services.domain import channels, topology
 from services.senders.ports import ProviderRecord
 from services.senders.providers import NewProvider, StoredProvider
 
@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class SecretBox:
-    """A provider's secrets as one ciphertext that opens only for this provider's id."""
+    """Encrypts a provider's secrets to one ciphertext, bound to the provider's id."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -34,15 +34,15 @@ class SecretBox:
         return self._vault.encrypt(_encode(dict(secrets)), context=provider_id)
 
     def open(self, provider_id: str, ciphertext: bytes) -> dict[str, str]:
-        """Return the secrets. Raises ValueError where no key opens them."""
+        """Return the secrets. Raises ValueError if no key decrypts them."""
         return msgspec.json.decode(self._vault.decrypt(ciphertext, context=provider_id), type=dict[str, str])
 
     def renewed(self, provider_id: str, ciphertext: bytes) -> bytes | None:
-        """Return the ciphertext made anew with the first key; None: it is. Raises ValueError where no key opens it."""
+        """Return the ciphertext of the first key; None: it is that already. Raises ValueError if no key decrypts it."""
         return self._vault.renewed(ciphertext, context=provider_id)
 
     def open_record(self, record: ProviderRecord) -> dict[str, str]:
-        """Return the secrets of a published provider. Raises ValueError where no key opens them."""
+        """Return the secrets of a published provider. Raises ValueError if no key decrypts them."""
         try:
             ciphertext = base64.b64decode(record.secrets, validate=True)
         except binascii.Error as error:
@@ -53,17 +53,17 @@ class SecretBox:
 class ProviderStore:
     """Reads and writes senders.providers; publishes each change in the same transaction."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox, box: SecretBox) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox, box: SecretBox
+    ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._box = box
-        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(
-            self._find_all, max_items=500, max_waiting=20_000
-        )
+        self._finder: Batcher[tuple[str, str], ProviderRecord | None] = Batcher(self._find_all)
 
     async def create(self, new: NewProvider) -> StoredProvider:
         """Store and publish. Raises CONFLICT past 100 of a tenant, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_tenant, new.tenant_id)
                 if await connection.fetchval(_SQL.count_providers, new.tenant_id) >= MAX_PROVIDERS:
@@ -86,21 +86,21 @@ class ProviderStore:
 
     async def get(self, provider_id: str) -> StoredProvider:
         """Return a provider. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, [provider_id])
         if not rows:
-            raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+            raise ClarionError(Code.NOT_FOUND, "The provider does not exist.")
         return self._stored(rows[0])
 
     async def change(self, provider_id: str, change: Callable[[StoredProvider], NewProvider]) -> StoredProvider:
-        """Store and publish what change makes of a provider. Raises as change does, NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        """Store and publish the provider that change returns. Raises what change raises, NOT_FOUND, UNAVAILABLE."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
                 rows = await connection.fetch(_SQL.find_providers, [provider_id])
                 if not rows:
-                    raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+                    raise ClarionError(Code.NOT_FOUND, "The provider does not exist.")
                 new = change(self._stored(rows[0]))
                 (row,) = await connection.fetch(
                     _SQL.update_provider,
@@ -115,13 +115,13 @@ class ProviderStore:
         return self._stored(row)
 
     async def renew_secrets(self) -> tuple[int, Sequence[str]]:
-        """Close with the first key what another one closed, a tenant at a time; safe to run again at any time.
+        """Encrypt all secrets with the first key, tenant by tenant. It may be run again at any time.
 
         Return how many, and the ids of those that no key opens. Raises UNAVAILABLE.
         """
         renewed, unreadable, last = 0, [], ""
         while True:
-            with postgres.answering():
+            with postgres.unavailable_while_down():
                 rows = await self._pool.fetch(_SQL.tenants_with_providers, last)
                 for row in rows:
                     last = row["tenant_id"]
@@ -150,19 +150,19 @@ class ProviderStore:
         return renewed, unreadable
 
     async def delete(self, provider_id: str) -> None:
-        """Delete and publish; the secrets are gone. Raises NOT_FOUND, UNAVAILABLE."""
-        with postgres.answering():
+        """Delete with the secrets, and publish. Raises NOT_FOUND, UNAVAILABLE."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of_provider, provider_id)
                 await connection.execute(_SQL.lock_tenant, tenant_id or "")
                 if await connection.fetchval(_SQL.delete_provider, provider_id) is None:
-                    raise ClarionError(Code.NOT_FOUND, "There is no such provider.")
+                    raise ClarionError(Code.NOT_FOUND, "The provider does not exist.")
                 await self._publish(connection, tenant_id)
         await self._outbox.flush()
 
     async def of_tenant(self, tenant_id: str) -> list[StoredProvider]:
         """Return a tenant's providers, best first. Raises UNAVAILABLE."""
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.list_providers, tenant_id)
         return [self._stored(row) for row in rows]
 
@@ -171,7 +171,7 @@ class ProviderStore:
         return await self._finder.enqueue((tenant_id, provider_id))
 
     async def _find_all(self, keys: list[tuple[str, str]]) -> Sequence[ProviderRecord | None]:
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.find_providers, list({provider_id for _, provider_id in keys}))
         found = {(row["tenant_id"], row["id"]): _record(row) for row in rows}
         return [found.get(key) for key in keys]
@@ -183,7 +183,7 @@ class ProviderStore:
     def _stored(self, row: asyncpg.Record) -> StoredProvider:
         try:
             secrets = self._box.open(row["id"], row["secrets"])
-        except ValueError:  # the key is gone: there is nothing to show, but the provider can still be deleted
+        except ValueError:  # no key decrypts them; the provider can still be listed and deleted
             secrets = {}
         provider = NewProvider(
             id=row["id"],
@@ -206,7 +206,7 @@ def published(rows: Sequence[asyncpg.Record]) -> bytes:
 def _record(row: asyncpg.Record) -> ProviderRecord:
     return ProviderRecord(
         id=row["id"],
-        channel=topology.CHANNELS[event_pb2.Channel.ValueType(row["channel"])].upper(),
+        channel=channels.PUBLIC_NAMES[event_pb2.Channel.ValueType(row["channel"])],
         kind=row["kind"],
         settings=msgspec.json.decode(row["settings"]),
         secrets=base64.b64encode(row["secrets"]).decode(),

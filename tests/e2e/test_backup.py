@@ -123,7 +123,7 @@ async def _restore(backup: Path, kept: Path, data: Path) -> None:
             timeout=60,
             check=False,
         )
-        assert (again.returncode, "is there already" in again.stderr) == (1, True)
+        assert (again.returncode, "already exists" in again.stderr) == (1, True)
     finally:
         await asyncio.to_thread(broker.stop)
         await asyncio.to_thread(database.stop)

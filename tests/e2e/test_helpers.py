@@ -1,6 +1,5 @@
 """Handlebars on a running stack: helpers and partials in what is sent, faults at save, a bomb that harms nobody."""
 
-import time
 from typing import Any
 
 from checks.client import Client
@@ -55,12 +54,11 @@ async def test_faults_are_found_at_save(client: Client) -> None:
 
 
 async def test_a_bomb_harms_nobody(client: Client) -> None:
-    """Its event fails with the reason; another tenant's events, sent meanwhile, are rendered."""
+    """Its event fails at render's limit of time; another tenant's events, sent meanwhile, are rendered."""
     bomber = await client.operator.create_tenant("Bomber")
     await client.operator.create_template(bomber, "boom", "SMS", BOMB)
     await client.operator.create_template(client.tenant, "calm", "SMS", "calm {{n}}")
     payload = {"userId": "u", "recipientPhone": PHONE}
-    started = time.monotonic()
     variables = {"a": list(range(3000))}
     boom = await bomber.accept({"eventType": "boom", "payload": payload, "variables": variables})
     calm = [
@@ -71,4 +69,3 @@ async def test_a_bomb_harms_nobody(client: Client) -> None:
         assert [one["status"] for one in (await _finished(client, event_id))["deliveries"]] == ["sent"]
     event = await _finished(client, boom)
     assert [(one["status"], one["reason"]) for one in event["deliveries"]] == [("failed", "render_timeout")]
-    assert time.monotonic() - started < 60

@@ -10,7 +10,7 @@ from checks.client import Client, Tenant
 from checks.waiting import until
 from clarion.common.v1 import event_pb2
 from runtime import nats, postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.ids import new_id
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.store import LedgerStore
@@ -149,7 +149,7 @@ async def _let_time_pass(running: Running) -> None:
     connection = await nats.connect(running.variables["CLARION_NATS_URL"], name="test")
     try:
         await pool.execute("UPDATE realtime.revocations SET used_at = now() - interval '27 hours'")
-        epochs = EpochStore(pool, Outbox(pool, "realtime", connection))
+        epochs = EpochStore(pool, ConfigurationOutbox(pool, "realtime", connection))
         await epochs.expire()
         assert await pool.fetchval("SELECT count(*) FROM realtime.revocations WHERE recipient <> ''") == 0
         janitor = Janitor(connection, LedgerStore(pool, pool), keep_s=0)

@@ -126,7 +126,7 @@ async def test_readyz_is_503_while_nats_is_frozen(mortal_stack: Running, client:
             return answer.status, (await answer.json()).get("reason", "")
 
     async def is_refused() -> bool:
-        return await readyz() == (503, "No event can be taken: NATS does not answer.")
+        return await readyz() == (503, "Events cannot be accepted: NATS does not answer.")
 
     async def is_named() -> bool:
         return bool((await health(client)).get("dependencies", {}).get("nats") == "unavailable")
@@ -301,4 +301,4 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 1
-    assert re.fullmatch(r"make run: The data folder \S+/file cannot be made: .+\.\n", done.stderr)
+    assert re.fullmatch(r"make run: The data folder \S+/file cannot be created: .+\.\n", done.stderr)

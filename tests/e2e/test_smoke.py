@@ -36,4 +36,4 @@ def test_no_stack_is_one_sentence(tmp_path: Path) -> None:
     """Status 1, and what to do."""
     done = _smoke(tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"make smoke: No stack runs on {tmp_path}: start one with `make run`.\n"
+    assert done.stderr == f"make smoke: No stack is running in {tmp_path}. Start one with `make run`.\n"

@@ -9,7 +9,7 @@ _PATIENCE_S = 30.0
 _PAUSE_S = 0.1
 
 
-class PatientOutbox(configuration.Outbox):
+class PatientOutbox(configuration.ConfigurationOutbox):
     """Sends again what a slow machine had no time for, where run() would."""
 
     async def flush(self, deadline: float | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""The attacks, in their order: one file each."""
+"""The attacks in their order, one file each."""
 
 from checks.siege.attacks import (
     a1_hung_provider,

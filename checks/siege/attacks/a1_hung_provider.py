@@ -1,4 +1,4 @@
-"""Two tenants whose mail servers accept and stay silent, and 200 KB events for them; then kill -9 of NATS."""
+"""Two tenants whose mail servers accept connections and never answer, with events of 200 KB; then kill -9 of NATS."""
 
 import asyncio
 import itertools
@@ -47,7 +47,7 @@ async def _attack(scene: Scene) -> None:
 
 
 class Flood:
-    """Sends the events and keeps an eye on the broker's store."""
+    """Sends the events and watches the broker's store."""
 
     def __init__(self, scene: Scene, tenants: list[Tenant]) -> None:
         self._scene = scene
@@ -56,7 +56,7 @@ class Flood:
         self._timers = self._store = self._limit = 0
 
     async def send(self, events: int) -> None:
-        """Send each event once; what is refused is not sent again."""
+        """Send each event once. Refused events are not repeated."""
         numbers = iter(range(events))
         until_s = time.monotonic() + _SENDING_S
 
@@ -69,7 +69,7 @@ class Flood:
         await asyncio.gather(*(sender() for _ in range(_SENDERS)))
 
     async def look(self) -> None:
-        """Note the most that TIMERS and the store held, until cancelled."""
+        """Measure the largest sizes of TIMERS and the store until cancelled."""
         while True:
             try:
                 broker = await self._scene.broker()
@@ -82,7 +82,7 @@ class Flood:
             await asyncio.sleep(_LOOK_S)
 
     def judge(self) -> None:
-        """Compare what the store held with what was accepted."""
+        """Compare the size of the store with the accepted events."""
         accepted = self._answers["200"] * _BODY_BYTES
         told = ", ".join(f"{number} x {status}" for status, number in self._answers.most_common())
         self._scene.check(self._answers["200"], f"events of {_BODY_BYTES:,} bytes: {told}; accepted {mib(accepted)}")
@@ -105,7 +105,7 @@ class Flood:
 
 
 async def _kill_nats(scene: Scene) -> None:
-    """Kill the broker with its full store; note its memory and its time until an event is accepted."""
+    """Kill the broker with its full store. Measure its memory and the time until an event is accepted."""
     before = scene.taken("nats")
     scene.watch.restart_peaks("nats")
     began = time.time()
@@ -134,7 +134,7 @@ async def _kill_nats(scene: Scene) -> None:
 
 @asynccontextmanager
 async def _silent_server() -> AsyncIterator[int]:
-    """Listen, accept, and never say a word."""
+    """Accept connections and never answer."""
     open_ended = asyncio.Event()
 
     async def stay_silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Small events of one tenant for minutes, as many as the machine carries with ease: memory, disk and latency."""
+"""Small events of one tenant for minutes, at a rate that the machine can hold: memory, disk and latency."""
 
 import asyncio
 

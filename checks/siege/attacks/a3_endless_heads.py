@@ -42,7 +42,7 @@ async def _attack(scene: Scene) -> None:
 
 
 class Head:
-    """One connection with a head that does not end."""
+    """One connection with an endless head."""
 
     def __init__(self, url: str, address: str) -> None:
         self._url = urlsplit(url)
@@ -55,7 +55,7 @@ class Head:
         self.closed_s = 0.0
 
     async def send(self) -> None:
-        """Connect and send, as far as the server lets us."""
+        """Connect and send until the server stops it."""
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(_SEND_S):
                 await self._send()
@@ -81,7 +81,7 @@ class Head:
         self.closed_s = time.monotonic() - self._began
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connection."""
         if self._reading is not None:
             self._reading.cancel()
         if self._writer is not None:

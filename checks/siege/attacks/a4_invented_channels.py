@@ -50,7 +50,7 @@ async def _attack(scene: Scene) -> None:
 
 
 class Flood:
-    """One connection that subscribes. answers: how often each came. end: how the server ended it, if it did."""
+    """One connection that subscribes. answers: counts of replies. end: how the server closed it, if it did."""
 
     def __init__(self, token: str, principal: str) -> None:
         self._token = token
@@ -61,7 +61,7 @@ class Flood:
         self.end = ""
 
     async def run(self, session: aiohttp.ClientSession, url: str, number: int) -> None:
-        """Ask for that many, and wait for the answers, or for the server's end."""
+        """Send this many subscriptions, and wait for the replies or the end of the connection."""
         address = url.replace("http", "ws", 1) + "/connection/websocket"
         async with session.ws_connect(address, max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=1.0)) as socket:
             await socket.send_str(json.dumps({"id": 1, "connect": {"token": self._token}}))
@@ -95,7 +95,7 @@ class Flood:
             self.sent += len(wanted)
 
     async def _answered(self, reading: "asyncio.Task[None]") -> None:
-        """Wait until everything is answered, or nothing was for a while, or the server ended it."""
+        """Wait until all are answered, no reply comes for a while, or the connection ends."""
         last, until = -1, 0.0
         while self.answers.total() < self.sent and not reading.done():
             now = time.monotonic()

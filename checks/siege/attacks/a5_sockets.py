@@ -44,7 +44,7 @@ def _session(address: str) -> aiohttp.ClientSession:
 
 
 async def _open(stack: contextlib.AsyncExitStack, session: aiohttp.ClientSession, url: str, token: str | None) -> bool:
-    """Open one socket until the stack closes it; tell whether the gateway took it."""
+    """Open one socket until the stack closes it. Return whether the gateway accepted it."""
     address = url.replace("http", "ws", 1) + "/connection/websocket"
     try:
         async with asyncio.timeout(10):

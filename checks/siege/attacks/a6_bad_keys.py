@@ -1,4 +1,4 @@
-"""Bad keys from the neighbour's own address, as behind a proxy that is not named; whether a valid key gets in."""
+"""Bad keys from the neighbour's own address, as behind an unknown proxy. Valid keys must be accepted."""
 
 import asyncio
 import secrets

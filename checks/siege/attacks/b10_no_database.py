@@ -1,4 +1,4 @@
-"""PostgreSQL away for 1 s, 25 s and 60 s under the neighbour's mixed load: e-mail, SMS and push."""
+"""PostgreSQL is stopped for 1 s, 25 s and 60 s under the neighbour's mixed load: e-mail, SMS and push."""
 
 import asyncio
 import time

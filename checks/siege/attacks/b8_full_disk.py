@@ -1,4 +1,4 @@
-"""The file system of the broker's store fills up, and is emptied again by nobody but its owner."""
+"""Another program fills the file system of the broker's store, and empties it again."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ async def _attack(scene: Scene) -> None:
 
 
 class Looker:
-    """Triggers events and asks the pages that an operator would ask. no_after: when a page first said no, seconds."""
+    """Triggers events and checks the health pages. no_after: the seconds until a page first reported a problem."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -66,7 +66,7 @@ class Looker:
         self.pages: dict[str, Counter[str]] = {"/healthz": Counter(), "/readyz": Counter()}
 
     async def look(self, seconds: float) -> None:
-        """Look for so long."""
+        """Watch for this long."""
         until = time.monotonic() + seconds
         async with self._asking_pages():
             while time.monotonic() < until:
@@ -74,7 +74,7 @@ class Looker:
                 await asyncio.sleep(_LOOK_S)
 
     async def until_accepted(self, deadline: float) -> float | None:
-        """Return the seconds until an event was accepted; None: it never was."""
+        """Return the seconds until an event was accepted, None if none was."""
         began = time.monotonic()
         async with self._asking_pages():
             while time.monotonic() - began < deadline:
@@ -85,7 +85,7 @@ class Looker:
 
     @asynccontextmanager
     async def _asking_pages(self) -> AsyncIterator[None]:
-        """Ask both pages all the while: a trigger may take long to fail."""
+        """Check both pages meanwhile, because a trigger may take long to fail."""
 
         async def ask() -> None:
             began = time.monotonic()
@@ -108,7 +108,7 @@ class Looker:
             await asyncio.gather(asking, return_exceptions=True)
 
     async def _trigger(self) -> str:
-        """Trigger an event; return what was answered."""
+        """Trigger an event. Return the response."""
         self._number += 1
         event = neighbour.event(f"disk-{id(self)}-{self._number}", ["SMS"])
         try:
@@ -120,7 +120,7 @@ class Looker:
         return said
 
     def said(self) -> str:
-        """Return what was answered."""
+        """Return the response."""
         pages = "; ".join(
             f"{page} {_counted(told)}" + (f" (after {self.no_after[page]:.1f} s)" if page in self.no_after else "")
             for page, told in self.pages.items()
@@ -133,7 +133,7 @@ def _counted(answers: Counter[str]) -> str:
 
 
 def _fill(ballast: "os.PathLike[str]") -> None:
-    """Take all that is left of the file system."""
+    """Fill the rest of the file system."""
     with open(ballast, "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered, so that the last block is written, too
         for size in (MIB, 4096):
             try:
@@ -164,7 +164,7 @@ async def _doctor(scene: Scene) -> str:
 
 
 async def _restart(scene: Scene) -> None:
-    """What an operator had to do."""
+    """The actions that an operator had to take."""
     starts = scene.kill_nats()
     await scene.running.wait_restarted("nats", starts)
     seconds = await Looker(scene).until_accepted(60)

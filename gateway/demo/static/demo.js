@@ -1,9 +1,9 @@
-// The demo inbox: what the server's inbox says is the truth, what arrives live is shown at once.
+// The demo inbox. The server's inbox is the truth; live notifications are shown at once.
 "use strict";
 
 const SHOWN = 50;
 const RESTART_MS = 3000;
-const CROWDED_MS = 60000; // this user has as many pages open as one may have
+const CROWDED_MS = 60000; // the user has the largest number of open pages
 const CONNECTION_LIMIT = 3504;
 
 const element = (id) => document.getElementById(id);
@@ -12,17 +12,17 @@ let session = null; // {tenant_id, user_id, token, channels}
 let client = null;
 let unread = 0;
 let isReading = false; // the inbox is being read
-let isStale = false; // what was read last is not the newest
+let isStale = false; // there is something newer than what was read last
 
 async function openSession() {
   const answer = await fetch("/demo/session", { method: "POST" });
-  if (!answer.ok) throw new Error(`No session can be had (${answer.status}).`);
+  if (!answer.ok) throw new Error(`The demo is not available (${answer.status}).`);
   session = await answer.json();
   element("user").textContent = session.user_id;
   return session;
 }
 
-// Ask the inbox as this user; a token that ended is replaced once.
+// Call the inbox API as this user. An expired token is replaced once.
 async function ask(path, options = {}, isSecondTry = false) {
   const base = `/api/v1/notifications/${encodeURIComponent(session.tenant_id)}/${encodeURIComponent(session.user_id)}`;
   const headers = { Authorization: `Bearer ${session.token}` };
@@ -35,7 +35,7 @@ async function ask(path, options = {}, isSecondTry = false) {
   return answer.json();
 }
 
-// Read the inbox anew; once more if something arrived or was asked for meanwhile, for then the answer is old.
+// Read the inbox, and read it again if something arrived meanwhile.
 async function reload() {
   isStale = true;
   if (isReading) return;
@@ -53,7 +53,7 @@ async function reload() {
 async function read() {
   try {
     const list = await ask(`?limit=${SHOWN}`);
-    const count = await ask("/unread-count"); // after the list, so that it counts all that is shown
+    const count = await ask("/unread-count"); // after the list, so that it includes all that is shown
     for (const item of list.data) items.set(item.id, item);
     unread = count.unread;
     element("fault").hidden = true;
@@ -64,7 +64,7 @@ async function read() {
   }
 }
 
-// Shown at once; whether it was counted already only the inbox knows.
+// Show it at once. Only the inbox knows whether it is already counted.
 function arrive(data) {
   const id = data.referenceId;
   if (!id || items.has(id)) return;
@@ -88,7 +88,7 @@ async function markRead(item, button) {
     const answer = await ask(`/${encodeURIComponent(item.id)}/read`, { method: "PUT" });
     if (answer.success) item.status = "READ";
   } catch {
-    button.disabled = false; // it says so by being there still
+    button.disabled = false; // the button stays, so that the user can try again
   }
   await reload();
   element("bell").focus();
@@ -104,7 +104,7 @@ function show() {
   element("bell").setAttribute("aria-label", `Notifications, ${unread} unread`);
 }
 
-// Title and body are a stranger's text: they are only ever set as text.
+// Title and body are not trusted: they are only set as text, never as HTML.
 function listItem(item) {
   const row = document.createElement("li");
   row.dataset.id = item.id;
@@ -137,7 +137,7 @@ function tell(state) {
   element("state").textContent = words[state];
 }
 
-// A fresh token; another principal (after a revocation) has other channels, so everything starts anew.
+// Get a new token. After a revocation the channels have other names, so everything starts again.
 async function getToken() {
   const before = session.channels.join();
   await openSession();
@@ -157,14 +157,14 @@ function connect() {
   client.on("connecting", () => tell("connecting"));
   client.on("disconnected", (context) => {
     tell("disconnected");
-    if (context.code === 0) return; // by ourselves
-    setTimeout(restart, context.code === CONNECTION_LIMIT ? CROWDED_MS : RESTART_MS); // the server's no
+    if (context.code === 0) return; // the page itself disconnected
+    setTimeout(restart, context.code === CONNECTION_LIMIT ? CROWDED_MS : RESTART_MS); // the server refused
   });
   for (const channel of session.channels) {
     const subscription = client.newSubscription(channel);
     subscription.on("publication", (context) => arrive(context.data));
     subscription.on("subscribed", (context) => {
-      // The hub keeps only a little history: when it cannot fill the gap, the inbox can.
+      // The hub keeps little history. If it cannot fill the gap, read the inbox.
       if (!context.recovered) reload();
     });
     subscription.subscribe();

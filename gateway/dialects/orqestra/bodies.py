@@ -1,4 +1,4 @@
-"""Orqestra's request bodies: bytes in, what ingest takes out."""
+"""Parsing of Orqestra's request bodies into messages for ingest."""
 
 import re
 from collections.abc import Mapping
@@ -8,31 +8,31 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
-from gateway.channels import CHANNELS
-from gateway.dialects.orqestra.errors import MalformedError
+from gateway.dialects.orqestra.errors import MalformedBodyError
 from gateway.queries import Bounds
 from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain.channels import BY_PUBLIC_NAME
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 255
-# Of an inbox's page: the published API names a default of 50 and no bound.
+# The page of an inbox. The published API names the default of 50 and no limits.
 LIMIT = Bounds(default=50, least=1, most=1_000)
 OFFSET = Bounds(default=0, least=0, most=10_000)
-# What is no address is accepted all the same, and skipped with that reason; what is longer is no attempt at one.
+# Invalid addresses are accepted, and later skipped with that reason. Longer texts are refused.
 MAX_ADDRESS_LENGTH = 1024
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PAYLOAD_KEYS = ("userId", "recipientEmail", "recipientPhone")
-# The keys of an object stay in the order of the request: templates loop over them.
+# Keeps the order of keys, because templates loop over them.
 _encode = msgspec.json.Encoder().encode
 
 Faults = list[tuple[str, str]]
 
 
 def parse_trigger(raw: bytes) -> ingest_pb2.NewEvent:
-    """Return the event. Raises MalformedError, and INVALID naming every wrong field."""
+    """Return the event. Raises MalformedBodyError, or INVALID with every invalid field."""
     body = _object(raw)
     faults: Faults = []
     event_type = _text(body, "eventType", faults, required=True)
@@ -59,7 +59,7 @@ def parse_trigger(raw: bytes) -> ingest_pb2.NewEvent:
 
 
 def parse_user_id(raw: bytes) -> str:
-    """Return the userId of a token request. Raises as parse_trigger."""
+    """Return the userId of a token request. Raises like parse_trigger()."""
     faults: Faults = []
     user_id = _text(_object(raw), "userId", faults, required=True)
     if faults:
@@ -68,7 +68,7 @@ def parse_user_id(raw: bytes) -> str:
 
 
 def parse_idempotency_key(headers: Mapping[str, str]) -> str:
-    """Return X-Idempotency-Key, empty where there is none. Raises INVALID."""
+    """Return X-Idempotency-Key, empty if there is none. Raises INVALID."""
     key = headers.get("X-Idempotency-Key")
     if key is None:
         return ""
@@ -78,7 +78,7 @@ def parse_idempotency_key(headers: Mapping[str, str]) -> str:
 
 
 def check_user_id(user_id: str) -> None:
-    """Refuse what cannot be a user's id: the rule of payload.userId, for one in a path. Raises INVALID."""
+    """Check a user id in a path by the rules of payload.userId. Raises INVALID."""
     faults: Faults = []
     _text({"userId": user_id}, "userId", faults, required=True)
     if faults:
@@ -88,10 +88,10 @@ def check_user_id(user_id: str) -> None:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(raw)
-    except msgspec.ValidationError as error:  # of the values of JSON only numbers know bounds
+    except msgspec.ValidationError as error:  # without a type, only numbers can be invalid
         raise _invalid([("body", "holds a number that is out of range")]) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise MalformedError(not_json(error)) from error
+        raise MalformedBodyError(not_json(error)) from error
     if not isinstance(body, dict):
         raise _invalid([("body", "must be a JSON object")])
     if is_too_deep(raw, body):
@@ -145,8 +145,8 @@ def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]"
         return []
     channels: dict[event_pb2.Channel.ValueType, None] = {}
     for position, name in enumerate(value):
-        if isinstance(name, str) and name in CHANNELS:
-            channels[CHANNELS[name]] = None
+        if isinstance(name, str) and name in BY_PUBLIC_NAME:
+            channels[BY_PUBLIC_NAME[name]] = None
         else:
             faults.append((f"channels[{position}]", "must be one of EMAIL, SMS, PUSH"))
             break

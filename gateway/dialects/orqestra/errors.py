@@ -1,4 +1,4 @@
-"""Faults in Orqestra's words: {"statusCode", "error", "message"[, "retryAfter"]}."""
+"""Errors in Orqestra's format: {"statusCode", "error", "message"[, "retryAfter"]}."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
 
-# The same whichever was wrong: key, token, tenant. Only a signature, whose key was right, is named.
+# The same for a wrong key, token or tenant. A wrong signature is named, because the key was valid.
 UNAUTHORIZED = "The credentials are missing, unknown or no longer valid."
 
 _ANSWERS: dict[Code, tuple[int, str]] = {
@@ -26,7 +26,7 @@ _ANSWERS: dict[Code, tuple[int, str]] = {
     Code.INTERNAL: (500, "Internal Server Error"),
 }
 _BODY_ERRORS = {408: "Request Timeout", 413: "Payload Too Large", 415: "Unsupported Media Type"}
-# Fields of our own messages, as the dialect calls them.
+# The dialect's names for the fields of our own messages.
 _FIELD_NAMES = {
     "event_type": "eventType",
     "caller_event_id": "eventId",
@@ -40,8 +40,8 @@ _FIELD_NAMES = {
 }
 _FIXED_MESSAGES = {
     Code.UNAUTHENTICATED: UNAUTHORIZED,
-    Code.UNAVAILABLE: "A part of the service is down. Try again shortly; an event that did get in is not sent twice.",
-    Code.INTERNAL: "An internal error. Try again; if it stays, give the operator the X-Trace-Id of this answer.",
+    Code.UNAVAILABLE: "Temporarily unavailable. Try again shortly: an event that was stored is not sent twice.",
+    Code.INTERNAL: "Internal error. Try again. If it persists, give the operator the X-Trace-Id of this response.",
 }
 
 log = logs.get(__name__)
@@ -49,12 +49,12 @@ log = logs.get(__name__)
 RequestHandler = Callable[[Any, web.Request], Awaitable[web.StreamResponse]]
 
 
-class MalformedError(Exception):
+class MalformedBodyError(Exception):
     """The body is not JSON."""
 
 
 def answers(handler: RequestHandler) -> RequestHandler:
-    """Make a handler's faults Orqestra's answers."""
+    """Return the handler with its errors answered in Orqestra's format."""
 
     @functools.wraps(handler)
     async def answering(self: Any, request: web.Request) -> web.StreamResponse:
@@ -62,14 +62,14 @@ def answers(handler: RequestHandler) -> RequestHandler:
             return await handler(self, request)
         except ClarionError as error:
             return from_error(error)
-        except MalformedError as error:
+        except MalformedBodyError as error:
             return error_reply(400, "Bad Request", str(error))
         except BodyError as fault:
             return error_reply(fault.status, _BODY_ERRORS[fault.status], fault.detail)
         except web.HTTPException:
             raise
         except Exception:
-            # A fault of ours: its text stays in the log, the client gets the dialect's 500.
+            # An error of our own: its text is only logged, the client gets a 500.
             log.exception("request_failed", dialect="orqestra")
             return from_error(ClarionError(Code.INTERNAL, ""))
 
@@ -77,7 +77,7 @@ def answers(handler: RequestHandler) -> RequestHandler:
 
 
 def from_error(error: ClarionError) -> web.Response:
-    """Return the answer to a typed error."""
+    """Return the response for a typed error."""
     status, reason = _ANSWERS[error.code]
     is_signature = error.code is Code.UNAUTHENTICATED and bool(error.fields)
     message = _in_words(error) if is_signature else _FIXED_MESSAGES.get(error.code) or _in_words(error)
@@ -86,7 +86,7 @@ def from_error(error: ClarionError) -> web.Response:
 
 
 def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0) -> web.Response:
-    """Return an error body; retry_after in seconds, 0: not said."""
+    """Return an error response. retry_after: in seconds, 0: omitted."""
     body: dict[str, Any] = {"statusCode": status, "error": reason, "message": message}
     headers = {}
     if retry_after:

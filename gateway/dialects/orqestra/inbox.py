@@ -1,7 +1,7 @@
 """Realtime tokens and the inbox of one user.
 
-A tenant's key opens the inboxes of its own users; a realtime token, shown as bearer, that of its one
-user. Whatever is not theirs looks as if it were not there.
+A tenant's key opens the inboxes of its users, a realtime token (as bearer token) the inbox of its user. An inbox that
+belongs to somebody else looks like one that does not exist.
 """
 
 import re
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
 from gateway import queries
-from gateway.authentication import Authenticator
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.errors import answers
@@ -25,10 +25,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 NOT_FOUND = "Notification not found or access denied."
 
 
-class Inbox:
-    """Answers from the realtime service."""
+class InboxRoutes:
+    """Handlers that ask the realtime service."""
 
-    def __init__(self, clients: Clients, authenticator: Authenticator) -> None:
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
         self._clients = clients
         self._authenticator = authenticator
 
@@ -89,7 +89,7 @@ class Inbox:
         return answer.found
 
     async def _authorize(self, request: web.Request) -> tuple[bool, str, str]:
-        """Return whether the path is the caller's own, and its tenant and user. Raises UNAUTHENTICATED, INVALID."""
+        """Return whether the inbox is the caller's, its tenant and its user. Raises UNAUTHENTICATED or INVALID."""
         tenant_id, user_id = request.match_info["tenant_id"], request.match_info["user_id"]
         key = request.headers.get("x-api-key", "")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,20 +1,20 @@
-"""Orqestra's paths, and who answers them."""
+"""The paths of the Orqestra API and their handlers."""
 
 import functools
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.accepting import Acceptor
-from gateway.authentication import Authenticator
+from gateway.accepting import TriggerBatcher
+from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra.errors import error_reply
-from gateway.dialects.orqestra.inbox import Inbox
-from gateway.dialects.orqestra.trigger import Trigger
+from gateway.dialects.orqestra.inbox import InboxRoutes
+from gateway.dialects.orqestra.trigger import TriggerRoutes
 
-# A caller's own id may hold braces, which {user_id} alone would not match.
+# A user id may contain braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
-# These decide whose request it is and what it means.
+# These headers decide who sends the request and what it means.
 _ONCE = (
     "x-api-key",
     "Authorization",
@@ -27,10 +27,12 @@ _ONCE = (
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_routes(app: web.Application, clients: Clients, authenticator: Authenticator, acceptor: Acceptor) -> None:
-    """Serve the dialect."""
-    trigger = Trigger(authenticator, acceptor)
-    inbox = Inbox(clients, authenticator)
+def add_routes(
+    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, acceptor: TriggerBatcher
+) -> None:
+    """Serve the Orqestra API."""
+    trigger = TriggerRoutes(authenticator, acceptor)
+    inbox = InboxRoutes(clients, authenticator)
     for method, path, handler in (
         ("POST", "/api/v1/events/trigger", trigger.trigger),
         ("POST", "/api/v1/auth/realtime-token", inbox.issue_token),
@@ -42,7 +44,7 @@ def add_routes(app: web.Application, clients: Clients, authenticator: Authentica
 
 
 def _unambiguous(handler: _Handler) -> _Handler:
-    """Refuse a header that stands twice: what is in front of us may have read the other one."""
+    """Refuse headers that are given twice: a proxy may have read the other one."""
 
     @functools.wraps(handler)
     async def handling(request: web.Request) -> web.StreamResponse:

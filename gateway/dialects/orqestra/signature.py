@@ -1,4 +1,4 @@
-"""X-Orqestra-Signature: hex HMAC-SHA256 over the body as it arrived."""
+"""X-Orqestra-Signature: HMAC-SHA256 of the body as received, in hexadecimal."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ _WRONG = "is wrong: it must be the hex HMAC-SHA256 of the body's bytes as sent, 
 
 
 def is_signed(raw: bytes, shown: str, secrets: Iterable[str]) -> bool:
-    """Tell whether one of the secrets signed these bytes. Takes as long whichever it was."""
+    """Return whether one of the secrets signed these bytes, in constant time."""
     given = shown.strip().lower().encode("utf-8", "surrogateescape")
     matches = [
         hmac.compare_digest(given, hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest().encode())
@@ -23,6 +23,6 @@ def is_signed(raw: bytes, shown: str, secrets: Iterable[str]) -> bool:
 
 
 def refusal(shown: str) -> ClarionError:
-    """Return what a caller hears whose key is right and whose signature is not. The key's tenant is known by then."""
+    """Return the error for a valid key with a wrong or missing signature."""
     description = _WRONG if shown else _MISSING
     return ClarionError(Code.UNAUTHENTICATED, f"{HEADER} {description}", fields=[(HEADER, description)])

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from gateway import queries
-from gateway.accepting import Acceptor
-from gateway.authentication import Authenticator
+from gateway.accepting import TriggerBatcher
+from gateway.authentication import CachedAuthenticator
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.errors import answers
 from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
@@ -13,16 +13,16 @@ from gateway.replies import json_reply, read_json_bytes
 from runtime import telemetry
 
 
-class Trigger:
-    """Takes events."""
+class TriggerRoutes:
+    """The handler for new events."""
 
-    def __init__(self, authenticator: Authenticator, acceptor: Acceptor) -> None:
+    def __init__(self, authenticator: CachedAuthenticator, acceptor: TriggerBatcher) -> None:
         self._authenticator = authenticator
         self._acceptor = acceptor
 
     @answers
     async def trigger(self, request: web.Request) -> web.StreamResponse:
-        """Answer 200 once the event is stored; a repeat gets the first one's answer, and a header that says so."""
+        """Answer 200 once the event is stored. A repeated call gets the first response, and a header that says so."""
         tenant = await self._authenticator.tenant(request)
         request[TENANT_ID] = tenant.id
         raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
@@ -35,7 +35,7 @@ class Trigger:
         event.trace_id = telemetry.current_trace()
         accepted = await self._acceptor.accept(tenant.id, event)
         request[EVENT_ID] = accepted.event_id
-        # An ingest of the version before names no type.
+        # An ingest of the previous version sends no type.
         event_type = accepted.first_type or event.event_type
         message = f"Event {event_type} dispatched securely for {tenant.name}"
         headers = {"X-Event-Id": accepted.event_id}

@@ -5,13 +5,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import PAGING, SINCE, UNTIL, Operation, admin, filters
-from gateway.openapi.values import Id, Page, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Time
 
 _TAG = "Audit log"
 
 
-class AuditEntry(Shape):
-    """One write of the admin API."""
+class AuditEntrySchema(Shape):
+    """One call of the admin API that changes something."""
 
     id: Id
     actor: str
@@ -19,9 +19,14 @@ class AuditEntry(Shape):
     route: str
     resource: str | None
     tenant_id: str | None
-    fields: Annotated[list[str], Meta(description="The names of the body's fields.")]
+    fields: Annotated[
+        list[str], Meta(description="The names of the fields in the request's body, without their values.")
+    ]
     trace_id: str
-    status: Annotated[int | None, Meta(description="null: the gateway ended before it could tell.")]
+    status: Annotated[
+        int | None,
+        Meta(description="The HTTP status that was answered. null: the gateway ended before it could record it."),
+    ]
     begun_at: Time
     finished_at: Time | None
 
@@ -31,8 +36,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/audit",
         "listAuditEntries",
-        "List writes, newest first",
-        {200: Page[AuditEntry]},
+        "List changes, newest first",
+        {200: PageSchema[AuditEntrySchema]},
         tag=_TAG,
         parameters=(*filters("actor", "tenant_id", "resource", "method"), SINCE, UNTIL, *PAGING),
     ),

@@ -1,19 +1,19 @@
-"""What the world calls back: their paths are secrets of their own."""
+"""Paths that providers and recipients call. Each path holds a secret, so no key is needed."""
 
-from gateway.openapi.operations import HTML, PROBLEM, Answer, Operation
-from gateway.openapi.values import Problem
+from gateway.openapi.operations import HTML, PROBLEM, Operation, ResponseSpec
+from gateway.openapi.values import ProblemSchema
 
 _TAG = "Callbacks"
 
 
-def _page(description: str) -> Answer:
-    return Answer(str, description, content_type=HTML)
+def _page(description: str) -> ResponseSpec:
+    return ResponseSpec(str, description, content_type=HTML)
 
 
 _FAULTS = {
-    404: _page("This is not a link of ours."),
-    500: _page("A fault of ours."),
-    503: _page("Nothing was changed; try again."),
+    404: _page("The link is not valid."),
+    500: _page("Internal error."),
+    503: _page("Temporarily unavailable: nothing was changed. Try again."),
 }
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -21,46 +21,48 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/callbacks/{id}/{secret}",
         "receiveReport",
-        "Take in a provider's delivery reports",
+        "Receive a provider's delivery reports",
         _TAG,
         {
-            204: Answer(description="Understood; what is about messages that nobody here has sent is only counted."),
+            204: ResponseSpec(
+                description="The reports were read. Reports about messages that Clarion did not send are only counted."
+            ),
             **{
-                status: Answer(Problem, description, content_type=PROBLEM)
+                status: ResponseSpec(ProblemSchema, description, content_type=PROBLEM)
                 for status, description in (
                     (403, "The signature is missing, wrong or too old."),
-                    (404, "There is no such callback: the provider, or the secret."),
-                    (408, "The body took too long."),
-                    (413, "At most 1 MiB."),
+                    (404, "Not found: the provider does not exist, or the secret in the path is wrong."),
+                    (408, "The body took too long to arrive."),
+                    (413, "The body is larger than 1 MiB."),
                     (415, "A compressed body is not accepted."),
-                    (422, "The body is not a report of this provider."),
-                    (500, "A fault of ours."),
-                    (503, "Nothing is lost; send it again."),
+                    (422, "The body is not a delivery report of this kind of provider."),
+                    (500, "Internal error."),
+                    (503, "Temporarily unavailable. Send the report again."),
                 )
             },
         },
-        description="The body is the provider's own: JSON of Resend and SendGrid, a form of Twilio and Africa's "
-        "Talking. See docs/delivery-reports.md.",
+        description="The body has the provider's own format: JSON from Resend and SendGrid, form fields from Twilio "
+        "and Africa's Talking. See docs/delivery-reports.md.",
     ),
     Operation(
         "GET",
         "/unsubscribe/{token}",
         "showUnsubscription",
-        "A page that asks whether it is meant; nothing changes",
+        "Show the page to confirm an unsubscription",
         _TAG,
-        {200: _page("With a button."), **_FAULTS},
+        {200: _page("The page, with a button to confirm. Nothing has changed yet."), **_FAULTS},
     ),
     Operation(
         "POST",
         "/unsubscribe/{token}",
         "unsubscribe",
-        "End subscribed mail to the link's recipient, with one click (RFC 8058)",
+        "Unsubscribe the link's recipient with one click (RFC 8058)",
         _TAG,
         {
-            200: _page("Done, or done before."),
+            200: _page("The recipient is unsubscribed, now or since an earlier call."),
             **_FAULTS,
-            408: _page("The body took too long."),
-            413: _page("At most 4 KiB."),
+            408: _page("The body took too long to arrive."),
+            413: _page("The body is larger than 4 KiB."),
             415: _page("A compressed body is not accepted."),
         },
     ),

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.openapi.operations import HTML, Answer, Operation, Parameter
-from gateway.openapi.values import Channel, OrqestraFault, Shape, Text, Time
+from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import Channel, OrqestraFaultSchema, Shape, Text, Time
 
 _TAG = "Demo"
 
 
-class Session(Shape):
-    """What the demo page connects with."""
+class SessionSchema(Shape):
+    """What the demo page needs to connect to the realtime hub."""
 
     tenant_id: str
     user_id: str
@@ -19,14 +19,14 @@ class Session(Shape):
     channels: list[str]
 
 
-class Sorry(Shape):
-    """Why there is nothing."""
+class SorrySchema(Shape):
+    """Why the request failed."""
 
     message: str
 
 
-class OutboxMessage(Shape):
-    """What a sandbox provider was given."""
+class OutboxMessageSchema(Shape):
+    """A message that a sandbox provider received."""
 
     id: str
     event_id: str
@@ -37,20 +37,20 @@ class OutboxMessage(Shape):
     reply_to: str
     subject: str
     text: str
-    html: Annotated[str, Meta(description="Empty in a list; whole where one event was asked for.")]
+    html: Annotated[str, Meta(description="Empty in a list of several events; present when event_id is given.")]
     via: str
     trace_id: str
     recorded_at: Time
 
 
-class OutboxPage(Shape):
-    """Newest first."""
+class OutboxPageSchema(Shape):
+    """A page of messages, newest first."""
 
-    messages: list[OutboxMessage]
+    messages: list[OutboxMessageSchema]
     next_cursor: str | None
 
 
-_PAGE = Answer(str, content_type=HTML)
+_PAGE = ResponseSpec(str, content_type=HTML)
 _QUERY = (
     Parameter("event_id", Text),
     Parameter("limit", Annotated[int, Meta(ge=1, le=1000)], default=50),
@@ -58,33 +58,46 @@ _QUERY = (
 )
 
 OPERATIONS = (
-    Operation("GET", "/demo", "demoPage", "A bell with an inbox", _TAG, {200: _PAGE}),
+    Operation("GET", "/demo", "demoPage", "Show the demo inbox", _TAG, {200: _PAGE}),
     Operation(
         "POST",
         "/demo/session",
         "demoSession",
-        "A token of the demo user",
+        "Get a realtime token for the demo user",
         _TAG,
-        {200: Answer(Session), 404: Answer(Sorry), 503: Answer(Sorry)},
+        {200: ResponseSpec(SessionSchema), 404: ResponseSpec(SorrySchema), 503: ResponseSpec(SorrySchema)},
     ),
     Operation(
-        "GET", "/demo/outbox", "demoOutbox", "The outbox", _TAG, {200: _PAGE, 422: _PAGE, 503: _PAGE}, parameters=_QUERY
+        "GET",
+        "/demo/outbox",
+        "demoOutbox",
+        "Show the outbox",
+        _TAG,
+        {200: _PAGE, 422: _PAGE, 503: _PAGE},
+        parameters=_QUERY,
     ),
     Operation(
         "GET",
         "/demo/outbox.json",
         "demoOutboxJson",
-        "The outbox for programs",
+        "List the outbox as JSON",
         _TAG,
-        {200: Answer(OutboxPage), 404: Answer(Sorry), 422: Answer(Sorry), 503: Answer(Sorry)},
+        {
+            200: ResponseSpec(OutboxPageSchema),
+            404: ResponseSpec(SorrySchema),
+            422: ResponseSpec(SorrySchema),
+            503: ResponseSpec(SorrySchema),
+        },
         parameters=_QUERY,
     ),
-    Operation("GET", "/demo/outbox/{id}", "demoMessage", "One message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}),
+    Operation(
+        "GET", "/demo/outbox/{id}", "demoMessage", "Show one message", _TAG, {200: _PAGE, 404: _PAGE, 503: _PAGE}
+    ),
     Operation(
         "GET",
         "/demo/outbox/{id}/html",
         "demoMessageHtml",
-        "A mail's own markup",
+        "Get the HTML of an e-mail",
         _TAG,
         {200: _PAGE, 404: _PAGE, 503: _PAGE},
     ),
@@ -92,8 +105,11 @@ OPERATIONS = (
         "GET",
         "/demo/{name}",
         "demoFile",
-        "A file of the demo page",
+        "Get a file of the demo page",
         _TAG,
-        {200: Answer(description="The file."), 404: Answer(OrqestraFault, "There is no file of this name.")},
+        {
+            200: ResponseSpec(description="The file."),
+            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
+        },
     ),
 )

@@ -8,9 +8,9 @@ from gateway.dialects.orqestra.bodies import LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_L
 from gateway.openapi.operations import (
     REALTIME_TOKEN,
     TENANT_KEY,
-    Answer,
     Operation,
     Parameter,
+    ResponseSpec,
     orqestra_faults,
 )
 from gateway.openapi.values import NO_NUL, Channel, OpenShape, Shape, Time
@@ -23,46 +23,46 @@ _Email = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, exam
 _Phone = Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH, pattern=NO_NUL, examples=["+254712345678"])]
 
 
-class Payload(OpenShape):
-    """Who is told. Other keys are kept: templates find in them what is missing in variables."""
+class PayloadSchema(OpenShape):
+    """The recipient. Other keys are kept: templates read from them what `variables` does not hold."""
 
     userId: _Id  # noqa: N815 - the dialect's names
     recipientEmail: _Email | UnsetType | None = UNSET  # noqa: N815
     recipientPhone: _Phone | UnsetType | None = UNSET  # noqa: N815
 
 
-class Trigger(OpenShape):
-    """An event. null counts as absent; unknown keys are ignored."""
+class TriggerSchema(OpenShape):
+    """An event. A field that is null counts as absent. Unknown keys are ignored."""
 
     eventType: _Id  # noqa: N815
-    payload: Payload
+    payload: PayloadSchema
     eventId: _Id | UnsetType | None = UNSET  # noqa: N815
     channels: list[Channel] | UnsetType | None = UNSET
     variables: dict[str, Any] | UnsetType | None = UNSET
 
 
-class Triggered(Shape):
-    """The event is stored; a repeat gets the first one's answer, whatever its body."""
+class TriggeredSchema(Shape):
+    """The event is stored. A repeated call gets the response of the first one, whatever its body."""
 
     success: Annotated[bool, Meta(extra_json_schema={"const": True})]
     message: str
 
 
-class TokenRequest(OpenShape):
-    """Whose token."""
+class TokenRequestSchema(OpenShape):
+    """The user that the token is for."""
 
     userId: _Id  # noqa: N815
 
 
-class RealtimeToken(Shape):
-    """What a browser connects with, and the channels it may subscribe to."""
+class RealtimeTokenSchema(Shape):
+    """The token that a browser connects with, and the channels it may subscribe to."""
 
     token: str
     channels: list[str]
 
 
-class Notification(Shape):
-    """One entry of an inbox. title and body are plain text that may hold anything."""
+class NotificationSchema(Shape):
+    """One notification in an inbox. title and body are plain text: escape them before you show them as HTML."""
 
     id: str
     type: str
@@ -72,24 +72,24 @@ class Notification(Shape):
     created_at: Time
 
 
-class Notifications(Shape):
-    """A page of an inbox, newest first; success is false, and data empty, where it is not the caller's."""
+class NotificationsSchema(Shape):
+    """A page of an inbox, newest first. If the inbox is not the caller's, success is false and data is empty."""
 
     success: bool
-    data: list[Notification]
+    data: list[NotificationSchema]
     message: str | UnsetType = UNSET
 
 
-class Unread(Shape):
-    """How many are unread."""
+class UnreadSchema(Shape):
+    """The number of unread notifications."""
 
     success: bool
-    unread: Annotated[int, Meta(ge=0, le=10_000, description="More are counted as 10,000.")]
+    unread: Annotated[int, Meta(ge=0, le=10_000, description="At most 10,000, also if there are more.")]
     message: str | UnsetType = UNSET
 
 
-class Marked(Shape):
-    """success is false where there is no such notification of the caller's."""
+class MarkedSchema(Shape):
+    """success is false if the caller has no notification with this id."""
 
     success: bool
     message: str | UnsetType = UNSET
@@ -112,26 +112,24 @@ _NOTIFICATION = {
 _KEY = Parameter(
     "X-Idempotency-Key",
     Annotated[str, Meta(min_length=1, max_length=255, pattern="^[!-~]+$")],
-    "The same key within 24 hours is the same event: a repeat gets the first one's answer, whatever its body.",
+    "A second call with the same key within 24 hours creates no event: it gets the response of the first call.",
     place="header",
 )
 _SIGNATURE = Parameter(
     "X-Orqestra-Signature",
     str,
-    "Hex HMAC-SHA256 over the body as sent. Needed where the tenant has a webhook secret, else not looked at.",
+    "HMAC-SHA256 of the body as sent, in hexadecimal. Required if the tenant has a webhook secret, else ignored.",
     place="header",
 )
 _TRACE = (
     Parameter(
         "X-Trace-Id",
         str,
-        "Your trace id: it goes with the event to its last log line, and comes back. Of it count the first 128 visible "
-        "ASCII characters.",
+        "Your trace id. It is logged with the event at each step, and returned. The first 128 visible ASCII characters "
+        "are used.",
         place="header",
     ),
-    Parameter(
-        "traceparent", str, "W3C trace context; its trace id counts where there is no X-Trace-Id.", place="header"
-    ),
+    Parameter("traceparent", str, "W3C trace context. Its trace id is used if there is no X-Trace-Id.", place="header"),
 )
 _PAGING = (
     Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default),
@@ -147,15 +145,15 @@ OPERATIONS = (
         "Trigger an event",
         _TAG,
         {
-            200: Answer(
-                Triggered,
-                headers={"X-Event-Id": "The event's id; of a repeat, the first one's."},
-                may_have={"Idempotent-Replayed": '"true": this is the answer of the first call with this key.'},
+            200: ResponseSpec(
+                TriggeredSchema,
+                headers={"X-Event-Id": "The event's id. A repeated call gets the id of the first event."},
+                may_have={"Idempotent-Replayed": '"true": this call was a repeat and created no event.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
             **orqestra_faults(401, 429, 503, body=True),
         },
-        body=Trigger,
+        body=TriggerSchema,
         example=_EVENT,
         parameters=(_KEY, _SIGNATURE, *_TRACE),
         security=(TENANT_KEY,),
@@ -166,8 +164,8 @@ OPERATIONS = (
         "issueRealtimeToken",
         "Get a realtime token for one user",
         _TAG,
-        {200: Answer(RealtimeToken), **orqestra_faults(401, 429, body=True)},
-        body=TokenRequest,
+        {200: ResponseSpec(RealtimeTokenSchema), **orqestra_faults(401, 429, body=True)},
+        body=TokenRequestSchema,
         example={"userId": "u1"},
         security=(TENANT_KEY,),
     ),
@@ -178,7 +176,7 @@ OPERATIONS = (
         "List a user's notifications",
         _TAG,
         {
-            200: Answer(Notifications, example={"success": True, "data": [_NOTIFICATION]}),
+            200: ResponseSpec(NotificationsSchema, example={"success": True, "data": [_NOTIFICATION]}),
             **orqestra_faults(400, 401, 422, 429),
         },
         parameters=_PAGING,
@@ -190,7 +188,10 @@ OPERATIONS = (
         "countUnread",
         "Count a user's unread notifications",
         _TAG,
-        {200: Answer(Unread, example={"success": True, "unread": 3}), **orqestra_faults(400, 401, 422, 429)},
+        {
+            200: ResponseSpec(UnreadSchema, example={"success": True, "unread": 3}),
+            **orqestra_faults(400, 401, 422, 429),
+        },
         security=_READERS,
     ),
     Operation(
@@ -199,7 +200,7 @@ OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: Answer(Marked, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
+        {200: ResponseSpec(MarkedSchema, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
         security=_READERS,
     ),
 )

@@ -1,17 +1,17 @@
-"""What sandbox providers were given."""
+"""The messages that sandbox providers received."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
 from gateway.openapi.operations import PAGING, Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Text, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Text, Time
 
 _TAG = "Outbox"
 
 
-class SandboxMessage(Shape):
-    """A message that a sandbox provider, or the local stack's mail server, was given."""
+class SandboxMessageSchema(Shape):
+    """A message that a sandbox provider, or the mail server of the local stack, received."""
 
     id: str
     event_id: Id | None
@@ -20,15 +20,15 @@ class SandboxMessage(Shape):
     recipient: str
     sender: str
     reply_to: str | None
-    subject: Annotated[str | None, Meta(description="Of an e-mail.")]
-    text: Annotated[str, Meta(description="In a list at most 2,000 characters.")]
+    subject: Annotated[str | None, Meta(description="null: the message is not an e-mail.")]
+    text: Annotated[str, Meta(description="In a list it is cut after 2,000 characters.")]
     via: Annotated[str, Meta(extra_json_schema={"enum": ["sandbox", "smtp"]})]
     trace_id: str
     recorded_at: Time
 
 
-class WholeSandboxMessage(SandboxMessage):
-    """The same with the HTML of an e-mail."""
+class WholeSandboxMessageSchema(SandboxMessageSchema):
+    """A message with its HTML."""
 
     html: str | None
 
@@ -38,11 +38,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/outbox",
         "listOutbox",
-        "List what a tenant's sandbox providers were given, newest first",
-        {200: Page[SandboxMessage]},
+        "List a tenant's sandbox messages, newest first",
+        {200: PageSchema[SandboxMessageSchema]},
         tag=_TAG,
         parameters=(
-            Parameter("event_id", Text, "Of this event; ours, not the caller's."),
+            Parameter("event_id", Text, "Only messages of this event. Clarion's event id, not the caller's."),
             Parameter("channel", Channel),
             *PAGING,
         ),
@@ -51,8 +51,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/outbox/{message_id}",
         "getOutboxMessage",
-        "Get one of these messages, whole",
-        {200: WholeSandboxMessage},
+        "Get a sandbox message with its HTML",
+        {200: WholeSandboxMessageSchema},
         tag=_TAG,
     ),
 )

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.admin.privacy import ExportRequest, Recipient, Retention
-from gateway.openapi.areas.events import DeadLetter, EventWithTimeline
+from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
+from gateway.openapi.areas.events import DeadLetterSchema, EventWithTimelineSchema
 from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time
 
@@ -13,8 +13,8 @@ _TAG = "Privacy"
 _DAYS = {"events_days": 30, "payload_days": 7, "inbox_days": 90, "outbox_days": 2}
 
 
-class RetentionPolicy(Shape):
-    """How long a tenant's data is kept, in days; null: the installation's default."""
+class RetentionPolicySchema(Shape):
+    """For how many days a tenant's data is kept. null: the default of the installation."""
 
     events_days: int | None
     payload_days: int | None
@@ -22,29 +22,29 @@ class RetentionPolicy(Shape):
     outbox_days: int | None
 
 
-class ErasedRows(Shape):
-    """How many rows this request erased, by store."""
+class ErasedRowsSchema(Shape):
+    """The number of rows that this request erased, by kind."""
 
     notifications: int
     messages: int
     provider_records: int
-    events: Annotated[int, Meta(description="Kept as rows without the person.")]
+    events: Annotated[int, Meta(description="Events stay in the ledger without the recipient.")]
     payloads: int
     attempts: int
     dead_letters: int
 
 
-class Erasure(Shape):
-    """What was erased."""
+class ErasureSchema(Shape):
+    """The result of an erasure."""
 
     erasure_id: Id
-    erased_until: Annotated[Time, Meta(description="What was accepted until then is erased, and sent no more.")]
-    complete: Annotated[bool, Meta(description="false: there is more; ask again.")]
-    erased: ErasedRows
+    erased_until: Annotated[Time, Meta(description="Events accepted until this time are erased, and no longer sent.")]
+    complete: Annotated[bool, Meta(description="false: more is left. Repeat the call.")]
+    erased: ErasedRowsSchema
 
 
-class ExportedMessage(Shape):
-    """A message in the sandbox."""
+class ExportedMessageSchema(Shape):
+    """A message that a sandbox provider received."""
 
     id: str
     channel: Channel
@@ -57,16 +57,16 @@ class ExportedMessage(Shape):
     recorded_at: Time
 
 
-class ExportedEvent(EventWithTimeline):
-    """An event, what it carried while that is kept, and what was sent in the sandbox."""
+class ExportedEventSchema(EventWithTimelineSchema):
+    """An event with its variables and payload (null once they are deleted) and its sandbox messages."""
 
     variables: dict[str, Any] | None
     payload: dict[str, Any] | None
-    dead_letters: list[DeadLetter]
-    messages: list[ExportedMessage]
+    dead_letters: list[DeadLetterSchema]
+    messages: list[ExportedMessageSchema]
 
 
-class ExportedNotification(Shape):
+class ExportedNotificationSchema(Shape):
     """A notification in the inbox."""
 
     id: Id
@@ -78,13 +78,13 @@ class ExportedNotification(Shape):
     read_at: Time | None
 
 
-class Export(Shape):
-    """One page of all that is known of a recipient."""
+class ExportSchema(Shape):
+    """One page of a recipient's data."""
 
     tenant_id: Id
     user_id: str
-    events: list[ExportedEvent]
-    inbox: list[ExportedNotification]
+    events: list[ExportedEventSchema]
+    inbox: list[ExportedNotificationSchema]
     next_cursor: str | None
 
 
@@ -93,18 +93,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/retention",
         "getRetention",
-        "How long a tenant's data is kept",
-        {200: RetentionPolicy},
+        "Get a tenant's retention periods",
+        {200: RetentionPolicySchema},
         tag=_TAG,
     ),
     admin(
         "PUT",
         "/tenants/{id}/retention",
         "setRetention",
-        "Set how long a tenant's data is kept",
-        {200: RetentionPolicy},
+        "Set a tenant's retention periods",
+        {200: RetentionPolicySchema},
         tag=_TAG,
-        body=Retention,
+        body=RetentionBody,
         example=_DAYS,
         shown=_DAYS,
     ),
@@ -112,20 +112,20 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/tenants/{id}/recipients/erase",
         "eraseRecipient",
-        "Erase all that is known of a recipient",
-        {200: Erasure},
+        "Erase a recipient's data",
+        {200: ErasureSchema},
         tag=_TAG,
-        body=Recipient,
+        body=RecipientBody,
         example={"user_id": "u1"},
     ),
     admin(
         "POST",
         "/tenants/{id}/recipients/export",
         "exportRecipient",
-        "Show all that is known of a recipient, page by page",
-        {200: Export},
+        "Export a recipient's data, page by page",
+        {200: ExportSchema},
         tag=_TAG,
-        body=ExportRequest,
+        body=ExportRequestBody,
         example={"user_id": "u1"},
     ),
 )

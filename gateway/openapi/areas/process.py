@@ -1,58 +1,72 @@
-"""The gateway itself: its health, this description, and the way of browsers to the realtime hub."""
+"""The gateway itself: its health, this document, and the WebSocket to the realtime hub."""
 
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.openapi.operations import HTML, Answer, Operation
-from gateway.openapi.values import AnyObject, OrqestraFault, Shape
+from gateway.openapi.operations import HTML, Operation, ResponseSpec
+from gateway.openapi.values import AnyObject, OrqestraFaultSchema, Shape
 
 _TAG = "Gateway"
 
 
-class Health(Shape):
-    """What the gateway needs, and whether it is there."""
+class HealthSchema(Shape):
+    """The state of the gateway and of everything that it depends on."""
 
     status: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "unavailable", "draining"]})]
     dependencies: dict[str, Annotated[str, Meta(extra_json_schema={"enum": ["serving", "unavailable"]})]]
-    reason: Annotated[str, Meta(description="Only with the status `unavailable`.")] | UnsetType = UNSET
-    warnings: Annotated[list[str], Meta(description="What an operator should set right.")] | UnsetType = UNSET
+    reason: Annotated[str, Meta(description="Present if the status is `unavailable`.")] | UnsetType = UNSET
+    warnings: (
+        Annotated[list[str], Meta(description="Problems of the configuration that an operator should fix.")] | UnsetType
+    ) = UNSET
 
 
 def _health(path: str, name: str, summary: str) -> Operation:
-    answers = {200: Answer(Health), 503: Answer(Health)}
+    answers = {200: ResponseSpec(HealthSchema), 503: ResponseSpec(HealthSchema)}
     return Operation("GET", path, name, summary, _TAG, answers)
 
 
 OPERATIONS = (
-    _health("/healthz", "health", "Whether everything serves"),
-    _health("/readyz", "readiness", "Whether events can be taken"),
-    Operation(
-        "GET", "/openapi.json", "openapi", "This document", _TAG, {200: Answer(AnyObject), 500: Answer(OrqestraFault)}
-    ),
-    Operation("GET", "/docs", "docs", "This document as a page", _TAG, {200: Answer(str, content_type=HTML)}),
+    _health("/healthz", "health", "Check the health of every dependency"),
+    _health("/readyz", "readiness", "Check whether events can be accepted"),
     Operation(
         "GET",
-        "/docs/style.css",
-        "docsStyle",
-        "How that page looks",
+        "/openapi.json",
+        "openapi",
+        "Get this document",
         _TAG,
-        {200: Answer(str, content_type="text/css")},
+        {200: ResponseSpec(AnyObject), 500: ResponseSpec(OrqestraFaultSchema)},
+    ),
+    Operation(
+        "GET", "/docs", "docs", "Show this document as a page", _TAG, {200: ResponseSpec(str, content_type=HTML)}
+    ),
+    Operation(
+        "GET",
+        "/docs/{name}",
+        "docsFile",
+        "Get a file of that page",
+        _TAG,
+        {
+            200: ResponseSpec(description="The file."),
+            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
+        },
     ),
     Operation(
         "GET",
         "/connection/websocket",
         "connect",
-        "The realtime hub's WebSocket",
+        "Connect to the realtime hub (WebSocket)",
         _TAG,
         {
-            101: Answer(description="From here on the hub speaks; use its official client."),
-            400: Answer(OrqestraFault, "The client asks for the protocol in protobuf; only JSON is spoken."),
-            403: Answer(OrqestraFault, "The page's origin is not allowed."),
-            426: Answer(OrqestraFault, headers={"Upgrade": "websocket"}),
-            429: Answer(OrqestraFault, "Too many connections from this address."),
-            502: Answer(OrqestraFault, "The hub is away."),
-            503: Answer(OrqestraFault, "Full, or draining."),
+            101: ResponseSpec(description="Switching protocols. Use the official client `centrifuge`."),
+            400: ResponseSpec(
+                OrqestraFaultSchema, "The client asked for the Protobuf protocol. Only JSON is supported."
+            ),
+            403: ResponseSpec(OrqestraFaultSchema, "The page's origin is not allowed."),
+            426: ResponseSpec(OrqestraFaultSchema, headers={"Upgrade": "websocket"}),
+            429: ResponseSpec(OrqestraFaultSchema, "Too many connections from this address."),
+            502: ResponseSpec(OrqestraFaultSchema, "The realtime hub does not answer."),
+            503: ResponseSpec(OrqestraFaultSchema, "The gateway has too many connections, or is shutting down."),
         },
     ),
 )

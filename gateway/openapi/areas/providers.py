@@ -4,39 +4,41 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.admin.providers import ChangedProvider, NewProvider
+from gateway.admin.providers import ChangedProviderBody, NewProviderBody
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
 _TAG = "Providers"
 
 
-class Provider(Shape):
-    """Who carries a tenant's messages on one channel."""
+class ProviderSchema(Shape):
+    """A service that sends a tenant's messages on one channel."""
 
     id: Id
     tenant_id: Id
     channel: Channel
     kind: str
     name: str
-    priority: Annotated[int, Meta(description="Lower is asked first.")]
-    settings: Annotated[dict[str, Any], Meta(description="Of each secret only its last four characters.")]
+    priority: Annotated[int, Meta(description="The provider with the lowest number is tried first.")]
+    settings: Annotated[dict[str, Any], Meta(description="Secrets are masked except for their last four characters.")]
     created_at: Time
     updated_at: Time
 
 
-class Closed(Shape):
-    """What came of encrypting one sort of secrets anew."""
+class ClosedSchema(Shape):
+    """The result of re-encrypting one kind of secret."""
 
     renewed: Annotated[int, Meta(ge=0)]
-    unreadable: Annotated[list[Id], Meta(description="Whose secrets no key opens: providers, or tenants.")]
+    unreadable: Annotated[
+        list[Id], Meta(description="The ids of the providers or tenants whose secrets no key can decrypt.")
+    ]
 
 
-class Renewed(Shape):
-    """What came of encrypting all secrets anew."""
+class RenewedSchema(Shape):
+    """The result of re-encrypting all secrets."""
 
-    providers: Closed
-    webhook_secrets: Closed
+    providers: ClosedSchema
+    webhook_secrets: ClosedSchema
 
 
 _NEW = {
@@ -52,11 +54,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/providers",
         "createProvider",
-        "Add a provider",
-        {201: Provider},
+        "Create a provider",
+        {201: ProviderSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewProvider,
+        body=NewProviderBody,
         example=_NEW,
     ),
     admin(
@@ -64,7 +66,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/providers",
         "listProviders",
         "List a tenant's providers",
-        {200: Page[Provider]},
+        {200: PageSchema[ProviderSchema]},
         tag=_TAG,
         parameters=(_TENANT,),
     ),
@@ -72,20 +74,20 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/encryption/renew",
         "renewEncryption",
-        "Encrypt all credentials and webhook secrets with the first key",
-        {200: Renewed},
+        "Re-encrypt all credentials and webhook secrets with the first key",
+        {200: RenewedSchema},
         tag=_TAG,
     ),
-    admin("GET", "/providers/{id}", "getProvider", "Read a provider", {200: Provider}, tag=_TAG, faults=(404,)),
+    admin("GET", "/providers/{id}", "getProvider", "Get a provider", {200: ProviderSchema}, tag=_TAG, faults=(404,)),
     admin(
         "PATCH",
         "/providers/{id}",
         "changeProvider",
-        "Change a provider, its credentials among them",
-        {200: Provider},
+        "Update a provider or its credentials",
+        {200: ProviderSchema},
         tag=_TAG,
-        body=ChangedProvider,
+        body=ChangedProviderBody,
         example={"priority": 10, "settings": {"from_name": "Acorn"}},
     ),
-    admin("DELETE", "/providers/{id}", "deleteProvider", "Take a provider away", {204: None}, tag=_TAG),
+    admin("DELETE", "/providers/{id}", "deleteProvider", "Delete a provider", {204: None}, tag=_TAG),
 )

@@ -1,25 +1,25 @@
-"""Events sent again."""
+"""Replays: events that are sent again."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.replay import STATES, STATUSES, EventReplay, NewReplay
+from gateway.admin.replay import STATES, STATUSES, EventReplayBody, NewReplayBody
 from gateway.openapi.operations import PAGING, Operation, admin, filters
-from gateway.openapi.values import Id, Page, Shape, Time
+from gateway.openapi.values import Id, PageSchema, Shape, Time
 
 _TAG = "Replays"
 
 
-class ReplayedEvent(Shape):
-    """A new event, and which one it is a replay of."""
+class ReplayedEventSchema(Shape):
+    """The new event, and the event that it repeats."""
 
     event_id: Id
     replay_of: Id
 
 
-class Replay(Shape):
-    """A tenant's events of some time, on their way again."""
+class ReplaySchema(Shape):
+    """A background job that sends a tenant's events of a period again."""
 
     id: Id
     tenant_id: Id
@@ -28,10 +28,13 @@ class Replay(Shape):
     status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
     per_second: int
     state: Annotated[str, Meta(extra_json_schema={"enum": list(STATES.values())})]
-    waiting: Annotated[str | None, Meta(description='Why it rests at the moment: "backlog", "tenant_inactive".')]
+    waiting: Annotated[
+        str | None,
+        Meta(description='Why the replay is paused: "backlog" or "tenant_inactive". null: it is not paused.'),
+    ]
     replayed: int
-    unplayable: Annotated[int, Meta(description="What these carried is no longer kept.")]
-    position: Annotated[Time | None, Meta(description="Everything accepted before is done with.")]
+    unplayable: Annotated[int, Meta(description="The number of events whose content has been deleted.")]
+    position: Annotated[Time | None, Meta(description="Every event accepted before this time has been processed.")]
     created_at: Time
     finished_at: Time | None
 
@@ -41,22 +44,22 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/events/{id}/replay",
         "replayEvent",
-        "Send an event again",
-        {202: ReplayedEvent},
+        "Replay an event",
+        {202: ReplayedEventSchema},
         tag=_TAG,
         faults=(409,),
-        body=EventReplay,
+        body=EventReplayBody,
         example={"channels": ["EMAIL"]},
     ),
     admin(
         "POST",
         "/replays",
         "startReplay",
-        "Send everything since a time again",
-        {202: Replay},
+        "Start a replay of a tenant's events since a time",
+        {202: ReplaySchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewReplay,
+        body=NewReplayBody,
         example={
             "tenant_id": "01a1fe7a-0000-7000-8000-000000000000",
             "since": "2026-04-22T12:00:00Z",
@@ -67,18 +70,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/replays",
         "listReplays",
-        "List replays",
-        {200: Page[Replay]},
+        "List replays, newest first",
+        {200: PageSchema[ReplaySchema]},
         tag=_TAG,
         parameters=(*filters("tenant_id"), *PAGING),
     ),
-    admin("GET", "/replays/{id}", "getReplay", "Tell how far one has come", {200: Replay}, tag=_TAG),
+    admin("GET", "/replays/{id}", "getReplay", "Get a replay's progress", {200: ReplaySchema}, tag=_TAG),
     admin(
         "POST",
         "/replays/{id}/cancel",
         "cancelReplay",
-        "Stop one",
-        {200: Replay},
+        "Cancel a replay",
+        {200: ReplaySchema},
         tag=_TAG,
         faults=(409,),
     ),

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.admin.drafts import Draft, TestSend
-from gateway.admin.parts import NewPart
-from gateway.admin.templates import PART_KINDS, NewLocale, NewTemplate
+from gateway.admin.drafts import DraftBody, TestSendBody
+from gateway.admin.parts import NewPartBody
+from gateway.admin.templates import PART_KINDS, NewLocaleBody, NewTemplateBody
 from gateway.openapi.operations import CURSOR, PAGING, Operation, Parameter, admin, filters
-from gateway.openapi.values import NO_NUL, Channel, Flag, Id, Page, Shape, Time
+from gateway.openapi.values import NO_NUL, Channel, Flag, Id, PageSchema, Shape, Time
+from services.domain.reasons import NOT_SENT
 
 _TAG = "Templates"
 
@@ -16,8 +17,8 @@ Locale = Annotated[str, Meta(examples=["pt-BR"])]
 PartKind = Annotated[str, Meta(extra_json_schema={"enum": list(PART_KINDS)})]
 
 
-class PinnedPart(Shape):
-    """A layout's or partial's version that a template version is rendered with, for ever."""
+class PinnedPartSchema(Shape):
+    """The version of a layout or partial that a template version always uses."""
 
     id: Id
     kind: PartKind
@@ -25,35 +26,37 @@ class PinnedPart(Shape):
     version: int
 
 
-class Template(Shape):
+class TemplateSchema(Shape):
     """A version of a template."""
 
     id: Id
     version: int
-    tenant_id: Annotated[str | None, Meta(description="null: a platform template, for every tenant.")]
+    tenant_id: Annotated[str | None, Meta(description="null: a platform template, shared by all tenants.")]
     event_type: str
     channel: Channel
-    locale: Annotated[Locale | None, Meta(description="null: for all that no other version is for.")]
+    locale: Annotated[
+        Locale | None, Meta(description="null: the fallback for languages without a version of their own.")
+    ]
     subject: str
     preheader: str
     body: str
     layout: str | None
-    parts: list[PinnedPart]
+    parts: list[PinnedPartSchema]
     push_namespace: str
-    subscribed: Annotated[bool, Meta(description="Mail that its reader may unsubscribe from.")]
+    subscribed: Annotated[bool, Meta(description="true: recipients can unsubscribe from this mail.")]
     active: bool
     created_at: Time
-    activated_at: Annotated[Time | None, Meta(description="null: never.")]
+    activated_at: Annotated[Time | None, Meta(description="null: it was never active.")]
 
 
-class Sms(Shape):
-    """What an SMS is billed as."""
+class SmsSchema(Shape):
+    """How an SMS is billed."""
 
     segments: int
     encoding: Annotated[str, Meta(extra_json_schema={"enum": ["GSM-7", "UCS-2"]})]
 
 
-class Content(Shape):
+class ContentSchema(Shape):
     """A rendered message."""
 
     subject: str
@@ -62,112 +65,116 @@ class Content(Shape):
     text: str
     title: str
     body: str
-    sms: Sms | None
+    sms: SmsSchema | None
 
 
-class MissingVariable(Shape):
-    """What the template asks for and the data does not have."""
+class MissingVariableSchema(Shape):
+    """A variable that the template uses and the sample data does not hold."""
 
     name: str
     field: str
     line: int | None
 
 
-class NotSent(Shape):
-    """Why what was rendered would not be sent."""
+class NotSentSchema(Shape):
+    """The reason why the rendered message would not be sent."""
 
-    reason: Annotated[str, Meta(extra_json_schema={"enum": ["empty_content", "sms_too_long"]})]
+    reason: Annotated[str, Meta(extra_json_schema={"enum": [one.value for one in NOT_SENT]})]
     detail: str
 
 
-class Report(Shape):
-    """What there is to say about a preview."""
+class ReportSchema(Shape):
+    """Facts and warnings about a preview."""
 
     format: Annotated[str, Meta(extra_json_schema={"enum": ["mjml", "html", "text"]})]
     size_bytes: int
-    clipped_by_gmail: Annotated[bool, Meta(description="More than 102 KiB of HTML.")]
-    missing: list[MissingVariable]
+    clipped_by_gmail: Annotated[bool, Meta(description="true: the HTML is larger than 102 KiB, so Gmail would cut it.")]
+    missing: list[MissingVariableSchema]
     unused: list[str]
-    not_sent: Annotated[NotSent | None, Meta(description="null: it would be sent.")]
+    not_sent: Annotated[NotSentSchema | None, Meta(description="null: the message would be sent.")]
 
 
-class TemplateFault(Shape):
-    """A place in a template that cannot be right."""
+class TemplateFaultSchema(Shape):
+    """An error in a template, with its place."""
 
     field: Annotated[str, Meta(examples=["body", "partials.footer"])]
     line: int | None
     detail: str
 
 
-class RenderFailure(Shape):
-    """Why it cannot be rendered."""
+class RenderFailureSchema(Shape):
+    """The reason why the template cannot be rendered."""
 
     reason: str
     detail: str
-    errors: list[TemplateFault]
+    errors: list[TemplateFaultSchema]
 
 
-class Preview(Shape):
-    """Either what would be sent, or why nothing would."""
+class PreviewSchema(Shape):
+    """Either `content` and `report`, or `failure`."""
 
-    content: Content | UnsetType = UNSET
-    report: Report | UnsetType = UNSET
-    failure: RenderFailure | UnsetType = UNSET
+    content: ContentSchema | UnsetType = UNSET
+    report: ReportSchema | UnsetType = UNSET
+    failure: RenderFailureSchema | UnsetType = UNSET
 
 
-class Numbered(Shape):
-    """A version, by its number."""
+class NumberedSchema(Shape):
+    """The id and number of a version."""
 
     id: Id
     version: int
 
 
-class Diff(Shape, rename={"from_": "from"}):
-    """What differs between two versions."""
+class DiffSchema(Shape, rename={"from_": "from"}):
+    """The differences between two versions."""
 
-    from_: Numbered
-    to: Numbered
+    from_: NumberedSchema
+    to: NumberedSchema
     changed: list[str]
     unified: str
 
 
-class TestSent(Shape):
-    """A test under way: its event."""
+class TestSentSchema(Shape):
+    """The event that sends the test."""
 
     event_id: Id
     template_version_id: Id
 
 
-class Part(Shape):
+class PartSchema(Shape):
     """A version of a layout or a partial."""
 
     id: Id
     version: int
-    tenant_id: Annotated[str | None, Meta(description="null: for every tenant that has none of this name.")]
+    tenant_id: Annotated[
+        str | None, Meta(description="null: shared by all tenants that have no own one with this name.")
+    ]
     kind: PartKind
     name: str
     body: str
     created_at: Time
 
 
-class ApplyFailure(Shape):
-    """A template that was left as it is."""
+class ApplyFailureSchema(Shape):
+    """A template that could not be updated."""
 
     id: Id
     detail: str
 
 
-class Applied(Shape):
-    """What became of the templates that used an older version."""
+class AppliedSchema(Shape):
+    """The result for the templates that used an older version."""
 
-    updated: list[Template]
-    failed: list[ApplyFailure]
-    more: Annotated[bool, Meta(description="There are others: call again with next_cursor.")]
-    next_cursor: Annotated[str | None, Meta(description="The ?cursor= of the next call, behind those that failed.")]
+    updated: list[TemplateSchema]
+    failed: list[ApplyFailureSchema]
+    more: Annotated[bool, Meta(description="true: more templates are left. Call again with next_cursor.")]
+    next_cursor: Annotated[
+        str | None, Meta(description="The value of `cursor` for the next call. It skips those that failed.")
+    ]
 
 
-class DefaultLocale(Shape):
-    """The language that a tenant's templates fall back to."""
+class DefaultLocaleSchema(Shape):
+    """The default language of a tenant's templates. null: none."""
 
     locale: Locale | None
 
@@ -176,15 +183,17 @@ _NEW = {"event_type": "order.confirmed", "channel": "SMS", "body": "Order {{orde
 _PART = {"kind": "PARTIAL", "name": "footer", "body": "Acorn Shop, 1 High Street"}
 _QUERY = (
     *filters("tenant_id", "event_type"),
-    Parameter("locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: those without one."),
+    Parameter(
+        "locale", Annotated[str, Meta(max_length=1024, pattern=NO_NUL)], "Empty: only templates without a locale."
+    ),
     Parameter("channel", Channel),
-    Parameter("active", Flag, "true: only these."),
+    Parameter("active", Flag, "true: only active versions. false: all versions."),
     *PAGING,
 )
 _PART_QUERY = (
     *filters("tenant_id", "name"),
     Parameter("kind", PartKind),
-    Parameter("newest", Flag, "true: only the newest version of each name."),
+    Parameter("newest", Flag, "true: only the newest version of each name. false: all versions."),
     *PAGING,
 )
 
@@ -193,32 +202,40 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates",
         "createTemplate",
-        "Add a version",
-        {201: Template},
+        "Create a version of a template",
+        {201: TemplateSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewTemplate,
+        body=NewTemplateBody,
         example=_NEW,
     ),
-    admin("GET", "/templates", "listTemplates", "List versions", {200: Page[Template]}, tag=_TAG, parameters=_QUERY),
+    admin(
+        "GET",
+        "/templates",
+        "listTemplates",
+        "List versions of templates, newest first",
+        {200: PageSchema[TemplateSchema]},
+        tag=_TAG,
+        parameters=_QUERY,
+    ),
     admin(
         "POST",
         "/templates/preview",
         "previewTemplate",
-        "Render what is not saved",
-        {200: Preview},
+        "Preview an unsaved template",
+        {200: PreviewSchema},
         tag=_TAG,
         faults=(404,),
-        body=Draft,
+        body=DraftBody,
         example={"channel": "SMS", "body": "Hello {{name}}", "variables": {"name": "Ada"}},
     ),
-    admin("GET", "/templates/{id}", "getTemplate", "Get a version", {200: Template}, tag=_TAG),
+    admin("GET", "/templates/{id}", "getTemplate", "Get a version of a template", {200: TemplateSchema}, tag=_TAG),
     admin(
         "POST",
         "/templates/{id}/activate",
         "activateTemplate",
-        "Make it the active version; of an earlier one: roll back",
-        {200: Template},
+        "Activate a version; an earlier one to roll back",
+        {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -226,8 +243,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates/{id}/deactivate",
         "deactivateTemplate",
-        "Stop using it",
-        {200: Template},
+        "Deactivate a version",
+        {200: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -236,16 +253,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "/templates/{id}/diff",
         "diffTemplates",
         "Compare two versions",
-        {200: Diff},
+        {200: DiffSchema},
         tag=_TAG,
-        parameters=(Parameter("against", Id, "The older version's id.", required=True),),
+        parameters=(Parameter("against", Id, "The id of the older version.", required=True),),
     ),
     admin(
         "POST",
         "/templates/{id}/refresh",
         "refreshTemplate",
-        "Add a version with the layout and partials of today",
-        {201: Template},
+        "Create a version with the current layout and partials",
+        {201: TemplateSchema},
         tag=_TAG,
         faults=(409,),
     ),
@@ -253,40 +270,47 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "/templates/{id}/test",
         "testTemplate",
-        "Send it to one address, marked as a test",
-        {202: TestSent},
+        "Send a test to one address",
+        {202: TestSentSchema},
         tag=_TAG,
         faults=(409, 429),
-        body=TestSend,
+        body=TestSendBody,
         example={"recipient": {"email": "ada@example.com"}, "variables": {"orderId": 7}},
     ),
     admin(
         "POST",
         "/template-parts",
         "createTemplatePart",
-        "Add a version of a layout or partial",
-        {201: Part},
+        "Create a version of a layout or partial",
+        {201: PartSchema},
         tag=_TAG,
         faults=(404, 409),
-        body=NewPart,
+        body=NewPartBody,
         example=_PART,
     ),
     admin(
         "GET",
         "/template-parts",
         "listTemplateParts",
-        "List versions of layouts and partials",
-        {200: Page[Part]},
+        "List versions of layouts and partials, newest first",
+        {200: PageSchema[PartSchema]},
         tag=_TAG,
         parameters=_PART_QUERY,
     ),
-    admin("GET", "/template-parts/{id}", "getTemplatePart", "Get a version", {200: Part}, tag=_TAG),
+    admin(
+        "GET",
+        "/template-parts/{id}",
+        "getTemplatePart",
+        "Get a version of a layout or partial",
+        {200: PartSchema},
+        tag=_TAG,
+    ),
     admin(
         "POST",
         "/template-parts/{id}/apply",
         "applyTemplatePart",
-        "Bring the active templates that use it up to date",
-        {200: Applied},
+        "Update the active templates that use an older version",
+        {200: AppliedSchema},
         tag=_TAG,
         parameters=(CURSOR,),
         faults=(409,),
@@ -295,18 +319,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/tenants/{id}/locale",
         "getLocale",
-        "Get the default language",
-        {200: DefaultLocale},
+        "Get a tenant's default language",
+        {200: DefaultLocaleSchema},
         tag=_TAG,
     ),
     admin(
         "PUT",
         "/tenants/{id}/locale",
         "setLocale",
-        "Set the default language; empty: none",
-        {200: DefaultLocale},
+        "Set a tenant's default language; empty to remove it",
+        {200: DefaultLocaleSchema},
         tag=_TAG,
-        body=NewLocale,
+        body=NewLocaleBody,
         example={"locale": "pt-BR"},
     ),
 )

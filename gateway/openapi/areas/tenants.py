@@ -4,55 +4,55 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.tenants import ContentKey, NewTenant, NewWebhookSecret, Revocation, TenantChange
+from gateway.admin.tenants import ContentKey, NewTenantBody, NewWebhookSecretBody, RevocationBody, TenantChangeBody
 from gateway.openapi.operations import PAGING, Operation, admin
-from gateway.openapi.values import Channel, Id, Page, Shape, Time
+from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
 _TAG = "Tenants"
 
 
-class WebhookSecret(Shape):
-    """A secret that is valid. valid_until is null for the current one."""
+class WebhookSecretSchema(Shape):
+    """A valid webhook secret. valid_until is null for the newest one."""
 
     last4: str
     created_at: Time
     valid_until: Time | None
 
 
-class Tenant(Shape):
-    """A customer: what its events may do, and who its mail is from."""
+class TenantSchema(Shape):
+    """A customer, with its limits and the sender of its mail."""
 
     id: Id
     account_id: Id
     name: str
     active: bool
-    delivery_channels: Annotated[list[Channel], Meta(description="Empty: all.")]
+    delivery_channels: Annotated[list[Channel], Meta(description="The channels that are used. Empty: all.")]
     sender_name: str
     sender_email: str
     reply_to: str
     key_last4: str
     max_unfinished_events: int
     max_unfinished_bytes: Annotated[
-        int, Meta(description="Bytes that events which are still being delivered may take in the streams.")
+        int, Meta(description="The number of bytes that unfinished events may take in the streams.")
     ]
-    max_sms_segments: Annotated[
-        int, Meta(description="A text message that would be billed as more is not sent: 10 where nothing is said.")
+    max_sms_segments: Annotated[int, Meta(description="A text message with more segments is not sent. 10 by default.")]
+    rate_limit_per_minute: Annotated[
+        int | None, Meta(description="The number of events accepted in any minute. null: no limit.")
     ]
-    rate_limit_per_minute: Annotated[int | None, Meta(description="Events accepted in any minute; null: no limit.")]
-    daily_cap: Annotated[int | None, Meta(description="Events accepted in a day of UTC; null: no limit.")]
+    daily_cap: Annotated[int | None, Meta(description="The number of events accepted in a UTC day. null: no limit.")]
     content_key: ContentKey
-    webhook_secrets: list[WebhookSecret]
+    webhook_secrets: list[WebhookSecretSchema]
     created_at: Time
 
 
-class TenantWithKey(Tenant):
-    """A tenant with its new key, which is in no other answer."""
+class TenantWithKeySchema(TenantSchema):
+    """A tenant with its new API key, shown only in this response."""
 
     api_key: str
 
 
-class TenantWithSecret(Tenant):
-    """A tenant with its new webhook secret, which is in no other answer."""
+class TenantWithSecretSchema(TenantSchema):
+    """A tenant with its new webhook secret, shown only in this response."""
 
     webhook_secret: str
 
@@ -65,67 +65,75 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants",
         "createTenant",
         "Create a tenant",
-        {201: TenantWithKey},
+        {201: TenantWithKeySchema},
         tag=_TAG,
         faults=(404,),
-        body=NewTenant,
+        body=NewTenantBody,
         example=_NEW,
     ),
-    admin("GET", "/tenants", "listTenants", "List tenants", {200: Page[Tenant]}, tag=_TAG, parameters=PAGING),
-    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: Tenant}, tag=_TAG),
+    admin(
+        "GET",
+        "/tenants",
+        "listTenants",
+        "List tenants, newest first",
+        {200: PageSchema[TenantSchema]},
+        tag=_TAG,
+        parameters=PAGING,
+    ),
+    admin("GET", "/tenants/{id}", "getTenant", "Get a tenant", {200: TenantSchema}, tag=_TAG),
     admin(
         "PATCH",
         "/tenants/{id}",
         "changeTenant",
-        "Change what the body names",
-        {200: Tenant},
+        "Update the fields of a tenant that the body contains",
+        {200: TenantSchema},
         tag=_TAG,
-        body=TenantChange,
+        body=TenantChangeBody,
         example={"delivery_channels": ["EMAIL", "PUSH"]},
     ),
     admin(
         "DELETE",
         "/tenants/{id}",
         "deactivateTenant",
-        "Shut a tenant out; nothing is deleted",
-        {200: Tenant},
+        "Deactivate a tenant; nothing is deleted",
+        {200: TenantSchema},
         tag=_TAG,
     ),
     admin(
         "POST",
         "/tenants/{id}/rotate-key",
         "rotateKey",
-        "Give a new key; the old one ends",
-        {200: TenantWithKey},
+        "Rotate the API key; the old one stops working",
+        {200: TenantWithKeySchema},
         tag=_TAG,
     ),
     admin(
         "POST",
         "/tenants/{id}/webhook-secret",
         "rotateWebhookSecret",
-        "Give a webhook secret: from now on events must be signed",
-        {201: TenantWithSecret},
+        "Rotate the webhook secret; from now on events must be signed",
+        {201: TenantWithSecretSchema},
         tag=_TAG,
         faults=(409,),
-        body=NewWebhookSecret,
+        body=NewWebhookSecretBody,
         example={"overlap_s": 86400},
     ),
     admin(
         "DELETE",
         "/tenants/{id}/webhook-secret",
         "deleteWebhookSecrets",
-        "End the webhook secrets: nothing need be signed any more",
-        {200: Tenant},
+        "Delete the webhook secrets; events need no signature any more",
+        {200: TenantSchema},
         tag=_TAG,
     ),
     admin(
         "POST",
         "/tenants/{id}/revoke-tokens",
         "revokeTokens",
-        "End the realtime tokens of a user, or of all",
+        "Revoke the realtime tokens of one user or of all users",
         {204: None},
         tag=_TAG,
-        body=Revocation,
+        body=RevocationBody,
         example={"user_id": "u1"},
     ),
 )

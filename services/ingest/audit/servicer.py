@@ -6,10 +6,10 @@ from typing import Any
 from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.pages import page_limit
-from services.ingest.audit.store import AuditStore, Search
-from services.ingest.database import typed
-from services.ingest.period import check_period
+from services.domain.paging import page_limit
+from services.ingest.audit.store import AuditSearch, AuditStore
+from services.ingest.database import database_errors
+from services.ingest.time_range import check_time_range
 
 _MAX_TEXT = 512
 _MAX_FIELDS = 64
@@ -21,11 +21,11 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def __init__(self, store: AuditStore) -> None:
         self._store = store
 
-    @typed
+    @database_errors
     async def BeginAuditEntry(
         self, request: audit_pb2.BeginAuditEntryRequest, context: Any
     ) -> audit_pb2.BeginAuditEntryResponse:
-        """Write that a change is about to happen."""
+        """Record that a change is about to be made."""
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
                 raise _invalid(name, "is required")
@@ -33,31 +33,31 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
 
-    @typed
+    @database_errors
     async def FinishAuditEntry(
         self, request: audit_pb2.FinishAuditEntryRequest, context: Any
     ) -> audit_pb2.FinishAuditEntryResponse:
-        """Write what became of it."""
+        """Record the outcome of the change."""
         _check_id("audit_entry_id", request.audit_entry_id)
         if not 100 <= request.status <= 599:
             raise _invalid("status", "must be a status of HTTP")
         if len(request.fields) > _MAX_FIELDS:
             raise _invalid("fields", f"must be at most {_MAX_FIELDS}")
         for value in (request.resource, request.tenant_id, *request.fields):
-            _check_text("a text", value)
+            _check_text("each text", value)
         await self._store.finish(request)
         return audit_pb2.FinishAuditEntryResponse()
 
-    @typed
+    @database_errors
     async def ListAuditEntries(
         self, request: audit_pb2.ListAuditEntriesRequest, context: Any
     ) -> audit_pb2.ListAuditEntriesResponse:
         """Return a page of entries."""
         limit = page_limit(request.limit)
-        check_period(request.since_us, request.until_us)
+        check_time_range(request.since_us, request.until_us)
         if request.cursor:
             _check_id("cursor", request.cursor)
-        search = Search(
+        search = AuditSearch(
             actor=request.actor or None,
             tenant_id=request.tenant_id or None,
             resource=request.resource or None,

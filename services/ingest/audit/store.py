@@ -1,4 +1,4 @@
-"""The audit log in PostgreSQL: an entry per write of the admin API, removed after its retention."""
+"""The audit log in PostgreSQL: one entry per write of the admin API, deleted after its retention."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class AuditSearch:
     """Filters of the list; None: any. Times in Unix microseconds."""
 
     actor: str | None = None
@@ -32,7 +32,7 @@ class Search:
 
 
 class AuditStore:
-    """pool: one whose commits reach the disk. retention_days: 0 keeps entries for ever."""
+    """Reads and writes ingest.audit. pool: with durable commits. retention_days: 0 keeps entries for ever."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, retention_days: int) -> None:
         self._pool = pool
@@ -53,7 +53,7 @@ class AuditStore:
         return entry_id
 
     async def finish(self, request: audit_pb2.FinishAuditEntryRequest) -> None:
-        """Add what was answered; an entry that has it already stays as it is."""
+        """Add the answer to an entry; one that has an answer stays as it is."""
         await self._pool.execute(
             _QUERIES.finish_entry,
             request.audit_entry_id,
@@ -63,7 +63,7 @@ class AuditStore:
             list(request.fields),
         )
 
-    async def list(self, search: Search, limit: int) -> list[audit_pb2.AuditEntry]:
+    async def list(self, search: AuditSearch, limit: int) -> list[audit_pb2.AuditEntry]:
         """Return up to limit entries, newest first."""
         rows = await self._pool.fetch(
             _QUERIES.entries,
@@ -79,14 +79,14 @@ class AuditStore:
         return [_entry(row) for row in rows]
 
     async def sweep(self) -> int:
-        """Remove entries past their retention, at most 5,000; return how many."""
+        """Delete up to 5,000 entries past their retention; return their number."""
         if not self._retention_days:
             return 0
         result = await self._pool.execute(_QUERIES.sweep_entries, self._retention_days)
         return int(result.rpartition(" ")[2])
 
     async def keep_swept(self) -> None:
-        """Sweep for ever."""
+        """Sweep every ten minutes until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             try:

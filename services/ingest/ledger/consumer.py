@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -14,25 +13,26 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import logs, postgres, pulling
+from runtime.retrying import retry
 from services.domain import topology
 from services.domain.erasures import Erasures
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 
-# The ledger is not on any event's path: it waits a little, so that most of an event's life fits one group.
+# No event waits for the ledger, so it waits a little: then most records of an event are in one group.
 INTERVAL_S = 0.15
-# Rows of one transaction, more or less: a message of TRACE brings up to 500. A transaction has five seconds.
+# About so many rows in a transaction, which has five seconds; a message of TRACE holds up to 500.
 _MAX_GROUP = 2000
 # An event may be 1 MiB as it is stored, and its row holds it whole.
 _MAX_GROUP_BYTES = 8 * 1024 * 1024
-# What PostgreSQL will never take, however often it is asked.
+# Errors that a repetition does not cure.
 _UNWRITABLE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.CardinalityViolationError,
 )
 # Between two tries while PostgreSQL is away, seconds.
-_LONGEST_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _MAX_HELD = 2000
 # One group is written while the next one comes in.
 _MAX_HELD_BYTES = 2 * _MAX_GROUP_BYTES
@@ -73,8 +73,8 @@ class LedgerConsumer:
         ]
 
     async def run(self) -> None:
-        """Work until drain()."""
-        async with asyncio.TaskGroup() as tasks:  # a writer that fails must not leave readers without one
+        """Read and write until drain()."""
+        async with asyncio.TaskGroup() as tasks:  # if the writer fails, the readers must end too
             writer = tasks.create_task(self._write_all())
             async with asyncio.TaskGroup() as readers:
                 for puller in self._pullers:
@@ -82,7 +82,7 @@ class LedgerConsumer:
             writer.cancel()
 
     async def drain(self) -> None:
-        """Take no more; run() ends when what is in hand has been written."""
+        """Stop reading; run() returns when all received messages are written."""
         for puller in self._pullers:
             puller.stop()
 
@@ -96,13 +96,13 @@ class LedgerConsumer:
             await self._wake.wait()
             await asyncio.sleep(self._interval_s)
             self._wake.clear()
-            # What comes meanwhile waits for the next round: written at once, most groups would be of a few.
+            # Messages that arrive meanwhile wait for the next round, else most groups would be small.
             left = len(self._waiting)
             while left:
                 left -= await self._write_group(left)
 
     async def _write_group(self, at_most: int) -> int:
-        """Write and acknowledge; return how many messages it were."""
+        """Write and acknowledge one group; return the number of its messages."""
         started = time.perf_counter()
         batch, items = self._take(at_most)
         await self._write(items)
@@ -112,7 +112,7 @@ class LedgerConsumer:
         return len(batch)
 
     def _take(self, at_most: int) -> tuple[list[pulling.Held], list[_Item]]:
-        """Return the messages of the next transaction, and what is in them."""
+        """Return the messages of the next transaction, and their events and records."""
         batch: list[pulling.Held] = []
         items: list[_Item] = []
         size = 0
@@ -126,27 +126,29 @@ class LedgerConsumer:
         return batch, items
 
     async def _write(self, items: list[_Item]) -> None:
-        """Write until it is written: PostgreSQL may be away for long, an item may be unwritable."""
-        delay = 0.1
-        while True:
-            try:
-                await self._store.write(group(items, self._erasures))
+        """Write the items; wait while PostgreSQL is away, and drop an item that it refuses."""
+
+        def tell(failure: BaseException, _: int) -> None:
+            log.warning("ledger_waits", error=repr(failure), items=len(items))
+
+        try:
+            await retry(
+                lambda: self._store.write(merge(items, self._erasures)),
+                (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError),
+                unless=_UNWRITABLE,
+                first_s=_FIRST_PAUSE_S,
+                longest_s=_LONGEST_PAUSE_S,
+                before_pause=tell,
+            )
+        except _UNWRITABLE as error:
+            break_at = len(items) // 2
+            if not break_at:
+                _LOST.inc()
+                log.error("ledger_item_dropped", id=items[0].id, error=repr(error))
                 return
-            except _UNWRITABLE as error:
-                break_at = len(items) // 2
-                if not break_at:
-                    _LOST.inc()
-                    log.error("ledger_item_dropped", id=items[0].id, error=repr(error))
-                    return
-            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-                log.warning("ledger_waits", error=repr(error), items=len(items))
-                delay = min(2 * delay, _LONGEST_PAUSE_S)
-                await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter, not a secret
-                continue
-            # One of them is at fault: halve until it is alone.
+            # One of the items is refused: halve until it is alone.
             await self._write(items[:break_at])
             await self._write(items[break_at:])
-            return
 
 
 def _items(held: pulling.Held) -> Sequence[_Item]:

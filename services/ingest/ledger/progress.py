@@ -1,4 +1,4 @@
-"""How far the ledger has read TRACE."""
+"""Waits until the ledger has read TRACE."""
 
 import asyncio
 import random
@@ -11,24 +11,24 @@ from nats.aio.client import Client
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 
-# How long a question waits for the ledger to catch up, and how often it looks, seconds.
+# How long to wait for the ledger, and the pause between two checks, seconds.
 PATIENCE_S = 3.0
 _LOOK_S = 0.1
 
 _CONSUMER = "ledger"
 
 
-class Progress:
-    """Asks the broker what the ledger's consumer of TRACE has acknowledged: that is what is written."""
+class TraceProgress:
+    """Reads from the broker what the ledger's consumer of TRACE has acknowledged, and so written."""
 
     def __init__(self, connection: Client, *, patience_s: float = PATIENCE_S) -> None:
         self._jetstream = connection.jetstream(timeout=2)
         self._patience_s = patience_s
 
     async def catch_up(self) -> None:
-        """Return once the ledger has written all that was on TRACE at the time of this call.
+        """Return when the ledger has written everything that was on TRACE at the time of this call.
 
-        Raises UNAVAILABLE where that takes longer than the patience, or the broker does not answer.
+        Raises UNAVAILABLE if that takes longer than patience_s, or the broker does not answer.
         """
         until = time.monotonic() + self._patience_s
         try:

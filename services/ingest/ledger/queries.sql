@@ -1,6 +1,7 @@
--- Times come as Unix microseconds.
+-- Arguments that are times: Unix microseconds.
 
--- Answers how many events of each tenant this finished, and of how many bytes; what was finished before (a redelivery) does not count again.
+-- Returns by tenant the number of events that this finished, and their bytes. An event that was finished before (a
+-- redelivery) is not counted again.
 -- name: upsert_events
 WITH written AS (
 INSERT INTO ingest.events AS e (
@@ -35,7 +36,7 @@ ON CONFLICT (id) DO UPDATE SET
     route_us = coalesce(e.route_us, EXCLUDED.route_us),
     route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
-    -- What is finished without a plan was taken for deleted (finish_late).
+    -- A row that is finished without a plan was made for a late record (finish_late).
     finished_at = CASE WHEN e.planned IS NULL AND EXCLUDED.planned IS NOT NULL
         THEN EXCLUDED.finished_at ELSE coalesce(e.finished_at, EXCLUDED.finished_at) END,
     replay_of = coalesce(e.replay_of, EXCLUDED.replay_of),
@@ -46,11 +47,11 @@ RETURNING e.id, e.tenant_id, e.finished_at, coalesce(e.size, 0) AS size, e.xmax 
 SELECT w.tenant_id, count(*) AS finished, sum(w.size) AS bytes
 FROM written w
 WHERE w.finished_at IS NOT NULL
-    -- The table here is as it was before this statement.
+    -- This sees the table as it was before the statement.
     AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
 GROUP BY w.tenant_id
 
--- The first one of each event stays. What is older than $5 and has no row was deleted by retention.
+-- The first note of each event stays. An event older than $5 without a row was deleted by retention.
 -- name: note_repeats
 INSERT INTO ingest.events AS e (id, tenant_id, repeat_differed_at, repeat_type)
 SELECT t.id, t.tenant_id, 'epoch'::timestamptz + t.at_us * interval '1 microsecond', t.event_type
@@ -62,12 +63,13 @@ ON CONFLICT (id) DO UPDATE SET
     repeat_type = EXCLUDED.repeat_type
 WHERE e.repeat_differed_at IS NULL
 
--- Rows that had to be made for what came so late that retention had deleted theirs: it finds them by this.
+-- Finishes rows that were made for records so late that retention had deleted the event, so that retention deletes
+-- them.
 -- name: finish_late
 UPDATE ingest.events SET finished_at = now()
 WHERE id = ANY ($1::uuid[]) AND finished_at IS NULL AND accepted_at IS NULL AND routed_at IS NULL
 
--- What an event carried; not of one that is erased by now.
+-- The serialised event; not of an erased recipient.
 -- name: insert_payloads
 INSERT INTO ingest.event_payloads (tenant_id, event_id, event)
 SELECT t.tenant_id, t.event_id, t.event
@@ -75,7 +77,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS t (tenant_id, event_id, even
 ORDER BY t.tenant_id, t.event_id
 ON CONFLICT (tenant_id, event_id) DO NOTHING
 
--- A later status replaces an earlier one; a replay begins anew.
+-- A status of a higher rank replaces one of a lower rank; a replay starts over.
 -- name: upsert_deliveries
 INSERT INTO ingest.deliveries AS d (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
@@ -93,11 +95,14 @@ FROM unnest(
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
-    status = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    status = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.status ELSE d.status END,
-    reason = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    reason = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.reason ELSE d.reason END,
-    provider = CASE WHEN (EXCLUDED.replay, EXCLUDED.status, EXCLUDED.attempts) > (d.replay, d.status, d.attempts)
+    provider = CASE WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
         THEN EXCLUDED.provider ELSE d.provider END,
     attempts = greatest(d.attempts, EXCLUDED.attempts),
     replay = greatest(d.replay, EXCLUDED.replay),
@@ -126,7 +131,7 @@ FROM unnest(
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
 
--- Not one that an operator has replayed already: an attempt made twice tells of its death twice.
+-- Not if an operator has replayed the delivery: an attempt that was made twice is recorded twice.
 -- name: insert_dead_letter
 INSERT INTO ingest.dead_letters AS l
     (delivery_id, event_id, tenant_id, channel, reason, detail, died_at, delivery)
@@ -137,13 +142,13 @@ ON CONFLICT (delivery_id) DO UPDATE SET
     delivery = EXCLUDED.delivery, replayed_at = NULL
 WHERE EXCLUDED.died_at > l.died_at
 
--- What writes events locks them in the order of their ids, so that two processes never wait for each other.
--- Takes what it finishes off the quota as well.
+-- All statements that write several events lock them in the order of their ids, so that processes do not deadlock.
+-- Also releases the quota of the events that it finishes.
 -- name: finish_events
 WITH ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
     ORDER BY e.id
     FOR UPDATE
 ),
@@ -165,7 +170,8 @@ SET unfinished = greatest(0, b.unfinished - c.n), unfinished_bytes = greatest(0,
 FROM counted c JOIN locked l ON l.tenant_id = c.tenant_id
 WHERE b.tenant_id = c.tenant_id
 
--- What a crash left unfinished: of the next 5000 after $1. Answers where to go on; null: from the beginning.
+-- Finishes events that a crash left unfinished, of the next 5000 after $1. Returns where to continue; null: from the
+-- start.
 -- name: finish_forgotten
 WITH page AS MATERIALIZED (
     SELECT u.id FROM ingest.events u
@@ -176,7 +182,7 @@ WITH page AS MATERIALIZED (
 ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND e.routed_at < now() - interval '5 seconds'
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status >= 3)
+        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
     FOR UPDATE SKIP LOCKED
 ),
 finished AS (
@@ -220,7 +226,7 @@ WHERE e.accepted_at IS NOT NULL
     ))
     AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
     AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
-    -- $8: $7 where it can be an event's own id.
+    -- $8: $7 if it is a UUID.
     AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
     AND ($9::uuid IS NULL OR e.id < $9)
 ORDER BY e.id DESC
@@ -244,7 +250,7 @@ WHERE l.replayed_at IS NULL
 ORDER BY l.died_at DESC, l.delivery_id DESC
 LIMIT $4
 
--- Before anything else, as the ledger does; retention passes over what is locked.
+-- Locks the event first, as the ledger does; retention skips locked events.
 -- name: lock_event_of_dead_letter
 SELECT e.id FROM ingest.events e
 WHERE e.id = (SELECT l.event_id FROM ingest.dead_letters l WHERE l.delivery_id = $1)
@@ -256,10 +262,10 @@ SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at 
 -- name: mark_replayed
 UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
 
--- Its event has something to do again. Answers whose it is and its size, if it was finished.
+-- Reopens the delivery's event. Returns its tenant and size if it was finished.
 -- name: requeue_delivery
 WITH queued AS (
-    UPDATE ingest.deliveries SET status = 1, reason = '', replay = $2, updated_at = now()
+    UPDATE ingest.deliveries SET status = $3, reason = '', replay = $2, updated_at = now()
     WHERE id = $1 AND replay < $2
     RETURNING event_id
 )

@@ -1,17 +1,16 @@
-"""Turns what arrived on EVENTS and TRACE into rows, one per event and delivery: pure."""
+"""Merges messages of EVENTS and TRACE into rows, one per event and delivery: pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from services.domain import statuses
 from services.domain.erasures import Erasures
-
-_TERMINAL = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 
 @dataclass(slots=True)
 class EventRow:
-    """What is known of an event; None: not from these messages. Times in Unix microseconds."""
+    """What these messages say of an event; None: nothing. Times in Unix microseconds."""
 
     id: str
     tenant_id: str
@@ -29,15 +28,15 @@ class EventRow:
     finished_us: int | None = None
     replay_of: str | None = None
     is_test: bool | None = None
-    # What it counts against its tenant's budget of bytes.
+    # Bytes of its tenant's budget.
     size: int | None = None
-    # The event as it stood in EVENTS.
+    # The serialised event.
     payload: bytes | None = None
 
 
 @dataclass(slots=True)
 class DeliveryRow:
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     id: str
     event_id: str
@@ -54,26 +53,26 @@ class DeliveryRow:
 
 
 @dataclass(slots=True)
-class Group:
+class LedgerRows:
     """The rows of one transaction."""
 
     events: dict[str, EventRow] = field(default_factory=dict)
     deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
     attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
     dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
-    # The first record of each event whose key a later call used for something else.
+    # By event: the first record of a later call that used its key for something else.
     repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    # (tenant, key hash, event, accepted_us) of what is now known to be in EVENTS.
+    # By (tenant, key hash): (event, accepted_us) of the events that are in EVENTS.
     stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
 
     def finished(self) -> list[EventRow]:
-        """Return the events that this group alone shows to be finished."""
+        """Return the events that these rows alone show to be finished."""
         return [row for row in self.events.values() if row.finished_us is not None]
 
     def add_late(self, before: str) -> list[str]:
-        """Give rows to events with ids below this one of which only deliveries or attempts came; return their ids.
+        """Add a row for each event below this id that has only deliveries or attempts here; return the events' ids.
 
-        Retention may have deleted theirs, and what has no event is never found again.
+        Retention may have deleted the event, and deliveries without an event would never be found or deleted.
         """
         tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
         tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
@@ -82,16 +81,16 @@ class Group:
             _event(self, event_id, tenants[event_id])
         return late
 
-    def unsure(self) -> list[str]:
-        """Return the events of which something ended here, and whose rest only the tables know."""
-        touched = {row.event_id for row in self.deliveries.values() if row.status >= _TERMINAL}
+    def maybe_finished(self) -> list[str]:
+        """Return the events that may be finished now, together with what the tables hold of them."""
+        touched = {row.event_id for row in self.deliveries.values() if row.status in statuses.TERMINAL}
         touched |= {row.id for row in self.events.values() if row.planned is not None}
         return sorted(touched - {row.id for row in self.finished()})
 
 
-def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> Group:
-    """Merge events and records in any order, repeated or not. erasures: whose data is not to be kept."""
-    rows = Group()
+def merge(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> LedgerRows:
+    """Merge events and records, which may come in any order and repeatedly. erasures: whose data is not stored."""
+    rows = LedgerRows()
     for item in items:
         if isinstance(item, event_pb2.Event):
             _accepted(rows, item, erasures)
@@ -108,14 +107,14 @@ def group(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Er
     return rows
 
 
-def _event(rows: Group, event_id: str, tenant_id: str) -> EventRow:
+def _event(rows: LedgerRows, event_id: str, tenant_id: str) -> EventRow:
     row = rows.events.get(event_id)
     if row is None:
         row = rows.events[event_id] = EventRow(event_id, tenant_id)
     return row
 
 
-def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures | None) -> None:
+def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
     row = _event(rows, event.id, event.tenant_id)
     recipient = event.recipient
     row.event_type = event.event_type
@@ -136,7 +135,7 @@ def _accepted(rows: Group, event: event_pb2.Event, erasures: Erasures | None) ->
         rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
 
 
-def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
+def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     row = _event(rows, record.event_id, record.tenant_id)
     routed = record.routed
     row.routed_us, row.route_us = record.at_us, record.duration_us
@@ -162,7 +161,7 @@ def _routed(rows: Group, record: trace_pb2.TraceRecord) -> None:
         )
 
 
-def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
+def _attempted(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
     step = record.attempted
     rows.attempts[record.id] = record
     _deliver(
@@ -184,8 +183,8 @@ def _attempted(rows: Group, record: trace_pb2.TraceRecord) -> None:
     )
 
 
-def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
-    """A report is one more line among the delivery's attempts, and moves the delivery on."""
+def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
+    """Store a report as one of the delivery's attempts; one with a status changes the delivery's status."""
     step = record.reported
     line = trace_pb2.TraceRecord(
         id=record.id,
@@ -210,14 +209,14 @@ def _reported(rows: Group, record: trace_pb2.TraceRecord) -> None:
         _attempted(rows, line)
 
 
-def _died(rows: Group, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
+def _died(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     step = record.attempted
     letter = step.dead_letter
     if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not (erasures and erasures.refusal(letter)):
         rows.dead.append(record)
 
 
-def _deliver(rows: Group, new: DeliveryRow) -> None:
+def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
     old = rows.deliveries.get(new.id)
     if old is None:
         rows.deliveries[new.id] = new
@@ -231,14 +230,14 @@ def _deliver(rows: Group, new: DeliveryRow) -> None:
 
 
 def _rank(row: DeliveryRow) -> tuple[int, int, int]:
-    return row.replay, row.status, row.attempts
+    return row.replay, statuses.rank(row.status), row.attempts
 
 
-def _finish(rows: Group) -> None:
+def _finish(rows: LedgerRows) -> None:
     ended: dict[str, int] = {}
     last: dict[str, int] = {}
     for delivery in rows.deliveries.values():
-        if delivery.status >= _TERMINAL:
+        if delivery.status in statuses.TERMINAL:
             ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
             last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
     for row in rows.events.values():

@@ -12,12 +12,12 @@ from runtime import clock, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import topology
-from services.domain.pages import page_limit
-from services.ingest.database import typed
-from services.ingest.ledger.progress import Progress
-from services.ingest.ledger.store import LedgerStore, Search
+from services.domain.paging import page_limit
+from services.ingest.database import database_errors
+from services.ingest.ledger.progress import TraceProgress
+from services.ingest.ledger.store import EventSearch, LedgerStore
 from services.ingest.ledger.timeline import Row, timeline, to_us
-from services.ingest.period import check_period
+from services.ingest.time_range import check_time_range
 
 _MAX_STATES = 500
 
@@ -27,18 +27,18 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
     def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
-        self._publisher = nats.Publisher(connection)
-        self._progress = Progress(connection)
+        self._publisher = nats.StreamPublisher(connection)
+        self._progress = TraceProgress(connection)
         self._now = now
 
-    @typed
+    @database_errors
     async def ListEvents(self, request: ledger_pb2.ListEventsRequest, context: Any) -> ledger_pb2.ListEventsResponse:
         """Return a page of events."""
         limit = page_limit(request.limit)
-        check_period(request.since_us, request.until_us)
+        check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
             _check_id(field, getattr(request, field), required=False)
-        search = Search(
+        search = EventSearch(
             tenant_id=request.tenant_id or None,
             event_type=request.event_type or None,
             recipient=request.recipient or None,
@@ -53,13 +53,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         events = [summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
         return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
 
-    @typed
+    @database_errors
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
         _check_id("event_id", request.event_id)
         row = await self._store.event(request.event_id)
         if row is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
+            raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
         attempts = await self._store.attempts(request.event_id)
         replays = await self._store.replays(request.event_id)
@@ -67,11 +67,11 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             event=summary(row, deliveries), steps=timeline(row, deliveries, attempts, replays)
         )
 
-    @typed
+    @database_errors
     async def GetDeliveryStates(
         self, request: ledger_pb2.GetDeliveryStatesRequest, context: Any
     ) -> ledger_pb2.GetDeliveryStatesResponse:
-        """Return where each delivery stands, once the ledger knows all that was on TRACE when it was asked."""
+        """Return the status of each delivery, after the ledger has read everything that was on TRACE."""
         if len(request.delivery_ids) > _MAX_STATES:
             raise ClarionError(Code.INVALID, f"At most {_MAX_STATES} ids at a time.")
         await self._progress.catch_up()
@@ -81,7 +81,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
         )
 
-    @typed
+    @database_errors
     async def GetEventBody(
         self, request: ledger_pb2.GetEventBodyRequest, context: Any
     ) -> ledger_pb2.GetEventBodyResponse:
@@ -90,10 +90,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         _check_id("event_id", request.event_id)
         event = await self._store.payload(request.tenant_id, request.event_id)
         if event is None:
-            raise ClarionError(Code.NOT_FOUND, "What this event carried was deleted, or is not read yet.")
+            raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
-    @typed
+    @database_errors
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:
@@ -117,14 +117,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
 
-    @typed
+    @database_errors
     async def ReplayDeadLetter(
         self, request: ledger_pb2.ReplayDeadLetterRequest, context: Any
     ) -> ledger_pb2.ReplayDeadLetterResponse:
         """Send a dead letter again."""
         _check_id("delivery_id", request.delivery_id)
         if not await self._store.replay(request.delivery_id, self._publish):
-            raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed before.")
+            raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed already.")
         return ledger_pb2.ReplayDeadLetterResponse()
 
     async def _publish(self, delivery: event_pb2.Delivery) -> None:
@@ -139,7 +139,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
 
 def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
-    """Return an event's row and those of its deliveries as they cross the wire."""
+    """Return the wire form of an event's row and its deliveries' rows."""
     return ledger_pb2.EventSummary(
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
@@ -183,4 +183,8 @@ def _decode_cursor(cursor: str) -> tuple[int, str]:
             return int(died_us), delivery_id
     except (ValueError, binascii.Error):
         pass
-    raise ClarionError(Code.INVALID, "cursor is not one of ours", fields=[("cursor", "is not one of ours")])
+    raise ClarionError(
+        Code.INVALID,
+        "cursor must be the next_cursor of a page",
+        fields=[("cursor", "must be the next_cursor of a page")],
+    )

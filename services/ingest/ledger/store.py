@@ -1,4 +1,4 @@
-"""The ledger's tables: written in groups, read by operators."""
+"""The ledger's tables: written in groups, read for operators."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.ingest.ledger.record import EventRow, Group
-from services.ingest.replays.again import first_id
+from services.ingest.event_ids import lowest_id
+from services.ingest.ledger.record import EventRow, LedgerRows
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
 _STATEMENTS = Counter("clarion_ledger_statements_total", "SQL statements of the ledger's writer.")
 
 _MAX_SMALLINT = 32_767
-# Retention keeps an event for a day at least; a little less, for clocks differ.
+# Retention keeps an event for at least a day; a little less, because clocks differ.
 _LATE_US = 23 * 3600 * 1_000_000
-# Below every id.
+# Smaller than any id.
 _FIRST = uuid.UUID(int=0)
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Filters of the events list; None: any. Times in Unix microseconds. event_id: ours, or the caller's own."""
+class EventSearch:
+    """Filters of the list of events; None: any. Times in Unix microseconds. event_id: the event's, or the caller's."""
 
     tenant_id: str | None = None
     event_type: str | None = None
@@ -44,7 +44,7 @@ class Search:
 
 
 class LedgerStore:
-    """durable: the pool whose commits reach the disk; fast: one whose commits need not."""
+    """Reads and writes the ledger's tables. durable: a pool with durable commits. fast: one without."""
 
     def __init__(
         self,
@@ -58,27 +58,27 @@ class LedgerStore:
         self._now = now
         self._looked_until = _FIRST
 
-    async def write(self, group: Group) -> None:
-        """Store the group for good, finish what it was the end of, and tell admission which keys are stored."""
-        before = first_id(self._now() - _LATE_US)
+    async def write(self, group: LedgerRows) -> None:
+        """Store the rows, finish the events that they complete, and mark their admission rows as stored."""
+        before = lowest_id(self._now() - _LATE_US)
         late = group.add_late(before)
         async with self._durable.acquire() as connection, connection.transaction():
             _STATEMENTS.inc(2)  # BEGIN and COMMIT
             finished = await self._write_rows(connection, group)
             if late:
                 await self._execute(connection, _QUERIES.finish_late, [late])
-            # In this transaction, so that a crash or a redelivery makes no room twice, or never; last, as it locks.
+            # In this transaction, so that the quota is released exactly once; last, because it locks.
             await self._release(connection, finished)
-        if unsure := group.unsure():
-            # Not in that transaction: it holds locks on this group's events, and these are others, which another
-            # process may hold that waits for one of ours. What a crash leaves unfinished here, tidy() finishes.
-            await self._execute(self._durable, _QUERIES.finish_events, [unsure])
-        if group.repeats:  # neither in that transaction, for the same reason
+        if maybe_finished := group.maybe_finished():
+            # Not in that transaction, which holds locks on this group's events: these are other events, and a process
+            # that has them locked may wait for ours. If this process crashes here, tidy() finishes them.
+            await self._execute(self._durable, _QUERIES.finish_events, [maybe_finished])
+        if group.repeats:  # not in that transaction either, for the same reason
             await self._execute(self._durable, _QUERIES.note_repeats, [*_repeat_columns(group), before])
         await self._mark_stored(group)
 
-    async def _write_rows(self, connection: Any, group: Group) -> dict[str, tuple[int, int]]:
-        """Return how many events of each tenant this finished, and of how many bytes."""
+    async def _write_rows(self, connection: Any, group: LedgerRows) -> dict[str, tuple[int, int]]:
+        """Return by tenant the number of events that this finished, and their bytes."""
         finished: dict[str, tuple[int, int]] = {}
         if group.events:
             _STATEMENTS.inc()
@@ -113,7 +113,7 @@ class LedgerStore:
         _STATEMENTS.inc()
         await connection.execute(query, *arguments)
 
-    async def _mark_stored(self, group: Group) -> None:
+    async def _mark_stored(self, group: LedgerRows) -> None:
         if group.stored:
             keys = list(group.stored)
             values = list(group.stored.values())
@@ -133,27 +133,27 @@ class LedgerStore:
             )
 
     async def tidy(self, *, recount: bool) -> None:
-        """Finish what was forgotten, forget keys past their 24 hours; recount: count the backlog anew."""
-        async with postgres.patiently(self._durable) as connection:
-            # A part of them each time: whoever looks at the oldest only never gets past those that rightly wait.
+        """Finish events that a crash left unfinished, and delete expired keys. recount: also recount the backlog."""
+        async with postgres.background_transaction(self._durable) as connection:
+            # A page of them each time, and not always the oldest, which may rightly be unfinished.
             last = await connection.fetchval(_QUERIES.finish_forgotten, self._looked_until)
         self._looked_until = last or _FIRST
         while await self._sweep():
             pass
         if recount:
-            async with postgres.patiently(self._fast) as connection:
+            async with postgres.background_transaction(self._fast) as connection:
                 await connection.execute(_ADMISSION_QUERIES.recount_backlog)
 
     async def _sweep(self) -> bool:
-        """Forget one batch of old keys; tell whether there may be more."""
-        async with postgres.patiently(self._fast) as connection:
+        """Delete one batch of expired keys; tell whether there may be more."""
+        async with postgres.background_transaction(self._fast) as connection:
             return await connection.execute(_ADMISSION_QUERIES.sweep_admission) != "DELETE 0"
 
     async def event(self, event_id: str) -> "asyncpg.Record | None":
         """Return the event's row."""
         return await self._durable.fetchrow(_QUERIES.event, event_id)
 
-    async def events(self, search: Search, limit: int) -> "list[asyncpg.Record]":
+    async def events(self, search: EventSearch, limit: int) -> "list[asyncpg.Record]":
         """Return up to limit rows, newest first."""
         return await self._durable.fetch(
             _QUERIES.events,
@@ -210,10 +210,10 @@ class LedgerStore:
     async def replay(self, delivery_id: str, publish: Any) -> bool:
         """Publish the dead letter again, and mark it; False: there is none.
 
-        Raises CONFLICT where what the event carried has been deleted by retention.
+        Raises CONFLICT if retention has deleted the event's content.
 
-        publish (an async function of the Delivery) runs last in the transaction: if it fails, nothing has changed; if
-        the commit fails after it, a second replay carries the same message id.
+        publish (an async function of the Delivery) runs last in the transaction: if it fails, nothing is changed; if
+        the commit fails, a second replay has the same message id.
         """
         async with self._durable.acquire() as connection, connection.transaction():
             await connection.execute(_QUERIES.lock_event_of_dead_letter, delivery_id)
@@ -226,7 +226,9 @@ class LedgerStore:
             delivery.attempt = 1
             delivery.deferrals = 0
             await connection.execute(_QUERIES.mark_replayed, delivery_id)
-            reopened = await connection.fetchrow(_QUERIES.requeue_delivery, delivery_id, delivery.replay)
+            reopened = await connection.fetchrow(
+                _QUERIES.requeue_delivery, delivery_id, delivery.replay, trace_pb2.DELIVERY_STATUS_QUEUED
+            )
             await publish(delivery)
         if reopened is not None:
             await self._count_again(reopened["tenant_id"], reopened["size"])
@@ -236,20 +238,18 @@ class LedgerStore:
         if not delivery.HasField("body_reference"):
             return
         if await connection.fetchval(_QUERIES.payload, delivery.tenant_id, delivery.event_id) is None:
-            raise ClarionError(
-                Code.CONFLICT, "What this event carried has been deleted by retention; trigger the event again."
-            )
+            raise ClarionError(Code.CONFLICT, "Retention has deleted the event's content; trigger the event again.")
 
     async def _count_again(self, tenant_id: uuid.UUID, size: int) -> None:
-        """Count an event as unfinished once more; if that fails, tidy() does."""
-        # Not in the transaction: the row it locks is on every admission's way.
+        """Count a replayed event as unfinished again; if that fails, tidy() does it."""
+        # Not in the transaction, because every admission needs the row that it locks.
         try:
             await self._fast.execute(_QUERIES.count_again, tenant_id, size)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_counted", tenant_id=str(tenant_id), error=repr(error))
 
 
-def _event_columns(group: Group) -> list[list[Any]]:
+def _event_columns(group: LedgerRows) -> list[list[Any]]:
     rows = list(group.events.values())
     return [
         [row.id for row in rows],
@@ -272,7 +272,7 @@ def _event_columns(group: Group) -> list[list[Any]]:
     ]
 
 
-def _repeat_columns(group: Group) -> list[list[Any]]:
+def _repeat_columns(group: LedgerRows) -> list[list[Any]]:
     records = list(group.repeats.values())
     return [
         [record.event_id for record in records],
@@ -286,7 +286,7 @@ def _payload_columns(rows: Sequence[EventRow]) -> list[list[Any]]:
     return [[row.tenant_id for row in rows], [row.id for row in rows], [row.payload for row in rows]]
 
 
-def _delivery_columns(group: Group) -> list[list[Any]]:
+def _delivery_columns(group: LedgerRows) -> list[list[Any]]:
     rows = list(group.deliveries.values())
     return [
         [row.id for row in rows],
@@ -304,7 +304,7 @@ def _delivery_columns(group: Group) -> list[list[Any]]:
     ]
 
 
-def _attempt_columns(group: Group) -> list[list[Any]]:
+def _attempt_columns(group: LedgerRows) -> list[list[Any]]:
     records = list(group.attempts.values())
     steps: list[trace_pb2.Attempted] = [record.attempted for record in records]
     return [

@@ -1,10 +1,12 @@
-"""An event's life, step by step, from its rows: pure."""
+"""Builds the timeline of an event from its rows: pure."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import ledger_pb2
+from services.domain import channels, statuses
+from services.domain.reasons import Reason
 
 
 class Row(Protocol):
@@ -14,21 +16,8 @@ class Row(Protocol):
         """Return a column's value."""
 
 
-_SERVICES = {event_pb2.CHANNEL_PUSH: "realtime"}
-_OUTCOMES = {
-    trace_pb2.DELIVERY_STATUS_SENT: ("sent", "ok"),
-    trace_pb2.DELIVERY_STATUS_RETRYING: ("retrying", "retrying"),
-    trace_pb2.DELIVERY_STATUS_SKIPPED: ("skipped", "skipped"),
-    trace_pb2.DELIVERY_STATUS_FAILED: ("failed", "failed"),
-    trace_pb2.DELIVERY_STATUS_DEAD: ("dead", "failed"),
-}
-# What was reported later: nothing was rendered or sent for it.
-_REPORTS = {
-    trace_pb2.DELIVERY_STATUS_UNSPECIFIED: ("unsubscribed", "ok"),
-    trace_pb2.DELIVERY_STATUS_DELIVERED: ("delivered", "ok"),
-    trace_pb2.DELIVERY_STATUS_BOUNCED: ("bounced", "failed"),
-    trace_pb2.DELIVERY_STATUS_COMPLAINED: ("complained", "failed"),
-}
+# A report that changes no status: the recipient unsubscribed.
+_UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
 
 
 def to_us(moment: Any) -> int:
@@ -39,15 +28,15 @@ def to_us(moment: Any) -> int:
 def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
-    """Return the steps in order of time. replays: the events (id, accepted_at) that this one was sent again as."""
+    """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
     steps = []
     if event["accepted_at"] is not None:
         steps.append(
             ledger_pb2.TimelineStep(
                 step="accepted",
                 at_us=to_us(event["accepted_at"]),
-                outcome="ok",
-                detail="a test of one template version" if event["is_test"] else "",
+                outcome=statuses.OK,
+                detail="A test of one template version." if event["is_test"] else "",
                 service="ingest",
             )
         )
@@ -59,7 +48,7 @@ def timeline(
         ledger_pb2.TimelineStep(
             step="replayed",
             at_us=to_us(replay["accepted_at"]),
-            outcome="ok",
+            outcome=statuses.OK,
             detail=str(replay["id"]),
             service="ingest",
         )
@@ -70,8 +59,8 @@ def timeline(
             ledger_pb2.TimelineStep(
                 step="repeated",
                 at_us=to_us(event["repeat_differed_at"]),
-                outcome="skipped",
-                reason="body_differs",
+                outcome=statuses.SKIPPED,
+                reason=Reason.BODY_DIFFERS,
                 detail=f"A call with the same key asked for something else (eventType {event['repeat_type']})."
                 " It got this event's answer, and nothing was sent for it.",
                 service="ingest",
@@ -88,7 +77,7 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
             step="routed",
             at_us=at_us,
             duration_us=event["route_us"] or 0,
-            outcome="skipped" if reason else "ok",
+            outcome=statuses.SKIPPED if reason else statuses.OK,
             reason=reason,
             service="router",
         )
@@ -101,7 +90,7 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
                 at_us=at_us,
                 delivery_id=str(delivery["id"]),
                 channel=delivery["channel"],
-                outcome="skipped" if skipped else "ok",
+                outcome=statuses.SKIPPED if skipped else statuses.OK,
                 reason=delivery["reason"] if skipped else "",
                 service="router",
                 template_version_id=delivery["template_version_id"] or "",
@@ -111,11 +100,13 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
 
 
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
-    is_report = attempt["status"] in _REPORTS
-    step, outcome = (_REPORTS if is_report else _OUTCOMES).get(attempt["status"], ("sent", "ok"))
+    status = statuses.BY_NUMBER.get(attempt["status"])
+    step, outcome = (status.name, status.outcome) if status is not None else _UNSUBSCRIBED
+    is_report = status is None or status.is_reported
     if attempt["status"] == trace_pb2.DELIVERY_STATUS_RETRYING and attempt["next_attempt_at"] is None:
-        # No other try was planned, because the next provider was asked at once, with the same content.
-        step, outcome = "failed_over", "failed"
+        # No retry was planned, because the next provider was called at once with the same content.
+        step, outcome = "failed_over", statuses.FAILED
+    channel = channels.BY_NUMBER.get(attempt["channel"])
     ended_us = to_us(attempt["ended_at"])
     common = {
         "delivery_id": str(attempt["delivery_id"]),
@@ -123,14 +114,14 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    # Without a provider it was rendering that failed.
-    if not is_report and step != "failed_over" and (attempt["provider"] or outcome == "ok"):
+    # Without a provider, rendering failed.
+    if not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
         steps.append(
             ledger_pb2.TimelineStep(
                 step="rendered",
                 at_us=ended_us - attempt["send_us"],
                 duration_us=attempt["render_us"],
-                outcome="ok",
+                outcome=statuses.OK,
                 service="render",
                 **common,
             )
@@ -147,7 +138,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
             provider_id=attempt["provider_id"],
             provider_message_id=attempt["provider_message_id"],
             next_attempt_at_us=to_us(attempt["next_attempt_at"]),
-            service=_SERVICES.get(attempt["channel"], "senders"),
+            service=channel.service if channel is not None else "senders",
             sms_segments=attempt["sms_segments"],
             sms_encoding=attempt["sms_encoding"],
             **common,

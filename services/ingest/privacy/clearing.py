@@ -1,10 +1,10 @@
-"""Makes the broker's files forget, too, who was erased.
+"""Removes erased people from the broker's files on disk.
 
-What a stream has deleted stays in its file on the disk until the server gives up the file, and a file that still grows
-is not given up: with little traffic that takes days. So a while after an erasure, when nothing of the person can be
-under way any more, each stream's file is filled up, and what lies before is purged by sequence as soon as nobody needs
-it: the server then deletes whole files. Every key of the configuration bucket is written once more, for the same end.
-What attempts under way at the time of the erasure told the ledger goes, too.
+A purged message stays in its stream's file until the server deletes the file, and the server does not delete a file
+that still grows: with little traffic that takes days. So some time after an erasure, when nothing of the person is
+under way, each stream's current file is filled up, and the messages before are purged by sequence as soon as nobody
+needs them: then the server deletes whole files. For the same purpose every key of the configuration bucket is written
+again. What attempts recorded during the erasure is deleted from the ledger, too.
 """
 
 import asyncio
@@ -20,19 +20,20 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from runtime import logs, postgres
-from runtime.bucket import BUCKET, Bucket
+from runtime.bucket import ConfigurationBucket
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError
 from services.domain import erasures, topology
 
-# Of an erasure, seconds: a retry waits for a quarter of an hour at most, then it ends as skipped.
+# Seconds after an erasure: a retry waits for at most a quarter of an hour, and is then skipped.
 AFTER_S = 1200
-# The broker's ids of what is purged would be lost if it restarted within the window, seconds.
+# Seconds after the files were closed: a broker that restarts within the window forgets the ids of purged messages.
 KEEP_S = topology.DUPLICATE_WINDOW_S
 _EVERY_S = 60.0
-# Keys that come and go with people, and how long notes of their deletion stay for those who follow the bucket, seconds.
+# Keys of people, and how long the markers of their deletion stay for those who watch the bucket, seconds.
 _FORGOTTEN = (topology.REVOCATIONS, erasures.PREFIX)
 _NOTES_S = 3600.0
-# The server's files have at most 8 MiB, its messages by default 1 MiB. Each filler replaces the one before.
+# The server's files have at most 8 MiB, messages by default 1 MiB. Each filler replaces the previous one.
 _FILLER = bytes(1024 * 1024 - 4096)
 _FILLERS = 9
 _HEADERS = {"Nats-Rollup": "sub"}
@@ -43,9 +44,9 @@ log = logs.get(__name__)
 
 
 class Clearing:
-    """Runs in every ingest process; of several at a time one works. What was begun any of them ends.
+    """Runs in every ingest process; one of them works at a time, and any of them goes on with what another one began.
 
-    spent: returns up to which sequence nobody needs a stream's messages (Janitor.spent).
+    spent: returns the sequence up to which nobody needs a stream's messages (Janitor.spent).
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class Clearing:
     ) -> None:
         self._pool = pool
         self._jetstream = connection.jetstream(timeout=10)
-        self._bucket = Bucket(connection)
+        self._bucket = ConfigurationBucket(connection)
         self._spent = spent
         self._after_s = after_s
         self._keep_s = keep_s
 
     async def run(self) -> None:
-        """Clear for ever."""
+        """Clear until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             try:
@@ -80,16 +81,16 @@ class Clearing:
                 log.warning("clearing_waits", error=repr(error))
 
     async def step(self) -> bool:
-        """Begin a clearing that is due, or go on with one; tell whether nothing is left to clear just now."""
+        """Begin a clearing that is due, or continue one; tell whether nothing is left to clear."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(_QUERIES.clearing, self._after_s, self._keep_s)
-            if row is None:  # another process is at it
+            if row is None:  # another process works on it
                 return False
             if row["until"] is not None:
                 return await self._go_on(connection, row)
             if row["due"] is None:
                 return True
-            # By itself, since it is done in a moment and what follows takes seconds; done twice it does nothing.
+            # A transaction of its own, because the rest takes seconds. It may be repeated.
             await self._pool.execute(_QUERIES.erase_late_words, row["due"])
             sequences = {stream: await self._close_file(stream) for stream in topology.STORES}
             await self._bucket.rewrite(sequences.pop(BUCKET), forgotten=_FORGOTTEN, older_than_s=_NOTES_S)
@@ -113,7 +114,7 @@ class Clearing:
         return True
 
     async def _close_file(self, store: str) -> int:
-        """Let the server begin a new file; return the last sequence of the closed ones."""
+        """Make the server begin a new file; return the last sequence of the closed files."""
         for _ in range(_FILLERS):
             stored = await self._jetstream.publish(topology.probe_subject(store), _FILLER, headers=dict(_HEADERS))
         return stored.seq

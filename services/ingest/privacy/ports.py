@@ -1,11 +1,11 @@
-"""What crosses between the store and the servicer."""
+"""What the store returns to the servicer."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many rows of each kind an erasure touched."""
+    """The number of rows of each kind that an erasure changed."""
 
     events: int
     payloads: int

@@ -1,4 +1,4 @@
--- Times come as Unix microseconds.
+-- Arguments that are times: Unix microseconds.
 
 -- name: tenant_exists
 SELECT EXISTS (SELECT 1 FROM ingest.tenants WHERE id = $1)
@@ -28,7 +28,7 @@ WHERE user_id = $2 AND tenant_id = $1 AND coalesce(accepted_at, $3) <= $3
 ORDER BY id
 LIMIT 100
 
--- Erased, and something was recorded of them since shortly before.
+-- Erased events with something recorded since shortly before the erasure.
 -- name: events_erased_late
 SELECT e.id FROM ingest.events e
 WHERE e.user_id = $2 AND e.tenant_id = $1 AND e.id > $4
@@ -38,11 +38,11 @@ WHERE e.user_id = $2 AND e.tenant_id = $1 AND e.id > $4
 ORDER BY e.id
 LIMIT 100
 
--- First, and in the order in which the ledger locks what it writes, so that neither waits for the other.
+-- Locks the events in the order in which the ledger does, so that the two do not deadlock.
 -- name: lock_events
 SELECT id FROM ingest.events WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
 
--- Empty, not null: what is read once more from the stream fills in only what is null.
+-- Empty, not null: if the ledger reads the event again, it fills in nulls only.
 -- name: erase_events
 UPDATE ingest.events SET user_id = $3, email = '', phone = '', caller_event_id = '', trace_id = ''
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
@@ -50,7 +50,7 @@ WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 -- name: erase_payloads
 DELETE FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
--- A provider's own words may hold the address, and its id finds the message there.
+-- The provider's text may hold the address, and its message id leads to the message there.
 -- name: erase_attempts
 UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
 FROM ingest.events e
@@ -73,8 +73,8 @@ WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[]) AND replayed_at IS NULL
 -- name: lock_retention
 SELECT pg_try_advisory_xact_lock(hashtext('ingest.retention'))
 
--- What is over and past its days: up to $2 of each tenant, $3 in all. $1: the default in days. Not what somebody holds
--- just now: that may not be over any more, or get another row.
+-- Finished events past their tenant's days: up to $2 of each tenant, $3 in all. $1: the default in days. Skips locked
+-- events, which may be about to be reopened or get another row.
 -- name: expired_events
 SELECT e.id
 FROM ingest.tenants t
@@ -100,7 +100,7 @@ payloads AS (
 )
 DELETE FROM ingest.events WHERE id = ANY ($1::uuid[])
 
--- As expired_events; payloads never outlive their events' days. Deliveries that still wait may refer to theirs.
+-- As expired_events. Not of unfinished events, whose deliveries may refer to the payload.
 -- name: delete_expired_payloads
 DELETE FROM ingest.event_payloads d
 USING (
@@ -131,18 +131,18 @@ DELETE FROM ingest.replays WHERE id IN (
     SELECT id FROM ingest.replays WHERE finished_at < now() - interval '90 days' LIMIT 1000
 )
 
--- What the version before kept.
--- name: former
+-- Erasures that an earlier version stored without a key.
+-- name: unkeyed
 SELECT id, tenant_id, recipient, erased_at FROM ingest.erasures ORDER BY id
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO ingest.recipient_erasures AS e (id, tenant_id, recipient, erased_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, recipient) DO UPDATE SET erased_at = EXCLUDED.erased_at WHERE e.erased_at < EXCLUDED.erased_at
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE ingest.erasures
 
--- $1: how long after an erasure, $2: how long after the files were closed, seconds. No row: another process has it.
+-- $1: seconds after an erasure; $2: seconds after the files were closed. No row: another process has locked it.
 -- name: clearing
 SELECT c.until, c.sequences, c.closed_at <= now() - $2::float8 * interval '1 second' AS is_late_enough,
     greatest(
@@ -150,7 +150,7 @@ SELECT c.until, c.sequences, c.closed_at <= now() - $2::float8 * interval '1 sec
             SELECT max(e.erased_at) FROM ingest.recipient_erasures e
             WHERE e.erased_at > c.cleared_until AND e.erased_at <= now() - $1::float8 * interval '1 second'
         ),
-        -- What processes of the version before have left is removed an hour after the start, whatever was cleared until
+        -- Once more two hours after the migration, because processes of the earlier version may have written until
         -- then.
         CASE
             WHEN c.cleared_until < c.made_at + interval '2 hours' AND c.made_at + interval '2 hours' < now()
@@ -169,7 +169,7 @@ UPDATE ingest.clearing SET sequences = $1::text::jsonb
 -- name: end_clearing
 UPDATE ingest.clearing SET cleared_until = until, until = NULL, closed_at = NULL, sequences = NULL
 
--- What was recorded of erased events after their erasure, of all erasures until $1.
+-- Deletes providers' texts and message ids that were recorded after the erasure, for all erasures until $1.
 -- name: erase_late_words
 UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
 FROM ingest.clearing c, ingest.recipient_erasures x, ingest.events e

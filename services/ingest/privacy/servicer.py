@@ -8,10 +8,10 @@ from clarion.ingest.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain.pages import page_limit
-from services.domain.retention import Policy
-from services.ingest.database import typed
-from services.ingest.privacy.store import PrivacyStore
+from services.domain.paging import page_limit
+from services.domain.retention import RetentionPolicy
+from services.ingest.database import database_errors
+from services.ingest.privacy.store import LedgerPrivacyStore
 
 NAME = "clarion.ingest.v1.PrivacyService"
 
@@ -19,7 +19,7 @@ MAX_DAYS = 3650
 MAX_EVENTS = 100
 _MAX_USER_ID = 255
 _MAX_EXPORT = 20
-# Of one page, well below gRPC's bound: an event may be 1 MiB as it is stored.
+# Of one page, well below gRPC's bound: a stored event may have 1 MiB.
 _MAX_EXPORT_BYTES = 8 * 1024 * 1024
 
 log = logs.get(__name__)
@@ -28,11 +28,11 @@ log = logs.get(__name__)
 class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     """See proto/clarion/ingest/v1/privacy.proto."""
 
-    def __init__(self, store: PrivacyStore, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(self, store: LedgerPrivacyStore, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
         self._now = now
 
-    @typed
+    @database_errors
     async def GetRetention(
         self, request: privacy_pb2.GetRetentionRequest, context: Any
     ) -> privacy_pb2.GetRetentionResponse:
@@ -41,30 +41,32 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         policy = await self._store.policy(request.tenant_id)
         return privacy_pb2.GetRetentionResponse(retention=_wire(policy))
 
-    @typed
+    @database_errors
     async def SetRetention(
         self, request: privacy_pb2.SetRetentionRequest, context: Any
     ) -> privacy_pb2.SetRetentionResponse:
-        """Replace them."""
+        """Replace a tenant's own days."""
         _check_ids(tenant_id=request.tenant_id)
         wanted = request.retention
-        policy = Policy(**{name: _days(name, getattr(wanted, name)) for name in Policy.__struct_fields__})
+        policy = RetentionPolicy(
+            **{name: _days(name, getattr(wanted, name)) for name in RetentionPolicy.__struct_fields__}
+        )
         await self._store.set_retention(request.tenant_id, policy)
         log.info("retention_set", tenant_id=request.tenant_id, **msgspec.structs.asdict(policy))
         return privacy_pb2.SetRetentionResponse(retention=_wire(policy))
 
-    @typed
+    @database_errors
     async def BeginErasure(
         self, request: privacy_pb2.BeginErasureRequest, context: Any
     ) -> privacy_pb2.BeginErasureResponse:
-        """Stop what is under way to a recipient, and name the erasure."""
+        """Stop what is under way to a recipient; return the erasure's id."""
         _check_ids(tenant_id=request.tenant_id)
         _check_user(request.user_id)
         erasure = await self._store.begin(request.tenant_id, request.user_id, self._now())
         log.info("erasure_begun", tenant_id=request.tenant_id, erasure_id=erasure.id)
         return privacy_pb2.BeginErasureResponse(erasure_id=erasure.id, at_us=erasure.at_us)
 
-    @typed
+    @database_errors
     async def ListErasureEvents(
         self, request: privacy_pb2.ListErasureEventsRequest, context: Any
     ) -> privacy_pb2.ListErasureEventsResponse:
@@ -79,11 +81,11 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
             found = await self._store.to_erase(request.tenant_id, request.user_id, request.erasure_id)
         return privacy_pb2.ListErasureEventsResponse(event_ids=found)
 
-    @typed
+    @database_errors
     async def EraseEvents(
         self, request: privacy_pb2.EraseEventsRequest, context: Any
     ) -> privacy_pb2.EraseEventsResponse:
-        """Take the person out of these events."""
+        """Remove the person from these events."""
         _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
         if len(request.event_ids) > MAX_EVENTS or not all(map(is_uuid, request.event_ids)):
             raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
@@ -95,7 +97,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
             dead_letters=erased.dead_letters,
         )
 
-    @typed
+    @database_errors
     async def ExportEvents(
         self, request: privacy_pb2.ExportEventsRequest, context: Any
     ) -> privacy_pb2.ExportEventsResponse:
@@ -112,7 +114,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
 
 
 def _fitting(found: list[privacy_pb2.ExportedEvent]) -> list[privacy_pb2.ExportedEvent]:
-    """Return as many from the first on as fit one page, at least one."""
+    """Return the first ones that fit on one page, at least one."""
     size = 0
     for count, one in enumerate(found):
         size += one.ByteSize()
@@ -121,7 +123,7 @@ def _fitting(found: list[privacy_pb2.ExportedEvent]) -> list[privacy_pb2.Exporte
     return found
 
 
-def _wire(policy: Policy) -> privacy_pb2.Retention:
+def _wire(policy: RetentionPolicy) -> privacy_pb2.Retention:
     return privacy_pb2.Retention(**msgspec.structs.asdict(policy))
 
 

@@ -1,4 +1,4 @@
-"""What the ledger holds of a person: shown, taken out, and let go when its days are over."""
+"""What the ledger stores about a person: exported and erased."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import msgspec
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2, privacy_pb2
 from runtime import postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import erasures, retention
@@ -21,30 +21,30 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.ledger.timeline import timeline, to_us
 from services.ingest.privacy.ports import Erased
 
-# Less than the caller waits.
+# Less than the caller's deadline, seconds.
 _ANNOUNCE_S = 3.0
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
-class PrivacyStore:
-    """Reads and writes; what other services must know goes out with its row."""
+class LedgerPrivacyStore:
+    """Reads and writes. What other services need is published in the transaction of its row."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, ledger: LedgerStore, keyed: Pseudonyms
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, ledger: LedgerStore, keyed: Pseudonyms
     ) -> None:
         self._keyed = keyed
         self._pool = pool
         self._outbox = outbox
         self._ledger = ledger
 
-    async def policy(self, tenant_id: str) -> retention.Policy:
+    async def policy(self, tenant_id: str) -> retention.RetentionPolicy:
         """Return a tenant's own policy. Raises NOT_FOUND."""
         await self._check_tenant(tenant_id)
         row = await self._pool.fetchrow(_QUERIES.retention, tenant_id)
-        return retention.Policy(**dict(row)) if row else retention.Policy()
+        return retention.RetentionPolicy(**dict(row)) if row else retention.RetentionPolicy()
 
-    async def set_retention(self, tenant_id: str, policy: retention.Policy) -> None:
+    async def set_retention(self, tenant_id: str, policy: retention.RetentionPolicy) -> None:
         """Replace a tenant's policy. Raises NOT_FOUND."""
         await self._check_tenant(tenant_id)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -54,9 +54,9 @@ class PrivacyStore:
         await self._outbox.flush()
 
     async def begin(self, tenant_id: str, user_id: str, at_us: int) -> erasures.Erasure:
-        """Erase what was accepted until at_us, or as well until then.
+        """Begin to erase what was accepted until at_us; moves an erasure of the last week to at_us.
 
-        Raises NOT_FOUND: no such tenant; UNAVAILABLE: workers could not be told, and may still send. Call it again.
+        Raises NOT_FOUND: no such tenant; UNAVAILABLE: workers are not notified yet and may still send. Call it again.
         """
         await self._check_tenant(tenant_id)
         digest = self._keyed.erasure(unkeyed(tenant_id, user_id))
@@ -65,17 +65,17 @@ class PrivacyStore:
             erasure = erasures.Erasure(str(id_), at_us)
             await self._outbox.add(connection, erasures.key(tenant_id, digest), msgspec.json.encode(erasure))
         if not await self._outbox.flush(_ANNOUNCE_S):
-            raise ClarionError(Code.UNAVAILABLE, "The erasure could not be announced yet; ask again.", retry_after=1)
+            raise ClarionError(Code.UNAVAILABLE, "The erasure could not be published yet; try again.", retry_after=1)
         return erasure
 
     async def to_erase(self, tenant_id: str, user_id: str, erasure_id: str) -> list[str]:
-        """Return the next events that hold this person's data, at most 100."""
+        """Return up to 100 events that still hold this person's data."""
         at = await self._erased_at(tenant_id, erasure_id)
         rows = await self._pool.fetch(_QUERIES.events_to_erase, tenant_id, user_id, at)
         return [str(row["id"]) for row in rows]
 
     async def erased_late(self, tenant_id: str, erasure_id: str, after: str) -> list[str]:
-        """Return the next erased events of which something was recorded since, at most 100."""
+        """Return up to 100 erased events of which something was recorded after the erasure."""
         at = await self._erased_at(tenant_id, erasure_id)
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
         last = after or str(uuid.UUID(int=0))
@@ -83,7 +83,7 @@ class PrivacyStore:
         return [str(row["id"]) for row in rows]
 
     async def erase(self, tenant_id: str, erasure_id: str, event_ids: Sequence[str]) -> Erased:
-        """Take the person out of these events, all or nothing."""
+        """Remove the person from these events, in one transaction."""
         await self._erased_at(tenant_id, erasure_id)
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
         ids = list(event_ids)
@@ -97,7 +97,7 @@ class PrivacyStore:
             )
 
     async def export(self, tenant_id: str, user_id: str, before: str, limit: int) -> list[privacy_pb2.ExportedEvent]:
-        """Return up to limit events of a recipient with all that is known of them, newest first."""
+        """Return up to limit events of a recipient with everything that is stored about them, newest first."""
         await self._check_tenant(tenant_id)
         rows = await self._ledger.of_recipient(tenant_id, user_id, before or None, limit)
         ids = [str(row["id"]) for row in rows]

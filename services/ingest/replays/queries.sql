@@ -19,7 +19,7 @@ LIMIT $3
 UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '' WHERE id = $1 AND state = 1
 RETURNING id
 
--- Seconds until the next page of any replay; null: none runs.
+-- Seconds until the next page of any replay is due; null: no replay runs.
 -- name: next_page
 SELECT extract(epoch FROM min(next_at) - now())::float8 FROM ingest.replays WHERE state = 1
 
@@ -39,7 +39,7 @@ WHERE t.id = $1
 -- name: wait
 UPDATE ingest.replays SET waiting = $2, next_at = now() + interval '2 seconds' WHERE id = $1
 
--- Its place in time is kept to, but what was lost by waiting is not caught up in a burst.
+-- Keeps the pace, but does not catch up in a burst after waiting.
 -- name: advance
 UPDATE ingest.replays SET
     position = $2, replayed = replayed + $3, unplayable = unplayable + $4, waiting = '',
@@ -48,9 +48,10 @@ UPDATE ingest.replays SET
     finished_at = CASE WHEN $6::boolean THEN now() END
 WHERE id = $1
 
--- The next events in order of their ids: $4 are looked at, at most $5 taken. channels: empty, all it asked for.
--- Of a status: what ended so on a channel, and was not sent again on it since. What the caller did not ask for is
--- not sent because it was skipped.
+-- The next events in the order of their ids: reads $4, returns at most $5. channels: empty: all that it asked for.
+-- Of a status $6 (0: every event): what ended so on a channel, and was not sent again on it since. $7: whether events
+-- of which nothing was planned count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a
+-- replay left out.
 -- name: page
 WITH scanned AS (
     SELECT e.id, e.planned, e.route_reason, e.replay_of
@@ -63,16 +64,16 @@ taken AS (
     SELECT s.id, '{}'::smallint[] AS channels
     FROM scanned s
     WHERE ($6 = 0 AND s.replay_of IS NULL)
-        OR ($6 = 3 AND s.planned = 0
+        OR ($7 AND s.planned = 0
             AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id))
     UNION ALL
     SELECT s.id, array_agg(DISTINCT d.channel)
     FROM scanned s
     JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6
-    WHERE $6 <> 0 AND d.reason NOT IN ('not_requested', 'recipient_erased')
+    WHERE $6 <> 0 AND d.reason <> ALL ($8::text[])
         AND NOT EXISTS (
             SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
-            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> 'not_requested'
+            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> $9
         )
     GROUP BY s.id
 )
@@ -80,7 +81,7 @@ SELECT t.id, t.channels, p.event, NULL::boolean AS is_end
 FROM (SELECT id, channels FROM taken ORDER BY id LIMIT $5) AS t
 LEFT JOIN ingest.event_payloads p ON p.tenant_id = $1 AND p.event_id = t.id
 UNION ALL
--- How far the look went, and whether that was all there is.
+-- The last event that was read, and whether there are no more.
 SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), '{}', NULL, (SELECT count(*) FROM scanned) < $4
 
 -- name: known

@@ -1,4 +1,4 @@
-"""Works replays off, page by page, each page a transaction: any process goes on where another one ended."""
+"""Runs replays page by page, each page a transaction: any process continues where another one ended."""
 
 import asyncio
 import contextlib
@@ -13,25 +13,25 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, postgres
 from runtime.errors import ClarionError
 from services.domain import topology
-from services.ingest.replays.again import again, replayed_id
-from services.ingest.replays.store import Claim, ReplayStore, Stored
+from services.ingest.replays.clone import clone_event, replayed_id
+from services.ingest.replays.store import Claim, ReplayStore, StoredEvent
 
-# How long to wait where nothing runs (another process may have started one), and at most otherwise, seconds.
+# Pauses, seconds: while no replay runs (another process may start one), and the longest while one runs.
 _IDLE_S = 2.0
 _BUSY_S = 0.5
 
 _MARKING = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, trace_pb2.DELIVERY_STATUS_DEAD)
 
-_REPLAYED = Counter("clarion_replayed_total", "Events that operators had sent again.")
+_REPLAYED = Counter("clarion_replayed_total", "Events replayed by operators.")
 
 log = logs.get(__name__)
 
 
-class Publisher:
-    """Appends replayed events to EVENTS, under their own ids."""
+class ReplayPublisher:
+    """Appends replayed events to EVENTS, with their ids as message ids."""
 
     def __init__(self, connection: Client) -> None:
-        self._publisher = nats.Publisher(connection)
+        self._publisher = nats.StreamPublisher(connection)
 
     async def publish(self, events: Sequence[event_pb2.Event]) -> None:
         """Return when all are stored. Raises UNAVAILABLE or OVERLOADED; a repeat stores each once."""
@@ -45,20 +45,20 @@ class Publisher:
 
 
 class ReplayRunner:
-    """One process's share of the replays."""
+    """Runs one process's share of the replays."""
 
-    def __init__(self, store: ReplayStore, publisher: Publisher, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(self, store: ReplayStore, publisher: ReplayPublisher, *, now: clock.Clock = clock.now_us) -> None:
         self._store = store
         self._publisher = publisher
         self._now = now
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for work now."""
+        """Look for a due page now."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run replays until cancelled."""
         while True:
             try:
                 pause = await self._next()
@@ -71,7 +71,7 @@ class ReplayRunner:
                 self._wake.clear()
 
     async def _next(self) -> float:
-        """Do what is due; return the seconds to wait after it."""
+        """Send a page that is due; return the seconds to wait."""
         due = await self._store.until_next()
         if due is None:
             return _IDLE_S
@@ -87,7 +87,7 @@ class ReplayRunner:
                 sent = await self._page(claim)
                 counted = (claim.replay.tenant_id, len(sent), sum(event.weight for event in sent))
         if counted and counted[1]:
-            # Not in the transaction: the row it locks is on every admission's way.
+            # Not in the transaction, because every admission needs the row that it locks.
             await self._store.count_backlog(*counted)
         return 0.001
 
@@ -96,7 +96,7 @@ class ReplayRunner:
         page = await claim.page()
         named = {replayed_id(claim.replay.id, stored.id): stored for stored in page.events}
         known = await claim.known(list(named)) if named else set()
-        events = [event for id_, stored in named.items() if id_ not in known and (event := self._again(stored, id_))]
+        events = [event for id_, stored in named.items() if id_ not in known and (event := self._clone(stored, id_))]
         await self._publisher.publish(events)
         if page.events and claim.replay.status in _MARKING:
             await claim.mark_dead_letters([stored.id for stored in page.events if stored.event is not None])
@@ -106,5 +106,5 @@ class ReplayRunner:
             log.info("replay_done", replay_id=claim.replay.id, tenant_id=claim.replay.tenant_id)
         return events
 
-    def _again(self, stored: Stored, id_: str) -> event_pb2.Event | None:
-        return again(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None
+    def _clone(self, stored: StoredEvent, id_: str) -> event_pb2.Event | None:
+        return clone_event(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None

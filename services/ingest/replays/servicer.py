@@ -11,25 +11,21 @@ from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.domain import topology
-from services.domain.pages import page_limit
-from services.ingest.database import typed
-from services.ingest.replays.again import again
-from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.domain import channels, statuses
+from services.domain.paging import page_limit
+from services.ingest.database import database_errors
+from services.ingest.replays.clone import clone_event
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore
 
 NAME = "clarion.ingest.v1.ReplayService"
 
 DEFAULT_PER_SECOND = 50
 MAX_PER_SECOND = 1000
-# With the rest of the call it stays within what the gateway waits for.
+# Together with the rest of the call less than the gateway's deadline.
 _CONCLUDE_S = 2.0
-_STATUSES = (
-    trace_pb2.DELIVERY_STATUS_UNSPECIFIED,
-    trace_pb2.DELIVERY_STATUS_SKIPPED,
-    trace_pb2.DELIVERY_STATUS_FAILED,
-    trace_pb2.DELIVERY_STATUS_DEAD,
-)
+# UNSPECIFIED: every event.
+_STATUSES = (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, *statuses.REPLAYABLE)
 
 log = logs.get(__name__)
 
@@ -38,37 +34,37 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     """See proto/clarion/ingest/v1/replays.proto."""
 
     def __init__(
-        self, store: ReplayStore, publisher: Publisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
+        self, store: ReplayStore, publisher: ReplayPublisher, runner: ReplayRunner, *, now: clock.Clock = clock.now_us
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._runner = runner
         self._now = now
 
-    @typed
+    @database_errors
     async def ReplayEvent(
         self, request: replays_pb2.ReplayEventRequest, context: Any
     ) -> replays_pb2.ReplayEventResponse:
-        """Send one event again."""
+        """Replay one event."""
         _check_id("event_id", request.event_id)
-        if any(channel not in topology.CHANNELS for channel in request.channels):
-            raise _invalid("channels", "must be EMAIL, SMS or PUSH")
+        if any(channel not in channels.BY_NUMBER for channel in request.channels):
+            raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
         tenant_id, stored = await self._store.stored(request.event_id)
         if stored.event is None:
-            raise ClarionError(Code.CONFLICT, "What this event carried is not kept any more.")
-        event = again(stored.event, new_id(), self._now(), request.channels)
+            raise ClarionError(Code.CONFLICT, "The event's content was deleted by retention.")
+        event = clone_event(stored.event, new_id(), self._now(), request.channels)
         if event is None:
-            raise _invalid("channels", "must be among those that the caller asked for")
+            raise _invalid("channels", "must be channels that the caller asked for")
         await self._publisher.publish([event])
         await self._conclude(event, request.channels)
         log.info("event_replayed", tenant_id=tenant_id, event_id=event.id, replay_of=request.event_id)
         return replays_pb2.ReplayEventResponse(event_id=event.id, tenant_id=tenant_id)
 
-    @typed
+    @database_errors
     async def StartReplay(
         self, request: replays_pb2.StartReplayRequest, context: Any
     ) -> replays_pb2.StartReplayResponse:
-        """Begin a replay of many events."""
+        """Start a replay of many events."""
         _check_id("tenant_id", request.tenant_id)
         now = self._now()
         request.until_us = request.until_us or now
@@ -82,23 +78,23 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         if not 1 <= request.per_second <= MAX_PER_SECOND:
             raise _invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
         if request.status not in _STATUSES:
-            raise _invalid("status", "must be failed, dead, skipped or all")
+            raise _invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
         replay = await self._store.create(request)
         self._runner.wake()
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.StartReplayResponse(replay=replay)
 
-    @typed
+    @database_errors
     async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:
-        """Return how far one has come."""
+        """Return a replay's progress."""
         _check_id("replay_id", request.replay_id)
         return replays_pb2.GetReplayResponse(replay=await self._store.get(request.replay_id))
 
-    @typed
+    @database_errors
     async def ListReplays(
         self, request: replays_pb2.ListReplaysRequest, context: Any
     ) -> replays_pb2.ListReplaysResponse:
-        """Return a page of them."""
+        """Return a page of replays."""
         for field in ("tenant_id", "cursor"):
             if value := getattr(request, field):
                 _check_id(field, value)
@@ -106,22 +102,22 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
 
-    @typed
+    @database_errors
     async def CancelReplay(
         self, request: replays_pb2.CancelReplayRequest, context: Any
     ) -> replays_pb2.CancelReplayResponse:
-        """Stop one."""
+        """Cancel a replay."""
         _check_id("replay_id", request.replay_id)
         replay = await self._store.cancel(request.replay_id)
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
 
-    async def _conclude(self, event: event_pb2.Event, channels: Sequence[int]) -> None:
-        """Note what was sent. It was, whatever happens here: an error would have it sent a second time."""
+    async def _conclude(self, event: event_pb2.Event, wanted: Sequence[int]) -> None:
+        """Update the tables after sending. Errors are only logged, else the caller would replay again."""
         try:
             async with asyncio.timeout(_CONCLUDE_S):
-                await self._store.mark_dead_letters([event.replay_of], list(channels))
-                # The janitor's next count would do it as well.
+                await self._store.mark_dead_letters([event.replay_of], list(wanted))
+                # If this fails, the janitor's next count does it.
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))

@@ -1,4 +1,4 @@
-"""Replays in PostgreSQL: their rows, and the events they are made of."""
+"""Replays in PostgreSQL: their rows, and the events to replay."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,15 +8,16 @@ from typing import Any
 
 import asyncpg
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
+from services.domain.reasons import NOT_REPLAYED, Reason
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import to_us
-from services.ingest.replays.again import first_id
 
-# Events of a page, and how many are looked at to find them.
+# Events of a page, and the most events that are read to find them.
 PAGE = 50
 SCANNED = 2000
 
@@ -24,8 +25,8 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """An event as it was accepted. channels: what to send again; empty: all. event None: no longer kept."""
+class StoredEvent:
+    """An event as it was accepted. channels: those to replay; empty: all. event None: its content was deleted."""
 
     id: str
     channels: tuple[event_pb2.Channel.ValueType, ...]
@@ -33,23 +34,23 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """position: the last id looked at. is_last: there is nothing behind it."""
+class ReplayPage:
+    """The next events of a replay. position: the last id that was read. is_last: there are no more."""
 
-    events: list[Stored]
+    events: list[StoredEvent]
     position: str
     is_last: bool
 
 
 class ReplayStore:
-    """durable: for replays; fast: for the quota's count, as admission does."""
+    """Reads and writes replays. durable: a pool with durable commits. fast: one without, for the quota's count."""
 
     def __init__(self, durable: "asyncpg.Pool[asyncpg.Record]", fast: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._durable = durable
         self._fast = fast
 
     async def create(self, request: replays_pb2.StartReplayRequest) -> replays_pb2.Replay:
-        """Start one. Raises CONFLICT: one of this tenant runs already; NOT_FOUND: no such tenant."""
+        """Store a new replay. Raises CONFLICT: the tenant has a running one; NOT_FOUND: no such tenant."""
         if await self._durable.fetchrow(_QUERIES.room, request.tenant_id) is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
         try:
@@ -61,14 +62,14 @@ class ReplayStore:
                 request.until_us,
                 request.status,
                 request.per_second,
-                first_id(request.since_us),
+                lowest_id(request.since_us),
             )
         except asyncpg.UniqueViolationError as error:
             raise ClarionError(Code.CONFLICT, "A replay of this tenant is running; cancel it first.") from error
         return _replay(row)
 
     async def get(self, replay_id: str) -> replays_pb2.Replay:
-        """Raises NOT_FOUND."""
+        """Return a replay. Raises NOT_FOUND."""
         return _replay(await self._durable.fetchrow(_QUERIES.replay, replay_id))
 
     async def page_of(self, tenant_id: str | None, before: str | None, limit: int) -> list[replays_pb2.Replay]:
@@ -76,45 +77,45 @@ class ReplayStore:
         return [_replay(row) for row in await self._durable.fetch(_QUERIES.replays, tenant_id, before, limit)]
 
     async def cancel(self, replay_id: str) -> replays_pb2.Replay:
-        """Stop one that runs. Raises NOT_FOUND, and CONFLICT: it does not run."""
+        """Cancel a running replay. Raises NOT_FOUND, and CONFLICT: it is not running."""
         done = await self._durable.fetchval(_QUERIES.cancel_replay, replay_id)
         replay = await self.get(replay_id)
         if done is None:
             raise ClarionError(Code.CONFLICT, "This replay is not running.")
         return replay
 
-    async def stored(self, event_id: str) -> tuple[str, Stored]:
-        """Return an event's tenant and what it carried. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
+    async def stored(self, event_id: str) -> tuple[str, StoredEvent]:
+        """Return an event's tenant and content. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
         row = await self._durable.fetchrow(_QUERIES.payload, event_id)
         if row is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such event (yet).")
+            raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         if not row["active"]:
             raise ClarionError(Code.CONFLICT, "The event's tenant is not active.")
-        return str(row["tenant_id"]), Stored(event_id, (), _event(row["event"]))
+        return str(row["tenant_id"]), StoredEvent(event_id, (), _event(row["event"]))
 
     async def mark_dead_letters(self, event_ids: list[str], channels: list[int]) -> None:
-        """Take the dead letters of these events off the list of those that wait; channels empty: all."""
+        """Mark the dead letters of these events as replayed. channels: empty: all."""
         await self._durable.execute(_QUERIES.mark_dead_letters, event_ids, channels)
 
     async def count_backlog(self, tenant_id: str, events: int, size: int) -> None:
-        """Count events of size bytes as unfinished, as admission does with what it lets in."""
+        """Add events and their bytes to the tenant's unfinished ones, as admission does."""
         await self._fast.execute(_QUERIES.count_backlog, tenant_id, events, size)
 
     async def until_next(self) -> float | None:
-        """Return the seconds until some replay's next page is due; None: none runs."""
+        """Return the seconds until the next page of any replay is due; None: no replay runs."""
         seconds: float | None = await self._durable.fetchval(_QUERIES.next_page)
         return seconds
 
     @asynccontextmanager
     async def claimed(self) -> "AsyncIterator[Claim | None]":
-        """Hold one replay whose next page is due, for the length of a transaction; None: there is none."""
+        """Lock one replay whose next page is due, in a transaction; None: there is none."""
         async with self._durable.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(_QUERIES.claim)
             yield Claim(connection, row) if row is not None else None
 
 
 class Claim:
-    """A replay in our hands; what happens here is undone together."""
+    """A locked replay. All changes are in one transaction."""
 
     def __init__(self, connection: Any, row: asyncpg.Record) -> None:
         self._connection = connection
@@ -122,7 +123,7 @@ class Claim:
         self.replay = _replay(row)
 
     async def obstacle(self) -> str:
-        """Return why the next page must wait: live traffic has the right of way; empty: nothing."""
+        """Return why the next page must wait, such as for new events; empty: it need not."""
         row = await self._connection.fetchrow(_QUERIES.room, self.replay.tenant_id)
         if row is None or not row["active"]:
             return "tenant_inactive"
@@ -130,33 +131,41 @@ class Claim:
         return "backlog" if is_busy else ""
 
     async def wait(self, reason: str) -> None:
-        """Look again in two seconds."""
+        """Store the reason, and try again in two seconds."""
         await self._connection.execute(_QUERIES.wait, self.replay.id, reason)
 
-    async def page(self) -> Page:
+    async def page(self) -> ReplayPage:
         """Return the next events."""
-        end = first_id(self.replay.until_us)
-        status = int(self.replay.status)
+        end = lowest_id(self.replay.until_us)
         rows = await self._connection.fetch(
-            _QUERIES.page, self.replay.tenant_id, self._row["position"], end, SCANNED, PAGE, status
+            _QUERIES.page,
+            self.replay.tenant_id,
+            self._row["position"],
+            end,
+            SCANNED,
+            PAGE,
+            int(self.replay.status),
+            self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED,
+            NOT_REPLAYED,
+            Reason.NOT_REQUESTED,
         )
         last = next(row for row in rows if row["is_end"] is not None)
         found = sorted((row for row in rows if row["is_end"] is None), key=lambda row: row["id"].int)
-        events = [Stored(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
+        events = [StoredEvent(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
         if len(events) == PAGE:
-            return Page(events, events[-1].id, is_last=False)
-        return Page(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
+            return ReplayPage(events, events[-1].id, is_last=False)
+        return ReplayPage(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
 
     async def known(self, event_ids: list[str]) -> set[str]:
-        """Return which of these ids the ledger has: a page that a crash cut off was sent in part."""
+        """Return which of these ids the ledger has: a crash may have interrupted a page."""
         return {str(row["id"]) for row in await self._connection.fetch(_QUERIES.known, event_ids)}
 
     async def mark_dead_letters(self, event_ids: list[str]) -> None:
-        """As ReplayStore's."""
+        """Mark all dead letters of these events as replayed."""
         await self._connection.execute(_QUERIES.mark_dead_letters, event_ids, [])
 
-    async def advance(self, page: Page, *, replayed: int, unplayable: int) -> None:
-        """The page is done with; the next one comes when its events' share of time is over."""
+    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int) -> None:
+        """Store the new position; the next page is due after the time that this page takes at per_second."""
         seconds = max(replayed, 1) / self.replay.per_second if page.events else 0.0
         await self._connection.execute(
             _QUERIES.advance, self.replay.id, page.position, replayed, unplayable, seconds, page.is_last

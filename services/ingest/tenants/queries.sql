@@ -13,7 +13,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 -- name: insert_backlog
 INSERT INTO ingest.backlog (tenant_id) VALUES ($1)
 
--- Admission counts where there is a row: one is needed for as long as there is a limit.
+-- Admission counts only tenants with a row, so each tenant with a limit needs one.
 -- name: insert_rates
 INSERT INTO ingest.rates (tenant_id)
 SELECT t.id FROM ingest.tenants t WHERE t.id = $1 AND coalesce(t.rate_limit_per_minute, t.daily_cap) IS NOT NULL
@@ -57,7 +57,7 @@ UPDATE ingest.tenants SET
     sender_email = coalesce($6, sender_email),
     reply_to = coalesce($7, reply_to),
     max_unfinished_events = coalesce($8, max_unfinished_events),
-    -- Each by two arguments: whether to set it, and to what; null is no limit.
+    -- Two arguments for each limit: whether to set it, and the value; null: no limit.
     rate_limit_per_minute = CASE WHEN $9 THEN $10 ELSE rate_limit_per_minute END,
     daily_cap = CASE WHEN $11 THEN $12 ELSE daily_cap END,
     content_key = coalesce($13, content_key),
@@ -90,14 +90,14 @@ LIMIT 100
 -- name: renew_webhook_secret
 UPDATE ingest.webhook_secrets SET ciphertext = $2 WHERE id = $1
 
--- Those that are valid, the current one first.
+-- Valid secrets, the current one first.
 -- name: webhook_secrets
 SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at
 FROM ingest.webhook_secrets s
 WHERE s.tenant_id = ANY ($1::uuid[]) AND (s.expires_at IS NULL OR s.expires_at > now())
 ORDER BY s.tenant_id, s.created_at DESC, s.id DESC
 
--- Those of the past too, until the next change of a tenant's secrets deletes them.
+-- Expired secrets too, until the next change of the tenant's secrets deletes them.
 -- name: all_webhook_secrets
 SELECT s.id, s.tenant_id, s.ciphertext, s.last4, s.created_at, s.expires_at
 FROM ingest.webhook_secrets s

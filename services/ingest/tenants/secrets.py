@@ -1,4 +1,4 @@
-"""Webhook secrets: what tenants sign their events with, encrypted at rest."""
+"""Webhook secrets, with which tenants sign their events; encrypted at rest."""
 
 import secrets
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from runtime.clock import micros_of
 from runtime.encryption import Vault
 from runtime.ids import new_id
 
-# Valid at a time: the current one, and those before it whose overlap has not ended.
+# The most that are valid at a time: the current one, and earlier ones until their overlap ends.
 MAX_VALID = 4
 DEFAULT_OVERLAP_S = 24 * 3600
 
 
 class SealedSecret(msgspec.Struct, frozen=True):
-    """A secret as it stands in the configuration. until_us: Unix microseconds; 0: it is the current one."""
+    """An encrypted secret, as published. until_us: valid until then, Unix microseconds; 0: the current one."""
 
     id: str
     ciphertext: bytes
     until_us: int = 0
 
     def renewed(self, vault: Vault, tenant_id: str) -> bytes | None:
-        """Return the ciphertext made anew with the vault's first key; None: it is. Raises ValueError as open."""
+        """Return the ciphertext under the vault's first key; None: it has that key already. Raises as open()."""
         return vault.renewed(self.ciphertext, context=_context(tenant_id, self.id))
 
     def open(self, vault: Vault, tenant_id: str) -> str:
-        """Return the secret. Raises ValueError where no key of the vault opens it."""
+        """Return the secret. Raises ValueError if no key of the vault decrypts it."""
         return vault.decrypt(self.ciphertext, context=_context(tenant_id, self.id)).decode()
 
 
@@ -42,12 +42,12 @@ def make(vault: Vault, tenant_id: str, wanted: str) -> tuple[str, tuple[str, str
 
 
 def sealed(rows: Sequence[asyncpg.Record]) -> list[SealedSecret]:
-    """Return rows as the configuration has them."""
+    """Return rows in the form in which they are published."""
     return [SealedSecret(str(row["id"]), row["ciphertext"], _until_us(row)) for row in rows]
 
 
 def shown(rows: Sequence[asyncpg.Record]) -> list[tenants_pb2.WebhookSecret]:
-    """Return rows as an operator may see them."""
+    """Return rows in the form that operators may see."""
     return [
         tenants_pb2.WebhookSecret(
             last4=row["last4"], created_at_us=micros_of(row["created_at"]), valid_until_us=_until_us(row)

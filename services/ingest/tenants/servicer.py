@@ -4,20 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.domain import channels as known_channels
 from services.domain.addresses import InvalidAddress, parse_email, trimmed
-from services.domain.not_sent import MOST_MAX_SMS_SEGMENTS
-from services.domain.pages import page_limit
-from services.ingest.database import typed
+from services.domain.paging import page_limit
+from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
+from services.ingest.database import database_errors
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
 
 _MAX_NAME = 100
-# Of the sender's display name, as it goes into a mail.
+# Of the sender's display name in a mail.
 _MAX_SENDER_NAME = 256
 _MAX_OVERLAP_S = 30 * 86_400
 _WEBHOOK_SECRET = re.compile(r"[\x21-\x7e]{16,256}")
@@ -29,7 +29,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     def __init__(self, store: TenantStore) -> None:
         self._store = store
 
-    @typed
+    @database_errors
     async def CreateTenant(
         self, request: tenants_pb2.CreateTenantRequest, context: Any
     ) -> tenants_pb2.CreateTenantResponse:
@@ -52,13 +52,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant, api_key = await self._store.create(request)
         return tenants_pb2.CreateTenantResponse(tenant=tenant, api_key=api_key)
 
-    @typed
+    @database_errors
     async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:
         """Return one tenant."""
         _check_id("tenant_id", request.tenant_id)
         return tenants_pb2.GetTenantResponse(tenant=await self._store.get(request.tenant_id))
 
-    @typed
+    @database_errors
     async def ListTenants(
         self, request: tenants_pb2.ListTenantsRequest, context: Any
     ) -> tenants_pb2.ListTenantsResponse:
@@ -70,7 +70,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         more = tenants[-1].id if len(tenants) == limit else ""
         return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
 
-    @typed
+    @database_errors
     async def UpdateTenant(
         self, request: tenants_pb2.UpdateTenantRequest, context: Any
     ) -> tenants_pb2.UpdateTenantResponse:
@@ -110,27 +110,27 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         )
         return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
 
-    @typed
+    @database_errors
     async def RotateKey(self, request: tenants_pb2.RotateKeyRequest, context: Any) -> tenants_pb2.RotateKeyResponse:
-        """Give the tenant a new key."""
+        """Replace the tenant's key."""
         _check_id("tenant_id", request.tenant_id)
         tenant, api_key = await self._store.rotate_key(request.tenant_id)
         return tenants_pb2.RotateKeyResponse(tenant=tenant, api_key=api_key)
 
-    @typed
+    @database_errors
     async def DeactivateTenant(
         self, request: tenants_pb2.DeactivateTenantRequest, context: Any
     ) -> tenants_pb2.DeactivateTenantResponse:
-        """Shut the tenant out."""
+        """Deactivate a tenant."""
         _check_id("tenant_id", request.tenant_id)
         tenant = await self._store.update(request.tenant_id, Changes(active=False))
         return tenants_pb2.DeactivateTenantResponse(tenant=tenant)
 
-    @typed
+    @database_errors
     async def RotateWebhookSecret(
         self, request: tenants_pb2.RotateWebhookSecretRequest, context: Any
     ) -> tenants_pb2.RotateWebhookSecretResponse:
-        """Give the tenant a new webhook secret; those before it stay valid for the overlap."""
+        """Add a new webhook secret; earlier ones stay valid for the overlap."""
         _check_id("tenant_id", request.tenant_id)
         overlap_s = request.overlap_s if request.HasField("overlap_s") else DEFAULT_OVERLAP_S
         faults = []
@@ -142,16 +142,16 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         tenant, secret = await self._store.rotate_webhook_secret(request.tenant_id, request.secret, overlap_s)
         return tenants_pb2.RotateWebhookSecretResponse(tenant=tenant, secret=secret)
 
-    @typed
+    @database_errors
     async def DeleteWebhookSecrets(
         self, request: tenants_pb2.DeleteWebhookSecretsRequest, context: Any
     ) -> tenants_pb2.DeleteWebhookSecretsResponse:
-        """Take the tenant's webhook secrets away: nothing need be signed any more."""
+        """Delete the tenant's webhook secrets: events need not be signed any more."""
         _check_id("tenant_id", request.tenant_id)
         tenant = await self._store.delete_webhook_secrets(request.tenant_id)
         return tenants_pb2.DeleteWebhookSecretsResponse(tenant=tenant)
 
-    @typed
+    @database_errors
     async def RenewWebhookSecrets(
         self, request: tenants_pb2.RenewWebhookSecretsRequest, context: Any
     ) -> tenants_pb2.RenewWebhookSecretsResponse:
@@ -161,9 +161,9 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
 
 
 def _trim_addresses(request: tenants_pb2.CreateTenantRequest | tenants_pb2.UpdateTenantRequest) -> None:
-    """Cut off what copying leaves around addresses: blanks, line ends, invisible marks."""
+    """Remove blanks, line ends and invisible marks around addresses."""
     for field in ("sender_email", "reply_to"):
-        if given := getattr(request, field):  # of a change, one that is absent must stay so
+        if given := getattr(request, field):  # an absent one must stay absent
             setattr(request, field, trimmed(given))
 
 
@@ -203,21 +203,20 @@ def _check(
         faults.append(("max_unfinished_events", "must be at least 1"))
     if budget < LEAST_MAX_BYTES:
         faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
-    known = set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
-    if not known.issuperset(channels):
-        faults.append(("delivery_channels", "must be EMAIL, SMS or PUSH"))
+    if not known_channels.BY_NUMBER.keys() >= set(channels):
+        faults.append(("delivery_channels", f"must be some of {', '.join(known_channels.BY_PUBLIC_NAME)}"))
     for field, limit in (("rate_limit_per_minute", rate_limit_per_minute), ("daily_cap", daily_cap)):
         if limit < 0:
             faults.append((field, "must not be negative"))
     if content_key not in tenants_pb2.ContentKey.values():
         faults.append(("content_key", "must be full or seed"))
-    if not 1 <= segments <= MOST_MAX_SMS_SEGMENTS:
-        faults.append(("max_sms_segments", f"must be from 1 to {MOST_MAX_SMS_SEGMENTS}"))
+    if not 1 <= segments <= LARGEST_MAX_SEGMENTS:
+        faults.append(("max_sms_segments", f"must be from 1 to {LARGEST_MAX_SEGMENTS}"))
     _refuse(faults)
 
 
 def _fault_of_address(text: str) -> str:
-    """Return why an address cannot be a tenant's; empty: it can, or there is none. As a provider's from_email."""
+    """Return what is wrong with a tenant's address; empty: nothing, or there is none."""
     if not text:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Tenants, their keys and webhook secrets; every change goes out to the configuration bucket with its row."""
+"""Tenants, their keys and webhook secrets. Each change is published in the transaction of its row."""
 
 import hashlib
 import secrets
@@ -11,15 +11,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from runtime import postgres
-from runtime.configuration import Outbox
+from runtime.configuration import ConfigurationOutbox
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import topology
-from services.domain.not_sent import DEFAULT_MAX_SMS_SEGMENTS
+from services.domain import channels, topology
+from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
 from services.ingest.tenants import secrets as webhook_secrets
 
@@ -35,13 +34,13 @@ _CONTENT_KEY_NUMBERS = {text: number for number, text in CONTENT_KEYS.items()}
 
 
 def digest_of(api_key: str) -> bytes:
-    """Return what is kept of a key."""
+    """Return the SHA-256 of a key, which is all that is stored of it."""
     return hashlib.sha256(api_key.strip().encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to change of a tenant; None leaves a field as it is."""
+    """Changes of a tenant; None leaves a field as it is."""
 
     name: str | None = None
     active: bool | None = None
@@ -59,21 +58,21 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class NewLimit:
-    """What a limit becomes; None: there is none any more."""
+    """A limit's new value; None removes it."""
 
     value: int | None
 
 
 class TenantStore:
-    """Reads and writes; each write answers after the configuration has gone out, or within two seconds."""
+    """Reads and writes. A write returns when the configuration is published, or after two seconds."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, vault: Vault) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, vault: Vault) -> None:
         self._pool = pool
         self._outbox = outbox
         self._vault = vault
 
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
-        """Return the new tenant and its key, the only time that the key is seen."""
+        """Return the new tenant and its key, which cannot be read later."""
         tenant_id, api_key = new_id(), secrets.token_hex(32)
         async with self._pool.acquire() as connection, connection.transaction():
             account_id = request.account_id or new_id()
@@ -95,7 +94,7 @@ class TenantStore:
                 request.daily_cap if request.HasField("daily_cap") else None,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
-                request.max_sms_segments or DEFAULT_MAX_SMS_SEGMENTS,
+                request.max_sms_segments or DEFAULT_MAX_SEGMENTS,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
             await connection.execute(_QUERIES.insert_rates, tenant_id)
@@ -105,7 +104,7 @@ class TenantStore:
         return tenant, api_key
 
     async def get(self, tenant_id: str) -> tenants_pb2.Tenant:
-        """Raises NOT_FOUND."""
+        """Return a tenant. Raises NOT_FOUND."""
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
         return _tenant(row, await self._pool.fetch(_QUERIES.webhook_secrets, [tenant_id]))
 
@@ -118,7 +117,7 @@ class TenantStore:
         return [_tenant(row, found.get(row["id"], [])) for row in rows]
 
     async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
-        """Raises NOT_FOUND."""
+        """Change a tenant; return it. Raises NOT_FOUND."""
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             await connection.execute(
@@ -143,7 +142,7 @@ class TenantStore:
         return tenant
 
     async def rotate_key(self, tenant_id: str) -> tuple[tenants_pb2.Tenant, str]:
-        """Return the tenant and its new key; the old one ends. Raises NOT_FOUND."""
+        """Revoke the tenant's key; return the tenant and its new key. Raises NOT_FOUND."""
         api_key = secrets.token_hex(32)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
@@ -157,9 +156,9 @@ class TenantStore:
     async def rotate_webhook_secret(
         self, tenant_id: str, wanted: str, overlap_s: int
     ) -> tuple[tenants_pb2.Tenant, str]:
-        """Return the tenant and its new webhook secret; those before end within overlap_s.
+        """Return the tenant and its new webhook secret; earlier ones end within overlap_s.
 
-        wanted: the secret; empty: a random one. Raises NOT_FOUND, and CONFLICT where too many are valid already.
+        wanted: the secret; empty: a random one. Raises NOT_FOUND, and CONFLICT if too many are valid already.
         """
         secret, row = webhook_secrets.make(self._vault, tenant_id, wanted)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -174,7 +173,7 @@ class TenantStore:
         return tenant, secret
 
     async def delete_webhook_secrets(self, tenant_id: str) -> tenants_pb2.Tenant:
-        """End all of the tenant's webhook secrets. Raises NOT_FOUND."""
+        """Delete the tenant's webhook secrets. Raises NOT_FOUND."""
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             await connection.execute(_QUERIES.delete_webhook_secrets, tenant_id)
@@ -183,9 +182,9 @@ class TenantStore:
         return tenant
 
     async def renew_webhook_secrets(self) -> tuple[int, Sequence[str]]:
-        """Close with the first key what another one closed, a tenant at a time; safe to run again at any time.
+        """Encrypt with the first key what has another one, tenant by tenant; may be repeated at any time.
 
-        Return how many, and the tenants of those that no key opens.
+        Returns the number of secrets, and the tenants with a secret that no key decrypts.
         """
         renewed, unreadable, last = 0, [], _BEFORE_ALL
         while rows := await self._pool.fetch(_QUERIES.tenants_with_webhook_secrets, last):
@@ -221,11 +220,11 @@ class TenantStore:
         return {bytes(row["digest"]): str(row["tenant_id"]) for row in rows}
 
     async def configuration(self, tenant_id: str) -> bytes | None:
-        """Return what the configuration bucket should hold of a tenant."""
+        """Return the value to publish for a tenant; None: there is no such tenant."""
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
         if row is None:
             return None
-        return published(row, await self._pool.fetch(_QUERIES.all_webhook_secrets, [tenant_id]))
+        return configuration_value(row, await self._pool.fetch(_QUERIES.all_webhook_secrets, [tenant_id]))
 
     async def _lock(self, connection: Any, tenant_id: str) -> None:
         if not await connection.fetchval(_QUERIES.tenant_for_update, tenant_id):
@@ -240,12 +239,12 @@ class TenantStore:
         row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
         signing = await connection.fetch(_QUERIES.webhook_secrets, [tenant_id])
         kept = await connection.fetch(_QUERIES.all_webhook_secrets, [tenant_id])
-        await self._outbox.add(connection, topology.tenant_key(tenant_id), published(row, kept))
+        await self._outbox.add(connection, topology.tenant_key(tenant_id), configuration_value(row, kept))
         return _tenant(row, signing)
 
 
 def _setting(new: NewLimit | None) -> tuple[bool, int | None]:
-    """Return whether to set a limit, and to what."""
+    """Return the query's two arguments for a limit: whether to set it, and the value."""
     return (new is not None, new.value if new else None)
 
 
@@ -273,10 +272,10 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
     )
 
 
-def published(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
-    """Return a tenant as the configuration has it. kept: all its webhook secrets, for each says until when it is valid.
+def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
+    """Return the value that is published for a tenant. kept: all its webhook secrets, expired ones too.
 
-    So the value depends on the rows alone, not on the time at which it is made.
+    So the value depends on the rows alone, and not on the time.
     """
     tenant = _tenant(row, [])
     return msgspec.json.encode(
@@ -285,9 +284,7 @@ def published(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> bytes:
             "account_id": tenant.account_id,
             "name": tenant.name,
             "active": tenant.active,
-            "delivery_channels": [
-                event_pb2.Channel.Name(channel).removeprefix("CHANNEL_") for channel in tenant.delivery_channels
-            ],
+            "delivery_channels": [channels.PUBLIC_NAMES[channel] for channel in tenant.delivery_channels],
             "sender_name": tenant.sender_name,
             "sender_email": tenant.sender_email,
             "reply_to": tenant.reply_to,

@@ -1,6 +1,6 @@
 """The helpers that templates can call. docs/handlebars.md describes each, with an example that is tested.
 
-Values are plain data. What a helper cannot use is never an error of the rendering: each says what it writes instead.
+Values are plain data. A value that a helper cannot use is not an error: each helper documents what it writes then.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The fields of a date's pattern: Babel's, with zones as UTS #35 writes them. Imports Babel: import it when needed."""
+"""The fields of a date pattern: Babel's, with zones as in UTS #35. Imports Babel, so import this only if needed."""
 
 from datetime import datetime, timedelta
 
@@ -31,8 +31,8 @@ _CLDR_NAMES = {
 }
 
 
-class Fields(DateTimeFormat):
-    """A moment's fields in a locale: ``pattern % Fields(moment, locale)`` is the text.
+class DateFields(DateTimeFormat):
+    """A moment's fields in a locale: ``pattern % DateFields(moment, locale)`` is the text.
 
     Babel rounds offsets west of Greenwich down to whole hours, knows no ``O`` and writes ``z`` without "GMT".
     """
@@ -42,7 +42,7 @@ class Fields(DateTimeFormat):
         self.moment = moment
 
     def format_timezone(self, char: str, num: int) -> str:
-        """Return what num letters char stand for (UTS #35, Date Field Symbol Table: zone)."""
+        """Return the field for num times the letter char (UTS #35, Date Field Symbol Table: zone)."""
         if char == "z":
             return self._name("long" if num == 4 else "short") or self._from_gmt(is_long=num == 4)
         if char == "O" or (char == "Z" and num == 4):
@@ -73,7 +73,7 @@ class Fields(DateTimeFormat):
         return written
 
     def _from_gmt(self, *, is_long: bool) -> str:
-        """Return the localized form: "GMT-3:30", or long "GMT-03:30"; "GMT" alone at zero."""
+        """Return the localized form: "GMT-3:30", long "GMT-03:30", or "GMT" for an offset of zero."""
         form = str(self.locale.zone_formats["gmt"])
         offset = self._offset()
         if offset == 0:
@@ -87,7 +87,7 @@ class Fields(DateTimeFormat):
         return form % written
 
     def _name(self, width: str) -> str:
-        """Return the zone's name in the language; empty where it has none."""
+        """Return the zone's name in the language; empty if it has none."""
         zone = get_timezone_name(self.moment, locale=self.locale, return_zone=True)
         zone = _CLDR_NAMES.get(zone, zone)
         variant = "daylight" if _is_summer_time(self.moment) else "standard"

@@ -40,10 +40,10 @@ def _format_date(arguments: _Arguments, options: Options, culture: Culture) -> s
 def _written(moment: date, wanted: str, clock: str, locale: "Locale") -> str:
     from babel.dates import parse_pattern
 
-    from services.render.helpers.date_fields import Fields
+    from services.render.helpers.date_fields import DateFields
 
     def write(pattern: "DateTimePattern") -> str:
-        return str(pattern % Fields(_midnight(moment), locale))
+        return str(pattern % DateFields(_midnight(moment), locale))
 
     if wanted not in _STYLES and wanted not in ("", _NONE):
         return write(parse_pattern(wanted))
@@ -62,7 +62,7 @@ def _midnight(moment: date) -> datetime:
 
 
 def _zone(options: Options, culture: Culture) -> tzinfo:
-    """Return the zone asked for, else the rendering's, else UTC."""
+    """Return the zone of the option, the rendering's zone, or UTC."""
     from zoneinfo import ZoneInfo
 
     for name in (text_option(options.get("timeZone")), culture.time_zone):

@@ -1,4 +1,4 @@
-"""What is known of languages, from Babel; loaded by the first helper that asks, for most templates ask nothing."""
+"""Languages, from Babel. Babel is loaded by the first helper that needs it: most templates do not."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ _known: "dict[str, Locale | None]" = {}
 
 
 def locale_of(culture: Culture, asked: Any = None) -> "Locale":
-    """Return the locale asked for, else the rendering's, else English; of an unknown one its nearest parent."""
+    """Return the locale of the option, the rendering's, or English. For an unknown one, its nearest known parent."""
     for text in (text_option(asked), culture.locale, _ENGLISH):
         if text and (locale := _find(text)) is not None:
             return locale
@@ -38,7 +38,7 @@ def _find(text: str) -> "Locale | None":
 
 
 def _load_in_region(locale: locales.LocaleId) -> "Locale | None":
-    """Load a locale with its likely region: it is written the same, and knows when a week begins."""
+    """Load a locale with its likely region. It is written the same, and has the first day of the week."""
     return _load(locales.in_likely_region(locale)) or _load(locale)
 
 
@@ -52,7 +52,7 @@ def _load(locale: locales.LocaleId) -> "Locale | None":
 
 
 def forget() -> None:
-    """Drop all that was loaded."""
+    """Drop all loaded languages."""
     from babel import localedata
 
     _known.clear()

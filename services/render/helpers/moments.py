@@ -1,4 +1,4 @@
-"""Reading a day or a moment: ISO 8601, RFC 3339, seconds or milliseconds since 1970."""
+"""Reads a day or a moment: ISO 8601, RFC 3339, seconds or milliseconds since 1970."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ _LEAP_SECOND = re.compile(rf"(?:(?<=[T ][0-9]{{2}}:[0-9]{{2}}:)|(?<=[T ][0-9]{{4
 
 
 def moment_of(value: Any) -> date | None:
-    """Return a day (a date), or a moment with its zone (a datetime); None for what is neither."""
+    """Return a day as a date, or a moment as a datetime with its zone; None if it is neither."""
     if type(value) is str:
         return _read(value.strip()) if len(value) <= _MAX_TEXT else None
     return _since_1970(number_of(value))

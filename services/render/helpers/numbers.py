@@ -1,4 +1,4 @@
-"""Numbers, money and counted things, as each language writes them."""
+"""Helpers that write numbers, money and plurals as each language does."""
 
 import copy
 import re
@@ -43,7 +43,7 @@ def _format_number(arguments: _Arguments, options: Options, culture: Culture) ->
 
 
 def _with_digits(pattern: "NumberPattern", options: Options) -> "NumberPattern":
-    """Return the pattern with the digits after the point that the options ask for."""
+    """Return the pattern with the number of decimals that the options ask for."""
     least, most = pattern.frac_prec
     wanted_least = count_of(options.get("minimumFractionDigits"))
     wanted_most = count_of(options.get("maximumFractionDigits"))
@@ -83,7 +83,7 @@ def _format_currency(arguments: _Arguments, options: Options, culture: Culture) 
 
 @lru_cache(maxsize=256)
 def _spaced(pattern: "NumberPattern", *, before: bool, behind: bool) -> "NumberPattern":
-    """Return the pattern with a no-break space between a currency's place and the digits, where it has none.
+    """Return the pattern with a no-break space between the currency and the digits if it has none.
 
     before, behind: where the place is before the digits, or behind them.
     """
@@ -98,17 +98,17 @@ def _spaced(pattern: "NumberPattern", *, before: bool, behind: bool) -> "NumberP
 
 
 def _is_sign(character: str) -> bool:
-    """Tell whether it stands beside a digit without a space: a currency's sign, or a space itself."""
+    """Tell whether a character may be next to a digit without a space: a currency sign, or a space itself."""
     return unicodedata.category(character)[0] in "SZ"
 
 
 def _unsigned_zero(number: "Decimal", digits: int) -> "Decimal":
-    """Return the number, without the sign of what is nothing once it is rounded to so many digits."""
+    """Return the number, without a minus sign if it is zero after rounding to so many digits."""
     return abs(number) if number.is_signed() and round(number, digits) == 0 else number
 
 
 def _arithmetic() -> "AbstractContextManager[Context]":
-    """Calculate as browsers do, halves away from zero, and with what number_of() gives exactly.
+    """Round as browsers do, halves away from zero, with the exact numbers of number_of().
 
     Its longest number has some 330 digits, decimal's own limit is 28.
     """

@@ -1,4 +1,4 @@
-"""Texts."""
+"""Helpers for texts."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def _truncate(arguments: _Arguments, options: Options, _culture: Culture) -> str
 
 
 def _boundary(text: str, at: int) -> int:
-    """Return the last place up to at that is between two characters as they are seen (UAX #29).
+    """Return the last index up to "at" that is between two characters as a reader sees them (UAX #29).
 
     at: before the text's end.
     """

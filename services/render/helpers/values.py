@@ -1,4 +1,4 @@
-"""Reading numbers and names out of whatever a template hands over."""
+"""Reads numbers and names from the values that templates pass to helpers."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ _MOST_BITS = 1024
 
 
 def number_of(value: Any) -> "Decimal | None":
-    """Return an exact number, None for what is none."""
+    """Return an exact number; None if the value is not a number."""
     from decimal import Decimal
 
     kind = type(value)
@@ -28,12 +28,12 @@ def number_of(value: Any) -> "Decimal | None":
 
 
 def text_option(value: Any, most: int = 64) -> str:
-    """Return a short text as it is, and nothing for anything else."""
+    """Return a short text as it is; an empty one for any other value."""
     return value if type(value) is str and len(value) <= most else ""
 
 
 def count_of(value: Any) -> int | None:
-    """Return a whole number of at least 0, None for what is none."""
+    """Return a whole number of at least 0; None if the value is not one."""
     number = number_of(value)
     if number is None or number < 0 or number >= 10**9 or number != int(number):
         return None

@@ -1,7 +1,7 @@
-"""MJML to HTML, for markup that strangers write and data that other strangers send.
+"""Converts MJML to HTML. Markup and data are hostile.
 
-``convert.py`` is the way of a document. Content of MJML's ending tags is HTML, which the converter never sees
-(``endings.py``); what data have made of the rest is put right where the converter refuses it (``repair.py``).
+``convert.py`` converts a document. The content of MJML's ending tags is HTML, which the converter never sees
+(``endings.py``). If data broke the rest, so that the converter refuses it, it is repaired (``repair.py``).
 """
 
 from services.render.mjml.convert import check, is_mjml, to_html

@@ -1,4 +1,4 @@
-"""The way of an MJML document to HTML."""
+"""Checks and converts an MJML document."""
 
 import re
 
@@ -8,7 +8,7 @@ from services.render.mjml import endings, repair, styles
 from services.render.mjml.elements import ELEMENTS
 from services.render.mjml.faults import MjmlError, explained, first_fault, is_nested, stray, tags
 
-# What may stand before the root; a byte order mark too.
+# What may precede the root, including a byte order mark.
 _ROOT = re.compile(r"[\ufeff\s]*+(?:(?:<!--.*?-->|<\?[^<>]*+>|<!(?i:doctype)[^<>]*+>)\s*+)*+(?=<mjml[\s>])", re.DOTALL)
 _UNSUPPORTED = {
     "mj-html-attribute": "mj-html-attributes",
@@ -18,14 +18,14 @@ _UNSUPPORTED = {
 
 
 def is_mjml(markup: str) -> bool:
-    """Tell whether the root is <mjml>; anything else is taken as HTML."""
+    """Tell whether the root is <mjml>. Everything else is HTML."""
     return _ROOT.match(markup) is not None
 
 
 def check(markup: str) -> None:
-    """Refuse what cannot be meant, also where a mail could be made of it. Raises MjmlError.
+    """Raise MjmlError for a mistake in a template, even if it could be converted.
 
-    Markup whose root is not <mjml> is HTML, whose rules are any browser's: it only must not hold MJML's elements.
+    Markup whose root is not <mjml> is HTML: it only must not contain MJML elements.
     """
     root = _ROOT.match(markup)
     for tag in tags(markup):
@@ -33,12 +33,12 @@ def check(markup: str) -> None:
         if not name.lower().startswith("mj-"):
             continue
         if root is None:
-            raise MjmlError(f"<{name}> outside of <mjml>: the root of the document is missing", tag.start())
+            raise MjmlError(f"<{name}> is outside of <mjml>: begin the document with <mjml>", tag.start())
         if name in _UNSUPPORTED:
             unsupported = _UNSUPPORTED[name]
-            raise MjmlError(f"<{unsupported}> is not supported: write the attributes into the HTML", tag.start())
+            raise MjmlError(f"<{unsupported}> is not supported: write the attributes in the HTML", tag.start())
         if name not in ELEMENTS and name.lower() != "mj-include":
-            raise MjmlError(f"there is no element <{name}>", tag.start())
+            raise MjmlError(f"<{name}> is not an MJML element: check its spelling", tag.start())
     if root is None:
         return
     try:
@@ -48,7 +48,7 @@ def check(markup: str) -> None:
 
 
 def to_html(markup: str) -> str:
-    """Convert, whatever data stand in it. Raises MjmlError where nothing can be made of it."""
+    """Convert a document, whatever data are in it. Raises MjmlError if it cannot even be repaired."""
     root = _ROOT.match(markup)
     document = endings.split(markup if root is None else markup[root.end() :])
     try:
@@ -65,7 +65,7 @@ def _check_document(markup: str) -> None:
     try:
         mjml2html(markup, include_loader=_no_include)
     except ValueError as error:
-        # What only its HTML has is not refused, such as a comment with "--" in it.
+        # A mistake that only concerns HTML is accepted, such as a comment with "--" in it.
         fault = stray(markup)
         if fault is not None or _is_refused(endings.split(markup).structure):
             raise fault or explained(str(error), markup) from None
@@ -81,9 +81,9 @@ def _is_refused(structure: str) -> bool:
 
 
 def _converted(structure: str) -> str:
-    """Convert what holds no HTML. Raises MjmlError, also for what the converter would make something else of."""
+    """Convert a structure without HTML. Raises MjmlError, also for one that the converter would misread."""
     if not is_nested(structure):
-        raise MjmlError("its tags do not match")
+        raise MjmlError("the tags of the MJML do not match: each needs its end tag")
     try:
         return mjml2html(structure, include_loader=_no_include)
     except ValueError as error:
@@ -91,4 +91,4 @@ def _converted(structure: str) -> str:
 
 
 def _no_include(path: str) -> str:
-    raise ValueError(f"mj-include of {path} is not allowed")
+    raise ValueError(f"mj-include of {path} is not allowed: use a partial")

@@ -1,13 +1,13 @@
-"""MJML's elements, and where each may stand."""
+"""MJML's elements, and which element may contain which."""
 
-# Their content is HTML; styles and text in <mj-style> and <mj-title>.
+# Elements whose content is HTML, or styles (<mj-style>), or text (<mj-title>).
 ENDING = frozenset(
     (
         *("mj-accordion-text", "mj-accordion-title", "mj-button", "mj-navbar-link", "mj-preview", "mj-raw"),
         *("mj-social-element", "mj-style", "mj-table", "mj-text", "mj-title"),
     )
 )
-# Containers, each in those of a lower number.
+# Containers. Each may be in one with a lower number.
 RANKS = {"mj-body": 0, "mj-wrapper": 1, "mj-section": 2, "mj-hero": 2, "mj-group": 3, "mj-column": 4}
 _PIECES = frozenset(
     (
@@ -26,13 +26,13 @@ _PARTS = {
 _HEAD = frozenset(
     ("mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-raw", "mj-style", "mj-title"),
 )
-# The converter takes no attributes of theirs.
+# Elements for which the converter accepts no attributes.
 BARE = frozenset(("mj-attributes", "mj-head", "mj-preview", "mj-raw", "mj-title"))
 ELEMENTS = frozenset(("mj-head", *RANKS, *_PIECES, *_DEFAULTS, *_HEAD, *frozenset().union(*_PARTS.values())))
 
 
 def may_stand(name: str, parent: str) -> bool:
-    """Tell whether an element may stand in another."""
+    """Tell whether an element may be in another one."""
     if parent in RANKS:
         return name in _PIECES or RANKS.get(name, -1) > RANKS[parent]
     if parent == "mj-attributes":

@@ -1,26 +1,29 @@
-"""MJML's ending tags: the HTML in them goes around the converter, which only knows XML, into what that has made."""
+"""Takes the HTML out of MJML's ending tags before the conversion, and puts it back after it.
+
+The converter reads XML only.
+"""
 
 import os
 import re
 from dataclasses import dataclass, field
 
-from services.render.fragment import Place, contained
+from services.render.fragment import FragmentContext, contained
 from services.render.html_syntax import ATTRIBUTES, attribute, is_self_closed
 from services.render.mjml.elements import ENDING
 
-# "cut": the tag has no end.
+# "cut": a tag without an end.
 _START = re.compile(
     rf"<!--|<(?P<name>{'|'.join(sorted(ENDING))})(?=[\t\n\f\r />])(?P<attributes>{ATTRIBUTES})(?:>|(?P<cut>))"
 )
-_PLACES = {"mj-raw": Place.ANY, "mj-table": Place.TABLE}
+_PLACES = {"mj-raw": FragmentContext.ANY, "mj-table": FragmentContext.TABLE}
 _STYLE_END = re.compile("</(?=style)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Document:
-    """MJML whose ending tags hold places of their contents. css: to be written into the elements' style attributes.
+    """MJML with placeholders for the contents of its ending tags. css: rules for the elements' style attributes.
 
-    A place is a mark that nobody who writes templates or data can know, for each document has its own.
+    A placeholder begins with a random mark of this document, so neither templates nor data can contain it.
     """
 
     structure: str = ""
@@ -29,16 +32,16 @@ class Document:
     _mark: str = field(default_factory=lambda: os.urandom(8).hex())
 
     def place(self, content: str) -> str:
-        """Keep HTML, without places in it, and return what stands for it."""
+        """Keep HTML (without placeholders in it), and return its placeholder."""
         self.contents.append(content)
         return f"{self._mark}{len(self.contents) - 1}x"
 
     def is_place(self, text: str) -> bool:
-        """Tell whether a text is one place and nothing else."""
+        """Tell whether a text is exactly one placeholder."""
         return text.startswith(self._mark) and text.find("x") == len(text) - 1
 
     def restored(self, html: str) -> str:
-        """Return what the converter made, with the contents in their places."""
+        """Return the converter's output with the contents in place of their placeholders."""
         first, *others = html.split(self._mark)
         pieces = [first]
         for other in others:
@@ -48,7 +51,7 @@ class Document:
 
 
 def split(markup: str) -> Document:
-    """Take out the contents that are more than text."""
+    """Return the document without the contents that are more than text."""
     document = Document()
     pieces: list[str] = []
     endless: set[str] = set()
@@ -78,9 +81,9 @@ def split(markup: str) -> Document:
 
 
 def _end(markup: str, name: str, position: int, last_comment: int) -> int:
-    """Return where its end tag begins; -1: nowhere. last_comment: where the last comment of all ends.
+    """Return the index of an element's end tag; -1 if there is none. last_comment: the index of the last "-->".
 
-    Not in a comment that holds the whole element; a comment that holds its end tag only was not closed by who began it.
+    An end tag in a comment counts if its start tag is not in the comment: then the comment was not closed in time.
     """
     while (end := markup.find(f"</{name}", position)) >= 0:
         if markup[end + len(name) + 2 : end + len(name) + 3] not in "\t\n\f\r />":
@@ -96,9 +99,9 @@ def _end(markup: str, name: str, position: int, last_comment: int) -> int:
 
 
 def _made_fit(name: str, content: str) -> str:
-    """Return content that stays within its element."""
+    """Return content that cannot end its element."""
     if name == "mj-title":
         return content.replace("<", "&lt;")
     if name == "mj-style":
         return _STYLE_END.sub(r"<\\/", content)
-    return contained(content, _PLACES.get(name, Place.TEXT))
+    return contained(content, _PLACES.get(name, FragmentContext.TEXT))

@@ -1,9 +1,9 @@
-"""What is wrong with MJML, and where."""
+"""Finds errors in MJML, and their positions."""
 
 import re
 from collections.abc import Iterator
 
-# Far beyond any mail, far below the several thousand that end the converter's stack.
+# No mail comes near it. Several thousand would overflow the converter's stack.
 MAX_NESTING = 256
 
 _TAG = re.compile(
@@ -13,7 +13,7 @@ _TAG_OR_COMMENT = re.compile(
     r"""<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][^\s/>"'=<]*+)((?:[^"'<>]++|"[^"]*"|'[^']*')*+)>""", re.DOTALL
 )
 _ATTRIBUTES = re.compile(r"""(?:\s+[^\s"'=<>/]++(?:\s*=\s*(?:"[^"]*"|'[^']*'))?)*+\s*/?""")
-# The converter knows them in small letters only: <BR> nests.
+# The converter knows them in lower case only: it expects an end tag for <BR>.
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
 )
@@ -21,7 +21,7 @@ _POSITION = re.compile(r" at position (\d+):(\d+)$")
 
 
 class MjmlError(Exception):
-    """Markup that is not MJML. offset: where, in characters from its start; -1: unknown."""
+    """Markup that is not MJML. offset: of the error, in characters; -1 if not known."""
 
     def __init__(self, message: str, offset: int = -1) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class MjmlError(Exception):
 
 
 def tags(markup: str) -> Iterator[re.Match[str]]:
-    """Yield the tags outside comments."""
+    """Yield the tags that are not in comments."""
     position = 0
     while (match := _TAG.search(markup, position)) is not None:
         position = match.end()
@@ -42,17 +42,17 @@ def tags(markup: str) -> Iterator[re.Match[str]]:
 
 
 def explained(message: str, markup: str) -> MjmlError:
-    """Return what the converter says, and where, as far as it knows."""
+    """Return the converter's error with its position, if it has one."""
     position = _POSITION.search(message)
     if position is None:
         return MjmlError(message.replace(" in root template", ""))
-    # Counted in bytes of UTF-8.
+    # The converter counts bytes of UTF-8.
     offset = len(markup.encode()[: int(position[1])].decode(errors="ignore"))
     return MjmlError(message[: position.start()].replace(" in root template", ""), offset)
 
 
 def stray(markup: str) -> MjmlError | None:
-    """Find the first "<" that begins no tag, or what stands behind the document."""
+    """Find the first "<" that does not begin a tag, or text after the document."""
     position = 0
     while (start := markup.find("<", position)) >= 0:
         if markup.startswith("<!--", start):
@@ -61,15 +61,15 @@ def stray(markup: str) -> MjmlError | None:
             continue
         tag = _TAG.match(markup, start)
         if tag is None:
-            return MjmlError('"<" begins no tag here: write &lt;', start)
+            return MjmlError('"<" does not begin a tag here: write &lt;', start)
         position = tag.end()
         if tag["end"] and tag["name"] == "mjml" and markup[position:].strip():
-            return MjmlError("nothing may follow </mjml>", position)
+            return MjmlError("nothing may follow </mjml>: remove it or move it into <mj-body>", position)
     return None
 
 
 def is_nested(markup: str) -> bool:
-    """Tell whether every tag has its end, at most MAX_NESTING deep, and nothing is included. Fast."""
+    """Tell quickly whether every tag has its end tag, at most MAX_NESTING deep, and there is no mj-include."""
     opened: list[str] = []
     for end, name, rest in _TAG_OR_COMMENT.findall(markup):
         if end:
@@ -85,17 +85,17 @@ def is_nested(markup: str) -> bool:
 
 
 def first_fault(markup: str) -> MjmlError | None:
-    """Find the first tag that may not stand there, is not well formed, not closed or closes nothing.
+    """Find the first tag that is not allowed, not well formed, not closed, or closes nothing.
 
-    What is nested deeper than MAX_NESTING may not: the converter recurses and would crash.
+    Tags nested deeper than MAX_NESTING are not allowed: the converter is recursive and would crash.
     """
     opened: list[tuple[str, int]] = []
     for tag in tags(markup):
         name, start = tag["name"], tag.start()
         if name.lower() == "mj-include":
-            return MjmlError("mj-include is not allowed", start)
+            return MjmlError("mj-include is not allowed: use a partial, {{> name}}", start)
         if _ATTRIBUTES.fullmatch(tag["rest"]) is None:
-            return MjmlError(f'the attributes of <{name}> are not written name="value"', start)
+            return MjmlError(f'the attributes of <{name}> must be written name="value"', start)
         if tag["end"]:
             if not opened or opened[-1][0] != name:
                 return MjmlError(_mismatch(name, opened), opened[-1][1] if opened else start)
@@ -103,7 +103,7 @@ def first_fault(markup: str) -> MjmlError | None:
         elif not tag["rest"].endswith("/") and name not in _VOID:
             opened.append((name, start))
             if len(opened) > MAX_NESTING:
-                return MjmlError(f"tags nested more than {MAX_NESTING} deep", start)
+                return MjmlError(f"tags are nested more than {MAX_NESTING} deep", start)
     if opened:
         name, start = opened[-1]
         return MjmlError(f"<{name}> is not closed", start)
@@ -111,4 +111,4 @@ def first_fault(markup: str) -> MjmlError | None:
 
 
 def _mismatch(name: str, opened: list[tuple[str, int]]) -> str:
-    return f"<{opened[-1][0]}> is not closed before </{name}>" if opened else f"</{name}> closes nothing"
+    return f"<{opened[-1][0]}> is not closed before </{name}>" if opened else f"</{name}> has no start tag"

@@ -1,4 +1,4 @@
-"""MJML's own preheader."""
+"""MJML's own preheader, <mj-preview>."""
 
 from services.render.mjml.faults import tags
 
@@ -6,7 +6,7 @@ _END = "</mj-preview>"
 
 
 def preview(markup: str) -> str:
-    """Return the text of <mj-preview>, as written; empty where there is none."""
+    """Return the text of <mj-preview> as written; empty if there is none."""
     start, end = _place(markup)
     return markup[start:end].partition(">")[2].removesuffix(_END)
 

@@ -1,24 +1,24 @@
-"""MJML that data have broken: what is left of it that the converter takes.
+"""Repairs MJML that data have broken, so that the converter accepts it.
 
-The template was right when it was saved, so the mail is sent: elements that may not stand where they are go, text and
-HTML between elements become <mj-raw>.
+The template was correct when it was saved, so the mail is sent: misplaced elements are removed, and text and HTML
+between elements become <mj-raw>.
 """
 
 import re
 
-from services.render.fragment import Place, contained
+from services.render.fragment import FragmentContext, contained
 from services.render.html_syntax import MARKUP, attributes, is_self_closed
 from services.render.mjml.elements import BARE, ENDING, RANKS, may_stand
 from services.render.mjml.endings import Document
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*+(?::[a-zA-Z_][a-zA-Z0-9_.-]*+)?")
 _VALUE = str.maketrans({'"': "&quot;", "<": "&lt;", ">": "&gt;"})
-# They end with the document: whatever closed them before, there is more.
+# They end with the document, even if data close them earlier.
 _WHOLE = frozenset(("mj-body", "mjml"))
 
 
 def repaired(document: Document) -> str:
-    """Return the structure, repaired; what it takes out of it is kept in the document's contents."""
+    """Return the repaired structure. Text and HTML that were taken out of it are in the document's contents."""
     return _Repair(document).result()
 
 
@@ -28,7 +28,7 @@ class _Repair:
         self._markup = document.structure
         self._out: list[str] = []
         self._open: list[str] = []
-        self._read = 0  # what stands before it is written or given up
+        self._read = 0  # everything before this index is written or dropped
 
     def result(self) -> str:
         root = MARKUP.match(self._markup)
@@ -73,18 +73,18 @@ class _Repair:
                 return
 
     def _between(self, end: int) -> None:
-        """Keep what stands between two elements where it can be kept."""
+        """Keep the text between two elements if it is allowed there."""
         parent = self._open[-1]
         text = self._markup[self._read : end]
         if not text or text.isspace():
             return
         if parent in ENDING:
-            self._out.append(text if self._document.is_place(text) else self._kept(text, Place.TEXT))
+            self._out.append(text if self._document.is_place(text) else self._kept(text, FragmentContext.TEXT))
         elif parent in RANKS:
-            self._out.append(f"<mj-raw>{self._kept(text, Place.ANY)}</mj-raw>")
+            self._out.append(f"<mj-raw>{self._kept(text, FragmentContext.ANY)}</mj-raw>")
 
-    def _kept(self, text: str, place: Place) -> str:
-        """Return what stands for a text. What of it stood for something already is part of it."""
+    def _kept(self, text: str, place: FragmentContext) -> str:
+        """Return the placeholder of a text. Placeholders in the text are replaced by their contents first."""
         return self._document.place(contained(self._document.restored(text), place))
 
 

@@ -1,4 +1,4 @@
-"""<mj-style inline="inline">: rules written into the elements that they are for."""
+"""<mj-style inline="inline">: writes rules into the style attributes of the elements that they select."""
 
 import re
 
@@ -6,13 +6,13 @@ _STYLE_END = re.compile("</(?=style)", re.IGNORECASE)
 
 
 def inlined(markup: str, css: str) -> str:
-    """Return the document with css in its style attributes, in front of what these say already.
+    """Return the document with css in its style attributes, before the declarations that are there.
 
-    Where a style attribute cannot be read, css stands in the head: data must not fail a mail.
+    If a style attribute cannot be read, css is put into the head: data must not make a mail fail.
     """
     if not css or css.isspace():
         return markup
-    # Only who inlines needs it.
+    # Loaded only if it is needed.
     import css_inline
 
     inliner = css_inline.CSSInliner(

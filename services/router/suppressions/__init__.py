@@ -1,1 +1,1 @@
-"""Suppressions: kept here, published to whoever routes or sends (services/domain/suppressed.py)."""
+"""Stores suppressions and publishes them to the processes that route or send (services/domain/suppression_list.py)."""

@@ -1,8 +1,8 @@
--- One change of a tenant's suppressions at a time: each publishes whole shards.
+-- Serialises the changes of a tenant's suppressions, because each publishes whole shards.
 -- name: lock_tenant
 SELECT pg_advisory_xact_lock(hashtextextended('router.suppressions/' || $1, 0))
 
--- What an operator lifted stays lifted for what was found out before that. Answers the shards that changed.
+-- What an operator has lifted stays lifted against older findings. Returns the shards that changed.
 -- name: suppress
 WITH written AS (
     INSERT INTO router.suppressed AS s (
@@ -56,8 +56,8 @@ UPDATE router.suppressed SET lifted_at = now()
 WHERE id = $1 AND lifted_at IS NULL
 RETURNING id, tenant_id, channel, digest, masked, reason, source, detail, created_at
 
--- What the version before kept.
--- name: former
+-- Suppressions that an earlier version stored without a key.
+-- name: unkeyed
 SELECT o.id, o.tenant_id, o.channel, o.digest, o.reason, o.source, o.detail, o.masked, o.found_at, o.created_at,
     o.lifted_at
 FROM router.suppressions o
@@ -65,7 +65,7 @@ WHERE o.id > $1
 ORDER BY o.id
 LIMIT $2
 
--- name: copy_former
+-- name: copy_unkeyed
 INSERT INTO router.suppressed AS s (
     id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at
 )
@@ -75,11 +75,11 @@ FROM unnest(
     $1::uuid[], $2::uuid[], $3::smallint[], $4::bytea[], $5::smallint[], $6::text[], $7::text[], $8::text[],
     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[]
 ) AS item (id, tenant_id, channel, digest, reason, source, detail, masked, found_at, created_at, lifted_at)
--- One that was lifted, and that a process of the version before has made anew since.
+-- A lifted suppression that a process of the earlier version has made again since.
 ON CONFLICT (tenant_id, channel, digest, reason) DO UPDATE SET
     id = EXCLUDED.id, source = EXCLUDED.source, detail = EXCLUDED.detail, found_at = EXCLUDED.found_at,
     created_at = EXCLUDED.created_at, lifted_at = NULL
 WHERE s.lifted_at < EXCLUDED.found_at AND EXCLUDED.lifted_at IS NULL
 
--- name: remove_former
+-- name: remove_unkeyed
 TRUNCATE router.suppressions

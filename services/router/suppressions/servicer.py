@@ -8,11 +8,11 @@ from clarion.router.v1 import suppressions_pb2, suppressions_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import suppressed
-from services.domain.pages import page_limit
+from services.domain import channels, suppression_list
+from services.domain.paging import page_limit
 from services.domain.pseudonyms import Pseudonyms
-from services.router.suppressions.store import Search, Stored, SuppressionStore
-from services.router.suppressions.suppress import CHANNELS, checked
+from services.router.suppressions.store import StoredSuppression, SuppressionSearch, SuppressionStore
+from services.router.suppressions.suppress import checked
 
 SUPPRESSION_SERVICE = "clarion.router.v1.SuppressionService"
 
@@ -24,7 +24,7 @@ log = logs.get(__name__)
 class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     """See proto/clarion/router/v1/suppressions.proto."""
 
-    # A thousand at a time, each with what a provider said.
+    # For a thousand items, each with a provider's text.
     MAX_BYTES: ClassVar = {"Suppress": 2 * 1024 * 1024}
 
     def __init__(self, store: SuppressionStore, keyed: Pseudonyms) -> None:
@@ -51,12 +51,12 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     async def ListSuppressions(
         self, request: suppressions_pb2.ListSuppressionsRequest, context: Any
     ) -> suppressions_pb2.ListSuppressionsResponse:
-        """List those that hold, newest first."""
+        """List active suppressions, newest first."""
         limit = page_limit(request.limit)
         for field in ("tenant_id", "cursor"):
             if getattr(request, field) and not is_uuid(getattr(request, field)):
                 raise _invalid(field, "must be a UUID in lower case")
-        search = Search(
+        search = SuppressionSearch(
             tenant_id=request.tenant_id or None,
             channel=request.channel,
             reason=request.reason,
@@ -71,24 +71,27 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     async def LiftSuppression(
         self, request: suppressions_pb2.LiftSuppressionRequest, context: Any
     ) -> suppressions_pb2.LiftSuppressionResponse:
-        """End one."""
+        """Lift a suppression."""
         stored = await self._store.lift(request.suppression_id) if is_uuid(request.suppression_id) else None
         if stored is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it is lifted already.")
+            raise ClarionError(Code.NOT_FOUND, "There is no such suppression, or it was lifted already.")
         _CHANGES.labels("lifted").inc()
         log.info("suppression_lifted", suppression_id=stored.id, tenant_id=stored.tenant_id)
         return suppressions_pb2.LiftSuppressionResponse(suppression=_wire(stored))
 
 
 def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonyms) -> list[bytes]:
-    """Return the digests that the address may have: as an e-mail address, or as a number."""
+    """Return the digests of the address, as an e-mail address and as a number."""
     if not request.tenant_id:
-        raise _invalid("tenant_id", "is needed to look for an address")
-    forms = [(channel, suppressed.normalised(channel, request.address)) for channel in CHANNELS]
-    return [suppressed.digest(keyed, request.tenant_id, channel, address) for channel, address in forms if address]
+        raise _invalid("tenant_id", "is required together with address")
+    return [
+        suppression_list.digest(keyed, request.tenant_id, channel, form)
+        for channel in channels.WITH_ADDRESS
+        for form in suppression_list.stored_forms(channel, request.address)
+    ]
 
 
-def _wire(stored: Stored) -> suppressions_pb2.Suppression:
+def _wire(stored: StoredSuppression) -> suppressions_pb2.Suppression:
     return suppressions_pb2.Suppression(
         id=stored.id,
         tenant_id=stored.tenant_id,

@@ -1,4 +1,4 @@
-"""The suppressions' table. Each change publishes the shards it touches in its own transaction."""
+"""Suppressions in PostgreSQL. Each change publishes the shards that it touches, in its transaction."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,8 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, configuration, postgres
-from services.domain import suppressed, topology
-from services.router.suppressions.suppress import Key, New
+from services.domain import suppression_list, topology
+from services.router.suppressions.suppress import CheckedSuppression, Key
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -20,8 +20,8 @@ _Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A suppression that holds. created_at_us: Unix microseconds."""
+class StoredSuppression:
+    """An active suppression. created_at_us: Unix microseconds."""
 
     id: str
     tenant_id: str
@@ -35,13 +35,13 @@ class Stored:
 
     @property
     def key(self) -> Key:
-        """See New.key."""
+        """See CheckedSuppression.key."""
         return self.tenant_id, self.channel, self.digest, self.reason
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Filters of a list; None and 0: any. digests: any of these addresses."""
+class SuppressionSearch:
+    """Filters of a list; None and 0: any. digests: of any of these addresses."""
 
     tenant_id: str | None = None
     channel: int = 0
@@ -53,15 +53,15 @@ class Search:
 class SuppressionStore:
     """Reads and writes router.suppressed. Every method raises UNAVAILABLE while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.Outbox) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: configuration.ConfigurationOutbox) -> None:
         self._pool = pool
         self._outbox = outbox
 
-    async def suppress(self, new: Iterable[New]) -> Mapping[Key, Stored]:
-        """Store and publish; return those of them that hold now."""
-        by_key = {one.key: one for one in new}  # a statement must not write a row twice
+    async def suppress(self, new: Iterable[CheckedSuppression]) -> Mapping[Key, StoredSuppression]:
+        """Store and publish suppressions; return those of them that are active now."""
+        by_key = {one.key: one for one in new}  # a statement cannot write a row twice
         keys = list(by_key)
-        with postgres.answering():
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 for tenant_id in sorted({one.tenant_id for one in by_key.values()}):
                     await connection.execute(_SQL.lock_tenant, tenant_id)
@@ -72,25 +72,25 @@ class SuppressionStore:
             await self._outbox.flush()
         return {one.key: one for one in map(_stored, rows)}
 
-    async def lift(self, suppression_id: str) -> Stored | None:
-        """End one and publish that; None: there is none."""
-        with postgres.answering():
+    async def lift(self, suppression_id: str) -> StoredSuppression | None:
+        """Lift a suppression and publish that; None: there is no active one with this id."""
+        with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 tenant_id = await connection.fetchval(_SQL.tenant_of, suppression_id)
                 if tenant_id is None:
                     return None
                 await connection.execute(_SQL.lock_tenant, str(tenant_id))
                 row = await connection.fetchrow(_SQL.lift, suppression_id)
-                if row is None:  # somebody else was faster
+                if row is None:  # another call lifted it meanwhile
                     return None
                 stored = _stored(row)
-                await self._publish(connection, [(stored.tenant_id, suppressed.shard(stored.digest))])
+                await self._publish(connection, [(stored.tenant_id, suppression_list.shard(stored.digest))])
         await self._outbox.flush()
         return stored
 
-    async def page(self, search: Search, limit: int) -> list[Stored]:
-        """Return up to limit of them, newest first."""
-        with postgres.answering():
+    async def page(self, search: SuppressionSearch, limit: int) -> list[StoredSuppression]:
+        """Return up to limit active suppressions, newest first."""
+        with postgres.unavailable_while_down():
             rows = await self._pool.fetch(
                 _SQL.page,
                 search.tenant_id,
@@ -111,11 +111,11 @@ class SuppressionStore:
             for row in await connection.fetch(_SQL.shards, tenant_id, shards):
                 entries[row["shard"]].append((row["digest"], row["flags"]))
             for shard, found in entries.items():
-                value = suppressed.pack(found) if found else None
+                value = suppression_list.pack(found) if found else None
                 await self._outbox.add(connection, topology.suppressions_key(tenant_id, shard), value)
 
 
-def _columns(new: Iterable[New]) -> list[list[object]]:
+def _columns(new: Iterable[CheckedSuppression]) -> list[list[object]]:
     rows = [
         (
             one.id,
@@ -133,8 +133,8 @@ def _columns(new: Iterable[New]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _stored(row: asyncpg.Record) -> Stored:
-    return Stored(
+def _stored(row: asyncpg.Record) -> StoredSuppression:
+    return StoredSuppression(
         id=str(row["id"]),
         tenant_id=str(row["tenant_id"]),
         channel=event_pb2.Channel.ValueType(row["channel"]),

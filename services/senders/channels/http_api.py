@@ -1,4 +1,4 @@
-"""What providers with an HTTP API have in common: one POST, its answer read by the provider, no secret in sight."""
+"""What providers with an HTTP API have in common: one POST, its response, and no secrets in what is recorded."""
 
 import base64
 import dataclasses
@@ -11,34 +11,35 @@ import msgspec
 
 from runtime.printable import printable
 from runtime.settings import Secret
-from services.delivery.ports import MAX_DETAIL, Result, Verdict
-from services.senders.ports import ADDRESS_NOT_ALLOWED, Answer, Http, Request, Unanswered
+from services.delivery.ports import MAX_DETAIL, SendResult, Verdict
+from services.domain.reasons import Reason
+from services.senders.ports import ADDRESS_NOT_ALLOWED, HttpRequest, HttpResponse, HttpTransport, NoResponse
 
 DEADLINE_S = 10.0
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 _MAX_MESSAGE_ID = 255
-_LONGEST_REST_S = 900.0
+_LONGEST_RETRY_AFTER_S = 900.0
 
-# What became of a message that got no whole answer; of anything else it is worth another try.
-_VERDICTS = {"provider_busy": Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
+# Verdicts for calls without a complete response, by reason; any other is TRANSIENT.
+_VERDICTS: dict[str, Verdict] = {Reason.PROVIDER_BUSY: Verdict.POSTPONED, ADDRESS_NOT_ALLOWED: Verdict.PERMANENT}
 
 M = TypeVar("M")
 
 
 class HttpApi(Generic[M]):
-    """A provider (see services.senders.ports) of one kind. request: makes the call of a message; read: its result.
+    """A provider (see services.senders.ports). request: returns the call for a message. read: returns its result.
 
-    secrets: what must never stand in a result's detail, though the far side may repeat it.
+    secrets: these are removed from results, because the API may repeat them.
     """
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         kind: str,
-        request: Callable[[M], Request],
-        read: Callable[[Answer], Result],
+        request: Callable[[M], HttpRequest],
+        read: Callable[[HttpResponse], SendResult],
         *,
         secrets: Sequence[Secret] = (),
         deadline_s: float = DEADLINE_S,
@@ -50,13 +51,13 @@ class HttpApi(Generic[M]):
         self._secrets = [secret.reveal() for secret in secrets if secret.reveal()]
         self._deadline_s = deadline_s
 
-    async def send(self, message: M) -> Result:
+    async def send(self, message: M) -> SendResult:
         """See services.senders.ports.Provider."""
         try:
             answer = await self._http.post(self._request(message), deadline_s=self._deadline_s)
-        except Unanswered as error:
+        except NoResponse as error:
             verdict = _VERDICTS.get(error.reason, Verdict.TRANSIENT)
-            result = Result(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
+            result = SendResult(verdict, provider=self._kind, reason=error.reason, detail=error.detail)
         else:
             result = self._read(answer)
         return dataclasses.replace(
@@ -66,7 +67,7 @@ class HttpApi(Generic[M]):
         )
 
     async def close(self) -> None:
-        """Nothing of its own is held: the connections are the process's."""
+        """Do nothing: the process owns the connections."""
 
     def _shown(self, detail: str) -> str:
         for secret in self._secrets:
@@ -75,33 +76,37 @@ class HttpApi(Generic[M]):
 
 
 def check_key(name: str, key: Secret) -> list[tuple[str, str]]:
-    """Return what is wrong with a key that travels in a header, as faults of the setting called name."""
+    """Return the faults of a key that is sent in a header, for the setting called name."""
     value = key.reveal()
     if value and value.isascii() and value.isprintable() and " " not in value:
         return []
     return [(name, "This is not a key: printable ASCII without blanks is expected.")]
 
 
-def refused(kind: str, answer: Answer, detail: str) -> Result | None:
-    """Return what an answer means by its status alone, where all providers agree; None: its provider must say.
+def refused(kind: str, answer: HttpResponse, detail: str) -> SendResult | None:
+    """Return the result of a status that means the same for all providers; None: its provider decides.
 
     detail: the provider's own words.
     """
     said = f"{answer.status} {detail}"
     if answer.status == 429:
-        return Result(Verdict.THROTTLED, kind, "provider_throttled", said, retry_after_s=retry_after_s(answer.headers))
+        return SendResult(
+            Verdict.THROTTLED, kind, Reason.PROVIDER_THROTTLED, said, retry_after_s=retry_after_s(answer.headers)
+        )
     if answer.status == 413:
-        return Result(Verdict.PERMANENT, kind, "message_too_large", said)
+        return SendResult(Verdict.PERMANENT, kind, Reason.MESSAGE_TOO_LARGE, said)
     if answer.status >= 500:
-        # Some say when they will be back.
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said, retry_after_s=retry_after_s(answer.headers))
+        # Some say when they will be available again.
+        return SendResult(
+            Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said, retry_after_s=retry_after_s(answer.headers)
+        )
     if answer.status in {301, 302, 303, 307, 308, 404, 405, 406, 408, 415}:
-        return Result(Verdict.TRANSIENT, kind, "provider_error", said)
+        return SendResult(Verdict.TRANSIENT, kind, Reason.PROVIDER_ERROR, said)
     return None
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float:
-    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0 where neither is said."""
+    """Return the seconds of Retry-After (a number or a date), else of ratelimit-reset; 0.0: neither is given."""
     now = now or datetime.now(UTC)
     text = headers.get("retry-after") or headers.get("ratelimit-reset") or headers.get("x-ratelimit-reset") or ""
     try:
@@ -113,11 +118,11 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
             return 0.0
     if seconds > 1_000_000_000:  # a moment in Unix time
         seconds -= now.timestamp()
-    return min(max(seconds, 0.0), _LONGEST_REST_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if seconds == seconds else 0.0  # noqa: PLR0124 - NaN
 
 
-def decoded(answer: Answer) -> dict[str, Any]:
-    """Return the answer's JSON object, empty where it is none."""
+def decoded(answer: HttpResponse) -> dict[str, Any]:
+    """Return the response's JSON object; empty: the body is not one."""
     try:
         value = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, RecursionError):
@@ -125,8 +130,8 @@ def decoded(answer: Answer) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def text(answer: Answer) -> str:
-    """Return the answer's body as one line."""
+def text(answer: HttpResponse) -> str:
+    """Return the response's body as one line."""
     limit = 4 * MAX_DETAIL
     return printable(answer.body[:limit].decode(errors="replace"), limit)
 

@@ -1,4 +1,4 @@
-"""The provider behind a callback's URL."""
+"""Finds the provider of a callback URL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,35 +11,34 @@ from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.domain import topology
-from services.senders.ports import Directory, ProviderRecord
-from services.senders.reports.kinds import REPORTERS
-from services.senders.reports.ports import Reporter
+from services.domain import channels
+from services.senders.ports import ProviderDirectory, ProviderRecord
+from services.senders.reports.kinds import REPORT_READERS
+from services.senders.reports.ports import ReportReader
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _MAX_REMEMBERED = 10_000
-_CHANNELS = {name.upper(): channel for channel, name in topology.CHANNELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A provider that reports. credentials: its settings, secrets among them; never to be shown."""
+    """A provider that sends reports. credentials: its settings with secrets; never show them."""
 
     tenant_id: str
     provider_id: str
     kind: str
     channel: event_pb2.Channel.ValueType
-    reporter: Reporter
+    report_reader: ReportReader
     credentials: dict[str, Any]
 
 
 class Accounts:
-    """Finds providers by their id alone, from memory after the first time."""
+    """Finds providers by their id alone; their tenants are cached."""
 
     def __init__(
         self,
         pool: "asyncpg.Pool[asyncpg.Record]",
-        directory: Directory,
+        directory: ProviderDirectory,
         open_secrets: Callable[[ProviderRecord], dict[str, str]],
     ) -> None:
         self._pool = pool
@@ -49,23 +48,23 @@ class Accounts:
         self._tenants: dict[str, str] = {}
 
     async def find(self, provider_id: str) -> Account:
-        """Return the provider. Raises NOT_FOUND: there is none, or its kind does not report; UNAVAILABLE."""
+        """Return the provider. Raises NOT_FOUND (also if its kind sends no reports), UNAVAILABLE."""
         tenant_id = await self._tenant(provider_id) if is_uuid(provider_id) else ""
         record = await self._directory.provider(tenant_id, provider_id) if tenant_id else None
-        reporter = REPORTERS.get(record.kind) if record is not None else None
-        if record is None or reporter is None:
+        report_reader = REPORT_READERS.get(record.kind) if record is not None else None
+        if record is None or report_reader is None:
             raise unknown()
         try:
             secrets = self._open_secrets(record)
-        except ValueError:  # its key is gone: nothing that needs it can be checked
+        except ValueError:  # no key decrypts them, so no signature can be verified
             secrets = {}
-        channel = _CHANNELS[record.channel]
-        return Account(tenant_id, provider_id, record.kind, channel, reporter, {**record.settings, **secrets})
+        channel = channels.BY_PUBLIC_NAME[record.channel]
+        return Account(tenant_id, provider_id, record.kind, channel, report_reader, {**record.settings, **secrets})
 
     async def _tenant(self, provider_id: str) -> str:
         known = self._tenants.get(provider_id)
         if known is None:
-            with postgres.answering():
+            with postgres.unavailable_while_down():
                 known = await self._pool.fetchval(_SQL.tenant_of_provider, provider_id)
             if known is None:
                 return ""
@@ -76,5 +75,5 @@ class Accounts:
 
 
 def unknown() -> ClarionError:
-    """Return the one answer to whoever does not know the whole URL."""
-    return ClarionError(Code.NOT_FOUND, "There is no such callback.")
+    """Return the error for every wrong URL: it does not tell which part is wrong."""
+    return ClarionError(Code.NOT_FOUND, "The callback URL does not exist.")

@@ -4,40 +4,41 @@ They are not signed and carry no time: the secret in the URL is all that proves 
 """
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.reports.fields import text
 from services.senders.reports.forms import read_form
-from services.senders.reports.ports import Callback, Credentials, Report, Reporter
+from services.senders.reports.ports import Credentials, DeliveryReport, ProviderCallback, ReportReader
 
 _DELIVERED = frozenset({"success"})
-# Final ones; "Sent", "Submitted" and "Buffered" are on their way.
+# Final statuses. "Sent", "Submitted" and "Buffered" are on their way.
 _BOUNCED = frozenset({"failed", "rejected", "absentsubscriber", "expired"})
 _NO_SUCH = frozenset({"userdoesnotexist"})
 _STOPPED = frozenset({"userinblacklist"})
 
 
-def verify(_callback: Callback, _credentials: Credentials, _now_us: int) -> None:
-    """There is nothing to check: whoever knows the URL was believed already."""
+def verify(_callback: ProviderCallback, _credentials: Credentials, _now_us: int) -> None:
+    """Do nothing: Africa's Talking does not sign; the secret in the URL was checked already."""
 
 
-def parse(callback: Callback) -> list[Report]:
-    """Return the one report, or none. Raises MalformedError."""
+def parse(callback: ProviderCallback) -> list[DeliveryReport]:
+    """Return the report, or none. Raises MalformedReport."""
     fields = {name: text(values[0]) for name, values in read_form(callback).items()}
     message_id, status = fields.get("id", ""), fields.get("status", "")
     if status.lower() not in _DELIVERED | _BOUNCED:
         return []
-    # Not whom it was for: that is believed of signed reports only.
+    # Without the address: it is used from signed reports only.
     ids = [message_id] if message_id else []
     if status.lower() in _DELIVERED:
-        return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
+        return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_DELIVERED)]
     failure = fields.get("failureReason", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppression_list.NONE
     if failure.lower() in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppression_list.BOUNCED
     elif failure.lower() in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppression_list.COMPLAINED
     detail = " ".join(filter(None, (status, failure)))
-    return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
+    return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression)]
 
 
-REPORTER = Reporter(verify, parse)
+REPORT_READER = ReportReader(verify, parse)

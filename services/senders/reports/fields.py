@@ -1,45 +1,45 @@
-"""What stands in the fields of a report: whatever its type, it must not cost the report."""
+"""Reads the fields of a report. A field of an unexpected type must not make the report unreadable."""
 
 import json
 from datetime import datetime
 from typing import Any
 
-from services.senders.reports.ports import MalformedError
+from services.senders.reports.ports import MalformedReport
 
 _LATEST_S = 2**33
 
 
 def decode(body: bytes) -> Any:
-    """Return a body's JSON. Raises MalformedError.
+    """Return a body's JSON. Raises MalformedReport.
 
-    Servers' words are cut anywhere, also within a character: what is no text any more is replaced, which is why this is
-    not msgspec, and the report stands.
+    Not msgspec: providers cut servers' words anywhere, also within a character, and invalid bytes must not make the
+    report unreadable.
     """
     try:
         return json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedReport(str(error)) from error
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Return an object; empty: it is none."""
+    """Return an object; empty: the value is not one."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: Any) -> str:
-    """Return a text or a number as Unicode that a database takes; empty: it is neither."""
+    """Return a text or a number as Unicode that a database accepts; empty: the value is neither."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def joined(*values: Any) -> str:
-    """Return those that say something, with blanks between them."""
+    """Return the values that are not empty, joined by blanks."""
     return " ".join(filter(None, map(text, values)))
 
 
 def micros(value: Any) -> int:
-    """Return Unix seconds, or an ISO 8601 time with its zone, as Unix microseconds; 0: it is neither."""
+    """Return Unix seconds, or an ISO 8601 time with a zone, as Unix microseconds; 0: the value is neither."""
     said = text(value)
     try:
         seconds = float(said)

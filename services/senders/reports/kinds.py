@@ -1,13 +1,13 @@
-"""Which kinds of provider report, and how."""
+"""The kinds of provider that send reports, and how these are read."""
 
 from collections.abc import Mapping
 
 from services.senders.reports import africastalking, resend, sendgrid, twilio
-from services.senders.reports.ports import Reporter
+from services.senders.reports.ports import ReportReader
 
-REPORTERS: Mapping[str, Reporter] = {
-    "africastalking": africastalking.REPORTER,
-    "resend": resend.REPORTER,
-    "sendgrid": sendgrid.REPORTER,
-    "twilio": twilio.REPORTER,
+REPORT_READERS: Mapping[str, ReportReader] = {
+    "africastalking": africastalking.REPORT_READER,
+    "resend": resend.REPORT_READER,
+    "sendgrid": sendgrid.REPORT_READER,
+    "twilio": twilio.REPORT_READER,
 }

@@ -1,4 +1,4 @@
-"""Addresses on the web that only we can have made: of each provider's callbacks, and of each unsubscribe link."""
+"""URLs that only Clarion can make: of each provider's callbacks, and of unsubscribe links."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ _CONTEXT = "unsubscribe"
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What an unsubscribe link ends. address: as the message was sent to."""
+    """What an unsubscribe link ends. address: the one that the message was sent to."""
 
     tenant_id: str
     event_id: str
@@ -27,9 +27,9 @@ class Subscription:
 
 
 class Links:
-    """Made from the encryption keys: nothing is stored, and a link works for as long as its key is among them.
+    """Makes and reads links with the encryption keys. Nothing is stored; a link works as long as its key is configured.
 
-    public_url: where the gateway is for the world, "https://notify.example.com"; empty: unknown.
+    public_url: the gateway's public URL, "https://notify.example.com"; empty: unknown.
     """
 
     def __init__(self, vault: Vault, public_url: str) -> None:
@@ -37,16 +37,16 @@ class Links:
         self.public_url = public_url.rstrip("/")
 
     def callback_url(self, provider_id: str) -> str:
-        """Return where a provider sends its reports; without scheme and host while they are unknown."""
+        """Return the URL of a provider's reports; only its path where public_url is unknown."""
         return f"{self.public_url}/callbacks/{provider_id}/{self._secrets(provider_id)[0]}"
 
     def is_callback(self, provider_id: str, secret: str) -> bool:
-        """Tell, in constant time, whether a callback's URL is one of ours."""
+        """Return, in constant time, whether the secret of a callback URL is valid."""
         shown = secret.encode("utf-8", "surrogateescape")
         return any(hmac.compare_digest(shown, known.encode()) for known in self._secrets(provider_id))
 
     def unsubscribe_url(self, subscription: Subscription) -> str:
-        """Return the link, the same for the same message; empty while the public address is unknown."""
+        """Return the link, which is the same for the same message; empty: public_url is unknown."""
         if not self.public_url:
             return ""
         ids = [subscription.tenant_id, subscription.event_id, subscription.delivery_id]
@@ -55,14 +55,14 @@ class Links:
         return f"{self.public_url}/unsubscribe/{_encoded(sealed)}"
 
     def read(self, token: str) -> Subscription:
-        """Return what a link's last part stands for. Raises NOT_FOUND."""
+        """Return the subscription of a link's token. Raises NOT_FOUND."""
         try:
             if len(token) > _MAX_TOKEN:
                 raise ValueError("too long")
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             payload = self._vault.decrypt(sealed, context=_CONTEXT)
         except (ValueError, binascii.Error) as error:
-            raise ClarionError(Code.NOT_FOUND, "This is not an unsubscribe link of ours.") from error
+            raise ClarionError(Code.NOT_FOUND, "The unsubscribe link is not valid.") from error
         tenant_id, event_id, delivery_id = (str(uuid.UUID(bytes=payload[at : at + 16])) for at in (0, 16, 32))
         return Subscription(tenant_id, event_id, delivery_id, payload[_IDS_BYTES:].decode())
 
@@ -71,7 +71,7 @@ class Links:
 
 
 def check_public_url(text: str) -> str:
-    """Return the address. Raises ValueError where it is none that others could be sent to."""
+    """Return the URL. Raises ValueError if it cannot be a public one."""
     parts = urllib.parse.urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
         raise ValueError("it must be of the form https://notify.example.com")

@@ -1,4 +1,4 @@
-"""What a kind of provider tells about its delivery reports, and what receiving them needs."""
+"""How a kind of provider sends delivery reports, and what receiving them needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from typing import Any, Protocol
 
 from clarion.common.v1 import trace_pb2
 from clarion.router.v1 import suppressions_pb2
-from services.senders.sent import Sent
+from services.senders.sent import SentMessage
 
-# Of one body. SendGrid posts up to 768 KB at a time.
+# The most reports in one body. SendGrid posts up to 768 KB at a time.
 MAX_REPORTS = 5000
-# Of what is asked of others at a time.
-MAX_ASKED = 1000
+# The most items in one call to the database or the router.
+MAX_PER_CALL = 1000
 
 _UNREADABLE = "unreadable"
 
 
-class RefusedError(Exception):
-    """The call is not proven to be the provider's; the text says why, for our log."""
+class UnverifiedCallback(Exception):
+    """The callback is not proven to come from the provider. The text says why, for the log."""
 
 
-class MalformedError(Exception):
-    """The body is no report of this provider; the text says why."""
+class MalformedReport(Exception):
+    """The body is not a report of this provider. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
-    """A call as it came. urls: the addresses it may have been made to. headers: names in lower case."""
+class ProviderCallback:
+    """A received call. urls: those that the provider may have called. headers: names in lower case."""
 
     urls: Sequence[str]
     headers: Mapping[str, str]
@@ -34,13 +34,12 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a provider says about one message.
+class DeliveryReport:
+    """What a provider reports about one message.
 
-    message_ids: under which of its ids the message may be known; empty: it does not say. status: UNSPECIFIED where the
-    delivery stays as it is. suppression: why its recipient gets nothing more; UNSPECIFIED: no such thing. occurred_us:
-    Unix microseconds; 0: it does not say. address: whom the message was for, where a signed report lacks the provider's
-    id of it; else empty.
+    message_ids: the provider's ids under which the message may be known; empty: none is given. status: UNSPECIFIED: the
+    delivery's status does not change. suppression: why the recipient is suppressed; UNSPECIFIED: it is not.
+    occurred_us: Unix microseconds; 0: not given. address: the recipient of a signed report without ids; else empty.
     """
 
     message_ids: Sequence[str]
@@ -53,34 +52,34 @@ class Report:
 
     @property
     def is_readable(self) -> bool:
-        """Tell whether it says anything: see unreadable."""
+        """Return whether it could be read: see unreadable()."""
         return self.reason != _UNREADABLE
 
     @property
     def is_named(self) -> bool:
-        """Tell whether it says which message it is about."""
+        """Return whether it names its message."""
         return bool(self.message_ids) and not self.address
 
 
-def unreadable(why: str) -> Report:
-    """Return what stands for one of several events in a body that cannot be read: about no message, to be counted."""
-    return Report((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, _UNREADABLE, why)
+def unreadable(why: str) -> DeliveryReport:
+    """Return the report for one of several events that cannot be read: it is only counted."""
+    return DeliveryReport((), trace_pb2.DELIVERY_STATUS_UNSPECIFIED, _UNREADABLE, why)
 
 
 # A provider's settings, secrets among them as plain text.
 Credentials = Mapping[str, Any]
-# Raises RefusedError. now_us: Unix microseconds.
-Verify = Callable[[Callback, Credentials, int], None]
-# Raises MalformedError. What says nothing about a message's fate is left out.
-Parse = Callable[[Callback], list[Report]]
+# Raises UnverifiedCallback. now_us: Unix microseconds.
+Verify = Callable[[ProviderCallback, Credentials, int], None]
+# Raises MalformedReport. Events that change nothing are left out.
+Parse = Callable[[ProviderCallback], list[DeliveryReport]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reporter:
-    """A kind of provider's way to report.
+class ReportReader:
+    """Verifies and parses the reports of a kind of provider.
 
-    setting: what its signature is checked with; empty: it signs nothing. is_ready: whether the credentials hold what
-    a signature can be checked with.
+    setting: the one that signatures are verified with; empty: the kind does not sign. is_ready: whether the credentials
+    hold a valid one.
     """
 
     verify: Verify
@@ -90,21 +89,21 @@ class Reporter:
 
 
 class SentMessages(Protocol):
-    """Which delivery a provider's message id names."""
+    """The deliveries by the provider's message id."""
 
-    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, Sent]:
-        """Return those that are known, of at most 1,000. Raises UNAVAILABLE."""
+    async def find(self, provider_id: str, message_ids: Sequence[str]) -> Mapping[str, SentMessage]:
+        """Return the known ones of at most 1,000 ids. Raises UNAVAILABLE."""
 
 
 class Suppressor(Protocol):
-    """Who keeps the suppressions."""
+    """Stores suppressions."""
 
     async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:
-        """Return when they hold. Raises UNAVAILABLE."""
+        """Store them. Raises UNAVAILABLE."""
 
 
 class Trace(Protocol):
-    """Where steps are recorded; see services.domain.trace."""
+    """Stores trace records; see services.domain.trace."""
 
     async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
-        """Return when they are stored. Raises UNAVAILABLE."""
+        """Store them. Raises UNAVAILABLE."""

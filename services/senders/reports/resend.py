@@ -6,42 +6,50 @@ import hmac
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.channels.email.resend.settings import signing_key
 from services.senders.reports.fields import decode, joined, mapping, micros, text
-from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter
+from services.senders.reports.ports import (
+    Credentials,
+    DeliveryReport,
+    MalformedReport,
+    ProviderCallback,
+    ReportReader,
+    UnverifiedCallback,
+)
 
 SETTING = "webhook_secret"
 TOLERANCE_S = 300
 
 _MAX_SIGNATURES = 10
-# A bounce that may be none the next time: a full mailbox, a message too large for it.
+# The next message may not bounce: a full mailbox, a message too large for it.
 _SOFT = frozenset({"transient", "undetermined"})
 
 
-def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
-    """Check svix-signature over id, timestamp and body. Raises RefusedError."""
+def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) -> None:
+    """Check svix-signature over id, timestamp and body. Raises UnverifiedCallback."""
     message_id, timestamp = callback.headers.get("svix-id", ""), callback.headers.get("svix-timestamp", "")
     if not message_id or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
-        raise RefusedError("svix-id or svix-timestamp is missing or malformed")
+        raise UnverifiedCallback("svix-id or svix-timestamp is missing or malformed")
     if abs(now_us / 1_000_000 - int(timestamp)) > TOLERANCE_S:
-        raise RefusedError("svix-timestamp is too far from now")
+        raise UnverifiedCallback("svix-timestamp is too far from now")
     try:
         key = signing_key(str(credentials.get(SETTING, "")))
     except ValueError as error:
-        raise RefusedError(f"the provider's {SETTING} is not set, or not one") from error
+        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not a key") from error
     signed = f"{message_id}.{timestamp}.".encode() + callback.body
     expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
-    # Several while the secret is being replaced.
+    # There are several while the secret is being replaced.
     for part in callback.headers.get("svix-signature", "").split(" ")[:_MAX_SIGNATURES]:
         version, _, signature = part.partition(",")
         if version == "v1" and hmac.compare_digest(signature.encode(), expected):
             return
-    raise RefusedError("svix-signature is missing or wrong")
+    raise UnverifiedCallback("svix-signature is missing or wrong")
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     try:
         signing_key(str(credentials.get(SETTING, "")))
     except ValueError:
@@ -49,18 +57,18 @@ def is_ready(credentials: Credentials) -> bool:
     return True
 
 
-def parse(callback: Callback) -> list[Report]:
-    """Return the one report, or none. Raises MalformedError."""
+def parse(callback: ProviderCallback) -> list[DeliveryReport]:
+    """Return the report, or none. Raises MalformedReport."""
     event = decode(callback.body)
     if not isinstance(event, dict):
-        raise MalformedError("the body is no object")
+        raise MalformedReport("the body is not an object")
     data = mapping(event.get("data"))
     status, reason, detail, suppression = _meaning(text(event.get("type")), data)
     if status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
         return []
     message_id = text(data.get("email_id"))
     return [
-        Report(
+        DeliveryReport(
             message_ids=[message_id] if message_id else [],
             status=status,
             reason=reason,
@@ -72,30 +80,37 @@ def parse(callback: Callback) -> list[Report]:
     ]
 
 
-def _meaning(kind: str, data: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppressed.Reason]:
+def _meaning(
+    kind: str, data: dict[str, Any]
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, str, suppression_list.SuppressionReason]:
     match kind:
         case "email.delivered":
-            return trace_pb2.DELIVERY_STATUS_DELIVERED, "", "", suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_DELIVERED, "", "", suppression_list.NONE
         case "email.bounced":
             bounce = mapping(data.get("bounce"))
             is_soft = text(bounce.get("type")).lower() in _SOFT
             detail = joined(bounce.get("type"), bounce.get("subType"), bounce.get("message"))
-            hard = suppressed.NONE if is_soft else suppressed.BOUNCED
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "soft_bounce" if is_soft else "hard_bounce", detail, hard
+            hard = suppression_list.NONE if is_soft else suppression_list.BOUNCED
+            return (
+                trace_pb2.DELIVERY_STATUS_BOUNCED,
+                Reason.SOFT_BOUNCE if is_soft else Reason.HARD_BOUNCE,
+                detail,
+                hard,
+            )
         case "email.suppressed":
             detail = "On the provider's own suppression list."
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "suppressed_by_provider", detail, suppressed.BOUNCED
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.SUPPRESSED_BY_PROVIDER, detail, suppression_list.BOUNCED
         case "email.failed":
             detail = text(mapping(data.get("failed")).get("reason"))
-            return trace_pb2.DELIVERY_STATUS_BOUNCED, "provider_failed", detail, suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.PROVIDER_FAILED, detail, suppression_list.NONE
         case "email.complained":
-            return trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", "", suppressed.COMPLAINED
-    return trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "", "", suppressed.NONE
+            return trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, "", suppression_list.COMPLAINED
+    return trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "", "", suppression_list.NONE
 
 
 def _recipient(to: Any) -> str:
-    """Return the only one of a list: of several nobody can tell which is meant."""
+    """Return the only item of a list; empty: with several, it is unknown which one is meant."""
     return text(to[0]) if isinstance(to, list) and len(to) == 1 else text(to)
 
 
-REPORTER = Reporter(verify, parse, SETTING, is_ready)
+REPORT_READER = ReportReader(verify, parse, SETTING, is_ready)

@@ -1,4 +1,4 @@
-"""The router, who keeps the suppressions."""
+"""Client of the router, which owns the suppressions."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ _DEADLINE_S = 4.0
 class RouterSuppressor:
     """See ports.Suppressor."""
 
-    def __init__(self, channel: grpc.aio.Channel, caller: Caller) -> None:
-        self._stub = suppressions_pb2_grpc.SuppressionServiceStub(channel)
+    def __init__(self, connection: grpc.aio.Channel, caller: Caller) -> None:
+        self._stub = suppressions_pb2_grpc.SuppressionServiceStub(connection)
         self._caller = caller
 
     async def suppress(self, wanted: Sequence[suppressions_pb2.NewSuppression]) -> None:

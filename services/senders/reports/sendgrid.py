@@ -7,54 +7,55 @@ import base64
 from typing import Any
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.channels.email.sendgrid.settings import public_key
 from services.senders.reports.fields import decode, joined, micros, text
 from services.senders.reports.ports import (
     MAX_REPORTS,
-    Callback,
     Credentials,
-    MalformedError,
-    RefusedError,
-    Report,
-    Reporter,
+    DeliveryReport,
+    MalformedReport,
+    ProviderCallback,
+    ReportReader,
+    UnverifiedCallback,
     unreadable,
 )
 
 SETTING = "webhook_public_key"
-# What is not answered with 2xx is posted again for a day; whether it is signed anew each time is not documented.
+# SendGrid repeats for a day what is not answered with 2xx. It is not documented whether it signs each time.
 TOLERANCE_S = 25 * 3600
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 
 _MEANINGS = {
-    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppressed.NONE),
-    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, "hard_bounce", suppressed.BOUNCED),
-    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, "dropped", suppressed.NONE),
-    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, "spam_complaint", suppressed.COMPLAINED),
-    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
-    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed", suppressed.UNSUBSCRIBED),
+    "delivered": (trace_pb2.DELIVERY_STATUS_DELIVERED, "", suppression_list.NONE),
+    "bounce": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.HARD_BOUNCE, suppression_list.BOUNCED),
+    "dropped": (trace_pb2.DELIVERY_STATUS_BOUNCED, Reason.DROPPED, suppression_list.NONE),
+    "spamreport": (trace_pb2.DELIVERY_STATUS_COMPLAINED, Reason.SPAM_COMPLAINT, suppression_list.COMPLAINED),
+    "unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
+    "group_unsubscribe": (trace_pb2.DELIVERY_STATUS_UNSPECIFIED, Reason.UNSUBSCRIBED, suppression_list.UNSUBSCRIBED),
 }
-# Why SendGrid did not even try, where that says something about the recipient.
+# Reasons for which SendGrid drops a mail, if they are about the recipient.
 _DROPPED = {
-    "bounced address": suppressed.BOUNCED,
-    "spam reporting address": suppressed.COMPLAINED,
-    "unsubscribed address": suppressed.UNSUBSCRIBED,
+    "bounced address": suppression_list.BOUNCED,
+    "spam reporting address": suppression_list.COMPLAINED,
+    "unsubscribed address": suppression_list.UNSUBSCRIBED,
 }
 
 
-def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
-    """Check the ECDSA signature over timestamp and body. Raises RefusedError."""
+def verify(callback: ProviderCallback, credentials: Credentials, now_us: int) -> None:
+    """Check the ECDSA signature over timestamp and body. Raises UnverifiedCallback."""
     timestamp = callback.headers.get(_TIMESTAMP, "")
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
-        raise RefusedError("the timestamp is missing or malformed")
+        raise UnverifiedCallback("the timestamp is missing or malformed")
     if abs(now_us / 1_000_000 - int(timestamp)) > TOLERANCE_S:
-        raise RefusedError("the timestamp is too far from now")
+        raise UnverifiedCallback("the timestamp is too far from now")
     try:
         key = public_key(str(credentials.get(SETTING, "")))
     except ValueError as error:
-        raise RefusedError(f"the provider's {SETTING} is not set, or not one") from error
+        raise UnverifiedCallback(f"the provider's {SETTING} is not set, or not a key") from error
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,11 +64,11 @@ def verify(callback: Callback, credentials: Credentials, now_us: int) -> None:
         signature = base64.b64decode(callback.headers.get(_SIGNATURE, ""), validate=True)
         key.verify(signature, timestamp.encode() + callback.body, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError) as error:
-        raise RefusedError("the signature is missing or wrong") from error
+        raise UnverifiedCallback("the signature is missing or wrong") from error
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     try:
         public_key(str(credentials.get(SETTING, "")))
     except ValueError:
@@ -75,18 +76,18 @@ def is_ready(credentials: Credentials) -> bool:
     return True
 
 
-def parse(callback: Callback) -> list[Report]:
-    """Return the reports among the events; one that cannot be read does not cost the others. Raises MalformedError."""
+def parse(callback: ProviderCallback) -> list[DeliveryReport]:
+    """Return the reports among the events; an unreadable one does not affect the others. Raises MalformedReport."""
     events = decode(callback.body)
     if not isinstance(events, list):
-        raise MalformedError("the body is no list")
+        raise MalformedReport("the body is not a list")
     if len(events) > MAX_REPORTS:
-        raise MalformedError(f"more than {MAX_REPORTS} events")
+        raise MalformedReport(f"more than {MAX_REPORTS} events")
     reports = [_report(event) for event in events]
     return [report for report in reports if report is not None]
 
 
-def _report(event: Any) -> Report | None:
+def _report(event: Any) -> DeliveryReport | None:
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return unreadable("an event is no object, or does not say which event it is")
     meaning = _meaning(event)
@@ -94,8 +95,8 @@ def _report(event: Any) -> Report | None:
         return None
     status, reason, suppression = meaning
     message_id = text(event.get("sg_message_id"))
-    return Report(
-        # A bounce that comes after the server had taken the mail has no such id, at best the mail's own.
+    return DeliveryReport(
+        # A bounce after the server accepted the mail has no such id, at best the mail's own.
         message_ids=message_ids(message_id or text(event.get("smtp-id"))),
         status=status,
         reason=reason,
@@ -106,15 +107,17 @@ def _report(event: Any) -> Report | None:
     )
 
 
-def _meaning(event: dict[str, Any]) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppressed.Reason] | None:
+def _meaning(
+    event: dict[str, Any],
+) -> tuple[trace_pb2.DeliveryStatus.ValueType, str, suppression_list.SuppressionReason] | None:
     known = _MEANINGS.get(event["event"])
     if known is None:
         return None
     status, reason, suppression = known
     if event["event"] == "bounce" and text(event.get("type")).lower() == "blocked":
-        reason, suppression = "blocked", suppressed.NONE  # by the server, for now: not for want of the mailbox
+        reason, suppression = Reason.BLOCKED, suppression_list.NONE  # by the server, for now: the mailbox may exist
     elif event["event"] == "dropped":
-        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppressed.NONE)
+        suppression = _DROPPED.get(text(event.get("reason")).lower(), suppression_list.NONE)
     return status, reason, suppression
 
 
@@ -128,4 +131,4 @@ def message_ids(given: str) -> list[str]:
     return [message_id for message_id in found if message_id]
 
 
-REPORTER = Reporter(verify, parse, SETTING, is_ready)
+REPORT_READER = ReportReader(verify, parse, SETTING, is_ready)

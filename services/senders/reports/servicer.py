@@ -1,4 +1,4 @@
-"""ReportService: wire to domain and back, nothing else."""
+"""ReportService: between protobuf and the domain, no logic."""
 
 from typing import Any, ClassVar
 
@@ -7,11 +7,11 @@ import grpc.aio
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import reports_pb2, reports_pb2_grpc
 from runtime.errors import ClarionError, Code
-from services.domain import suppressed
-from services.senders.ports import Directory
+from services.domain import masking, suppression_list
+from services.senders.ports import ProviderDirectory
 from services.senders.reports.accounts import Accounts, unknown
 from services.senders.reports.links import Links
-from services.senders.reports.ports import Callback
+from services.senders.reports.ports import ProviderCallback
 from services.senders.reports.receive import Receiver
 from services.senders.reports.unsubscribe import Unsubscriber
 
@@ -34,7 +34,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         accounts: Accounts,
         receiver: Receiver,
         unsubscriber: Unsubscriber,
-        directory: Directory,
+        directory: ProviderDirectory,
     ) -> None:
         self._links = links
         self._accounts = accounts
@@ -45,38 +45,38 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
     async def ReceiveReport(
         self, request: reports_pb2.ReceiveReportRequest, context: Context
     ) -> reports_pb2.ReceiveReportResponse:
-        """Take in a provider's callback."""
+        """Receive a provider's callback."""
         if len(request.body) > MAX_BODY_BYTES:
             raise ClarionError(Code.INVALID, "The body is larger than 1 MiB.", fields=[("body", "is too large")])
-        # Before anything is looked up: who guesses learns nothing, and costs nothing.
+        # Before any look-up: a guessed URL learns nothing, and costs nothing.
         if not self._links.is_callback(request.provider_id, request.secret):
             raise unknown()
         account = await self._accounts.find(request.provider_id)
-        callback = Callback(self._urls(request.url), dict(request.headers), request.body)
+        callback = ProviderCallback(self._urls(request.url), dict(request.headers), request.body)
         received = await self._receiver.receive(account, callback)
         return reports_pb2.ReceiveReportResponse(applied=received.applied, unknown=received.unknown)
 
     async def GetCallback(
         self, request: reports_pb2.GetCallbackRequest, context: Context
     ) -> reports_pb2.GetCallbackResponse:
-        """Tell where a provider is to send its callbacks."""
+        """Return the URL to which a provider must send its callbacks."""
         account = await self._accounts.find(request.provider_id)
-        setting = account.reporter.setting
+        setting = account.report_reader.setting
         return reports_pb2.GetCallbackResponse(
             url=self._links.callback_url(request.provider_id),
             proof="signature" if setting else "url",
-            ready=account.reporter.is_ready(account.credentials),
+            ready=account.report_reader.is_ready(account.credentials),
             setting=setting,
         )
 
     async def GetUnsubscription(
         self, request: reports_pb2.GetUnsubscriptionRequest, context: Context
     ) -> reports_pb2.GetUnsubscriptionResponse:
-        """Tell whom an unsubscribe link is for."""
+        """Return whom an unsubscribe link is for."""
         subscription = self._unsubscriber.read(request.token)
         tenant = self._directory.tenant(subscription.tenant_id)
         return reports_pb2.GetUnsubscriptionResponse(
-            recipient=suppressed.masked(suppressed.normalised(event_pb2.CHANNEL_EMAIL, subscription.address)),
+            recipient=masking.masked(suppression_list.normalised(event_pb2.CHANNEL_EMAIL, subscription.address)),
             sender=tenant.sender_name if tenant else "",
             channel=event_pb2.CHANNEL_EMAIL,
         )
@@ -89,6 +89,6 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         return reports_pb2.UnsubscribeResponse()
 
     def _urls(self, called: str) -> list[str]:
-        """Return what the provider may have called: behind a proxy, only the path is what it was."""
+        """Return the URLs that the provider may have called: a proxy may have changed all but the path."""
         path = "/" + called.partition("://")[2].partition("/")[2]
         return [*([self._links.public_url + path] if self._links.public_url else []), called]

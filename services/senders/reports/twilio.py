@@ -1,6 +1,6 @@
 """Twilio's status callbacks: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status.
 
-They carry no time, so an old one cannot be told from a new one; a report changes nothing the second time.
+They carry no time, so a replayed one is not noticed; a repeated report changes nothing.
 How they are signed: https://www.twilio.com/docs/usage/webhooks/webhooks-security and …/webhook-shared-keys.
 """
 
@@ -11,19 +11,27 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from clarion.common.v1 import trace_pb2
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.reports.fields import decode, joined, mapping, text
 from services.senders.reports.forms import is_form, read_form
-from services.senders.reports.ports import Callback, Credentials, MalformedError, RefusedError, Report, Reporter
+from services.senders.reports.ports import (
+    Credentials,
+    DeliveryReport,
+    MalformedReport,
+    ProviderCallback,
+    ReportReader,
+    UnverifiedCallback,
+)
 
 SETTING = "auth_token"
 SHARED_KEY = "shared_key"
 
 _SIGNATURE = "x-twilio-signature"
-# "key=…,algorithm=HMAC_SHA256": only where it signs with a shared key.
+# "key=…,algorithm=HMAC_SHA256": sent if Twilio signs with a shared key.
 _SIGNED_BY = "x-twilio-webhooks-signature-settings"
 _ALGORITHMS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
-# Of a body that is no form, in the URL's query.
+# In the URL's query, if the body is not a form.
 _BODY_HASH = "bodySHA256"
 _PORTS = {"https": ":443", "http": ":80"}
 
@@ -34,8 +42,8 @@ _NO_SUCH = frozenset({"21211", "21214", "21217", "21614", "30005", "30006"})
 _STOPPED = frozenset({"21610"})
 
 
-def verify(callback: Callback, credentials: Credentials, _now_us: int) -> None:
-    """Check X-Twilio-Signature over the URL and the form's fields, or the body's hash. Raises RefusedError."""
+def verify(callback: ProviderCallback, credentials: Credentials, _now_us: int) -> None:
+    """Check X-Twilio-Signature over the URL and the form's fields, or the body's hash. Raises UnverifiedCallback."""
     key, algorithm = _key(callback, credentials)
     signed = _signed_fields(callback)
     shown = callback.headers.get(_SIGNATURE, "").encode()
@@ -43,25 +51,25 @@ def verify(callback: Callback, credentials: Credentials, _now_us: int) -> None:
         expected = base64.b64encode(hmac.digest(key, (url + signed).encode(), algorithm))
         if hmac.compare_digest(shown, expected):
             return
-    raise RefusedError("X-Twilio-Signature is missing or wrong, or was made for another URL")
+    raise UnverifiedCallback("X-Twilio-Signature is missing or wrong, or was made for another URL")
 
 
 def is_ready(credentials: Credentials) -> bool:
-    """Tell whether a signature can be checked."""
+    """Return whether a signature can be verified."""
     return bool(_token(credentials, SETTING) or _token(credentials, SHARED_KEY))
 
 
-def _key(callback: Callback, credentials: Credentials) -> tuple[bytes, str]:
-    """Return what the signature is made with, and how."""
+def _key(callback: ProviderCallback, credentials: Credentials) -> tuple[bytes, str]:
+    """Return the key and the algorithm of the signature."""
     settings = callback.headers.get(_SIGNED_BY, "")
     named = dict(part.strip().partition("=")[::2] for part in settings.split(","))
     algorithm = _ALGORITHMS.get((named.get("algorithm") or "HMAC_SHA1").upper())
     if algorithm is None:
-        raise RefusedError("the signature is of an unknown algorithm")
+        raise UnverifiedCallback("the signature's algorithm is unknown")
     setting = SHARED_KEY if settings else SETTING
     token = _token(credentials, setting)
     if not token:
-        raise RefusedError(f"the provider's {setting} is not set")
+        raise UnverifiedCallback(f"the provider's {setting} is not set")
     return token.encode(), algorithm
 
 
@@ -69,24 +77,24 @@ def _token(credentials: Credentials, setting: str) -> str:
     return str(credentials.get(setting) or "").strip()
 
 
-def _signed_fields(callback: Callback) -> str:
-    """Return what follows the URL in what is signed."""
+def _signed_fields(callback: ProviderCallback) -> str:
+    """Return the text that is signed after the URL."""
     if is_form(callback):
         fields = read_form(callback)
         return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
     queries = [urllib.parse.parse_qs(url.partition("?")[2].partition("#")[0]) for url in callback.urls]
     said = {query.get(_BODY_HASH, [""])[0] for query in queries}
     if not said - {""}:
-        raise MalformedError("the body is no form, and its hash is not in the URL")
+        raise MalformedReport("the body is not a form, and its hash is not in the URL")
     if said != {hashlib.sha256(callback.body).hexdigest()}:
-        raise RefusedError(f"{_BODY_HASH} is another body's")
+        raise UnverifiedCallback(f"{_BODY_HASH} does not match the body")
     return ""
 
 
-def _configured(callback: Callback, credentials: Credentials) -> list[str]:
-    """Return the address that Twilio was given with the message, where it is this one: it may name what a proxy hides.
+def _configured(callback: ProviderCallback, credentials: Credentials) -> list[str]:
+    """Return the configured callback URL if it has the called path: a proxy may hide the URL that Twilio called.
 
-    What stands behind "#" is for Twilio alone.
+    The part after "#" is only for Twilio.
     """
     given = str(credentials.get("status_callback") or "").strip().partition("#")[0]
     paths = {_path(url) for url in callback.urls}
@@ -98,7 +106,7 @@ def _path(url: str) -> str:
 
 
 def _signed_urls(urls: list[str]) -> Iterator[str]:
-    """Yield what Twilio may have signed: it is not consistent about ports, and proxies hide scheme and port."""
+    """Yield the URLs that Twilio may have signed: it is inconsistent about ports, and proxies hide scheme and port."""
     seen = set()
     for url in urls:
         _, _, rest = url.partition("://")
@@ -115,8 +123,8 @@ def _signed_urls(urls: list[str]) -> Iterator[str]:
                     yield candidate
 
 
-def parse(callback: Callback) -> list[Report]:
-    """Return the one report, or none: a message on its way is no news. Raises MalformedError."""
+def parse(callback: ProviderCallback) -> list[DeliveryReport]:
+    """Return the report; none for a message on its way. Raises MalformedReport."""
     fields = _fields(callback)
     message_id = fields.get("MessageSid") or fields.get("SmsSid", "")
     status = (fields.get("MessageStatus") or fields.get("SmsStatus", "")).lower()
@@ -124,21 +132,21 @@ def parse(callback: Callback) -> list[Report]:
         return []
     ids, address = ([message_id], "") if message_id else ([], fields.get("To", ""))
     if status in _DELIVERED:
-        return [Report(ids, trace_pb2.DELIVERY_STATUS_DELIVERED, address=address)]
+        return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_DELIVERED, address=address)]
     code = fields.get("ErrorCode", "")
-    reason, suppression = "undelivered", suppressed.NONE
+    reason, suppression = Reason.UNDELIVERED, suppression_list.NONE
     if code in _NO_SUCH:
-        reason, suppression = "hard_bounce", suppressed.BOUNCED
+        reason, suppression = Reason.HARD_BOUNCE, suppression_list.BOUNCED
     elif code in _STOPPED:
-        reason, suppression = "opted_out", suppressed.COMPLAINED
+        reason, suppression = Reason.OPTED_OUT, suppression_list.COMPLAINED
     detail = joined(status, code, fields.get("ErrorMessage"))
-    return [Report(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, address=address)]
+    return [DeliveryReport(ids, trace_pb2.DELIVERY_STATUS_BOUNCED, reason, detail, suppression, address=address)]
 
 
-def _fields(callback: Callback) -> Mapping[str, str]:
+def _fields(callback: ProviderCallback) -> Mapping[str, str]:
     if is_form(callback):
         return {name: text(values[0]) for name, values in read_form(callback).items()}
     return {name: text(value) for name, value in mapping(decode(callback.body)).items()}
 
 
-REPORTER = Reporter(verify, parse, SETTING, is_ready)
+REPORT_READER = ReportReader(verify, parse, SETTING, is_ready)

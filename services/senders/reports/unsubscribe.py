@@ -1,4 +1,4 @@
-"""A recipient's click: subscribed mail ends, other mail does not."""
+"""Unsubscribing by a link: it ends subscribed mail, not other mail."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime import clock, logs
 from runtime.ids import derived_id
-from services.domain import suppressed
+from services.domain import suppression_list
+from services.domain.reasons import Reason
 from services.senders.ports import Email
 from services.senders.reports.links import Links, Subscription
 from services.senders.reports.ports import Suppressor, Trace
@@ -16,20 +17,20 @@ SOURCE = "recipient"
 log = logs.get(__name__)
 
 
-class Offer:
-    """Adds to a subscribed e-mail the link that ends it. See services.senders.send."""
+class UnsubscribeLinkAdder:
+    """Adds the unsubscribe link to subscribed e-mail. See services.senders.send."""
 
     def __init__(self, links: Links) -> None:
         self._links = links
 
     def __call__(self, delivery: event_pb2.Delivery, message: Email) -> Email:
-        """Return the message with its link, as it is where our address is unknown; the same for every attempt."""
+        """Return the message with its link, which is the same for every attempt; unchanged if public_url is unknown."""
         subscription = Subscription(delivery.tenant_id, delivery.event_id, delivery.id, str(message.recipient))
         return dataclasses.replace(message, unsubscribe_url=self._links.unsubscribe_url(subscription))
 
 
 class Unsubscriber:
-    """Reads unsubscribe links and does what they say."""
+    """Reads unsubscribe links and unsubscribes their recipients."""
 
     def __init__(self, links: Links, suppressor: Suppressor, trace: Trace, *, now: clock.Clock = clock.now_us) -> None:
         self._links = links
@@ -38,23 +39,23 @@ class Unsubscriber:
         self._now = now
 
     def read(self, token: str) -> Subscription:
-        """Return what the link ends. Raises NOT_FOUND."""
+        """Return the subscription that the link ends. Raises NOT_FOUND."""
         return self._links.read(token)
 
     async def unsubscribe(self, token: str) -> None:
-        """Return once it holds. Raises NOT_FOUND, UNAVAILABLE."""
+        """Suppress the recipient for subscribed mail. Raises NOT_FOUND, UNAVAILABLE."""
         subscription = self._links.read(token)
         wanted = suppressions_pb2.NewSuppression(
             tenant_id=subscription.tenant_id,
             channel=event_pb2.CHANNEL_EMAIL,
             address=subscription.address,
-            reason=suppressed.UNSUBSCRIBED,
+            reason=suppression_list.UNSUBSCRIBED,
             source=SOURCE,
             found_at_us=self._now(),
         )
         await self._suppressor.suppress([wanted])
         step = trace_pb2.Reported(
-            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason="unsubscribed"
+            delivery_id=subscription.delivery_id, channel=event_pb2.CHANNEL_EMAIL, reason=Reason.UNSUBSCRIBED
         )
         record = trace_pb2.TraceRecord(
             id=derived_id("unsubscribed", subscription.delivery_id),

@@ -1,4 +1,4 @@
-"""Puts the reports' parts together."""
+"""Builds the gRPC service of reports."""
 
 import asyncpg
 import grpc.aio
@@ -7,7 +7,7 @@ from nats.aio.client import Client
 from runtime import nats
 from runtime.grpc import Caller
 from services.domain.trace import TraceWriter
-from services.senders.ports import Directory
+from services.senders.ports import ProviderDirectory
 from services.senders.reports.accounts import Accounts
 from services.senders.reports.links import Links
 from services.senders.reports.ports import SentMessages
@@ -23,14 +23,14 @@ def make_servicer(
     pool: "asyncpg.Pool[asyncpg.Record]",
     connection: Client,
     box: SecretBox,
-    directory: Directory,
+    directory: ProviderDirectory,
     sent: SentMessages,
     links: Links,
     router: grpc.aio.Channel,
     caller: Caller,
 ) -> ReportServicer:
     """Return the gRPC service of reports."""
-    trace = TraceWriter(nats.Publisher(connection))
+    trace = TraceWriter(nats.StreamPublisher(connection))
     suppressor = RouterSuppressor(router, caller)
     return ReportServicer(
         links,

@@ -7,14 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from services.render.engines import CLARION, PYBARS3
-from services.render.frames import Limits
-from services.render.pool import Pool
+from services.render.frames import WorkerLimits
+from services.render.pool import WorkerPool
 from tests.conformance.handlebars import specification
 from tests.waiting import end
 
 # The property of a test that holds its line of the table.
 FIGURES = "handlebars figures"
-_LIMITS = Limits(cpu_s=1.0, output=256 * 1024, memory=96 * 1024 * 1024)
+_LIMITS = WorkerLimits(cpu_s=1.0, output=256 * 1024, memory=96 * 1024 * 1024)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,10 +24,11 @@ def installed() -> None:
 
 
 @pytest.fixture
-async def pools() -> AsyncIterator[dict[str, Pool]]:
+async def pools() -> AsyncIterator[dict[str, WorkerPool]]:
     """The render service's workers, by engine."""
     pools = {
-        name: Pool(replace(_LIMITS, engine=name), workers=1, on_restart=lambda _: None) for name in (CLARION, PYBARS3)
+        name: WorkerPool(replace(_LIMITS, engine=name), workers=1, on_restart=lambda _: None)
+        for name in (CLARION, PYBARS3)
     }
     tasks = [asyncio.create_task(pool.serve()) for pool in pools.values()]
     for pool in pools.values():

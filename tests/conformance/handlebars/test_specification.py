@@ -13,10 +13,11 @@ import pytest
 
 from services.render import engines
 from services.render.engines import CLARION, PYBARS3
-from services.render.frames import EMAIL, OK, Answer, Source
+from services.render.frames import EMAIL, OK, TaskResult, TemplateSource
 from services.render.handlebars import TemplateFaultError
 from services.render.interface import Compiler
-from services.render.pool import Job, Pool
+from services.render.jobs import Job
+from services.render.pool import WorkerPool
 from tests.conformance.handlebars.conftest import FIGURES
 from tests.conformance.handlebars.specification import FILES, Case, cases
 
@@ -35,10 +36,10 @@ def job(case: Case) -> Job:
     """An e-mail with the case's template as its body: HTML, escaped for HTML."""
     # An undefined context is an event without variables.
     variables = b"" if case.data is None else json.dumps(case.data).encode()
-    return Job(Source(EMAIL, "", case.template, partials=case.partials), variables=variables)
+    return Job(TemplateSource(EMAIL, "", case.template, partials=case.partials), variables=variables)
 
 
-def passes(case: Case, answer: Answer | None) -> bool:
+def passes(case: Case, answer: TaskResult | None) -> bool:
     """Tell whether the service wrote what it should, or refused what it should."""
     assert answer is not None
     if case.expected is None:
@@ -73,7 +74,7 @@ def _in_pybars(case: Case) -> str:
 
 
 @pytest.mark.parametrize("file", FILES)
-async def test_file(pools: dict[str, Pool], file: str, record_property: Any) -> None:
+async def test_file(pools: dict[str, WorkerPool], file: str, record_property: Any) -> None:
     """Every case of a file passes with each engine's worker, but for those of its list; and those do not."""
     specified = cases(file)
     assert len({case.name for case in specified}) == FILES[file]

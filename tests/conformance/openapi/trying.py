@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.state import State
+from stack.state import StackState
 
 # What a dialect's customers, browsers and providers call, and what operators call: the second would shut out the
 # tenant whose key the first one shows.
@@ -63,7 +63,7 @@ class Tried:
         return self.output[self.output.rfind("SUMMARY") :].partition("\n")[2].strip()
 
 
-def run(state: State, folder: Path, *, examples: int, deadline: float, admin: bool) -> Tried:
+def run(state: StackState, folder: Path, *, examples: int, deadline: float, admin: bool) -> Tried:
     """Try the admin API, or all else, with so many generated calls for each operation. Blocking."""
     folder.mkdir(parents=True, exist_ok=True)
     config = _CONFIG.format(

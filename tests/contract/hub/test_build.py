@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stack import go_program
 from stack.hub import build
 
 from .servers import Engine
@@ -61,8 +62,8 @@ def test_it_is_not_built_twice(clarion_hub: Engine) -> None:
 @pytest.mark.usefixtures("_bare")
 def test_no_go_and_no_lock_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be built the error says what is missing."""
-    monkeypatch.setattr(build, "_GO_LOCK", tmp_path / "none")
-    with pytest.raises(build.HubUnavailableError, match="needs Go"):
+    monkeypatch.setattr(go_program, "_GO_LOCK", tmp_path / "none")
+    with pytest.raises(build.HubUnavailableError, match="is built with Go"):
         build.build_hub(tmp_path, pytest.fail)
 
 

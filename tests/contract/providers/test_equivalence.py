@@ -12,7 +12,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from services.delivery.ports import Verdict
-from services.senders import registry
+from services.senders import provider_settings, registry
 from services.senders.http import HttpClient
 from services.senders.ports import Address, Email, Resources, Sms
 from tests.conftest import REPORT
@@ -157,11 +157,11 @@ async def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 async def _ours(case: Case, recorder: Recorder) -> str:
     """Send by our provider, opened as the senders do; return the provider's id."""
     channel = event_pb2.CHANNEL_EMAIL if isinstance(case.message, Email) else event_pb2.CHANNEL_SMS
-    kind = registry.kinds()[channel, case.kind]
+    kind = registry.kind(channel, case.kind)
     http = HttpClient(builders.guard(), proxy=recorder.proxy)
     try:
         resources = _resources(http)
-        result = await kind.open(registry.read_settings(kind, case.settings), resources).send(case.message)
+        result = await kind.open(provider_settings.read_settings(kind, case.settings), resources).send(case.message)
     finally:
         await http.close()
     assert result.verdict is Verdict.SENT, result
@@ -231,10 +231,10 @@ async def test_a_certificate_that_nobody_vouches_for(recorder: Recorder, monkeyp
     """Is not trusted: nothing is sent, and the attempt says so."""
     monkeypatch.delenv("SSL_CERT_FILE")
     case = CASES[0]
-    kind = registry.kinds()[event_pb2.CHANNEL_EMAIL, case.kind]
+    kind = registry.kind(event_pb2.CHANNEL_EMAIL, case.kind)
     http = HttpClient(builders.guard(), proxy=recorder.proxy)
     resources = _resources(http)
-    result = await kind.open(registry.read_settings(kind, case.settings), resources).send(case.message)
+    result = await kind.open(provider_settings.read_settings(kind, case.settings), resources).send(case.message)
     await http.close()
     assert (result.verdict, result.reason) == (Verdict.TRANSIENT, "provider_tls")
     assert recorder.requests == []

@@ -24,7 +24,7 @@ from twilio.request_validator import RequestValidator, get_signature_algorithm
 from clarion.common.v1.event_pb2 import CHANNEL_EMAIL
 from services.senders import providers
 from services.senders.reports import africastalking, resend, sendgrid, twilio
-from services.senders.reports.ports import Callback, MalformedError, RefusedError, Reporter
+from services.senders.reports.ports import MalformedReport, ProviderCallback, ReportReader, UnverifiedCallback
 
 NOW = int(time.time())
 URL = "https://notify.example.com/callbacks/0197a0b4-0000-7000-8000-000000000001/s3cret?x=1"
@@ -35,19 +35,21 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
 FIELDS = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+254712345678", "Body": "", "Name": "Zoë & co"}
 
-Change = Callable[[Callback], Callback]
+Change = Callable[[ProviderCallback], ProviderCallback]
 
 
-def _ours(reporter: Reporter, callback: Callback, credentials: dict[str, Any], now: float = NOW) -> bool:
+def _ours(
+    report_reader: ReportReader, callback: ProviderCallback, credentials: dict[str, Any], now: float = NOW
+) -> bool:
     headers = {name.lower(): value for name, value in callback.headers.items()}
     try:
-        reporter.verify(replace(callback, headers=headers), credentials, int(now * 1_000_000))
-    except RefusedError:
+        report_reader.verify(replace(callback, headers=headers), credentials, int(now * 1_000_000))
+    except UnverifiedCallback:
         return False
     return True
 
 
-def _changed_body(callback: Callback) -> Callback:
+def _changed_body(callback: ProviderCallback) -> ProviderCallback:
     return replace(callback, body=callback.body.replace(b"delivered", b"bouncedxx"))
 
 
@@ -59,19 +61,19 @@ def _with(name: str, value: str) -> Change:
     return lambda callback: replace(callback, headers={**callback.headers, name: value})
 
 
-def _same(callback: Callback) -> Callback:
+def _same(callback: ProviderCallback) -> ProviderCallback:
     return callback
 
 
-def _svix(offset_s: int = 0) -> Callback:
+def _svix(offset_s: int = 0) -> ProviderCallback:
     at = int(time.time()) + offset_s  # not when the tests were collected: Svix's verifier asks the clock
     body = '{"type":"email.delivered","data":{"email_id":"é1"}}'
     signature = Webhook(WHSEC).sign("msg_1", datetime.fromtimestamp(at, UTC), body)
     headers = {"svix-id": "msg_1", "svix-timestamp": str(at), "svix-signature": signature}
-    return Callback([URL], headers, body.encode())
+    return ProviderCallback([URL], headers, body.encode())
 
 
-def _with_another_first(callback: Callback) -> Callback:
+def _with_another_first(callback: ProviderCallback) -> ProviderCallback:
     return _with("svix-signature", f"v1,AAAA {callback.headers['svix-signature']}")(callback)
 
 
@@ -106,7 +108,10 @@ def test_resend_as_svix(
         theirs = True
     except WebhookVerificationError:
         theirs = False
-    assert (theirs, _ours(resend.REPORTER, callback, {"webhook_secret": secret}, time.time())) == (expected, expected)
+    assert (theirs, _ours(resend.REPORT_READER, callback, {"webhook_secret": secret}, time.time())) == (
+        expected,
+        expected,
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,8 +128,8 @@ def test_a_resend_secret_as_it_is_pasted(written: str) -> None:
     """What is kept of it is Svix's form: reports that Svix's package signs with the secret are proven by it."""
     kept = _kept("resend", webhook_secret=written)
     assert kept["webhook_secret"] == WHSEC
-    assert _ours(resend.REPORTER, _svix(), kept, time.time())
-    assert resend.REPORTER.is_ready(kept)
+    assert _ours(resend.REPORT_READER, _svix(), kept, time.time())
+    assert resend.REPORT_READER.is_ready(kept)
 
 
 def _public(key: ec.EllipticCurvePrivateKey) -> str:
@@ -132,14 +137,14 @@ def _public(key: ec.EllipticCurvePrivateKey) -> str:
     return base64.b64encode(der).decode()
 
 
-def _event_webhook(at: int = NOW) -> Callback:
+def _event_webhook(at: int = NOW) -> ProviderCallback:
     body = '[{"event":"delivered","sg_message_id":"m.filter1"},\r\n{"event":"open","email":"zoë@example.com"}]\r\n'
     signature = EC_KEY.sign(f"{at}{body}".encode(), ec.ECDSA(hashes.SHA256()))
     headers = {
         "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
         "X-Twilio-Email-Event-Webhook-Timestamp": str(at),
     }
-    return Callback([URL], headers, body.encode())
+    return ProviderCallback([URL], headers, body.encode())
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ def test_sendgrid_as_its_sdk(change: Change, key: str, expected: bool) -> None: 
         callback.headers["X-Twilio-Email-Event-Webhook-Signature"],
         callback.headers["X-Twilio-Email-Event-Webhook-Timestamp"],
     )
-    assert (theirs, _ours(sendgrid.REPORTER, callback, {"webhook_public_key": key})) == (expected, expected)
+    assert (theirs, _ours(sendgrid.REPORT_READER, callback, {"webhook_public_key": key})) == (expected, expected)
 
 
 PEM = EC_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -187,8 +192,8 @@ def test_a_sendgrid_key_as_it_is_pasted(written: str) -> None:
     callback = _event_webhook()
     signature, at = callback.headers.values()
     assert EventWebhook(kept["webhook_public_key"]).verify_signature(callback.body.decode(), signature, at)
-    assert _ours(sendgrid.REPORTER, callback, kept)
-    assert sendgrid.REPORTER.is_ready(kept)
+    assert _ours(sendgrid.REPORT_READER, callback, kept)
+    assert sendgrid.REPORT_READER.is_ready(kept)
 
 
 def _kept(kind: str, **settings: str) -> dict[str, Any]:
@@ -213,7 +218,7 @@ def _kept(kind: str, **settings: str) -> dict[str, Any]:
 )
 def test_sendgrid_beyond_its_sdk(change: Change, key: str, later_s: int) -> None:
     """What the SDK would crash on, or not look at, is refused."""
-    assert not _ours(sendgrid.REPORTER, change(_event_webhook()), {"webhook_public_key": key}, NOW + later_s)
+    assert not _ours(sendgrid.REPORT_READER, change(_event_webhook()), {"webhook_public_key": key}, NOW + later_s)
 
 
 class Fields(dict[str, list[str]]):
@@ -226,12 +231,12 @@ class Fields(dict[str, list[str]]):
 
 def _status_callback(
     called: str = URL, *, signed: str = URL, token: str = TOKEN, fields: dict[str, Any] | None = None
-) -> Callback:
+) -> ProviderCallback:
     """Return a call to one URL, signed for another as Twilio's SDK computes it."""
     given = fields or FIELDS
     body = urllib.parse.urlencode(given, doseq=True)
     signature = RequestValidator(token).compute_signature(signed, Fields(urllib.parse.parse_qs(body, True)))
-    return Callback([called], {**FORM, "X-Twilio-Signature": signature}, body.encode())
+    return ProviderCallback([called], {**FORM, "X-Twilio-Signature": signature}, body.encode())
 
 
 HERE = "http://127.0.0.1:8080/callbacks/p/s3cret"
@@ -265,20 +270,20 @@ SECURE = "https://notify.example.com/callbacks/p/s3cret"
         ),
     ],
 )
-def test_twilio_as_its_sdk(callback: Callback, expected: bool) -> None:  # noqa: FBT001 - likewise
+def test_twilio_as_its_sdk(callback: ProviderCallback, expected: bool) -> None:  # noqa: FBT001 - likewise
     """Twilio's RequestValidator and our check."""
     fields = Fields(urllib.parse.parse_qs(callback.body.decode(), keep_blank_values=True))
     theirs = RequestValidator(TOKEN).validate(callback.urls[0], fields, callback.headers["X-Twilio-Signature"])
-    assert (theirs, _ours(twilio.REPORTER, callback, {"auth_token": TOKEN})) == (expected, expected)
+    assert (theirs, _ours(twilio.REPORT_READER, callback, {"auth_token": TOKEN})) == (expected, expected)
 
 
 JSON_BODY = '{"MessageSid": "SM1", "MessageStatus": "delivered", "To": "é"}'
 JSON_URL = f"{SECURE}?bodySHA256={hashlib.sha256(JSON_BODY.encode()).hexdigest()}"
 
 
-def _json_callback(body: str = JSON_BODY, url: str = JSON_URL) -> Callback:
+def _json_callback(body: str = JSON_BODY, url: str = JSON_URL) -> ProviderCallback:
     signature = RequestValidator(TOKEN).compute_signature(url, {})
-    return Callback([url], {"Content-Type": "application/json", "X-Twilio-Signature": signature}, body.encode())
+    return ProviderCallback([url], {"Content-Type": "application/json", "X-Twilio-Signature": signature}, body.encode())
 
 
 @pytest.mark.parametrize(
@@ -290,17 +295,17 @@ def _json_callback(body: str = JSON_BODY, url: str = JSON_URL) -> Callback:
         pytest.param(_with("X-Twilio-Signature", "AAAA")(_json_callback()), False, id="another-signature"),
     ],
 )
-def test_twilio_json_as_its_sdk(callback: Callback, expected: bool) -> None:  # noqa: FBT001 - likewise
+def test_twilio_json_as_its_sdk(callback: ProviderCallback, expected: bool) -> None:  # noqa: FBT001 - likewise
     """The URL names the hash of a body that is no form."""
     signature = callback.headers["X-Twilio-Signature"]
     theirs = RequestValidator(TOKEN).validate(callback.urls[0], callback.body.decode(), signature)
-    assert (theirs, _ours(twilio.REPORTER, callback, {"auth_token": TOKEN})) == (expected, expected)
+    assert (theirs, _ours(twilio.REPORT_READER, callback, {"auth_token": TOKEN})) == (expected, expected)
 
 
 def test_a_twilio_body_without_a_hash_is_no_report() -> None:
     """Whoever signs the URL alone has not signed the body."""
-    with pytest.raises(MalformedError):
-        _ours(twilio.REPORTER, _json_callback(url=SECURE), {"auth_token": TOKEN})
+    with pytest.raises(MalformedReport):
+        _ours(twilio.REPORT_READER, _json_callback(url=SECURE), {"auth_token": TOKEN})
 
 
 @pytest.mark.parametrize(
@@ -323,11 +328,11 @@ def test_twilio_shared_keys_as_its_sdk(
     """Where a webhook rule says so it signs with a shared key: a header tells how."""
     signature = RequestValidator(TOKEN).compute_signature(URL, FIELDS, algorithm)
     headers = {**FORM, "X-Twilio-Signature": signature, "X-Twilio-Webhooks-Signature-Settings": settings}
-    callback = Callback([URL], headers, urllib.parse.urlencode(FIELDS).encode())
+    callback = ProviderCallback([URL], headers, urllib.parse.urlencode(FIELDS).encode())
     if credentials.get("shared_key") and settings:
         theirs = RequestValidator(TOKEN).validate(URL, FIELDS, signature, get_signature_algorithm(settings))
         assert theirs is expected
-    assert _ours(twilio.REPORTER, callback, credentials) is expected
+    assert _ours(twilio.REPORT_READER, callback, credentials) is expected
 
 
 @pytest.mark.parametrize(
@@ -351,24 +356,24 @@ def test_twilio_shared_keys_as_its_sdk(
 def test_twilio_beyond_its_sdk(called: str, signed: str, credentials: dict[str, str]) -> None:
     """Proxies hide scheme, host and port; what Twilio was told to call, it signs."""
     callback = _status_callback(called, signed=signed)
-    assert _ours(twilio.REPORTER, callback, {"auth_token": TOKEN, **credentials})
+    assert _ours(twilio.REPORT_READER, callback, {"auth_token": TOKEN, **credentials})
 
 
 def test_twilio_believes_no_status_callback_of_another_path() -> None:
     """A signature that was made for another call of the same account proves nothing here."""
     other = SECURE.replace("s3cret", "other")
     callback = _status_callback(HERE, signed=other)
-    assert not _ours(twilio.REPORTER, callback, {"auth_token": TOKEN, "status_callback": other})
+    assert not _ours(twilio.REPORT_READER, callback, {"auth_token": TOKEN, "status_callback": other})
 
 
 def test_twilio_behind_a_proxy() -> None:
     """The address that the world knows, or the one that was called here: either may be what Twilio signed."""
     callback = replace(_status_callback(), urls=["http://10.0.0.7:8080/callbacks/x", URL])
-    assert _ours(twilio.REPORTER, callback, {"auth_token": TOKEN})
-    assert not _ours(twilio.REPORTER, callback, {"auth_token": ""})
+    assert _ours(twilio.REPORT_READER, callback, {"auth_token": TOKEN})
+    assert not _ours(twilio.REPORT_READER, callback, {"auth_token": ""})
 
 
 def test_africastalking_signs_nothing() -> None:
     """So its URL's secret is its proof, and there is no setting to wait for."""
-    assert africastalking.REPORTER.setting == ""
-    assert _ours(africastalking.REPORTER, Callback([URL], FORM, b"id=1&status=Success"), {})
+    assert africastalking.REPORT_READER.setting == ""
+    assert _ours(africastalking.REPORT_READER, ProviderCallback([URL], FORM, b"id=1&status=Success"), {})

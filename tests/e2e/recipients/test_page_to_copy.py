@@ -43,7 +43,7 @@ async def page(running: Running, tenant: Tenant, cable: Cable, tmp_path: Path) -
     for name, text in blocks().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     # What `npm install centrifuge` makes.
-    (tmp_path / "node_modules").symlink_to(ROOT / "gateway" / "demo" / "node_modules")
+    (tmp_path / "node_modules").symlink_to(ROOT / "gateway" / "browser" / "node_modules")
     variables = {
         "CLARION_URL": running.url,
         "CLARION_TENANT_ID": tenant.id,

@@ -11,7 +11,7 @@ from cli.backup import Settings, backup, names, restore
 from runtime.errors import ClarionError
 from runtime.ids import new_id
 from runtime.settings import Secret
-from services.domain import topology
+from services.domain import provision, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -64,7 +64,7 @@ async def test_streams_come_back_as_they_were(
     assert await streams.messages(topology.EVENTS) == before
     assert await streams.headers(topology.EVENTS) == headers
     assert (await jetstream.consumer_info(reader.stream, reader.name)).ack_floor.stream_seq == 5
-    assert await topology.apply(connection, max_bytes=64 * 1024**2) == []
+    assert await provision.apply(connection, max_bytes=64 * 1024**2) == []
     assert len(await _stored(streams, 1)) == 21
     again = await jetstream.pull_subscribe_bind(consumer=reader.name, stream=reader.stream)
     left: set[int] = set()
@@ -105,6 +105,6 @@ async def test_nothing_is_overwritten(
     await backup(settings, folder, _nowhere)
     with pytest.raises(ClarionError, match="is not empty"):
         await backup(settings, folder, _nowhere)
-    with pytest.raises(ClarionError, match="is there already"):
+    with pytest.raises(ClarionError, match="already exists"):
         await restore(settings, folder, _nowhere)
     assert await streams.messages(topology.EVENTS) == before

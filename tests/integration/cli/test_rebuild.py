@@ -15,22 +15,22 @@ from clarion.router.v1 import suppressions_pb2
 from cli import configuration
 from cli.migrate import Settings, migrate
 from runtime import clock, postgres
-from runtime.bucket import STREAM, Bucket
-from runtime.configuration import Outbox, Watch, marker_key
+from runtime.bucket import STREAM, ConfigurationBucket
+from runtime.configuration import ConfigurationOutbox, ConfigurationWatch, marker_key
 from runtime.encryption import Vault
 from runtime.ids import new_id
-from runtime.reconcile import Reader, Reconciler
+from runtime.reconcile import Reconciler, RowReader
 from runtime.settings import Secret
-from services.domain import erasures, retention, suppressed, topology
-from services.ingest import published as ingest
+from services.domain import erasures, retention, suppression_list, topology
+from services.ingest import configuration_sources as ingest
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.privacy.store import PrivacyStore
+from services.ingest.privacy.store import LedgerPrivacyStore
 from services.ingest.tenants.store import Changes, TenantStore, digest_of
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
-from services.render.parts import LAYOUT, PARTIAL, NewPart, Parts
-from services.render.store import TemplateStore
-from services.render.templates import NewTemplate, Templates
+from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary
+from services.render.store import PostgresTemplates
+from services.render.templates import NewTemplate, TemplateLibrary
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
@@ -59,7 +59,7 @@ class Owners:
 
     async def bucket(self) -> dict[str, bytes]:
         """Return everything that the bucket holds of the owners."""
-        bucket, found = Bucket(self.connection), {}
+        bucket, found = ConfigurationBucket(self.connection), {}
         for prefix in PREFIXES:
             async for keys in bucket.keys(prefix):
                 found.update(await bucket.read(keys) if keys else {})
@@ -86,11 +86,11 @@ async def owners(postgres_url: str, connection: Client) -> AsyncIterator[Owners]
 async def _write_the_rest(
     pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, vault: Vault, tenant_id: str
 ) -> None:
-    def outbox(owner: str) -> Outbox:
+    def outbox(owner: str) -> ConfigurationOutbox:
         return PatientOutbox(pool, owner, connection)
 
-    privacy = PrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
-    await privacy.set_retention(tenant_id, retention.Policy(inbox_days=3))
+    privacy = LedgerPrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
+    await privacy.set_retention(tenant_id, retention.RetentionPolicy(inbox_days=3))
     await privacy.begin(tenant_id, "ada", clock.now_us())
     epochs = EpochStore(pool, outbox("realtime"))
     for user in ("", "ada", "ada", "Bób/#."):
@@ -101,7 +101,7 @@ async def _write_the_rest(
             tenant_id=tenant_id, channel=EMAIL, address=f"user{number}@example.org", reason=reason, source="test"
         )
         for number in range(300)
-        for reason in (suppressed.BOUNCED, suppressed.MANUAL)[: 1 + number % 2]
+        for reason in (suppression_list.BOUNCED, suppression_list.MANUAL)[: 1 + number % 2]
     ]
     held = list((await suppressions.suppress(checked(wanted, KEYED))).values())
     await suppressions.lift(held[0].id)
@@ -113,15 +113,15 @@ async def _write_the_rest(
     await _write_templates(pool, outbox("render"), tenant_id)
 
 
-async def _write_templates(pool: "asyncpg.Pool[asyncpg.Record]", outbox: Outbox, tenant_id: str) -> None:
-    store, parts = TemplateStore(pool, outbox), PostgresParts(pool)
+async def _write_templates(pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, tenant_id: str) -> None:
+    store, parts = PostgresTemplates(pool, outbox), PostgresParts(pool)
     nobody: Any = None
     for kind, name, body in ((LAYOUT, "l", "<m>{{{content}}}</m>"), (PARTIAL, "z", "Z{{> a}}"), (PARTIAL, "a", "A")):
         await parts.create(new_id(), NewPart(tenant_id, kind, name, body))
     new = NewTemplate(tenant_id, "order/é.confirmed", EMAIL, "Hi", "{{> z}}", "", "pt-BR", "pre", "l", True)
     ids = []
     for version in (new, replace(new, body="{{> a}} {{> z}}"), replace(new, event_type="over"), new):
-        source, part_ids = await Templates(store, nobody, Parts(parts, nobody)).assemble(version)
+        source, part_ids = await TemplateLibrary(store, nobody, PartLibrary(parts, nobody)).assemble(version)
         ids.append(new_id())
         await store.create(ids[-1], version, source, part_ids)
     for version_id in ids[:3]:  # the fourth is a draft
@@ -175,7 +175,7 @@ async def test_migrate_makes_a_deleted_bucket(owners: Owners, postgres_url: str,
     said = await _migrate(postgres_url, nats_url)
     assert said[0] == "created stream CONFIG"
     assert await owners.bucket() == before
-    bucket = Bucket(owners.connection)
+    bucket = ConfigurationBucket(owners.connection)
     assert all([(await bucket.newest(marker_key(owner))).value for owner in configuration.SOURCES])
 
 
@@ -186,11 +186,11 @@ async def test_migrate_follows_rows_changed_by_hand(owners: Owners, postgres_url
     await owners.pool.execute("UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1", owners.tenant_id)
     await owners.pool.execute("DELETE FROM ingest.recipient_erasures")
     await owners.pool.execute("DELETE FROM senders.providers")
-    digest = suppressed.digest(KEYED, owners.tenant_id, EMAIL, "user7@example.org")
-    shard = topology.suppressions_key(owners.tenant_id, suppressed.shard(digest))
+    digest = suppression_list.digest(KEYED, owners.tenant_id, EMAIL, "user7@example.org")
+    shard = topology.suppressions_key(owners.tenant_id, suppression_list.shard(digest))
     others = len((await owners.bucket())[shard]) // 9 - 1
     await owners.pool.execute("UPDATE router.suppressed SET lifted_at = now() WHERE digest = $1", digest)
-    bucket = Bucket(owners.connection)
+    bucket = ConfigurationBucket(owners.connection)
     await bucket.put("tenants.nonsense", b"{}")
     await bucket.put(f"erased.{owners.tenant_id}", b"{}")
     await bucket.put(topology.api_key_key(digest_of(owners.old_key).hex()), owners.tenant_id.encode())
@@ -206,7 +206,7 @@ async def test_migrate_follows_rows_changed_by_hand(owners: Owners, postgres_url
     assert b"By hand" in held[topology.tenant_key(owners.tenant_id)]
     assert key not in held
     assert not [one for one in held if one.startswith((erasures.PREFIX, "providers"))]
-    assert suppressed.find(held.get(shard), digest) == 0
+    assert suppression_list.find(held.get(shard), digest) == 0
     assert await _migrate(postgres_url, nats_url) == []
 
 
@@ -214,7 +214,7 @@ async def test_a_rebuild_never_takes_a_change_back(owners: Owners) -> None:
     """A tenant changes just after the rebuild has read its row: the change waits its turn and is what remains."""
     changes: list[asyncio.Task[Any]] = []
 
-    async def change_and_wait(reader: Reader, keys: Sequence[str]) -> dict[str, bytes]:
+    async def change_and_wait(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
         found = await ingest.SOURCES[0].read(reader, keys)
         if len(changes) == 1:  # the second reading is the one whose values are written
             changes.append(asyncio.create_task(owners.tenants.update(owners.tenant_id, Changes(name="Newest"))))
@@ -231,13 +231,13 @@ async def test_a_rebuild_never_takes_a_change_back(owners: Owners) -> None:
     source = replace(ingest.SOURCES[0], read=change_and_wait)
     await Reconciler(owners.pool, owners.connection, ingest.OWNER, [source]).rebuild()
     await asyncio.gather(*changes)
-    stored = await Bucket(owners.connection).newest(topology.tenant_key(owners.tenant_id))
+    stored = await ConfigurationBucket(owners.connection).newest(topology.tenant_key(owners.tenant_id))
     assert b'"Newest"' in (stored.value or b"")
 
 
 async def test_what_the_outbox_still_holds_is_no_difference(owners: Owners, postgres_url: str) -> None:
     """A change that is committed and not yet sent is on its way: a comparison at that time finds nothing."""
-    outbox = Outbox(owners.pool, "ingest", owners.connection)
+    outbox = ConfigurationOutbox(owners.pool, "ingest", owners.connection)
     async with owners.pool.acquire() as database, database.transaction():
         await database.execute("UPDATE ingest.tenants SET name = 'Later' WHERE id = $1", owners.tenant_id)
         await outbox.add(database, topology.tenant_key(owners.tenant_id), b"{}")
@@ -252,7 +252,7 @@ async def test_an_owner_refills_a_bucket_that_is_lost_while_it_runs(
     running = asyncio.create_task(
         Reconciler(owners.pool, owners.connection, ingest.OWNER, ingest.SOURCES).run(), name="reconciler"
     )
-    bucket = Bucket(owners.connection)
+    bucket = ConfigurationBucket(owners.connection)
     try:
         key = topology.tenant_key(owners.tenant_id)
         before = (await bucket.newest(key)).value
@@ -269,7 +269,7 @@ async def test_an_owner_refills_a_bucket_that_is_lost_while_it_runs(
 async def test_a_copy_waits_until_the_bucket_is_complete(owners: Owners, postgres_url: str) -> None:
     """After a loss a process would not know who is suppressed or erased: it waits for the owners' marks."""
     await owners.connection.jetstream(timeout=60).purge_stream(STREAM)
-    watch = Watch(owners.connection, [erasures.PREFIX])
+    watch = ConfigurationWatch(owners.connection, [erasures.PREFIX])
     following = asyncio.create_task(watch.run())
     try:
         await watch.ready()

@@ -1,12 +1,7 @@
 """Makes what the Dockerfile makes, without Docker: an environment with Clarion's wheel and its locked packages only.
 
-The stages' instructions are followed with what a test machine has:
-
-- COPY takes from the checkout what .dockerignore lets through, nothing else;
-- `pip wheel --no-build-isolation` is a call of the same build backend;
-- packages of requirements/base.txt are links to the ones installed here, whose versions must be those of the lock:
-  whatever is needed only by tests or the local stack is not there;
-- the demo stage's file comes from gateway/demo/install.py, which runs the same `npm ci`.
+Its COPY instructions are followed; its `pip wheel` is a call of the same build backend; packages of
+requirements/base.txt are links to the ones installed here, so packages of tests and of the local stack are missing.
 """
 
 import importlib.metadata
@@ -14,74 +9,77 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import demo_page
-from tests.integration.compose import dockerfile
-from tests.integration.compose.compose_file import ROOT
+from stack import browser_packages
+from tests.integration.compose import files
+from tests.integration.compose.files import ROOT
 
 # Where the image has its environment.
 PREFIX = "/opt/clarion"
-_LOCKED = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
 _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
 class Image:
-    """The image's file system as far as it matters: its environment."""
+    """The image's environment."""
 
     folder: Path
-
-    def variables(self) -> dict[str, str]:
-        """Return what the image sets, with its paths as they are here."""
-        return {name: self.local(value) for name, value in dockerfile.stages()[-1].environment.items()}
-
-    def local(self, text: str) -> str:
-        """Return a text with the image's paths as they are here."""
-        return text.replace(PREFIX, str(self.folder))
 
     @property
     def packages(self) -> Path:
         """Where Clarion and its packages are installed."""
         return next(self.folder.glob("lib/python*/site-packages"))
 
+    def variables(self) -> dict[str, str]:
+        """Return what the image sets, with its paths as they are here."""
+        (text,) = [text for instruction, text in files.stages()[-1] if instruction == "ENV"]
+        return dict(word.split("=", 1) for word in text.replace(PREFIX, str(self.folder)).split())
+
+    def python(self, code: str) -> str:
+        """Run code in the image and return what it prints."""
+        return _run(str(self.folder / "bin" / "python"), "-c", code, folder=self.folder)
+
 
 def build(folder: Path) -> Image:
-    """Follow the Dockerfile. Blocking; some seconds."""
-    source = folder / "src"
-    _copy(source)
-    wheel = _wheel(source, folder / "wheels")
-    image = Image(folder / "image")
+    """Follow the Dockerfile."""
+    image, source, wheels = Image(folder / "image"), folder / "src", folder / "wheels"
+    browser_packages.install(ROOT / "build", print)
+    for words in [text.split() for instruction, text in files.stages()[1] if instruction == "COPY"]:
+        _copy(words, source)
+    wheels.mkdir()
+    wheel = wheels / _run(sys.executable, "-c", _BUILD, str(wheels), folder=source).split()[-1]
     _run(sys.executable, "-m", "venv", "--without-pip", str(image.folder))
-    for name, version in _LOCKED.findall((ROOT / "requirements" / "base.txt").read_text()):
+    for name, version in re.findall(
+        r"^([a-z0-9.-]+)==(\S+)", (ROOT / "requirements/base.txt").read_text(), re.MULTILINE
+    ):
         _link(name, version, image.packages)
-    python = str(image.folder / "bin" / "python")
-    _run(_uv(), "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, str(wheel))
-    # As pip does on its own.
-    _run(python, "-m", "compileall", "-q", "-j", "2", *(str(image.packages / name) for name in _our_packages(wheel)))
+    shutil.unpack_archive(wheel, image.packages, "zip")
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="clarion")
+    program = image.folder / "bin" / "clarion"
+    program.write_text(f"#!{image.folder}/bin/python\nfrom {script.module} import {script.attr}\n{script.attr}()\n")
+    program.chmod(0o755)
+    ours = [str(image.packages / name) for name in ("clarion", "cli", "gateway", "runtime", "services")]
+    _run(sys.executable, "-m", "compileall", "-q", *ours)  # as pip does
     return image
 
 
-def _copy(source: Path) -> None:
-    demo_page.install(ROOT / "build", print)
-    (stage,) = [stage for stage in dockerfile.stages() if stage.name == "build"]
-    for copy in stage.copies:
-        for name in copy.sources:
-            target = source / copy.target / Path(name).name if copy.target.endswith("/") else source / copy.target
-            if copy.stage == "demo":
-                origin = ROOT / "gateway" / name.removeprefix("/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(origin, target)
-            else:
-                dockerfile.copy_sent(ROOT / name, target)
+def _copy(words: list[str], source: Path) -> None:
+    from_stage = words[0].startswith("--from=")
+    *names, target = words[from_stage:]
+    for name in names:
+        origin = ROOT / "gateway" / name[1:] if from_stage else ROOT / name
+        copied = source / target / origin.name if target.endswith("/") else source / target
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        if origin.is_file():
+            shutil.copyfile(origin, copied)
+        else:
+            shutil.copytree(origin, copied, ignore=shutil.ignore_patterns("*.map") if from_stage else _not_sent)
 
 
-def _wheel(source: Path, folder: Path) -> Path:
-    folder.mkdir()
-    done = _run(sys.executable, "-c", _BUILD, str(folder), folder=source)
-    return folder / done.split()[-1]
+def _not_sent(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not files.is_sent((Path(folder) / name).relative_to(ROOT).as_posix())]
 
 
 def _link(name: str, version: str, target: Path) -> None:
@@ -91,19 +89,8 @@ def _link(name: str, version: str, target: Path) -> None:
         return  # not for this platform: the lock is for all of them
     assert package.version == version, f"{name} {package.version} is installed, the lock has {version}"
     for part in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
-        link = target / part
-        if not link.exists():
-            link.symlink_to(Path(str(package.locate_file(part))).resolve())
-
-
-def _our_packages(wheel: Path) -> set[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        return {name.split("/")[0] for name in archive.namelist() if name.endswith(".py")}
-
-
-def _uv() -> str:
-    # As requirements/install.sh finds it.
-    return shutil.which("uv") or str(ROOT / "build" / "uv" / "bin" / "uv")
+        if not (target / part).exists():
+            (target / part).symlink_to(Path(str(package.locate_file(part))).resolve())
 
 
 def _run(*command: str, folder: Path | None = None) -> str:

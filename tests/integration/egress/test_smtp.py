@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.egress import Guard, Policy, Ports
-from services.delivery.ports import Result, Verdict
+from runtime.egress import EgressGuard, EgressPolicy, Ports
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
 from tests.integration.egress import name_server
@@ -35,12 +35,12 @@ async def names() -> AsyncIterator[Names]:
         yield names
 
 
-def _guard(names: Names | None, port: int, *allow: str) -> Guard:
+def _guard(names: Names | None, port: int, *allow: str) -> EgressGuard:
     """One that would let mail go to this port of any public address."""
-    return Guard(Policy(allow), Ports(frozenset({port}), "CLARION_EGRESS_SMTP_PORTS"), lookup=names)
+    return EgressGuard(EgressPolicy(allow), Ports(frozenset({port}), "CLARION_EGRESS_SMTP_PORTS"), lookup=names)
 
 
-async def _send(guard: Guard, host: str, port: int, **settings: str) -> Result:
+async def _send(guard: EgressGuard, host: str, port: int, **settings: str) -> SendResult:
     given = {"host": host, "port": port, "tls": "none", "from_email": "noreply@relay.example", **settings}
     smtp = Smtp(SmtpSettings(**given), guard, deadline_s=30.0)  # type: ignore[arg-type]  # a dict of several types
     try:

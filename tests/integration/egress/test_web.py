@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web as server
 
-from runtime.egress import Guard, Policy, Ports, web
-from services.delivery.ports import Result, Verdict
+from runtime.egress import EgressGuard, EgressPolicy, Ports, web
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.http import HttpClient
-from services.senders.ports import Request, Unanswered
+from services.senders.ports import HttpRequest, NoResponse
 from tests.integration.egress import name_server
 from tests.integration.egress.corpus import LITERALS, NAMES
 from tests.integration.egress.name_server import Names
@@ -94,20 +94,21 @@ async def _far() -> AsyncIterator[Far]:
         await runner.cleanup()
 
 
-def _guard(names: Names | None, port: int, *allow: str) -> Guard:
+def _guard(names: Names | None, port: int, *allow: str) -> EgressGuard:
     """One that would let calls go to this port of any public address."""
-    return Guard(Policy(allow), Ports(frozenset({port}), "CLARION_EGRESS_HTTP_PORTS"), lookup=names)
+    return EgressGuard(EgressPolicy(allow), Ports(frozenset({port}), "CLARION_EGRESS_HTTP_PORTS"), lookup=names)
 
 
-async def _post(guard: Guard, url: str, *, proxy: str = "") -> Result:
+async def _post(guard: EgressGuard, url: str, *, proxy: str = "") -> SendResult:
     """Call as providers do."""
     client = HttpClient(guard, proxy=proxy)
     provider = http_api.HttpApi[str](
         client,
         "kind",
-        lambda text: Request(url, {"Authorization": "Bearer secret-of-ours"}, text.encode()),
+        lambda text: HttpRequest(url, {"Authorization": "Bearer secret-of-ours"}, text.encode()),
         lambda answer: (
-            http_api.refused("kind", answer, http_api.text(answer)) or Result(Verdict.SENT, "kind", str(answer.status))
+            http_api.refused("kind", answer, http_api.text(answer))
+            or SendResult(Verdict.SENT, "kind", str(answer.status))
         ),
         deadline_s=_DEADLINE_S,
     )
@@ -121,7 +122,7 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host and not host.startswith("[") else f"http://{host}:{port}/"
 
 
-def _is_refused(result: Result) -> bool:
+def _is_refused(result: SendResult) -> bool:
     return (result.verdict, result.reason) == (Verdict.PERMANENT, "address_not_allowed")
 
 
@@ -207,7 +208,7 @@ async def test_connections_that_are_kept_cost_no_lookup() -> None:
     async with _far() as far, name_server.serving({"api.test": [["127.0.0.1"]]}) as names:
         client = HttpClient(_guard(names, far.port, "127.0.0.1"))
         for _ in range(100):
-            await client.post(Request(f"http://api.test:{far.port}/", {}, b"{}"), deadline_s=_DEADLINE_S)
+            await client.post(HttpRequest(f"http://api.test:{far.port}/", {}, b"{}"), deadline_s=_DEADLINE_S)
         await client.close()
         assert (names.queries["api.test"], len(far.hosts)) == (1, 100)
 
@@ -269,12 +270,12 @@ async def test_a_lookup_that_fails_is_worth_another_try() -> None:
 async def test_many_at_once_are_refused_alike(watch: Watch, names: Names) -> None:
     """The name is looked up once for all who wait: each of them is refused."""
     client = HttpClient(_guard(names, watch.port))
-    request = Request(f"http://private.test:{watch.port}/", {}, b"{}")
+    request = HttpRequest(f"http://private.test:{watch.port}/", {}, b"{}")
 
     async def reason() -> str:
         try:
             await client.post(request, deadline_s=_DEADLINE_S)
-        except Unanswered as error:
+        except NoResponse as error:
             return error.reason
         return "answered"
 

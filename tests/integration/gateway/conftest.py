@@ -34,7 +34,7 @@ class Tenant:
         return f"/api/v1/notifications/{self.id}/{user_id}{rest}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The five services, the hub and the gateway as processes of their own."""
     options = Options(data=tmp_path_factory.mktemp("stack"), port=free_port())

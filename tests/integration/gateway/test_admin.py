@@ -253,7 +253,7 @@ async def test_a_limit_of_sms_segments(
 
     assert await delivered("ж" * 67 * 11) == ("failed", detail)
     assert await delivered("ж" * 67 * 10) == ("sent", None)
-    empty = "The rendered content is empty: there is nothing in it that could be seen."
+    empty = "The rendered content is empty: nothing in it can be seen."
     assert await delivered(" \u200b\n") == ("skipped", empty)
     status, changed = await call(http, "PATCH", path, admin, {"max_sms_segments": 255})
     assert (status, changed["max_sms_segments"]) == (200, 255)

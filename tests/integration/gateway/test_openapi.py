@@ -4,8 +4,10 @@ import re
 
 import aiohttp
 import pytest
+import yarl
 
 from gateway.openapi.document import document
+from gateway.openapi.page import VIEWER
 
 
 async def test_the_document_is_served(http: aiohttp.ClientSession) -> None:
@@ -16,16 +18,38 @@ async def test_the_document_is_served(http: aiohttp.ClientSession) -> None:
         assert await answer.json() == document()
 
 
-async def test_the_page_needs_nothing_from_elsewhere(http: aiohttp.ClientSession) -> None:
-    """Its policy forbids scripts; its one style is the gateway's own."""
+async def test_the_page_is_made_of_own_files(http: aiohttp.ClientSession) -> None:
+    """The page has no inline script, and every address in it is the gateway's own."""
     async with http.get("/docs") as answer:
         assert answer.status == 200
         policy, html = answer.headers["Content-Security-Policy"], await answer.text()
-    assert "script-src" not in policy
-    assert policy.startswith("default-src 'none'; style-src 'self'")
-    assert re.findall(r'(?:src|href)="(/[^"]*)"', html) == ["/docs/style.css", "/openapi.json"]
-    async with http.get("/docs/style.css") as style:
-        assert (style.status, style.content_type) == (200, "text/css")
+    directives = dict(directive.split(" ", 1) for directive in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["connect-src"] == "'self'"
+    assert "<script>" not in html
+    assert re.findall(r'(?:src|href)="([^"]*)"', html) == ["data:,", "/docs/docs.css", "/docs/docs.js", "/openapi.json"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_its_files_are_served(http: aiohttp.ClientSession, encoding: str) -> None:
+    """They are compressed for whoever accepts that. Chunks, whose names change with their content, are cached."""
+    headers = {"Accept-Encoding": encoding}
+    async with http.get("/docs/docs.js", headers=headers) as script:
+        assert (script.status, script.content_type) == (200, "text/javascript")
+        assert script.headers.get("Content-Encoding", "identity") == encoding
+        assert script.headers["Cache-Control"] == "no-cache"
+        assert "createApiReference" in await script.text()
+    chunk = next((VIEWER / "chunks").glob("*.js"))
+    async with http.get(f"/docs/viewer/chunks/{chunk.name}", headers=headers) as served:
+        assert await served.read() == chunk.read_bytes()
+        assert served.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("name", ["no.js", "../page.js", "viewer/chunks/../../../page.js", "viewer/standalone.js"])
+async def test_no_other_file_is_served(http: aiohttp.ClientSession, name: str) -> None:
+    """Neither one that is not the page's, nor one by a path that leads elsewhere."""
+    async with http.get(yarl.URL(f"/docs/{name}", encoded=True)) as answer:
+        assert answer.status == 404
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])

@@ -16,7 +16,7 @@ from nats.js.api import RawStreamMsg, StreamConfig
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime import nats, postgres
-from services.domain import topology
+from services.domain import provision, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.processes import Service, StartService, starter
 from tests.streams import count, messages_of
@@ -129,7 +129,7 @@ class Streams:
 
     @staticmethod
     def _config(stream: str, max_bytes: int) -> StreamConfig:
-        return next(one for one in topology.streams(replicas=1, max_bytes=max_bytes) if one.name == stream)
+        return next(one for one in provision.streams(replicas=1, max_bytes=max_bytes) if one.name == stream)
 
     async def _raw(self, stream: str) -> list[RawStreamMsg]:
         return await messages_of(self._jetstream, stream)
@@ -138,7 +138,7 @@ class Streams:
         """Store messages as a service does: those of each stream together."""
         for of_trace in (True, False):
             part = [message for message in messages if (message.subject == topology.TRACE_SUBJECT) is of_trace]
-            await nats.Publisher(self._connection, deadline=60).publish_all(part)
+            await nats.StreamPublisher(self._connection, deadline=60).publish_all(part)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A tenant's budget of bytes: exact over processes, given back as events finish, smaller in a crowd."""
+"""A tenant's budget of bytes: exact over processes, released as events finish, smaller while a stream is crowded."""
 
 import asyncio
 from typing import TypeAlias
@@ -9,9 +9,9 @@ import pytest
 from clarion.common.v1 import error_pb2, event_pb2, trace_pb2
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import LimitKind, Reached, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, LimitKind, Reached, TenantSettings
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED
@@ -36,11 +36,11 @@ def door(pool: Pool, pressure: Pressure | None = None) -> PostgresAdmission:
 
 
 async def let_in(doors: list[PostgresAdmission], sizes: list[int], tenant_id: str = TENANT) -> list[int]:
-    """Ask for events of these sizes at once, in turn at each door; return the sizes that were let in."""
+    """Admit events of these sizes at once, over both processes; return the sizes that were admitted."""
     admitted = await asyncio.gather(
         *[doors[n % len(doors)].admit(tenant_id, new_id().encode(), new_id(), size) for n, size in enumerate(sizes)]
     )
-    return [size for size, one in zip(sizes, admitted, strict=True) if one.verdict is Verdict.NEW]
+    return [size for size, one in zip(sizes, admitted, strict=True) if one.verdict is AdmissionVerdict.NEW]
 
 
 async def used(pool: Pool, tenant_id: str = TENANT) -> tuple[int, int]:
@@ -52,18 +52,18 @@ async def used(pool: Pool, tenant_id: str = TENANT) -> tuple[int, int]:
 
 @pytest.mark.usefixtures("tenants")
 async def test_the_budget_is_exact_over_processes(pool: Pool) -> None:
-    """However many ask at once; what is refused counts nothing, and says which limit it was."""
+    """The budget is exact for simultaneous calls; a refused event counts nothing and names the limit."""
     doors = [door(pool) for _ in range(3)]
     assert len(await let_in(doors, [100] * 60)) == 10
     assert await used(pool) == (10, 1000)
     refused = await doors[0].admit(TENANT, b"k", new_id(), 1)
-    assert (refused.verdict, refused.reached) == (Verdict.LIMITED, Reached(LimitKind.BYTES, 1000))
+    assert (refused.verdict, refused.reached) == (AdmissionVerdict.LIMITED, Reached(LimitKind.BYTES, 1000))
     assert await let_in(doors, [100] * 20, OTHER) == [100] * 10
 
 
 @pytest.mark.usefixtures("tenants")
 async def test_the_first_that_fit_are_let_in(pool: Pool) -> None:
-    """In their order: what comes behind one that does not fit waits for it."""
+    """In their order: an event after one that does not fit is refused, too."""
     assert await let_in([door(pool)], [600, 300, 200, 100]) == [600, 300]
     assert await used(pool) == (2, 900)
     assert await let_in([door(pool)], [100]) == [100]
@@ -71,29 +71,29 @@ async def test_the_first_that_fit_are_let_in(pool: Pool) -> None:
 
 @pytest.mark.usefixtures("tenants")
 async def test_a_duplicate_costs_nothing(pool: Pool) -> None:
-    """A key that is known takes no room, even where none is left."""
+    """A known key takes no room, even if none is left."""
     one = door(pool)
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is Verdict.NEW
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is Verdict.PENDING
+    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.NEW
+    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.PENDING
     assert await used(pool) == (1, 1000)
 
 
 @pytest.mark.usefixtures("tenants")
 async def test_while_streams_are_crowded_the_budget_is_smaller(pool: Pool) -> None:
-    """Who has much unfinished is refused; who has little is let in."""
+    """A tenant with much unfinished is refused, one with little is admitted."""
     pressure = Pressure()
     one = door(pool, pressure)
     assert await let_in([one], [100] * 5) == [100] * 5
-    pressure.saw("TIMERS", 70, 100)
+    pressure.record("TIMERS", 70, 100)
     assert await let_in([one], [100]) == []
     assert await let_in([one], [100] * 6, OTHER) == [100] * 5
-    pressure.saw("TIMERS", 10, 100)
+    pressure.record("TIMERS", 10, 100)
     assert await let_in([one], [100]) == [100]
 
 
 @pytest.mark.usefixtures("tenants")
 async def test_what_is_finished_gives_its_room_back(pool: Pool) -> None:
-    """In the group that finishes it, in a later one, and not twice for a record that is read again."""
+    """Released in the group that finishes the event, or in a later one, and once for a record that is read twice."""
     store = LedgerStore(pool, pool)
     whole, in_parts = builders.event(TENANT, weight=300), builders.event(TENANT, weight=500)
     await pool.execute("UPDATE ingest.backlog SET unfinished = 3, unfinished_bytes = 1000 WHERE tenant_id = $1", TENANT)
@@ -102,22 +102,22 @@ async def test_what_is_finished_gives_its_room_back(pool: Pool) -> None:
         builders.routed(whole, {builders.delivery_id(whole): SKIPPED}),
     ]
     for _ in range(2):
-        await store.write(group(end))
+        await store.write(merge(end))
         assert await used(pool) == (2, 700)
     id_ = builders.delivery_id(in_parts)
-    await store.write(group([in_parts, builders.routed(in_parts, {id_: QUEUED})]))
+    await store.write(merge([in_parts, builders.routed(in_parts, {id_: QUEUED})]))
     assert await used(pool) == (2, 700)
-    await store.write(group([builders.attempted(in_parts, id_, SENT)]))
+    await store.write(merge([builders.attempted(in_parts, id_, SENT)]))
     assert await used(pool) == (1, 200)
 
 
 @pytest.mark.usefixtures("tenants")
 async def test_a_replayed_dead_letter_takes_its_room_again(pool: Pool) -> None:
-    """As the event is unfinished once more."""
+    """The event is unfinished again."""
     store = LedgerStore(pool, pool)
     event = builders.event(TENANT, weight=400)
     id_ = builders.delivery_id(event)
-    await store.write(group([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)]))
+    await store.write(merge([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)]))
     assert await used(pool) == (0, 0)
 
     async def publish(_: object) -> None:
@@ -131,7 +131,7 @@ async def test_a_replayed_dead_letter_takes_its_room_again(pool: Pool) -> None:
 async def test_a_drifted_count_of_bytes_is_put_right(pool: Pool) -> None:
     """From the ledger's unfinished events, and keys admitted within the last minute."""
     store = LedgerStore(pool, pool)
-    await store.write(group([builders.event(TENANT, weight=400)]))
+    await store.write(merge([builders.event(TENANT, weight=400)]))
     await door(pool).admit(TENANT, b"k", new_id(), 50)
     await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 999 WHERE tenant_id = $1", TENANT)
     await store.tidy(recount=True)
@@ -139,7 +139,7 @@ async def test_a_drifted_count_of_bytes_is_put_right(pool: Pool) -> None:
 
 
 async def test_past_its_budget_a_tenant_is_told_so(ingest: Ingest, pool: Pool) -> None:
-    """In a plain sentence, with when to try again; its neighbour goes on."""
+    """The answer says when to try again; other tenants are not affected."""
     tenant, neighbour = (await ingest.tenant()).tenant, (await ingest.tenant()).tenant
     assert tenant.max_unfinished_bytes == 256 * 2**20
     await pool.execute(
@@ -158,6 +158,6 @@ async def test_past_its_budget_a_tenant_is_told_so(ingest: Ingest, pool: Pool) -
 
 
 async def _is_kept(pool: Pool, size: int) -> bool:
-    """Whether the ledger counts both events by what they weigh."""
+    """Tell whether the ledger counts the sizes of both events."""
     sizes = await pool.fetch("SELECT size FROM ingest.events")
     return len(sizes) == 2 and all(row["size"] > size for row in sizes)

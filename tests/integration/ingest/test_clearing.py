@@ -12,13 +12,13 @@ import pytest
 from nats.aio.client import Client
 
 from runtime import nats
-from runtime.bucket import STREAM, Bucket
-from runtime.configuration import Watch
+from runtime.bucket import STREAM, ConfigurationBucket
+from runtime.configuration import ConfigurationWatch
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
 from services.domain import topology
 from services.ingest.janitor import Janitor
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.clearing import Clearing
 from tests.conftest import NatsServer
@@ -114,7 +114,7 @@ async def test_fired_timers_leave_the_files_and_waiting_ones_stay(
 ) -> None:
     """A timer that waits is never purged: the files go when it has fired."""
     await _erase(pool)
-    publisher, now = nats.Publisher(connection), dt.datetime.now(dt.UTC)
+    publisher, now = nats.StreamPublisher(connection), dt.datetime.now(dt.UTC)
     target = topology.due_subject(builders.SMS, TENANT)
 
     async def set_timer(number: int, delay_s: float, body: bytes) -> str:
@@ -145,7 +145,7 @@ async def test_a_deleted_key_leaves_the_bucket_s_files_and_all_others_keep_their
     connection: Client, pool: Pool, janitor: Janitor, nats_server: NatsServer
 ) -> None:
     """Also the note that a key was deleted is there afterwards, for whoever was away. Nobody is told of a change."""
-    bucket = Bucket(connection)
+    bucket = ConfigurationBucket(connection)
     await bucket.put(f"tenants.{TENANT}", PERSON)
     await bucket.put(f"tenants.{TENANT}", b"{}")
     await bucket.put("epochs.t1.YWRh", PERSON)
@@ -157,7 +157,7 @@ async def test_a_deleted_key_leaves_the_bucket_s_files_and_all_others_keep_their
     assert _files(nats_server)
     before = {key: await bucket.newest(key) for page in [one async for one in bucket.keys("tenants")] for key in page}
     changes: list[str] = []
-    watch = Watch(connection, ["tenants", "keys"], lambda key, _: changes.append(key))
+    watch = ConfigurationWatch(connection, ["tenants", "keys"], lambda key, _: changes.append(key))
     following = asyncio.create_task(watch.run())
     try:
         await watch.ready()
@@ -177,7 +177,7 @@ async def test_a_deleted_key_leaves_the_bucket_s_files_and_all_others_keep_their
 
 async def test_a_note_of_deletion_is_not_written_again_for_ever(connection: Client) -> None:
     """Of keys that come and go with people; those who follow the bucket have had their time with it."""
-    bucket = Bucket(connection)
+    bucket = ConfigurationBucket(connection)
     for key in ("revoked.t1.x", "keys.gone"):
         await bucket.put(key, b"1")
         await bucket.replace(key, None, revision=(await bucket.newest(key)).revision)
@@ -199,7 +199,7 @@ async def test_what_an_attempt_told_after_the_erasure_goes_too(
         id_ = builders.delivery_id(event)
         told = builders.attempted(event, id_, SENT)
         told.attempted.detail = "250 ada@example.org"
-        await store.write(group([event, builders.routed(event, {id_: QUEUED}), told]))
+        await store.write(merge([event, builders.routed(event, {id_: QUEUED}), told]))
     await pool.execute("UPDATE ingest.events SET user_id = 'erased:' || $2 WHERE id = $1", mine.id, erasure_id)
     await eventually(_clearing(pool, connection, janitor).step)
     rows = await pool.fetch("SELECT event_id, detail FROM ingest.attempts")

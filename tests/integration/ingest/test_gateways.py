@@ -172,7 +172,9 @@ async def test_failures_are_limited_by_address(open_door: OpenDoor) -> None:
     await tenant.accept(event(1))
     answers = [await Tenant(one, tenant.id, f"guess-{number}").trigger(event()) for number in range(8)]
     assert [answer.status for answer in answers] == [401] * 5 + [429] * 3
-    _assert_limited(answers[-1], "Too many failed attempts from this address; try again later.", 61)
+    _assert_limited(
+        answers[-1], "Too many failed authentications from this address. Try again later, or send a valid key.", 61
+    )
     await tenant.accept(event(2))
     assert (await door.operator.call("GET", "/tenants")).status == 200
     # A key that this gateway has never seen, from the address whose failures are spent.

@@ -12,9 +12,9 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from services.ingest.janitor import Janitor
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
@@ -61,7 +61,7 @@ async def test_of_a_crowded_stream_one_lane_that_waits_keeps_only_its_own(
     streams: Streams, connection: Client, pool: Pool
 ) -> None:
     """What the other lanes have done with goes, though a message before it waits."""
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     await streams.publish(builders.accepted(builders.event(OTHER)))
     with pytest.raises(ClarionError):
@@ -81,7 +81,7 @@ async def test_the_janitor_says_how_full_the_streams_are(streams: Streams, conne
     janitor = Janitor(connection, LedgerStore(pool, pool), pressure)
     await janitor.relieve()
     assert pressure.share == 1
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     with pytest.raises(ClarionError):
         await _flood(streams)
@@ -102,7 +102,7 @@ async def test_a_stream_that_fills_is_emptied_before_the_window_is_over(
 ) -> None:
     """Of a full stream what all have done with makes room, or one tenant within its limits would shut out all."""
     janitor = Janitor(connection, LedgerStore(pool, pool))
-    (config, *_) = topology.streams(replicas=1, max_bytes=1024**2)
+    (config, *_) = provision.streams(replicas=1, max_bytes=1024**2)
     await connection.jetstream().update_stream(config)
     with pytest.raises(ClarionError) as full:
         await _flood(streams)
@@ -141,7 +141,7 @@ async def test_waiting_timers_stay(janitor: Janitor, streams: Streams, connectio
     """Of TIMERS only what has fired and was handled goes."""
     due = dt.datetime.now(dt.UTC)
     target = topology.due_subject(builders.SMS, TENANT)
-    publisher = nats.Publisher(connection)
+    publisher = nats.StreamPublisher(connection)
     for number, delay in enumerate((600, 0)):
         when = due + dt.timedelta(seconds=delay)
         headers = {"Nats-Schedule": f"@at {when.strftime('%Y-%m-%dT%H:%M:%SZ')}", "Nats-Schedule-Target": target}
@@ -177,7 +177,7 @@ async def test_what_a_crash_left_unfinished_is_found_behind_all_that_waits(janit
     forgotten = builders.event(TENANT)
     id_ = builders.delivery_id(forgotten)
     ended = builders.attempted(forgotten, id_, SENT)
-    await LedgerStore(pool, pool).write(group([forgotten, builders.routed(forgotten, {id_: QUEUED}), ended]))
+    await LedgerStore(pool, pool).write(merge([forgotten, builders.routed(forgotten, {id_: QUEUED}), ended]))
     for _ in range(2):  # and once more from the beginning
         await pool.execute("UPDATE ingest.events SET finished_at = NULL WHERE id = $1", forgotten.id)
         for _ in range(3):
@@ -193,7 +193,7 @@ async def test_a_count_that_drifted_is_put_right(
     await builders.insert_tenant(pool, TENANT, unfinished=70)
     done, under_way = builders.event(TENANT), builders.event(TENANT)
     store = LedgerStore(pool, pool)
-    await store.write(group([done, builders.routed(done, {builders.delivery_id(done): SKIPPED}), under_way]))
+    await store.write(merge([done, builders.routed(done, {builders.delivery_id(done): SKIPPED}), under_way]))
     columns = "(tenant_id, key_hash, event_id, created_at)"
     add = f"INSERT INTO ingest.admission {columns} VALUES ($1, $2, $3, now() - $4::interval)"
     for seconds in (5, 120):

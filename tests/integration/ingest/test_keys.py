@@ -1,4 +1,4 @@
-"""API keys: whose they are, when they end, and what is known of them with PostgreSQL or NATS away."""
+"""API keys: their tenants, rotation, and lookups while PostgreSQL or NATS is away."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc, tenants_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, from_rpc_error
 from runtime.ids import new_id
@@ -26,7 +26,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def test_a_key_s_life(pair: list[Ingest]) -> None:
-    """Good in every process from the answer on; rotated, the old one ends everywhere; a tenant can be shut out."""
+    """A key works in every process at once; a rotated key ends everywhere; a tenant can be deactivated."""
     one, other = pair
     created = await one.tenant()
     tenant_id = created.tenant.id
@@ -103,7 +103,7 @@ async def test_a_webhook_secret_is_nowhere_at_rest(start: StartService, pool: Po
 
 
 async def test_a_webhook_secret_reaches_every_process(pair: list[Ingest]) -> None:
-    """And ends in every process."""
+    """It is revoked in every process."""
     one, other = pair
     created = await one.tenant()
     rotate = tenants_pb2.RotateWebhookSecretRequest(tenant_id=created.tenant.id)
@@ -119,7 +119,7 @@ async def test_a_webhook_secret_reaches_every_process(pair: list[Ingest]) -> Non
 
 
 async def test_guesses_are_few_queries(pair: list[Ingest], pool: Pool) -> None:
-    """Two thousand unknown keys are no two thousand queries; a key made meanwhile by another process works at once."""
+    """Two thousand unknown keys cause few queries; a key that another process creates meanwhile works at once."""
     one, other = pair
     known = await one.tenant()
     await eventually(lambda: _is_known(one, known.api_key))
@@ -143,7 +143,7 @@ async def test_guesses_are_few_queries(pair: list[Ingest], pool: Pool) -> None:
 
 
 async def test_without_postgres(ingest: Ingest, postgres_server: PostgresServer) -> None:
-    """Known keys go on, one that memory does not know is UNAVAILABLE, not refused; so is what an operator asks."""
+    """Known keys work; an unknown key is UNAVAILABLE and not refused; operators' calls are UNAVAILABLE."""
     created = await ingest.tenant()
     await eventually(lambda: _is_known(ingest, created.api_key))
     postgres_server.kill()
@@ -270,7 +270,7 @@ async def test_a_change_of_something_else_leaves_addresses_and_limits(ingest: In
 
 
 async def test_faults_of_an_event_have_the_names_of_the_message(ingest: Ingest) -> None:
-    """A caller over gRPC has never seen the names of the HTTP API."""
+    """The errors use the names of the gRPC message, which differ from the HTTP API's."""
     created = await ingest.tenant()
     stub = ingest_pb2_grpc.IngestServiceStub(ingest.service.channel)
     wrong = ingest_pb2.NewEvent(variables=b"{", channels=[event_pb2.CHANNEL_UNSPECIFIED])

@@ -1,7 +1,7 @@
 """An export of events as large as they may be."""
 
 from clarion.ingest.v1 import privacy_pb2
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.validate import MAX_EVENT_BYTES
 from tests.integration.ingest import builders
 from tests.integration.ingest.test_privacy import Privacy, privacy
@@ -19,7 +19,7 @@ async def test_a_page_of_large_events_is_cut(privacy: Privacy) -> None:
     for _ in range(COUNT):
         event = builders.event(tenant, user_id="ada")
         event.variables = b'{"a":"' + b"x" * (MAX_EVENT_BYTES - 1024) + b'"}'
-        await privacy.ledger.write(group([event]))
+        await privacy.ledger.write(merge([event]))
         ids.append(event.id)
     found: list[privacy_pb2.ExportedEvent] = []
     cursor = ""

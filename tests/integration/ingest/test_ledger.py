@@ -1,4 +1,4 @@
-"""The ledger on real PostgreSQL and NATS: written in groups in whatever order, read by operators, replayed."""
+"""The ledger on real PostgreSQL and NATS: written in groups in any order, read by operators, replayed."""
 
 import asyncio
 import datetime as dt
@@ -18,16 +18,16 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
-from services.ingest.ledger.record import Group, group
+from services.ingest.ledger.record import LedgerRows, merge
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
-from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
-from tests.waiting import eventually
+from tests.statement_timeouts import refuse_short_timeouts
+from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANT, OTHER = new_id(), new_id()
@@ -76,7 +76,7 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
 
 
 async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> None:
-    """The end is read first, each message twice: the timeline is in order, and each step stands once."""
+    """The end is read first and each message twice: the timeline is in order and has each step once."""
     event = builders.event(TENANT)
     sms = builders.delivery_id(event)
     in_vain = builders.attempted(event, sms, RETRYING, 1)
@@ -108,89 +108,89 @@ async def test_a_life_in_the_wrong_order(ledger: Ledger, streams: Streams) -> No
 async def test_what_comes_while_a_group_is_written_waits_for_the_next(
     pool: Pool, connection: Client, streams: Streams
 ) -> None:
-    """Each group has its interval to fill, also right after another: else most would be of a few."""
-    interval_s = 0.3
-    began: list[float] = []
-    ended: list[float] = []
+    """Each group has its interval to fill, also right after another: with one without end it is never written."""
+    groups: list[LedgerRows] = []
+    written = asyncio.Event()
 
-    async def both_in_hand() -> bool:
+    async def two_in_hand() -> bool:
         stream = connection.jetstream(timeout=60)
         infos = [await stream.consumer_info(one.stream, one.name) for one in topology.ledger_consumers()]
         return sum(info.num_ack_pending or 0 for info in infos) == 2
 
     class Store(LedgerStore):
-        async def write(self, group: Group) -> None:
-            began.append(time.monotonic())
-            if len(began) == 1:
-                await streams.publish(builders.accepted(builders.event(TENANT)))
-                await eventually(both_in_hand)
+        async def write(self, group: LedgerRows) -> None:
+            groups.append(group)
+            consumer._interval_s = 1_000_000.0
+            await streams.publish(builders.accepted(builders.event(TENANT)))
+            await eventually(two_in_hand)
             await super().write(group)
-            ended.append(time.monotonic())
+            written.set()
 
-    consumer = LedgerConsumer(connection, Store(pool, pool), interval_s=interval_s)
+    consumer = LedgerConsumer(connection, Store(pool, pool), interval_s=0.01)
     reading = asyncio.create_task(consumer.run())
     await streams.publish(builders.accepted(builders.event(TENANT)))
-    await eventually(lambda: len(ended) == 2)
-    await consumer.drain()
-    await asyncio.wait_for(reading, 60)
-    assert began[1] - ended[0] >= interval_s * 0.99  # a timer may be a tick early
+    await written.wait()
+    await streams.publish(builders.accepted(builders.event(TENANT)))
+    await eventually(two_in_hand)  # the first one is acknowledged, and the third has come
+    assert len(groups) == 1
+    await end(reading)
 
 
 async def test_the_quota_s_count_survives_redeliveries(ledger: Ledger, pool: Pool) -> None:
-    """An event makes room once, however often its end is read, in one group or in several."""
+    """An event releases its quota once, however often its end is read, in one group or in several."""
     await builders.insert_tenant(pool, TENANT, unfinished=10)
     whole, parts = builders.event(TENANT), builders.event(TENANT)
     end = [builders.routed(whole, {builders.delivery_id(whole): SKIPPED})]
     for _ in range(2):
-        await ledger.store.write(group([whole, *end]))
+        await ledger.store.write(merge([whole, *end]))
     sms = builders.delivery_id(parts)
     for items in ([parts], [builders.attempted(parts, sms, SENT)], [builders.routed(parts, {sms: QUEUED})]) * 2:
-        await ledger.store.write(group(items))
+        await ledger.store.write(merge(items))
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog WHERE tenant_id = $1", TENANT) == 8
 
 
 async def test_processes_that_finish_each_other_s_events_do_not_wait_for_each_other(ledger: Ledger, pool: Pool) -> None:
-    """Each writes an event, and the end of the one that the other writes: nobody is a deadlock's victim."""
+    """Each process writes an event and the end of the other one's event: there is no deadlock."""
     await builders.insert_tenant(pool, TENANT, unfinished=32)
     for _ in range(16):
         pair = [builders.event(TENANT) for _ in range(2)]
         ids = [builders.delivery_id(event) for event in pair]
         await ledger.store.write(
-            group(builders.routed(event, {id_: QUEUED}) for event, id_ in zip(pair, ids, strict=True))
+            merge(builders.routed(event, {id_: QUEUED}) for event, id_ in zip(pair, ids, strict=True))
         )
         await asyncio.gather(
-            ledger.store.write(group([pair[0], builders.attempted(pair[1], ids[1], SENT)])),
-            ledger.store.write(group([pair[1], builders.attempted(pair[0], ids[0], SENT)])),
+            ledger.store.write(merge([pair[0], builders.attempted(pair[1], ids[1], SENT)])),
+            ledger.store.write(merge([pair[1], builders.attempted(pair[0], ids[0], SENT)])),
         )
     assert await pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NOT NULL") == 32
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 0
 
 
 async def test_a_repeat_s_row_is_put_right(ledger: Ledger, pool: Pool) -> None:
-    """A row that a repeat made while the first event was still unread names the first one; a younger key is let be."""
+    """A row of a repeat from before the ledger read the first event is corrected; a younger key stays."""
     event = builders.event(TENANT)
     add = "INSERT INTO ingest.admission (tenant_id, key_hash, event_id, created_at) VALUES ($1, $2, $3, now() + $4)"
     await pool.execute(add, TENANT, event.dedupe_key, new_id(), _hours(1))
-    await ledger.store.write(group([event]))
+    await ledger.store.write(merge([event]))
     row = await pool.fetchrow("SELECT event_id, stored FROM ingest.admission")
     assert row is not None
     assert (str(row["event_id"]), row["stored"]) == (event.id, True)
     later = builders.event(TENANT)
     await pool.execute(add, TENANT, later.dedupe_key, claimed := new_id(), _hours(25))
-    await ledger.store.write(group([later]))
+    await ledger.store.write(merge([later]))
     row = await pool.fetchrow("SELECT event_id, stored FROM ingest.admission WHERE key_hash = $1", later.dedupe_key)
     assert row is not None
     assert (str(row["event_id"]), row["stored"]) == (claimed, False)
 
 
 async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
-    """Read before the event, with it, twice: the first one stands on the timeline; the event is finished as ever."""
+    """Read before the event, with it or twice: the first note is on the timeline, and the event finishes as usual."""
     event = builders.event(TENANT)
     first = builders.repeat(event, "second.type")
     later = builders.repeat(event, "third.type", at_us=first.at_us + 1)
-    for records in (group([first]), group([event, later]), group([later])):
+    for records in (merge([first]), merge([event, later]), merge([later])):
         await ledger.store.write(records)
-    await ledger.store.write(group([builders.routed(event, {builders.delivery_id(event): SKIPPED})]))
+    await ledger.store.write(merge([builders.routed(event, {builders.delivery_id(event): SKIPPED})]))
     answer = await ledger.finished(event.id)
     assert answer.event.event_type == event.event_type
     [step] = [step for step in answer.steps if step.step == "repeated"]
@@ -200,15 +200,15 @@ async def test_a_repeat_that_differed(ledger: Ledger, pool: Pool) -> None:
 
 
 async def test_a_repeat_of_what_retention_deleted(ledger: Ledger, pool: Pool) -> None:
-    """Leaves no row behind that would never be finished."""
+    """It leaves no row that would never be finished."""
     event = builders.event(TENANT)
     builders.age(event, 1.1)
-    await ledger.store.write(group([builders.repeat(event, "second.type")]))
+    await ledger.store.write(merge([builders.repeat(event, "second.type")]))
     assert await pool.fetchval("SELECT count(*) FROM ingest.events") == 0
 
 
 async def test_what_cannot_be_written_spares_the_rest(ledger: Ledger, streams: Streams, connection: Client) -> None:
-    """Garbage bytes, nonsense ids and texts no table takes are dropped alone, also out of one message of TRACE."""
+    """Garbage bytes, invalid ids and texts that PostgreSQL refuses are dropped alone, even of one TRACE message."""
     good = [builders.event(TENANT) for _ in range(20)]
     ends = [builders.routed(event, {builders.delivery_id(event): SKIPPED}) for event in good]
     bad = builders.event(TENANT)
@@ -235,7 +235,7 @@ async def test_what_cannot_be_written_spares_the_rest(ledger: Ledger, streams: S
 
 
 async def test_postgres_away_and_back(ledger: Ledger, streams: Streams, postgres_server: PostgresServer) -> None:
-    """The ledger waits and catches up; its readers hear UNAVAILABLE meanwhile."""
+    """The ledger waits and catches up; its readers receive UNAVAILABLE meanwhile."""
     before, during = builders.event(TENANT), builders.event(TENANT)
     await streams.publish(*builders.whole(before))
     await ledger.finished(before.id)
@@ -333,7 +333,7 @@ async def test_search(ledger: Ledger, streams: Streams) -> None:
 async def test_pages_are_stable(ledger: Ledger) -> None:
     """Pages together are the whole, newest first, though events arrive in between; none is cut short."""
     events = [builders.event(TENANT) for _ in range(130)]
-    await ledger.store.write(group(events))
+    await ledger.store.write(merge(events))
     wanted = [event.id for event in reversed(events)]
     assert await ledger.events() == wanted[:50]
     assert await ledger.events(limit=100) == wanted[:100]
@@ -345,7 +345,7 @@ async def test_pages_are_stable(ledger: Ledger) -> None:
         cursor = page.next_cursor
         if not cursor:
             break
-        await ledger.store.write(group([builders.event(TENANT)]))
+        await ledger.store.write(merge([builders.event(TENANT)]))
     assert seen == wanted
 
 
@@ -357,7 +357,7 @@ async def test_pages_are_stable(ledger: Ledger) -> None:
     ],
 )
 async def test_a_search_for_nonsense(ledger: Ledger, fields: dict[str, Any]) -> None:
-    """INVALID, not a fault of ours."""
+    """The answer is INVALID, not INTERNAL."""
     with pytest.raises(ClarionError) as refused:
         await ledger.call("ListEvents", **fields)
     assert refused.value.code is Code.INVALID
@@ -369,7 +369,7 @@ async def test_dead_letters_are_listed_and_replayed_once(ledger: Ledger, streams
     ids = [builders.delivery_id(event) for event in events]
     for event, id_ in zip(events, ids, strict=True):
         routed, dead = builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD, 7)
-        await ledger.store.write(group([event, routed, dead]))
+        await ledger.store.write(merge([event, routed, dead]))
     first = await ledger.call("ListDeadLetters", limit=2)
     rest = await ledger.call("ListDeadLetters", limit=2, cursor=first.next_cursor)
     letters = [*first.dead_letters, *rest.dead_letters]
@@ -388,7 +388,7 @@ async def test_dead_letters_are_listed_and_replayed_once(ledger: Ledger, streams
     assert answer.event.deliveries[0].status == QUEUED
     assert [letter.delivery_id for letter in (await ledger.call("ListDeadLetters")).dead_letters] == [ids[2], ids[1]]
 
-    await ledger.store.write(group([builders.attempted(events[0], ids[0], SENT, replay=1)]))
+    await ledger.store.write(merge([builders.attempted(events[0], ids[0], SENT, replay=1)]))
     answer = await ledger.call("GetEvent", event_id=events[0].id)
     assert answer.event.deliveries[0].status == SENT
 
@@ -397,12 +397,12 @@ async def test_a_death_told_twice_does_not_undo_a_replay(ledger: Ledger) -> None
     """The second record of an attempt that was made twice comes after the operator's replay: nothing to replay."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
-    await ledger.store.write(group([event, builders.attempted(event, id_, DEAD, 7)]))
+    await ledger.store.write(merge([event, builders.attempted(event, id_, DEAD, 7)]))
     await ledger.call("ReplayDeadLetter", delivery_id=id_)
-    await ledger.store.write(group([builders.attempted(event, id_, DEAD, 7, at_us=time.time_ns() // 1000)]))
+    await ledger.store.write(merge([builders.attempted(event, id_, DEAD, 7, at_us=time.time_ns() // 1000)]))
     assert not (await ledger.call("ListDeadLetters")).dead_letters
     dead_again = builders.attempted(event, id_, DEAD, 7, replay=1, at_us=time.time_ns() // 1000)
-    await ledger.store.write(group([dead_again]))
+    await ledger.store.write(merge([dead_again]))
     assert len((await ledger.call("ListDeadLetters")).dead_letters) == 1
 
 
@@ -410,7 +410,7 @@ async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, connect
     """The dead letter stays as it was."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
-    await ledger.store.write(group([event, builders.attempted(event, id_, DEAD, 7)]))
+    await ledger.store.write(merge([event, builders.attempted(event, id_, DEAD, 7)]))
 
     async def fail(_: event_pb2.Delivery) -> None:
         raise ClarionError(Code.UNAVAILABLE, "away")
@@ -423,15 +423,15 @@ async def test_a_replay_without_a_broker_changes_nothing(ledger: Ledger, connect
 
 async def test_the_janitor_s_statements_are_given_time(ledger: Ledger, pool: Pool) -> None:
     """Half a minute each, though the pool gives them five seconds, and admission's two."""
-    await refuse_hurry(pool, "ingest.events", "ingest.admission", "ingest.backlog")
+    await refuse_short_timeouts(pool, "ingest.events", "ingest.admission", "ingest.backlog")
     await ledger.store.tidy(recount=True)
 
 
 async def test_states(ledger: Ledger) -> None:
-    """In the order asked; unknown ones are UNSPECIFIED; more than 500 and nonsense are INVALID."""
+    """In the order of the ids; unknown ones are UNSPECIFIED; more than 500 and malformed ids are INVALID."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
-    await ledger.store.write(group([builders.attempted(event, id_, RETRYING)]))
+    await ledger.store.write(merge([builders.attempted(event, id_, RETRYING)]))
     answer = await ledger.call("GetDeliveryStates", delivery_ids=[new_id(), id_])
     assert list(answer.states) == [trace_pb2.DELIVERY_STATUS_UNSPECIFIED, RETRYING]
     for ids in ([new_id()] * 501, ["nonsense"]):
@@ -441,7 +441,7 @@ async def test_states(ledger: Ledger) -> None:
 
 
 async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Streams, connection: Client) -> None:
-    """A ledger that lags never calls a delivery unsent that was sent: it answers once it has read what was there."""
+    """A ledger that lags never says that a sent delivery was not sent: it answers after it has caught up."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
@@ -459,9 +459,9 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
 
 
 async def test_the_body_of_an_event(ledger: Ledger) -> None:
-    """Of this tenant's event what it carried; of another's, an unknown or deleted one NOT_FOUND."""
+    """This tenant's event gives its body; another tenant's, an unknown or a deleted one gives NOT_FOUND."""
     event = builders.event(TENANT, variables=b'{"a":1}', payload_extra=b'{"b":2}')
-    await ledger.store.write(group([event]))
+    await ledger.store.write(merge([event]))
     answer = await ledger.call("GetEventBody", tenant_id=TENANT, event_id=event.id)
     assert (answer.variables, answer.payload_extra) == (b'{"a":1}', b'{"b":2}')
     for tenant_id, event_id in ((new_id(), event.id), (TENANT, new_id())):
@@ -471,16 +471,16 @@ async def test_the_body_of_an_event(ledger: Ledger) -> None:
 
 
 async def test_a_dead_letter_without_its_body_is_not_replayed(ledger: Ledger, pool: Pool) -> None:
-    """Retention deleted what it refers to: the operator is told so, and the letter stays listed."""
+    """Retention deleted the body: the operator receives CONFLICT, and the dead letter stays listed."""
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     died = builders.attempted(event, id_, DEAD)
     died.attempted.dead_letter.body_reference.size = 5000
-    await ledger.store.write(group([event, builders.routed(event, {id_: QUEUED}), died]))
+    await ledger.store.write(merge([event, builders.routed(event, {id_: QUEUED}), died]))
     await pool.execute("DELETE FROM ingest.event_payloads")
     with pytest.raises(ClarionError) as refused:
         await ledger.call("ReplayDeadLetter", delivery_id=id_)
-    assert (refused.value.code, "deleted by retention" in refused.value.detail) == (Code.CONFLICT, True)
+    assert (refused.value.code, "Retention has deleted" in refused.value.detail) == (Code.CONFLICT, True)
     assert (await ledger.call("ListDeadLetters")).dead_letters
 
 

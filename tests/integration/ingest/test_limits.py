@@ -11,13 +11,13 @@ import pytest
 
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ports import Admitted, LimitKind, Reached, TenantSettings, Verdict
+from services.ingest.ports import AdmissionVerdict, Admitted, LimitKind, Reached, TenantSettings
 from tests.conftest import PostgresServer
 from tests.integration.ingest.clock import stopped
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-NEW, LIMITED, PENDING = Verdict.NEW, Verdict.LIMITED, Verdict.PENDING
+NEW, LIMITED, PENDING = AdmissionVerdict.NEW, AdmissionVerdict.LIMITED, AdmissionVerdict.PENDING
 NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
 
 
@@ -38,7 +38,7 @@ class Door:
         return await asyncio.gather(*[self.ask() for _ in range(number)])
 
     async def let_in(self, number: int) -> int:
-        """Return how many of so many are let in."""
+        """Return the number of admitted events out of so many."""
         return sum(admitted.verdict is NEW for admitted in await self.many(number))
 
     async def refused(self) -> Reached | None:
@@ -48,7 +48,7 @@ class Door:
         return admitted.reached
 
     async def log(self) -> tuple[list[datetime], list[int]]:
-        """Return what PostgreSQL remembers."""
+        """Return the stored log of the tenant."""
         row = await self.pool.fetchrow("SELECT * FROM ingest.rates WHERE tenant_id = $1", self.tenant_id)
         assert row is not None
         return row["granted_at"], row["granted"]
@@ -75,7 +75,7 @@ async def door(
 
 
 async def test_the_minute_slides(pool: Pool) -> None:
-    """What was let in at 0 and 30 s makes room at 60 and 90 s, to the microsecond; until then one hears how long."""
+    """Events of 0 and 30 s make room at 60 and 90 s, to the microsecond; before that the answer has the wait."""
     clock = await stopped(pool, NOON)
     tenant = await door(pool, per_minute=10)
     assert await tenant.let_in(4) == 4
@@ -92,7 +92,7 @@ async def test_the_minute_slides(pool: Pool) -> None:
 
 
 async def test_the_day_ends_at_midnight_utc(pool: Pool) -> None:
-    """A cap is full until then, whatever the zone of the session; then it is empty."""
+    """The cap is used up until midnight UTC, whatever the session's time zone, and then reset."""
     clock = await stopped(pool, datetime(2026, 4, 22, 23, 59, 15, 500_000, tzinfo=UTC))
     tenant = await door(pool, per_day=3, per_minute=1000)
     assert await tenant.let_in(5) == 3
@@ -108,7 +108,7 @@ async def test_the_day_ends_at_midnight_utc(pool: Pool) -> None:
 
 @pytest.mark.parametrize("limit", ["rate_limit_per_minute", "daily_cap"])
 async def test_a_limit_of_zero_and_one_changed_while_running(pool: Pool, limit: str) -> None:
-    """Zero lets nothing in; more, less and none count from the next event on; what was let in before counts."""
+    """Zero admits nothing; a changed limit applies from the next event on; earlier events count."""
     await stopped(pool, NOON)
     tenant = await door(pool, **{{"rate_limit_per_minute": "per_minute", "daily_cap": "per_day"}[limit]: 0})
 
@@ -173,7 +173,7 @@ async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
 
 
 async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
-    """One without, one with room, one without room, one that nobody knows: each its own answer, in order."""
+    """Tenants without a limit, with room, without room and unknown each get their own answer, in order."""
     await stopped(pool, NOON)
     free, some, none = [await door(pool, per_minute=limit) for limit in (None, 2, 0)]
     tenants = [free.tenant_id, some.tenant_id, none.tenant_id, new_id()] * 4
@@ -193,7 +193,7 @@ async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
 
 
 async def test_exact_over_many_connections(pool: Pool) -> None:
-    """Eight askers with connections of their own, the real clock: of 400 exactly 100 are let in."""
+    """Eight connections, the real clock: of 400 events exactly 100 are admitted."""
     tenant = await door(pool, per_minute=100)
     doors = [Door(pool, tenant.tenant_id) for _ in range(8)]
     assert sum(await asyncio.gather(*[one.let_in(50) for one in doors])) == 100
@@ -201,7 +201,7 @@ async def test_exact_over_many_connections(pool: Pool) -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 240])
 async def test_as_a_log_of_every_event_would_say(pool: Pool, limit: int) -> None:
-    """Random steps beside a plain list of times: the same number is let in each time."""
+    """Random steps compared with a plain list of times: the same number is admitted each time."""
     chance = random.Random(limit)
     clock = await stopped(pool, NOON)
     tenant = await door(pool, per_minute=limit)
@@ -217,7 +217,7 @@ async def test_as_a_log_of_every_event_would_say(pool: Pool, limit: int) -> None
 
 
 async def test_a_high_limit_has_a_short_log(pool: Pool) -> None:
-    """Past 240 a quarter of a second is one entry: never more than the limit in any minute, and room 0.25 s late."""
+    """Above 240 a quarter of a second is one entry: no minute exceeds the limit, and room comes up to 0.25 s late."""
     clock = await stopped(pool, NOON)
     tenant = await door(pool, per_minute=2000)
     counted = 0
@@ -236,7 +236,7 @@ async def test_a_high_limit_has_a_short_log(pool: Pool) -> None:
 
 
 async def test_without_postgres_each_process_counts_for_itself(pool: Pool, postgres_server: PostgresServer) -> None:
-    """The same limits, counted from the outage's start; with PostgreSQL back it counts on where it was."""
+    """The same limits, counted from the start of the outage; when PostgreSQL is back, its own count continues."""
     tenant = await door(pool, per_minute=3)
     tenant.admission = PostgresAdmission(pool, lambda _: TenantSettings(rate_limit_per_minute=3))
     assert await tenant.let_in(2) == 2

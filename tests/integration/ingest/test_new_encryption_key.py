@@ -9,7 +9,7 @@ import msgspec
 from nats.aio.client import Client
 
 from clarion.ingest.v1 import tenants_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.encryption import Vault
 from services.domain import topology
 from services.ingest.tenants.secrets import SealedSecret

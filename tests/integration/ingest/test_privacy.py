@@ -11,23 +11,23 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import privacy_pb2
-from runtime import clock, configuration
+from runtime import bucket_keys, clock, configuration
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import erasures, retention
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.privacy.keeping import Keeper
+from services.ingest.privacy.retention import RetentionWorker
 from services.ingest.privacy.servicer import PrivacyServicer
-from services.ingest.privacy.store import PrivacyStore
+from services.ingest.privacy.store import LedgerPrivacyStore
 from tests.conftest import NatsServer
-from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT
 from tests.integration.outboxes import PatientOutbox
 from tests.keyed import KEYED
+from tests.statement_timeouts import refuse_short_timeouts
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -39,10 +39,10 @@ class Privacy:
     """Store, keeper and servicer in this process, as ingest wires them."""
 
     pool: Pool
-    outbox: configuration.Outbox
+    outbox: configuration.ConfigurationOutbox
     ledger: LedgerStore
     servicer: PrivacyServicer
-    keeper: Keeper
+    keeper: RetentionWorker
 
     async def call(self, method: str, **fields: Any) -> Any:
         """Call "BeginErasure" or its like."""
@@ -64,7 +64,7 @@ class Privacy:
         attempt = builders.attempted(event, id_, DEAD if dead else SENT)
         attempt.attempted.detail = "550 no ada@example.org here"
         attempt.attempted.dead_letter.recipient.CopyFrom(event.recipient)
-        await self.ledger.write(group([event, builders.routed(event, {id_: QUEUED}), attempt]))
+        await self.ledger.write(merge([event, builders.routed(event, {id_: QUEUED}), attempt]))
         return event.id
 
     async def count(self) -> dict[str, int]:
@@ -85,8 +85,8 @@ class Privacy:
 async def privacy(pool: Pool, connection: Client) -> Privacy:
     """The parts."""
     outbox, ledger = PatientOutbox(pool, "ingest", connection), LedgerStore(pool, pool)
-    servicer = PrivacyServicer(PrivacyStore(pool, outbox, ledger, KEYED))
-    keeper = Keeper(pool, outbox, events_days=90, payload_days=30)
+    servicer = PrivacyServicer(LedgerPrivacyStore(pool, outbox, ledger, KEYED))
+    keeper = RetentionWorker(pool, outbox, events_days=90, payload_days=30)
     return Privacy(pool, outbox, ledger, servicer, keeper)
 
 
@@ -150,7 +150,7 @@ async def test_what_the_ledger_reads_afterwards_is_erased_as_it_comes(privacy: P
     """
     tenant = await privacy.tenant()
     before = builders.event(tenant, user_id="ada", email="ada@example.org")
-    await privacy.ledger.write(group([before]))
+    await privacy.ledger.write(merge([before]))
     begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="ada")
     await privacy.erase(tenant)
     marker = erasures.Erasure(begun.erasure_id, clock.now_us())
@@ -164,7 +164,7 @@ async def test_what_the_ledger_reads_afterwards_is_erased_as_it_comes(privacy: P
     anew = builders.event(tenant, user_id="ada", email="ada@example.org")
     anew.accepted_at_us = clock.now_us() + 1_000_000
     for _ in range(2):
-        await privacy.ledger.write(group([before, late, dead, anew], known))
+        await privacy.ledger.write(merge([before, late, dead, anew], known))
     rows = {str(row["id"]): row for row in await privacy.pool.fetch("SELECT * FROM ingest.events")}
     for event in (before, late):
         assert (rows[event.id]["user_id"], rows[event.id]["email"]) == (marker.pseudonym, "")
@@ -209,7 +209,7 @@ async def test_the_marker_is_announced_and_forgotten_after_a_week(privacy: Priva
     """Every process hears of it; then nothing connects the person with the rows any more."""
     tenant = await privacy.tenant()
     known = Erasures(KEYED)
-    watch = configuration.Watch(connection, [erasures.PREFIX], known.on_change)
+    watch = configuration.ConfigurationWatch(connection, [erasures.PREFIX], known.on_change)
     watching = asyncio.create_task(watch.run())
     now = clock.now_us()
     await privacy.erase(tenant)
@@ -248,7 +248,7 @@ async def test_an_erasure_of_which_nobody_could_be_told_has_not_begun(
         return str(answer.erasure_id)
 
     assert await eventually(begin) == str(written)
-    bucket = await connection.jetstream().key_value(configuration.BUCKET)
+    bucket = await connection.jetstream().key_value(bucket_keys.BUCKET)
     assert await bucket.get(erasures.key(tenant, KEYED.erasure(unkeyed(tenant, "ada"))))
 
 
@@ -279,7 +279,7 @@ async def test_a_dead_letter_sent_again_keeps_its_event_until_it_is_over(privacy
     builders.age(event, 100)
     id_ = builders.delivery_id(event)
     await privacy.ledger.write(
-        group([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)])
+        merge([event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, DEAD)])
     )
 
     async def publish(_: event_pb2.Delivery) -> None:
@@ -294,7 +294,7 @@ async def test_a_dead_letter_sent_again_keeps_its_event_until_it_is_over(privacy
         "dead_letters": 1,
     }
     assert await _unfinished(pool) == (1, 1)
-    await privacy.ledger.write(group([builders.attempted(event, id_, DEAD, replay=1)]))
+    await privacy.ledger.write(merge([builders.attempted(event, id_, DEAD, replay=1)]))
     assert await _unfinished(pool) == (0, 0)
     await privacy.keeper.expire_all()
     assert not any((await privacy.count()).values())
@@ -312,10 +312,10 @@ async def test_what_an_unfinished_event_carried_stays(privacy: Privacy) -> None:
     event = builders.event(tenant)
     builders.age(event, 35)
     id_ = builders.delivery_id(event)
-    await privacy.ledger.write(group([event, builders.routed(event, {id_: QUEUED})]))
+    await privacy.ledger.write(merge([event, builders.routed(event, {id_: QUEUED})]))
     await privacy.keeper.expire_all()
     assert (await privacy.count())["event_payloads"] == 1
-    await privacy.ledger.write(group([builders.attempted(event, id_, SENT)]))
+    await privacy.ledger.write(merge([builders.attempted(event, id_, SENT)]))
     await privacy.keeper.expire_all()
     assert (await privacy.count())["event_payloads"] == 0
 
@@ -331,7 +331,7 @@ async def test_what_comes_when_its_event_is_gone_goes_too(privacy: Privacy, pool
     told = trace_pb2.Reported(delivery_id=new_id(), channel=builders.SMS, detail="ada@example.org")
     seen = trace_pb2.TraceRecord(id=new_id(), event_id=event.id, tenant_id=tenant, at_us=1, reported=told)
     for record in (bounced, seen, builders.attempted(event, id_, DEAD)):
-        await privacy.ledger.write(group([record]))
+        await privacy.ledger.write(merge([record]))
         assert (await privacy.count())["attempts"] == 1
         await privacy.keeper.expire_all()
         assert not any((await privacy.count()).values())
@@ -343,17 +343,17 @@ async def test_an_old_event_that_is_read_backwards_is_not_over_early(privacy: Pr
     event = builders.event(tenant)
     builders.age(event, 2)
     first, second = builders.delivery_id(event), new_id()
-    await privacy.ledger.write(group([builders.attempted(event, first, SENT)]))
-    await privacy.ledger.write(group([event, builders.routed(event, {first: QUEUED, second: QUEUED})]))
+    await privacy.ledger.write(merge([builders.attempted(event, first, SENT)]))
+    await privacy.ledger.write(merge([event, builders.routed(event, {first: QUEUED, second: QUEUED})]))
     assert (await _unfinished(pool))[0] == 1
-    await privacy.ledger.write(group([builders.attempted(event, second, SENT)]))
+    await privacy.ledger.write(merge([builders.attempted(event, second, SENT)]))
     assert (await _unfinished(pool))[0] == 0
 
 
 async def test_batches_are_bounded_and_all_goes_in_the_end(privacy: Privacy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten at a time; two keepers at once do no harm."""
-    monkeypatch.setattr("services.ingest.privacy.keeping.BATCH", 10)
-    monkeypatch.setattr("services.ingest.privacy.keeping.PAUSE_S", 0.001)
+    monkeypatch.setattr("services.ingest.privacy.retention.BATCH", 10)
+    monkeypatch.setattr("services.ingest.privacy.retention.PAUSE_S", 0.001)
     tenant = await privacy.tenant()
     for _ in range(25):
         await privacy.know(tenant, age_days=200)
@@ -367,8 +367,8 @@ async def test_what_takes_long_is_given_time_or_done_in_parts(
     privacy: Privacy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a minute for a statement, though the pool gives five seconds; a batch too large even for that is halved."""
-    monkeypatch.setattr("services.ingest.privacy.keeping.BATCH", 40)
-    monkeypatch.setattr("services.ingest.privacy.keeping.PAUSE_S", 0.001)
+    monkeypatch.setattr("services.ingest.privacy.retention.BATCH", 40)
+    monkeypatch.setattr("services.ingest.privacy.retention.PAUSE_S", 0.001)
     await privacy.pool.execute("""
         CREATE FUNCTION public.refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -386,7 +386,7 @@ async def test_what_takes_long_is_given_time_or_done_in_parts(
     tenant = await privacy.tenant()
     for _ in range(25):
         await privacy.know(tenant, age_days=200)
-    await refuse_hurry(privacy.pool, "ingest.events", "ingest.event_payloads")
+    await refuse_short_timeouts(privacy.pool, "ingest.events", "ingest.event_payloads")
     await privacy.keeper.expire_all()
     assert not any((await privacy.count()).values())
 
@@ -397,7 +397,7 @@ async def test_the_policy_is_published(privacy: Privacy, connection: Client) -> 
     await privacy.call("SetRetention", tenant_id=tenant, retention=privacy_pb2.Retention(inbox_days=7))
     bucket = await connection.jetstream().key_value("CONFIG")
     value = (await bucket.get(retention.key(tenant))).value
-    policies = retention.Policies()
+    policies = retention.RetentionPolicies()
     policies.on_change(retention.key(tenant), value)
     assert (policies.inbox_days(), policies.outbox_days()) == ({tenant: 7}, {})
     policies.on_change(retention.key(tenant), b"{}")

@@ -1,4 +1,4 @@
-"""Replays on real PostgreSQL and NATS: one event, many in the background, cut off, cancelled, paced."""
+"""Replays on real PostgreSQL and NATS: one event, many in the background, interrupted, cancelled, paced."""
 
 import asyncio
 import time
@@ -15,16 +15,17 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.ingest.ledger.record import group
+from services.ingest.event_ids import lowest_id
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.replays import again
-from services.ingest.replays.runner import Publisher, ReplayRunner
+from services.ingest.replays import clone
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
-from tests.hurry import refuse_hurry
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
 from tests.integration.ingest.conftest import Streams
+from tests.statement_timeouts import refuse_short_timeouts
 from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -49,13 +50,13 @@ class Replays:
         return await getattr(self.servicer, method)(request, None)
 
     async def begin(self, **fields: Any) -> replays_pb2.Replay:
-        """Start one of all that the ledger has."""
+        """Start a replay of all events."""
         wanted = {"tenant_id": self.tenant, "since_us": 1_000, "per_second": 1000, **fields}
         replay: replays_pb2.Replay = (await self.call("StartReplay", **wanted)).replay
         return replay
 
     async def ended(self, replay: replays_pb2.Replay) -> replays_pb2.Replay:
-        """Wait until it no longer runs."""
+        """Wait until the replay has ended."""
 
         async def over() -> replays_pb2.Replay | None:
             found: replays_pb2.Replay = (await self.call("GetReplay", replay_id=replay.id)).replay
@@ -76,7 +77,7 @@ class Replays:
                 await end(task)
 
     async def know(self, status: trace_pb2.DeliveryStatus.ValueType, count: int = 1) -> list[event_pb2.Event]:
-        """Make the ledger know events whose text message ended so."""
+        """Store events whose text message ended with this status."""
         events = [builders.event(self.tenant, user_id=f"u{n}", variables=b'{"n":1}') for n in range(count)]
         items: list[Any] = []
         for event in events:
@@ -84,22 +85,22 @@ class Replays:
             items += [event, builders.routed(event, {id_: QUEUED if status != SKIPPED else SKIPPED})]
             if status != SKIPPED:
                 items.append(builders.attempted(event, id_, status))
-        await LedgerStore(self.pool, self.pool).write(group(items))
+        await LedgerStore(self.pool, self.pool).write(merge(items))
         return events
 
 
 @pytest.fixture
 async def replays(pool: Pool, connection: Client) -> Replays:
-    """A tenant's."""
+    """The services of one tenant's replays."""
     tenant = new_id()
     await builders.insert_tenant(pool, tenant, unfinished=0)
-    store, publisher = ReplayStore(pool, pool), Publisher(connection)
+    store, publisher = ReplayStore(pool, pool), ReplayPublisher(connection)
     runner = ReplayRunner(store, publisher)
     return Replays(tenant, pool, store, runner, ReplayServicer(store, publisher, runner))
 
 
 async def test_one_event_again(replays: Replays, streams: Streams) -> None:
-    """Another event with what the first one carried, marked, of no deduplication key; as often as one asks."""
+    """Each replay is another event with the first one's content, replay_of and no deduplication key."""
     (first,) = await replays.know(SENT)
     answers = [await replays.call("ReplayEvent", event_id=first.id) for _ in range(2)]
     sent = await streams.events()
@@ -117,18 +118,18 @@ async def test_one_event_again(replays: Replays, streams: Streams) -> None:
 
 
 async def test_what_was_sent_again_is_answered_so(replays: Replays, streams: Streams, pool: Pool) -> None:
-    """Whatever happens behind the publishing: after an error the operator would send it a second time."""
+    """An error after publishing is not reported, else the operator would replay the event again."""
     (first,) = await replays.know(DEAD)
-    await refuse_hurry(pool, "ingest.dead_letters", "ingest.backlog")
+    await refuse_short_timeouts(pool, "ingest.dead_letters", "ingest.backlog")
     answer = await replays.call("ReplayEvent", event_id=first.id)
     assert [event.id for event in await streams.events()] == [answer.event_id]
 
 
 async def test_what_cannot_be_replayed_is_told(replays: Replays, streams: Streams) -> None:
-    """Unknown, no longer kept, of an inactive tenant, on a channel that the caller left out."""
+    """Refused: an unknown event, deleted content, an inactive tenant, a channel that the caller did not request."""
     (first,) = await replays.know(SENT)
     narrow = builders.event(replays.tenant, channels=[SMS])
-    await LedgerStore(replays.pool, replays.pool).write(group([narrow]))
+    await LedgerStore(replays.pool, replays.pool).write(merge([narrow]))
     cases = [(new_id(), Code.NOT_FOUND, []), ("x", Code.INVALID, []), (narrow.id, Code.INVALID, [EMAIL])]
     for event_id, code, channels in cases:
         await _refused(replays, code, event_id=event_id, channels=channels)
@@ -146,7 +147,7 @@ async def _refused(replays: Replays, code: Code, **fields: Any) -> None:
 
 
 async def test_everything_since_a_time(replays: Replays, streams: Streams) -> None:
-    """In pages, each event once, none from before, none after; progress to the end."""
+    """Pages hold each event of the time once; the progress reaches the end."""
     events = await replays.know(SENT, 2 * PAGE + 20)
     since = events[7]
     replay = await replays.begin(since_us=_ms(since) * 1000)
@@ -167,7 +168,7 @@ async def test_only_what_ended_so_and_only_on_that_channel(replays: Replays, str
     (dead,) = await replays.know(DEAD)
     mail = builders.attempted(dead, new_id(), SENT)
     mail.attempted.channel = EMAIL
-    await LedgerStore(replays.pool, replays.pool).write(group([mail]))
+    await LedgerStore(replays.pool, replays.pool).write(merge([mail]))
     async with replays.running():
         ended = await replays.ended(await replays.begin(status=DEAD))
     (sent,) = await streams.events()
@@ -177,7 +178,7 @@ async def test_only_what_ended_so_and_only_on_that_channel(replays: Replays, str
 
 
 async def test_what_was_sent_again_is_not_sent_a_third_time(replays: Replays, streams: Streams) -> None:
-    """The replay stands for the first from then on: while it is well nothing happens, when it dies it is its turn."""
+    """From then on the replay counts instead of the first event: it is replayed only if it dies too."""
     (dead,) = await replays.know(DEAD)
     async with replays.running():
         await replays.ended(await replays.begin(status=DEAD))
@@ -185,17 +186,17 @@ async def test_what_was_sent_again_is_not_sent_a_third_time(replays: Replays, st
         id_ = builders.delivery_id(second)
         store = LedgerStore(replays.pool, replays.pool)
         await store.write(
-            group([second, builders.routed(second, {id_: QUEUED}), builders.attempted(second, id_, SENT)])
+            merge([second, builders.routed(second, {id_: QUEUED}), builders.attempted(second, id_, SENT)])
         )
         assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 0
         again_dead = builders.attempted(second, id_, DEAD, 2, replay=1)
-        await store.write(group([again_dead]))
+        await store.write(merge([again_dead]))
         assert (await replays.ended(await replays.begin(status=DEAD))).replayed == 1
     assert [event.replay_of for event in await streams.events()] == [dead.id, second.id]
 
 
 async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Replays, streams: Streams) -> None:
-    """No template yet, no provider yet; but not what the caller did not ask for."""
+    """Skipped for want of a template or provider: replayed. Not requested: not replayed."""
     (skipped,) = await replays.know(SKIPPED)
     (unasked,) = await replays.know(SKIPPED)
     reasons = {skipped.id: "no_provider", unasked.id: "not_requested"}
@@ -203,7 +204,7 @@ async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Repl
         await replays.pool.execute("UPDATE ingest.deliveries SET reason = $2 WHERE event_id = $1", event_id, reason)
     planless = builders.event(replays.tenant)
     store = LedgerStore(replays.pool, replays.pool)
-    await store.write(group([planless, builders.routed(planless, {})]))
+    await store.write(merge([planless, builders.routed(planless, {})]))
     async with replays.running():
         await replays.ended(await replays.begin(status=SKIPPED))
     sent = {event.replay_of: list(event.channels) for event in await streams.events()}
@@ -211,12 +212,12 @@ async def test_skipped_ones_and_those_that_nothing_was_planned_for(replays: Repl
 
 
 async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: Streams) -> None:
-    """Stored and not committed, then again, here and by another process: each event once."""
+    """A page that was published and not committed runs again, here and in another process: each event is sent once."""
     events = await replays.know(SENT, PAGE)
     replay = await replays.begin()
 
     class Crash(Exception):
-        """The process ends."""
+        """The process dies."""
 
     original = replays.store.claimed
 
@@ -236,18 +237,21 @@ async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: S
 
 
 async def test_it_survives_a_restart_and_keeps_to_its_pace(replays: Replays, connection: Client) -> None:
-    """Two runners one after the other; 120 events at 100 a second take their time."""
+    """Two runners one after the other; of 120 events at 100 a second the first 100 take a second of its time."""
     await replays.know(SENT, 120)
     replay = await replays.begin(per_second=100)
-    started = time.monotonic()
     async with replays.running():
         await eventually(lambda: _replayed(replays, replay), 30)
-    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), Publisher(connection))
+    other = ReplayRunner(ReplayStore(replays.pool, replays.pool), ReplayPublisher(connection))
     replays.runner = other
     async with replays.running():
         ended = await replays.ended(replay)
     assert (ended.state, ended.replayed) == (DONE, 120)
-    assert time.monotonic() - started > 0.9
+    pages = """
+        SELECT next_at >= created_at + interval '1.2 seconds' AND finished_at >= created_at + interval '1 second'
+        FROM ingest.replays
+    """
+    assert await replays.pool.fetchval(pages)
 
 
 async def _replayed(replays: Replays, replay: replays_pb2.Replay) -> int:
@@ -256,7 +260,7 @@ async def _replayed(replays: Replays, replay: replays_pb2.Replay) -> int:
 
 
 async def test_it_can_be_cancelled(replays: Replays, streams: Streams) -> None:
-    """What was sent stays; another one may then run. Two at a time, or a cancel of what is over, are conflicts."""
+    """Sent events stay sent, and another replay may run. Two at a time, or cancelling an ended one, are conflicts."""
     await replays.know(SENT, 3 * PAGE)
     replay = await replays.begin(per_second=1)
     with pytest.raises(ClarionError) as refusal:
@@ -276,7 +280,7 @@ async def test_it_can_be_cancelled(replays: Replays, streams: Streams) -> None:
 
 
 async def test_live_traffic_has_the_right_of_way(replays: Replays, streams: Streams) -> None:
-    """While a tenant has half its quota unfinished nothing is sent again, and the replay says so."""
+    """A replay waits and says so while more than half of the tenant's quota is unfinished."""
     await replays.know(SENT, 3)
     await replays.pool.execute("UPDATE ingest.backlog SET unfinished = 50001")
     replay = await replays.begin()
@@ -292,7 +296,7 @@ async def test_live_traffic_has_the_right_of_way(replays: Replays, streams: Stre
 
 
 async def test_since_before_1970(replays: Replays, streams: Streams) -> None:
-    """Everything there is, and the time is shown as it was given; up to such a time: nothing."""
+    """From such a time everything is replayed, up to such a time nothing; the time is shown as given."""
     events = await replays.know(SENT, 3)
     moon_us = -14_182_940_000_000  # 1969-07-20T20:17:40Z
     nothing = await replays.begin(since_us=moon_us, until_us=moon_us + 1)
@@ -305,7 +309,7 @@ async def test_since_before_1970(replays: Replays, streams: Streams) -> None:
 
 
 async def test_nonsense_is_invalid(replays: Replays) -> None:
-    """And names the field."""
+    """INVALID names the field."""
     now = time.time_ns() // 1000
     cases: list[tuple[str, dict[str, Any]]] = [
         ("since", {"since_us": 0}),
@@ -329,12 +333,12 @@ async def test_nonsense_is_invalid(replays: Replays) -> None:
 
 
 def test_ids_of_replayed_events() -> None:
-    """The same ones again, different ones of different replays, each of its replay's time."""
+    """A replay always gives an event the same id, other replays other ids, each with its replay's time."""
     one, other, event_id = new_id(), new_id(), new_id()
-    assert again.replayed_id(one, event_id) == again.replayed_id(one, event_id)
-    assert again.replayed_id(one, event_id) != again.replayed_id(other, event_id)
-    assert again.replayed_id(one, event_id)[:13] == one[:13]
-    assert again.first_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
+    assert clone.replayed_id(one, event_id) == clone.replayed_id(one, event_id)
+    assert clone.replayed_id(one, event_id) != clone.replayed_id(other, event_id)
+    assert clone.replayed_id(one, event_id)[:13] == one[:13]
+    assert lowest_id(1_700_000_000_000_000)[:13] == "018bcfe5-6800"
 
 
 def _ms(event: event_pb2.Event) -> int:

@@ -24,7 +24,7 @@ async def test_a_hub_as_generated_is_safe(hub: Server) -> None:
             {"allow_user_limited_channels": False, "allow_subscribe_for_client": True},
             "It allows another user's channel.",
         ),
-        ({"allow_subscribe_for_client": True}, "It allows a channel that is nobody's."),
+        ({"allow_subscribe_for_client": True}, "It allows a channel without a user."),
         ({"allow_user_limited_channels": False}, "It refuses a user's own channel"),
     ],
 )

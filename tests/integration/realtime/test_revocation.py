@@ -15,7 +15,7 @@ from cent import AsyncClient, PublishRequest
 from nats.aio.client import Client
 
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from services.domain import topology
 from services.realtime.guard import Guard
 from services.realtime.hub import MAX_BATCH, CentrifugoHub
@@ -26,10 +26,10 @@ from services.realtime.store import EpochStore, InboxStore
 from services.realtime.tokens import Tokens
 from tests.contract.hub.servers import Server
 from tests.contract.hub.wire import Closed, Wire, connected
-from tests.hurry import refuse_hurry
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.realtime.conftest import API_KEY, TOKEN_SECRET, CreateHub, Service, StartRealtime
 from tests.keyed import KEYED
+from tests.statement_timeouts import refuse_short_timeouts
 from tests.waiting import eventually
 
 DAY_US = 86_400 * 1_000_000
@@ -265,7 +265,7 @@ async def test_each_tenants_inbox_is_kept_for_its_own_days(pool: "asyncpg.Pool[a
         (tenant, age): _entry(tenant, "u1", age_days=age) for tenant in ("t1", "t2", "t3") for age in (1, 5, 20, 60)
     }
     await asyncio.gather(*[inbox.keep(entry) for entry in entries.values()])
-    await refuse_hurry(pool, "realtime.inbox")
+    await refuse_short_timeouts(pool, "realtime.inbox")
     for _ in range(2):
         assert not await store.expire(10, {"t2": 2, "t3": 50})
     kept = {str(row["id"]) for row in await pool.fetch("SELECT id FROM realtime.inbox")}
@@ -277,7 +277,7 @@ async def test_an_epoch_goes_when_no_token_of_before_can_live(
     pool: "asyncpg.Pool[asyncpg.Record]", connection: Client
 ) -> None:
     """26 hours after a token of it was last issued: row, key and note go. Its number never comes again."""
-    epochs, bucket = EpochStore(pool, PatientOutbox(pool, "realtime", connection)), Bucket(connection)
+    epochs, bucket = EpochStore(pool, PatientOutbox(pool, "realtime", connection)), ConfigurationBucket(connection)
     ada, bob, tenant = ("t1", KEYED.revocation("t1", "ada")), ("t1", KEYED.revocation("t1", "bob")), ("t1", "")
     for one in (ada, bob, tenant):
         await epochs.raise_epoch(*one)

@@ -20,20 +20,20 @@ from clarion.render.v1 import (
     templates_pb2_grpc,
 )
 from runtime import postgres
-from runtime.grpc import Caller, Server, channel
+from runtime.grpc import Caller, GrpcServer, channel
 from services.render.__main__ import add_services
-from services.render.frames import Limits
+from services.render.frames import WorkerLimits
 from services.render.part_store import PostgresParts
-from services.render.pool import Pool
+from services.render.pool import WorkerPool
 from services.render.process import WORKER
-from services.render.render import Renderer
-from services.render.sources import CachedSources
-from services.render.store import TemplateStore
+from services.render.render import TemplateRenderer
+from services.render.sources import CachedTemplateSources
+from services.render.store import PostgresTemplates
 from tests.conftest import free_port
 from tests.integration.outboxes import PatientOutbox
 from tests.waiting import end
 
-LIMITS = Limits(cpu_s=0.3, output=256 * 1024, memory=64 * 1024 * 1024)
+LIMITS = WorkerLimits(cpu_s=0.3, output=256 * 1024, memory=64 * 1024 * 1024)
 TOKEN = "token-of-the-tests"
 # Converts without the depth check, so that the converter can really crash.
 RECKLESS = "tests.integration.render.reckless_worker"
@@ -47,9 +47,11 @@ class Deaths:
 
 
 @asynccontextmanager
-async def running_pool(module: str = WORKER, *, workers: int = 1, limits: Limits = LIMITS) -> AsyncIterator[Pool]:
+async def running_pool(
+    module: str = WORKER, *, workers: int = 1, limits: WorkerLimits = LIMITS
+) -> AsyncIterator[WorkerPool]:
     """A pool at work; its deaths in pool_deaths."""
-    pool = Pool(limits, workers=workers, on_restart=lambda _: None, module=module)
+    pool = WorkerPool(limits, workers=workers, on_restart=lambda _: None, module=module)
     task = asyncio.create_task(pool.serve())
     await pool.ready()
     try:
@@ -59,14 +61,14 @@ async def running_pool(module: str = WORKER, *, workers: int = 1, limits: Limits
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
+async def pool() -> AsyncIterator[WorkerPool]:
     """One worker."""
     async with running_pool() as started:
         yield started
 
 
 @pytest.fixture
-async def reckless_pool() -> AsyncIterator[Pool]:
+async def reckless_pool() -> AsyncIterator[WorkerPool]:
     """One worker without the depth check."""
     async with running_pool(RECKLESS) as started:
         yield started
@@ -89,9 +91,9 @@ async def broker(nats_url: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def store(database: "asyncpg.Pool[asyncpg.Record]", broker: Client) -> TemplateStore:
+async def store(database: "asyncpg.Pool[asyncpg.Record]", broker: Client) -> PostgresTemplates:
     """The store, publishing to the bucket."""
-    return TemplateStore(database, PatientOutbox(database, "render", broker))
+    return PostgresTemplates(database, PatientOutbox(database, "render", broker))
 
 
 @dataclass
@@ -99,8 +101,8 @@ class Service:
     """A running service and how to call it."""
 
     address: str
-    pool: Pool
-    store: TemplateStore
+    pool: WorkerPool
+    store: PostgresTemplates
     render: "render_pb2_grpc.RenderServiceAsyncStub"
     templates: "templates_pb2_grpc.TemplateServiceAsyncStub"
     parts: "parts_pb2_grpc.PartServiceAsyncStub"
@@ -136,12 +138,12 @@ class Service:
 
 @pytest.fixture
 async def service(
-    store: TemplateStore, broker: Client, pool: Pool, database: "asyncpg.Pool[asyncpg.Record]"
+    store: PostgresTemplates, broker: Client, pool: WorkerPool, database: "asyncpg.Pool[asyncpg.Record]"
 ) -> AsyncIterator[Service]:
     """The whole service on a port of its own."""
-    renderer = Renderer(pool, CachedSources(store, broker))
+    renderer = TemplateRenderer(pool, CachedTemplateSources(store, broker))
     address = f"127.0.0.1:{free_port()}"
-    server = Server(address, token=TOKEN)
+    server = GrpcServer(address, token=TOKEN)
     add_services(server, renderer, store, PostgresParts(database))
     await server.start()
     async with channel(address) as connection:

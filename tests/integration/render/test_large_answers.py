@@ -4,7 +4,7 @@ import asyncio
 
 from clarion.common.v1 import event_pb2
 from runtime.grpc import Caller, channel
-from services.delivery.renderer import Renderer
+from services.delivery.render_client import RenderClient
 from services.render.render import MAX_ANSWER
 from tests.integration.render.conftest import TOKEN, Service
 
@@ -17,7 +17,7 @@ async def test_large_contents_do_not_push_each_other_out(service: Service) -> No
     assert count * _CHARACTERS > MAX_ANSWER
     version = await service.create(event_pb2.CHANNEL_SMS, "{{number}}" + "x" * _CHARACTERS)
     async with channel(service.address) as connection:
-        renderer = Renderer(connection, Caller(TOKEN))
+        renderer = RenderClient(connection, Caller(TOKEN))
         deliveries = [
             event_pb2.Delivery(template_version_id=version.id, variables=b'{"number":%d}' % number)
             for number in range(count)

@@ -9,20 +9,20 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import locales_pb2, parts_pb2, render_pb2, render_pb2_grpc, templates_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
-from runtime.grpc import Caller, Server, channel
-from services.delivery.renderer import Renderer
+from runtime.grpc import Caller, GrpcServer, channel
+from services.delivery.render_client import RenderClient
 from services.domain import topology
 from services.render import render
-from services.render.applying import Applying
+from services.render.applying import PartRollout
 from services.render.part_store import PostgresParts
-from services.render.parts import Parts
-from services.render.pool import Pool
+from services.render.parts import PartLibrary
+from services.render.pool import WorkerPool
 from services.render.servicer import RENDER_SERVICE
-from services.render.sources import CachedSources
-from services.render.store import TemplateStore
-from services.render.templates import Templates
+from services.render.sources import CachedTemplateSources
+from services.render.store import PostgresTemplates
+from services.render.templates import TemplateLibrary
 from tests.conftest import free_port
 from tests.integration.render.conftest import TOKEN, Service
 
@@ -62,7 +62,7 @@ async def refusal(service: Service, method: Any, request: Any) -> ClarionError:
     return refused.value
 
 
-async def test_parts_are_pinned_at_save(service: Service, store: TemplateStore, broker: Client) -> None:
+async def test_parts_are_pinned_at_save(service: Service, store: PostgresTemplates, broker: Client) -> None:
     """A version renders with the parts of its day, from any store; a later one gets the newer ones."""
     await part(service, LAYOUT, "base", AROUND % "one")
     await part(service, PARTIAL, "name", "Acorn")
@@ -80,8 +80,8 @@ async def test_parts_are_pinned_at_save(service: Service, store: TemplateStore, 
     assert await text(service, first.id) == "Hi Ada Acorn!\n\none"
     assert await text(service, second.id) == "Hi Ada Oak!\n\ntwo"
     # From PostgreSQL and from the bucket alike.
-    stored = (await CachedSources(store, broker).find([first.id]))[first.id]
-    published = (await CachedSources(store, broker)._published([first.id]))[first.id]
+    stored = (await CachedTemplateSources(store, broker).find([first.id]))[first.id]
+    published = (await CachedTemplateSources(store, broker)._published([first.id]))[first.id]
     assert stored == published
     assert stored.partials == {"sign": "{{> name}}!", "name": "Acorn"}
 
@@ -151,7 +151,7 @@ async def test_apply_goes_on_behind_what_fails(service: Service, database: "asyn
 
 
 async def test_apply_ends_in_time(
-    service: Service, pool: Pool, broker: Client, database: "asyncpg.Pool[asyncpg.Record]"
+    service: Service, pool: WorkerPool, broker: Client, database: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
     """With what it has done so far, and where to go on: the next template would be too late."""
     await part(service, PARTIAL, "sign", "one")
@@ -159,14 +159,17 @@ async def test_apply_ends_in_time(
     for one in used:
         await activate(service, one.id)
     newer = await part(service, PARTIAL, "sign", "two")
-    renderer, kept = render.Renderer(pool, CachedSources(service.store, broker)), PostgresParts(database)
-    templates = Templates(service.store, renderer, Parts(kept, renderer))
+    renderer, kept = (
+        render.TemplateRenderer(pool, CachedTemplateSources(service.store, broker)),
+        PostgresParts(database),
+    )
+    templates = TemplateLibrary(service.store, renderer, PartLibrary(kept, renderer))
     # It begins, has thirty seconds for the first, and none for the second.
-    applying = Applying(kept, templates, now=iter((0.0, 0.0, 30.0)).__next__)
+    applying = PartRollout(kept, templates, now=iter((0.0, 0.0, 30.0)).__next__)
     applied = await applying.apply(newer.id, 30.0)
     assert [one.template.event_type for one in applied.updated] == ["e0"]
     assert (applied.failed, applied.next_cursor) == ([], used[0].id)
-    rest = await Applying(kept, templates).apply(newer.id, 30.0, applied.next_cursor)
+    rest = await PartRollout(kept, templates).apply(newer.id, 30.0, applied.next_cursor)
     assert [one.template.event_type for one in rest.updated] == ["e1"]
     assert rest.next_cursor == ""
 
@@ -174,7 +177,7 @@ async def test_apply_ends_in_time(
 async def test_parts_are_checked(service: Service) -> None:
     """A part that cannot be used is refused with field and place; so is a template that names none."""
     for kind, name, body, field, says in (
-        (LAYOUT, "a", "<mjml></mjml>", "body", "{{{content}}} once"),
+        (LAYOUT, "a", "<mjml></mjml>", "body", "{{{content}}} exactly once"),
         (LAYOUT, "a", "<mjml>\n{{{content}}}<b></mjml>", "body", "Line 2"),
         (PARTIAL, "a", "x\n{{#if}}", "body", "Line 2, column 1"),
         (PARTIAL, "a", "x{{> nothing}}", "body", "nothing"),
@@ -331,7 +334,7 @@ async def test_what_had_no_turn_is_put_off_alone(service: Service) -> None:
     assert reasons <= {"render_timeout", "no_turn"}
 
     async with channel(service.address) as connection:
-        renderer = Renderer(connection, Caller(TOKEN))
+        renderer = RenderClient(connection, Caller(TOKEN))
         delivery = event_pb2.Delivery(template_version_id=quick, variables=data)
         assert (await renderer.render(delivery)).content.text == "quick"
 
@@ -348,14 +351,14 @@ async def test_what_waits_behind_its_templates_heavy_items_is_no_failure(service
     assert result.content.text == "Hi Ada"
 
 
-async def test_a_large_version_with_its_parts(service: Service, store: TemplateStore, broker: Client) -> None:
+async def test_a_large_version_with_its_parts(service: Service, store: PostgresTemplates, broker: Client) -> None:
     """Up to the limit it is stored, published and rendered; past it, refused."""
     await part(service, PARTIAL, "big", "{{!" + "x" * 250 * 1024 + "}}")
     await part(service, LAYOUT, "base", "{{!" + "y" * 250 * 1024 + "}}{{{content}}}")
     body = "{{> big}}Hi {{name}}{{!" + "z" * 250 * 1024 + "}}"
     version = await service.create(EMAIL, body, layout="base")
     assert await text(service, version.id) == "Hi Ada"
-    assert (await CachedSources(store, broker)._published([version.id]))[version.id].size > 750 * 1024
+    assert (await CachedTemplateSources(store, broker)._published([version.id]))[version.id].size > 750 * 1024
     await part(service, PARTIAL, "more", "{{!" + "x" * 60 * 1024 + "}}")
     new = templates_pb2.CreateTemplateRequest(
         tenant_id="t1", event_type="e", channel=EMAIL, body=body + "{{> more}}", layout="base"
@@ -366,11 +369,11 @@ async def test_a_large_version_with_its_parts(service: Service, store: TemplateS
 async def test_an_item_without_a_turn_is_put_off_by_its_asker() -> None:
     """Senders and realtime hear OVERLOADED for that one, and the contents of its neighbours."""
     address = f"127.0.0.1:{free_port()}"
-    server = Server(address, token=TOKEN)
+    server = GrpcServer(address, token=TOKEN)
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, _Busy(), RENDER_SERVICE)
     await server.start()
     async with channel(address) as connection:
-        renderer = Renderer(connection, Caller(TOKEN))
+        renderer = RenderClient(connection, Caller(TOKEN))
         asked = [event_pb2.Delivery(template_version_id=name) for name in ("done", "late", "done")]
         results = await asyncio.gather(*map(renderer.render, asked), return_exceptions=True)
     await server.stop(0)

@@ -8,11 +8,11 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2, templates_pb2
-from runtime.configuration import BUCKET
+from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.render import platform_templates
-from services.render.store import TemplateStore
+from services.render.store import PostgresTemplates
 from tests.conftest import PostgresServer
 from tests.integration.render.conftest import Service
 
@@ -220,7 +220,7 @@ async def test_unknown_version(service: Service) -> None:
         assert refused.value.code is Code.NOT_FOUND
 
 
-async def test_global_types_fall_back_per_channel(service: Service, store: TemplateStore) -> None:
+async def test_global_types_fall_back_per_channel(service: Service, store: PostgresTemplates) -> None:
     """A tenant's own template of a global type replaces the platform's on its channel only."""
     await platform_templates.ensure(store)
     platform = await resolve(service, "t1", "global.info")
@@ -232,7 +232,7 @@ async def test_global_types_fall_back_per_channel(service: Service, store: Templ
     assert await resolve(service, "t1", "global.unknown") == {}
 
 
-async def test_platform_templates_render(service: Service, store: TemplateStore) -> None:
+async def test_platform_templates_render(service: Service, store: PostgresTemplates) -> None:
     """All fifteen render title and message."""
     await platform_templates.ensure(store)
     page = await service.call(service.templates.ListTemplates, templates_pb2.ListTemplatesRequest(limit=100))

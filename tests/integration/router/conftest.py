@@ -1,7 +1,6 @@
 """The router as a process, on real NATS, with owners of the configuration that answer over real gRPC."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,58 +9,15 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
-from clarion.render.v1 import templates_pb2, templates_pb2_grpc
-from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime import configuration, grpc
-from runtime.errors import ClarionError, Code
-from services.domain import topology
+from clarion.ingest.v1 import tenants_pb2_grpc
+from clarion.render.v1 import templates_pb2_grpc
+from clarion.senders.v1 import senders_pb2_grpc
+from runtime import bucket_keys, grpc
+from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
+from tests.fakes.router import Owners
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN, StartService, starter
-
-
-@dataclass
-class Owners(
-    tenants_pb2_grpc.TenantServiceServicer,
-    templates_pb2_grpc.TemplateServiceServicer,
-    senders_pb2_grpc.ProviderServiceServicer,
-):
-    """What ingest, render and senders would answer, and how often they were asked."""
-
-    tenants: set[str] = field(default_factory=set)
-    templates: dict[tuple[str, str], list[templates_pb2.ActiveTemplate]] = field(default_factory=dict)
-    providers: dict[tuple[str, int], list[str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    away: bool = False
-
-    async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:  # noqa: N802
-        """The tenant, without a policy."""
-        self._note("GetTenant")
-        if request.tenant_id not in self.tenants:
-            raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
-        return tenants_pb2.GetTenantResponse(tenant=tenants_pb2.Tenant(id=request.tenant_id))
-
-    async def ResolveTemplates(  # noqa: N802
-        self, request: templates_pb2.ResolveTemplatesRequest, context: Any
-    ) -> templates_pb2.ResolveTemplatesResponse:
-        """The active ones."""
-        self._note("ResolveTemplates")
-        found = self.templates.get((request.tenant_id, request.event_type), [])
-        return templates_pb2.ResolveTemplatesResponse(templates=found)
-
-    async def ResolveProviders(  # noqa: N802
-        self, request: senders_pb2.ResolveProvidersRequest, context: Any
-    ) -> senders_pb2.ResolveProvidersResponse:
-        """The providers of a channel."""
-        self._note("ResolveProviders")
-        found = self.providers.get((request.tenant_id, request.channel), [])
-        return senders_pb2.ResolveProvidersResponse(provider_ids=found)
-
-    def _note(self, method: str) -> None:
-        self.asked.append(method)
-        if self.away:
-            raise ClarionError(Code.UNAVAILABLE, "away")
 
 
 class Bucket:
@@ -72,7 +28,7 @@ class Bucket:
 
     async def put(self, key: str, value: Any) -> None:
         """Publish a value as JSON."""
-        bucket = await self._jetstream.key_value(configuration.BUCKET)
+        bucket = await self._jetstream.key_value(bucket_keys.BUCKET)
         await bucket.put(key, msgspec.json.encode(value))
 
     async def tenant(self, tenant_id: str, *, channels: tuple[str, ...] = ()) -> None:
@@ -107,7 +63,7 @@ class Routed:
         """The reason for each channel, "" where it is used. AssertionError: not routed yet."""
         records = await self.records()
         assert event_id in records
-        return {topology.CHANNELS[one.channel]: one.reason for one in records[event_id].deliveries}
+        return {channels.NAMES[one.channel]: one.reason for one in records[event_id].deliveries}
 
     async def all_acked(self) -> bool:
         """Whether nothing is left to route."""
@@ -139,7 +95,7 @@ async def start(
 ) -> AsyncIterator[StartService]:
     """Return what starts a router."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     server.add(tenants_pb2_grpc.add_TenantServiceServicer_to_server, owners, "clarion.ingest.v1.TenantService")
     server.add(templates_pb2_grpc.add_TemplateServiceServicer_to_server, owners, "clarion.render.v1.TemplateService")
     server.add(senders_pb2_grpc.add_ProviderServiceServicer_to_server, owners, "clarion.senders.v1.ProviderService")

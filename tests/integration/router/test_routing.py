@@ -1,4 +1,4 @@
-"""From EVENTS to DELIVERIES and TRACE: once for each channel, with reasons, whatever is killed or garbled."""
+"""From EVENTS to DELIVERIES and TRACE: one delivery for each channel, with reasons, whatever dies or is garbled."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,12 +8,13 @@ from clarion.render.v1 import templates_pb2
 from clarion.router.v1 import router_pb2
 from runtime import nats
 from runtime.ids import new_id
-from services.domain import topology
+from services.domain import channels, topology
 from tests.conftest import NatsServer
+from tests.fakes.router import Owners
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
-from tests.integration.router.conftest import Bucket, Owners, Routed
+from tests.integration.router.conftest import Bucket, Routed
 from tests.waiting import eventually
 
 TYPE = "order.confirmed"
@@ -24,7 +25,7 @@ TENANT = new_id()
 async def test_one_delivery_for_each_channel(
     start: StartService, bucket: Bucket, streams: Streams, routed: Routed, owners: Owners
 ) -> None:
-    """Each under its own id as the broker's message id, on its channel's lane, with what was decided in TRACE."""
+    """Each delivery has its id as message id and its channel's lane as subject; TRACE has the decision."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, EMAIL="v1", SMS="v2", PUSH="v3")
     await start("services.router")
@@ -69,7 +70,7 @@ async def test_skips_are_recorded(start: StartService, bucket: Bucket, streams: 
 
 
 async def test_templates_take_effect(start: StartService, bucket: Bucket, streams: Streams, routed: Routed) -> None:
-    """A template activated, replaced and deactivated while the router runs; the next event knows."""
+    """A template is activated, replaced and deactivated while the router runs: the next event uses the change."""
     await bucket.tenant(TENANT)
     await start("services.router")
 
@@ -98,7 +99,7 @@ async def test_global_types_fall_back_to_the_platform(
     other = builders.event(TENANT, **FULL)
     await streams.publish(builders.accepted(event), builders.accepted(other))
     await eventually(routed.all_acked)
-    chosen = {topology.CHANNELS[one.channel]: one.template_version_id for one in await routed.deliveries()}
+    chosen = {channels.NAMES[one.channel]: one.template_version_id for one in await routed.deliveries()}
     assert chosen == {"sms": "own", "push": "platform"}
     assert (await routed.records())[other.id].reason == "no_active_template"
 
@@ -106,7 +107,7 @@ async def test_global_types_fall_back_to_the_platform(
 async def test_absence_is_checked_at_the_owner(
     start: StartService, streams: Streams, routed: Routed, owners: Owners
 ) -> None:
-    """Nothing in the bucket yet: owners are asked before it becomes a skip; while they are away events wait here."""
+    """The bucket is empty: the owners are asked before a channel is skipped; while they are away the events wait."""
     owners.away = True
     owners.tenants.add(TENANT)
     template = templates_pb2.ActiveTemplate(channel=event_pb2.CHANNEL_SMS, template_version_id="v1")
@@ -120,14 +121,14 @@ async def test_absence_is_checked_at_the_owner(
     assert await routed.records() == {}
     owners.away = False
     await eventually(lambda: routed.decisions(event.id))
-    assert "event_left" not in router.log.read_text()
+    assert "event_released" not in router.log.read_text()
     assert [one.provider_id for one in await routed.deliveries()] == ["p-sms"]
 
 
 async def test_what_is_no_event_poisons_nothing(
     start: StartService, bucket: Bucket, streams: Streams, routed: Routed
 ) -> None:
-    """Garbage, an empty message and an event without ids are dropped, counted and told; their neighbours are routed."""
+    """Garbage, an empty message and an event without ids are dropped, counted and logged; other events are routed."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, SMS="v1")
     router = await start("services.router")
@@ -148,7 +149,7 @@ async def test_what_is_no_event_poisons_nothing(
 async def test_configuration_that_is_nonsense_holds_up_its_own_events_only(
     start: StartService, bucket: Bucket, streams: Streams, routed: Routed
 ) -> None:
-    """A value that no version of ours wrote: that tenant's events wait for a better one, the others go on."""
+    """Unreadable configuration: that tenant's events wait until it is corrected, others are routed."""
     broken = new_id()
     for tenant_id in (TENANT, broken):
         await bucket.tenant(tenant_id)
@@ -196,7 +197,7 @@ async def test_killed_in_the_middle(
 
 
 async def test_drains_on_sigterm(start: StartService, bucket: Bucket, streams: Streams, routed: Routed) -> None:
-    """What it took is routed and acked, and the process ends well; the rest waits for the next one."""
+    """Received events are routed and acknowledged, the process exits with status 0; the rest waits for the next one."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, SMS="v1")
     router = await start("services.router")
@@ -209,7 +210,7 @@ async def test_drains_on_sigterm(start: StartService, bucket: Bucket, streams: S
 
 
 async def test_explain(start: StartService, bucket: Bucket, routed: Routed) -> None:
-    """What would become of an event, without sending anything."""
+    """ExplainRoute returns the decision and sends nothing."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, EMAIL="v1", SMS="v2")
     router = await start("services.router")

@@ -8,13 +8,13 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from runtime import clock, configuration, postgres
-from runtime.bucket import Bucket as SharedBucket
+from runtime import bucket_keys, clock, configuration, postgres
+from runtime.bucket import ConfigurationBucket as SharedBucket
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler
-from services.domain import suppressed, topology
-from services.router.suppressions import published
+from services.domain import suppression_list, topology
+from services.router.suppressions import configuration_sources
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.conftest import Streams
@@ -28,7 +28,7 @@ TENANT, OTHER = new_id(), new_id()
 EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
 
 
-def _new(address: str, reason: Any = suppressed.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
+def _new(address: str, reason: Any = suppression_list.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
     fields = {"tenant_id": TENANT, "channel": EMAIL, "source": "resend", **more}
     return suppressions_pb2.NewSuppression(address=address, reason=reason, **fields)
 
@@ -96,7 +96,7 @@ async def test_an_unsubscribed_address_gets_transactional_mail(
     await streams.publish(builders.accepted(first))
     await eventually(routed.all_acked)
     assert [one.subscribed for one in await routed.deliveries()] == [True]
-    await _suppress(router, _new("ada@example.org", suppressed.UNSUBSCRIBED, source="recipient"))
+    await _suppress(router, _new("ada@example.org", suppression_list.UNSUBSCRIBED, source="recipient"))
 
     async def news_reason() -> bool:
         event = builders.event(TENANT, event_type="news", email="ada@example.org")
@@ -133,7 +133,7 @@ async def test_repeats_reasons_and_old_news(start: StartService, bucket: Bucket)
     router = await start("services.router")
     before = clock.now_us()
     first, same, complaint = await _suppress(
-        router, _new("ada@example.org"), _new("Ada@Example.org"), _new("ada@example.org", suppressed.COMPLAINED)
+        router, _new("ada@example.org"), _new("Ada@Example.org"), _new("ada@example.org", suppression_list.COMPLAINED)
     )
     assert first.id == same.id != complaint.id
     await _lift(router, first.id)
@@ -172,7 +172,7 @@ async def test_lists_page_filter_and_search(start: StartService, bucket: Bucket)
     """By tenant, channel, reason and address, newest first, a page at a time."""
     router = await start("services.router")
     await _suppress(router, *[_new(f"user{number}@example.org") for number in range(5)])
-    await _suppress(router, _new("+254712345678", suppressed.MANUAL, channel=SMS))
+    await _suppress(router, _new("+254712345678", suppression_list.MANUAL, channel=SMS))
     await _suppress(router, _new("eve@example.org", tenant_id=OTHER))
     pages: list[int] = []
     cursor = ""
@@ -183,7 +183,7 @@ async def test_lists_page_filter_and_search(start: StartService, bucket: Bucket)
         cursor = answer.next_cursor
     assert pages == [4, 2]
     assert [one.masked for one in await _list(router, tenant_id=TENANT, channel=SMS)] == ["+254…678"]
-    assert len(await _list(router, reason=suppressed.BOUNCED)) == 6
+    assert len(await _list(router, reason=suppression_list.BOUNCED)) == 6
     assert [one.masked for one in await _list(router, tenant_id=TENANT, address="USER3@example.org")] == [
         "u…@example.org"
     ]
@@ -200,10 +200,10 @@ async def test_what_the_broker_has_forgotten_is_published_again(
     held, lifted = await _suppress(router, _new("ada@example.org"), _new("bob@example.org"))
     await _lift(router, lifted.id)
     router.stop()
-    config = await connection.jetstream().key_value(configuration.BUCKET)
-    ada, bob = (suppressed.digest(KEYED, TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
-    await config.purge(topology.suppressions_key(TENANT, suppressed.shard(ada)))
-    await config.put(topology.suppressions_key(TENANT, suppressed.shard(bob)), suppressed.pack([(bob, 1)]))
+    config = await connection.jetstream().key_value(bucket_keys.BUCKET)
+    ada, bob = (suppression_list.digest(KEYED, TENANT, EMAIL, f"{name}@example.org") for name in ("ada", "bob"))
+    await config.purge(topology.suppressions_key(TENANT, suppression_list.shard(ada)))
+    await config.put(topology.suppressions_key(TENANT, suppression_list.shard(bob)), suppression_list.pack([(bob, 1)]))
     router = await start("services.router")
 
     async def mended() -> bool:
@@ -247,13 +247,17 @@ async def test_what_is_published_already_is_left_alone(
     """The tables and the bucket are compared by sums that both sides make alike, several reasons of one included."""
     router = await start("services.router")
     names = [f"user{number}@example.org" for number in range(50)]
-    await _suppress(router, *map(_new, names), *[_new(name, suppressed.UNSUBSCRIBED) for name in names[:25]])
+    await _suppress(router, *map(_new, names), *[_new(name, suppression_list.UNSUBSCRIBED) for name in names[:25]])
     pool = await postgres.connect(postgres_url, name="test", size=2)
     try:
-        reconciler = Reconciler(pool, connection, published.OWNER, published.SOURCES)
+        reconciler = Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
         assert (await reconciler.differences()).total == 0
         await connection.jetstream(timeout=60).purge_stream("KV_CONFIG", subject="$KV.CONFIG.suppressed.>")
         found = await reconciler.differences()
-        assert found.missing == found.total == len({suppressed.digest(KEYED, TENANT, EMAIL, one)[0] for one in names})
+        assert (
+            found.missing
+            == found.total
+            == len({suppression_list.digest(KEYED, TENANT, EMAIL, one)[0] for one in names})
+        )
     finally:
         await pool.close()

@@ -1,5 +1,7 @@
 """What the tests of publishing and pulling share: messages on one subject, and a puller that gets them."""
 
+from typing import Any
+
 from nats.aio.client import Client
 
 from runtime import nats, pulling
@@ -18,7 +20,7 @@ def consumer() -> topology.Consumer:
     return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
 
 
-def puller(connection: Client, max_held: int = 64, **options: int) -> pulling.Puller:
+def puller(connection: Client, max_held: int = 64, **options: Any) -> pulling.Puller:
     """Return a puller from that consumer."""
     of = consumer()
     return pulling.Puller(connection, of.stream, of.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options)

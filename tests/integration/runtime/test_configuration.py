@@ -3,7 +3,8 @@
 from nats.aio.client import Client
 
 from runtime import postgres
-from runtime.configuration import BUCKET, Outbox
+from runtime.bucket_keys import BUCKET
+from runtime.configuration import ConfigurationOutbox
 
 
 async def test_an_outbox_outlives_a_database_that_says_no(connection: Client, postgres_url: str) -> None:
@@ -12,7 +13,7 @@ async def test_an_outbox_outlives_a_database_that_says_no(connection: Client, po
     What a flush raised would end the process: its outbox runs as long as the process does.
     """
     pool = await postgres.connect(postgres_url, name="test", size=2)
-    outbox = Outbox(pool, "ingest", connection)
+    outbox = ConfigurationOutbox(pool, "ingest", connection)
     try:
         async with pool.acquire() as database, database.transaction():
             await outbox.add(database, "tenants.one", b"{}")

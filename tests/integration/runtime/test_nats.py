@@ -36,7 +36,7 @@ async def _pull_all(connection: Client, count: int) -> AsyncIterator[pulling.Hel
 
 async def test_a_batch_is_stored_in_order(connection: Client) -> None:
     """Each of 1,500 messages is on disk under the sequence it is told."""
-    stored = await nats.Publisher(connection).publish_all(messages(1500))
+    stored = await nats.StreamPublisher(connection).publish_all(messages(1500))
     assert [answer.sequence for answer in stored] == list(range(1, 1501))
     assert not any(answer.duplicate for answer in stored)
     message = await connection.jetstream().get_msg(topology.EVENTS, 1234)
@@ -45,7 +45,7 @@ async def test_a_batch_is_stored_in_order(connection: Client) -> None:
 
 async def test_known_ids_are_found_in_a_batch(connection: Client) -> None:
     """A known id refuses its batch; halving stores the rest, and tells which ones were there."""
-    publisher = nats.Publisher(connection)
+    publisher = nats.StreamPublisher(connection)
     await publisher.publish_all([messages(1, start=7)[0], messages(1, start=40)[0]])
     stored = await publisher.publish_all(messages(64))
     assert [number for number, answer in enumerate(stored) if answer.duplicate] == [7, 40]
@@ -54,7 +54,7 @@ async def test_known_ids_are_found_in_a_batch(connection: Client) -> None:
 
 async def test_publishing_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
     """Nothing acknowledged is missing and nothing is doubled after three kill -9 in a stream of publishes."""
-    publisher = nats.Publisher(connection, deadline=60)
+    publisher = nats.StreamPublisher(connection, deadline=60)
     published: set[bytes] = set()
 
     async def publish(part: int) -> None:

@@ -16,7 +16,7 @@ from tests.waiting import eventually
 
 async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> None:
     """With 8 in hand and none acked, the ninth stays at the server until one is acked."""
-    await nats.Publisher(connection).publish_all(messages(20))
+    await nats.StreamPublisher(connection).publish_all(messages(20))
     pulled = puller(connection, max_held=8)
     held: list[pulling.Held] = []
 
@@ -37,7 +37,7 @@ async def test_a_puller_hands_out_no_more_than_it_may(connection: Client) -> Non
 
 async def test_what_is_set_aside_makes_room_up_to_a_bound(connection: Client) -> None:
     """Of 4 in hand 3 wait and 2 may be set aside: 2 more come; taken back they count, and all can be acked."""
-    await nats.Publisher(connection).publish_all(messages(20))
+    await nats.StreamPublisher(connection).publish_all(messages(20))
     pulled = puller(connection, max_held=4, max_aside=2)
     held: list[pulling.Held] = []
 
@@ -62,14 +62,14 @@ async def test_what_is_set_aside_makes_room_up_to_a_bound(connection: Client) ->
         await message.ack()
     await asyncio.wait_for(task, 90)
     assert pulled.held == 0
-    assert pulled._aside == pulled._aside_bytes == 0
+    assert pulled._window.aside == pulled._window.aside_bytes == 0
 
 
 async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> None:
     """Of large messages fewer are in hand than of small ones, and all of them come in the end."""
     bound, size, count = 4 * 1024**2, 240_000, 40
     large = [nats.Outgoing(SUBJECT, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
-    await nats.Publisher(connection).publish_all(large)
+    await nats.StreamPublisher(connection).publish_all(large)
     pulled = puller(connection, max_held_bytes=bound)
     held: list[pulling.Held] = []
     seen: list[int] = []
@@ -102,7 +102,7 @@ async def test_a_puller_holds_no_more_bytes_than_it_may(connection: Client) -> N
 
 async def test_a_message_larger_than_any_bound_comes_alone(connection: Client) -> None:
     """No size stops a puller: what the bound cannot take is asked for by itself, and what follows it comes, too."""
-    publisher = nats.Publisher(connection)
+    publisher = nats.StreamPublisher(connection)
     for size in (1, 3 * 1024**2, 2):
         await publisher.publish(nats.Outgoing(SUBJECT, bytes(size)))
     pulled = puller(connection, max_held_bytes=4 * 1024**2)
@@ -122,7 +122,7 @@ async def test_a_message_larger_than_any_bound_comes_alone(connection: Client) -
 
 async def _deliveries(connection: Client, is_done: Callable[[pulling.Held], Awaitable[bool]]) -> list[int]:
     """Publish one message and handle it until is_done says so; return how often it had been delivered each time."""
-    await nats.Publisher(connection).publish_all(messages(1))
+    await nats.StreamPublisher(connection).publish_all(messages(1))
     pulled = puller(connection)
     counts: list[int] = []
 
@@ -163,7 +163,7 @@ async def test_what_is_released_comes_again(connection: Client) -> None:
 
 async def test_pulling_survives_kills_of_the_server(nats_server: NatsServer, connection: Client) -> None:
     """Every message is handled though the server is killed twice while they are handed out."""
-    await nats.Publisher(connection).publish_all(messages(3000))
+    await nats.StreamPublisher(connection).publish_all(messages(3000))
     pulled = puller(connection, max_held=64)
     seen: set[bytes] = set()
 
@@ -193,7 +193,7 @@ async def test_what_is_held_stays_in_this_hand_only_while_the_server_is_away(nat
     takes 8 MiB, this one's is full at once.
     """
     small = await nats_py.connect(nats_server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=512)
-    publisher = nats.Publisher(small)
+    publisher = nats.StreamPublisher(small)
     pulled = puller(small, max_held=200)
     held: list[pulling.Held] = []
 

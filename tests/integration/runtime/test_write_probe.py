@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import WriteProbe, answers, fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest.conftest import Streams
 from tests.integration.runtime.messages import messages
@@ -43,7 +43,7 @@ async def test_a_stream_that_refuses_is_noticed_by_the_first_publish(
     await streams.refuse(topology.EVENTS)
     assert _stores(probe) == (True, True)
     with pytest.raises(ClarionError):
-        await nats.Publisher(connection).publish(messages(1)[0])
+        await nats.StreamPublisher(connection).publish(messages(1)[0])
     await eventually(lambda: _stores(probe) == (False, True))
     assert "10077" in await fault_of(connection, topology.probe_subject(topology.EVENTS))
     await streams.relent(topology.EVENTS)
@@ -56,7 +56,7 @@ async def test_a_server_that_is_killed_is_noticed_and_so_is_its_return(
     """A publish that fails has all streams of the connection probed."""
     nats_server.kill()
     with pytest.raises(ClarionError):
-        await nats.Publisher(connection, deadline=0.2).publish(messages(1)[0])
+        await nats.StreamPublisher(connection, deadline=0.2).publish(messages(1)[0])
     await eventually(lambda: _stores(probe) == (False, False))
     assert not await answers(connection)
     await asyncio.to_thread(nats_server.start)
@@ -98,6 +98,6 @@ async def test_a_stream_of_an_earlier_version_counts_as_well(connection: Client)
     await jetstream.delete_stream(topology.EVENTS)
     await probe.probe()
     assert not probe.stores(topology.EVENTS)
-    await topology.apply(connection)
+    await provision.apply(connection)
     await probe.probe()
     assert probe.stores(topology.EVENTS)

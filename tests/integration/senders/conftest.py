@@ -14,7 +14,7 @@ from runtime import postgres
 from runtime.encryption import Vault
 from services.senders.channels.email.smtp.provider import Smtp
 from services.senders.channels.email.smtp.settings import SmtpSettings
-from services.senders.outbox import Outbox
+from services.senders.outbox import SandboxOutbox
 from services.senders.store import ProviderStore, SecretBox
 from tests.conftest import free_port
 from tests.integration.outboxes import PatientOutbox
@@ -34,9 +34,9 @@ async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
 
 
 @pytest.fixture
-def outbox(pool: "asyncpg.Pool[asyncpg.Record]") -> Outbox:
+def outbox(pool: "asyncpg.Pool[asyncpg.Record]") -> SandboxOutbox:
     """The sandbox's memory, empty."""
-    return Outbox(pool)
+    return SandboxOutbox(pool)
 
 
 @dataclass

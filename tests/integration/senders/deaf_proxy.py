@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class DeafProxy:
-    """Hands on everything, until an answer is to be lost: then the connection ends in its place."""
+    """Forwards everything; to lose an answer, it closes the connection instead."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)

@@ -17,7 +17,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
-from runtime import configuration, grpc, nats
+from runtime import bucket_keys, grpc, nats
 from services.domain import topology
 from tests.conftest import free_port
 from tests.keyed import KEY
@@ -36,7 +36,7 @@ _ADDRESSES = (
 
 
 class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
-    """Render and the ledger, over real gRPC: every template says the same."""
+    """Render and the ledger over real gRPC; every template renders the same content."""
 
     async def RenderBatch(  # noqa: N802
         self, request: render_pb2.RenderBatchRequest, _: Any
@@ -56,7 +56,7 @@ class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerS
 
 @dataclass
 class Senders:
-    """The process, and the ways to it."""
+    """The senders process and its clients."""
 
     variables: dict[str, str]
     log: Path
@@ -87,7 +87,7 @@ class Senders:
 
     async def tenant(self, tenant_id: str = TENANT) -> str:
         """Publish a tenant's configuration, as ingest does; return its id."""
-        bucket = await self.connection.jetstream(timeout=60).key_value(configuration.BUCKET)
+        bucket = await self.connection.jetstream(timeout=60).key_value(bucket_keys.BUCKET)
         await bucket.put(topology.tenant_key(tenant_id), json.dumps({"id": tenant_id, "sender_name": "Acorn"}).encode())
         return tenant_id
 
@@ -110,7 +110,7 @@ class Senders:
 
     async def deliver(self, *deliveries: event_pb2.Delivery) -> None:
         """Publish deliveries as the router does."""
-        await nats.Publisher(self.connection).publish_all(
+        await nats.StreamPublisher(self.connection).publish_all(
             [
                 nats.Outgoing(topology.delivery_subject(one.channel, one.tenant_id), one.SerializeToString(), one.id)
                 for one in deliveries
@@ -129,7 +129,7 @@ class Senders:
 async def neighbours() -> AsyncIterator[str]:
     """Run render and the ledger; return their address."""
     address = f"127.0.0.1:{free_port()}"
-    server = grpc.Server(address, token=TOKEN)
+    server = grpc.GrpcServer(address, token=TOKEN)
     servicer = _Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
     server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")

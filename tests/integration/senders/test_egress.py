@@ -22,7 +22,7 @@ async def _last(senders: Senders, delivery: event_pb2.Delivery) -> trace_pb2.Att
 
 
 async def test_what_was_allowed_once_fails_once_it_is_not(senders: Senders) -> None:
-    """At once and for good, with a reason; the log tells the operator which address it was. Others go on."""
+    """At once and for good, with a reason. The log names the address for the operator. Other providers go on."""
     catcher = Catcher()
     async with watching() as watch, serving(catcher) as port:
         inside = await senders.provider(event_pb2.CHANNEL_EMAIL, "smtp", host="127.0.0.1", port=watch.port, **_MAIL)
@@ -59,4 +59,4 @@ async def test_what_was_allowed_once_fails_once_it_is_not(senders: Senders) -> N
         assert watch.accepted == []
     log = senders.log.read_text()
     assert '"egress_refused"' in log
-    assert "provider_rests" not in log
+    assert "provider_paused" not in log

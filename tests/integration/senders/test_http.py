@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.http_api import HttpApi
 from services.senders.http import HttpClient
-from services.senders.ports import Request, Unanswered
+from services.senders.ports import HttpRequest, NoResponse
 from tests.unit.senders import builders
 from tests.waiting import eventually
 
@@ -71,14 +71,14 @@ async def open_http() -> AsyncIterator[OpenHttp]:
 async def _post(client: HttpClient, api: Api, deadline_s: float = DEADLINE_S) -> str:
     """Return the answer's status, or why there is none."""
     try:
-        answer = await client.post(Request(api.url, {}, b"{}"), deadline_s=deadline_s)
-    except Unanswered as error:
+        answer = await client.post(HttpRequest(api.url, {}, b"{}"), deadline_s=deadline_s)
+    except NoResponse as error:
         return error.reason
     return str(answer.status)
 
 
 async def test_a_host_that_hangs_leaves_connections_for_others(open_http: OpenHttp) -> None:
-    """It has its share and no more; whoever finds no connection to it was not sent, which is said as such."""
+    """It has its share and no more. A call that finds no connection is reported as not sent."""
     client = open_http(limit=4, per_host=2, wait_s=0.05)
     async with _serving(hangs=True) as hung, _serving() as well:
         stuck = [asyncio.create_task(_post(client, hung)) for _ in range(2)]
@@ -104,7 +104,7 @@ async def test_whoever_gives_up_leaves_the_connection_to_others(open_http: OpenH
 
 
 async def test_connections_are_bounded_in_all(open_http: OpenHttp) -> None:
-    """Where several hosts hang, nothing is said against the one whose turn does not come."""
+    """If several hosts hang, a call that waits for another host is not that host's failure."""
     client = open_http(limit=2, per_host=2, wait_s=0.05)
     async with _serving(hangs=True) as hung, _serving() as well:
         stuck = [asyncio.create_task(_post(client, hung)) for _ in range(2)]
@@ -116,7 +116,7 @@ async def test_connections_are_bounded_in_all(open_http: OpenHttp) -> None:
 
 
 async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_http: OpenHttp) -> None:
-    """The deadline begins with the call: whoever waits is not told that the provider did not answer."""
+    """The deadline starts with the call, so waiting for a connection is not reported as a timeout of the provider."""
     client = open_http(limit=1, per_host=1, wait_s=DEADLINE_S)
     async with _serving(hangs=True) as hung:
         first = asyncio.create_task(_post(client, hung))
@@ -129,11 +129,14 @@ async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_h
 
 
 async def test_a_message_that_found_no_connection_is_postponed(open_http: OpenHttp) -> None:
-    """No attempt, and no failure of the provider's."""
+    """This is neither an attempt nor a failure of the provider."""
     client = open_http(limit=1, per_host=1, wait_s=0.05)
     async with _serving(hangs=True) as hung:
         api = HttpApi[str](
-            client, "kind", lambda text: Request(hung.url, {}, text.encode()), lambda _: Result(Verdict.SENT, "kind")
+            client,
+            "kind",
+            lambda text: HttpRequest(hung.url, {}, text.encode()),
+            lambda _: SendResult(Verdict.SENT, "kind"),
         )
         first = asyncio.create_task(api.send("first"))
         await eventually(lambda: hung.calls == 1, deadline=DEADLINE_S)

@@ -1,15 +1,16 @@
 """PostgreSQL away under mail: what is for the sandbox waits, other providers go on, nothing is lost or doubled."""
 
 import asyncio
+import json
 from typing import Any
 
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import postgres
-from runtime.parts import Parts
+from runtime.parts import OwnParts
 from services.domain import topology
-from services.senders.outbox import Outbox
+from services.senders.outbox import SandboxOutbox
 from tests.conftest import PostgresServer
 from tests.integration.ingest.conftest import Streams
 from tests.integration.senders.deaf_proxy import deaf_proxy
@@ -63,8 +64,10 @@ async def test_postgresql_killed_under_the_sandbox(
     rows = await pool.fetch("SELECT delivery_id FROM senders.outbox")
     assert sorted(str(row["delivery_id"]) for row in rows) == sorted(wanted)
     log = senders.log.read_text()
-    assert "provider_rests" not in log
-    assert (log.count('"part_away"'), log.count('"part_back"')) == (1, 1)
+    assert "provider_paused" not in log
+    # Of PostgreSQL only: on a busy machine the fake ledger may be late, too.
+    told = [line for line in map(json.loads, log.splitlines()) if line.get("part") == "postgres"]
+    assert [line["event"] for line in told] == ["part_away", "part_back"]
 
 
 async def test_a_row_whose_commit_was_not_confirmed_stands_there_once(
@@ -72,8 +75,8 @@ async def test_a_row_whose_commit_was_not_confirmed_stands_there_once(
 ) -> None:
     """PostgreSQL stores it and its answer is lost: the call is made again and changes nothing; another call does."""
     async with deaf_proxy(postgres_url) as proxy:
-        own, behind = Parts(), await postgres.connect(proxy.url, name="test", size=1)
-        outbox = Outbox(behind, own)
+        own, behind = OwnParts(), await postgres.connect(proxy.url, name="test", size=1)
+        outbox = SandboxOutbox(behind, own)
         await outbox.record_sms(builders.sms("first"))
         text, mail = builders.sms("second"), builders.email()
         await outbox.record_email(builders.email())

@@ -11,9 +11,9 @@ from clarion.senders.v1 import senders_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.senders.outbox import KeptEmail, Outbox
-from services.senders.privacy import PrivacyStore
-from tests.hurry import refuse_hurry
+from services.senders.outbox import KeptEmail, SandboxOutbox
+from services.senders.privacy import SendersPrivacyStore
+from tests.statement_timeouts import refuse_short_timeouts
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -27,7 +27,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 
 async def _keep(pool: Pool, tenant_id: str, event_id: str, text: str = "Thank you", html: str = "<p>") -> None:
-    await Outbox(pool).keep_email(
+    await SandboxOutbox(pool).keep_email(
         KeptEmail("sandbox", tenant_id, event_id, new_id(), "", "ada@example.org", "us", "", "Paid", text, html)
     )
 
@@ -43,8 +43,8 @@ async def _note(pool: Pool, tenant_id: str, event_id: str) -> None:
 
 
 async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
-    """Messages and the notes of what providers took; other events' and another tenant's stay. Again: nothing left."""
-    store, mine, other = PrivacyStore(pool), new_id(), new_id()
+    """Sandbox and sent messages of the events; others stay. A second time nothing is left."""
+    store, mine, other = SendersPrivacyStore(pool), new_id(), new_id()
     for tenant_id, event_id in (("t1", mine), ("t1", mine), ("t1", other), ("t2", mine)):
         await _keep(pool, tenant_id, event_id)
         await _note(pool, tenant_id, event_id)
@@ -57,7 +57,7 @@ async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
 
 async def test_exported_whole_in_pages(pool: Pool) -> None:
     """Each once, oldest first, with all of its text; a page ends at 20 messages, or at 4 MiB but for its first."""
-    store, event_ids = PrivacyStore(pool), [new_id() for _ in range(30)]
+    store, event_ids = SendersPrivacyStore(pool), [new_id() for _ in range(30)]
     for event_id in event_ids:
         await _keep(pool, "t1", event_id, text="long " * 1000)
     huge = new_id()
@@ -73,7 +73,7 @@ async def test_exported_whole_in_pages(pool: Pool) -> None:
     assert refusal.value.code is Code.INVALID
 
 
-async def _pages(store: PrivacyStore, event_ids: list[str]) -> list[list[senders_pb2.OutboxMessage]]:
+async def _pages(store: SendersPrivacyStore, event_ids: list[str]) -> list[list[senders_pb2.OutboxMessage]]:
     pages, after = [], ""
     while True:
         messages, after = await store.page("t1", event_ids, after)
@@ -87,7 +87,7 @@ async def test_each_tenants_sandbox_is_kept_for_its_own_days(pool: Pool) -> None
 
     The statement is given half a minute, though the pool gives it five seconds.
     """
-    store = PrivacyStore(pool)
+    store = SendersPrivacyStore(pool)
     for tenant_id in ("t1", "t2"):
         for hours in (100, 50, 1):
             event_id = new_id()
@@ -97,7 +97,7 @@ async def test_each_tenants_sandbox_is_kept_for_its_own_days(pool: Pool) -> None
                 event_id,
                 hours,
             )
-    await refuse_hurry(pool, "senders.outbox")
+    await refuse_short_timeouts(pool, "senders.outbox")
     await asyncio.gather(*[store.expire(24, {"t2": 3}) for _ in range(2)])  # two processes at once
     left = await pool.fetch("SELECT tenant_id, body_text FROM senders.outbox ORDER BY id")
     assert [(row["tenant_id"], row["body_text"]) for row in left] == [("t1", "1"), ("t2", "50"), ("t2", "1")]

@@ -27,7 +27,7 @@ async def _change(shop: Shop, provider_id: str, settings: dict[str, Any] | None 
 
 
 async def test_only_what_is_given_changes(shop: Shop) -> None:
-    """Name, priority, one setting; what was shown of a secret and is sent back leaves it alone."""
+    """Name, priority, one setting. The shown form of a secret does not change it."""
     made = await create_smtp(shop)
     shown = json.loads(made.settings_json)
     changed = await _change(shop, made.id, {**shown, "host": "relay.example.org"}, priority=7)
@@ -43,7 +43,7 @@ async def test_only_what_is_given_changes(shop: Shop) -> None:
 
 
 async def test_a_secret_is_rotated(shop: Shop) -> None:
-    """The new one is published, the old one stands nowhere any more, and neither is ever shown."""
+    """The new secret is published, the old one is nowhere any more, and neither is ever shown."""
     made = await create_smtp(shop)
     changed = await _change(shop, made.id, {"password": "another-horse-9876"}, name="main")
     assert (json.loads(changed.settings_json)["password"], changed.name) == ("…9876", "main")
@@ -57,7 +57,7 @@ async def test_a_secret_is_rotated(shop: Shop) -> None:
 
 
 async def test_null_takes_a_setting_back_to_its_default(shop: Shop) -> None:
-    """And what is needed cannot be taken away."""
+    """A required setting cannot be removed."""
     made = await create_smtp(shop)
     changed = await _change(shop, made.id, {"username": None, "password": None})
     assert {"username", "password"}.isdisjoint(json.loads(changed.settings_json))
@@ -70,7 +70,7 @@ async def test_null_takes_a_setting_back_to_its_default(shop: Shop) -> None:
 
 
 async def test_secrets_are_closed_anew_after_a_new_key(shop: Shop) -> None:
-    """Once: then the old key may go. What no key opens is named and left as it is."""
+    """After one run the old key can be removed. Secrets that no key decrypts are named and left as they are."""
     first, second = encryption_key(), encryption_key()
 
     def store(*keys: str) -> ProviderStore:
@@ -89,7 +89,7 @@ async def test_secrets_are_closed_anew_after_a_new_key(shop: Shop) -> None:
 
 
 async def test_an_address_that_is_not_allowed_is_neither_stored_nor_kept_from_being_put_last(shop: Shop) -> None:
-    """New ones are refused. One that was allowed before keeps what does not concern its address."""
+    """New ones are refused. A stored one may change settings other than its address."""
     settings = {
         "host": "127.0.0.1",
         "from_email": "noreply@example.org",

@@ -9,7 +9,7 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import senders_pb2
 from runtime import configuration
-from runtime.bucket import Bucket
+from runtime.bucket import ConfigurationBucket
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
@@ -47,7 +47,7 @@ async def create_smtp(shop: Shop) -> senders_pb2.Provider:
 
 async def published(shop: Shop) -> list[dict[str, Any]]:
     """The tenant's providers as every process sees them."""
-    stored = await Bucket(shop.connection).newest(topology.providers_key(TENANT))
+    stored = await ConfigurationBucket(shop.connection).newest(topology.providers_key(TENANT))
     records: list[dict[str, Any]] = json.loads(stored.value or b"[]")
     return records
 
@@ -63,7 +63,7 @@ async def dump(shop: Shop) -> str:
 
 
 async def test_created_is_published_at_once(shop: Shop) -> None:
-    """When the answer is here, the configuration is out: best first, secrets as ciphertext that opens."""
+    """When the call returns, the configuration is published: best first, with secrets as ciphertext."""
     last = await _create(shop, priority=5, name="last")
     first = await create_smtp(shop)
     records = await published(shop)
@@ -73,7 +73,7 @@ async def test_created_is_published_at_once(shop: Shop) -> None:
     ]
     assert records[0]["settings"] == {name: value for name, value in _SMTP.items() if name != "password"}
     directory = ConfiguredDirectory(shop.store)
-    watch = configuration.Watch(shop.connection, PREFIXES, directory.on_change)
+    watch = configuration.ConfigurationWatch(shop.connection, PREFIXES, directory.on_change)
     task = asyncio.ensure_future(watch.run())
     await watch.ready()
     record = directory.known(TENANT, first.id)
@@ -99,7 +99,7 @@ async def test_credentials_go_in_and_never_come_out(shop: Shop) -> None:
 
 
 async def test_ciphertext_of_another_provider_is_worthless(shop: Shop) -> None:
-    """Copying one row's secrets to another opens nothing; nor does another key."""
+    """Secrets that are copied to another row cannot be decrypted; nor can they with another key."""
     made = await create_smtp(shop)
     (record,) = [await shop.store.find(TENANT, made.id)]
     assert record is not None
@@ -111,7 +111,7 @@ async def test_ciphertext_of_another_provider_is_worthless(shop: Shop) -> None:
 
 
 async def test_deleted_is_gone_everywhere(shop: Shop) -> None:
-    """From the list, the bucket and the owner's word; its secrets from the table. A second time: NOT_FOUND."""
+    """From the list, the bucket and the table, with its secrets. A second time: NOT_FOUND."""
     servicer = ProviderServicer(shop.store, builders.guard())
     made = await create_smtp(shop)
     request = senders_pb2.DeleteProviderRequest(provider_id=made.id)
@@ -156,13 +156,15 @@ async def test_found_only_by_its_tenant(shop: Shop) -> None:
 
 
 async def test_made_while_nats_is_away(shop: Shop, nats_server: NatsServer) -> None:
-    """It is stored, found at its owner, and published later."""
-    shop.store = ProviderStore(shop.pool, configuration.Outbox(shop.pool, "senders", shop.connection), shop.box)
+    """It is stored, found in the table, and published later."""
+    shop.store = ProviderStore(
+        shop.pool, configuration.ConfigurationOutbox(shop.pool, "senders", shop.connection), shop.box
+    )
     nats_server.kill()
     made = await _create(shop)
     assert await shop.store.find(TENANT, made.id) is not None
     nats_server.start()
-    publisher = asyncio.ensure_future(configuration.Outbox(shop.pool, "senders", shop.connection).run())
+    publisher = asyncio.ensure_future(configuration.ConfigurationOutbox(shop.pool, "senders", shop.connection).run())
 
     async def is_published() -> bool:
         try:

@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from runtime.settings import Secret
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels.email import parse
 from services.senders.channels.email.smtp import pool
 from services.senders.channels.email.smtp.provider import Smtp
@@ -21,7 +21,7 @@ from tests.unit.senders import builders
 from tests.waiting import eventually
 
 
-def _outcome(result: Result) -> tuple[Verdict, str]:
+def _outcome(result: SendResult) -> tuple[Verdict, str]:
     return result.verdict, result.reason
 
 
@@ -86,7 +86,7 @@ async def test_refused_content(open_smtp: OpenSmtp) -> None:
 
 
 async def test_hung_up_in_the_middle(open_smtp: OpenSmtp) -> None:
-    """A server that dies over the content: worth another try, but not at once, for it may have kept it."""
+    """A server that dies during the content: retried, but not at once, because it may have accepted the mail."""
     calls: list[SMTP] = []
 
     async def die(server: SMTP) -> str:
@@ -105,7 +105,7 @@ async def test_hung_up_in_the_middle(open_smtp: OpenSmtp) -> None:
 
 
 async def test_nobody_listens(open_smtp: OpenSmtp) -> None:
-    """A refused connection is worth another try."""
+    """A refused connection is retried."""
     result = await open_smtp(free_port()).send(builders.email())
     assert _outcome(result) == (Verdict.TRANSIENT, "provider_unreachable")
 
@@ -131,7 +131,7 @@ async def test_a_hung_server_ends_in_time(open_smtp: OpenSmtp, says: bytes) -> N
 
 
 async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_smtp: OpenSmtp) -> None:
-    """Whoever's turn comes late has the whole deadline still, and is not cut off while the server has the mail."""
+    """A message that waited for a connection still has the whole deadline."""
     async with hanging() as port:
         smtp = open_smtp(port, deadline_s=0.3, max_connections=1)
         results = await asyncio.gather(*[smtp.send(builders.email()) for _ in range(3)])
@@ -139,7 +139,7 @@ async def test_waiting_for_a_connection_takes_nothing_of_the_time_to_send(open_s
 
 
 async def test_no_connection_comes_free(open_smtp: OpenSmtp) -> None:
-    """The server was not asked, so that is neither an attempt nor its fault; and the turn comes back."""
+    """The server was not called: neither an attempt nor a failure. The connection is free again later."""
     taken, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait(_: SMTP) -> str:
@@ -165,7 +165,7 @@ async def test_who_gives_up_leaves_the_turn_to_others(open_smtp: OpenSmtp) -> No
     async with hanging() as dead:
         smtp = open_smtp(dead, max_connections=1, deadline_s=0.3)
         tasks = [asyncio.create_task(smtp.send(builders.email())) for _ in range(3)]
-        await eventually(_pool(smtp).turns._free.locked, deadline=30)
+        await eventually(_pool(smtp).connections._free.locked, deadline=30)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -187,7 +187,7 @@ async def test_a_hung_server_holds_nobody_else(open_smtp: OpenSmtp) -> None:
 
 
 async def test_idle_connection_closed_by_the_server(open_smtp: OpenSmtp) -> None:
-    """What the server hung up on while it lay idle is replaced without a failed attempt."""
+    """A connection that the server closed while it was idle is replaced without a failed attempt."""
     taken: list[SMTP] = []
 
     async def take(server: SMTP) -> str:
@@ -205,7 +205,7 @@ async def test_idle_connection_closed_by_the_server(open_smtp: OpenSmtp) -> None
 
 
 async def test_connection_closed_when_it_is_used_again(open_smtp: OpenSmtp) -> None:
-    """Noticed only over the next message: before its content, that one is sent anew at once."""
+    """If that is noticed with the next message, before its content, the message is sent again at once."""
     catcher = Catcher(hang_up_on_reuse=True)
     async with serving(catcher) as port:
         smtp = open_smtp(port)
@@ -215,7 +215,7 @@ async def test_connection_closed_when_it_is_used_again(open_smtp: OpenSmtp) -> N
 
 
 async def test_idle_connections_are_closed(open_smtp: OpenSmtp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None is kept for longer than the idle time."""
+    """No connection is kept for longer than the idle time."""
     monkeypatch.setattr(pool, "IDLE_S", 0.2)
     async with serving(Catcher()) as port:
         smtp = open_smtp(port)
@@ -226,7 +226,7 @@ async def test_idle_connections_are_closed(open_smtp: OpenSmtp, monkeypatch: pyt
 
 
 async def test_closing_says_goodbye(open_smtp: OpenSmtp) -> None:
-    """After close, nothing is kept, and what is sent all the same leaves no connection behind."""
+    """After close no connection is kept, not even of messages that are still sent."""
     catcher = Catcher()
     async with serving(catcher) as port:
         smtp = open_smtp(port)
@@ -264,7 +264,7 @@ async def test_tls_from_the_first_byte(open_smtp: OpenSmtp, tmp_path: Path) -> N
 
 
 async def test_login(open_smtp: OpenSmtp, tmp_path: Path) -> None:
-    """The right password sends; a wrong one can be mended, so it is worth another try, and nobody sees it."""
+    """The correct password sends. A wrong one can be fixed, so it is retried; the password is never shown."""
     context, pem = self_signed(tmp_path)
     options: dict[str, Any] = {"tls_context": context, "require_starttls": True, "auth_required": True}
     async with serving(Catcher(), authenticator=Password("ada", "correct horse"), **options) as port:
@@ -279,7 +279,7 @@ async def test_login(open_smtp: OpenSmtp, tmp_path: Path) -> None:
 
 
 async def test_addresses_in_another_script(open_smtp: OpenSmtp) -> None:
-    """Sent where the server knows SMTPUTF8; elsewhere an honest no, not a mangled address."""
+    """It is sent if the server has SMTPUTF8; otherwise it fails with a clear reason."""
     message = builders.email(recipient=Address("用户", "xn--r8jz45g.jp"))
     catcher = Catcher()
     async with serving(catcher, enable_SMTPUTF8=True) as port:
@@ -294,10 +294,10 @@ async def test_addresses_in_another_script(open_smtp: OpenSmtp) -> None:
     assert plain.verdict is Verdict.SENT
 
 
-async def _login(open_smtp: OpenSmtp, port: int, password: str, pem: str) -> Result:
+async def _login(open_smtp: OpenSmtp, port: int, password: str, pem: str) -> SendResult:
     smtp = open_smtp(port, tls="starttls", ca_certificate=pem, username="ada", password=Secret(password))
     return await smtp.send(builders.email())
 
 
-def _pool(smtp: Smtp) -> pool.Pool:
+def _pool(smtp: Smtp) -> pool.SmtpPool:
     return smtp._pool

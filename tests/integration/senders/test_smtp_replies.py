@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.breaker import Breaker
 from tests.integration.senders.conftest import OpenSmtp
 from tests.integration.senders.mail_servers import HANGS_UP, Catcher, conversing, serving
@@ -64,7 +64,7 @@ async def test_421_on_a_kept_connection(open_smtp: OpenSmtp, step: str, said: st
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT"])
 async def test_a_kept_connection_closed_without_a_word(open_smtp: OpenSmtp, step: str) -> None:
-    """Before the content nothing can have been kept: the same."""
+    """Before the content the server cannot have accepted the mail, so it is sent again at once."""
 
     def reply(at: str, connection: int, message: int) -> str:
         return HANGS_UP if (at, connection, message) == (step, 1, 2) else ""
@@ -77,7 +77,7 @@ async def test_a_kept_connection_closed_without_a_word(open_smtp: OpenSmtp, step
 
 
 async def test_421_between_two_messages(open_smtp: OpenSmtp) -> None:
-    """Said by an idle server before it closes, to nobody's command: the next mail has a connection of its own."""
+    """An idle server says 421 before it closes: the next mail gets a new connection."""
     async with conversing(lambda *_: "") as (port, server):
         smtp = open_smtp(port)
         first = await smtp.send(builders.email())
@@ -90,7 +90,7 @@ async def test_421_between_two_messages(open_smtp: OpenSmtp) -> None:
 
 
 async def test_421_while_the_next_message_is_on_its_way(open_smtp: OpenSmtp) -> None:
-    """Read as the reply to MAIL FROM, or not at all: that mail is sent all the same."""
+    """Whether or not it is read as the reply to MAIL FROM, that mail is sent."""
     async with conversing(lambda *_: "") as (port, server):
         smtp = open_smtp(port)
         await smtp.send(builders.email())
@@ -101,7 +101,7 @@ async def test_421_while_the_next_message_is_on_its_way(open_smtp: OpenSmtp) -> 
 
 
 async def test_421_to_rset(open_smtp: OpenSmtp) -> None:
-    """After a refused recipient: the refusal is the recipient's, and the next mail has a connection of its own."""
+    """After a refused recipient: the result is the refusal, and the next mail gets a new connection."""
 
     def reply(at: str, connection: int, _: int) -> str:
         if connection > 1:
@@ -127,7 +127,7 @@ async def test_421_to_rset(open_smtp: OpenSmtp) -> None:
     ],
 )
 async def test_other_words_for_a_connection_that_is_at_its_end(open_smtp: OpenSmtp, step: str, said: str) -> None:
-    """A limit of the connection or session, or its end, is none of the next one, though the reply is not 421."""
+    """A limit or the end of one connection or session says nothing about the next one, even if the reply is not 421."""
 
     def reply(at: str, connection: int, message: int) -> str:
         return said if (at, connection, message) == (step, 1, 2) else ""
@@ -141,7 +141,7 @@ async def test_other_words_for_a_connection_that_is_at_its_end(open_smtp: OpenSm
 
 @pytest.mark.parametrize("step", ["GREETING", "EHLO", *_STEPS])
 async def test_421_on_a_fresh_connection(open_smtp: OpenSmtp, step: str) -> None:
-    """Is about us: the provider rests, and the server was asked once."""
+    """Is about the sender: the provider is paused, and the server was called once."""
     async with conversing(lambda at, *_: "421 4.3.2 Try later" if at == step else "") as (port, server):
         result = await open_smtp(port).send(builders.email())
     assert (result.verdict, result.reason) == _THROTTLED
@@ -150,7 +150,7 @@ async def test_421_on_a_fresh_connection(open_smtp: OpenSmtp, step: str) -> None
 
 
 async def test_421_again_on_the_connection_opened_in_place(open_smtp: OpenSmtp) -> None:
-    """One connection is opened in place of a kept one, not more: then the server means us."""
+    """Only one new connection is opened: its answer counts."""
 
     def reply(at: str, connection: int, message: int) -> str:
         return _ENDS if at == "MAIL" and (connection, message) != (1, 1) else ""
@@ -176,7 +176,7 @@ async def test_421_again_on_the_connection_opened_in_place(open_smtp: OpenSmtp) 
     ],
 )
 async def test_what_is_said_of_a_recipient(open_smtp: OpenSmtp, said: str) -> None:
-    """Only this delivery waits: the provider does not rest, and mail to others goes out at once."""
+    """Only this delivery waits: the provider is not paused, and other mail is sent at once."""
 
     def reply(at: str, _: int, __: int) -> str:
         return said if at == "RCPT" and not cleared else ""
@@ -192,7 +192,7 @@ async def test_what_is_said_of_a_recipient(open_smtp: OpenSmtp, said: str) -> No
     assert other.verdict is Verdict.SENT
 
 
-def _rests(result: Result) -> bool:
+def _rests(result: SendResult) -> bool:
     breaker = Breaker()
-    breaker.end(breaker.begin(), result, time.monotonic())
-    return breaker.rest(time.monotonic()) is not None
+    breaker.end_call(breaker.start_call(), result, time.monotonic())
+    return breaker.pause(time.monotonic()) is not None

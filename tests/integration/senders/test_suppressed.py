@@ -5,8 +5,8 @@ from typing import Any
 import asyncpg
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import configuration
-from services.domain import suppressed, topology
+from runtime import bucket_keys
+from services.domain import suppression_list, topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
 from tests.keyed import KEYED
@@ -18,17 +18,17 @@ SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 
 async def _suppress(
-    senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppressed.Reason
+    senders: Senders, channel: event_pb2.Channel.ValueType, address: str, reason: suppression_list.SuppressionReason
 ) -> None:
     """Publish it as the router does."""
-    full = suppressed.digest(KEYED, TENANT, channel, address)
-    bucket = await senders.connection.jetstream().key_value(configuration.BUCKET)
-    key = topology.suppressions_key(TENANT, suppressed.shard(full))
-    await bucket.put(key, suppressed.pack([(full, suppressed.flag(reason))]))
+    full = suppression_list.digest(KEYED, TENANT, channel, address)
+    bucket = await senders.connection.jetstream().key_value(bucket_keys.BUCKET)
+    key = topology.suppressions_key(TENANT, suppression_list.shard(full))
+    await bucket.put(key, suppression_list.pack([(full, suppression_list.flag(reason))]))
 
 
 async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) -> None:
-    """Routed and tried before its address bounced: the next attempt is none."""
+    """If the address bounces after routing and a first attempt, the next attempt is skipped."""
     catcher = Catcher(rcpt="451 later")
     async with serving(catcher) as port:
         smtp: dict[str, Any] = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "noreply@relay.example"}
@@ -36,7 +36,7 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
         delivery = builders.delivery(provider_id=provider_id)
         await senders.deliver(delivery)
         await eventually(senders.attempts)
-        await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.BOUNCED)
+        await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppression_list.BOUNCED)
 
         async def skipped() -> trace_pb2.Attempted | None:
             last = (await senders.attempts())[-1]
@@ -49,8 +49,8 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
 
 
 async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Of two mails to the same person the one that is subscribed to is skipped."""
-    await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppressed.UNSUBSCRIBED)
+    """Of two mails to the same person, the subscribed one is skipped."""
+    await _suppress(senders, event_pb2.CHANNEL_EMAIL, "ada@example.org", suppression_list.UNSUBSCRIBED)
     provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
     receipt, news = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)
     news.subscribed = True

@@ -14,7 +14,7 @@ from checks.small_disk import SmallDisk
 from runtime import nats
 from runtime.errors import ClarionError
 from runtime.write_probe import fault_of
-from services.domain import topology
+from services.domain import provision, topology
 from stack import broken_store, processes
 from stack.http import get_status
 from stack.nats import Nats, binary
@@ -53,7 +53,7 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
 async def _connected(server: Nats) -> Client:
     await server.wait()
     connection = await nats.connect(server.url, name="test")
-    await topology.apply(connection, max_bytes=64 * 1024**2)
+    await provision.apply(connection, max_bytes=64 * 1024**2)
     return connection
 
 
@@ -61,7 +61,7 @@ async def _publish(connection: Client) -> bool:
     """Store a message of 100 KB; return whether the server says that it did."""
     message = nats.Outgoing(_SUBJECT, os.urandom(100_000))
     try:
-        return (await nats.Publisher(connection, deadline=0.5).publish(message)).sequence > 0
+        return (await nats.StreamPublisher(connection, deadline=0.5).publish(message)).sequence > 0
     except ClarionError:
         return False
 
@@ -166,7 +166,7 @@ async def test_the_container_ends_once_there_is_room(server: Nats, disk: SmallDi
         return container.log.read_text(errors="replace")
 
     await _recovers(server, disk, lambda: container.pid, log, why="Healthcheck failed")
-    assert "keep-storing: NATS does not store, and its disk has room" in log()
+    assert "keep-storing: NATS does not store messages although its disk has room" in log()
 
 
 def _servers(pid: int) -> list[int]:

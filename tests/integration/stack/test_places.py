@@ -163,7 +163,7 @@ def test_data_on_a_disk_without_owners(tmp_path: Path) -> None:
     """A network share, say: PostgreSQL wants a folder of its own user."""
     done = _start(tmp_path / "data", through=_setpriv("--bounding-set=-chown"))
     assert done.returncode == 1
-    assert "cannot be made (Operation not permitted): name another folder in CLARION_DATA" in done.stderr
+    assert "cannot be created (Operation not permitted): name another folder in CLARION_DATA" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -205,7 +205,7 @@ def test_a_data_folder_that_cannot_be_written(read_only: SmallDisk) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "cannot be made: Read-only file system" in done.stderr
+    assert "cannot be created: Read-only file system" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from stack import processes
-from stack.state import State
+from stack.state import StackState
 
 
 def _smoke(data: Path) -> "subprocess.CompletedProcess[str]":
@@ -25,7 +25,7 @@ def _smoke(data: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_a_stack_that_is_still_starting(tmp_path: Path) -> None:
     """One sentence says to wait, and no traceback that its gateway does not listen yet."""
-    state = State(
+    state = StackState(
         ready=False,
         pid=os.getpid(),
         data=str(tmp_path),
@@ -48,4 +48,4 @@ def test_no_stack(tmp_path: Path) -> None:
     """And how to start one."""
     done = _smoke(tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"make smoke: No stack runs on {tmp_path}: start one with `make run`.\n"
+    assert done.stderr == f"make smoke: No stack is running in {tmp_path}. Start one with `make run`.\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from clarion.common.v1 import trace_pb2
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.delivery.retry import DEFAULT_DELAYS_S, MAX_DELAY_S, decide, deferral_s
 
 
@@ -26,37 +26,37 @@ def _most_jitter(low: float, high: float) -> float:
     ],
 )
 def test_first_attempt(verdict: Verdict, status: int) -> None:
-    """Only what may pass is tried again."""
-    assert decide(Result(verdict, "p"), 1).status == status
+    """Only temporary failures are retried."""
+    assert decide(SendResult(verdict, "p"), 1).status == status
 
 
 def test_delays_follow_the_schedule_and_end() -> None:
     """Each retry waits as listed; after the last one the delivery is dead."""
-    failed = Result(Verdict.TRANSIENT, "p")
+    failed = SendResult(Verdict.TRANSIENT, "p")
     delays = [decide(failed, attempt, uniform=_no_jitter).delay_s for attempt in range(1, 7)]
     assert delays == list(DEFAULT_DELAYS_S)
     assert decide(failed, 7).status == trace_pb2.DELIVERY_STATUS_DEAD
 
 
 def test_jitter_and_bound() -> None:
-    """A delay is stretched by at most a fifth, and never beyond what a schedule is for."""
-    failed = Result(Verdict.TRANSIENT, "p")
+    """A delay grows by at most a fifth, and never above the limit of schedules."""
+    failed = SendResult(Verdict.TRANSIENT, "p")
     assert decide(failed, 1, (10.0,), _most_jitter).delay_s == pytest.approx(12.0)
     assert decide(failed, 1, (900.0,), _most_jitter).delay_s == MAX_DELAY_S
 
 
 def test_a_provider_s_wish_is_heard() -> None:
     """Retry-After lengthens a delay and never shortens it."""
-    assert decide(Result(Verdict.THROTTLED, "p", retry_after_s=60), 1, (5.0,), _no_jitter).delay_s == 60
-    assert decide(Result(Verdict.THROTTLED, "p", retry_after_s=1), 1, (5.0,), _no_jitter).delay_s == 5
+    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=60), 1, (5.0,), _no_jitter).delay_s == 60
+    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=1), 1, (5.0,), _no_jitter).delay_s == 5
 
 
 def test_deferrals_grow_to_a_minute() -> None:
-    """What finds no slot comes back ever later."""
+    """Each deferral is longer than the one before, up to a minute."""
     assert [deferral_s(count, lambda low, high: 1.0) for count in (0, 1, 5, 6, 40)] == [1, 2, 32, 60, 60]
 
 
 @pytest.mark.parametrize("deferrals", [1_023, 1_024, 2**31 - 1])
 def test_deferrals_have_no_last_one(deferrals: int) -> None:
-    """A slot that is taken, or a renderer that is away, for days: 2.0**1024 is no number any more."""
+    """Deferrals may go on for days, and 2.0**1024 would overflow."""
     assert deferral_s(deferrals, _no_jitter) == pytest.approx(48)

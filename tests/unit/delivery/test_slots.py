@@ -9,7 +9,7 @@ from services.delivery.slots import Slots
 
 
 async def test_a_name_has_its_own_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that holds all of its own takes none of another's."""
+    """A name that holds all of its slots takes none of another's."""
     monkeypatch.setattr(slots, "ALIVE_S", -1.0)
     bound = Slots(2)
     assert [await bound.enter("hung") for _ in range(4)] == [True, True, False, False]
@@ -17,7 +17,7 @@ async def test_a_name_has_its_own_slots(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_where_slots_come_free_one_waits_its_turn() -> None:
-    """In the order of coming."""
+    """In the order in which they came."""
     bound = Slots(2)
     assert await bound.enter("busy")
     assert await bound.enter("busy")
@@ -33,7 +33,7 @@ async def test_where_slots_come_free_one_waits_its_turn() -> None:
 
 
 async def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waited in vain is sent away, and leaves nothing behind."""
+    """A waiter that gets no slot in time is removed."""
     monkeypatch.setattr(slots, "PATIENCE_S", 0.01)
     bound = Slots(2)
     for _ in range(3):
@@ -58,7 +58,7 @@ async def test_nobody_is_remembered() -> None:
 
 
 async def test_a_slot_holds_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hung far side keeps only its own share of what all may hold; one without any body is never shut out."""
+    """A provider that hangs holds only its own share of all bytes; a name without a body can always hold one."""
     monkeypatch.setattr(slots, "ALIVE_S", -1.0)
     bound = Slots(10, slot_bytes=100, all_bytes=150)
     assert [await bound.enter("hung", 60) for _ in range(2)] == [True, False]

@@ -1,4 +1,4 @@
-"""Keyed digests of people: nobody who lacks the key can make one, and an old digest is enough to make the new one."""
+"""Keyed digests of people: they cannot be made without the key, and can be made from the unkeyed digest."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services.domain import pseudonyms, suppressed
+from services.domain import pseudonyms, suppression_list
 from services.domain.pseudonyms import Pseudonyms, unkeyed
 from tests.keyed import KEY, KEYED
 
@@ -15,21 +15,21 @@ TENANT = "0197a0b4-0000-7000-8000-000000000001"
 
 
 def _all(keyed: Pseudonyms) -> list[str]:
-    """The same person in each of the digests."""
+    """The digests of the same person, for each purpose."""
     old = unkeyed(TENANT, "ada")
     return [keyed.suppression(old).hex(), keyed.erasure(old), keyed.revocation(TENANT, "ada"), keyed.fingerprint]
 
 
 def test_another_key_makes_other_digests() -> None:
-    """And each purpose has its own: no table leads to another."""
+    """Each purpose has its own digest, so that tables cannot be joined by it."""
     mine, others = _all(KEYED), _all(Pseudonyms(KEY + "x"))
     assert len({*mine, *others}) == 8
     assert mine == _all(Pseudonyms(KEY))
 
 
 def test_a_number_cannot_be_enumerated() -> None:
-    """Whoever has the table and tries every number of a country finds nobody: the unkeyed digest is not there."""
-    stored = suppressed.digest(KEYED, TENANT, SMS, "+254712345678")
+    """Trying all phone numbers against the table finds nobody, because the unkeyed digest is not stored."""
+    stored = suppression_list.digest(KEYED, TENANT, SMS, "+254712345678")
     old = hashlib.sha256(f"{TENANT}/{SMS}/+254712345678".encode()).digest()
     assert stored != old
     # What a version without the key stored is brought over without knowing the number.
@@ -38,7 +38,7 @@ def test_a_number_cannot_be_enumerated() -> None:
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 31])
 def test_a_key_that_is_too_short_is_refused(key: str) -> None:
-    """In one sentence that names the setting."""
+    """The error names the setting."""
     with pytest.raises(ClarionError) as fault:
         Pseudonyms(key)
     assert (fault.value.code, fault.value.detail) == (
@@ -50,6 +50,6 @@ def test_a_key_that_is_too_short_is_refused(key: str) -> None:
 def test_another_key_than_the_stored_digests_is_refused() -> None:
     """Nobody who unsubscribed would be recognised."""
     pseudonyms.check(KEYED.fingerprint.encode(), KEYED)
-    with pytest.raises(ClarionError, match="set the former key") as fault:
+    with pytest.raises(ClarionError, match="Set the former key") as fault:
         pseudonyms.check(KEYED.fingerprint.encode(), Pseudonyms("y" * 32))
     assert fault.value.code is Code.INVALID

@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from clarion.ingest.v1 import ingest_pb2
 from gateway import authentication
 from gateway.addresses import FailedAttempts, Proxies
-from gateway.authentication import TTL_S, Authenticator
+from gateway.authentication import TTL_S, CachedAuthenticator
 from runtime.errors import ClarionError, Code
 from tests.waiting import eventually
 
@@ -57,7 +57,7 @@ def unlimited() -> FailedAttempts:
     return FailedAttempts(0, Proxies())
 
 
-async def refused(authenticator: Authenticator, key: str) -> Code:
+async def refused(authenticator: CachedAuthenticator, key: str) -> Code:
     """Return why a key is not taken."""
     with pytest.raises(ClarionError) as caught:
         await authenticator.tenant(request(key))
@@ -67,7 +67,7 @@ async def refused(authenticator: Authenticator, key: str) -> Code:
 async def test_a_key_is_asked_for_once_in_a_while() -> None:
     """Within the time to live the answer comes from memory, afterwards from ingest."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, unlimited(), now=clock)
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=clock)
     assert (await authenticator.tenant(request("good"))).id == "tenant-1"
     assert (await authenticator.tenant(request("good"))).name == "Acorn"
     assert len(ingest.asked) == 1
@@ -79,7 +79,7 @@ async def test_a_key_is_asked_for_once_in_a_while() -> None:
 async def test_a_revoked_key_ends_within_the_time_to_live() -> None:
     """What ingest no longer knows is refused after the memory of it ends."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, unlimited(), now=clock)
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=clock)
     await authenticator.tenant(request("good"))
     del ingest.tenants["good"]
     clock.now += TTL_S
@@ -89,7 +89,7 @@ async def test_a_revoked_key_ends_within_the_time_to_live() -> None:
 async def test_an_unknown_key_is_remembered_too() -> None:
     """Guessing costs ingest one question a key and a while."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
     for _ in range(3):
         assert await refused(authenticator, "wrong") is Code.UNAUTHENTICATED
     assert ingest.asked == ["wrong"]
@@ -98,7 +98,7 @@ async def test_an_unknown_key_is_remembered_too() -> None:
 async def test_a_fault_is_not_remembered() -> None:
     """Ingest being away says nothing about a key."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
     ingest.fault = ClarionError(Code.UNAVAILABLE, "away")
     assert await refused(authenticator, "good") is Code.UNAVAILABLE
     ingest.fault = None
@@ -109,7 +109,7 @@ async def test_many_at_once_ask_once() -> None:
     """A burst with a fresh key is one question; a caller that leaves does not take the answer with it."""
     ingest = Ingest()
     ingest.gate.clear()
-    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
     waiting = [asyncio.create_task(authenticator.tenant(request("good"))) for _ in range(100)]
     await asyncio.sleep(0)
     waiting[0].cancel()
@@ -117,7 +117,7 @@ async def test_many_at_once_ask_once() -> None:
     ingest.gate.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
-    assert all(isinstance(tenant, authentication.Tenant) for tenant in results[1:])
+    assert all(isinstance(tenant, authentication.AuthenticatedTenant) for tenant in results[1:])
     assert ingest.asked == ["good"]
 
 
@@ -125,7 +125,7 @@ async def test_many_at_once_ask_once() -> None:
 async def test_what_cannot_be_a_key_is_not_asked_for(key: str) -> None:
     """Missing and malformed keys cost nothing."""
     ingest = Ingest()
-    assert await refused(Authenticator(ingest, unlimited()), key) is Code.UNAUTHENTICATED
+    assert await refused(CachedAuthenticator(ingest, unlimited()), key) is Code.UNAUTHENTICATED
     assert ingest.asked == []
 
 
@@ -133,7 +133,7 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of guesses neither grows the memory nor pushes out known keys."""
     monkeypatch.setattr(authentication, "MAX_REMEMBERED", 10)
     ingest = Ingest()
-    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
     await authenticator.tenant(request("good"))
     for number in range(50):
         await refused(authenticator, f"guess-{number}")
@@ -145,7 +145,7 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_changed_tenant_is_asked_for_anew() -> None:
     """After a change through this gateway, no old answer stands."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
     await authenticator.tenant(request("good"))
     await refused(authenticator, "revived")
     ingest.tenants = {"revived": "tenant-1"}
@@ -156,7 +156,7 @@ async def test_a_changed_tenant_is_asked_for_anew() -> None:
 
 async def test_keys_are_kept_nowhere() -> None:
     """Memory holds digests."""
-    authenticator = Authenticator(Ingest(), unlimited(), now=Clock())
+    authenticator = CachedAuthenticator(Ingest(), unlimited(), now=Clock())
     await authenticator.tenant(request("good"))
     assert "good" not in repr(vars(authenticator))
 
@@ -164,7 +164,7 @@ async def test_keys_are_kept_nowhere() -> None:
 async def test_a_valid_key_is_always_let_in() -> None:
     """After any number of bad keys from its address; only the bad ones are answered with LIMITED."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, FailedAttempts(3, Proxies(), now=clock), now=clock)
+    authenticator = CachedAuthenticator(ingest, FailedAttempts(3, Proxies(), now=clock), now=clock)
     codes = [await refused(authenticator, f"guess-{number}") for number in range(5)]
     assert codes == [Code.UNAUTHENTICATED] * 3 + [Code.LIMITED] * 2
     assert (await authenticator.tenant(request("good"))).id == "tenant-1"
@@ -178,7 +178,7 @@ async def test_a_valid_key_is_always_let_in() -> None:
 async def test_guesses_stand_behind_the_others() -> None:
     """Of an address that is past its limit few keys are asked for at a time; the others' never wait for them."""
     ingest = Ingest()
-    authenticator = Authenticator(ingest, FailedAttempts(1, Proxies()), now=Clock())
+    authenticator = CachedAuthenticator(ingest, FailedAttempts(1, Proxies()), now=Clock())
     await refused(authenticator, "guess")
     ingest.gate.clear()
     guesses = [asyncio.create_task(refused(authenticator, f"guess-{number}")) for number in range(100)]
@@ -194,7 +194,7 @@ async def test_guesses_stand_behind_the_others() -> None:
 async def test_a_key_that_was_revoked_is_like_any_other() -> None:
     """It was good before, but is no more: its failures count."""
     ingest, clock = Ingest(), Clock()
-    authenticator = Authenticator(ingest, FailedAttempts(1, Proxies(), now=clock), now=clock)
+    authenticator = CachedAuthenticator(ingest, FailedAttempts(1, Proxies(), now=clock), now=clock)
     await authenticator.tenant(request("good"))
     ingest.tenants.clear()
     clock.now += TTL_S

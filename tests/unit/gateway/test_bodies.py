@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2
 from gateway.dialects.orqestra import bodies
-from gateway.dialects.orqestra.errors import MalformedError
+from gateway.dialects.orqestra.errors import MalformedBodyError
 from runtime.errors import ClarionError, Code
 
 FULL = {
@@ -131,7 +131,7 @@ def test_the_longest_ids_are_taken() -> None:
 )
 def test_broken_json_is_malformed(raw: bytes) -> None:
     """What is not JSON is told apart from JSON that is wrong."""
-    with pytest.raises(MalformedError):
+    with pytest.raises(MalformedBodyError):
         bodies.parse_trigger(raw)
 
 
@@ -173,7 +173,7 @@ def test_no_bytes_break_the_parser(raw: bytes) -> None:
     """Whatever comes in, it is an event or a documented fault."""
     try:
         bodies.parse_trigger(raw)
-    except (ClarionError, MalformedError):
+    except (ClarionError, MalformedBodyError):
         return
 
 
@@ -202,7 +202,7 @@ def test_idempotency_keys_are_visible_and_bounded() -> None:
 )
 def test_what_is_no_json_says_why_in_plain_words(raw: bytes, why: str) -> None:
     """Nothing of the parser's own text, which names codecs and Python's types."""
-    with pytest.raises(MalformedError) as caught:
+    with pytest.raises(MalformedBodyError) as caught:
         bodies.parse_trigger(raw)
     assert str(caught.value) == f"The body is not valid JSON: {why}."
 

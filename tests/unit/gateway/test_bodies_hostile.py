@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.dialects.orqestra import bodies
-from gateway.dialects.orqestra.errors import MalformedError
+from gateway.dialects.orqestra.errors import MalformedBodyError
 from runtime.errors import ClarionError, Code
 
 # Lone surrogates, NUL, separators and all.
@@ -43,8 +43,8 @@ def parsed(raw: bytes) -> ingest_pb2.NewEvent | None:
     """Return the event; None where it was refused as it should be."""
     try:
         return bodies.parse_trigger(raw)
-    except MalformedError as error:
-        refusal: MalformedError | ClarionError = error
+    except MalformedBodyError as error:
+        refusal: MalformedBodyError | ClarionError = error
     except ClarionError as error:
         refusal = error
     if isinstance(refusal, ClarionError):

@@ -96,7 +96,7 @@ def test_a_problem_document_has_a_stable_type() -> None:
     assert response.content_type == "application/problem+json"
     assert body_of(response) == {
         "type": "urn:clarion:problem:invalid",
-        "title": "The request is not valid",
+        "title": "Invalid request",
         "status": 422,
         "detail": "name is required",
         "errors": [{"field": "name", "detail": "is required"}],

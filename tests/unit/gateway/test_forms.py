@@ -12,8 +12,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from gateway.admin import drafts, forms
-from gateway.admin.privacy import Recipient
-from gateway.admin.tenants import NewTenant, NewWebhookSecret, TenantChange
+from gateway.admin.privacy import RecipientBody
+from gateway.admin.tenants import NewTenantBody, NewWebhookSecretBody, TenantChangeBody
 from gateway.replies import BodyError
 from runtime.errors import ClarionError, Code
 
@@ -63,7 +63,7 @@ def post(body: Any, content_type: str = "application/json") -> web.Request:
 async def test_a_misfit_names_its_field(body: Any, field: str, description: str) -> None:
     """A wrong, missing or misspelt field is INVALID by name."""
     with pytest.raises(ClarionError) as caught:
-        await forms.read(post(body), NewTenant)
+        await forms.read(post(body), NewTenantBody)
     assert caught.value.code is Code.INVALID
     assert caught.value.fields[0][0] == field
     assert description in caught.value.fields[0][1]
@@ -72,7 +72,7 @@ async def test_a_misfit_names_its_field(body: Any, field: str, description: str)
 
 async def test_a_form_that_a_pattern_decides_is_described() -> None:
     """A pattern says nothing to a person."""
-    for body, fields in ((NewWebhookSecret, {"secret": "short"}), (Recipient, {"user_id": "a\0b"})):
+    for body, fields in ((NewWebhookSecretBody, {"secret": "short"}), (RecipientBody, {"user_id": "a\0b"})):
         with pytest.raises(ClarionError) as caught:
             await forms.read(post(fields), body)
         (fault,) = caught.value.fields
@@ -85,9 +85,9 @@ async def test_a_form_that_a_pattern_decides_is_described() -> None:
 async def test_a_nested_field_is_named_by_its_path() -> None:
     """Also inside another object, and behind a name that the caller chose."""
     for body, kind, path in (
-        ({"recipient": {"email": 7}}, drafts.TestSend, "recipient.email"),
-        ({"recipient": {"mail": "x"}}, drafts.TestSend, "recipient.mail"),
-        ({"channel": "SMS", "body": "x", "partials": {"a.b": 7}}, drafts.Draft, "partials.*"),
+        ({"recipient": {"email": 7}}, drafts.TestSendBody, "recipient.email"),
+        ({"recipient": {"mail": "x"}}, drafts.TestSendBody, "recipient.mail"),
+        ({"channel": "SMS", "body": "x", "partials": {"a.b": 7}}, drafts.DraftBody, "partials.*"),
     ):
         with pytest.raises(ClarionError) as caught:
             await forms.read(post(body), kind)
@@ -101,7 +101,7 @@ async def test_a_nested_field_is_named_by_its_path() -> None:
 async def test_a_body_that_cannot_be_taken_has_its_status(raw: bytes, content_type: str, status: int) -> None:
     """Broken JSON, other types and too much are told apart."""
     with pytest.raises(BodyError) as caught:
-        await forms.read(post(raw, content_type), NewTenant)
+        await forms.read(post(raw, content_type), NewTenantBody)
     assert caught.value.status == status
 
 
@@ -110,16 +110,16 @@ async def test_a_body_that_is_too_deep_is_refused() -> None:
     for depth in (62, 63, 900):
         body = post(b'{"recipient":{},"variables":{"a":' + b"[" * depth + b"]" * depth + b"}}")
         if depth == 62:
-            assert (await forms.read(body, drafts.TestSend)).variables
+            assert (await forms.read(body, drafts.TestSendBody)).variables
             continue
         with pytest.raises(ClarionError, match="64 levels") as caught:
-            await forms.read(body, drafts.TestSend)
+            await forms.read(body, drafts.TestSendBody)
         assert caught.value.fields[0][0] == "body"
 
 
 async def test_a_change_tells_absent_from_empty() -> None:
     """PATCH leaves what is not named."""
-    change = await forms.read(post({"sender_name": ""}), TenantChange)
+    change = await forms.read(post({"sender_name": ""}), TenantChangeBody)
     assert change.sender_name == ""
     assert change.name is msgspec.UNSET
 

@@ -13,12 +13,12 @@ from gateway.websocket.endings import (
     INVALID_TOKEN,
     TOO_MANY_REQUESTS,
 )
-from gateway.websocket.places import Limits, Places
-from gateway.websocket.session import Session
+from gateway.websocket.session import BrowserSession
+from gateway.websocket.slots import ConnectionSlots, SlotLimits
 from gateway.websocket.token import Claims, claims_of
 from gateway.websocket.users import SUBSCRIBES_BURST
 
-LIMITS = Limits(connected=10, per_address=10, per_user=1, waiting=10, waiting_per_address=10)
+LIMITS = SlotLimits(connected=10, per_address=10, per_user=1, waiting=10, waiting_per_address=10)
 WELCOME = '{"id":1,"connect":{"client":"c"}}'
 
 
@@ -32,13 +32,13 @@ def line(number: int, name: str, body: Any) -> str:
     return json.dumps({"id": number, name: body})
 
 
-def created(places: Places | None = None) -> Session:
+def created(slots: ConnectionSlots | None = None) -> BrowserSession:
     """Return the session of a browser that has said nothing yet."""
-    places = places or Places(LIMITS)
-    return Session(places.enter("a"), places)
+    slots = slots or ConnectionSlots(LIMITS)
+    return BrowserSession(slots.enter("a"), slots)
 
 
-def connected(**claims: Any) -> Session:
+def connected(**claims: Any) -> BrowserSession:
     """Return one that the hub has welcomed."""
     session = created()
     assert session.check(line(1, "connect", {"token": token(**claims)})).ending is None
@@ -185,8 +185,8 @@ async def test_a_token_that_cannot_be_read_is_not_admitted() -> None:
 
 async def test_a_user_past_the_limit_is_ended_before_the_welcome() -> None:
     """The browser never hears it."""
-    places = Places(LIMITS)
-    first, second = created(places), created(places)
+    slots = ConnectionSlots(LIMITS)
+    first, second = created(slots), created(slots)
     for session in (first, second):
         session.check(line(1, "connect", {"token": token()}))
     assert first.read(WELCOME).ending is None
@@ -203,11 +203,13 @@ async def test_commands_are_counted_over_messages() -> None:
 
 async def test_a_user_has_one_subscribe_rate_over_all_connections() -> None:
     """111, with which clients try again later."""
-    places = Places(Limits(connected=100, per_address=100, per_user=100, waiting=10, waiting_per_address=10))
+    slots = ConnectionSlots(
+        SlotLimits(connected=100, per_address=100, per_user=100, waiting=10, waiting_per_address=10)
+    )
     join = "\n".join([line(2, "subscribe", {"channel": "orders#p1"})] * 200)
     codes: list[int] = []
     for _ in range(SUBSCRIBES_BURST // 200 + 2):
-        session = created(places)
+        session = created(slots)
         session.check(line(1, "connect", {"token": token()}))
         session.read(WELCOME)
         codes += [json.loads(reply)["error"]["code"] for reply in session.check(join).for_browser]

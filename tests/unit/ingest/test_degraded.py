@@ -19,12 +19,12 @@ class Process:
         self.limits = OutageLimits(lambda _: self.settings, self.pressure, now=lambda: self.now_us)
 
     def let_in(self, number: int, tenant_id: str = "t") -> int:
-        """Return how many of so many are let in."""
+        """Return the number of admitted events out of so many."""
         return sum(self.limits.take(tenant_id) is None for _ in range(number))
 
 
 def test_the_quota_counts_once_for_each_outage() -> None:
-    """Nothing is finished meanwhile; each tenant has its own; the end of the outage begins anew."""
+    """Each tenant has its own quota, nothing is finished meanwhile, and the end of the outage resets it."""
     process = Process(max_unfinished_events=3)
     assert (process.let_in(5), process.let_in(5, "other")) == (3, 3)
     assert process.limits.take("t") == Reached(LimitKind.UNFINISHED, 3)
@@ -33,7 +33,7 @@ def test_the_quota_counts_once_for_each_outage() -> None:
 
 
 def test_the_minute_slides() -> None:
-    """As with PostgreSQL."""
+    """The limits are those that apply with PostgreSQL."""
     process = Process(rate_limit_per_minute=10)
     assert process.let_in(4) == 4
     process.now_us += 30 * SECOND_US
@@ -44,7 +44,7 @@ def test_the_minute_slides() -> None:
 
 
 def test_the_day_ends_at_midnight() -> None:
-    """And is told before the minute, which ends sooner."""
+    """The daily cap is reported before the minute's limit, which ends sooner."""
     process = Process(rate_limit_per_minute=5, daily_cap=5)
     process.now_us = MIDNIGHT_US - 10 * SECOND_US
     assert process.let_in(9) == 5
@@ -56,13 +56,13 @@ def test_the_day_ends_at_midnight() -> None:
 
 
 def test_zero_lets_nothing_in() -> None:
-    """Of either limit."""
+    """A limit of zero admits nothing."""
     assert Process(rate_limit_per_minute=0).limits.take("t") == Reached(LimitKind.MINUTE, 0, 60)
     assert Process(daily_cap=0).let_in(3) == 0
 
 
 def test_a_log_stays_short() -> None:
-    """However many are let in."""
+    """The log stays short however many events are admitted."""
     process = Process(rate_limit_per_minute=1_000_000)
     for _ in range(3000):
         process.let_in(3)
@@ -71,13 +71,13 @@ def test_a_log_stays_short() -> None:
 
 
 def test_the_budget_of_bytes_holds_without_postgres() -> None:
-    """Each process lets the tenant's budget in; of what is crowded only a share."""
+    """Each process admits the tenant's budget of bytes, and only a share of it while a stream is crowded."""
     process = Process(max_unfinished_bytes=1000)
     assert process.limits.take("t", 900) is None
     assert process.limits.take("t", 200) == Reached(LimitKind.BYTES, 1000)
     assert process.limits.take("t", 100) is None
     assert process.limits.take("other", 1000) is None
     process.limits.reset()
-    process.pressure.saw("TIMERS", 95, 100)
+    process.pressure.record("TIMERS", 95, 100)
     assert process.limits.take("t", 63) == Reached(LimitKind.BYTES, 62)
     assert process.limits.take("t", 62) is None

@@ -1,4 +1,4 @@
-"""What a repeat is compared with."""
+"""Fingerprints, with which repeats are compared."""
 
 import hashlib
 import os
@@ -66,7 +66,7 @@ def test_another_body(fields: dict[str, object]) -> None:
 
 
 def test_an_event_and_its_call_have_one_fingerprint() -> None:
-    """What is compared may come from the stream or the ledger."""
+    """The other event may come from the stream or the ledger."""
     new = _event()
     names = ("event_type", "caller_event_id", "recipient", "variables", "payload_extra", "channels")
     event = event_pb2.Event(id="e1", dedupe_key=b"k", **{name: getattr(new, name) for name in names})
@@ -76,7 +76,7 @@ def test_an_event_and_its_call_have_one_fingerprint() -> None:
 
 
 def test_a_new_key() -> None:
-    """What the old one made is compared by it, while it is there; after that nobody knows."""
+    """A fingerprint of the old key is compared with the old key while it is configured; later it cannot differ."""
     first = Fingerprints([_OLD]).first(_event())
     rotated = Fingerprints([_NEW, _OLD])
     assert rotated.first(_event()) != first
@@ -86,7 +86,7 @@ def test_a_new_key() -> None:
 
 
 def test_nobody_can_guess_a_body_by_it() -> None:
-    """Without the key no digest of the body is the one that is kept, and two keys make two."""
+    """The stored digest cannot be computed without the key, and two keys make two digests."""
     made = [Fingerprints([key]).first(_event()).fingerprint for key in (_OLD, _NEW)]
     assert len({one[4:] for one in made}) == 2
     body = b"".join(len(part).to_bytes(4, "big") + part for part in content(_event()))

@@ -1,4 +1,4 @@
-"""Delivery reports in the ledger: they move a delivery on, never back, in whatever order they come."""
+"""Delivery reports in the ledger: a delivery's rank never falls, in whatever order they come."""
 
 import itertools
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
-from services.ingest.ledger.record import group
+from services.ingest.ledger.record import merge
 from services.ingest.ledger.timeline import timeline
 
 _EVENT, _TENANT, _DELIVERY = new_id(), new_id(), new_id()
@@ -41,21 +41,21 @@ def _reported(
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=lambda order: "".join(map(str, order)))
 def test_reports_in_any_order_end_the_same(order: tuple[int, ...]) -> None:
-    """The furthest status wins, whichever comes last."""
+    """The status of the highest rank stays, whichever report comes last."""
     records = [_attempted(), _reported(_DELIVERED), _reported(_COMPLAINED, "spam"), _reported(_DELIVERED)]
-    row = group([records[index] for index in order]).deliveries[_DELIVERY]
+    row = merge([records[index] for index in order]).deliveries[_DELIVERY]
     assert (row.status, row.reason, row.attempts) == (_COMPLAINED, "spam", 1)
 
 
 def test_a_report_of_an_earlier_replay_changes_nothing() -> None:
-    """What is said of the first message is not said of the one that was sent again."""
-    row = group([_attempted(replay=1), _reported(_BOUNCED, "mailbox_gone")]).deliveries[_DELIVERY]
+    """A report about the first message does not change a replayed delivery."""
+    row = merge([_attempted(replay=1), _reported(_BOUNCED, "mailbox_gone")]).deliveries[_DELIVERY]
     assert (row.status, row.replay) == (_SENT, 1)
 
 
 def test_an_unsubscription_is_a_line_and_moves_nothing() -> None:
-    """It stands on the timeline; the delivery is what it was."""
-    rows = group([_attempted(), _reported(trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed")])
+    """It is on the timeline, and the delivery's status stays."""
+    rows = merge([_attempted(), _reported(trace_pb2.DELIVERY_STATUS_UNSPECIFIED, "unsubscribed")])
     assert rows.deliveries[_DELIVERY].status == _SENT
     assert len(rows.attempts) == 2
 
@@ -70,7 +70,7 @@ def test_an_unsubscription_is_a_line_and_moves_nothing() -> None:
     ],
 )
 def test_a_report_is_one_step_of_the_timeline(status: int, step: str, outcome: str) -> None:
-    """With the provider's words, and without a rendering that never was."""
+    """The step has the provider's text, and there is no step for rendering."""
     event: dict[str, Any] = {"accepted_at": None, "routed_at": None, "repeat_differed_at": None}
     attempt = {
         "delivery_id": _DELIVERY,

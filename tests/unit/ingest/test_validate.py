@@ -1,4 +1,4 @@
-"""What is accepted, and what counts as the same."""
+"""Which events are valid, and which are duplicates."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_the_least_event() -> None:
     ],
 )
 def test_faults_name_their_field(event: ingest_pb2.NewEvent, field: str) -> None:
-    """Each fault is INVALID and says where, by the name that the message has for it."""
+    """Each error is INVALID and names the message's field."""
     with pytest.raises(ClarionError) as refused:
         check(event)
     assert refused.value.code is Code.INVALID
@@ -58,7 +58,7 @@ def test_variables_are_an_object(text: bytes) -> None:
 
 
 def test_what_may_be_sent_may_be_stored() -> None:
-    """256 KiB of numbers that grow as they are written anew, the longest key, trace id and addresses beside them."""
+    """256 KiB of numbers that grow when they are rewritten, with the longest key, trace id and addresses."""
     numbers = ",".join(["1e15"] * ((256 * 1024 - 6_000) // 5))
     event = _event(
         variables=f'{{"a":[{numbers}]}}'.encode(),
@@ -72,7 +72,7 @@ def test_what_may_be_sent_may_be_stored() -> None:
 
 
 def test_more_than_256_kib_may_not_be_sent() -> None:
-    """Over gRPC as over HTTP, where the edge counts the body's bytes."""
+    """The same bound over gRPC as over HTTP, where the gateway counts the body's bytes."""
     with pytest.raises(ClarionError, match="256 KiB") as refused:
         normalise(_event(variables=b'{"a":"' + b"x" * (256 * 1024) + b'"}'))
     assert [name for name, _ in refused.value.fields] == ["event"]
@@ -83,7 +83,7 @@ def _nested(depth: int) -> bytes:
 
 
 def test_variables_are_not_too_deep() -> None:
-    """64 levels, as the HTTP edge has it; brackets in text are no levels."""
+    """64 levels, as in the gateway; brackets in texts do not count."""
     for kept in (_nested(64), b'{"a":"' + b"[{" * 100 + b'"}'):
         event = _event(variables=kept)
         normalise(event)
@@ -99,14 +99,14 @@ def test_variables_are_not_too_deep() -> None:
 
 
 def test_the_order_of_keys_is_kept() -> None:
-    """Templates loop over objects; only white space goes."""
+    """Templates loop over objects, so only white space is removed."""
     event = _event(variables=b'{ "b": {"d": 3, "c": 2}, "a": 1 }', payload_extra=b'{"z": 1, "y": 2}')
     normalise(event)
     assert (event.variables, event.payload_extra) == (b'{"b":{"d":3,"c":2},"a":1}', b'{"z":1,"y":2}')
 
 
 def test_the_order_of_keys_makes_no_other_event() -> None:
-    """The same content in another order is a repeat, also where the order is in a list of objects."""
+    """The same content with keys in another order is a repeat, also inside a list."""
     one, other = _event(variables=b'{"a":1,"b":[{"c":2,"d":3}]}'), _event(variables=b'{ "b":[{"d":3,"c":2}], "a":1 }')
     normalise(one)
     normalise(other)
@@ -132,7 +132,7 @@ _BY_THE_REST = [
 
 
 def test_what_makes_events_differ() -> None:
-    """Tenant, type, ids, addresses, data and channels all count; to the contract's letter type and payload alone."""
+    """Tenant, type, ids, addresses, data and channels all count; with content_key seed only type and payload."""
     events = [*_BY_PAYLOAD, *_BY_THE_REST]
     assert len({content_key(tenant, event) for event in events for tenant in ("t", "s")}) == 2 * len(events)
     assert len({seed_key(tenant, event) for event in events for tenant in ("t", "s")}) == 2 * len(_BY_PAYLOAD)
@@ -140,7 +140,7 @@ def test_what_makes_events_differ() -> None:
 
 
 def test_kinds_of_keys_never_collide() -> None:
-    """No caller's key, whatever it spells, is another event's content; nor is one form of content the other."""
+    """Caller keys and content hashes cannot collide, nor can the two kinds of content hashes."""
     events = [*_BY_PAYLOAD, *_BY_THE_REST]
     contents = {content_key("t", event) for event in events} | {seed_key("t", event) for event in events}
     assert len(contents) == len(events) + len(_BY_PAYLOAD)

@@ -6,34 +6,27 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
-from runtime.errors import ClarionError, Code
 from runtime.parts import HUB, POSTGRES, PartAway
 from services.delivery.ports import Verdict
 from services.realtime.ports import Entry, Outcome, Published
 from services.realtime.push import Push, category, publication
+from tests.fakes.realtime import MemoryDirectory, MemoryHub, MemoryInbox
 
 _ID = "0192f0c1-2222-8333-8444-555566667777"
 
 
 class _World:
-    """Inbox, directory and hub in memory; steps holds what was asked of them, in order."""
+    """Inbox, directory and hub in memory, and a push over them."""
 
     def __init__(self, answer: Published, *, away: bool = False) -> None:
-        self.steps: list[tuple[Any, ...]] = []
-        self._answer = answer
-        self._away = away
+        self.inbox = MemoryInbox(away=away)
+        self.hub = MemoryHub(answer)
+        self.push = Push(self.inbox, MemoryDirectory(), self.hub)
 
-    async def keep(self, entry: Entry) -> None:
-        if self._away:
-            raise ClarionError(Code.UNAVAILABLE, "The inbox's database does not answer.")
-        self.steps.append(("keep", entry))
-
-    async def principal(self, tenant_id: str, user_id: str) -> str:
-        return f"p-{tenant_id}-{user_id}"
-
-    async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
-        self.steps.append(("publish", channel, data, key))
-        return self._answer
+    @property
+    def kept(self) -> list[Entry]:
+        """What the inbox holds."""
+        return list(self.inbox.entries.values())
 
 
 def _delivery(**changes: Any) -> event_pb2.Delivery:
@@ -56,7 +49,7 @@ _CONTENT = render_pb2.Content(title="Shipped", body="Your order is on its way")
 async def test_the_inbox_comes_first_then_the_page() -> None:
     """The row is there before any page can ask for it, and the delivery's id makes both steps repeatable."""
     world = _World(Published(Outcome.DONE))
-    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    result = await world.push.attempt(_delivery(), _CONTENT)
     assert result.verdict is Verdict.SENT
     assert result.provider == "realtime"
     kept = Entry(_ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456)
@@ -69,7 +62,8 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
         "timestamp": 1_700_000_000,
         "referenceId": _ID,
     }
-    assert world.steps == [("keep", kept), ("publish", "orders#p-t1-u1", data, _ID)]
+    assert world.kept == [kept]
+    assert world.hub.calls == [("orders#p-t1-u1-0-0", data, _ID)]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +76,7 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
 async def test_what_the_hub_says_decides_about_a_retry(outcome: Outcome, verdict: Verdict) -> None:
     """Refused for good counts as sent: the inbox has it, and the refusal stays on record."""
     world = _World(Published(outcome, "a_reason", "its words"))
-    result = await Push(world, world, world).attempt(_delivery(), _CONTENT)
+    result = await world.push.attempt(_delivery(), _CONTENT)
     assert (result.verdict, result.reason, result.detail) == (verdict, "a_reason", "its words")
 
 
@@ -90,18 +84,18 @@ async def test_nothing_is_published_that_is_not_kept() -> None:
     """A page must never show what its inbox does not know; and no database is no attempt."""
     world = _World(Published(Outcome.DONE), away=True)
     with pytest.raises(PartAway) as caught:
-        await Push(world, world, world).attempt(_delivery(), _CONTENT)
+        await world.push.attempt(_delivery(), _CONTENT)
     assert caught.value.part == POSTGRES
-    assert world.steps == []
+    assert (world.kept, world.hub.calls) == ([], [])
 
 
 async def test_a_hub_that_is_away_is_no_attempt() -> None:
     """The inbox has it, and the publication waits for the hub."""
     world = _World(Published(Outcome.AWAY, "hub_away", "its words"))
     with pytest.raises(PartAway, match="hub_away: its words") as caught:
-        await Push(world, world, world).attempt(_delivery(), _CONTENT)
+        await world.push.attempt(_delivery(), _CONTENT)
     assert caught.value.part == HUB
-    assert [step[0] for step in world.steps] == ["keep", "publish"]
+    assert (len(world.kept), len(world.hub.calls)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,30 +110,30 @@ async def test_a_hub_that_is_away_is_no_attempt() -> None:
 async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) -> None:
     """It would come back until its last attempt for nothing."""
     world = _World(Published(Outcome.DONE))
-    result = await Push(world, world, world).attempt(_delivery(**changes), _CONTENT)
+    result = await world.push.attempt(_delivery(**changes), _CONTENT)
     assert result.verdict is Verdict.PERMANENT
-    assert world.steps == []
+    assert (world.kept, world.hub.calls) == ([], [])
 
 
 async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
     """Such as orders:x#…, which is a channel of Centrifugo's namespace orders."""
     world = _World(Published(Outcome.DONE))
-    result = await Push(world, world, world).attempt(_delivery(push_namespace="orders:x"), _CONTENT)
+    result = await world.push.attempt(_delivery(push_namespace="orders:x"), _CONTENT)
     assert (result.verdict, result.reason) == (Verdict.SENT, "invalid_push_namespace")
-    assert [step[0] for step in world.steps] == ["keep"]
+    assert (len(world.kept), world.hub.calls) == (1, [])
 
 
 async def test_text_that_postgresql_cannot_keep_is_mended() -> None:
     """A NUL in a template's data must not fail the rows of others in the same statement."""
     world = _World(Published(Outcome.DONE))
-    await Push(world, world, world).attempt(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
-    assert (world.steps[0][1].title, world.steps[0][1].body) == ("ab", "")
+    await world.push.attempt(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
+    assert [(one.title, one.body) for one in world.kept] == [("ab", "")]
 
 
 def test_tenants_do_not_share_a_slot() -> None:
     """One tenant's flood holds its own share only."""
     world = _World(Published(Outcome.DONE))
-    push = Push(world, world, world)
+    push = world.push
     assert push.slot(_delivery()) != push.slot(_delivery(tenant_id="t2"))
 
 

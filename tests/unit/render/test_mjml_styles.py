@@ -6,7 +6,7 @@ import pytest
 
 from services.render import content, mjml
 from services.render.content import compile_source
-from services.render.frames import EMAIL, Source
+from services.render.frames import EMAIL, TemplateSource
 from services.render.mjml import MjmlError
 
 MAIL = (
@@ -53,7 +53,7 @@ def test_an_elements_own_style_comes_first() -> None:
 
 def test_values_are_styled_too() -> None:
     """Whatever they hold; nothing is loaded for them."""
-    source = Source(EMAIL, "s", (MAIL % RED).replace("a</p>", "{{{x}}}</p>"))
+    source = TemplateSource(EMAIL, "s", (MAIL % RED).replace("a</p>", "{{{x}}}</p>"))
     content.check(source)
     value = "<b class=red>x <3<link rel='stylesheet' href='/etc/passwd'>" + "<i>" * 10_000
     made = content.render(compile_source(source), {"x": value}, limit=200_000, deadline=content.deadline_after(60))
@@ -95,7 +95,7 @@ def test_attributes_by_selector_are_refused(markup: str) -> None:
 )
 def test_what_stands_before_the_root(before: str) -> None:
     """A byte order mark, a declaration, a doctype, comments: none of them is sent."""
-    source = Source(EMAIL, "s", before + MAIL % "")
+    source = TemplateSource(EMAIL, "s", before + MAIL % "")
     content.check(source)
     made = content.render(compile_source(source), {}, limit=200_000, deadline=content.deadline_after(60))
     assert made.html.startswith("<!doctype html><html")
@@ -117,7 +117,7 @@ def test_faults_behind_a_declaration_have_their_place() -> None:
 def test_byte_order_marks_of_parts() -> None:
     """Files of editors that write one may be a layout, a body, a partial."""
     layout = "\ufeff" + MAIL.replace("<mj-text", "{{{content}}}{{> p}}<mj-text") % ""
-    source = Source(
+    source = TemplateSource(
         EMAIL, "\ufeffs", "\ufeff<mj-text>x</mj-text>", layout=layout, partials={"p": "\ufeff<mj-divider />"}
     )
     content.check(source)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.render import content, mjml
 from services.render.content import compile_source
-from services.render.frames import EMAIL, Content, Source
+from services.render.frames import EMAIL, Content, TemplateSource
 
 MAIL = "<mjml><mj-body><mj-section><mj-column>%s</mj-column></mj-section></mj-body></mjml>"
 TEXT = MAIL % "<mj-text>{{{note}}}</mj-text><mj-text>Next</mj-text>"
@@ -17,7 +17,7 @@ TEXT = MAIL % "<mj-text>{{{note}}}</mj-text><mj-text>Next</mj-text>"
 
 def render(body: str, data: dict[str, Any]) -> Content:
     """The content of a version over data."""
-    source = Source(EMAIL, "s", body)
+    source = TemplateSource(EMAIL, "s", body)
     content.check(source)
     compiled = compile_source(source)
     return content.render(compiled, data, limit=500_000, deadline=content.deadline_after(60))

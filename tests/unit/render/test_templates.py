@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
+from services.domain import channels
 from services.render import content, parts, platform_templates, sources, templates
-from services.render.frames import EMAIL, PUSH, SMS, Source
-from services.render.sources import CachedSources
+from services.render.frames import EMAIL, PUSH, SMS, TemplateSource
+from services.render.sources import CachedTemplateSources
 from services.render.templates import NewTemplate
 
 TITLED = {"title": "A <title>", "message": "Some & more"}
@@ -70,7 +71,7 @@ def test_platform_templates_are_complete() -> None:
     """Each global type on each channel once, for no tenant, and acceptable."""
     made = platform_templates.templates()
     kinds = {(new.event_type, new.channel) for new in made}
-    assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in templates.CHANNELS}
+    assert kinds == {(event_type, channel) for event_type in templates.GLOBAL_TYPES for channel in channels.BY_NUMBER}
     assert len(made) == len(kinds)
     assert [templates._faults(new) for new in made] == [[]] * len(made)
     assert {new.tenant_id for new in made} == {""}
@@ -79,8 +80,8 @@ def test_platform_templates_are_complete() -> None:
 @pytest.mark.parametrize("new", platform_templates.templates(), ids=lambda new: f"{new.event_type}-{new.channel}")
 def test_platform_templates_render(new: NewTemplate) -> None:
     """Title and message are shown and escaped; a missing title is the kind's heading."""
-    compiled = content.compile_source(Source(new.channel, new.subject, new.body))
-    content.check(Source(new.channel, new.subject, new.body))
+    compiled = content.compile_source(TemplateSource(new.channel, new.subject, new.body))
+    content.check(TemplateSource(new.channel, new.subject, new.body))
     rendered, bare = (
         content.render(compiled, data, limit=100_000, deadline=time.process_time() + 60)
         for data in (TITLED, {"message": TITLED["message"]})
@@ -101,16 +102,16 @@ class _Versions:
         self._size = size
         self.asked: list[str] = []
 
-    async def sources(self, version_ids: Collection[str]) -> Mapping[str, Source]:
+    async def sources(self, version_ids: Collection[str]) -> Mapping[str, TemplateSource]:
         """Return all but those named none."""
         self.asked.extend(version_ids)
-        return {name: Source(SMS, name, "b" * self._size) for name in version_ids if name != "none"}
+        return {name: TemplateSource(SMS, name, "b" * self._size) for name in version_ids if name != "none"}
 
 
 async def test_versions_are_asked_for_once() -> None:
     """What was read stays; what does not exist is asked for again."""
     store = _Versions(10)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     assert set(await found.find(["a", "b", "none"])) == {"a", "b"}
     assert (await found.find(["b", "a", "none", "c"]))["c"].subject == "c"
     assert store.asked == ["a", "b", "none", "none", "c"]
@@ -119,7 +120,7 @@ async def test_versions_are_asked_for_once() -> None:
 async def test_the_least_recently_used_version_goes_first() -> None:
     """The memory is bounded by what it holds."""
     store = _Versions(sources._CACHE_BYTES // 3)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     for name in ("a", "b", "a", "c", "a", "b"):
         await found.find([name])
     assert store.asked == ["a", "b", "c", "b"]
@@ -129,7 +130,7 @@ async def test_the_least_recently_used_version_goes_first() -> None:
 async def test_a_version_larger_than_the_memory_is_kept_alone() -> None:
     """It is not asked for with every item."""
     store = _Versions(sources._CACHE_BYTES + 1)
-    found = CachedSources(store, Client())
+    found = CachedTemplateSources(store, Client())
     for name in ("a", "a", "b", "b"):
         await found.find([name])
     assert store.asked == ["a", "b"]
@@ -149,11 +150,11 @@ def test_calls_of_partials_are_found(text: str, names: set[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["{{>[", "{{>'", '{{>"', "{{> ", "{{>a"])
+@pytest.mark.timeout(60)
 def test_calls_are_found_in_linear_time(text: str) -> None:
-    """In the service itself, whatever the text."""
-    started = time.process_time()
-    parts.called(text * 50_000, "{{>" + " " * 200_000)
-    assert time.process_time() - started < 5
+    """In the service itself, whatever the text: at quadratic work a megabyte never ends."""
+    found = {"a"} if text.endswith("a") else set()
+    assert parts.called(text * 300_000, "{{>" + " " * 1_000_000) == found
 
 
 def test_the_pages_examples_fit_together() -> None:
@@ -164,7 +165,7 @@ def test_the_pages_examples_fit_together() -> None:
         for body in re.findall(r"^admin /\S+ '(\{.*?\})'$", page, re.DOTALL | re.MULTILINE)
     )
     partials = {footer["name"]: footer["body"]}
-    source = Source(EMAIL, mail["subject"], mail["body"], mail["preheader"], layout["body"], partials)
+    source = TemplateSource(EMAIL, mail["subject"], mail["body"], mail["preheader"], layout["body"], partials)
     content.check(source)
     data = {"orderId": 7, "name": "Ada", "arrives": "2026-11-23"}
     made = content.render(content.compile_source(source), data, limit=100_000, deadline=content.deadline_after(60))

@@ -1,4 +1,4 @@
-"""What a template asks of its data."""
+"""Which variables a template uses, and which of them are missing."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import pytest
 from services.render.frames import Missing
 from services.render.handlebars import Culture, compile_template
 from services.render.helpers import HELPERS
-from services.render.variables import Walk
+from services.render.variables import VariableUsage
 
 
-def walk(body: str, data: dict[str, Any], partials: dict[str, str] | None = None) -> Walk:
-    """Walk through a body."""
-    made = Walk(data, HELPERS, Culture())
+def usage(body: str, data: dict[str, Any], partials: dict[str, str] | None = None) -> VariableUsage:
+    """Read a body."""
+    made = VariableUsage(data, HELPERS, Culture())
     made.part("body", compile_template(body, escaping=True, partials=partials or {}, helpers=HELPERS))
     return made
 
@@ -45,8 +45,8 @@ def walk(body: str, data: dict[str, Any], partials: dict[str, str] | None = None
     ],
 )
 def test_missing(body: str, data: dict[str, Any], missing: list[str]) -> None:
-    """Only what a rendering with these data would write, walk through or hand to a helper."""
-    found = walk(body, data, {"p": "{{a}}{{b}}"}).missing()
+    """Only what a rendering with these data would write, usage through or hand to a helper."""
+    found = usage(body, data, {"p": "{{a}}{{b}}"}).missing()
     assert [one.name for one in found] == missing
 
 
@@ -63,16 +63,16 @@ def test_missing(body: str, data: dict[str, Any], missing: list[str]) -> None:
 )
 def test_unused(body: str, unused: list[str]) -> None:
     """A name that no part mentions, whether or not a rendering comes by."""
-    assert walk(body, {"a": 1, "b": 2}, {"p": "{{a}}"}).unused(["a", "b"]) == unused
+    assert usage(body, {"a": 1, "b": 2}, {"p": "{{a}}"}).unused(["a", "b"]) == unused
 
 
 def test_places() -> None:
     """Each miss names its part and line."""
-    found = walk("one\n{{a}}\n{{> p}}", {}, {"p": "\n\n{{b}}"}).missing()
+    found = usage("one\n{{a}}\n{{> p}}", {}, {"p": "\n\n{{b}}"}).missing()
     assert found == [Missing("a", "body", 2), Missing("b", "partials.p", 3)]
 
 
 def test_recursion_ends() -> None:
     """A partial that calls itself over nothing is not followed for ever."""
-    found = walk("{{> p}}", {}, {"p": "{{a}}{{#if a}}{{else}}{{> p}}{{> p}}{{/if}}"}).missing()
+    found = usage("{{> p}}", {}, {"p": "{{a}}{{#if a}}{{else}}{{> p}}{{> p}}{{/if}}"}).missing()
     assert [one.name for one in found] == ["a"]

@@ -4,7 +4,7 @@ import pytest
 
 from services.render import frames, plaintext
 from services.render.content import compile_source, deadline_after, render
-from services.render.frames import Content, Source
+from services.render.frames import Content, TemplateSource
 from services.render.visible import is_visible
 
 INVISIBLE = {
@@ -27,7 +27,7 @@ VISIBLE = ("x", ".", "\u00b7", "0", "😀", "\u200b!", "أ", "字", "\u0301", "\
 
 def rendered(channel: int, body: str, subject: str = "", preheader: str = "", **data: str) -> Content:
     """Return what a template makes of the data."""
-    compiled = compile_source(Source(channel, subject, body, preheader))
+    compiled = compile_source(TemplateSource(channel, subject, body, preheader))
     return render(compiled, dict(data), limit=100_000, deadline=deadline_after(5))
 
 

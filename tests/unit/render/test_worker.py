@@ -1,32 +1,32 @@
 """A worker's memory of versions: what it knows it renders without being told again, and it keeps only so much."""
 
-from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Limits, Source, Task
-from services.render.worker import Renderer
+from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Task, TemplateSource, WorkerLimits
+from services.render.worker import TaskRunner
 
-LIMITS = Limits(cpu_s=60.0, output=100_000, memory=0)
+LIMITS = WorkerLimits(cpu_s=60.0, output=100_000, memory=0)
 # About 1.6 MB each, as estimated; 16 MiB are kept.
-LARGE = Source(SMS, "", "{{x}}" * 2000)
+LARGE = TemplateSource(SMS, "", "{{x}}" * 2000)
 VERSIONS = 14
 
 
-def outcome(renderer: Renderer, version_id: str, source: Source | None = None) -> str:
+def outcome(renderer: TaskRunner, version_id: str, source: TemplateSource | None = None) -> str:
     """What the worker says to an item of this version."""
     return renderer.answer(Task(RENDER, version_id, source, b'{"x":"y"}')).outcome
 
 
 def test_a_version_is_told_once() -> None:
     """Unknown, told, known; a preview is not remembered."""
-    renderer = Renderer(LIMITS)
+    renderer = TaskRunner(LIMITS)
     assert outcome(renderer, "v") == NEEDS_SOURCE
-    assert outcome(renderer, "v", Source(SMS, "", "{{x}}")) == OK
+    assert outcome(renderer, "v", TemplateSource(SMS, "", "{{x}}")) == OK
     assert outcome(renderer, "v") == OK
-    assert outcome(renderer, "", Source(SMS, "", "{{x}}")) == OK
+    assert outcome(renderer, "", TemplateSource(SMS, "", "{{x}}")) == OK
     assert outcome(renderer, "") == NEEDS_SOURCE
 
 
 def test_the_least_used_versions_are_dropped() -> None:
     """The sum of what they roughly hold is bounded; one that is used again stays."""
-    renderer = Renderer(LIMITS)
+    renderer = TaskRunner(LIMITS)
     for number in range(VERSIONS):
         assert outcome(renderer, f"v{number}", LARGE) == OK
         assert outcome(renderer, "v0") == OK
@@ -36,7 +36,7 @@ def test_the_least_used_versions_are_dropped() -> None:
 
 def test_a_faulty_version_is_not_remembered() -> None:
     """It would be told again, and refused again."""
-    renderer = Renderer(LIMITS)
+    renderer = TaskRunner(LIMITS)
     for _ in range(2):
-        assert outcome(renderer, "v", Source(SMS, "", "{{#if}}")) == "template_error"
+        assert outcome(renderer, "v", TemplateSource(SMS, "", "{{#if}}")) == "template_error"
         assert outcome(renderer, "v") == NEEDS_SOURCE

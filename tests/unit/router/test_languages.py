@@ -1,4 +1,4 @@
-"""Languages: tags, fallbacks, and which template a recipient's leads to."""
+"""Language tags, their fallbacks, and the template that is chosen for a recipient."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,7 @@ EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
     ],
 )
 def test_tags_are_kept_in_one_form(text: str, expected: str) -> None:
-    """Language small, script titled, region large; what is no tag is none."""
+    """Language in lower case, script in title case, region in upper case; other texts are not tags."""
     assert locales.normal(text) == expected
 
 
@@ -92,7 +92,7 @@ def test_tags_are_kept_in_one_form(text: str, expected: str) -> None:
     ],
 )
 def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
-    """Older codes, regions that were, and the likely script, which is not written where the language has it anyway."""
+    """Older codes, former regions, and the likely script, which is left out if the language implies it."""
     assert locales.tag_of(locales.identify(tag)) == expected
     assert locales.identify(expected) == locales.identify(tag)
 
@@ -120,13 +120,13 @@ def test_codes_and_scripts_are_those_of_cldr(tag: str, expected: str) -> None:
     ],
 )
 def test_parents(wanted: str, expected: str) -> None:
-    """CLDR's, nearest first; never in another script."""
+    """CLDR's parents, nearest first, never in another script."""
     assert [locales.tag_of(locale) for locale in locales.lineage(wanted)] == expected.split()
 
 
 @given(st.from_regex(locales._TAG, fullmatch=True))
 def test_any_tag_has_parents(text: str) -> None:
-    """They end, all in scripts that are named, and each is written so that it is read as itself."""
+    """Every chain ends, every locale has a script, and its tag parses to the same locale."""
     tag = locales.normal(text)
     found = locales.lineage(tag) if tag else ()
     assert (len(found) > 0) is bool(tag)
@@ -136,9 +136,9 @@ def test_any_tag_has_parents(text: str) -> None:
 
 
 def test_the_page_about_templates_says_so() -> None:
-    """Each row of its table of parents."""
+    """Every row of CLDR's table of parents."""
     page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
-    table = page.split("| recipient | versions that are looked for |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    table = page.split("| recipient | versions searched, in this order |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
     rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()]
     assert len(rows) > 5
     for wanted, *expected in rows:
@@ -191,7 +191,7 @@ def test_the_page_about_templates_says_so() -> None:
     ],
 )
 def test_the_best_version(active: str, wanted: str, default: str, expected: str | None) -> None:
-    """Which of a channel's versions a recipient gets, in whatever order they are known."""
+    """The version that a recipient gets does not depend on the order of the versions."""
     found = [("" if tag == "-" else tag, tag) for tag in active.split()]
     for versions in (found, found[::-1]):
         assert languages.best(versions, locales.normal(wanted), default) == expected
@@ -213,7 +213,7 @@ def test_the_best_version(active: str, wanted: str, default: str, expected: str 
     ],
 )
 def test_customs_follow_the_text(wanted: str, template: str, expected: str) -> None:
-    """No German dates in an English mail, no Latin months in a Cyrillic one."""
+    """An English mail has no German dates, and a Cyrillic one no Latin months."""
     assert locales.culture(wanted, template) == expected
 
 
@@ -229,13 +229,13 @@ def test_customs_follow_the_text(wanted: str, template: str, expected: str) -> N
     ],
 )
 def test_the_recipient_says_which(payload: dict[str, object], variables: dict[str, object], expected: str) -> None:
-    """The payload's comes before the variables'; what is no locale is not there."""
+    """The payload's locale comes before the variables'; other texts are ignored."""
     event = event_pb2.Event(payload_extra=msgspec.json.encode(payload), variables=msgspec.json.encode(variables))
     assert languages.wanted(event) == expected
 
 
 def test_broken_data_say_nothing() -> None:
-    """Nobody's event is held up by it."""
+    """It does not fail the event."""
     assert languages.wanted(event_pb2.Event(payload_extra=b'{"locale":', variables=b"")) == ""
 
 
@@ -250,7 +250,7 @@ def test_broken_data_say_nothing() -> None:
     ],
 )
 def test_one_template_per_channel(locale: str, default: str, chosen: str) -> None:
-    """A channel with several gives the best one, and the plan says which."""
+    """Of several templates the best one is chosen, and the plan has its locale."""
     found = [Template(SMS, f"sms-{tag}", locale=tag) for tag in ("", "en", "pt")]
     event = _event(locale)
     plan = route(event, Circumstances(frozenset(), found, {SMS: ["p"]}, default, is_localised=True), 1)
@@ -259,7 +259,7 @@ def test_one_template_per_channel(locale: str, default: str, chosen: str) -> Non
 
 
 def test_no_template_for_this_language() -> None:
-    """Where no version is for the recipient the channel is skipped with that reason, the others are not."""
+    """A channel without a version for the recipient is skipped with that reason; other channels are not."""
     found = [Template(EMAIL, "mail-fr", locale="fr"), Template(SMS, "sms")]
     circumstances = Circumstances(frozenset(), found, {SMS: ["p"], EMAIL: ["p"]}, "", is_localised=True)
     plan = route(_event("de"), circumstances, 1)

@@ -1,4 +1,4 @@
-"""Which channels, and why not."""
+"""The channels of an event, and the reasons for skipping others."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _decisions(plan: Plan) -> dict[int, str]:
 
 
 def test_every_active_template_is_dispatched() -> None:
-    """All channels at once, each by its template and best provider."""
+    """All channels, each with its template and best provider."""
     plan = route(_event(), Circumstances(templates=ALL, providers=PROVIDERS), 5)
     assert _decisions(plan) == {EMAIL: "", SMS: "", PUSH: ""}
     assert [(d.channel, d.template_version_id, d.provider_id) for d in plan.deliveries] == [
@@ -51,7 +51,7 @@ def test_no_template() -> None:
 
 
 def test_a_channel_asked_for_by_name_without_a_template() -> None:
-    """Says so, after the policy has spoken; channels that nobody named are not wanted and not told."""
+    """It is skipped with that reason, after the policy; channels that the request does not name are left out."""
     only_push = Circumstances(frozenset({PUSH, SMS}), [Template(PUSH, "t-push")], PROVIDERS)
     plan = route(_event(channels=[EMAIL, SMS]), only_push, 0)
     assert _decisions(plan) == {EMAIL: "tenant_policy", SMS: "no_active_template", PUSH: "not_requested"}
@@ -62,7 +62,7 @@ def test_a_channel_asked_for_by_name_without_a_template() -> None:
 
 
 def test_policy_and_override() -> None:
-    """The request narrows the tenant's policy and never widens it."""
+    """The request can only narrow the tenant's policy."""
     policy = frozenset({EMAIL, PUSH})
     plan = route(_event(channels=[EMAIL, SMS]), Circumstances(policy, ALL, PROVIDERS), 0)
     assert _decisions(plan) == {EMAIL: "", SMS: "tenant_policy", PUSH: "not_requested"}
@@ -82,7 +82,7 @@ def test_addresses() -> None:
 
 
 def test_addresses_as_people_write_them() -> None:
-    """What the senders can write to is routed, and travels as the caller gave it."""
+    """An address that senders can use is routed, and stays as the caller wrote it."""
     written = {"email": " ada@example.com ", "phone": "+254 712 345 678"}
     plan = route(_event(recipient=written), Circumstances(templates=ALL, providers=PROVIDERS), 0)
     assert _decisions(plan) == {EMAIL: "", SMS: "", PUSH: ""}
@@ -90,7 +90,7 @@ def test_addresses_as_people_write_them() -> None:
 
 
 def test_no_provider() -> None:
-    """Push needs none; the others say so."""
+    """Push needs no provider; the other channels are skipped."""
     plan = route(_event(), Circumstances(templates=ALL), 0)
     assert _decisions(plan) == {EMAIL: "no_provider", SMS: "no_provider", PUSH: ""}
     statuses = [planned.status for planned in plan.routed.deliveries]
@@ -98,7 +98,7 @@ def test_no_provider() -> None:
 
 
 def test_a_small_body_travels_with_each_delivery() -> None:
-    """Up to the bound, variables and payload together."""
+    """The bound is for variables and payload together."""
     body = {"variables": b"v" * (MAX_INLINE_BODY - 2), "payload_extra": b"{}"}
     plan = route(_event(**body), Circumstances(templates=ALL, providers=PROVIDERS), 0, sequence=7)
     assert {(d.variables, d.payload_extra) for d in plan.deliveries} == {(body["variables"], b"{}")}
@@ -106,7 +106,7 @@ def test_a_small_body_travels_with_each_delivery() -> None:
 
 
 def test_a_large_body_is_referred_to() -> None:
-    """One byte more, and deliveries carry its place and size in its stead."""
+    """One byte more, and deliveries carry a reference with its size instead."""
     event = _event(variables=b"v" * (MAX_INLINE_BODY - 1), payload_extra=b"{}")
     plan = route(event, Circumstances(templates=ALL, providers=PROVIDERS), 0, sequence=7)
     assert {(d.variables, d.payload_extra) for d in plan.deliveries} == {(b"", b"")}

@@ -1,4 +1,4 @@
-"""What is asked to be suppressed, checked."""
+"""Checks of requested suppressions."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
-from services.domain import suppressed
+from services.domain import suppression_list
 from services.router.suppressions.suppress import MAX_ITEMS, checked
 from tests.keyed import KEYED
 
 TENANT = "0197a0b4-0000-7000-8000-000000000001"
 
 
-def _new(address: str, reason: Any = suppressed.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
+def _new(address: str, reason: Any = suppression_list.BOUNCED, **more: Any) -> suppressions_pb2.NewSuppression:
     fields = {"tenant_id": TENANT, "channel": event_pb2.CHANNEL_EMAIL, "source": "resend", **more}
     return suppressions_pb2.NewSuppression(address=address, reason=reason, **fields)
 
 
 def test_the_address_is_not_kept() -> None:
-    """Its digest in the one form it has, and what people may see; the time is now where none is told."""
+    """The digest of the normal form and the masked form are stored; the time defaults to now."""
     (one,) = checked([_new(" Ada@Example.ORG", detail="x" * 900)], KEYED, lambda: 7)
-    assert one.digest == suppressed.digest(KEYED, TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
+    assert one.digest == suppression_list.digest(KEYED, TENANT, event_pb2.CHANNEL_EMAIL, "ada@example.org")
     assert (one.masked, one.found_us, len(one.detail)) == ("a…@example.org", 7, 500)
 
 
@@ -43,7 +43,7 @@ def test_the_address_is_not_kept() -> None:
     ],
 )
 def test_no_note_holds_an_address(address: str, detail: str, kept: str) -> None:
-    """What a provider or an operator wrote stays as long as the suppression, which is for ever."""
+    """Addresses in texts are masked, because suppressions are stored for ever."""
     channel = event_pb2.CHANNEL_EMAIL if "@" in address else event_pb2.CHANNEL_SMS
     (one,) = checked([_new(address, detail=detail, channel=channel)], KEYED)
     assert one.detail == kept
@@ -57,12 +57,12 @@ def test_no_note_holds_an_address(address: str, detail: str, kept: str) -> None:
         pytest.param(_new("a@b.example", channel=3), "channel", id="push"),
         pytest.param(_new("a@b.example", 0), "reason", id="no-reason"),
         pytest.param(_new("a@b.example", 77), "reason", id="unknown-reason"),
-        pytest.param(_new("+254712345678", suppressed.UNSUBSCRIBED, channel=2), "reason", id="unsubscribed-sms"),
+        pytest.param(_new("+254712345678", suppression_list.UNSUBSCRIBED, channel=2), "reason", id="unsubscribed-sms"),
         pytest.param(_new("a@b.example", source="x" * 51), "source", id="long-source"),
     ],
 )
 def test_what_cannot_be_is_refused(wanted: suppressions_pb2.NewSuppression, field: str) -> None:
-    """With the field's name and place."""
+    """The error names the field and its index."""
     with pytest.raises(ClarionError) as fault:
         checked([_new("ada@example.org"), wanted], KEYED)
     assert fault.value.code is Code.INVALID

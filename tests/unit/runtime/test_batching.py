@@ -1,10 +1,10 @@
-"""Group commit, on a flush that the test holds in its hand."""
+"""Batching, with a flush that the test controls."""
 
 import asyncio
 
 import pytest
 
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits, BatchTiming
 from runtime.errors import ClarionError, Code
 
 
@@ -25,10 +25,10 @@ class _Gate:
             self._open.release()
 
 
-async def test_what_waits_makes_the_next_batch() -> None:
-    """While a batch is under way, all that comes is collected into one."""
+async def test_waiting_items_form_the_next_batch() -> None:
+    """Items that arrive while a batch is in progress go together in the next one."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     first = batcher.enqueue(0)
     await asyncio.sleep(0)
     rest = [batcher.enqueue(number) for number in (2, 4, 6)]
@@ -37,10 +37,10 @@ async def test_what_waits_makes_the_next_batch() -> None:
     assert gate.batches == [[0], [2, 4, 6]]
 
 
-async def test_an_item_s_failure_is_its_own() -> None:
-    """A result that is an exception reaches only its submitter."""
+async def test_a_failure_reaches_only_its_item() -> None:
+    """A result that is an exception is raised to that item's submitter."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100)
+    batcher = Batcher(gate.flush, BatchLimits(items=100, waiting=100))
     good, bad = batcher.enqueue(2), batcher.enqueue(3)
     gate.release()
     assert await good == 20
@@ -48,22 +48,22 @@ async def test_an_item_s_failure_is_its_own() -> None:
         await bad
 
 
-async def test_a_pace_makes_larger_batches() -> None:
-    """The first starts at once; what comes soon after it waits, together; a full batch does not wait."""
+async def test_an_interval_makes_larger_batches() -> None:
+    """The first batch starts at once; items that follow soon wait for the next one; a full batch does not wait."""
     batches: list[list[int]] = []
 
     async def flush(items: list[int]) -> list[int]:
         batches.append(items)
         return items
 
-    batcher = Batcher(flush, max_items=3, max_waiting=100, pace_s=60)
+    batcher = Batcher(flush, BatchLimits(items=3, waiting=100), BatchTiming(interval_s=60))
     await batcher.enqueue(1)
     waiting = batcher.enqueue(2)
     for _ in range(10):
         await asyncio.sleep(0)
     assert batches == [[1]]
     waiting.cancel()
-    fast: Batcher[int, int] = Batcher(flush, max_items=3, max_waiting=100, pace_s=0.01)
+    fast: Batcher[int, int] = Batcher(flush, BatchLimits(items=3, waiting=100), BatchTiming(interval_s=0.01))
     batches.clear()
     await fast.enqueue(1)
     second = fast.enqueue(2)
@@ -72,10 +72,12 @@ async def test_a_pace_makes_larger_batches() -> None:
     assert batches == [[1], [2, 3]]
 
 
-async def test_few_wait_for_the_batch_under_way() -> None:
-    """A second batch starts beside the first only when enough items wait for it, and so does a third."""
+async def test_few_items_wait_for_the_batch_in_progress() -> None:
+    """An additional batch starts only when enough items wait."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=100, max_waiting=100, concurrency=3, beside_from=3, patience_s=60)
+    batcher = Batcher(
+        gate.flush, BatchLimits(items=100, waiting=100), BatchTiming(concurrency=3, extra_from=3, extra_after_s=60)
+    )
     futures = [batcher.enqueue(0)]
     await asyncio.sleep(0)
     futures += [batcher.enqueue(number) for number in (2, 4)]
@@ -95,8 +97,8 @@ async def test_few_wait_for_the_batch_under_way() -> None:
     await batcher.drain()
 
 
-async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
-    """Few wait only so long; then they go beside it, and whoever comes while only it is under way goes at once."""
+async def test_a_batch_that_hangs_does_not_block_others() -> None:
+    """Few items wait for a limited time, then start an additional batch; later ones start at once."""
     hung, seen = asyncio.Event(), asyncio.Semaphore(0)
     batches: list[list[int]] = []
 
@@ -107,7 +109,9 @@ async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
             await hung.wait()
         return items
 
-    batcher = Batcher(flush, max_items=100, max_waiting=100, concurrency=2, beside_from=50, patience_s=0.02)
+    batcher = Batcher(
+        flush, BatchLimits(items=100, waiting=100), BatchTiming(concurrency=2, extra_from=50, extra_after_s=0.02)
+    )
     first = batcher.enqueue(0)
     await seen.acquire()
     assert list(await asyncio.gather(batcher.enqueue(1), batcher.enqueue(2))) == [1, 2]
@@ -121,9 +125,9 @@ async def test_a_batch_that_hangs_holds_up_nothing_else() -> None:
 
 
 async def test_bounds() -> None:
-    """A batch holds max_items; beyond max_waiting the submitter is refused."""
+    """A batch has at most limits.items; above limits.waiting the submitter is refused."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=2, max_waiting=3)
+    batcher = Batcher(gate.flush, BatchLimits(items=2, waiting=3))
     futures = [batcher.enqueue(number) for number in (0, 2, 4)]
     with pytest.raises(ClarionError) as refused:
         batcher.enqueue(6)
@@ -133,20 +137,20 @@ async def test_bounds() -> None:
     assert gate.batches == [[0, 2], [4]]
 
 
-async def test_bytes_bound_a_batch_but_never_starve_an_item() -> None:
-    """An item larger than max_bytes goes alone."""
+async def test_bytes_limit_a_batch_but_not_a_single_item() -> None:
+    """An item larger than limits.bytes is sent alone."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10, max_bytes=10, size=lambda item: item)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10, bytes=10), size=lambda item: item)
     futures = [batcher.enqueue(number) for number in (4, 4, 4, 40, 2)]
     gate.release(4)
     await asyncio.gather(*futures)
     assert gate.batches == [[4, 4], [4], [40], [2]]
 
 
-async def test_submitting_from_an_answer_is_not_forgotten() -> None:
-    """Whoever is answered may submit again at once, when the runner is just about to end."""
+async def test_submitting_after_an_answer_starts_a_batch() -> None:
+    """A submitter may submit again as soon as it is answered, while the previous runner is still ending."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     gate.release(100)
 
     async def chain() -> int:
@@ -157,10 +161,10 @@ async def test_submitting_from_an_answer_is_not_forgotten() -> None:
     assert await asyncio.wait_for(chain(), 30) == 20
 
 
-async def test_a_submitter_that_gave_up_is_left_out() -> None:
-    """A cancelled item is not flushed."""
+async def test_a_cancelled_item_is_not_sent() -> None:
+    """The batch is made of the other items."""
     gate = _Gate()
-    batcher = Batcher(gate.flush, max_items=10, max_waiting=10)
+    batcher = Batcher(gate.flush, BatchLimits(items=10, waiting=10))
     first = batcher.enqueue(0)
     await asyncio.sleep(0)
     gone, kept = batcher.enqueue(2), batcher.enqueue(4)

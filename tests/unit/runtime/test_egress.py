@@ -1,4 +1,4 @@
-"""What the egress guard takes for public, how hosts are read, and the operator's lists."""
+"""Which addresses the egress guard considers public, how hosts are parsed, and the operator's lists."""
 
 import asyncio
 import ipaddress
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.egress import AddressNotAllowed, Guard, Policy, Ports
+from runtime.egress import AddressNotAllowed, EgressGuard, EgressPolicy, Ports
 from runtime.egress.addresses import plain, special_kind, translated
 from runtime.egress.lookup import SystemLookup
 
@@ -16,7 +16,7 @@ _MAIL = Ports(frozenset({25, 587}), "CLARION_EGRESS_SMTP_PORTS")
 
 
 def _refusal(address: str, port: int = 25, *, allow: tuple[str, ...] = (), deny: tuple[str, ...] = ()) -> str:
-    return Policy(allow, deny).refusal(ipaddress.ip_address(address), port, _MAIL)
+    return EgressPolicy(allow, deny).refusal(ipaddress.ip_address(address), port, _MAIL)
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,23 @@ def _refusal(address: str, port: int = 25, *, allow: tuple[str, ...] = (), deny:
     ],
 )
 def test_public_addresses(address: str) -> None:
-    """Those next to each special network, too: no network is taken for larger than it is."""
+    """Also the neighbours of each special network: no network is treated as larger than it is."""
     assert _refusal(address) == ""
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_what_python_knows_as_special_is_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """Where the standard library says that an address is not global, nothing else may be said here."""
+def test_addresses_that_python_considers_special_are_refused(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    """If the standard library says that an address is not global, it is refused."""
     address = translated(plain(address))
     if not address.is_global or address.is_multicast or address.is_reserved:
         assert special_kind(address)
 
 
 @given(st.ip_addresses(v=4))
-def test_ipv4_inside_ipv6_is_what_it_is_inside_of(address: ipaddress.IPv4Address) -> None:
-    """Mapped and translated addresses are judged by where they lead."""
+def test_an_embedded_ipv4_address_decides(address: ipaddress.IPv4Address) -> None:
+    """Mapped and translated addresses are judged by the IPv4 address that they lead to."""
     for text in (f"::ffff:{address}", f"64:ff9b::{address}"):
         assert special_kind(ipaddress.ip_address(text)) == special_kind(address)
 
@@ -92,7 +94,7 @@ def test_the_allow_list() -> None:
 
 
 def test_the_deny_list() -> None:
-    """It wins, also over what leads there by way of a translator."""
+    """It takes precedence, also for addresses that lead there through a translator."""
     deny = ("198.18.0.0/15", "8.8.8.0/24", "2620:fe::/48")
     assert _refusal("8.8.8.8", deny=deny) == "denied"
     assert _refusal("::ffff:8.8.8.8", deny=deny) == "denied"
@@ -103,7 +105,7 @@ def test_the_deny_list() -> None:
 
 
 def test_ports() -> None:
-    """A public address has the usual ports only."""
+    """Only the usual ports of a public address are allowed."""
     assert _refusal("8.8.8.8", 6379) == "port"
     assert _refusal("8.8.8.8", 587) == ""
 
@@ -113,15 +115,15 @@ def test_ports() -> None:
     ["", "a", "10.1.2.3/16", "10.1.0.0/16:", "10.1.0.0/16:0", "10.1.0.0/16:65536", "10.1.0.0/16:a", "10.1.0.0/16:1-",
      "10.1.0.0/16:-1", "[fd00::/8", "[fd00::/8]25", "127.1:25", "0x7f.0.0.1", "localhost:25", "10.1.0.0/16:25:26"],
 )  # fmt: skip
-def test_entries_that_are_wrong(entry: str) -> None:
-    """Are not guessed at: the process does not start."""
+def test_invalid_entries_are_refused(entry: str) -> None:
+    """The process does not start."""
     with pytest.raises(ValueError, match=r"network|port|form"):
-        Policy(allow=[entry])
+        EgressPolicy(allow=[entry])
 
 
 def test_a_refusal_says_what_to_do() -> None:
-    """Of an address that was written out, what it is; of a name, not where it leads."""
-    guard = Guard(Policy(), _MAIL)
+    """For an address, its kind; for a name, not the address that it resolves to."""
+    guard = EgressGuard(EgressPolicy(), _MAIL)
     with pytest.raises(AddressNotAllowed) as caught:
         guard.check_host("127.0.0.1", 25)
     assert str(caught.value) == (
@@ -137,12 +139,12 @@ def test_a_refusal_says_what_to_do() -> None:
 
 
 def test_a_port_of_the_allow_list_may_be_saved_with_a_name() -> None:
-    """Where the name leads is known at the connection only."""
-    Guard(Policy(["10.1.0.0/16:2526"]), _MAIL).check_host("mail.internal", 2526)
+    """The name's address is known only at the connection."""
+    EgressGuard(EgressPolicy(["10.1.0.0/16:2526"]), _MAIL).check_host("mail.internal", 2526)
 
 
 async def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks meanwhile has the same answer; the next one asks anew. A failure is everybody's."""
+    """Concurrent callers share the answer, or the failure; the next caller looks it up again."""
     asked: list[str] = []
 
     def answer(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:

@@ -13,7 +13,7 @@ def _key() -> str:
 
 
 def test_round_trip_is_bound_to_its_context() -> None:
-    """A ciphertext opens with its context, and with no other."""
+    """A ciphertext is decrypted with its own context only."""
     vault = Vault(_key())
     sealed = vault.encrypt(b"secret", context="a")
     assert b"secret" not in sealed
@@ -23,7 +23,7 @@ def test_round_trip_is_bound_to_its_context() -> None:
 
 
 def test_rotation() -> None:
-    """The first key encrypts, an older one still opens, a dropped one does not."""
+    """The first key encrypts, an older one still decrypts, a removed one does not."""
     old, new = _key(), _key()
     sealed = Vault(old).encrypt(b"secret", context="a")
     assert Vault(new, old).decrypt(sealed, context="a") == b"secret"
@@ -33,6 +33,6 @@ def test_rotation() -> None:
 
 @pytest.mark.parametrize("key", ["", "short", "not base64!", base64.b64encode(b"16 bytes of key.").decode()])
 def test_a_key_is_32_bytes(key: str) -> None:
-    """Anything else is refused at start."""
+    """Any other length is refused at the start."""
     with pytest.raises(ValueError, match="32 bytes"):
         Vault(key)

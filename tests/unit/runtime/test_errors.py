@@ -1,4 +1,4 @@
-"""The typed error across the wire."""
+"""The typed error crosses gRPC."""
 
 import pytest
 
@@ -7,15 +7,15 @@ from runtime.errors import ClarionError, Code
 
 
 @pytest.mark.parametrize("code", Code, ids=lambda code: code.name)
-def test_there_and_back(code: Code) -> None:
-    """All of it arrives."""
+def test_round_trip(code: Code) -> None:
+    """Every field arrives."""
     came = ClarionError.from_proto(ClarionError(code, "No.", fields=[("a", "is wrong")], retry_after=3).to_proto())
     assert (came.code, came.detail, came.fields, came.retry_after) == (code, "No.", (("a", "is wrong"),), 3)
 
 
 @pytest.mark.parametrize("number", [0, 99], ids=["none", "a later version's"])
 def test_an_unknown_code_is_internal(number: int) -> None:
-    """A newer service may know more; what it says of one item is no fault of the others."""
+    """A newer service may have more codes; one unknown code must not make the whole answer unreadable."""
     wire = error_pb2.Error(detail="Something new.")
     wire.MergeFromString(b"\x08" + bytes([number]))
     came = ClarionError.from_proto(wire)

@@ -1,4 +1,4 @@
-"""A gate: so much at a time of each caller and of all, some waiting, the rest refused."""
+"""A limit for each caller and one for all: some calls wait, the others are refused."""
 
 import asyncio
 
@@ -14,8 +14,8 @@ async def _hold(gate: Gate, caller: str, inside: list[str], leave: asyncio.Event
         await leave.wait()
 
 
-async def test_a_caller_has_its_turns_and_waits_for_more() -> None:
-    """Two at a time, one waits, the fourth is refused with a time to come back; the one that waited comes in."""
+async def test_calls_above_the_limit_wait_or_are_refused() -> None:
+    """Two run, one waits, the fourth is refused with retry_after; then the waiting one runs."""
     gate, leave = Gate(per_caller=2, total=10, waiting=1), asyncio.Event()
     held: list[str] = []
     tasks = [asyncio.create_task(_hold(gate, "a", held, leave)) for _ in range(3)]
@@ -31,7 +31,7 @@ async def test_a_caller_has_its_turns_and_waits_for_more() -> None:
 
 
 async def test_one_callers_queue_is_not_anothers() -> None:
-    """A caller with as many waiting as it may has no more inside than its share; another one comes in at once."""
+    """A caller with a full queue has only its share of places; another caller gets one at once."""
     gate, leave = Gate(per_caller=1, total=2, waiting=5), asyncio.Event()
     inside: list[str] = []
     tasks = [asyncio.create_task(_hold(gate, caller, inside, leave)) for caller in ("a", "a", "a", "b")]
@@ -43,7 +43,7 @@ async def test_one_callers_queue_is_not_anothers() -> None:
 
 
 async def test_a_cancelled_caller_leaves_nothing_behind() -> None:
-    """Inside or waiting: its places are free again."""
+    """Running or waiting: its places are free again."""
     gate, leave = Gate(per_caller=1, total=1, waiting=1), asyncio.Event()
     inside: list[str] = []
     tasks = [asyncio.create_task(_hold(gate, "a", inside, leave)) for _ in range(2)]

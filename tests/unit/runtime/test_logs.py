@@ -28,7 +28,7 @@ __import__("os")._exit(0)
 
 @pytest.mark.skipif(not _FULL.exists(), reason="this system has no /dev/full")
 def test_a_full_disk_does_not_stop_the_work() -> None:
-    """Lines that cannot be written are lost; whoever logged goes on, so that what it holds is let go."""
+    """Lines that cannot be written are lost, and the code that logged continues."""
     with _FULL.open("wb") as full:
         done = subprocess.run([sys.executable, "-c", _PROGRAM], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.stderr.decode().strip() == "worked"

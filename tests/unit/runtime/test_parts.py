@@ -1,4 +1,4 @@
-"""Waiting for parts of ours: no work is lost, none is done while its part is away, and all of it goes on afterwards."""
+"""Waiting for an unavailable part: no work is lost, none runs meanwhile, and all of it continues afterwards."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,13 +9,14 @@ from prometheus_client import REGISTRY
 
 from runtime import parts
 from runtime.errors import ClarionError, Code
-from runtime.parts import CannotWait, PartAway, Parts
+from runtime.parts import CannotWait, OwnParts, PartAway
+from tests.fakes.runtime import Room
 from tests.waiting import eventually
 
 
 @dataclass
 class Server:
-    """A part. asked: how often. refuses: work that it never answers."""
+    """A part. asked: the number of calls. refuses: work that it never answers."""
 
     away: bool = True
     asked: int = 0
@@ -23,7 +24,7 @@ class Server:
     refuses: set[str] = field(default_factory=set)
 
     async def take(self, name: str) -> str:
-        """Answer, or be away."""
+        """Answer, or be unavailable."""
         self.asked += 1
         await asyncio.sleep(0)
         if self.away or name in self.refuses:
@@ -32,46 +33,25 @@ class Server:
         return name
 
 
-@dataclass
-class Room:
-    """Where work may be set aside: one place of several."""
-
-    places: list[str]
-    most: int
-    name: str
-
-    def set_aside(self) -> bool:
-        """Take a place."""
-        if len(self.places) >= self.most:
-            return False
-        self.places.append(self.name)
-        return True
-
-    def take_back(self) -> None:
-        """Leave it."""
-        if self.name in self.places:
-            self.places.remove(self.name)
-
-
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that nobody notices."""
+    """Make the pauses very short."""
     monkeypatch.setattr(parts, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(parts, "LONGEST_PAUSE_S", 0.005)
     monkeypatch.setattr(parts, "_STEP_S", 0.001)
 
 
-def _work(own: Parts, server: Server, name: str, part: str = "store") -> Callable[[], Awaitable[str]]:
+def _work(own: OwnParts, server: Server, name: str, part: str = "store") -> Callable[[], Awaitable[str]]:
     return lambda: own.ask(part, lambda: server.take(name))
 
 
-def _start(own: Parts, server: Server, name: str) -> "asyncio.Task[str]":
+def _start(own: OwnParts, server: Server, name: str) -> "asyncio.Task[str]":
     return asyncio.create_task(own.until_answered(_work(own, server, name)))
 
 
-async def test_all_wait_and_all_go_on() -> None:
-    """A thousand find the part away; when it is back each is done once."""
-    own, server = Parts(), Server()
+async def test_all_work_waits_and_continues() -> None:
+    """A thousand calls find the part unavailable; when it is back, each is done once."""
+    own, server = OwnParts(), Server()
     tasks = [_start(own, server, str(number)) for number in range(1000)]
     await eventually(lambda: own.is_away("store") and server.asked > 1010)
     assert server.done == []
@@ -81,9 +61,9 @@ async def test_all_wait_and_all_go_on() -> None:
     assert not own.is_away("store")
 
 
-async def test_an_away_part_is_tried_by_one_at_a_time() -> None:
-    """Of a hundred that wait, and of those that come later, only the one whose turn it is asks the part."""
-    own, server = Parts(), Server()
+async def test_one_waiter_at_a_time_tries_the_part() -> None:
+    """A hundred wait and more arrive, but only the one whose turn it is calls the part."""
+    own, server = OwnParts(), Server()
     first = _start(own, server, "first")
     await eventually(lambda: own.is_away("store"))
     asked = server.asked
@@ -95,9 +75,9 @@ async def test_an_away_part_is_tried_by_one_at_a_time() -> None:
     await asyncio.wait_for(asyncio.gather(first, *rest), 30)
 
 
-async def test_work_that_needs_another_part_goes_on() -> None:
-    """One part's absence is its own."""
-    own, server, other = Parts(), Server(), Server(away=False)
+async def test_work_that_needs_another_part_continues() -> None:
+    """Parts are independent of each other."""
+    own, server, other = OwnParts(), Server(), Server(away=False)
     waiting = _start(own, server, "one")
     await eventually(lambda: own.is_away("store"))
     assert await own.until_answered(_work(own, other, "two", part="render")) == "two"
@@ -108,9 +88,9 @@ async def test_work_that_needs_another_part_goes_on() -> None:
     await asyncio.wait_for(waiting, 30)
 
 
-async def test_a_no_is_an_answer() -> None:
-    """Only UNAVAILABLE means away."""
-    own = Parts()
+async def test_a_refusal_is_an_answer() -> None:
+    """Only UNAVAILABLE means that the part does not answer."""
+    own = OwnParts()
 
     async def refuse() -> None:
         raise ClarionError(Code.INVALID, "no")
@@ -120,9 +100,9 @@ async def test_a_no_is_an_answer() -> None:
     assert not own.is_away("store")
 
 
-async def test_what_a_part_never_answers_does_not_hold_up_others() -> None:
-    """It is turned away in the end, and all others were answered meanwhile."""
-    own, server = Parts(), Server(away=False, refuses={"poison"})
+async def test_work_that_is_never_answered_does_not_block_others() -> None:
+    """It fails in the end, and all others are answered meanwhile."""
+    own, server = OwnParts(), Server(away=False, refuses={"poison"})
     poison = _start(own, server, "poison")
     number = 0
     while not poison.done():
@@ -134,9 +114,9 @@ async def test_what_a_part_never_answers_does_not_hold_up_others() -> None:
     assert len(server.done) == number
 
 
-async def test_the_next_one_may_try_where_nobody_waits() -> None:
-    """The one that found the part away has gone: a part is never away for good because nobody asks it."""
-    own, server = Parts(), Server()
+async def test_a_caller_may_try_when_nobody_waits() -> None:
+    """The call that found the part unavailable has ended: a later one must find out that it is back."""
+    own, server = OwnParts(), Server()
     gone = _start(own, server, "gone")
     await eventually(lambda: own.is_away("store"))
     gone.cancel()
@@ -146,9 +126,9 @@ async def test_the_next_one_may_try_where_nobody_waits() -> None:
     assert not own.is_away("store")
 
 
-async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> None:
-    """Each is told at once; when the part is back, one of the next ones finds out."""
-    own, server = Parts(), Server()
+async def test_callers_that_never_wait_find_the_part_again() -> None:
+    """Each fails at once while the part is unavailable; one of the calls after that finds it back."""
+    own, server = OwnParts(), Server()
 
     async def is_answered() -> bool:
         try:
@@ -165,9 +145,9 @@ async def test_a_part_that_only_callers_ask_who_do_not_wait_is_found_again() -> 
     assert not own.is_away("store")
 
 
-async def test_what_waits_is_set_aside_while_there_is_room() -> None:
-    """What must wait aside and finds no room says so at once; what may wait in hand waits; places are given back."""
-    own, server = Parts(), Server()
+async def test_waiting_work_is_set_aside_while_there_is_room() -> None:
+    """Without room, work that must be set aside fails at once, other work waits; places are returned."""
+    own, server = OwnParts(), Server()
     places: list[str] = []
 
     def start(name: str, only_aside: tuple[str, ...] = ()) -> "asyncio.Task[str]":
@@ -185,8 +165,8 @@ async def test_what_waits_is_set_aside_while_there_is_room() -> None:
 
 
 async def test_stopping_ends_all_waiting() -> None:
-    """Who waits is told that the part is away, and who comes later does not wait."""
-    own, server = Parts(), Server()
+    """Waiting work fails with PartAway, and later work does not wait."""
+    own, server = OwnParts(), Server()
     waiting = [_start(own, server, str(number)) for number in range(3)]
     await eventually(lambda: own.is_away("store"))
     own.stop()
@@ -197,8 +177,8 @@ async def test_stopping_ends_all_waiting() -> None:
 
 
 async def test_an_outage_is_counted_and_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """However many wait: one line when the part goes away, one when it is back."""
-    own, server = Parts(), Server()
+    """One line when the part becomes unavailable and one when it is back, however many calls wait."""
+    own, server = OwnParts(), Server()
     before = REGISTRY.get_sample_value("clarion_part_outages_total", {"part": "counted"}) or 0.0
     tasks = [asyncio.create_task(own.until_answered(_work(own, server, str(n), part="counted"))) for n in range(50)]
     await eventually(lambda: server.asked > 60)

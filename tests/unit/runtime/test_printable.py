@@ -1,4 +1,4 @@
-"""A far side's words, made fit to be shown."""
+"""Text from another server, made safe to show."""
 
 import unicodedata
 
@@ -26,13 +26,13 @@ from runtime.printable import printable
     ],
 )
 def test_shown(text: str, shown: str) -> None:
-    """One line, without what is not seen or leads the reader astray."""
+    """One line, without invisible or misleading characters."""
     assert printable(text, 500) == shown
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())), st.integers(1, 50))
 def test_always_one_bounded_line_of_valid_text(text: str, limit: int) -> None:
-    """Whatever came."""
+    """For any input."""
     shown = printable(text, limit)
     assert len(shown) <= limit
     assert len(shown.splitlines()) <= 1
@@ -40,6 +40,6 @@ def test_always_one_bounded_line_of_valid_text(text: str, limit: int) -> None:
     shown.encode()
 
 
-def test_a_novel_is_cut() -> None:
-    """And takes no time that grows with it."""
+def test_a_long_text_is_cut() -> None:
+    """In a time that does not grow with it."""
     assert printable("x" * 10_000_000, 500) == "x" * 500

@@ -1,4 +1,4 @@
-"""The end of a process: what fails on the way out keeps nothing else from its end."""
+"""The shutdown of a process: a failure in one step does not prevent the other steps."""
 
 import asyncio
 import gc
@@ -11,26 +11,26 @@ from runtime.service import Process
 
 
 class _Server:
-    """Serves nobody."""
+    """A server that does nothing."""
 
     async def set_serving(self, *, serving: bool) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
     async def stop(self, grace: float) -> None:
-        """Have nothing to stop."""
+        """Do nothing."""
 
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """A process that serves sets the collector for itself; the tests go on with theirs."""
+    """Restore the garbage collector's settings, which a serving process changes."""
     before = gc.get_threshold()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
 
 
-async def test_a_loop_that_failed_does_not_keep_the_rest_from_draining() -> None:
-    """A drain callback that waits for the failed loop fails, too; the others run, connections close, status 1."""
+async def test_a_failed_loop_does_not_prevent_the_drain() -> None:
+    """A drain callback that waits for the failed loop fails; the others run, connections close, the status is 1."""
     process, done = Process("test"), list[str]()
 
     async def work() -> None:
@@ -54,6 +54,6 @@ async def test_a_loop_that_failed_does_not_keep_the_rest_from_draining() -> None
     assert done == ["drained", "closed"]
 
 
-def test_an_end_takes_ten_seconds_at_most() -> None:
-    """By its bounds: how long one takes on a machine that is busy proves nothing."""
+def test_the_limits_of_a_shutdown_add_up_to_ten_seconds() -> None:
+    """Checked by the limits, because the duration on a busy machine proves nothing."""
     assert service.DRAIN_S + service._LOOPS_S + service._CLOSE_S <= 10

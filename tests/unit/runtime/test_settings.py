@@ -16,7 +16,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def test_types() -> None:
-    """Text becomes what the field says; lists are comma-separated."""
+    """Text is converted to the field's type; lists are comma-separated."""
     settings = load(
         _Settings, {"CLARION_ADDRESS": "a:1", "CLARION_TOKEN": "s", "CLARION_LIMIT": "7", "CLARION_DELAYS": "1, 2.5"}
     )
@@ -24,8 +24,8 @@ def test_types() -> None:
     assert settings.delays == (1.0, 2.5)
 
 
-def test_every_fault_is_named() -> None:
-    """One message lists all that is missing or malformed."""
+def test_every_mistake_is_named() -> None:
+    """One message lists everything that is missing or malformed."""
     with pytest.raises(SettingsError) as error:
         load(_Settings, {"CLARION_LIMIT": "many"})
     text = str(error.value)
@@ -34,8 +34,8 @@ def test_every_fault_is_named() -> None:
     assert "CLARION_LIMIT" in text
 
 
-def test_a_secret_does_not_show() -> None:
-    """Neither repr nor str gives it away."""
+def test_a_secret_is_hidden() -> None:
+    """It is in neither its repr nor its str."""
     settings = load(_Settings, {"CLARION_ADDRESS": "a", "CLARION_TOKEN": "hidden"})
     assert "hidden" not in repr(settings)
     assert "hidden" not in str(settings.token)
@@ -55,7 +55,7 @@ class _Caller(msgspec.Struct, frozen=True, kw_only=True):
     ],
 )
 def test_servers_are_one_name_or_addresses(given: str, kept: str) -> None:
-    """What gRPC can reach all of."""
+    """The forms of which gRPC reaches every server."""
     assert load(_Caller, {"CLARION_INGEST_ADDRESS": given}).ingest_address == kept
 
 
@@ -70,7 +70,7 @@ def test_servers_are_one_name_or_addresses(given: str, kept: str) -> None:
     ],
 )
 def test_a_list_of_names_is_refused(given: str, named: str) -> None:
-    """At the start, by one sentence that says what to do: with it every call would fail."""
+    """At the start, by a sentence that says what to do: with such a list every call would fail."""
     with pytest.raises(SettingsError) as error:
         load(_Caller, {"CLARION_INGEST_ADDRESS": given})
     assert str(error.value).startswith(f"CLARION_INGEST_ADDRESS: {named} cannot stand in a list")
@@ -78,8 +78,8 @@ def test_a_list_of_names_is_refused(given: str, named: str) -> None:
 
 
 @pytest.mark.parametrize("settings", ["gateway", "services.realtime", "services.router", "services.senders"])
-def test_who_calls_services_checks_where_they_are(settings: str) -> None:
-    """Every address of a service that a process reads."""
+def test_addresses_of_services_are_checked(settings: str) -> None:
+    """In the settings of every process that calls services."""
     read = importlib.import_module(f"{settings}.settings").Settings
     own = {"http_address", "grpc_address", "metrics_address"}
     names = (field for field in msgspec.structs.fields(read) if not field.name.endswith("_per_address"))

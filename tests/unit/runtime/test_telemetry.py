@@ -14,8 +14,8 @@ def test_traceparent() -> None:
     assert trace_id_from({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}) == "a" * 32
 
 
-def test_rubbish_is_replaced() -> None:
-    """Control characters are dropped, length is bounded, a broken traceparent gives a new id."""
+def test_invalid_trace_ids_are_replaced() -> None:
+    """Control characters are removed, the length is limited, an invalid traceparent gives a new id."""
     assert trace_id_from({"X-Trace-Id": "a\r\nb"}) == "ab"
     assert len(trace_id_from({"X-Trace-Id": "x" * 999})) == 128
     assert len(trace_id_from({"traceparent": "nonsense"})) == 32

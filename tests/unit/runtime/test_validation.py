@@ -1,4 +1,4 @@
-"""What is wrong with JSON, in our own words."""
+"""Explanations of what is wrong with JSON."""
 
 from typing import Annotated, Any, Literal
 
@@ -51,7 +51,7 @@ class _Outer(msgspec.Struct, forbid_unknown_fields=True):
     ids=str,
 )
 def test_a_type_is_described(kind: Any, text: str) -> None:
-    """All that it asks for."""
+    """With all of its limits."""
     assert description(kind) == text
 
 
@@ -71,15 +71,15 @@ def test_a_type_is_described(kind: Any, text: str) -> None:
         ("[]", "", "must be a JSON object"),
     ],
 )
-def test_a_fault_has_its_place(body: str, field: str, text: str) -> None:
-    """Whichever bound was missed, both are named; nothing of the library's words is left."""
+def test_a_mistake_has_its_path(body: str, field: str, text: str) -> None:
+    """Both limits are named, whichever was missed, and nothing of msgspec's message is left."""
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(body, type=_Outer)
     assert fault(caught.value, _Outer) == (field, text)
 
 
-def test_what_nobody_can_explain_is_said_to_be_so() -> None:
-    """A place that the type does not have, an exception without a place."""
+def test_an_unexplained_mistake_has_a_general_message() -> None:
+    """A path that the type does not have, and an exception without a path."""
     assert fault(msgspec.ValidationError("Expected `x` - at `$.nowhere[0]`"), _Outer) == (
         "nowhere[0]",
         "is not what is expected here",

@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime
 
 from clarion.common.v1 import event_pb2
-from runtime.egress import Guard, Policy, Ports
+from runtime.egress import EgressGuard, EgressPolicy, Ports
 from runtime.ids import derived_id, new_id
 from services.senders.ports import Address, Email, Reference, Sms
 
@@ -18,9 +18,9 @@ def encryption_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
-def guard(*allow: str) -> Guard:
+def guard(*allow: str) -> EgressGuard:
     """Lets connections go to public addresses on the usual ports, and to what is allowed beside."""
-    return Guard(Policy(allow), Ports(frozenset({25, 80, 443, 465, 587}), "CLARION_EGRESS_PORTS"))
+    return EgressGuard(EgressPolicy(allow), Ports(frozenset({25, 80, 443, 465, 587}), "CLARION_EGRESS_PORTS"))
 
 
 def delivery(

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders.channels import http_api
 from services.senders.channels.email.resend import api as resend
 from services.senders.channels.email.sendgrid import api as sendgrid
 from services.senders.channels.sms.africastalking import api as africastalking
 from services.senders.channels.sms.twilio import api as twilio
-from services.senders.ports import Answer
+from services.senders.ports import HttpResponse
 
 _P, _T, _S, _C = Verdict.PERMANENT, Verdict.TRANSIENT, Verdict.THROTTLED, Verdict.CREDENTIALS
 
@@ -34,7 +34,7 @@ def _recipient(code: int, status: str) -> dict[str, object]:
     return {"SMSMessageData": {"Message": "Sent to 0/1", "Recipients": [recipient]}}
 
 
-_CASES: list[tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdict, str]] = [
+_CASES: list[tuple[Callable[[HttpResponse], SendResult], int, Mapping[str, object], Verdict, str]] = [
     (resend.read, 400, _resend("validation_error", "Invalid `to` field."), _P, "recipient_refused"),
     (resend.read, 422, _resend("validation_error", "Invalid `from` field."), _P, "sender_refused"),
     (resend.read, 422, _resend("missing_required_field"), _P, "message_refused"),
@@ -97,7 +97,7 @@ _CASES: list[tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdic
 ]
 
 
-def _name(case: tuple[Callable[[Answer], Result], int, Mapping[str, object], Verdict, str]) -> str:
+def _name(case: tuple[Callable[[HttpResponse], SendResult], int, Mapping[str, object], Verdict, str]) -> str:
     read, status, body, _, reason = case
     errors = body.get("errors")
     word = body.get("name") or body.get("code") or (errors[0].get("field") if isinstance(errors, list) else "")
@@ -106,10 +106,10 @@ def _name(case: tuple[Callable[[Answer], Result], int, Mapping[str, object], Ver
 
 @pytest.mark.parametrize(("read", "status", "body", "verdict", "reason"), _CASES, ids=[_name(case) for case in _CASES])
 def test_a_no(
-    read: Callable[[Answer], Result], status: int, body: Mapping[str, object], verdict: Verdict, reason: str
+    read: Callable[[HttpResponse], SendResult], status: int, body: Mapping[str, object], verdict: Verdict, reason: str
 ) -> None:
     """Of the message, of the account, of the moment, or of the provider itself."""
-    result = read(Answer(status, {}, json.dumps(body).encode()))
+    result = read(HttpResponse(status, {}, json.dumps(body).encode()))
     assert (result.verdict, result.reason) == (verdict, reason)
     assert result.detail
 
@@ -119,26 +119,28 @@ def test_a_no(
 )
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[1]", b'{"name": 5, "errors": [3]}', b"\xff\xfe"])
 @pytest.mark.parametrize("status", [204, 302, 400, 401, 403, 404, 429, 500, 599])
-def test_any_answer_is_read(read: Callable[[Answer], Result], body: bytes, status: int) -> None:
+def test_any_answer_is_read(read: Callable[[HttpResponse], SendResult], body: bytes, status: int) -> None:
     """A proxy's page, an empty body, another shape: a result, never an exception, and never SENT."""
-    assert read(Answer(status, {}, body)).verdict is not Verdict.SENT
+    assert read(HttpResponse(status, {}, body)).verdict is not Verdict.SENT
 
 
 @pytest.mark.parametrize(
     ("read", "answer", "message_id"),
     [
-        (resend.read, Answer(200, {}, b'{"id": "49a3999c"}'), "49a3999c"),
-        (sendgrid.read, Answer(202, {"x-message-id": "14c5d75c"}, b""), "14c5d75c"),
-        (twilio.read, Answer(201, {}, b'{"sid": "SM1", "status": "queued"}'), "SM1"),
+        (resend.read, HttpResponse(200, {}, b'{"id": "49a3999c"}'), "49a3999c"),
+        (sendgrid.read, HttpResponse(202, {"x-message-id": "14c5d75c"}, b""), "14c5d75c"),
+        (twilio.read, HttpResponse(201, {}, b'{"sid": "SM1", "status": "queued"}'), "SM1"),
         (
             africastalking.read,
-            Answer(201, {}, b'{"SMSMessageData": {"Recipients": [{"statusCode": 101, "messageId": "ATXid_1"}]}}'),
+            HttpResponse(201, {}, b'{"SMSMessageData": {"Recipients": [{"statusCode": 101, "messageId": "ATXid_1"}]}}'),
             "ATXid_1",
         ),
     ],
     ids=["resend", "sendgrid", "twilio", "africastalking"],
 )
-def test_a_yes_brings_the_providers_id(read: Callable[[Answer], Result], answer: Answer, message_id: str) -> None:
+def test_a_yes_brings_the_providers_id(
+    read: Callable[[HttpResponse], SendResult], answer: HttpResponse, message_id: str
+) -> None:
     """By which its reports will name the message."""
     result = read(answer)
     assert (result.verdict, result.provider_message_id) == (Verdict.SENT, message_id)

@@ -2,16 +2,16 @@
 
 import pytest
 
-from services.delivery.ports import Result, Verdict
-from services.senders.breaker import Breaker, Policy
+from services.delivery.ports import SendResult, Verdict
+from services.senders.breaker import Breaker, BreakerPolicy
 
-_POLICY = Policy(failures=3, rest_s=10, uniform=lambda low, _: low)
-_DOWN = Result(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
-_SENT = Result(Verdict.SENT, "resend")
+_POLICY = BreakerPolicy(failures=3, pause_s=10, uniform=lambda low, _: low)
+_DOWN = SendResult(Verdict.TRANSIENT, "resend", "provider_unreachable", "refused")
+_SENT = SendResult(Verdict.SENT, "resend")
 
 
-def _ask(breaker: Breaker, result: Result, now: float) -> None:
-    breaker.end(breaker.begin(), result, now)
+def _ask(breaker: Breaker, result: SendResult, now: float) -> None:
+    breaker.end_call(breaker.start_call(), result, now)
 
 
 def _open(now: float = 0.0) -> Breaker:
@@ -22,55 +22,55 @@ def _open(now: float = 0.0) -> Breaker:
 
 
 def _wait(breaker: Breaker, now: float) -> float:
-    rest = breaker.rest(now)
-    return rest.wait_s if rest else 0.0
+    pause = breaker.pause(now)
+    return pause.wait_s if pause else 0.0
 
 
 def test_failures_in_a_row_open_it() -> None:
-    """Two and a success are none; three are."""
+    """Two failures and a success do not open it; three failures do."""
     breaker = Breaker(_POLICY)
     for result in (_DOWN, _DOWN, _SENT, _DOWN, _DOWN):
         _ask(breaker, result, 0)
-        assert breaker.rest(0) is None
+        assert breaker.pause(0) is None
     _ask(breaker, _DOWN, 0)
-    rest = breaker.rest(4)
-    assert rest is not None
-    assert (rest.reason, rest.detail, rest.wait_s) == ("provider_circuit_open", "provider_unreachable: refused", 6)
+    pause = breaker.pause(4)
+    assert pause is not None
+    assert (pause.reason, pause.detail, pause.wait_s) == ("provider_circuit_open", "provider_unreachable: refused", 6)
 
 
 @pytest.mark.parametrize(
     "result",
     [
-        Result(Verdict.PERMANENT, "resend", "recipient_refused"),
-        Result(Verdict.TRANSIENT, "smtp", "provider_deferred"),
-        Result(Verdict.TRANSIENT, "twilio", "provider_no_route"),
+        SendResult(Verdict.PERMANENT, "resend", "recipient_refused"),
+        SendResult(Verdict.TRANSIENT, "smtp", "provider_deferred"),
+        SendResult(Verdict.TRANSIENT, "twilio", "provider_no_route"),
     ],
     ids=lambda result: result.reason,
 )
-def test_a_no_shows_that_it_works(result: Result) -> None:
-    """What is said of a message is no trouble of the provider."""
+def test_a_no_shows_that_it_works(result: SendResult) -> None:
+    """An answer about a message does not count as a failure of the provider."""
     breaker = Breaker(_POLICY)
     for _ in range(2):
         _ask(breaker, _DOWN, 0)
     _ask(breaker, result, 0)
     _ask(breaker, _DOWN, 0)
-    assert breaker.rest(0) is None
+    assert breaker.pause(0) is None
 
 
 def test_one_asks_after_the_rest_and_decides_for_all() -> None:
-    """While the probe is under way nobody else asks; its success closes the circuit."""
+    """During the probe no other call is made; its success closes the circuit."""
     breaker = _open()
     assert _wait(breaker, 9.9) == pytest.approx(0.1)
-    assert breaker.rest(10) is None
-    probe = breaker.begin()
+    assert breaker.pause(10) is None
+    probe = breaker.start_call()
     assert _wait(breaker, 10) == 1
-    breaker.end(probe, _SENT, 11)
-    assert breaker.rest(11) is None
+    breaker.end_call(probe, _SENT, 11)
+    assert breaker.pause(11) is None
     assert not breaker.reason
 
 
 def test_a_probe_in_vain_doubles_the_rest() -> None:
-    """Up to five minutes; a success begins anew."""
+    """Up to five minutes; after a success the first pause is short again."""
     breaker, now, waits = _open(), 10.0, []
     for _ in range(6):
         _ask(breaker, _DOWN, now)
@@ -84,49 +84,49 @@ def test_a_probe_in_vain_doubles_the_rest() -> None:
 
 
 def test_a_probe_that_was_given_up() -> None:
-    """The next one probes."""
+    """The next call is the probe."""
     breaker = _open()
-    breaker.leave(breaker.begin())
-    assert breaker.rest(10) is None
+    breaker.abandon_call(breaker.start_call())
+    assert breaker.pause(10) is None
 
 
 def test_answers_to_earlier_questions_change_nothing() -> None:
-    """Those under way when it opened: neither a longer rest nor an early end."""
+    """Calls that were under way when it opened neither lengthen nor end the pause."""
     breaker = Breaker(_POLICY)
-    begun = [breaker.begin() for _ in range(10)]
+    begun = [breaker.start_call() for _ in range(10)]
     for one in begun[:9]:
-        breaker.end(one, _DOWN, 0)
-    breaker.end(begun[9], _SENT, 1)
+        breaker.end_call(one, _DOWN, 0)
+    breaker.end_call(begun[9], _SENT, 1)
     assert _wait(breaker, 0) == 10
 
 
 def test_a_provider_that_was_changed_meanwhile() -> None:
-    """What is said of it as it was, opens nothing."""
-    breaker = Breaker(Policy(failures=1))
-    begun = breaker.begin()
+    """Results of calls with the old settings do not open the circuit."""
+    breaker = Breaker(BreakerPolicy(failures=1))
+    begun = breaker.start_call()
     breaker.retire()
-    breaker.end(begun, _DOWN, 0)
+    breaker.end_call(begun, _DOWN, 0)
     assert not breaker.reason
 
 
 def test_who_asks_for_time_gets_it() -> None:
-    """As long as it said, or a second."""
+    """For as long as the provider said, or a second."""
     for said, wait in ((30.0, 30.0), (0.0, 1.0)):
         breaker = Breaker(_POLICY)
-        _ask(breaker, Result(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
+        _ask(breaker, SendResult(Verdict.THROTTLED, "resend", "provider_throttled", retry_after_s=said), 0)
         assert breaker.reason == "provider_throttled"
         assert _wait(breaker, 0) == wait
 
 
 def test_a_refused_account_is_not_asked_again_soon() -> None:
-    """Once is enough."""
+    """One refusal is enough."""
     breaker = Breaker(_POLICY)
-    _ask(breaker, Result(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
+    _ask(breaker, SendResult(Verdict.CREDENTIALS, "resend", "provider_credentials", "401"), 0)
     assert (breaker.reason, _wait(breaker, 0)) == ("provider_credentials", 300)
 
 
 def test_many_do_not_come_back_together() -> None:
-    """The rest is stretched by up to a fifth."""
-    breaker = Breaker(Policy(failures=1, rest_s=10, uniform=lambda _, high: high))
+    """The pause grows by up to a fifth."""
+    breaker = Breaker(BreakerPolicy(failures=1, pause_s=10, uniform=lambda _, high: high))
     _ask(breaker, _DOWN, 0)
     assert _wait(breaker, 0) == 12

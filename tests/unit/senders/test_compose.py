@@ -10,23 +10,23 @@ from services.senders.channels.email.settings import EmailSettings
 from services.senders.channels.sms import message as sms_message
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.compose import Unsendable
-from services.senders.ports import Address, Email, Tenant
+from services.senders.ports import Address, Email, TenantProfile
 from tests.unit.senders.builders import TENANT, delivery
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
-_TENANT = Tenant(TENANT)
+_TENANT = TenantProfile(TENANT)
 _SETTINGS = EmailSettings(from_email="noreply@relay.example", from_name="Relay")
 
 
 def _compose(
-    to: str = "ada@example.org", content: render_pb2.Content = _CONTENT, tenant: Tenant | None = _TENANT
+    to: str = "ada@example.org", content: render_pb2.Content = _CONTENT, tenant: TenantProfile | None = _TENANT
 ) -> Email:
     return email_message.compose(delivery(email=to), content, tenant, _SETTINGS)
 
 
 def test_the_tenant_is_the_sender() -> None:
     """Name, address and Reply-To are the tenant's."""
-    message = _compose(tenant=Tenant(TENANT, "Acorn", "orders@acorn.example", "help@acorn.example"))
+    message = _compose(tenant=TenantProfile(TENANT, "Acorn", "orders@acorn.example", "help@acorn.example"))
     assert (message.sender_name, str(message.sender)) == ("Acorn", "orders@acorn.example")
     assert message.reply_to == Address("help", "acorn.example")
 
@@ -39,7 +39,7 @@ def test_the_provider_is_the_sender_where_the_tenant_says_nothing() -> None:
 
 
 def test_an_unknown_tenant_waits() -> None:
-    """Rather late than under the provider's name."""
+    """The mail waits, and is not sent under the provider's name."""
     with pytest.raises(Unsendable) as caught:
         _compose(tenant=None)
     assert (caught.value.reason, caught.value.verdict) == ("tenant_unknown", Verdict.POSTPONED)
@@ -48,9 +48,9 @@ def test_an_unknown_tenant_waits() -> None:
 def test_the_message_id_is_the_same_for_every_attempt() -> None:
     """It is derived from the delivery's id."""
     order = delivery()
-    first = email_message.compose(order, _CONTENT, Tenant(TENANT), _SETTINGS)
+    first = email_message.compose(order, _CONTENT, TenantProfile(TENANT), _SETTINGS)
     order.attempt = 5
-    again = email_message.compose(order, _CONTENT, Tenant(TENANT), _SETTINGS)
+    again = email_message.compose(order, _CONTENT, TenantProfile(TENANT), _SETTINGS)
     assert first.message_id == again.message_id == f"<{order.id}@relay.example>"
 
 
@@ -62,7 +62,7 @@ def test_the_message_id_is_the_same_for_every_attempt() -> None:
     ],
 )
 def test_addresses_people_write(to: str, recipient: Address) -> None:
-    """The provider is given their one form."""
+    """The provider gets the one form of an address."""
     message = _compose(to=to)
     assert message.recipient == recipient
     assert message.recipient.needs_smtputf8 is not recipient.local.isascii()
@@ -70,25 +70,25 @@ def test_addresses_people_write(to: str, recipient: Address) -> None:
 
 @pytest.mark.parametrize("to", ["", "  ", "\u200b\u00a0"])
 def test_no_address(to: str) -> None:
-    """Nobody to write to."""
+    """A delivery without an address is refused."""
     with pytest.raises(Unsendable, match="missing_recipient"):
         _compose(to=to)
 
 
 def test_malformed_addresses() -> None:
-    """The recipient's and the sender's are told apart."""
+    """The reason says whether it is the recipient's or the sender's."""
     with pytest.raises(Unsendable, match="invalid_recipient"):
         _compose(to="ada@example.org\r\nBcc: eve@example.org")
     with pytest.raises(Unsendable, match="invalid_sender"):
-        _compose(tenant=Tenant(TENANT, sender_email="nobody"))
+        _compose(tenant=TenantProfile(TENANT, sender_email="nobody"))
     with pytest.raises(Unsendable, match="invalid_sender"):
-        _compose(tenant=Tenant(TENANT, reply_to="a@b\nBcc: eve@example.org"))
+        _compose(tenant=TenantProfile(TENANT, reply_to="a@b\nBcc: eve@example.org"))
 
 
 def test_line_ends_never_get_into_a_header() -> None:
     """Subject and names become one line, whatever kind of line end they hold."""
     content = render_pb2.Content(subject="Hi\r\nBcc: eve@example.org\u2028x\x85y\x0bz", text="t")
-    message = _compose(content=content, tenant=Tenant(TENANT, sender_name="A\r\nBcc: eve@example.org"))
+    message = _compose(content=content, tenant=TenantProfile(TENANT, sender_name="A\r\nBcc: eve@example.org"))
     assert message.subject == "Hi Bcc: eve@example.org x y z"
     assert message.sender_name == "A Bcc: eve@example.org"
 
@@ -106,10 +106,10 @@ def test_sms_numbers_people_write(phone: str) -> None:
     ("segments", "limit", "refused"), [(1, 1, False), (2, 1, True), (10, 10, False), (11, 10, True), (255, 255, False)]
 )
 def test_a_text_of_too_many_segments_is_not_sent(segments: int, limit: int, *, refused: bool) -> None:
-    """Up to the tenant's limit; past it for good, with both numbers."""
+    """Up to the tenant's limit it is sent; above it fails for good, and the detail has both numbers."""
     order = delivery(event_pb2.CHANNEL_SMS, phone="+254712345678")
     content = render_pb2.Content(text="x", sms_segments=segments, sms_encoding="UCS-2")
-    tenant = Tenant(TENANT, max_sms_segments=limit)
+    tenant = TenantProfile(TENANT, max_sms_segments=limit)
     if not refused:
         assert sms_message.compose(order, content, tenant, SmsSettings()).text == "x"
         return

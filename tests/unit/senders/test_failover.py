@@ -10,44 +10,46 @@ from structlog.testing import capture_logs
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.parts import POSTGRES, PartAway
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
 from services.senders import registry
-from services.senders.breaker import Policy
+from services.senders.breaker import BreakerPolicy
 from services.senders.channels.sms.settings import SmsSettings
 from services.senders.directory import ConfiguredDirectory
+from services.senders.failover import MAX_CALLS
 from services.senders.http import HttpClient
-from services.senders.ports import Kind, ProviderRecord, Resources, Sms
-from services.senders.send import MAX_ASKED, ProviderSender
-from services.senders.sent import Sent
+from services.senders.ports import Kind, Resources, Sms
+from services.senders.send import ProviderSender
+from services.senders.sent import SentMessage
+from tests.fakes.senders import MemoryOwner, MemorySentLog
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _SMS = event_pb2.CHANNEL_SMS
-_SENT = Result(Verdict.SENT, "scripted", provider_message_id="m1")
-_DOWN = Result(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
-_SLOW_DOWN = Result(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
-_WRONG_KEY = Result(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
-_BUSY = Result(Verdict.POSTPONED, "scripted", "provider_busy")
-_NO = Result(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
-_NOT_ALLOWED = Result(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
+_SENT = SendResult(Verdict.SENT, "scripted", provider_message_id="m1")
+_DOWN = SendResult(Verdict.TRANSIENT, "scripted", "provider_unreachable", "refused")
+_SLOW_DOWN = SendResult(Verdict.THROTTLED, "scripted", "provider_throttled", retry_after_s=30)
+_WRONG_KEY = SendResult(Verdict.CREDENTIALS, "scripted", "provider_credentials", "401")
+_BUSY = SendResult(Verdict.POSTPONED, "scripted", "provider_busy")
+_NO = SendResult(Verdict.PERMANENT, "scripted", "recipient_refused", "550")
+_NOT_ALLOWED = SendResult(Verdict.PERMANENT, "scripted", "address_not_allowed", "'10.0.0.1' is not a public address")
 
 
 class _Desk:
-    """A sender whose providers answer by their ids, and what it did."""
+    """A sender with scripted providers: answers by id, and the record of calls."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: Result | PartAway) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **answers: SendResult | PartAway) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.noted: list[Sent] = []
+        self.log = MemorySentLog()
         kind = Kind(settings=SmsSettings, open=self._provider, reports=True)
-        monkeypatch.setattr(registry, "kinds", lambda: {(_SMS, "scripted"): kind})
-        self.directory = ConfiguredDirectory(self)
+        monkeypatch.setattr(registry, "kind", lambda *_: kind)
+        self.directory = ConfiguredDirectory(MemoryOwner())
         no_sandbox: Any = None
         self.sender = ProviderSender(
             self.directory,
             Resources(no_sandbox, HttpClient(guard()), guard()),
             lambda _: {},
-            notes=self,
-            policy=Policy(failures=2, rest_s=10),
+            sent_log=self.log,
+            policy=BreakerPolicy(failures=2, pause_s=10),
         )
         self.directory.follow(self.sender.forget)
         self.publish()
@@ -60,17 +62,15 @@ class _Desk:
         ]
         self.directory.on_change(f"providers.{TENANT}", json.dumps(records).encode())
 
-    async def attempt(self, provider_id: str = "a") -> Result:
+    async def attempt(self, provider_id: str = "a") -> SendResult:
         """Attempt a delivery for which routing chose this provider."""
         content = render_pb2.Content(text="Hello")
         return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
 
-    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        """Nothing is known but what was published."""
-
-    def note(self, sent: Sent) -> None:
-        """Keep what would be written."""
-        self.noted.append(sent)
+    @property
+    def recorded(self) -> list[SentMessage]:
+        """What would be written."""
+        return list(self.log.sent.values())
 
     def _provider(self, settings: SmsSettings, _: Resources) -> "_Scripted":
         return _Scripted(self, settings.sender)
@@ -80,7 +80,7 @@ class _Scripted:
     def __init__(self, desk: _Desk, name: str) -> None:
         self._desk, self._name = desk, name
 
-    async def send(self, message: Sms) -> Result:
+    async def send(self, message: Sms) -> SendResult:
         """Answer as told."""
         self._desk.asked.append(self._name)
         answer = self._desk.answers[self._name]
@@ -93,27 +93,27 @@ class _Scripted:
 
 
 @pytest.mark.parametrize("trouble", [_DOWN, _SLOW_DOWN, _WRONG_KEY], ids=lambda result: result.reason)
-async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: Result) -> None:
-    """Whatever is the trouble; the one in vain is told of, and the id kept is of the one that sent."""
+async def test_the_next_one_is_asked(monkeypatch: pytest.MonkeyPatch, trouble: SendResult) -> None:
+    """After any trouble. The failed call is recorded, and the stored message id is that of the provider that sent."""
     desk = _Desk(monkeypatch, a=trouble, b=_SENT, c=_SENT)
     result = await desk.attempt()
     assert desk.asked == ["a", "b"]
     assert (result.verdict, result.provider_id) == (Verdict.SENT, "b")
     assert [tried.result for tried in result.earlier] == [dataclasses.replace(trouble, provider_id="a")]
-    assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.noted] == [
+    assert [(sent.provider_id, sent.message_id, sent.recipient) for sent in desk.recorded] == [
         ("b", "m1", "+254712345678")
     ]
 
 
 async def test_what_is_said_of_the_message_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other provider is bothered with it."""
+    """No other provider is called."""
     desk = _Desk(monkeypatch, a=_DOWN, b=_NO, c=_SENT)
     assert (await desk.attempt()).reason == "recipient_refused"
     assert desk.asked == ["a", "b"]
 
 
 async def test_one_that_may_not_be_asked_is_final_where_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No retry would change it. It is neither a failure of the provider's nor a sign that it works."""
+    """A retry would not change it. The breaker counts neither a failure nor a success."""
     desk = _Desk(monkeypatch, a=_NOT_ALLOWED)
     results = [await desk.attempt() for _ in range(3)]
     assert {(result.verdict, result.reason) for result in results} == {(Verdict.PERMANENT, "address_not_allowed")}
@@ -124,7 +124,7 @@ async def test_one_that_may_not_be_asked_is_final_where_it_is_alone(monkeypatch:
 
 
 async def test_another_one_is_asked_in_place_of_one_that_may_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And its word counts, whichever was asked first: what it defers is not lost."""
+    """Its result counts, whichever was called first: a delivery that it defers is retried."""
     desk = _Desk(monkeypatch, a=_NOT_ALLOWED, b=_SENT)
     result = await desk.attempt()
     assert (result.verdict, result.provider_id) == (Verdict.SENT, "b")
@@ -135,8 +135,8 @@ async def test_another_one_is_asked_in_place_of_one_that_may_not_be(monkeypatch:
         assert [tried.result.reason for tried in result.earlier] == ["address_not_allowed"]
 
 
-async def test_one_that_rests_is_waited_for_where_the_other_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its time will come, though nobody else's does; so with a part of ours that is away."""
+async def test_a_paused_provider_is_waited_for_where_the_other_is_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paused provider can be called later; so can one that needs a part of Clarion which is away."""
     desk = _Desk(monkeypatch, a=_SLOW_DOWN, b=_NOT_ALLOWED)
     await desk.attempt()
     waits = await desk.attempt()
@@ -152,11 +152,11 @@ async def test_one_that_rests_is_waited_for_where_the_other_may_not_be_asked(mon
 
 
 async def test_a_refusal_leaves_an_open_circuit_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody was asked: whoever probes next finds out."""
+    """No provider was contacted, so the next call is the probe."""
     desk = _Desk(monkeypatch, a=_DOWN)
     for _ in range(2):
         await desk.attempt()
-    [opened] = desk.sender._opened._opened[TENANT].values()
+    [opened] = desk.sender._providers._opened[TENANT].values()
     opened.breaker._until = 0.0
     desk.answers["a"] = _NOT_ALLOWED
     assert (await desk.attempt()).reason == "address_not_allowed"
@@ -167,7 +167,7 @@ async def test_a_refusal_leaves_an_open_circuit_as_it_is(monkeypatch: pytest.Mon
 
 
 async def test_the_one_that_was_chosen_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the others by priority; one that was deleted meanwhile is no reason not to send."""
+    """Then the others by priority. If it was deleted meanwhile, the others are called."""
     desk = _Desk(monkeypatch, a=_DOWN, b=_DOWN, c=_DOWN)
     await desk.attempt("b")
     assert desk.asked == ["b", "a", "c"]
@@ -175,15 +175,15 @@ async def test_the_one_that_was_chosen_comes_first(monkeypatch: pytest.MonkeyPat
     assert (await desk.attempt("gone")).verdict is Verdict.SENT
 
 
-async def test_not_more_than_five_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_most_five_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are."""
     desk = _Desk(monkeypatch, **dict.fromkeys("abcdefgh", _DOWN))
     result = await desk.attempt()
-    assert len(desk.asked) == len(result.earlier) + 1 == MAX_ASKED
+    assert len(desk.asked) == len(result.earlier) + 1 == MAX_CALLS
 
 
-async def test_an_open_circuit_is_an_attempt_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that there is an end to it; nobody is asked, and new settings close it."""
+async def test_an_open_circuit_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the delivery ends some day. No provider is called, and new settings close the circuit."""
     desk = _Desk(monkeypatch, a=_DOWN)
     for _ in range(2):
         await desk.attempt()
@@ -210,7 +210,7 @@ async def test_one_that_asked_for_time_is_waited_for(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_busy_one_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is, where there is one; else it is waiting: no attempt, and nothing that opens a circuit."""
+    """The next provider is called, if there is one. Otherwise the delivery waits: no attempt, and no failure."""
     desk = _Desk(monkeypatch, a=_BUSY)
     results = [await desk.attempt() for _ in range(3)]
     assert {(result.verdict, result.reason) for result in results} == {(Verdict.POSTPONED, "provider_busy")}
@@ -222,8 +222,8 @@ async def test_a_busy_one_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None
     assert (result.verdict, result.provider_id, result.earlier) == (Verdict.SENT, "b", ())
 
 
-async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers repeat the recipient's address in their words; those are for the timeline."""
+async def test_the_log_says_why_a_provider_paused_and_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers repeat the recipient's address in their answers; only the timeline shows these."""
     words = "450 4.7.1 <ada@example.org>: too many messages"
     desk = _Desk(
         monkeypatch, a=dataclasses.replace(_DOWN, detail=words), b=dataclasses.replace(_SLOW_DOWN, detail=words)
@@ -234,14 +234,14 @@ async def test_the_log_says_why_a_provider_rests_and_names_nobody(monkeypatch: p
     assert result.detail.endswith(words)
     told = [(line["event"], line["provider_id"], line["reason"], line["cause"]) for line in lines]
     assert told == [
-        ("provider_rests", "b", "provider_throttled", "provider_throttled"),
-        ("provider_rests", "a", "provider_circuit_open", "provider_unreachable"),
+        ("provider_paused", "b", "provider_throttled", "provider_throttled"),
+        ("provider_paused", "a", "provider_circuit_open", "provider_unreachable"),
     ]
     assert "ada" not in repr(lines)
 
 
 async def test_a_refused_account_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attempts go on, so that it becomes a dead letter that can be replayed once the key is mended."""
+    """The attempts go on, so that it becomes a dead letter, which can be replayed with a correct key."""
     desk = _Desk(monkeypatch, a=_WRONG_KEY)
     first, second = await desk.attempt(), await desk.attempt()
     assert [first.reason, second.reason] == ["provider_credentials", "provider_credentials"]
@@ -249,10 +249,10 @@ async def test_a_refused_account_is_not_asked_again(monkeypatch: pytest.MonkeyPa
     assert desk.asked == ["a"]
 
 
-async def test_a_provider_that_needs_an_away_part_of_ours_is_neither_failed_over_nor_rested(
+async def test_a_provider_that_needs_an_away_part_of_ours_is_neither_failed_over_nor_paused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The delivery waits for the part: the next provider is for a provider's trouble, not for ours."""
+    """The delivery waits for the part. Failover is for trouble of a provider."""
     desk = _Desk(monkeypatch, a=PartAway(POSTGRES), b=_SENT)
     for _ in range(5):
         with pytest.raises(PartAway):
@@ -265,7 +265,7 @@ async def test_a_provider_that_needs_an_away_part_of_ours_is_neither_failed_over
 async def test_what_was_really_asked_counts_though_the_next_one_needs_an_away_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else the first would be asked again and again, and nobody would count it."""
+    """Otherwise the first provider would be called again and again without an end."""
     desk = _Desk(monkeypatch, a=_DOWN, b=PartAway(POSTGRES), c=_DOWN)
     result = await desk.attempt()
     assert (result.verdict, result.provider_id) == (Verdict.TRANSIENT, "c")
@@ -273,8 +273,8 @@ async def test_what_was_really_asked_counts_though_the_next_one_needs_an_away_pa
     assert [tried.result.provider_id for tried in result.earlier] == ["a"]
 
 
-async def test_an_away_part_is_waited_for_while_the_others_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody was asked, so it is no attempt."""
+async def test_an_away_part_is_waited_for_while_the_others_are_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No provider was called, so it is no attempt."""
     desk = _Desk(monkeypatch, a=_SLOW_DOWN, b=PartAway(POSTGRES))
     assert (await desk.attempt()).verdict is Verdict.THROTTLED
     with pytest.raises(PartAway):

@@ -42,7 +42,7 @@ def test_an_unsubscribe_link_is_read_back_and_always_the_same() -> None:
 
 
 def test_without_a_public_address_there_is_no_link() -> None:
-    """Nobody could follow it."""
+    """Without the public URL it would lead nowhere."""
     assert Links(Vault(OLD), "").unsubscribe_url(WHO) == ""
 
 
@@ -60,7 +60,7 @@ def test_without_a_public_address_there_is_no_link() -> None:
     ],
 )
 def test_what_is_not_ours_is_not_found(token: str) -> None:
-    """Cut off, changed, made up, or made by another installation."""
+    """Tokens that are cut off, changed, invented, or made by another installation."""
     with pytest.raises(ClarionError) as fault:
         Links(Vault(OLD), URL).read(token)
     assert fault.value.code is Code.NOT_FOUND
@@ -68,7 +68,7 @@ def test_what_is_not_ours_is_not_found(token: str) -> None:
 
 @pytest.mark.parametrize("text", ["notify.example.com", "ftp://x.example", "https://", "https://x.example/?a=1"])
 def test_a_public_address_is_one(text: str) -> None:
-    """A wrong one is noticed at the start, not in people's mail."""
+    """A wrong URL stops the start; it is not sent in mail."""
     with pytest.raises(ValueError, match="must be of the form"):
         check_public_url(text)
     assert check_public_url("") == ""

@@ -61,7 +61,7 @@ def test_one_part(text: str, html: str, kind: str) -> None:
 
 @given(subject=_TEXT, name=_TEXT, text=_TEXT, html=_TEXT)
 def test_what_goes_in_comes_out(subject: str, name: str, text: str, html: str) -> None:
-    """Any Unicode survives in subject, name and both bodies, and forges no header."""
+    """Any Unicode in subject, name and both bodies is preserved, and forges no header."""
     subject, name, text, html = one_line(subject), one_line(name), clean_lines(text), clean_lines(html)
     raw = mime.to_bytes(builders.email(subject=subject, sender_name=name, text=text, html=html))
     assert raw.isascii()
@@ -89,7 +89,7 @@ def test_what_goes_in_comes_out(subject: str, name: str, text: str, html: str) -
     ],
 )
 def test_subjects_made_to_break_things(subject: str) -> None:
-    """Encoded words, endless words and long lines arrive as they were, and forge nothing."""
+    """Text that looks like an encoded word, endless words and long lines are preserved, and forge no header."""
     raw = mime.to_bytes(builders.email(subject=subject, sender_name=subject[:256]))
     assert max(len(line) for line in raw.split(b"\r\n")) <= 998
     assert b"\r\nBcc" not in raw
@@ -116,7 +116,7 @@ def test_the_boundary_never_stands_in_a_body() -> None:
 
 @pytest.mark.parametrize("charset", ["klingon", "idna", "rot13", "a\x00b", ""])
 def test_mail_of_strangers(charset: str) -> None:
-    """Ids that are none are dropped; unknown charsets and broken bytes are read as far as they go."""
+    """Invalid ids are dropped; unknown charsets and invalid bytes are read as far as possible."""
     raw = (
         b"From: a@b\r\nTo: c@d\r\nX-Clarion-Event: not-an-id\r\n"
         + f"Subject: =?{charset}?b?Y2Fm6Q==?= x\r\n".encode()
@@ -132,7 +132,7 @@ def test_mail_of_strangers(charset: str) -> None:
 
 @given(st.binary(max_size=2000), st.sampled_from([b"", b"Content-Type: ", b"Subject: ", b"From: a\r\n\r\n"]))
 def test_any_bytes_are_read_or_refused(raw: bytes, start: bytes) -> None:
-    """No mail ends more than itself."""
+    """No mail crashes the parser."""
     parsed = parse.parse(start + raw)
     for text in (parsed.sender, parsed.subject, parsed.text, parsed.html):
         assert "\x00" not in text
@@ -140,7 +140,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes, start: bytes) -> None:
 
 
 def test_attachments_are_not_the_text() -> None:
-    """The first part that is meant to be read is."""
+    """The first part that is not an attachment is read."""
     raw = (
         b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Disposition: attachment\r\n\r\nno\r\n'
         b"--b\r\n\r\nyes\r\n--b\r\n\r\nlate\r\n--b--\r\n"
@@ -156,7 +156,7 @@ def test_headers_in_utf8() -> None:
 
 
 def test_mail_nested_without_end() -> None:
-    """Thousands of nested parts are refused, and end nothing."""
+    """Thousands of nested parts are refused without a crash."""
     raw = b"Content-Type: message/rfc822\r\n\r\n" * 20_000 + b"x"
     with pytest.raises(ValueError, match="nested too deeply"):
         parse.parse(raw)

@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
-from services.senders import providers, registry
+from services.domain.channels import NAMES
+from services.senders import channels, provider_settings, providers, registry
 from tests.unit.senders.builders import TENANT, guard
 
 _SMTP = {"host": "smtp.example.org", "from_email": "noreply@example.org"}
@@ -36,12 +38,27 @@ def _faults(settings: object, **changes: Any) -> list[str]:
     return [field for field, _ in caught.value.fields]
 
 
-def test_folders_are_the_kinds() -> None:
-    """What stands in channels/ is what there is; push has none here."""
-    assert registry.kind_names(event_pb2.CHANNEL_EMAIL) == ["resend", "sandbox", "sendgrid", "smtp"]
-    assert registry.kind_names(event_pb2.CHANNEL_SMS) == ["africastalking", "sandbox", "twilio"]
-    assert registry.kind_names(event_pb2.CHANNEL_PUSH) == []
-    assert registry.secret_fields(registry.kinds()[event_pb2.CHANNEL_EMAIL, "smtp"]) == {"password"}
+@pytest.mark.parametrize("channel", event_pb2.Channel.values())
+def test_the_table_names_each_folder(channel: event_pb2.Channel.ValueType) -> None:
+    """Each kind's folder under channels/ is in the table, and what the table names can be loaded."""
+    names = registry.kind_names(channel)
+    folder = Path(channels.__path__[0]) / NAMES.get(channel, "none")
+    assert sorted(one.parent.name for one in folder.glob("*/__init__.py")) == list(names)
+    assert all(registry.kind(channel, name).settings for name in names)
+    assert not names or registry.composer(channel)
+
+
+def test_an_unknown_kind() -> None:
+    """It is no kind of another channel's, either."""
+    for name in ("twilio", "../sms/twilio", ""):
+        with pytest.raises(KeyError):
+            registry.kind(event_pb2.CHANNEL_EMAIL, name)
+
+
+def test_the_password_is_a_secret() -> None:
+    """By the type of its field."""
+    smtp = registry.kind(event_pb2.CHANNEL_EMAIL, "smtp")
+    assert provider_settings.secret_fields(smtp) == {"password"}
 
 
 def test_secrets_are_kept_apart() -> None:
@@ -58,7 +75,7 @@ def test_secrets_are_kept_apart() -> None:
     [("correct horse battery", "…tery"), ("short", "…"), ("12345678901", "…"), ("123456789012", "…9012")],
 )
 def test_only_the_end_of_a_secret_is_shown(secret: str, shown: str) -> None:
-    """And of a short one, nothing."""
+    """And nothing of a short one."""
     stored = providers.StoredProvider(_check(_SMTP), {"password": secret}, 0, 0)
     assert json.loads(stored.settings_json())["password"] == shown
 
@@ -87,7 +104,7 @@ def test_only_the_end_of_a_secret_is_shown(secret: str, shown: str) -> None:
     ],
 )
 def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
-    """Every wrong field is told, by its path."""
+    """Each wrong field is named by its path."""
     assert sorted(_faults(settings)) == faults
 
 
@@ -102,7 +119,7 @@ def test_wrong_settings_are_named(settings: object, faults: list[str]) -> None:
     ],
 )
 def test_wrong_settings_are_explained(changes: dict[str, Any], text: str) -> None:
-    """In words, without the names that the program has for types."""
+    """In plain words, without the names of Python types."""
     with pytest.raises(ClarionError) as caught:
         _check({**_SMTP, **changes})
     (setting,) = changes
@@ -121,7 +138,7 @@ def test_hosts(host: str) -> None:
     "host", ["127.0.0.1", "::1", "0x7f.1", "2130706433", "::ffff:127.0.0.1", "169.254.169.254", "localhost", "10.1.2.3"]
 )
 def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
-    """Whoever makes the provider reads at once what is wrong, and what to do."""
+    """The error says what is wrong, and what to do."""
     made = _check({**_SMTP, "host": host})
     with pytest.raises(ClarionError) as caught:
         providers.check_address(made, guard())
@@ -132,7 +149,7 @@ def test_addresses_that_are_not_allowed_are_not_saved(host: str) -> None:
 
 
 def test_ports_that_are_not_allowed_are_not_saved() -> None:
-    """The sentence names those that are."""
+    """The error names the known ones."""
     with pytest.raises(ClarionError) as caught:
         providers.check_address(_check({**_SMTP, "port": 6379}), guard())
     [(field, sentence)] = caught.value.fields
@@ -148,7 +165,7 @@ def test_what_the_operator_allows_is_saved() -> None:
 
 
 def test_what_connects_to_no_server_of_its_settings_is_not_asked() -> None:
-    """The sandbox, and the APIs, whose hosts are no setting."""
+    """The sandbox, and APIs, whose hosts are not settings."""
     providers.check_address(_check("", kind="sandbox"), guard())
 
 
@@ -221,7 +238,7 @@ def _channel_of(kind: str) -> event_pb2.Channel.ValueType:
     ],
 )
 def test_what_is_no_key_is_refused(kind: str, settings: dict[str, str], setting: str, written: str) -> None:
-    """When a provider is made, and when it is changed; what was written is not repeated."""
+    """When a provider is created or changed; the error does not repeat the value."""
     channel = _channel_of(kind)
     with pytest.raises(ClarionError) as made:
         _check({**settings, setting: written}, kind=kind, channel=channel)
@@ -265,7 +282,7 @@ def test_what_is_no_key_is_refused(kind: str, settings: dict[str, str], setting:
 )
 @pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\t", "\u00a0", "\u200b", "\ufeff", "\u2028"])
 def test_blanks_around_a_setting_are_cut_off(kind: str, settings: dict[str, str], verbatim: str, around: str) -> None:
-    """All of them, keys and ids too; of a password, where blanks may be meant, line ends only."""
+    """Of all settings, keys and ids too; of a password only line ends, because blanks may be part of it."""
     written = {
         name: f"{around}{value}{around}" if name != verbatim or around in {"\n", "\r\n"} else value
         for name, value in settings.items()
@@ -281,12 +298,14 @@ def test_a_password_keeps_its_blanks() -> None:
 
 
 def test_a_key_of_an_earlier_version_is_no_obstacle() -> None:
-    """A provider that was stored with junk goes on sending, and can be changed; the junk can be taken away."""
+    """A provider that was stored with an invalid key sends and can be changed; the key can be removed."""
     stored = providers.StoredProvider(
         _check(_RESEND, kind="resend"), {"api_key": "re_1\n", "webhook_secret": "junk"}, 0, 0
     )
-    resend = registry.kinds()[event_pb2.CHANNEL_EMAIL, "resend"]
-    opened = registry.read_settings(resend, registry.cleaned(resend, {**stored.provider.settings, **stored.secrets}))
+    resend = registry.kind(event_pb2.CHANNEL_EMAIL, "resend")
+    opened = provider_settings.read_settings(
+        resend, provider_settings.cleaned(resend, {**stored.provider.settings, **stored.secrets})
+    )
     assert opened.api_key.reveal() == "re_1"
     changed = providers.changed(stored, name="main", priority=None, settings_json='{"api_key": "re_2"}')
     assert changed.secrets == {"api_key": "re_2", "webhook_secret": "junk"}
@@ -303,7 +322,7 @@ def test_a_secret_that_comes_as_it_was_shown_is_left_alone() -> None:
 
 
 def test_a_sandbox_needs_nothing() -> None:
-    """Empty settings will do, on both channels."""
+    """Empty settings are enough, on both channels."""
     assert _check("", kind="sandbox").settings == {}
     assert _check({}, kind="sandbox", channel=event_pb2.CHANNEL_SMS).settings == {}
 

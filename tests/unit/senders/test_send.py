@@ -10,51 +10,23 @@ from clarion.render.v1 import render_pb2
 from runtime.errors import ClarionError, Code
 from runtime.parts import POSTGRES, PartAway
 from services.delivery.ports import Verdict
-from services.senders.breaker import Policy
+from services.senders.breaker import BreakerPolicy
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
-from services.senders.ports import Email, ProviderRecord, Resources, Sms
+from services.senders.ports import ProviderRecord, Resources
 from services.senders.send import ProviderSender
+from tests.fakes.senders import MemoryOwner, MemoryRecorder
 from tests.unit.senders.builders import TENANT, delivery, guard
 
 _CONTENT = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
-
-
-class _Memory:
-    """A Recorder that keeps messages in lists; raises failure where one is set."""
-
-    def __init__(self) -> None:
-        self.emails: list[Email] = []
-        self.texts: list[Sms] = []
-        self.failure: ClarionError | None = None
-
-    async def record_email(self, message: Email) -> None:
-        self.emails.append(message)
-
-    async def record_sms(self, message: Sms) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.texts.append(message)
-
-
-class _Owner:
-    """Knows the providers that are not published yet; None: is away."""
-
-    def __init__(self) -> None:
-        self.providers: dict[tuple[str, str], ProviderRecord] | None = {}
-
-    async def find(self, tenant_id: str, provider_id: str) -> ProviderRecord | None:
-        if self.providers is None:
-            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
-        return self.providers.get((tenant_id, provider_id))
 
 
 class _Desk:
     """A sender with its directory, owner and memory."""
 
     def __init__(self) -> None:
-        self.memory = _Memory()
-        self.owner = _Owner()
+        self.memory = MemoryRecorder()
+        self.owner = MemoryOwner()
         self.directory = ConfiguredDirectory(self.owner)
         self.sender = ProviderSender(self.directory, Resources(self.memory, HttpClient(guard()), guard()), _open)
         self.directory.follow(self.sender.forget)
@@ -76,7 +48,7 @@ def _record(channel: str = "SMS", **changes: Any) -> ProviderRecord:
 
 
 async def test_a_text_message_goes_to_its_provider() -> None:
-    """By the provider that routing chose, whatever else the tenant has."""
+    """Of the provider that routing chose, whatever others the tenant has."""
     desk = _Desk()
     desk.publish(_record(id="p0", settings={"sender": "OTHER"}), _record(settings={"sender": "ACORN"}))
     order = delivery(event_pb2.CHANNEL_SMS)
@@ -108,7 +80,7 @@ async def test_what_is_not_published_yet_is_asked_of_its_owner() -> None:
 
 
 async def test_a_provider_deleted_meanwhile() -> None:
-    """Is final; but without its owner's word, nothing is."""
+    """Is final, but only if the database confirms it."""
     desk = _Desk()
     desk.publish(_record())
     order = delivery(event_pb2.CHANNEL_SMS)
@@ -116,7 +88,7 @@ async def test_a_provider_deleted_meanwhile() -> None:
     desk.publish()
     gone = await desk.sender.attempt(order, _CONTENT)
     assert (gone.verdict, gone.reason) == (Verdict.PERMANENT, "provider_gone")
-    desk.owner.providers = None
+    desk.owner.away = True
     with pytest.raises(PartAway):  # no attempt: it is known when the database is back
         await desk.sender.attempt(order, _CONTENT)
 
@@ -142,7 +114,7 @@ async def test_new_settings_are_used_at_once() -> None:
 
 
 async def test_what_cannot_be_opened_is_worth_another_try() -> None:
-    """A missing key, settings of another version, a kind we do not know: the operator can mend it."""
+    """A missing key, settings of another version, an unknown kind: the operator can fix it."""
     results = []
     for record in (_record(secrets="c2VjcmV0"), _record(settings={"colour": 1}), _record(kind="pigeon")):
         desk = _Desk()
@@ -153,7 +125,7 @@ async def test_what_cannot_be_opened_is_worth_another_try() -> None:
 
 
 async def test_no_recipient() -> None:
-    """Is final, and the provider is not asked."""
+    """Is final, and the provider is not called."""
     desk = _Desk()
     desk.publish(_record())
     result = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, phone=""), _CONTENT)
@@ -161,7 +133,7 @@ async def test_no_recipient() -> None:
 
 
 async def test_a_sandbox_that_cannot_keep_it() -> None:
-    """Refused is final; a full queue is waited for."""
+    """A refusal is final; a full queue delays the delivery."""
     desk = _Desk()
     desk.publish(_record())
     desk.memory.failure = ClarionError(Code.INVALID, "Not storable.")
@@ -173,11 +145,11 @@ async def test_a_sandbox_that_cannot_keep_it() -> None:
 
 
 async def test_our_database_away_opens_no_circuit() -> None:
-    """However often the sandbox cannot keep a message: it is asked again, and takes the first after the outage."""
+    """However often the sandbox cannot store a message, it is called again, and stores the first after the outage."""
     desk = _Desk()
     desk.publish(_record())
     desk.memory.failure = PartAway(POSTGRES)
-    for _ in range(3 * Policy().failures):
+    for _ in range(3 * BreakerPolicy().failures):
         with pytest.raises(PartAway):
             await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = None
@@ -185,13 +157,13 @@ async def test_our_database_away_opens_no_circuit() -> None:
 
 
 def test_slots_are_by_tenant_and_provider() -> None:
-    """So a hung provider holds up nobody else."""
+    """So a provider that hangs delays no other deliveries."""
     sender = _Desk().sender
     assert sender.slot(delivery(provider_id="p9")) == f"{TENANT}/p9"
 
 
 def test_unreadable_configuration_changes_nothing() -> None:
-    """What was known stays."""
+    """The previous configuration stays."""
     desk = _Desk()
     desk.publish(_record())
     desk.directory.on_change(f"providers.{TENANT}", b"{broken")

@@ -6,13 +6,13 @@ import pytest
 
 from stack.client import shell_exports
 from stack.faults import StackError
-from stack.state import State
+from stack.state import StackState
 
 _HOSTILE = '/home/o\'neil/a "b" $(touch x) `y` \\ ü\n/.clarion'
 
 
-def _state() -> State:
-    return State(
+def _state() -> StackState:
+    return StackState(
         ready=True,
         pid=1,
         data=_HOSTILE,
@@ -46,5 +46,7 @@ def test_only_what_is_asked_for() -> None:
 
 def test_an_unknown_name_is_refused() -> None:
     """With those that there are."""
-    with pytest.raises(StackError, match=r"CLARION_KEY is none of CLARION_ADMIN_TOKEN, CLARION_API_KEY, .*CLARION_URL"):
+    with pytest.raises(
+        StackError, match=r"CLARION_KEY is unknown\. Known are CLARION_ADMIN_TOKEN, CLARION_API_KEY, .*CLARION_URL"
+    ):
         shell_exports(_state(), ["CLARION_KEY"])

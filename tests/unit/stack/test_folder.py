@@ -62,7 +62,7 @@ def test_a_folder_of_an_earlier_version_gets_the_secret_that_it_lacks(folder: Fo
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file in the way is one sentence."""
     (tmp_path / "data").write_text("")
-    with pytest.raises(StackError, match=r"data folder .*data cannot be made: File exists"):
+    with pytest.raises(StackError, match=r"data folder .*data cannot be created: File exists"):
         Folder(tmp_path / "data")
 
 
@@ -91,10 +91,10 @@ def test_a_taken_inner_port_moves(folder: Folder, taken_port: int) -> None:
 
 def test_the_gateways_port_does_not_move(folder: Folder, taken_port: int) -> None:
     """People and browsers know it: a taken one is an error that says what to do."""
-    with pytest.raises(StackError, match=rf"Port {taken_port} is taken .*CLARION_PORT"):
+    with pytest.raises(StackError, match=rf"Port {taken_port} is used by another program.*CLARION_PORT"):
         folder.ports(["gateway"], gateway=taken_port)
     (folder.path / "ports.json").write_text(f'{{"gateway": {taken_port}}}')
-    with pytest.raises(StackError, match=f"Port {taken_port} is taken"):
+    with pytest.raises(StackError, match=f"Port {taken_port} is used"):
         folder.ports(["gateway"], gateway=None)
 
 
@@ -102,7 +102,7 @@ def test_one_supervisor_a_folder(folder: Folder) -> None:
     """The second one is told who has it; after the first let go it may."""
     folder.lock()
     other = Folder(folder.path)
-    with pytest.raises(StackError, match=r"Another stack \(process \d+\) runs on .*CLARION_DATA"):
+    with pytest.raises(StackError, match=r"Another stack \(process \d+\) uses .*CLARION_DATA"):
         other.lock()
     folder.unlock()
     other.lock()

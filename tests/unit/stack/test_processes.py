@@ -10,25 +10,27 @@ import pytest
 import yaml
 
 from runtime import settings
-from runtime.egress import AddressNotAllowed, Guard
+from runtime.egress import AddressNotAllowed, EgressGuard
 from services.senders import egress
 from services.senders.settings import Settings
 from stack import processes
 from stack.faults import StackError
 from stack.folder import Demo, Folder
 from stack.local import Options
-from stack.processes import ROLES, Plan, Role
+from stack.processes import ROLES, Role, StackPlan
 
 _SETTINGS = {"mail": "stack.mail"}
 _DEMO = Demo(tenant_id="t", api_key="k", user_id="demo")
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> StackPlan:
     """A stack with two ingests and two gateways."""
     folder = Folder(tmp_path / "data")
     replicas = {"ingest": 2, "gateway": 2}
-    return Plan(folder.path, folder.secrets(), folder.ports(processes.port_names(replicas), gateway=None), replicas, ())
+    return StackPlan(
+        folder.path, folder.secrets(), folder.ports(processes.port_names(replicas), gateway=None), replicas, ()
+    )
 
 
 def _settings_of(role: Role) -> type[msgspec.Struct]:
@@ -38,7 +40,7 @@ def _settings_of(role: Role) -> type[msgspec.Struct]:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_a_process_starts_with_its_environment(role: Role, plan: Plan) -> None:
+def test_a_process_starts_with_its_environment(role: Role, plan: StackPlan) -> None:
     """Every needed variable is there, in a form that its settings accept."""
     for spec in processes.specs(plan, [role.name], _DEMO):
         settings.load(_settings_of(role), spec.environment)
@@ -51,7 +53,7 @@ def test_a_process_gets_nothing_it_does_not_read(role: Role) -> None:
     assert {*role.variables, *processes.COMMON} <= read
 
 
-def test_replicas_have_ports_of_their_own_and_are_called_in_turn(plan: Plan) -> None:
+def test_replicas_have_ports_of_their_own_and_are_called_in_turn(plan: StackPlan) -> None:
     """Two ingests listen on two ports, and their callers know both."""
     first, second = processes.specs(plan, ["ingest"])
     assert (first.name, second.name) == ("ingest", "ingest-2")
@@ -60,7 +62,7 @@ def test_replicas_have_ports_of_their_own_and_are_called_in_turn(plan: Plan) -> 
     assert router.environment["CLARION_INGEST_ADDRESS"] == ",".join(addresses)
 
 
-def test_the_operators_variables_reach_every_process(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operators_variables_reach_every_process(plan: StackPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the table does not set comes from the environment of `make run`."""
     monkeypatch.setenv("CLARION_LOG_LEVEL", "debug")
     monkeypatch.setenv("CLARION_NATS_URL", "nats://elsewhere")
@@ -70,11 +72,11 @@ def test_the_operators_variables_reach_every_process(plan: Plan, monkeypatch: py
 
 
 def test_mail_may_go_to_the_stacks_own_server_and_nowhere_else_inside(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    plan: StackPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for what the environment of `make run` adds."""
 
-    def guard() -> Guard:
+    def guard() -> EgressGuard:
         (spec,) = processes.specs(plan, ["senders"])
         return egress.read(settings.load(Settings, spec.environment)).mail
 
@@ -123,7 +125,7 @@ def test_a_bad_option_is_named(variable: str, value: str) -> None:
         Options.from_environment({variable: value})
 
 
-def test_the_disk_is_measured_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_measured_once(plan: StackPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A supervisor that writes its state must not fail over what a running broker does in its folder."""
     before = plan.variables()
 
@@ -135,7 +137,7 @@ def test_the_disk_is_measured_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
     assert plan.variables() == before
 
 
-def test_go_servers_have_the_compose_files_memory(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_servers_have_the_compose_files_memory(plan: StackPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both collect garbage harder from the same size on as in production, unless the environment says otherwise."""
     monkeypatch.delenv("GOMEMLIMIT", raising=False)
     services = yaml.safe_load((processes.ROOT / "docker-compose.yml").read_text())["services"]

@@ -29,42 +29,42 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     ERROR_CODE_INVALID: _ErrorCode.ValueType  # 1
     """The request is malformed or incomplete; fields says where."""
     ERROR_CODE_UNAUTHENTICATED: _ErrorCode.ValueType  # 2
-    """No key, an unknown key, an inactive tenant, or a wrong signature: never said which."""
+    """No key, an unknown key, an inactive tenant, or a wrong signature; the answer does not tell which."""
     ERROR_CODE_FORBIDDEN: _ErrorCode.ValueType  # 3
-    """Known, but not allowed."""
+    """The caller is known, but not allowed to do this."""
     ERROR_CODE_NOT_FOUND: _ErrorCode.ValueType  # 4
     ERROR_CODE_CONFLICT: _ErrorCode.ValueType  # 5
-    """It is already so, or changed under the caller's feet."""
+    """The state of the object does not allow it, or it changed meanwhile."""
     ERROR_CODE_LIMITED: _ErrorCode.ValueType  # 6
-    """A limit or quota of the tenant; retry_after_s says when to come back."""
+    """A limit or quota of the tenant is reached; retry_after_s says when to try again."""
     ERROR_CODE_OVERLOADED: _ErrorCode.ValueType  # 7
-    """Clarion itself has too much to do; retry_after_s says when to come back."""
+    """Clarion is overloaded; retry_after_s says when to try again."""
     ERROR_CODE_UNAVAILABLE: _ErrorCode.ValueType  # 8
-    """A part Clarion needs (broker, database) is down."""
+    """A part that Clarion needs (broker, database) is away."""
     ERROR_CODE_INTERNAL: _ErrorCode.ValueType  # 9
-    """A fault of Clarion; the text stays in its log."""
+    """An error in Clarion; the text is in its log only."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
-    """What went wrong, so that a caller can tell cases apart without reading text."""
+    """The kind of error, for programs."""
 
 ERROR_CODE_UNSPECIFIED: ErrorCode.ValueType  # 0
 ERROR_CODE_INVALID: ErrorCode.ValueType  # 1
 """The request is malformed or incomplete; fields says where."""
 ERROR_CODE_UNAUTHENTICATED: ErrorCode.ValueType  # 2
-"""No key, an unknown key, an inactive tenant, or a wrong signature: never said which."""
+"""No key, an unknown key, an inactive tenant, or a wrong signature; the answer does not tell which."""
 ERROR_CODE_FORBIDDEN: ErrorCode.ValueType  # 3
-"""Known, but not allowed."""
+"""The caller is known, but not allowed to do this."""
 ERROR_CODE_NOT_FOUND: ErrorCode.ValueType  # 4
 ERROR_CODE_CONFLICT: ErrorCode.ValueType  # 5
-"""It is already so, or changed under the caller's feet."""
+"""The state of the object does not allow it, or it changed meanwhile."""
 ERROR_CODE_LIMITED: ErrorCode.ValueType  # 6
-"""A limit or quota of the tenant; retry_after_s says when to come back."""
+"""A limit or quota of the tenant is reached; retry_after_s says when to try again."""
 ERROR_CODE_OVERLOADED: ErrorCode.ValueType  # 7
-"""Clarion itself has too much to do; retry_after_s says when to come back."""
+"""Clarion is overloaded; retry_after_s says when to try again."""
 ERROR_CODE_UNAVAILABLE: ErrorCode.ValueType  # 8
-"""A part Clarion needs (broker, database) is down."""
+"""A part that Clarion needs (broker, database) is away."""
 ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
-"""A fault of Clarion; the text stays in its log."""
+"""An error in Clarion; the text is in its log only."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 @_typing.final

@@ -35,20 +35,20 @@ class AuditEntry(_message.Message):
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor: _builtins.str
-    """The name of the token that was shown."""
+    """The name of the admin token."""
     method: _builtins.str
-    """Of HTTP: "POST"."""
+    """The HTTP method: "POST"."""
     route: _builtins.str
-    """As declared: "/api/v1/admin/tenants/{id}"."""
+    """The route's pattern: "/api/v1/admin/tenants/{id}"."""
     resource: _builtins.str
-    """What the write was about: the id in the path, or of what was made; never the id of a person."""
+    """The id in the path, or of the new object; never the id of a person."""
     tenant_id: _builtins.str
-    """Empty: the write is about no tenant."""
+    """Empty: the write concerns no tenant."""
     trace_id: _builtins.str
     status: _builtins.int
-    """The HTTP status that was answered; 0: it is not known, for the gateway ended before it could tell."""
+    """The HTTP status of the answer; 0: not known, because the gateway ended before it could record it."""
     begun_at_us: _builtins.int
-    """Unix time in microseconds; finished: 0 while status is."""
+    """Unix time in microseconds; finished_at_us is 0 while status is 0."""
     finished_at_us: _builtins.int
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it.
+    """The log of writes through the admin API. An entry is begun before the write and finished after it.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it.
+    """The log of writes through the admin API. An entry is begun before the write and finished after it.
     """
 
     def BeginAuditEntry(self, request, context):
@@ -64,7 +64,7 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishAuditEntry(self, request, context):
-        """What is finished already stays as it is.
+        """An entry that is finished already stays as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it.
+    """The log of writes through the admin API. An entry is begun before the write and finished after it.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it."""
+    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -36,24 +36,24 @@ class AuditServiceStub:
     BeginAuditEntry: _grpc.UnaryUnaryMultiCallable[_audit_pb2.BeginAuditEntryRequest, _audit_pb2.BeginAuditEntryResponse]
     """Answers once the entry is on disk."""
     FinishAuditEntry: _grpc.UnaryUnaryMultiCallable[_audit_pb2.FinishAuditEntryRequest, _audit_pb2.FinishAuditEntryResponse]
-    """What is finished already stays as it is."""
+    """An entry that is finished already stays as it is."""
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
     """Newest first."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it."""
+    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginAuditEntry: _aio.UnaryUnaryMultiCallable[_audit_pb2.BeginAuditEntryRequest, _audit_pb2.BeginAuditEntryResponse]  # type: ignore[assignment]
     """Answers once the entry is on disk."""
     FinishAuditEntry: _aio.UnaryUnaryMultiCallable[_audit_pb2.FinishAuditEntryRequest, _audit_pb2.FinishAuditEntryResponse]  # type: ignore[assignment]
-    """What is finished already stays as it is."""
+    """An entry that is finished already stays as it is."""
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """Newest first."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who changed what through the admin API. An entry is begun before the write it tells of, and finished after it."""
+    """The log of writes through the admin API. An entry is begun before the write and finished after it."""
 
     @_abc_1.abstractmethod
     def BeginAuditEntry(
@@ -69,7 +69,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.FinishAuditEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.FinishAuditEntryResponse, _abc.Awaitable[_audit_pb2.FinishAuditEntryResponse]]:
-        """What is finished already stays as it is."""
+        """An entry that is finished already stays as it is."""
 
     @_abc_1.abstractmethod
     def ListAuditEntries(

@@ -26,7 +26,7 @@ from clarion.common.v1 import error_pb2 as clarion_dot_common_dot_v1_dot_error__
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ingest.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"\x9e\x02\n\x08NewEvent\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x05 \x01(\x0c\x12,\n\x08\x63hannels\x18\x06 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\"A\n\x13TriggerEventRequest\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\"`\n\x14TriggerEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\"C\n\x13\x41\x63\x63\x65ptEventsRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AcceptItem\"K\n\nAcceptItem\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\"H\n\x14\x41\x63\x63\x65ptEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.AcceptResult\"t\n\x0c\x41\x63\x63\x65ptResult\x12/\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.AcceptedH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.ErrorH\x00\x42\x08\n\x06result\"C\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nfirst_type\x18\x03 \x01(\t\"&\n\x13\x41uthenticateRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\"k\n\x14\x41uthenticateResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0btenant_name\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x17\n\x0fwebhook_secrets\x18\x14 \x03(\t2\xb2\x02\n\rIngestService\x12_\n\x0cTriggerEvent\x12&.clarion.ingest.v1.TriggerEventRequest\x1a\'.clarion.ingest.v1.TriggerEventResponse\x12_\n\x0c\x41\x63\x63\x65ptEvents\x12&.clarion.ingest.v1.AcceptEventsRequest\x1a\'.clarion.ingest.v1.AcceptEventsResponse\x12_\n\x0c\x41uthenticate\x12&.clarion.ingest.v1.AuthenticateRequest\x1a\'.clarion.ingest.v1.AuthenticateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ingest.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/error.proto\x1a\x1d\x63larion/common/v1/event.proto\"\x9e\x02\n\x08NewEvent\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x05 \x01(\x0c\x12,\n\x08\x63hannels\x18\x06 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x31\n\x06pinned\x18( \x01(\x0b\x32!.clarion.common.v1.PinnedTemplate\"A\n\x13TriggerEventRequest\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\"`\n\x14TriggerEventResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x0f\n\x07\x64iffers\x18\x04 \x01(\x08\"C\n\x13\x41\x63\x63\x65ptEventsRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.AcceptItem\"`\n\nAcceptItem\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12*\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x1b.clarion.ingest.v1.NewEvent\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\"H\n\x14\x41\x63\x63\x65ptEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.AcceptResult\"t\n\x0c\x41\x63\x63\x65ptResult\x12/\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1b.clarion.ingest.v1.AcceptedH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.clarion.common.v1.ErrorH\x00\x42\x08\n\x06result\"C\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x12\n\nfirst_type\x18\x03 \x01(\t\"&\n\x13\x41uthenticateRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\"k\n\x14\x41uthenticateResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x13\n\x0btenant_name\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x17\n\x0fwebhook_secrets\x18\x14 \x03(\t2\xb2\x02\n\rIngestService\x12_\n\x0cTriggerEvent\x12&.clarion.ingest.v1.TriggerEventRequest\x1a\'.clarion.ingest.v1.TriggerEventResponse\x12_\n\x0c\x41\x63\x63\x65ptEvents\x12&.clarion.ingest.v1.AcceptEventsRequest\x1a\'.clarion.ingest.v1.AcceptEventsResponse\x12_\n\x0c\x41uthenticate\x12&.clarion.ingest.v1.AuthenticateRequest\x1a\'.clarion.ingest.v1.AuthenticateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,17 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCEPTEVENTSREQUEST']._serialized_start=569
   _globals['_ACCEPTEVENTSREQUEST']._serialized_end=636
   _globals['_ACCEPTITEM']._serialized_start=638
-  _globals['_ACCEPTITEM']._serialized_end=713
-  _globals['_ACCEPTEVENTSRESPONSE']._serialized_start=715
-  _globals['_ACCEPTEVENTSRESPONSE']._serialized_end=787
-  _globals['_ACCEPTRESULT']._serialized_start=789
-  _globals['_ACCEPTRESULT']._serialized_end=905
-  _globals['_ACCEPTED']._serialized_start=907
-  _globals['_ACCEPTED']._serialized_end=974
-  _globals['_AUTHENTICATEREQUEST']._serialized_start=976
-  _globals['_AUTHENTICATEREQUEST']._serialized_end=1014
-  _globals['_AUTHENTICATERESPONSE']._serialized_start=1016
-  _globals['_AUTHENTICATERESPONSE']._serialized_end=1123
-  _globals['_INGESTSERVICE']._serialized_start=1126
-  _globals['_INGESTSERVICE']._serialized_end=1432
+  _globals['_ACCEPTITEM']._serialized_end=734
+  _globals['_ACCEPTEVENTSRESPONSE']._serialized_start=736
+  _globals['_ACCEPTEVENTSRESPONSE']._serialized_end=808
+  _globals['_ACCEPTRESULT']._serialized_start=810
+  _globals['_ACCEPTRESULT']._serialized_end=926
+  _globals['_ACCEPTED']._serialized_start=928
+  _globals['_ACCEPTED']._serialized_end=995
+  _globals['_AUTHENTICATEREQUEST']._serialized_start=997
+  _globals['_AUTHENTICATEREQUEST']._serialized_end=1035
+  _globals['_AUTHENTICATERESPONSE']._serialized_start=1037
+  _globals['_AUTHENTICATERESPONSE']._serialized_end=1144
+  _globals['_INGESTSERVICE']._serialized_start=1147
+  _globals['_INGESTSERVICE']._serialized_end=1453
 # @@protoc_insertion_point(module_scope)

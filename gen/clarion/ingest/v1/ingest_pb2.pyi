@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NewEvent(_message.Message):
-    """An event as a caller describes it. Limits: 256 KiB in all."""
+    """An event as a caller sends it; at most 256 KiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -44,8 +44,8 @@ class NewEvent(_message.Message):
     payload_extra: _builtins.bytes
     """See clarion.common.v1.Event.payload_extra; empty means {}."""
     idempotency_key: _builtins.str
-    """Names this event for 24 hours: another with the same key is a duplicate, whatever it asks for. Empty: the content
-    is the key.
+    """Identifies this event for 24 hours: another event with the same key is a duplicate, whatever it asks for. Empty:
+    the key is made of the content.
     """
     trace_id: _builtins.str
     @_builtins.property
@@ -54,7 +54,7 @@ class NewEvent(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     @_builtins.property
     def pinned(self) -> _event_pb2.PinnedTemplate:
-        """See clarion.common.v1.Event.pinned; refused from a caller who brings an API key."""
+        """See clarion.common.v1.Event.pinned; refused from callers with an API key."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class TriggerEventResponse(_message.Message):
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
-    """An earlier call had this key: this is its answer, and what it asked for is sent once. Over HTTP the header
+    """An earlier call had this key: this is the answer to that call, and the event is sent once. Over HTTP the header
     "Idempotent-Replayed: true".
     """
     event_type: _builtins.str
@@ -159,7 +159,10 @@ class AcceptItem(_message.Message):
 
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
+    traceparent: _builtins.str
+    """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
     @_builtins.property
     def event(self) -> Global___NewEvent: ...
     def __init__(
@@ -167,10 +170,11 @@ class AcceptItem(_message.Message):
         *,
         tenant_id: _builtins.str = ...,
         event: Global___NewEvent | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "tenant_id", b"tenant_id", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,7 +286,7 @@ class AuthenticateResponse(_message.Message):
     account_id: _builtins.str
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Any of them may have signed what the tenant sends; none: nothing need be signed."""
+        """The tenant signs its events with any of these; empty: events need not be signed."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class IngestServiceStub:
-    """The way in. Answers only after the event is stored.
+    """Accepts events. Answers only after the event is stored.
     """
 
     def __init__(self, channel):
@@ -53,11 +53,11 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """The way in. Answers only after the event is stored.
+    """Accepts events. Answers only after the event is stored.
     """
 
     def TriggerEvent(self, request, context):
-        """One event of an internal caller, who brings its API key as metadata "x-api-key".
+        """One event of an internal caller, with its API key in the metadata "x-api-key".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Authenticate(self, request, context):
-        """Which tenant a key belongs to. UNAUTHENTICATED for unknown, revoked and inactive alike.
+        """The tenant of a key. UNAUTHENTICATED for unknown and revoked keys and inactive tenants alike.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """The way in. Answers only after the event is stored.
+    """Accepts events. Answers only after the event is stored.
     """
 
     @staticmethod

@@ -27,33 +27,33 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IngestServiceStub:
-    """The way in. Answers only after the event is stored."""
+    """Accepts events. Answers only after the event is stored."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IngestServiceAsyncStub: ...
     TriggerEvent: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.TriggerEventRequest, _ingest_pb2.TriggerEventResponse]
-    """One event of an internal caller, who brings its API key as metadata "x-api-key"."""
+    """One event of an internal caller, with its API key in the metadata "x-api-key"."""
     AcceptEvents: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.AcceptEventsRequest, _ingest_pb2.AcceptEventsResponse]
     """Many events at once, from the gateway, with a result for each."""
     Authenticate: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.AuthenticateRequest, _ingest_pb2.AuthenticateResponse]
-    """Which tenant a key belongs to. UNAUTHENTICATED for unknown, revoked and inactive alike."""
+    """The tenant of a key. UNAUTHENTICATED for unknown and revoked keys and inactive tenants alike."""
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
-    """The way in. Answers only after the event is stored."""
+    """Accepts events. Answers only after the event is stored."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TriggerEvent: _aio.UnaryUnaryMultiCallable[_ingest_pb2.TriggerEventRequest, _ingest_pb2.TriggerEventResponse]  # type: ignore[assignment]
-    """One event of an internal caller, who brings its API key as metadata "x-api-key"."""
+    """One event of an internal caller, with its API key in the metadata "x-api-key"."""
     AcceptEvents: _aio.UnaryUnaryMultiCallable[_ingest_pb2.AcceptEventsRequest, _ingest_pb2.AcceptEventsResponse]  # type: ignore[assignment]
     """Many events at once, from the gateway, with a result for each."""
     Authenticate: _aio.UnaryUnaryMultiCallable[_ingest_pb2.AuthenticateRequest, _ingest_pb2.AuthenticateResponse]  # type: ignore[assignment]
-    """Which tenant a key belongs to. UNAUTHENTICATED for unknown, revoked and inactive alike."""
+    """The tenant of a key. UNAUTHENTICATED for unknown and revoked keys and inactive tenants alike."""
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The way in. Answers only after the event is stored."""
+    """Accepts events. Answers only after the event is stored."""
 
     @_abc_1.abstractmethod
     def TriggerEvent(
@@ -61,7 +61,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.TriggerEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.TriggerEventResponse, _abc.Awaitable[_ingest_pb2.TriggerEventResponse]]:
-        """One event of an internal caller, who brings its API key as metadata "x-api-key"."""
+        """One event of an internal caller, with its API key in the metadata "x-api-key"."""
 
     @_abc_1.abstractmethod
     def AcceptEvents(
@@ -77,6 +77,6 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.AuthenticateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.AuthenticateResponse, _abc.Awaitable[_ingest_pb2.AuthenticateResponse]]:
-        """Which tenant a key belongs to. UNAUTHENTICATED for unknown, revoked and inactive alike."""
+        """The tenant of a key. UNAUTHENTICATED for unknown and revoked keys and inactive tenants alike."""
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

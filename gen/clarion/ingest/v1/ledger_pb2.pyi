@@ -44,7 +44,7 @@ class ListEventsRequest(_message.Message):
     """Accepted at or after, and before; Unix microseconds, negative before 1970. Until may not be before since."""
     until_us: _builtins.int
     event_id: _builtins.str
-    """The event's own id, or the one that its caller gave it."""
+    """The event's id, or the id that its caller gave it."""
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
@@ -114,9 +114,9 @@ class EventSummary(_message.Message):
     trace_id: _builtins.str
     accepted_at_us: _builtins.int
     finished_at_us: _builtins.int
-    """0 while something is still to do."""
+    """0: it is not finished."""
     replay_of: _builtins.str
-    """The event that this one is a replay of; empty: of none."""
+    """The event that this one is a replay of; empty: it is not a replay."""
     test: _builtins.bool
     """Sent by an operator to try a template."""
     @_builtins.property
@@ -227,7 +227,7 @@ Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
 
 @_typing.final
 class TimelineStep(_message.Message):
-    """One line of a timeline."""
+    """One step of a timeline."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -249,9 +249,9 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """"accepted", "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was asked at once),
-    "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated" (a later
-    call with the event's key asked for something else).
+    """"accepted", "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was called at
+    once), "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated"
+    (a later call with the event's key asked for something else).
     """
     at_us: _builtins.int
     """Unix microseconds when it ended, and how long it took."""
@@ -266,16 +266,16 @@ class TimelineStep(_message.Message):
     detail: _builtins.str
     provider: _builtins.str
     next_attempt_at_us: _builtins.int
-    """When the next try is due, Unix microseconds; 0: none."""
+    """When the next attempt is due, Unix microseconds; 0: none."""
     service: _builtins.str
-    """The service that did it."""
+    """The service that made the step."""
     provider_id: _builtins.str
-    """Which of the tenant's providers was asked, and its own id of the message, where it gave one."""
+    """The id of the tenant's provider, and the provider's id of the message, if it gave one."""
     provider_message_id: _builtins.str
     template_version_id: _builtins.str
-    """Which template version was chosen, of "queued" and "skipped"."""
+    """The chosen template version; only of "queued" and "skipped"."""
     sms_segments: _builtins.int
-    """Of an attempt at an SMS: as clarion.common.v1.Attempted."""
+    """Of an SMS: see clarion.common.v1.Attempted."""
     sms_encoding: _builtins.str
     def __init__(
         self,

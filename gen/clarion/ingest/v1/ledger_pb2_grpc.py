@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LedgerServiceStub:
-    """What became of every event. Eventually consistent: a second or so behind.
+    """What became of every event. About a second behind.
     """
 
     def __init__(self, channel):
@@ -68,7 +68,7 @@ class LedgerServiceStub:
 
 
 class LedgerServiceServicer:
-    """What became of every event. Eventually consistent: a second or so behind.
+    """What became of every event. About a second behind.
     """
 
     def ListEvents(self, request, context):
@@ -86,15 +86,16 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDeliveryStates(self, request, context):
-        """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
-        that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+        """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
+        everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEventBody(self, request, context):
-        """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read.
+        """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
+        yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +157,7 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LedgerService:
-    """What became of every event. Eventually consistent: a second or so behind.
+    """What became of every event. About a second behind.
     """
 
     @staticmethod

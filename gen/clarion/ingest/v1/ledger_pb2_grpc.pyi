@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LedgerServiceStub:
-    """What became of every event. Eventually consistent: a second or so behind."""
+    """What became of every event. About a second behind."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,11 +38,13 @@ class LedgerServiceStub:
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """One event with its timeline."""
     GetDeliveryStates: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]
-    """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
-    that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+    """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
+    everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
     """
     GetEventBody: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]
-    """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
+    """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
+    yet.
+    """
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]
     """Newest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]
@@ -50,7 +52,7 @@ class LedgerServiceStub:
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
-    """What became of every event. Eventually consistent: a second or so behind."""
+    """What became of every event. About a second behind."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEvents: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEventsRequest, _ledger_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -58,18 +60,20 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event with its timeline."""
     GetDeliveryStates: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]  # type: ignore[assignment]
-    """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
-    that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+    """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
+    everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
     """
     GetEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]  # type: ignore[assignment]
-    """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
+    """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
+    yet.
+    """
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Newest first."""
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
     """Sends a dead letter again, from its first attempt."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What became of every event. Eventually consistent: a second or so behind."""
+    """What became of every event. About a second behind."""
 
     @_abc_1.abstractmethod
     def ListEvents(
@@ -93,8 +97,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetDeliveryStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetDeliveryStatesResponse, _abc.Awaitable[_ledger_pb2.GetDeliveryStatesResponse]]:
-        """Where deliveries stand, for workers that may have handled them before. UNAVAILABLE until the ledger has read all
-        that was on TRACE when it was asked: before that it could call a delivery unsent that was sent.
+        """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
+        everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
         """
 
     @_abc_1.abstractmethod
@@ -103,7 +107,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetEventBodyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetEventBodyResponse]]:
-        """What an event carried, for workers whose delivery only refers to it. NOT_FOUND: it was deleted, or is not yet read."""
+        """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
+        yet.
+        """
 
     @_abc_1.abstractmethod
     def ListDeadLetters(

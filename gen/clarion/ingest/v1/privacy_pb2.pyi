@@ -33,7 +33,7 @@ class Retention(_message.Message):
     events_days: _builtins.int
     """The ledger: events, deliveries, attempts, dead letters."""
     payload_days: _builtins.int
-    """What events carried, kept for replays."""
+    """The bodies of events, kept for replays."""
     inbox_days: _builtins.int
     outbox_days: _builtins.int
     """The sandbox."""
@@ -194,11 +194,9 @@ class ListErasureEventsRequest(_message.Message):
     user_id: _builtins.str
     erasure_id: _builtins.str
     late: _builtins.bool
-    """Instead, erased ones of which something was recorded since shortly before the erasure: an attempt under way may
-    have left something behind.
-    """
+    """List erased events with something recorded since shortly before the erasure, for attempts that were under way."""
     after: _builtins.str
-    """Only with late: the last id of the page before."""
+    """Only with late: the last id of the previous page."""
     def __init__(
         self,
         *,
@@ -223,7 +221,7 @@ class ListErasureEventsResponse(_message.Message):
     EVENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 100; empty: that was all."""
+        """At most 100; empty: there are no more."""
 
     def __init__(
         self,
@@ -305,7 +303,7 @@ class ExportEventsRequest(_message.Message):
     tenant_id: _builtins.str
     user_id: _builtins.str
     cursor: _builtins.str
-    """The last event's id of the page before."""
+    """The id of the previous page's last event."""
     limit: _builtins.int
     """1 to 20; 0: 20."""
     def __init__(
@@ -359,13 +357,13 @@ class ExportedEvent(_message.Message):
     def event(self) -> _ledger_pb2.EventSummary: ...
     @_builtins.property
     def payload(self) -> _event_pb2.Event:
-        """What the caller sent; absent where it is no longer kept."""
+        """What the caller sent; absent if it was deleted."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.TimelineStep]: ...
     @_builtins.property
     def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.DeadLetter]:
-        """One for each delivery that died and was not replayed."""
+        """One for each dead delivery that was not replayed."""
 
     def __init__(
         self,

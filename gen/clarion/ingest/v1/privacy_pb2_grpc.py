@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PrivacyServiceStub:
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased.
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data.
     """
 
     def __init__(self, channel):
@@ -68,7 +68,7 @@ class PrivacyServiceStub:
 
 
 class PrivacyServiceServicer:
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased.
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data.
     """
 
     def GetRetention(self, request, context):
@@ -85,29 +85,29 @@ class PrivacyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BeginErasure(self, request, context):
-        """From now on nothing accepted until now is sent to this recipient. Asked again within a week: the same erasure,
-        its moment moved to now.
+        """From now on nothing that was accepted until now is sent to this recipient. Called again within a week, it moves the
+        time of the same erasure to now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListErasureEvents(self, request, context):
-        """The next events that an erasure has to do with; what EraseEvents has done with is no longer among them.
+        """The next events to erase; those that EraseEvents has erased are not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseEvents(self, request, context):
-        """Takes the person out of these events' records; their other owners must have erased what they hold of them.
+        """Removes the person from these events. Other services must have erased their data of these events before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportEvents(self, request, context):
-        """All that the ledger holds of a recipient, newest first.
+        """Everything that the ledger stores about a recipient, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +155,7 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PrivacyService:
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased.
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data.
     """
 
     @staticmethod

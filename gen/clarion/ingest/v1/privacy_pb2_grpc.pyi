@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PrivacyServiceStub:
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased."""
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,37 +37,37 @@ class PrivacyServiceStub:
     SetRetention: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.SetRetentionRequest, _privacy_pb2.SetRetentionResponse]
     """Replaces the whole policy."""
     BeginErasure: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.BeginErasureRequest, _privacy_pb2.BeginErasureResponse]
-    """From now on nothing accepted until now is sent to this recipient. Asked again within a week: the same erasure,
-    its moment moved to now.
+    """From now on nothing that was accepted until now is sent to this recipient. Called again within a week, it moves the
+    time of the same erasure to now.
     """
     ListErasureEvents: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ListErasureEventsRequest, _privacy_pb2.ListErasureEventsResponse]
-    """The next events that an erasure has to do with; what EraseEvents has done with is no longer among them."""
+    """The next events to erase; those that EraseEvents has erased are not among them."""
     EraseEvents: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.EraseEventsRequest, _privacy_pb2.EraseEventsResponse]
-    """Takes the person out of these events' records; their other owners must have erased what they hold of them."""
+    """Removes the person from these events. Other services must have erased their data of these events before."""
     ExportEvents: _grpc.UnaryUnaryMultiCallable[_privacy_pb2.ExportEventsRequest, _privacy_pb2.ExportEventsResponse]
-    """All that the ledger holds of a recipient, newest first."""
+    """Everything that the ledger stores about a recipient, newest first."""
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased."""
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRetention: _aio.UnaryUnaryMultiCallable[_privacy_pb2.GetRetentionRequest, _privacy_pb2.GetRetentionResponse]  # type: ignore[assignment]
     SetRetention: _aio.UnaryUnaryMultiCallable[_privacy_pb2.SetRetentionRequest, _privacy_pb2.SetRetentionResponse]  # type: ignore[assignment]
     """Replaces the whole policy."""
     BeginErasure: _aio.UnaryUnaryMultiCallable[_privacy_pb2.BeginErasureRequest, _privacy_pb2.BeginErasureResponse]  # type: ignore[assignment]
-    """From now on nothing accepted until now is sent to this recipient. Asked again within a week: the same erasure,
-    its moment moved to now.
+    """From now on nothing that was accepted until now is sent to this recipient. Called again within a week, it moves the
+    time of the same erasure to now.
     """
     ListErasureEvents: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ListErasureEventsRequest, _privacy_pb2.ListErasureEventsResponse]  # type: ignore[assignment]
-    """The next events that an erasure has to do with; what EraseEvents has done with is no longer among them."""
+    """The next events to erase; those that EraseEvents has erased are not among them."""
     EraseEvents: _aio.UnaryUnaryMultiCallable[_privacy_pb2.EraseEventsRequest, _privacy_pb2.EraseEventsResponse]  # type: ignore[assignment]
-    """Takes the person out of these events' records; their other owners must have erased what they hold of them."""
+    """Removes the person from these events. Other services must have erased their data of these events before."""
     ExportEvents: _aio.UnaryUnaryMultiCallable[_privacy_pb2.ExportEventsRequest, _privacy_pb2.ExportEventsResponse]  # type: ignore[assignment]
-    """All that the ledger holds of a recipient, newest first."""
+    """Everything that the ledger stores about a recipient, newest first."""
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How long a tenant's data is kept, and what is known of one recipient: shown, and erased."""
+    """How long a tenant's data is kept, and the export and erasure of one recipient's data."""
 
     @_abc_1.abstractmethod
     def GetRetention(
@@ -90,8 +90,8 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.BeginErasureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.BeginErasureResponse, _abc.Awaitable[_privacy_pb2.BeginErasureResponse]]:
-        """From now on nothing accepted until now is sent to this recipient. Asked again within a week: the same erasure,
-        its moment moved to now.
+        """From now on nothing that was accepted until now is sent to this recipient. Called again within a week, it moves the
+        time of the same erasure to now.
         """
 
     @_abc_1.abstractmethod
@@ -100,7 +100,7 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.ListErasureEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ListErasureEventsResponse, _abc.Awaitable[_privacy_pb2.ListErasureEventsResponse]]:
-        """The next events that an erasure has to do with; what EraseEvents has done with is no longer among them."""
+        """The next events to erase; those that EraseEvents has erased are not among them."""
 
     @_abc_1.abstractmethod
     def EraseEvents(
@@ -108,7 +108,7 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.EraseEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.EraseEventsResponse, _abc.Awaitable[_privacy_pb2.EraseEventsResponse]]:
-        """Takes the person out of these events' records; their other owners must have erased what they hold of them."""
+        """Removes the person from these events. Other services must have erased their data of these events before."""
 
     @_abc_1.abstractmethod
     def ExportEvents(
@@ -116,6 +116,6 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_pb2.ExportEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_pb2.ExportEventsResponse, _abc.Awaitable[_privacy_pb2.ExportEventsResponse]]:
-        """All that the ledger holds of a recipient, newest first."""
+        """Everything that the ledger stores about a recipient, newest first."""
 
 def add_PrivacyServiceServicer_to_server(servicer: PrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

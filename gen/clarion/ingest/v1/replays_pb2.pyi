@@ -49,7 +49,7 @@ class ReplayEventRequest(_message.Message):
     event_id: _builtins.str
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
-        """Narrows it; empty: as the caller asked the first time."""
+        """The channels to use; empty: those of the original call."""
 
     def __init__(
         self,
@@ -102,8 +102,8 @@ class StartReplayRequest(_message.Message):
     """Accepted at or after, and before; Unix microseconds, negative before 1970. until_us 0: now."""
     until_us: _builtins.int
     status: _trace_pb2.DeliveryStatus.ValueType
-    """FAILED, DEAD, SKIPPED: the channels that ended so, of events that were not replayed on them since.
-    UNSPECIFIED: every event that is no replay itself, whole.
+    """FAILED, DEAD, SKIPPED: the deliveries that ended so, unless their event was replayed on the channel since.
+    UNSPECIFIED: every event that is not a replay, on all its channels.
     """
     per_second: _builtins.int
     """Events a second, 1 to 1,000; 0: 50."""
@@ -169,15 +169,15 @@ class Replay(_message.Message):
     per_second: _builtins.int
     state: Global___ReplayState.ValueType
     replayed: _builtins.int
-    """Sent again so far, and those that could not be: what they carried is no longer kept."""
+    """Events replayed so far, and events that could not be, because their content was deleted."""
     unplayable: _builtins.int
     position_us: _builtins.int
-    """Unix microseconds. How far it has come: everything accepted before is done with."""
+    """Unix microseconds: all events accepted before are done."""
     created_at_us: _builtins.int
     finished_at_us: _builtins.int
     """0 while it runs."""
     waiting: _builtins.str
-    """Why it waits at the moment ("backlog"); empty: it does not."""
+    """Why it waits at the moment ("backlog", "tenant_inactive"); empty: it does not."""
     def __init__(
         self,
         *,

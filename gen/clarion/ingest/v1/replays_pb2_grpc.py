@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class ReplayServiceStub:
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication.
     """
 
     def __init__(self, channel):
@@ -64,19 +63,18 @@ class ReplayServiceStub:
 
 
 class ReplayServiceServicer:
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication.
     """
 
     def ReplayEvent(self, request, context):
-        """One event. CONFLICT where what it carried is no longer kept.
+        """Replays one event. CONFLICT: its content was deleted by retention.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartReplay(self, request, context):
-        """Everything of a tenant since a time, in the background. CONFLICT while another one of this tenant runs.
+        """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +94,7 @@ class ReplayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelReplay(self, request, context):
-        """Stops it before its next page; what was sent stays sent.
+        """Stops a replay before its next page. Events that it has sent stay sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,8 +137,7 @@ def add_ReplayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReplayService:
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication.
     """
 
     @staticmethod

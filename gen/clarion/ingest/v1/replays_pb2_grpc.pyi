@@ -27,45 +27,39 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReplayServiceStub:
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
-    """
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReplayServiceAsyncStub: ...
     ReplayEvent: _grpc.UnaryUnaryMultiCallable[_replays_pb2.ReplayEventRequest, _replays_pb2.ReplayEventResponse]
-    """One event. CONFLICT where what it carried is no longer kept."""
+    """Replays one event. CONFLICT: its content was deleted by retention."""
     StartReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.StartReplayRequest, _replays_pb2.StartReplayResponse]
-    """Everything of a tenant since a time, in the background. CONFLICT while another one of this tenant runs."""
+    """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay."""
     GetReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.GetReplayRequest, _replays_pb2.GetReplayResponse]
     ListReplays: _grpc.UnaryUnaryMultiCallable[_replays_pb2.ListReplaysRequest, _replays_pb2.ListReplaysResponse]
     """Newest first."""
     CancelReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]
-    """Stops it before its next page; what was sent stays sent."""
+    """Stops a replay before its next page. Events that it has sent stay sent."""
 
 @_typing.type_check_only
 class ReplayServiceAsyncStub(ReplayServiceStub):
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
-    """
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayEvent: _aio.UnaryUnaryMultiCallable[_replays_pb2.ReplayEventRequest, _replays_pb2.ReplayEventResponse]  # type: ignore[assignment]
-    """One event. CONFLICT where what it carried is no longer kept."""
+    """Replays one event. CONFLICT: its content was deleted by retention."""
     StartReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.StartReplayRequest, _replays_pb2.StartReplayResponse]  # type: ignore[assignment]
-    """Everything of a tenant since a time, in the background. CONFLICT while another one of this tenant runs."""
+    """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay."""
     GetReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.GetReplayRequest, _replays_pb2.GetReplayResponse]  # type: ignore[assignment]
     ListReplays: _aio.UnaryUnaryMultiCallable[_replays_pb2.ListReplaysRequest, _replays_pb2.ListReplaysResponse]  # type: ignore[assignment]
     """Newest first."""
     CancelReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]  # type: ignore[assignment]
-    """Stops it before its next page; what was sent stays sent."""
+    """Stops a replay before its next page. Events that it has sent stay sent."""
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What was accepted before, sent again as new events: by the templates and providers of today, never deduplicated
-    against the first.
-    """
+    """Sends accepted events again as new events, with today's templates and providers, and without deduplication."""
 
     @_abc_1.abstractmethod
     def ReplayEvent(
@@ -73,7 +67,7 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replays_pb2.ReplayEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.ReplayEventResponse, _abc.Awaitable[_replays_pb2.ReplayEventResponse]]:
-        """One event. CONFLICT where what it carried is no longer kept."""
+        """Replays one event. CONFLICT: its content was deleted by retention."""
 
     @_abc_1.abstractmethod
     def StartReplay(
@@ -81,7 +75,7 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replays_pb2.StartReplayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.StartReplayResponse, _abc.Awaitable[_replays_pb2.StartReplayResponse]]:
-        """Everything of a tenant since a time, in the background. CONFLICT while another one of this tenant runs."""
+        """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay."""
 
     @_abc_1.abstractmethod
     def GetReplay(
@@ -104,6 +98,6 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replays_pb2.CancelReplayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.CancelReplayResponse, _abc.Awaitable[_replays_pb2.CancelReplayResponse]]:
-        """Stops it before its next page; what was sent stays sent."""
+        """Stops a replay before its next page. Events that it has sent stay sent."""
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

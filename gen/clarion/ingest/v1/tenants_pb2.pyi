@@ -28,23 +28,23 @@ class _ContentKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKey
     DESCRIPTOR: _descriptor.EnumDescriptor
     CONTENT_KEY_UNSPECIFIED: _ContentKey.ValueType  # 0
     CONTENT_KEY_FULL: _ContentKey.ValueType  # 1
-    """All that the caller sent: type, event id, payload, variables, channels."""
+    """Everything that the caller sent: type, event id, payload, variables, channels."""
     CONTENT_KEY_SEED: _ContentKey.ValueType  # 2
-    """Type and payload alone, to the letter of Orqestra's contract."""
+    """Type and payload alone, as Orqestra's contract says."""
 
 class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
-    """What makes two events without an idempotency key the same."""
+    """Which content makes two events without an idempotency key the same."""
 
 CONTENT_KEY_UNSPECIFIED: ContentKey.ValueType  # 0
 CONTENT_KEY_FULL: ContentKey.ValueType  # 1
-"""All that the caller sent: type, event id, payload, variables, channels."""
+"""Everything that the caller sent: type, event id, payload, variables, channels."""
 CONTENT_KEY_SEED: ContentKey.ValueType  # 2
-"""Type and payload alone, to the letter of Orqestra's contract."""
+"""Type and payload alone, as Orqestra's contract says."""
 Global___ContentKey: _TypeAlias = ContentKey  # noqa: Y015
 
 @_typing.final
 class WebhookSecret(_message.Message):
-    """A webhook secret as it can be shown."""
+    """What is shown of a webhook secret."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -55,7 +55,7 @@ class WebhookSecret(_message.Message):
     created_at_us: _builtins.int
     """Unix time in microseconds."""
     valid_until_us: _builtins.int
-    """When it ends; 0: it is the current one."""
+    """When it ends; 0: it is the current secret."""
     def __init__(
         self,
         *,
@@ -73,7 +73,7 @@ Global___WebhookSecret: _TypeAlias = WebhookSecret  # noqa: Y015
 
 @_typing.final
 class Limit(_message.Message):
-    """A limit that can be none."""
+    """A limit, or none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -129,7 +129,7 @@ class Tenant(_message.Message):
     key_last4: _builtins.str
     """The last four characters of the current key."""
     max_unfinished_events: _builtins.int
-    """How many accepted events may be unfinished at a time; past it the tenant is LIMITED."""
+    """How many accepted events may be unfinished at a time; beyond that calls are LIMITED."""
     created_at_us: _builtins.int
     """Unix time in microseconds."""
     rate_limit_per_minute: _builtins.int
@@ -138,16 +138,16 @@ class Tenant(_message.Message):
     """Events accepted from midnight to midnight UTC; absent: no limit."""
     content_key: Global___ContentKey.ValueType
     max_unfinished_bytes: _builtins.int
-    """How many bytes the unfinished events may take in the streams; past it the tenant is LIMITED."""
+    """How many bytes the unfinished events may take in the streams; beyond that calls are LIMITED."""
     max_sms_segments: _builtins.int
-    """A text message that would be billed as more segments is not sent, 1 to 255."""
+    """The most segments that a text message may be billed as, 1 to 255; a longer one is not sent."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
-        """Channel policy: empty allows all."""
+        """The channels that the tenant may use; empty: all."""
 
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookSecret]:
-        """Those that are valid, the current one first."""
+        """The valid secrets, the current one first."""
 
     def __init__(
         self,
@@ -322,7 +322,7 @@ class ListTenantsRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str
-    """From the answer before; empty: from the start."""
+    """The previous answer's next_cursor; empty: from the start."""
     def __init__(
         self,
         *,
@@ -344,7 +344,7 @@ class ListTenantsResponse(_message.Message):
     TENANTS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
-    """Empty: that was the last page."""
+    """Empty: this is the last page."""
     @_builtins.property
     def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tenant]: ...
     def __init__(
@@ -468,7 +468,7 @@ Global___UpdateTenantRequest: _TypeAlias = UpdateTenantRequest  # noqa: Y015
 
 @_typing.final
 class ChannelPolicy(_message.Message):
-    """A list that can be absent."""
+    """A list of channels, so that it can be absent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -598,7 +598,7 @@ class RotateWebhookSecretRequest(_message.Message):
     SECRET_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     overlap_s: _builtins.int
-    """How long the secrets before it stay valid, seconds, 0 to 30 days; absent: 24 hours."""
+    """How long earlier secrets stay valid, seconds, 0 to 30 days; absent: 24 hours."""
     secret: _builtins.str
     """16 to 256 visible ASCII characters; empty: a new random one."""
     def __init__(
@@ -702,7 +702,7 @@ class RenewWebhookSecretsResponse(_message.Message):
     RENEWED_FIELD_NUMBER: _builtins.int
     UNREADABLE_TENANT_IDS_FIELD_NUMBER: _builtins.int
     renewed: _builtins.int
-    """Secrets that were closed anew, and the tenants of those that no key opens."""
+    """The number of secrets encrypted anew, and the tenants with a secret that no key decrypts."""
     @_builtins.property
     def unreadable_tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(

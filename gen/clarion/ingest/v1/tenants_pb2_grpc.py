@@ -87,7 +87,7 @@ class TenantServiceServicer:
     """
 
     def CreateTenant(self, request, context):
-        """The key in the answer is shown this once.
+        """The key is shown only in this answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,36 +114,36 @@ class TenantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """The old key ends at once.
+        """The old key is revoked at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeactivateTenant(self, request, context):
-        """Keys stop working; nothing is deleted. Active again by UpdateTenant.
+        """The tenant's key stops working; nothing is deleted. UpdateTenant can activate it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
-        while. CONFLICT: four are valid already.
+        """Adds a webhook secret, shown only in this answer: from now on events over HTTP must be signed. Earlier secrets stay
+        valid for a while. CONFLICT: four are valid already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhookSecrets(self, request, context):
-        """All of the tenant's webhook secrets end; nothing need be signed any more.
+        """Deletes the tenant's webhook secrets: events need not be signed any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewWebhookSecrets(self, request, context):
-        """Encrypts again, with the first of the keys, the webhook secrets that another one closed.
+        """Encrypts with the first encryption key all webhook secrets that are encrypted with another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

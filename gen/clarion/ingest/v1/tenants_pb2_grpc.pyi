@@ -34,24 +34,24 @@ class TenantServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TenantServiceAsyncStub: ...
     CreateTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.CreateTenantRequest, _tenants_pb2.CreateTenantResponse]
-    """The key in the answer is shown this once."""
+    """The key is shown only in this answer."""
     GetTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.GetTenantRequest, _tenants_pb2.GetTenantResponse]
     ListTenants: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.ListTenantsRequest, _tenants_pb2.ListTenantsResponse]
     """Newest first."""
     UpdateTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.UpdateTenantRequest, _tenants_pb2.UpdateTenantResponse]
     """Changes the fields that are present."""
     RotateKey: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.RotateKeyRequest, _tenants_pb2.RotateKeyResponse]
-    """The old key ends at once."""
+    """The old key is revoked at once."""
     DeactivateTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.DeactivateTenantRequest, _tenants_pb2.DeactivateTenantResponse]
-    """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+    """The tenant's key stops working; nothing is deleted. UpdateTenant can activate it again."""
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.RotateWebhookSecretRequest, _tenants_pb2.RotateWebhookSecretResponse]
-    """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
-    while. CONFLICT: four are valid already.
+    """Adds a webhook secret, shown only in this answer: from now on events over HTTP must be signed. Earlier secrets stay
+    valid for a while. CONFLICT: four are valid already.
     """
     DeleteWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]
-    """All of the tenant's webhook secrets end; nothing need be signed any more."""
+    """Deletes the tenant's webhook secrets: events need not be signed any more."""
     RenewWebhookSecrets: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.RenewWebhookSecretsRequest, _tenants_pb2.RenewWebhookSecretsResponse]
-    """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
+    """Encrypts with the first encryption key all webhook secrets that are encrypted with another one."""
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
@@ -59,24 +59,24 @@ class TenantServiceAsyncStub(TenantServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.CreateTenantRequest, _tenants_pb2.CreateTenantResponse]  # type: ignore[assignment]
-    """The key in the answer is shown this once."""
+    """The key is shown only in this answer."""
     GetTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.GetTenantRequest, _tenants_pb2.GetTenantResponse]  # type: ignore[assignment]
     ListTenants: _aio.UnaryUnaryMultiCallable[_tenants_pb2.ListTenantsRequest, _tenants_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Newest first."""
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.UpdateTenantRequest, _tenants_pb2.UpdateTenantResponse]  # type: ignore[assignment]
     """Changes the fields that are present."""
     RotateKey: _aio.UnaryUnaryMultiCallable[_tenants_pb2.RotateKeyRequest, _tenants_pb2.RotateKeyResponse]  # type: ignore[assignment]
-    """The old key ends at once."""
+    """The old key is revoked at once."""
     DeactivateTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.DeactivateTenantRequest, _tenants_pb2.DeactivateTenantResponse]  # type: ignore[assignment]
-    """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+    """The tenant's key stops working; nothing is deleted. UpdateTenant can activate it again."""
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_tenants_pb2.RotateWebhookSecretRequest, _tenants_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
-    """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
-    while. CONFLICT: four are valid already.
+    """Adds a webhook secret, shown only in this answer: from now on events over HTTP must be signed. Earlier secrets stay
+    valid for a while. CONFLICT: four are valid already.
     """
     DeleteWebhookSecrets: _aio.UnaryUnaryMultiCallable[_tenants_pb2.DeleteWebhookSecretsRequest, _tenants_pb2.DeleteWebhookSecretsResponse]  # type: ignore[assignment]
-    """All of the tenant's webhook secrets end; nothing need be signed any more."""
+    """Deletes the tenant's webhook secrets: events need not be signed any more."""
     RenewWebhookSecrets: _aio.UnaryUnaryMultiCallable[_tenants_pb2.RenewWebhookSecretsRequest, _tenants_pb2.RenewWebhookSecretsResponse]  # type: ignore[assignment]
-    """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
+    """Encrypts with the first encryption key all webhook secrets that are encrypted with another one."""
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tenants and their keys, for operators."""
@@ -87,7 +87,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.CreateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.CreateTenantResponse, _abc.Awaitable[_tenants_pb2.CreateTenantResponse]]:
-        """The key in the answer is shown this once."""
+        """The key is shown only in this answer."""
 
     @_abc_1.abstractmethod
     def GetTenant(
@@ -118,7 +118,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.RotateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.RotateKeyResponse, _abc.Awaitable[_tenants_pb2.RotateKeyResponse]]:
-        """The old key ends at once."""
+        """The old key is revoked at once."""
 
     @_abc_1.abstractmethod
     def DeactivateTenant(
@@ -126,7 +126,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.DeactivateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.DeactivateTenantResponse, _abc.Awaitable[_tenants_pb2.DeactivateTenantResponse]]:
-        """Keys stop working; nothing is deleted. Active again by UpdateTenant."""
+        """The tenant's key stops working; nothing is deleted. UpdateTenant can activate it again."""
 
     @_abc_1.abstractmethod
     def RotateWebhookSecret(
@@ -134,8 +134,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.RotateWebhookSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_tenants_pb2.RotateWebhookSecretResponse]]:
-        """A webhook secret, shown this once: from now on events over HTTP must be signed. Those before it stay valid for a
-        while. CONFLICT: four are valid already.
+        """Adds a webhook secret, shown only in this answer: from now on events over HTTP must be signed. Earlier secrets stay
+        valid for a while. CONFLICT: four are valid already.
         """
 
     @_abc_1.abstractmethod
@@ -144,7 +144,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.DeleteWebhookSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.DeleteWebhookSecretsResponse, _abc.Awaitable[_tenants_pb2.DeleteWebhookSecretsResponse]]:
-        """All of the tenant's webhook secrets end; nothing need be signed any more."""
+        """Deletes the tenant's webhook secrets: events need not be signed any more."""
 
     @_abc_1.abstractmethod
     def RenewWebhookSecrets(
@@ -152,6 +152,6 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.RenewWebhookSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.RenewWebhookSecretsResponse, _abc.Awaitable[_tenants_pb2.RenewWebhookSecretsResponse]]:
-        """Encrypts again, with the first of the keys, the webhook secrets that another one closed."""
+        """Encrypts with the first encryption key all webhook secrets that are encrypted with another one."""
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

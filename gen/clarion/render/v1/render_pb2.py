@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/render/v1/render.proto\x12\x11\x63larion.render.v1\x1a\x1d\x63larion/common/v1/event.proto\"S\n\x12RenderBatchRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.render.v1.RenderItem\x12\x0f\n\x07partial\x18( \x01(\x08\"N\n\nRenderItem\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\x12\x11\n\tvariables\x18\x02 \x01(\x0c\x12\x10\n\x08\x66\x61llback\x18\x03 \x01(\x0c\"G\n\x13RenderBatchResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.render.v1.RenderResult\"\x91\x01\n\x0cRenderResult\x12-\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x1a.clarion.render.v1.ContentH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .clarion.render.v1.RenderFailureH\x00\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x42\x08\n\x06result\"\xa4\x01\n\x07\x43ontent\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04html\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x11\n\tpreheader\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\x12\x10\n\x08is_empty\x18\x46 \x01(\x08\"a\n\rRenderFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x30\n\x06\x66\x61ults\x18( \x03(\x0b\x32 .clarion.render.v1.TemplateFault\"=\n\rTemplateFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xd8\x02\n\x0ePreviewRequest\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x11\n\ttenant_id\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\x12\x0e\n\x06locale\x18+ \x01(\t\x12\x13\n\x0blayout_body\x18, \x01(\t\x12\x41\n\x08partials\x18- \x03(\x0b\x32/.clarion.render.v1.PreviewRequest.PartialsEntry\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x1a/\n\rPartialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x01\n\x0fPreviewResponse\x12-\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x1a.clarion.render.v1.ContentH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .clarion.render.v1.RenderFailureH\x00\x12\x30\n\x06report\x18( \x01(\x0b\x32 .clarion.render.v1.PreviewReportB\x08\n\x06result\"\xb5\x01\n\rPreviewReport\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\x12\x0f\n\x07\x63lipped\x18\x03 \x01(\x08\x12\x33\n\x07missing\x18\x04 \x03(\x0b\x32\".clarion.render.v1.MissingVariable\x12\x0e\n\x06unused\x18\x05 \x03(\t\x12\x17\n\x0fnot_sent_reason\x18\x46 \x01(\t\x12\x17\n\x0fnot_sent_detail\x18G \x01(\t\"<\n\x0fMissingVariable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x32\xbf\x01\n\rRenderService\x12\\\n\x0bRenderBatch\x12%.clarion.render.v1.RenderBatchRequest\x1a&.clarion.render.v1.RenderBatchResponse\x12P\n\x07Preview\x12!.clarion.render.v1.PreviewRequest\x1a\".clarion.render.v1.PreviewResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/render/v1/render.proto\x12\x11\x63larion.render.v1\x1a\x1d\x63larion/common/v1/event.proto\"S\n\x12RenderBatchRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.clarion.render.v1.RenderItem\x12\x0f\n\x07partial\x18( \x01(\x08\"c\n\nRenderItem\x12\x1b\n\x13template_version_id\x18\x01 \x01(\t\x12\x11\n\tvariables\x18\x02 \x01(\x0c\x12\x10\n\x08\x66\x61llback\x18\x03 \x01(\x0c\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\"G\n\x13RenderBatchResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.clarion.render.v1.RenderResult\"\x91\x01\n\x0cRenderResult\x12-\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x1a.clarion.render.v1.ContentH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .clarion.render.v1.RenderFailureH\x00\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x42\x08\n\x06result\"\xa4\x01\n\x07\x43ontent\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04html\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x11\n\tpreheader\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\x12\x10\n\x08is_empty\x18\x46 \x01(\x08\"a\n\rRenderFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x30\n\x06\x66\x61ults\x18( \x03(\x0b\x32 .clarion.render.v1.TemplateFault\"=\n\rTemplateFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xd8\x02\n\x0ePreviewRequest\x12+\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x11\n\ttenant_id\x18( \x01(\t\x12\x11\n\tpreheader\x18) \x01(\t\x12\x0e\n\x06layout\x18* \x01(\t\x12\x0e\n\x06locale\x18+ \x01(\t\x12\x13\n\x0blayout_body\x18, \x01(\t\x12\x41\n\x08partials\x18- \x03(\x0b\x32/.clarion.render.v1.PreviewRequest.PartialsEntry\x12\x18\n\x10max_sms_segments\x18\x46 \x01(\x05\x1a/\n\rPartialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x01\n\x0fPreviewResponse\x12-\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x1a.clarion.render.v1.ContentH\x00\x12\x33\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32 .clarion.render.v1.RenderFailureH\x00\x12\x30\n\x06report\x18( \x01(\x0b\x32 .clarion.render.v1.PreviewReportB\x08\n\x06result\"\xb5\x01\n\rPreviewReport\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\x12\x0f\n\x07\x63lipped\x18\x03 \x01(\x08\x12\x33\n\x07missing\x18\x04 \x03(\x0b\x32\".clarion.render.v1.MissingVariable\x12\x0e\n\x06unused\x18\x05 \x03(\t\x12\x17\n\x0fnot_sent_reason\x18\x46 \x01(\t\x12\x17\n\x0fnot_sent_detail\x18G \x01(\t\"<\n\x0fMissingVariable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x32\xbf\x01\n\rRenderService\x12\\\n\x0bRenderBatch\x12%.clarion.render.v1.RenderBatchRequest\x1a&.clarion.render.v1.RenderBatchResponse\x12P\n\x07Preview\x12!.clarion.render.v1.PreviewRequest\x1a\".clarion.render.v1.PreviewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,27 +37,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERBATCHREQUEST']._serialized_start=84
   _globals['_RENDERBATCHREQUEST']._serialized_end=167
   _globals['_RENDERITEM']._serialized_start=169
-  _globals['_RENDERITEM']._serialized_end=247
-  _globals['_RENDERBATCHRESPONSE']._serialized_start=249
-  _globals['_RENDERBATCHRESPONSE']._serialized_end=320
-  _globals['_RENDERRESULT']._serialized_start=323
-  _globals['_RENDERRESULT']._serialized_end=468
-  _globals['_CONTENT']._serialized_start=471
-  _globals['_CONTENT']._serialized_end=635
-  _globals['_RENDERFAILURE']._serialized_start=637
-  _globals['_RENDERFAILURE']._serialized_end=734
-  _globals['_TEMPLATEFAULT']._serialized_start=736
-  _globals['_TEMPLATEFAULT']._serialized_end=797
-  _globals['_PREVIEWREQUEST']._serialized_start=800
-  _globals['_PREVIEWREQUEST']._serialized_end=1144
-  _globals['_PREVIEWREQUEST_PARTIALSENTRY']._serialized_start=1097
-  _globals['_PREVIEWREQUEST_PARTIALSENTRY']._serialized_end=1144
-  _globals['_PREVIEWRESPONSE']._serialized_start=1147
-  _globals['_PREVIEWRESPONSE']._serialized_end=1324
-  _globals['_PREVIEWREPORT']._serialized_start=1327
-  _globals['_PREVIEWREPORT']._serialized_end=1508
-  _globals['_MISSINGVARIABLE']._serialized_start=1510
-  _globals['_MISSINGVARIABLE']._serialized_end=1570
-  _globals['_RENDERSERVICE']._serialized_start=1573
-  _globals['_RENDERSERVICE']._serialized_end=1764
+  _globals['_RENDERITEM']._serialized_end=268
+  _globals['_RENDERBATCHRESPONSE']._serialized_start=270
+  _globals['_RENDERBATCHRESPONSE']._serialized_end=341
+  _globals['_RENDERRESULT']._serialized_start=344
+  _globals['_RENDERRESULT']._serialized_end=489
+  _globals['_CONTENT']._serialized_start=492
+  _globals['_CONTENT']._serialized_end=656
+  _globals['_RENDERFAILURE']._serialized_start=658
+  _globals['_RENDERFAILURE']._serialized_end=755
+  _globals['_TEMPLATEFAULT']._serialized_start=757
+  _globals['_TEMPLATEFAULT']._serialized_end=818
+  _globals['_PREVIEWREQUEST']._serialized_start=821
+  _globals['_PREVIEWREQUEST']._serialized_end=1165
+  _globals['_PREVIEWREQUEST_PARTIALSENTRY']._serialized_start=1118
+  _globals['_PREVIEWREQUEST_PARTIALSENTRY']._serialized_end=1165
+  _globals['_PREVIEWRESPONSE']._serialized_start=1168
+  _globals['_PREVIEWRESPONSE']._serialized_end=1345
+  _globals['_PREVIEWREPORT']._serialized_start=1348
+  _globals['_PREVIEWREPORT']._serialized_end=1529
+  _globals['_MISSINGVARIABLE']._serialized_start=1531
+  _globals['_MISSINGVARIABLE']._serialized_end=1591
+  _globals['_RENDERSERVICE']._serialized_start=1594
+  _globals['_RENDERSERVICE']._serialized_end=1785
 # @@protoc_insertion_point(module_scope)

@@ -52,20 +52,24 @@ class RenderItem(_message.Message):
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     VARIABLES_FIELD_NUMBER: _builtins.int
     FALLBACK_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     template_version_id: _builtins.str
     variables: _builtins.bytes
     """JSON objects, UTF-8: the data, and where names missing there are looked up next."""
     fallback: _builtins.bytes
+    traceparent: _builtins.str
+    """The span that the item belongs to, as in the W3C header of that name: a call carries items of many. Empty: none."""
     def __init__(
         self,
         *,
         template_version_id: _builtins.str = ...,
         variables: _builtins.bytes = ...,
         fallback: _builtins.bytes = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback", b"fallback", "template_version_id", b"template_version_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback", b"fallback", "template_version_id", b"template_version_id", "traceparent", b"traceparent", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

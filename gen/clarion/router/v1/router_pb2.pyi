@@ -32,7 +32,7 @@ class ExplainRouteRequest(_message.Message):
     tenant_id: _builtins.str
     event_type: _builtins.str
     locale: _builtins.str
-    """The recipient's language, as an event's payload would say it."""
+    """The recipient's language, as in an event's payload.locale."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient: ...
     @_builtins.property

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RouterServiceStub:
-    """Decides who gets what by which channel. Works from EVENTS; this is its window.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class RouterServiceStub:
 
 
 class RouterServiceServicer:
-    """Decides who gets what by which channel. Works from EVENTS; this is its window.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS.
     """
 
     def ExplainRoute(self, request, context):
-        """What would become of an event, and why not: nothing is sent.
+        """What would be sent for an event, and why not on other channels. Sends nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_RouterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RouterService:
-    """Decides who gets what by which channel. Works from EVENTS; this is its window.
+    """Explains decisions of the router, which otherwise works on the stream EVENTS.
     """
 
     @staticmethod

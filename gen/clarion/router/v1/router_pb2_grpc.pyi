@@ -27,25 +27,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RouterServiceStub:
-    """Decides who gets what by which channel. Works from EVENTS; this is its window."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_router_pb2.ExplainRouteRequest, _router_pb2.ExplainRouteResponse]
-    """What would become of an event, and why not: nothing is sent."""
+    """What would be sent for an event, and why not on other channels. Sends nothing."""
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
-    """Decides who gets what by which channel. Works from EVENTS; this is its window."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_router_pb2.ExplainRouteRequest, _router_pb2.ExplainRouteResponse]  # type: ignore[assignment]
-    """What would become of an event, and why not: nothing is sent."""
+    """What would be sent for an event, and why not on other channels. Sends nothing."""
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Decides who gets what by which channel. Works from EVENTS; this is its window."""
+    """Explains decisions of the router, which otherwise works on the stream EVENTS."""
 
     @_abc_1.abstractmethod
     def ExplainRoute(
@@ -53,6 +53,6 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.ExplainRouteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ExplainRouteResponse, _abc.Awaitable[_router_pb2.ExplainRouteResponse]]:
-        """What would become of an event, and why not: nothing is sent."""
+        """What would be sent for an event, and why not on other channels. Sends nothing."""
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,11 +30,11 @@ class _SuppressionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sup
     SUPPRESSION_REASON_BOUNCED: _SuppressionReason.ValueType  # 1
     """A provider reported that there is no such address."""
     SUPPRESSION_REASON_COMPLAINED: _SuppressionReason.ValueType  # 2
-    """The recipient called a message unwanted."""
+    """The recipient reported a message as unwanted, or opted out."""
     SUPPRESSION_REASON_UNSUBSCRIBED: _SuppressionReason.ValueType  # 3
-    """The recipient ended subscribed mail; other mail still goes out."""
+    """The recipient unsubscribed; other mail is still sent."""
     SUPPRESSION_REASON_MANUAL: _SuppressionReason.ValueType  # 4
-    """An operator."""
+    """An operator suppressed it."""
 
 class SuppressionReason(_SuppressionReason, metaclass=_SuppressionReasonEnumTypeWrapper): ...
 
@@ -42,11 +42,11 @@ SUPPRESSION_REASON_UNSPECIFIED: SuppressionReason.ValueType  # 0
 SUPPRESSION_REASON_BOUNCED: SuppressionReason.ValueType  # 1
 """A provider reported that there is no such address."""
 SUPPRESSION_REASON_COMPLAINED: SuppressionReason.ValueType  # 2
-"""The recipient called a message unwanted."""
+"""The recipient reported a message as unwanted, or opted out."""
 SUPPRESSION_REASON_UNSUBSCRIBED: SuppressionReason.ValueType  # 3
-"""The recipient ended subscribed mail; other mail still goes out."""
+"""The recipient unsubscribed; other mail is still sent."""
 SUPPRESSION_REASON_MANUAL: SuppressionReason.ValueType  # 4
-"""An operator."""
+"""An operator suppressed it."""
 Global___SuppressionReason: _TypeAlias = SuppressionReason  # noqa: Y015
 
 @_typing.final
@@ -69,9 +69,9 @@ class Suppression(_message.Message):
     """"a…@example.com", "+254…678"."""
     reason: Global___SuppressionReason.ValueType
     source: _builtins.str
-    """Who said so: a kind of provider ("resend"), "recipient" or "operator"."""
+    """Who caused it: a kind of provider ("resend"), "recipient" or "operator"."""
     detail: _builtins.str
-    """In their own words."""
+    """Their text."""
     created_at_us: _builtins.int
     """Unix time in microseconds."""
     def __init__(
@@ -115,7 +115,7 @@ class NewSuppression(_message.Message):
     detail: _builtins.str
     """At most 500 characters."""
     found_at_us: _builtins.int
-    """When it was found out, Unix microseconds; 0: now. What an operator has lifted since then stays lifted."""
+    """When it was found, Unix microseconds; 0: now. What an operator has lifted since then stays lifted."""
     def __init__(
         self,
         *,
@@ -164,7 +164,7 @@ class SuppressResponse(_message.Message):
     SUPPRESSIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def suppressions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suppression]:
-        """Those that hold now, as many as asked, in their order; one that stays lifted is empty."""
+        """The active suppressions, one for each item, in their order; empty for an item that stays lifted."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class ListSuppressionsRequest(_message.Message):
     channel: _event_pb2.Channel.ValueType
     reason: Global___SuppressionReason.ValueType
     address: _builtins.str
-    """Exactly this one; needs tenant_id."""
+    """Exactly this address; needs tenant_id."""
     limit: _builtins.int
     """1 to 100; 0: 50."""
     cursor: _builtins.str

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SuppressionServiceStub:
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form.
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored.
     """
 
     def __init__(self, channel):
@@ -53,11 +53,11 @@ class SuppressionServiceStub:
 
 
 class SuppressionServiceServicer:
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form.
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored.
     """
 
     def Suppress(self, request, context):
-        """Returns when they are stored and published. What is suppressed for this reason already stays as it is.
+        """Answers when they are stored and published. An address suppressed for the same reason already stays as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ class SuppressionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LiftSuppression(self, request, context):
-        """NOT_FOUND where there is none, or it is lifted already.
+        """NOT_FOUND: there is no such suppression, or it was lifted already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_SuppressionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SuppressionService:
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form.
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored.
     """
 
     @staticmethod

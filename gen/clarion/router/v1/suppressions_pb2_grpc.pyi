@@ -27,33 +27,33 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SuppressionServiceStub:
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form."""
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SuppressionServiceAsyncStub: ...
     Suppress: _grpc.UnaryUnaryMultiCallable[_suppressions_pb2.SuppressRequest, _suppressions_pb2.SuppressResponse]
-    """Returns when they are stored and published. What is suppressed for this reason already stays as it is."""
+    """Answers when they are stored and published. An address suppressed for the same reason already stays as it is."""
     ListSuppressions: _grpc.UnaryUnaryMultiCallable[_suppressions_pb2.ListSuppressionsRequest, _suppressions_pb2.ListSuppressionsResponse]
     """Newest first."""
     LiftSuppression: _grpc.UnaryUnaryMultiCallable[_suppressions_pb2.LiftSuppressionRequest, _suppressions_pb2.LiftSuppressionResponse]
-    """NOT_FOUND where there is none, or it is lifted already."""
+    """NOT_FOUND: there is no such suppression, or it was lifted already."""
 
 @_typing.type_check_only
 class SuppressionServiceAsyncStub(SuppressionServiceStub):
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form."""
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Suppress: _aio.UnaryUnaryMultiCallable[_suppressions_pb2.SuppressRequest, _suppressions_pb2.SuppressResponse]  # type: ignore[assignment]
-    """Returns when they are stored and published. What is suppressed for this reason already stays as it is."""
+    """Answers when they are stored and published. An address suppressed for the same reason already stays as it is."""
     ListSuppressions: _aio.UnaryUnaryMultiCallable[_suppressions_pb2.ListSuppressionsRequest, _suppressions_pb2.ListSuppressionsResponse]  # type: ignore[assignment]
     """Newest first."""
     LiftSuppression: _aio.UnaryUnaryMultiCallable[_suppressions_pb2.LiftSuppressionRequest, _suppressions_pb2.LiftSuppressionResponse]  # type: ignore[assignment]
-    """NOT_FOUND where there is none, or it is lifted already."""
+    """NOT_FOUND: there is no such suppression, or it was lifted already."""
 
 class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Addresses that get nothing more, by tenant and channel. The address itself is not kept: its hash and a masked form."""
+    """Suppressed addresses, by tenant and channel. Of an address only a keyed digest and a masked form are stored."""
 
     @_abc_1.abstractmethod
     def Suppress(
@@ -61,7 +61,7 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppressions_pb2.SuppressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suppressions_pb2.SuppressResponse, _abc.Awaitable[_suppressions_pb2.SuppressResponse]]:
-        """Returns when they are stored and published. What is suppressed for this reason already stays as it is."""
+        """Answers when they are stored and published. An address suppressed for the same reason already stays as it is."""
 
     @_abc_1.abstractmethod
     def ListSuppressions(
@@ -77,6 +77,6 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppressions_pb2.LiftSuppressionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suppressions_pb2.LiftSuppressionResponse, _abc.Awaitable[_suppressions_pb2.LiftSuppressionResponse]]:
-        """NOT_FOUND where there is none, or it is lifted already."""
+        """NOT_FOUND: there is no such suppression, or it was lifted already."""
 
 def add_SuppressionServiceServicer_to_server(servicer: SuppressionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""What every e-mail carries beside its content, whichever way it travels."""
+"""The headers that every e-mail has, with every provider."""
 
 import re
 
@@ -8,14 +8,14 @@ EVENT_HEADER = "X-Clarion-Event"
 DELIVERY_HEADER = "X-Clarion-Delivery"
 TENANT_HEADER = "X-Clarion-Tenant"
 
-# Of RFC 5322's atoms, and letters of other scripts, which travel as they are in JSON.
+# RFC 5322's atoms, and letters of other scripts, which JSON carries as they are.
 _PLAIN_NAME = re.compile(r"[\w!#$%&'*+/=?^`{|}~ -]+")
 
 
 def own_headers(message: Email) -> dict[str, str]:
-    """Return the headers that are ours to set, by name: ASCII, one line each."""
+    """Return the headers that Clarion sets, by name: ASCII, one line each."""
     return {
-        # Out-of-office robots stay quiet (RFC 3834).
+        # Prevents out-of-office replies (RFC 3834).
         "Auto-Submitted": "auto-generated",
         TENANT_HEADER: message.reference.tenant_id,
         EVENT_HEADER: message.reference.event_id,
@@ -25,12 +25,12 @@ def own_headers(message: Email) -> dict[str, str]:
 
 
 def _unsubscribe(url: str) -> dict[str, str]:
-    """Return the headers by which a mail program offers to unsubscribe with one click (RFC 2369, RFC 8058)."""
+    """Return the headers for unsubscribing with one click (RFC 2369, RFC 8058)."""
     return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def mailbox(name: str, address: Address) -> str:
-    """Return "Name <address>" in Unicode, the name quoted where it has to be; without a name the address alone."""
+    """Return "Name <address>" in Unicode, the name quoted if necessary; without a name only the address."""
     if not name:
         return str(address)
     if not _PLAIN_NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""From a delivery to an e-mail that any provider can take."""
+"""Makes an e-mail of a delivery, for any provider."""
 
 from datetime import UTC, datetime
 
@@ -6,25 +6,26 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from services.delivery.ports import Verdict
 from services.domain import addresses
+from services.domain.reasons import Reason
 from services.senders.channels.email.settings import EmailSettings
 from services.senders.compose import Unsendable, clean_lines, one_line, reference
-from services.senders.ports import Address, Email, Tenant
+from services.senders.ports import Address, Email, TenantProfile
 
 _MAX_NAME = 256
 
 
 def compose(
-    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: Tenant | None, settings: EmailSettings
+    delivery: event_pb2.Delivery, content: render_pb2.Content, tenant: TenantProfile | None, settings: EmailSettings
 ) -> Email:
     """Return the e-mail. Raises Unsendable: missing_recipient, invalid_recipient, invalid_sender, tenant_unknown."""
     if not addresses.trimmed(delivery.recipient.email):
-        raise Unsendable("missing_recipient", "The recipient has no e-mail address.")
-    recipient = _parsed(delivery.recipient.email, "invalid_recipient", "The recipient's address")
+        raise Unsendable(Reason.MISSING_RECIPIENT, "The recipient has no e-mail address.")
+    recipient = _parsed(delivery.recipient.email, Reason.INVALID_RECIPIENT, "The recipient's address")
     if tenant is None:
-        # Rather late than under a name that is not theirs.
-        raise Unsendable("tenant_unknown", "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
-    sender = _parsed(tenant.sender_email or settings.from_email, "invalid_sender", "The sender's address")
-    reply_to = _parsed(tenant.reply_to, "invalid_sender", "The address for replies") if tenant.reply_to else None
+        # It waits, because the provider's name may not be the tenant's.
+        raise Unsendable(Reason.TENANT_UNKNOWN, "The tenant's configuration has not arrived yet.", Verdict.POSTPONED)
+    sender = _parsed(tenant.sender_email or settings.from_email, Reason.INVALID_SENDER, "The sender's address")
+    reply_to = _parsed(tenant.reply_to, Reason.INVALID_SENDER, "The address for replies") if tenant.reply_to else None
     return Email(
         reference=reference(delivery),
         sender_name=one_line(tenant.sender_name or settings.from_name)[:_MAX_NAME],

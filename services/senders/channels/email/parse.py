@@ -1,4 +1,4 @@
-"""A raw mail, read back: for what arrives at the local stack's mail server."""
+"""Parses a raw mail that the local stack's mail server received."""
 
 import email
 import email.errors
@@ -31,9 +31,9 @@ class ParsedMail:
 
 
 def parse(raw: bytes) -> ParsedMail:
-    """Return what is in raw (RFC 5322). Raises ValueError where it cannot be read at all."""
+    """Return the fields of a raw mail (RFC 5322). Raises ValueError if it cannot be parsed."""
     try:
-        # The older policy of the standard library: it reads a mail in a tenth of the newer one's time.
+        # The older policy of the standard library parses ten times as fast as the newer one.
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
         bodies = _bodies(message)
     except RecursionError as error:
@@ -91,7 +91,7 @@ def _decoded(value: str) -> str:
 def _text(data: bytes, charset: str) -> str:
     try:
         return data.decode(charset, "replace")
-    except (LookupError, ValueError):  # a charset nobody knows, or none for this
+    except (LookupError, ValueError):  # an unknown charset
         return data.decode("latin-1")
 
 
@@ -100,5 +100,5 @@ def _id(text: str) -> str:
 
 
 def _valid(text: str) -> str:
-    """Without the half characters that a parser leaves where bytes were no text."""
+    """Return text without the lone surrogates that the parser leaves for invalid bytes."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What every kind of e-mail provider is told."""
+"""Settings of every kind of e-mail provider."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_sender(settings: EmailSettings) -> list[tuple[str, str]]:
-    """Return what is wrong with the sender."""
+    """Return the faults of the sender."""
     try:
         addresses.parse_email(settings.from_email)
     except addresses.InvalidAddress as error:

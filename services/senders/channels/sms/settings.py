@@ -1,4 +1,4 @@
-"""What every kind of SMS provider is told."""
+"""Settings of every kind of SMS provider."""
 
 import msgspec
 

@@ -1,38 +1,39 @@
-"""Resend's "send email" call, and what its answers mean.
+"""Resend's "send email" call, and the results of its responses.
 
 https://resend.com/docs/api-reference/emails/send-email and …/api-reference/errors
 """
 
 import msgspec
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import mailbox, own_headers
 from services.senders.channels.email.resend.settings import ResendSettings
-from services.senders.ports import Answer, Email, Request, Resources
+from services.senders.ports import Email, HttpRequest, HttpResponse, Resources
 
 KIND = "resend"
 _URL = "https://api.resend.com"
 
-# What an error's name means, where it says more than the status.
+# Results by the error's name, where it says more than the status.
 _MEANING = {
-    "missing_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "invalid_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "restricted_api_key": (Verdict.CREDENTIALS, "provider_credentials"),
-    "daily_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
-    "monthly_quota_exceeded": (Verdict.CREDENTIALS, "provider_quota"),
-    "concurrent_idempotent_requests": (Verdict.TRANSIENT, "provider_deferred"),
-    # An earlier attempt of ours got through, with other words in it: sending these too would make two of one.
-    "invalid_idempotent_request": (Verdict.PERMANENT, "sent_before"),
+    "missing_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "invalid_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "restricted_api_key": (Verdict.CREDENTIALS, Reason.PROVIDER_CREDENTIALS),
+    "daily_quota_exceeded": (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA),
+    "monthly_quota_exceeded": (Verdict.CREDENTIALS, Reason.PROVIDER_QUOTA),
+    "concurrent_idempotent_requests": (Verdict.TRANSIENT, Reason.PROVIDER_DEFERRED),
+    # An earlier attempt with other content succeeded: sending this one, too, would deliver two messages.
+    "invalid_idempotent_request": (Verdict.PERMANENT, Reason.SENT_BEFORE),
 }
-# Of a message, though their status is that of a wrong key.
+# Errors about a message, though their status is that of a wrong key.
 _OF_ADDRESSES = frozenset({"validation_error", "invalid_from_address", "invalid_to_address"})
 
 _encode = msgspec.json.encode
 
 
-def request(settings: ResendSettings, url: str, message: Email) -> Request:
-    """Return the call. The key is the same for every attempt: what Resend has seen within 24 h is not sent again."""
+def request(settings: ResendSettings, url: str, message: Email) -> HttpRequest:
+    """Return the call. Its key is the same for every attempt, so that Resend does not send a repeat within 24 h."""
     body = {
         "from": mailbox(message.sender_name, message.sender),
         "to": [str(message.recipient)],
@@ -47,34 +48,34 @@ def request(settings: ResendSettings, url: str, message: Email) -> Request:
         "Content-Type": http_api.JSON,
         "Idempotency-Key": message.reference.idempotency_key,
     }
-    return Request(f"{url}/emails", headers, _encode(body))
+    return HttpRequest(f"{url}/emails", headers, _encode(body))
 
 
-def read(answer: Answer) -> Result:
-    """Return what the answer means."""
+def read(answer: HttpResponse) -> SendResult:
+    """Return the result of a response."""
     said = http_api.decoded(answer)
     if answer.status == 200:
-        return Result(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=str(said.get("id") or ""))
     name, words = str(said.get("name", "")), str(said.get("message", ""))
-    told = f"{name}: {words}" if name else http_api.text(answer)
+    detail = f"{name}: {words}" if name else http_api.text(answer)
     if name in _MEANING:
         verdict, reason = _MEANING[name]
-        return Result(verdict, KIND, reason, f"{answer.status} {told}")
+        return SendResult(verdict, KIND, reason, f"{answer.status} {detail}")
     if answer.status == 401 or (answer.status == 403 and name not in _OF_ADDRESSES):
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", f"{answer.status} {told}")
-    of_message = Result(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {told}")
-    return http_api.refused(KIND, answer, told) or of_message
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, f"{answer.status} {detail}")
+    refusal = SendResult(Verdict.PERMANENT, KIND, _refusal(answer.status, words), f"{answer.status} {detail}")
+    return http_api.refused(KIND, answer, detail) or refusal
 
 
 def _refusal(status: int, words: str) -> str:
     """Return which part of the message is refused. A 403 is about domains: theirs to verify, so the sender's."""
     if "`to`" in words:
-        return "recipient_refused"
-    return "sender_refused" if status == 403 or "`from`" in words else "message_refused"
+        return Reason.RECIPIENT_REFUSED
+    return Reason.SENDER_REFUSED if status == 403 or "`from`" in words else Reason.MESSAGE_REFUSED
 
 
 def open_resend(settings: ResendSettings, resources: Resources) -> http_api.HttpApi[Email]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, _URL)
     return http_api.HttpApi(
         resources.http,

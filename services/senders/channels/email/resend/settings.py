@@ -1,4 +1,4 @@
-"""What Resend is told."""
+"""Settings of Resend."""
 
 import base64
 import binascii
@@ -8,26 +8,26 @@ from services.senders.channels.email.settings import EmailSettings, check_sender
 from services.senders.channels.http_api import check_key
 
 _PREFIX = "whsec_"
-# Some places show the secret with the version of the signature that it makes.
+# The signature's version, with which some pages show the secret.
 _VERSION = "v1,"
-# Of the Standard Webhooks specification, which Resend's signatures follow.
+# From the Standard Webhooks specification, which Resend's signatures follow.
 _MIN_KEY_BYTES = 24
 
 
 class ResendSettings(EmailSettings, frozen=True, kw_only=True):
-    """api_key: "re_…". webhook_secret: "whsec_…", what Resend signs its delivery reports with."""
+    """api_key: "re_…". webhook_secret: "whsec_…", with which Resend signs its delivery reports."""
 
     api_key: Secret
     webhook_secret: Secret = Secret("")
 
 
 def check(settings: ResendSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     return [*check_sender(settings), *check_key("api_key", settings.api_key)]
 
 
 def signing_key(secret: str) -> bytes:
-    """Return the key that a webhook's secret stands for. Raises ValueError for what is none."""
+    """Return the key that a webhook's secret encodes. Raises ValueError for an invalid secret."""
     encoded = secret.strip().removeprefix(_VERSION).removeprefix(_PREFIX)
     try:
         # Padding may be missing, as with Svix's own libraries.

@@ -1,4 +1,4 @@
-"""E-mail that is kept, not sent: see the outbox."""
+"""E-mail that is stored in the outbox, not sent."""
 
 from services.senders.channels.email.settings import EmailSettings, check_sender
 from services.senders.channels.sandbox import Sandbox
@@ -6,7 +6,7 @@ from services.senders.ports import Email, Kind, Resources
 
 
 class SandboxEmailSettings(EmailSettings, frozen=True, kw_only=True):
-    """Nothing is needed."""
+    """All settings have defaults."""
 
     from_email: str = "sandbox@clarion.invalid"
     from_name: str = "Clarion sandbox"

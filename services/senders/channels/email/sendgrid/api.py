@@ -1,4 +1,4 @@
-"""SendGrid's "mail send" call (v3), and what its answers mean.
+"""SendGrid's "mail send" call (v3), and the results of its responses.
 
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send
 """
@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels import http_api
 from services.senders.channels.email.headers import own_headers
 from services.senders.channels.email.sendgrid.settings import SendgridSettings
-from services.senders.ports import Address, Answer, Email, Request, Resources
+from services.senders.ports import Address, Email, HttpRequest, HttpResponse, Resources
 
 KIND = "sendgrid"
 _URLS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
@@ -19,8 +20,8 @@ _URLS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.co
 _encode = msgspec.json.encode
 
 
-def request(settings: SendgridSettings, url: str, message: Email) -> Request:
-    """Return the call. SendGrid knows no idempotency key: a repeated call is a second mail."""
+def request(settings: SendgridSettings, url: str, message: Email) -> HttpRequest:
+    """Return the call. SendGrid has no idempotency key: a repeated call is a second mail."""
     content = [
         {"type": kind, "value": value}
         for kind, value in (("text/plain", message.text), ("text/html", message.html))
@@ -35,25 +36,25 @@ def request(settings: SendgridSettings, url: str, message: Email) -> Request:
         **({"reply_to": _person("", message.reply_to)} if message.reply_to else {}),
     }
     headers = {"Authorization": f"Bearer {settings.api_key.reveal()}", "Content-Type": http_api.JSON}
-    return Request(f"{url}/v3/mail/send", headers, _encode(body))
+    return HttpRequest(f"{url}/v3/mail/send", headers, _encode(body))
 
 
-def read(answer: Answer) -> Result:
-    """Return what the answer means."""
+def read(answer: HttpResponse) -> SendResult:
+    """Return the result of a response."""
     if answer.status in {200, 202}:
-        return Result(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))
+        return SendResult(Verdict.SENT, KIND, provider_message_id=answer.headers.get("x-message-id", ""))
     fields, words = _errors(http_api.decoded(answer))
     words = words or http_api.text(answer)
     detail = f"{answer.status} {words}"
     if answer.status == 401:
-        # "Maximum credits exceeded": an account that has used up what it paid for is answered as a wrong key is.
-        reason = "provider_quota" if "credits exceeded" in words else "provider_credentials"
-        return Result(Verdict.CREDENTIALS, KIND, reason, detail)
+        # "Maximum credits exceeded": a used-up quota has the same status as a wrong key.
+        reason = Reason.PROVIDER_QUOTA if "credits exceeded" in words else Reason.PROVIDER_CREDENTIALS
+        return SendResult(Verdict.CREDENTIALS, KIND, reason, detail)
     if result := http_api.refused(KIND, answer, words):
         return result
     if answer.status == 403 and not fields.startswith("from"):
-        return Result(Verdict.CREDENTIALS, KIND, "provider_credentials", detail)
-    return Result(Verdict.PERMANENT, KIND, _refusal(fields), detail)
+        return SendResult(Verdict.CREDENTIALS, KIND, Reason.PROVIDER_CREDENTIALS, detail)
+    return SendResult(Verdict.PERMANENT, KIND, _refusal(fields), detail)
 
 
 def _errors(said: dict[str, Any]) -> tuple[str, str]:
@@ -67,8 +68,8 @@ def _errors(said: dict[str, Any]) -> tuple[str, str]:
 def _refusal(field: str) -> str:
     """Return which part of the message is refused, by a path such as "personalizations.0.to.0.email"."""
     if field.startswith(("from", "reply_to")):
-        return "sender_refused"
-    return "recipient_refused" if field.startswith("personalizations") else "message_refused"
+        return Reason.SENDER_REFUSED
+    return Reason.RECIPIENT_REFUSED if field.startswith("personalizations") else Reason.MESSAGE_REFUSED
 
 
 def _person(name: str, address: Address) -> dict[str, str]:
@@ -76,7 +77,7 @@ def _person(name: str, address: Address) -> dict[str, str]:
 
 
 def open_sendgrid(settings: SendgridSettings, resources: Resources) -> http_api.HttpApi[Email]:
-    """Make the provider."""
+    """Return the provider."""
     url = resources.urls.get(KIND, _URLS[settings.region])
     return http_api.HttpApi(
         resources.http,

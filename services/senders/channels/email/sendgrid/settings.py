@@ -1,4 +1,4 @@
-"""What SendGrid is told."""
+"""Settings of SendGrid."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 _PEM_LINE = re.compile(r"-----(?:BEGIN|END) PUBLIC KEY-----")
-# Blanks and line ends, and line ends as a file of settings escapes them.
+# Blanks and line ends, also as escape sequences from a settings file.
 _BLANKS = re.compile(r"\s+|\\r|\\n")
 
 
@@ -30,13 +30,13 @@ class SendgridSettings(EmailSettings, frozen=True, kw_only=True):
 
 
 def check(settings: SendgridSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     return [*check_sender(settings), *check_key("api_key", settings.api_key)]
 
 
 @functools.lru_cache(maxsize=256)
 def public_key(text: str) -> "EllipticCurvePublicKey":
-    """Return the public key in base64 of its DER form, or in PEM. Raises ValueError for what is none."""
+    """Return the public key in base64 of its DER form, or in PEM. Raises ValueError for an invalid key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_der_public_key

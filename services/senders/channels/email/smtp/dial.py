@@ -1,17 +1,17 @@
-"""How a connection to an SMTP server is opened: to an address that the guard has checked."""
+"""Opens a connection to an SMTP server, at an address that the guard has checked."""
 
 import ssl
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime.egress import EgressGuard
 from services.senders.channels.email.smtp.settings import SmtpSettings
 
 
 async def dial(
-    guard: Guard, settings: SmtpSettings, *, context: ssl.SSLContext | None, command_s: float, own_name: str
+    guard: EgressGuard, settings: SmtpSettings, *, context: ssl.SSLContext | None, command_s: float, own_name: str
 ) -> aiosmtplib.SMTP:
-    """Return a client that the server has greeted, over TLS where that comes first; close it in any case.
+    """Return a client that the server has greeted, over TLS if the settings say so. The caller closes it.
 
     The certificate is checked against the host as it is written in the settings, whatever address it leads to. Raises
     AddressNotAllowed (runtime.egress), OSError, ssl.SSLError, what aiosmtplib raises.
@@ -29,7 +29,7 @@ async def dial(
     )
     try:
         await client.connect()
-    except aiosmtplib.SMTPConnectError as error:  # it was handed a socket, and names no port
+    except aiosmtplib.SMTPConnectError as error:  # aiosmtplib got a socket, so its message has no port
         error.args = (error.message.replace("port None", f"port {settings.port}"),)
         connected.close()
         raise

@@ -1,4 +1,4 @@
-"""SMTP connections, kept for reuse: at most so many, and none idle for long."""
+"""SMTP connections that are reused: a bounded number, none idle for long."""
 
 import asyncio
 import functools
@@ -10,11 +10,11 @@ from contextlib import suppress
 
 import aiosmtplib
 
-from runtime.egress import Guard
-from services.senders.channels.email.smtp.classify import Phase
+from runtime.egress import EgressGuard
+from services.senders.channels.email.smtp.classify import SmtpPhase
 from services.senders.channels.email.smtp.dial import dial
 from services.senders.channels.email.smtp.settings import SmtpSettings
-from services.senders.turns import Turns
+from services.senders.fair_semaphore import FairSemaphore
 
 # Servers hang up on idle clients after 5 minutes (Postfix) or much less (relays).
 IDLE_S = 20.0
@@ -25,8 +25,8 @@ _GOODBYE_S = 1.0
 FAILURES = (aiosmtplib.SMTPException, OSError)
 
 
-class Connection:
-    """One connection, and how often it was used."""
+class SmtpConnection:
+    """One connection and the number of its uses."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self.client = client
@@ -34,43 +34,43 @@ class Connection:
         self.idle_since = 0.0
 
 
-class Progress:
-    """How far an attempt got, for the one who has to explain its end."""
+class SmtpProgress:
+    """How far an attempt got; classify() needs it if the attempt fails."""
 
     def __init__(self) -> None:
-        self.phase = Phase.CONNECT
+        self.phase = SmtpPhase.CONNECT
 
 
-class Pool:
-    """The connections of one provider. Every take() is followed by one give_back(), and happens within a turn."""
+class SmtpPool:
+    """The connections of one provider. Call take() and then give_back() while holding the semaphore connections."""
 
-    def __init__(self, settings: SmtpSettings, guard: Guard, *, command_s: float) -> None:
+    def __init__(self, settings: SmtpSettings, guard: EgressGuard, *, command_s: float) -> None:
         self._settings = settings
         self._guard = guard
         self._command_s = command_s
-        self.turns = Turns(settings.max_connections)
-        self._idle: deque[Connection] = deque()
+        self.connections = FairSemaphore(settings.max_connections)
+        self._idle: deque[SmtpConnection] = deque()
         self._context: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
     def idle(self) -> int:
-        """How many connections wait to be used again."""
+        """Return the number of idle connections."""
         return len(self._idle)
 
-    async def take(self, progress: Progress, *, fresh: bool = False) -> Connection:
-        """Return a connection that is logged in; fresh: one that was not used before.
+    async def take(self, progress: SmtpProgress, *, fresh: bool = False) -> SmtpConnection:
+        """Return a connection that is logged in. fresh: open a new one.
 
         Raises what aiosmtplib raises, OSError, ssl.SSLError.
         """
         while self._idle and not fresh:
-            connection = self._idle.pop()  # the one used last: the others may grow old and be closed
+            connection = self._idle.pop()  # the one used last, so that the others become idle and are closed
             if connection.client.is_connected:
                 return connection
         return await self._open(progress)
 
-    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+    def give_back(self, connection: SmtpConnection, *, reusable: bool) -> None:
         """Return a connection for others to use, or close it."""
         connection.uses += 1
         if not reusable or self._closed or connection.uses >= _MAX_USES or not connection.client.is_connected:
@@ -82,12 +82,12 @@ class Pool:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)
 
     def drop_idle(self) -> None:
-        """Close what lies idle: one of them was found dead, so the others are suspect."""
+        """Close all idle connections, because one of them was found closed by the server."""
         while self._idle:
             self._idle.pop().client.close()
 
     async def close(self) -> None:
-        """Say goodbye on idle connections; those in use are closed when given back."""
+        """Send QUIT on idle connections. Those in use are closed when they are given back."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
@@ -95,9 +95,9 @@ class Pool:
         self._idle.clear()
         await asyncio.gather(*goodbyes)
 
-    async def _open(self, progress: Progress) -> Connection:
+    async def _open(self, progress: SmtpProgress) -> SmtpConnection:
         settings = self._settings
-        progress.phase = Phase.CONNECT
+        progress.phase = SmtpPhase.CONNECT
         client = await dial(
             self._guard,
             settings,
@@ -108,16 +108,16 @@ class Pool:
         try:
             await client.ehlo()
             if settings.tls == "starttls":
-                progress.phase = Phase.TLS
+                progress.phase = SmtpPhase.TLS
                 await client.starttls()
                 await client.ehlo()
             if settings.username:
-                progress.phase = Phase.LOGIN
+                progress.phase = SmtpPhase.LOGIN
                 await client.login(settings.username, settings.password.reveal())
         except BaseException:
             client.close()
             raise
-        return Connection(client)
+        return SmtpConnection(client)
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         if self._settings.tls == "none":
@@ -127,7 +127,7 @@ class Pool:
         return self._context
 
     def _close_idle(self) -> None:
-        """Close what has been idle for too long; oldest first."""
+        """Close connections that have been idle for too long."""
         oldest = time.monotonic() - IDLE_S
         while self._idle and self._idle[0].idle_since <= oldest:
             self._idle.popleft().client.close()

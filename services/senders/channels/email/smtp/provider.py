@@ -7,74 +7,78 @@ import re
 
 import aiosmtplib
 
-from runtime.egress import Guard
+from runtime import tracing
+from runtime.egress import EgressGuard
 from runtime.printable import printable
-from services.delivery.ports import Result, Verdict
+from services.delivery.ports import SendResult, Verdict
+from services.domain.reasons import Reason
 from services.senders.channels.email import mime
-from services.senders.channels.email.smtp.classify import PROVIDER, Phase, classify, ends_connection
-from services.senders.channels.email.smtp.pool import FAILURES, Connection, Pool, Progress
+from services.senders.channels.email.smtp.classify import PROVIDER, SmtpPhase, classify, ends_connection
+from services.senders.channels.email.smtp.pool import FAILURES, SmtpConnection, SmtpPool, SmtpProgress
 from services.senders.channels.email.smtp.settings import SmtpSettings
+from services.senders.fair_semaphore import WAIT_S
 from services.senders.ports import Email, Resources
-from services.senders.turns import WAIT_S
 
 DEADLINE_S = 15.0
 _RESET_S = 2.0
 
-# "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's id of the message, where it says one.
+# "250 2.0.0 Ok: queued as 4XyZ", "250 Ok 0102018f-…": the server's own id of the message.
 _QUEUED_AS = re.compile(r"(?:queued as|\bok:?)\s+<?([A-Za-z0-9@._-]{8,128})>?", re.IGNORECASE)
 
-_BUSY = Result(Verdict.POSTPONED, PROVIDER, "provider_busy", "All connections to it were in use.")
+_BUSY = SendResult(Verdict.POSTPONED, PROVIDER, Reason.PROVIDER_BUSY, "All connections to the server are in use.")
 
 
 class Smtp:
-    """Sends over a bounded set of connections: at most wait_s seconds for one of them, then at most deadline_s.
+    """Sends over a bounded number of connections: waits at most wait_s seconds for one, then sends within deadline_s.
 
-    Waiting must not use up the time of the sending: who is cut off while handing over has often been heard already,
-    and would be sent a second time.
+    Waiting does not count towards deadline_s: a message that is cut off while it is handed over has often been
+    accepted, and the retry would send it twice.
     """
 
     def __init__(
-        self, settings: SmtpSettings, guard: Guard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
+        self, settings: SmtpSettings, guard: EgressGuard, *, deadline_s: float = DEADLINE_S, wait_s: float = WAIT_S
     ) -> None:
-        self._pool = Pool(settings, guard, command_s=deadline_s)
+        self._host, self._port = settings.host, settings.port
+        self._pool = SmtpPool(settings, guard, command_s=deadline_s)
         self._deadline_s = deadline_s
         self._wait_s = wait_s
         self._secrets = _forms(settings.username, settings.password.reveal())
 
-    async def send(self, message: Email) -> Result:
+    async def send(self, message: Email) -> SendResult:
         """See services.senders.ports.Provider."""
-        if not await self._pool.turns.enter(self._wait_s):
+        if not await self._pool.connections.acquire(self._wait_s):
             return _BUSY
-        progress = Progress()
+        progress = SmtpProgress()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._send(message, progress)
+            with tracing.web_client("SMTP", self._host, self._port, protocol="smtp"):
+                async with asyncio.timeout(self._deadline_s):
+                    answer = await self._send(message, progress)
         except FAILURES as error:
             return self._without_secrets(classify(error, progress.phase))
         finally:
-            self._pool.turns.leave()
+            self._pool.connections.release()
         match = _QUEUED_AS.search(answer)
-        return Result(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
+        return SendResult(Verdict.SENT, provider=PROVIDER, provider_message_id=match.group(1) if match else "")
 
     async def close(self) -> None:
         """See services.senders.ports.Provider."""
         await self._pool.close()
 
-    def _without_secrets(self, result: Result) -> Result:
-        """A server may repeat what it was shown; nobody else shall."""
+    def _without_secrets(self, result: SendResult) -> SendResult:
+        """Return the result without secrets that the server repeated."""
         detail = result.detail
         for secret in self._secrets:
             detail = detail.replace(secret, "…")
         return dataclasses.replace(result, detail=detail)
 
-    async def _send(self, message: Email, progress: Progress) -> str:
+    async def _send(self, message: Email, progress: SmtpProgress) -> str:
         raw = mime.to_bytes(message)
         connection = await self._pool.take(progress)
         if connection.uses:
             try:
                 return await self._send_over(connection, message, raw, progress)
             except FAILURES as error:
-                # Of a fresh one it is the server's word about us; of one kept by us, about that connection alone.
+                # On a reused connection such an answer may be about that connection only.
                 if not ends_connection(error, progress.phase):
                     raise
                 if isinstance(error, aiosmtplib.SMTPServerDisconnected):
@@ -82,7 +86,7 @@ class Smtp:
             connection = await self._pool.take(progress, fresh=True)
         return await self._send_over(connection, message, raw, progress)
 
-    async def _send_over(self, connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+    async def _send_over(self, connection: SmtpConnection, message: Email, raw: bytes, progress: SmtpProgress) -> str:
         reusable = False
         try:
             answer = await _transact(connection, message, raw, progress)
@@ -92,30 +96,30 @@ class Smtp:
             reusable = not ends_connection(error, progress.phase) and await _reset(connection)
             raise
         except aiosmtplib.SMTPNotSupported:
-            reusable = True  # we noticed before saying anything
+            reusable = True  # nothing was sent yet
             raise
         finally:
             self._pool.give_back(connection, reusable=reusable)
 
 
-async def _transact(connection: Connection, message: Email, raw: bytes, progress: Progress) -> str:
+async def _transact(connection: SmtpConnection, message: Email, raw: bytes, progress: SmtpProgress) -> str:
     client = connection.client
     options, encoding = [], "ascii"
     addresses = (message.sender, message.recipient, message.reply_to)
     if any(address is not None and address.needs_smtputf8 for address in addresses):
         if not client.supports_extension("smtputf8"):
-            raise aiosmtplib.SMTPNotSupported("The mail server does not take addresses in this script (SMTPUTF8).")
+            raise aiosmtplib.SMTPNotSupported("The mail server does not support addresses in this script (SMTPUTF8).")
         options, encoding = ["SMTPUTF8", "BODY=8BITMIME"], "utf-8"
-    progress.phase = Phase.MAIL
+    progress.phase = SmtpPhase.MAIL
     await client.mail(str(message.sender), options=options, encoding=encoding)
-    progress.phase = Phase.RECIPIENT
+    progress.phase = SmtpPhase.RECIPIENT
     await client.rcpt(str(message.recipient), encoding=encoding)
-    progress.phase = Phase.DATA
+    progress.phase = SmtpPhase.DATA
     return (await client.data(raw)).message
 
 
-async def _reset(connection: Connection) -> bool:
-    """Make the connection fit for the next message after a no; tell whether that worked."""
+async def _reset(connection: SmtpConnection) -> bool:
+    """Send RSET after a refusal; return whether the connection can be used again."""
     try:
         await connection.client.rset(timeout=_RESET_S)
     except FAILURES:
@@ -124,16 +128,16 @@ async def _reset(connection: Connection) -> bool:
 
 
 def _forms(username: str, password: str) -> list[str]:
-    """The password as it is and as it travels (AUTH PLAIN and LOGIN), longest first."""
+    """Return the password as it is and as it is sent (AUTH PLAIN and LOGIN), longest first."""
     if not password:
         return []
     travelling = [f"\0{username}\0{password}", f"{username}\0{username}\0{password}", password]
     encoded = [base64.b64encode(text.encode()).decode() for text in travelling]
-    # What is shown has lost its hidden characters, and has single blanks.
+    # As printable() shows it: without invisible characters, with single blanks.
     shown = printable(password, 2 * len(password))
     return sorted({*encoded, password, *filter(None, [shown])}, key=len, reverse=True)
 
 
 def open_smtp(settings: SmtpSettings, resources: Resources) -> Smtp:
-    """Make the provider; it connects when first used."""
+    """Return the provider. It connects when first used."""
     return Smtp(settings, resources.mail_guard)

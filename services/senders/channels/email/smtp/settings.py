@@ -1,4 +1,4 @@
-"""What an SMTP provider is told."""
+"""Settings of an SMTP server."""
 
 import ipaddress
 import re
@@ -18,7 +18,7 @@ class SmtpSettings(EmailSettings, frozen=True, kw_only=True):
     """tls: "none", "starttls" (and never without) or "tls" from the first byte.
 
     ca_certificate: PEM; if given, the server's certificate must come from it, else from a public authority.
-    ehlo: the name we give ourselves; empty: this machine's. max_connections: most at a time, in each process.
+    ehlo: the name that Clarion gives in EHLO; empty: this machine's. max_connections: most at a time, in each process.
     """
 
     host: str
@@ -32,7 +32,7 @@ class SmtpSettings(EmailSettings, frozen=True, kw_only=True):
 
 
 def check(settings: SmtpSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types and ranges."""
+    """Return the faults that types do not find."""
     faults = check_sender(settings)
     if not _is_host(settings.host):
         faults.append(("host", "This is not a host name or an IP address."))

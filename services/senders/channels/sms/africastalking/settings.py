@@ -1,4 +1,4 @@
-"""What Africa's Talking is told."""
+"""Settings of Africa's Talking."""
 
 from runtime.settings import Secret
 from services.senders.channels.http_api import check_key
@@ -19,7 +19,7 @@ class AfricasTalkingSettings(SmsSettings, frozen=True, kw_only=True):
 
 
 def check(settings: AfricasTalkingSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     faults = check_key("api_key", settings.api_key)
     if not settings.username.strip():
         faults.append(("username", "The application's user name is needed."))

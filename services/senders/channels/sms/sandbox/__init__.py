@@ -1,4 +1,4 @@
-"""Text messages that are kept, not sent: see the outbox."""
+"""Text messages that are stored in the outbox, not sent."""
 
 from services.senders.channels.sandbox import Sandbox
 from services.senders.channels.sms.settings import SmsSettings

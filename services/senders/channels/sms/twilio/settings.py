@@ -1,4 +1,4 @@
-"""What Twilio is told."""
+"""Settings of Twilio."""
 
 import re
 
@@ -33,7 +33,7 @@ class TwilioSettings(SmsSettings, frozen=True, kw_only=True):
 
 
 def check(settings: TwilioSettings) -> list[tuple[str, str]]:
-    """Return what is wrong beyond types."""
+    """Return the faults that types do not find."""
     faults = []
     if not _ACCOUNT.fullmatch(settings.account_sid):
         faults.append(("account_sid", "This is not of the form AC and 32 hexadecimal digits."))
@@ -61,13 +61,13 @@ def check(settings: TwilioSettings) -> list[tuple[str, str]]:
 
 
 def kept_token(token: str) -> str:
-    """Return a token or shared key. Raises ValueError for what is none."""
+    """Return a token or shared key. Raises ValueError for an invalid one."""
     if check_key("", Secret(token)):
         raise ValueError("printable ASCII without blanks is expected")
     return token
 
 
 def host(settings: TwilioSettings) -> str:
-    """Return the API's host: an edge needs a region, and the one without the other is in the United States."""
+    """Return the API's host. An edge needs a region; without one it is in the United States."""
     region = settings.region or ("us1" if settings.edge else "")
     return ".".join(part for part in ("api", settings.edge, region, "twilio.com") if part)

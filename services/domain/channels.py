@@ -1,0 +1,47 @@
+"""The channels: the ways to reach a person. The one list of them; a new channel is a line here and in event.proto."""
+
+from dataclasses import dataclass
+
+from clarion.common.v1 import event_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What all services need to know of a channel."""
+
+    number: event_pb2.Channel.ValueType
+    # In subjects, metrics and log lines.
+    name: str
+    # In the public APIs.
+    public_name: str
+    # The recipient's field with the address; empty: the channel reaches a user by their id.
+    address_field: str
+    # Whether a tenant needs a provider of its own to send.
+    needs_provider: bool
+    # The service that sends.
+    service: str
+    text: str
+
+
+BY_NUMBER = {
+    channel.number: channel
+    for channel in (
+        Channel(event_pb2.CHANNEL_EMAIL, "email", "EMAIL", "email", True, "senders", "An e-mail."),
+        Channel(event_pb2.CHANNEL_SMS, "sms", "SMS", "phone", True, "senders", "A text message."),
+        Channel(
+            event_pb2.CHANNEL_PUSH,
+            "push",
+            "PUSH",
+            "",
+            False,
+            "realtime",
+            "A notification in the user's inbox, shown at once in open pages.",
+        ),
+    )
+}
+
+NAMES = {number: channel.name for number, channel in BY_NUMBER.items()}
+PUBLIC_NAMES = {number: channel.public_name for number, channel in BY_NUMBER.items()}
+BY_PUBLIC_NAME = {channel.public_name: number for number, channel in BY_NUMBER.items()}
+# The channels with an address, which can be suppressed.
+WITH_ADDRESS = tuple(number for number, channel in BY_NUMBER.items() if channel.address_field)

@@ -1,0 +1,54 @@
+"""Wires the services that operators call: retention, erasure, export, replays."""
+
+import asyncpg
+from nats.aio.client import Client
+
+from clarion.ingest.v1 import privacy_pb2_grpc, replays_pb2_grpc
+from runtime.configuration import ConfigurationOutbox
+from runtime.grpc import GrpcServer
+from runtime.service import Process
+from services.domain.pseudonyms import Pseudonyms
+from services.ingest.janitor import Janitor
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.privacy import servicer as privacy
+from services.ingest.privacy.clearing import Clearing
+from services.ingest.privacy.retention import RetentionWorker
+from services.ingest.privacy.store import LedgerPrivacyStore
+from services.ingest.replays import servicer as replays
+from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
+from services.ingest.replays.store import ReplayStore
+from services.ingest.settings import Settings
+
+
+def add_services(
+    server: GrpcServer,
+    process: Process,
+    settings: Settings,
+    *,
+    connection: Client,
+    durable: "asyncpg.Pool[asyncpg.Record]",
+    fast: "asyncpg.Pool[asyncpg.Record]",
+    outbox: ConfigurationOutbox,
+    ledger: LedgerStore,
+    janitor: Janitor,
+    keyed: Pseudonyms,
+) -> None:
+    """Add PrivacyService and ReplayService to the server, and start their background loops."""
+    keeper = RetentionWorker(
+        durable, outbox, events_days=settings.events_keep_days, payload_days=settings.payloads_keep_days
+    )
+    process.start(keeper.run(), name="retention")
+    process.start(Clearing(durable, connection, janitor.spent).run(), name="clearing")
+    store, publisher = ReplayStore(durable, fast), ReplayPublisher(connection)
+    runner = ReplayRunner(store, publisher)
+    process.start(runner.run(), name="replays")
+    server.add(
+        privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
+        privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, ledger, keyed)),
+        privacy.NAME,
+    )
+    server.add(
+        replays_pb2_grpc.add_ReplayServiceServicer_to_server,
+        replays.ReplayServicer(store, publisher, runner),
+        replays.NAME,
+    )

@@ -1,0 +1,117 @@
+"""Ingest's ports in memory: admission, tenants' settings, the event log."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clarion.common.v1 import event_pb2
+from runtime.errors import ClarionError, Code
+from services.ingest.degraded import OutageLimits
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, First, TenantSettings
+
+
+@dataclass
+class MemoryTenants:
+    """Implements ports.TenantSettingsSource."""
+
+    known: dict[str, TenantSettings] = field(default_factory=dict)
+
+    async def settings(self, tenant_id: str) -> TenantSettings:
+        """Return what is known, or the defaults."""
+        return self.at_hand(tenant_id)
+
+    def at_hand(self, tenant_id: str) -> TenantSettings:
+        """As settings, without a wait."""
+        return self.known.get(tenant_id, TenantSettings())
+
+
+@dataclass
+class Row:
+    """A key's row: the event that it names, whether that is stored, and what is kept of it."""
+
+    event_id: str
+    first: First | None
+    stored: bool = False
+
+
+class MemoryAdmission:
+    """Implements ports.Admission. away: the database does not answer.
+
+    rows: by tenant and key. events: those that the ledger has, by tenant and id.
+    """
+
+    def __init__(self, settings_of: Callable[[str], TenantSettings]) -> None:
+        self.rows: dict[tuple[str, bytes], Row] = {}
+        self.events: dict[tuple[str, str], event_pb2.Event] = {}
+        self.away = False
+        self._limits = OutageLimits(settings_of)
+
+    async def admit(
+        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
+    ) -> Admitted:
+        """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
+        row = None if self.away else self.rows.get((tenant_id, key_hash))
+        if row is not None:
+            return Admitted(
+                row.event_id, AdmissionVerdict.STORED if row.stored else AdmissionVerdict.PENDING, first=row.first
+            )
+        if reached := self._limits.take(tenant_id, size):
+            return Admitted(event_id, AdmissionVerdict.LIMITED, reached)
+        if not self.away:
+            self.rows[tenant_id, key_hash] = Row(event_id, first)
+        return Admitted(event_id, AdmissionVerdict.NEW)
+
+    async def correct(
+        self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
+    ) -> None:
+        """Let the key's row name the stored event. Nothing happens while away, or where the row has moved on."""
+        row = self.rows.get((tenant_id, key_hash))
+        if not self.away and row is not None and row.event_id == claimed:
+            row.event_id = stored
+            row.first = first or row.first
+
+    async def stored_event(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+        """Return what the ledger has."""
+        return None if self.away else self.events.get((tenant_id, event_id))
+
+    def store(self, event: event_pb2.Event) -> None:
+        """Take in what the ledger has read from EVENTS."""
+        self.events[event.tenant_id, event.id] = event
+        for (tenant_id, _), row in self.rows.items():
+            if (tenant_id, row.event_id) == (event.tenant_id, event.id):
+                row.stored = True
+
+
+class MemoryEventLog:
+    """Implements ports.EventLog. failure: raised in place of storing. loses_answers: stores, and says it is away.
+
+    gate: append waits for it.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[event_pb2.Event] = []
+        self.failure: ClarionError | None = None
+        self.loses_answers = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._by_key: dict[tuple[str, bytes], event_pb2.Event] = {}
+
+    async def append(self, event: event_pb2.Event) -> Appended:
+        """Store the event once per deduplication key."""
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        key = (event.tenant_id, event.dedupe_key or event.id.encode())
+        first = self._by_key.get(key)
+        if first is None:
+            kept = event_pb2.Event()
+            kept.CopyFrom(event)
+            self._by_key[key] = kept
+            self.events.append(kept)
+        if self.loses_answers:
+            raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1)
+        return Appended(event.id) if first is None else Appended(first.id, first)
+
+    def forget(self) -> None:
+        """Forget the keys, as the broker does after its window."""
+        self._by_key.clear()

@@ -1,0 +1,448 @@
+"""The worker on a broker, a render, a ledger and a far side in memory: what each ending leaves behind."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2
+from clarion.render.v1 import render_pb2
+from runtime.ids import new_id
+from runtime.parts import HUB, RENDER, OwnParts, PartAway
+from services.delivery import slots
+from services.delivery import worker as module
+from services.delivery.bodies import Bodies
+from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.delivery.render_client import RenderClient
+from services.delivery.retry import JITTER, MAX_POSTPONEMENTS
+from services.delivery.states import LedgerStates
+from services.delivery.worker import DeliveryWorker
+from services.domain import topology
+from tests.fakes.delivery import SMS, FarSide, Neighbours, delivery
+from tests.fakes.grpc import MemoryCaller, MemoryChannel
+from tests.fakes.nats import MemoryBroker, StoredMessage
+from tests.waiting import eventually
+
+QUEUED, RETRYING = trace_pb2.DELIVERY_STATUS_QUEUED, trace_pb2.DELIVERY_STATUS_RETRYING
+SENT, SKIPPED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_SKIPPED
+FAILED, DEAD = trace_pb2.DELIVERY_STATUS_FAILED, trace_pb2.DELIVERY_STATUS_DEAD
+YES = SendResult(Verdict.SENT, "test", provider_message_id="m1")
+BUSY = SendResult(Verdict.TRANSIENT, "test", "provider_timeout", "no answer")
+_RENDER, _LEDGER = "clarion.render.v1.RenderService", "clarion.ingest.v1.LedgerService"
+_NOW_US = 1_750_000_000_000_000
+_WINDOW_US = topology.DUPLICATE_WINDOW_S * 1_000_000
+
+
+class Desk:
+    """A worker for text messages and its world, with a clock that stands still."""
+
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        self.neighbours = Neighbours()  # type: ignore[abstract]  # the other methods are never called
+        self.caller = MemoryCaller({_RENDER: self.neighbours, _LEDGER: self.neighbours})
+        self.far_side = FarSide([YES])
+        self.now_us = _NOW_US
+        self.worker: DeliveryWorker
+        self._task: asyncio.Task[None]
+
+    def start(self, *answers: SendResult | Exception, **options: Any) -> None:
+        """Start the worker, at a far side with these answers."""
+        self.far_side.answers = answers or self.far_side.answers
+        connection: Any = self.broker
+        channel: Any = MemoryChannel()
+        caller: Any = self.caller
+        own = options.setdefault("own", OwnParts())
+        self.worker = DeliveryWorker(
+            connection,
+            [SMS],
+            self.far_side,
+            RenderClient(channel, caller),
+            LedgerStates(channel, caller),
+            Bodies(connection, channel, caller, own),
+            now=lambda: self.now_us,
+            **options,
+        )
+        self._task = asyncio.create_task(self.worker.run())
+
+    async def take(self, one: event_pb2.Delivery, *, due: bool = False, deliveries: int = 0) -> StoredMessage:
+        """Let the broker have a delivery, as routed or as fallen due."""
+        subject = topology.due_subject(SMS, one.tenant_id) if due else topology.delivery_subject(SMS, one.tenant_id)
+        return await self.broker.put(subject, one.SerializeToString(), deliveries=deliveries)
+
+    async def see(self, one: event_pb2.Delivery, **options: Any) -> StoredMessage:
+        """Let the broker have a delivery, and wait until it is acknowledged."""
+        message = await self.take(one, **options)
+        await eventually(lambda: message.acked, every=0)
+        return message
+
+    @property
+    def steps(self) -> list[trace_pb2.Attempted]:
+        """What is recorded, oldest first."""
+        batches = [trace_pb2.TraceBatch.FromString(one.payload) for one in self.broker.messages(topology.TRACE)]
+        return [record.attempted for batch in batches for record in batch.records]
+
+    @property
+    def timers(self) -> list[event_pb2.Delivery]:
+        """What waits for its time."""
+        set_ = [one for one in self.broker.messages(topology.TIMERS) if one.subject.startswith("timers.wait.")]
+        return [event_pb2.Delivery.FromString(one.payload) for one in set_]
+
+    @property
+    def endings(self) -> list[tuple[int, str]]:
+        """How the recorded attempts ended, and why."""
+        return [(step.status, step.reason) for step in self.steps]
+
+    async def stop(self) -> None:
+        """Drain the worker."""
+        self.far_side.free.set()
+        await self.worker.drain()
+        await self._task
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    """A worker that is not started yet."""
+    made = Desk()
+    yield made
+    made.broker.is_connected = True
+    await made.stop()
+
+
+def _delivery(**fields: Any) -> event_pb2.Delivery:
+    times = {"accepted_at_us": _NOW_US - 5_000, "planned_at_us": _NOW_US - 3_000}
+    return delivery(**{**times, **fields})
+
+
+async def test_what_is_sent_is_recorded_and_acknowledged(desk: Desk) -> None:
+    """With its provider, the provider's id and its times; nothing waits."""
+    desk.start(YES)
+    one = _delivery()
+    await desk.see(one)
+    [step] = desk.steps
+    assert (step.delivery_id, step.status, step.attempt) == (one.id, SENT, 1)
+    assert (step.provider, step.provider_message_id, step.wait_us) == ("test", "m1", 3_000)
+    assert (desk.timers, desk.far_side.attempted) == ([], [one.id])
+
+
+async def test_what_passes_is_tried_again_by_a_timer(desk: Desk) -> None:
+    """Stored before the record that promises it: the same delivery with the next attempt, due after its delay."""
+    desk.start(BUSY, delays_s=(30.0, 60.0))
+    one = _delivery(variables=b'{"a":1}')
+    message = await desk.see(one)
+    [again], [step] = desk.timers, desk.steps
+    assert (step.status, step.reason, step.next_attempt_at_us) == (RETRYING, "provider_timeout", again.planned_at_us)
+    assert 30 <= (again.planned_at_us - _NOW_US) / 1e6 <= 30 * (1 + JITTER)
+    assert (again.id, again.attempt, again.deferrals, again.variables) == (one.id, 2, 0, one.variables)
+    assert [stored.stream for stored in desk.broker.stored] == [message.stream, topology.TIMERS, topology.TRACE]
+    [timer] = desk.broker.messages(topology.TIMERS)
+    due = dt.datetime.fromtimestamp(again.planned_at_us / 1e6, dt.UTC)
+    assert timer.headers["Nats-Schedule"] == f"@at {due.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}"
+    assert timer.headers["Nats-Schedule-Target"] == topology.due_subject(SMS, one.tenant_id)
+
+
+async def test_after_the_last_attempt_it_is_a_dead_letter(desk: Desk) -> None:
+    """The record carries the delivery whole, for a replay; no timer is set."""
+    desk.start(BUSY, delays_s=(30.0,))
+    one = _delivery(attempt=2, variables=b'{"a":1}', recipient=event_pb2.Recipient(user_id="u"))
+    await desk.see(one, due=True)
+    [step] = desk.steps
+    assert (step.status, step.attempt, step.dead_letter) == (DEAD, 2, one)
+    assert desk.timers == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        (SendResult(Verdict.PERMANENT, "test", "recipient_refused"), (FAILED, "recipient_refused")),
+        (SendResult(Verdict.SKIPPED, "test", "missing_recipient"), (SKIPPED, "missing_recipient")),
+        (SendResult(Verdict.CREDENTIALS, "test", "provider_credentials"), (RETRYING, "provider_credentials")),
+        (SendResult(Verdict.THROTTLED, "test", "provider_throttled"), (RETRYING, "provider_throttled")),
+        (RuntimeError("a fault of ours"), (RETRYING, "internal_error")),
+    ],
+)
+async def test_each_verdict_has_its_ending(desk: Desk, answer: Any, ending: tuple[int, str]) -> None:
+    """A final no and a late skip end it; the rest is tried again, also our own fault. Each is one record."""
+    desk.start(answer, delays_s=(30.0,))
+    await desk.see(_delivery())
+    assert desk.endings == [ending]
+    assert len(desk.timers) == (ending[0] == RETRYING)
+
+
+async def test_an_attempt_that_hangs_is_cut_off(desk: Desk) -> None:
+    """At its deadline: a timeout, tried again."""
+    one = _delivery()
+    desk.far_side.hung.add(one.tenant_id)
+    desk.start(attempt_deadline_s=0.001)
+    await desk.see(one)
+    assert desk.endings == [(RETRYING, "provider_timeout")]
+
+
+async def test_providers_in_vain_are_recorded_before_the_last_one(desk: Desk) -> None:
+    """One attempt, a record for each that was asked; only the last one's decides."""
+    desk.start(
+        SendResult(
+            Verdict.SENT, "b", earlier=[ProviderCall(SendResult(Verdict.TRANSIENT, "a", "provider_error"), 1_000, 400)]
+        )
+    )
+    await desk.see(_delivery())
+    assert [(step.provider, step.status, step.attempt) for step in desk.steps] == [("a", RETRYING, 1), ("b", SENT, 1)]
+    assert desk.timers == []
+
+
+async def test_who_asks_for_time_gets_it_without_an_attempt(desk: Desk) -> None:
+    """The same attempt comes again, later than that; nothing is recorded."""
+    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40))
+    await desk.see(_delivery())
+    [again] = desk.timers
+    assert (again.attempt, again.deferrals, desk.steps) == (1, 1, [])
+    assert again.planned_at_us >= _NOW_US + 40_000_000
+
+
+async def test_time_is_not_asked_for_for_ever(desk: Desk) -> None:
+    """After so many times it counts as an attempt."""
+    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40), delays_s=(30.0,))
+    await desk.see(_delivery(deferrals=MAX_POSTPONEMENTS), due=True)
+    assert desk.endings == [(RETRYING, "provider_throttled")]
+    assert desk.timers[0].attempt == 2
+
+
+async def test_what_finds_no_slot_waits_uncounted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hung far side holds its own slots; the neighbour's delivery goes out, and a slot that comes free is used."""
+    monkeypatch.setattr(slots, "ALIVE_S", -1.0)
+    hung = new_id()
+    desk.far_side.hung.add(hung)
+    desk.start(slot_limit=1)
+    holder = await desk.take(_delivery(tenant_id=hung))
+    await eventually(lambda: desk.far_side.calls, every=0)
+    blocked, other = _delivery(tenant_id=hung), _delivery()
+    await desk.see(blocked)
+    await desk.see(other)
+    [again] = desk.timers
+    assert (again.id, again.attempt, again.deferrals) == (blocked.id, 1, 1)
+    assert [step.delivery_id for step in desk.steps] == [other.id]
+    desk.far_side.free.set()
+    await eventually(lambda: holder.acked, every=0)
+    await desk.see(again, due=True)
+    assert desk.far_side.attempted[-1] == blocked.id
+
+
+async def test_a_last_word_against_it(desk: Desk) -> None:
+    """A suppression since it was routed: skipped, and neither render nor the provider is asked."""
+    desk.start(refuse=lambda one: "unsubscribed" if one.attempt == 2 else "")
+    await desk.see(_delivery(attempt=2), due=True)
+    assert desk.endings == [(SKIPPED, "unsubscribed")]
+    assert (desk.caller.asked, desk.far_side.calls) == ([], [])
+    await desk.see(_delivery())
+    assert desk.endings[1:] == [(SENT, "")]
+
+
+@pytest.mark.parametrize(
+    ("rendered", "ending"),
+    [
+        (render_pb2.RenderResult(content=render_pb2.Content(is_empty=True)), (SKIPPED, "empty_content")),
+        (
+            render_pb2.RenderResult(failure=render_pb2.RenderFailure(reason="template_error")),
+            (FAILED, "template_error"),
+        ),
+    ],
+)
+async def test_what_cannot_be_sent_asks_no_provider(desk: Desk, rendered: Any, ending: tuple[int, str]) -> None:
+    """Nothing to send, or nothing that can be rendered: both are final."""
+    desk.neighbours.rendered = rendered
+    desk.start()
+    await desk.see(_delivery())
+    assert (desk.endings, desk.far_side.calls) == ([ending], [])
+
+
+async def test_a_render_without_time_is_no_attempt(desk: Desk) -> None:
+    """That delivery alone is put off."""
+    desk.neighbours.rendered = render_pb2.RenderResult(failure=render_pb2.RenderFailure(reason="no_turn"))
+    desk.start()
+    await desk.see(_delivery())
+    assert [(again.attempt, again.deferrals) for again in desk.timers] == [(1, 1)]
+    assert (desk.steps, desk.far_side.calls) == ([], [])
+
+
+async def test_a_render_that_is_away_is_waited_for_in_hand(desk: Desk) -> None:
+    """No attempt, no timer, no acknowledgement; it goes on when render is back."""
+    desk.caller.away.add(_RENDER)
+    own = OwnParts()
+    desk.start(own=own)
+    message = await desk.take(_delivery())
+    await eventually(lambda: own.is_away(RENDER), every=0)
+    assert (message.acked, desk.steps, desk.timers, desk.far_side.calls) == (False, [], [], [])
+    desk.caller.away.clear()
+    await eventually(lambda: message.acked)
+    assert desk.endings == [(SENT, "")]
+
+
+async def test_what_may_not_wait_in_hand_waits_by_a_timer(desk: Desk) -> None:
+    """Where no more may be set aside for a part that others do not need."""
+    desk.start(PartAway(HUB, "hub_away"), may_defer={HUB}, max_held=4)
+    for puller in desk.worker._pullers:
+        puller._window._max_aside = 0
+    await desk.see(_delivery())
+    assert [(again.attempt, again.deferrals) for again in desk.timers] == [(1, 1)]
+    assert desk.steps == []
+
+
+async def test_a_body_that_stands_elsewhere_is_read(desk: Desk) -> None:
+    """From EVENTS while it is there, else from the ledger."""
+    event = event_pb2.Event(id=new_id(), tenant_id=new_id(), variables=b'{"a":1}', payload_extra=b"{}")
+    stored = await desk.broker.put(topology.event_subject(event.tenant_id), event.SerializeToString())
+    reference = event_pb2.BodyReference(sequence=stored.sequence, size=9)
+    desk.start()
+    await desk.see(_delivery(event_id=event.id, body_reference=reference))
+    elsewhere = _delivery(body_reference=reference)
+    desk.neighbours.bodies[elsewhere.event_id] = ledger_pb2.GetEventBodyResponse(variables=b'{"b":2}')
+    await desk.see(elsewhere)
+    assert [item.variables for item in desk.neighbours.items] == [b'{"a":1}', b'{"b":2}']
+    assert desk.endings == [(SENT, ""), (SENT, "")]
+
+
+@pytest.mark.parametrize(("deferrals", "timers", "endings"), [(0, [1], []), (20, [], [(FAILED, "content_deleted")])])
+async def test_a_body_that_is_nowhere(
+    desk: Desk, deferrals: int, timers: Sequence[int], endings: Sequence[tuple[int, str]]
+) -> None:
+    """It may not have been read by the ledger yet; after many tries it was deleted, and the delivery fails."""
+    desk.start()
+    one = _delivery(body_reference=event_pb2.BodyReference(sequence=9, size=9), deferrals=deferrals)
+    await desk.see(one, due=deferrals > 0)
+    assert [again.deferrals for again in desk.timers] == timers
+    assert (desk.endings, desk.far_side.calls) == (endings, [])
+
+
+async def test_past_the_window_the_ledger_is_asked(desk: Desk) -> None:
+    """What it has handled is dropped, and acknowledged; what it has not, goes out."""
+    old = {"accepted_at_us": _NOW_US - _WINDOW_US - 1}
+    handled, waiting, unknown = (_delivery(**old) for _ in range(3))
+    desk.neighbours.states = {handled.id: SENT, waiting.id: QUEUED}
+    desk.start()
+    for one in (handled, waiting, unknown):
+        await desk.see(one)
+    assert desk.far_side.attempted == [waiting.id, unknown.id]
+    assert desk.caller.asked.count("GetDeliveryStates") == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "due"),
+    [
+        pytest.param({"accepted_at_us": _NOW_US - _WINDOW_US + 1}, False, id="young"),
+        pytest.param({"accepted_at_us": 1}, True, id="timer"),
+        pytest.param({"accepted_at_us": 1, "replay": 1}, False, id="replay"),
+    ],
+)
+async def test_the_ledger_is_not_asked_about(desk: Desk, fields: dict[str, Any], *, due: bool) -> None:
+    """What the broker itself keeps single; timers and replays are meant to come although the ledger knows them."""
+    desk.start()
+    one = _delivery(**fields)
+    desk.neighbours.states[one.id] = DEAD
+    await desk.see(one, due=due)
+    assert desk.far_side.attempted == [one.id]
+    assert "GetDeliveryStates" not in desk.caller.asked
+
+
+async def test_without_the_ledger_nothing_old_goes_out(desk: Desk) -> None:
+    """It might be a second time: it waits in hand, and what is young goes on."""
+    desk.caller.away.add(_LEDGER)
+    desk.start()
+    old = await desk.take(_delivery(accepted_at_us=1))
+    young = _delivery()
+    await desk.see(young)
+    assert (old.acked, desk.far_side.attempted, desk.timers) == (False, [young.id], [])
+    desk.caller.away.clear()
+    await eventually(lambda: old.acked)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff\xff garbage", _delivery(channel=0).SerializeToString()])
+async def test_what_is_no_delivery_is_dropped(desk: Desk, payload: bytes) -> None:
+    """It would come again for ever; its neighbour is sent."""
+    desk.start()
+    subject = topology.delivery_subject(SMS, new_id())
+    message = await desk.broker.put(subject, payload)
+    await eventually(lambda: message.acked, every=0)
+    await desk.see(_delivery())
+    assert len(desk.steps) == 1
+
+
+async def test_a_crash_of_ours_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is let go unacknowledged, takes nobody with it, and is seen through when it no longer crashes."""
+    desk.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.far_side, "slot", _crash)
+        message = await desk.take(_delivery())
+        await eventually(lambda: message.deliveries == 1 and not desk.worker._tasks, every=0)
+        assert (message.acked, desk.steps) == (False, [])
+    await desk.see(_delivery())
+    await desk.broker.redeliver()
+    await eventually(lambda: message.acked, every=0)
+    assert desk.endings == [(SENT, ""), (SENT, "")]
+
+
+async def test_what_crashes_us_every_time_is_buried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the delivery in the record; unacknowledged for ever it would keep its stream full."""
+    monkeypatch.setattr(desk.far_side, "slot", _crash)
+    desk.start()
+    one = _delivery()
+    await desk.see(one, deliveries=module._MAX_CRASHES - 1)
+    [step] = desk.steps
+    assert (step.status, step.reason, step.detail, step.dead_letter) == (DEAD, "internal_error", "KeyError", one)
+
+
+@pytest.mark.parametrize("stream", [topology.TIMERS, topology.TRACE])
+async def test_what_the_broker_does_not_take_is_kept_at_without_another_attempt(desk: Desk, stream: str) -> None:
+    """A full stream: no acknowledgement, no record of a retry before its timer; then both, once."""
+    desk.broker.full.add(stream)
+    desk.start(BUSY, delays_s=(30.0,))
+    message = await desk.take(_delivery())
+    await eventually(lambda: desk.far_side.calls, every=0)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert (message.acked, desk.steps) == (False, [])
+    desk.broker.full.clear()
+    await eventually(lambda: message.acked)
+    assert (len(desk.far_side.calls), len(desk.timers), desk.endings) == (1, 1, [(RETRYING, "provider_timeout")])
+
+
+async def test_draining_finishes_what_is_in_hand(desk: Desk) -> None:
+    """The attempt under way is recorded and acknowledged; what comes meanwhile is left to others."""
+    one = _delivery()
+    desk.far_side.hung.add(one.tenant_id)
+    desk.start()
+    message = await desk.take(one)
+    await eventually(lambda: desk.far_side.calls, every=0)
+    draining = asyncio.create_task(desk.worker.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    desk.far_side.free.set()
+    await draining
+    later = await desk.take(_delivery())
+    assert (message.acked, desk.endings, later.acked) == (True, [(SENT, "")], False)
+
+
+async def test_draining_leaves_what_the_broker_does_not_take(desk: Desk) -> None:
+    """It ends all the same, and the delivery comes again elsewhere."""
+    desk.broker.full.add(topology.TRACE)
+    desk.start()
+    message = await desk.take(_delivery())
+    await eventually(lambda: desk.far_side.calls, every=0)
+    await desk.worker.drain()
+    assert (message.acked, desk.steps) == (False, [])
+
+
+async def test_draining_waits_for_no_part_of_ours(desk: Desk) -> None:
+    """A delivery that waits for render is let go."""
+    desk.caller.away.add(_RENDER)
+    own = OwnParts()
+    desk.start(own=own)
+    message = await desk.take(_delivery())
+    await eventually(lambda: own.is_away(RENDER), every=0)
+    await desk.worker.drain()
+    assert (message.acked, desk.far_side.calls) == (False, [])
+
+
+def _crash(_: event_pb2.Delivery) -> str:
+    raise KeyError("a fault of ours")

@@ -1,0 +1,283 @@
+"""What the router knows: from the watched copy, else from the owners, asked once and shared."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.render.v1 import templates_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from runtime.parts import INGEST, RENDER, SENDERS, PartAway
+from services.domain import topology
+from services.router.catalog import Catalog
+from services.router.route import Circumstances, Template
+from tests.fakes.configuration import MemoryWatch
+from tests.fakes.grpc import MemoryCaller, MemoryChannel
+from tests.fakes.router import Owners
+from tests.keyed import KEYED
+from tests.waiting import eventually
+
+TENANT, TYPE = new_id(), "order.confirmed"
+EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
+_INGEST, _RENDER, _SENDERS = (
+    "clarion.ingest.v1.TenantService",
+    "clarion.render.v1.TemplateService",
+    "clarion.senders.v1.ProviderService",
+)
+
+
+class Desk:
+    """A catalog, its copy and its owners."""
+
+    def __init__(self) -> None:
+        self.watch = MemoryWatch()
+        self.owners = Owners()  # type: ignore[abstract]  # the other methods are never called
+        self.caller = MemoryCaller(dict.fromkeys((_INGEST, _RENDER, _SENDERS), self.owners))
+        channel: Any = MemoryChannel()
+        watch: Any = self.watch
+        caller: Any = self.caller
+        self.catalog = Catalog(watch, KEYED, ingest=channel, render=channel, senders=channel, caller=caller)
+
+    def tenant(self, *channels: str) -> None:
+        """Bring the tenant, with a channel policy."""
+        self.watch.put(topology.tenant_key(TENANT), {"id": TENANT, "delivery_channels": channels})
+
+    def templates(self, *templates: dict[str, Any], event_type: str = TYPE, tenant_id: str = TENANT) -> None:
+        """Bring an event type's active templates; none: there are none any more."""
+        self.watch.put(topology.templates_key(tenant_id, event_type), list(templates) or None)
+
+    def providers(self, **channels: str) -> None:
+        """Bring the tenant's providers, by their ids: p1="SMS"."""
+        records = [{"id": id_, "channel": channel} for id_, channel in channels.items()]
+        self.watch.put(topology.providers_key(TENANT), records or None)
+
+    async def ask(self, event_type: str = TYPE) -> Circumstances:
+        """Return what routing an event needs."""
+        return await self.catalog.circumstances(TENANT, event_type)
+
+
+def _template(channel: str, version: str, **fields: Any) -> dict[str, Any]:
+    return {"channel": channel, "template_version_id": version, **fields}
+
+
+_BRINGS: list[Callable[[Desk], None]] = [
+    lambda desk: desk.tenant("SMS"),
+    lambda desk: desk.templates(_template("SMS", "v1", locale="pt", subscribed=True)),
+    lambda desk: desk.providers(p1="SMS", p2="SMS", p3="EMAIL"),
+    lambda desk: desk.watch.put(topology.locale_key(TENANT), b"en"),
+]
+_WHOLE = Circumstances(
+    frozenset({SMS}),
+    [Template(SMS, "v1", locale="pt", subscribed=True)],
+    {SMS: ["p1", "p2"]},
+    "en",
+    is_localised=True,
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(_BRINGS)))))
+async def test_the_watch_may_bring_things_in_any_order(order: tuple[int, ...]) -> None:
+    """Once the last one is there all of it is known, and no owner is asked."""
+    desk = Desk()
+    for place in order[:-1]:
+        _BRINGS[place](desk)
+        known = desk.catalog.from_memory(TENANT, TYPE)  # what it makes of this now must not be kept
+        assert known is None or known != _WHOLE
+    _BRINGS[order[-1]](desk)
+    assert desk.catalog.from_memory(TENANT, TYPE) == await desk.ask() == _WHOLE
+    assert desk.caller.asked == []
+
+
+async def test_what_changes_is_known_at_once() -> None:
+    """Of each kind; what did not change is made once."""
+    desk = Desk()
+    for bring in _BRINGS:
+        bring(desk)
+    first = desk.catalog.from_memory(TENANT, TYPE)
+    assert desk.catalog.from_memory(TENANT, TYPE) is first
+    desk.tenant()
+    assert (await desk.ask()).policy == frozenset()
+    desk.templates(_template("SMS", "v2"))
+    assert [template.version_id for template in (await desk.ask()).templates] == ["v2"]
+    desk.providers(p9="SMS")
+    assert (await desk.ask()).providers == {SMS: ["p9"]}
+    desk.watch.put(topology.locale_key(TENANT), None)
+    assert (await desk.ask()).default_locale == ""
+    assert desk.caller.asked == []
+
+
+async def test_another_tenants_things_are_not_known() -> None:
+    """Each tenant has its own."""
+    desk = Desk()
+    for bring in _BRINGS:
+        bring(desk)
+    assert desk.catalog.from_memory(new_id(), TYPE) is None
+    assert desk.catalog.from_memory(TENANT, "another.type") is None
+
+
+async def test_a_template_that_is_not_there_is_asked_of_its_owner_once() -> None:
+    """Only its owner can say for an event that there is none; no provider and no tenant is asked for it."""
+    desk = Desk()
+    desk.tenant()
+    assert await desk.ask() == Circumstances()
+    assert desk.caller.asked == ["ResolveTemplates"]
+
+
+async def test_create_then_trigger_works_before_the_watch_brings_it() -> None:
+    """Each part that the copy lacks is asked of its own owner, and what is asked is the whole answer."""
+    desk = Desk()
+    desk.owners.tenants.add(TENANT)
+    desk.owners.policies[TENANT] = [SMS, PUSH]
+    desk.owners.locales[TENANT] = "en"
+    desk.owners.templates[TENANT, TYPE] = [
+        templates_pb2.ActiveTemplate(channel=SMS, template_version_id="v1", locale="pt", subscribed=True),
+        templates_pb2.ActiveTemplate(channel=PUSH, template_version_id="v2", push_namespace="orders"),
+    ]
+    desk.owners.providers[TENANT, SMS] = ["p1"]
+    found = await desk.ask()
+    assert found.policy == frozenset({SMS, PUSH})
+    assert list(found.templates) == [
+        Template(SMS, "v1", locale="pt", subscribed=True),
+        Template(PUSH, "v2", push_namespace="orders"),
+    ]
+    assert (found.providers, found.default_locale, found.is_localised) == ({SMS: ["p1"]}, "en", True)
+    assert desk.caller.asked == ["ResolveTemplates", "GetTenant", "ResolveProviders"]
+
+
+async def test_only_what_the_copy_lacks_is_asked() -> None:
+    """A provider that was made just now, for a template that is known."""
+    desk = Desk()
+    desk.tenant()
+    desk.templates(_template("SMS", "v1"), _template("EMAIL", "v2"), _template("PUSH", "v3"))
+    desk.providers(p1="SMS")
+    desk.owners.providers[TENANT, EMAIL] = ["p2"]
+    assert (await desk.ask()).providers == {SMS: ["p1"], EMAIL: ["p2"]}
+    assert desk.caller.asked == ["ResolveProviders"]
+
+
+async def test_push_needs_no_provider() -> None:
+    """A tenant without any is known from memory alone."""
+    desk = Desk()
+    desk.tenant()
+    desk.templates(_template("PUSH", "v1", push_namespace="orders"))
+    known = desk.catalog.from_memory(TENANT, TYPE)
+    assert known is not None
+    assert (known.providers, desk.caller.asked) == ({}, [])
+
+
+async def test_what_is_deleted_is_asked_of_its_owner_again() -> None:
+    """The copy may be ahead of the owner's other processes: only the owner says that there is none."""
+    desk = Desk()
+    for bring in _BRINGS:
+        bring(desk)
+    await desk.ask()
+    desk.templates()
+    assert await desk.ask() == Circumstances()
+    desk.templates(_template("SMS", "v1"))
+    desk.providers()
+    assert (await desk.ask()).providers == {SMS: []}
+    assert desk.caller.asked == ["ResolveTemplates", "ResolveProviders"]
+
+
+async def test_askers_at_once_share_one_question() -> None:
+    """A flood of events of an unknown type is one question of each kind; another type's is another one."""
+    desk = Desk()
+    desk.tenant()
+    desk.owners.templates[TENANT, TYPE] = [templates_pb2.ActiveTemplate(channel=SMS, template_version_id="v1")]
+    answers = await asyncio.gather(*[desk.ask() for _ in range(200)], desk.ask("another.type"))
+    assert desk.caller.asked.count("ResolveTemplates") == 2
+    assert desk.caller.asked.count("ResolveProviders") == 1
+    assert [len(answer.templates) for answer in answers] == [1] * 200 + [0]
+
+
+async def test_an_asker_that_gives_up_leaves_the_answer_to_the_others() -> None:
+    """The question goes on."""
+    desk = Desk()
+    desk.owners.gate.clear()
+    first, second = (asyncio.create_task(desk.ask()) for _ in range(2))
+    await eventually(lambda: desk.caller.asked)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    desk.owners.gate.set()
+    assert await second == Circumstances()
+    assert desk.caller.asked == ["ResolveTemplates"]
+
+
+@pytest.mark.parametrize(("service", "part"), [(_INGEST, INGEST), (_RENDER, RENDER), (_SENDERS, SENDERS)])
+async def test_an_owner_that_is_away_is_no_word_that_there_is_none(service: str, part: str) -> None:
+    """Its name is told, so that the event waits for it; when it is back it is asked again."""
+    desk = Desk()
+    desk.owners.tenants.add(TENANT)
+    desk.owners.templates[TENANT, TYPE] = [templates_pb2.ActiveTemplate(channel=SMS, template_version_id="v1")]
+    desk.owners.providers[TENANT, SMS] = ["p1"]
+    desk.caller.away.add(service)
+    with pytest.raises(PartAway) as away:
+        await desk.ask()
+    assert away.value.part == part
+    desk.caller.away.clear()
+    found = await desk.catalog._own.until_answered(desk.ask)
+    assert (len(found.templates), found.providers) == (1, {SMS: ["p1"]})
+
+
+async def test_a_tenant_that_its_owner_does_not_know() -> None:
+    """NOT_FOUND, which is no outage: the event is skipped for it."""
+    desk = Desk()
+    desk.templates(_template("PUSH", "v1"))
+    with pytest.raises(ClarionError) as refused:
+        await desk.ask()
+    assert refused.value.code is Code.NOT_FOUND
+    assert not desk.catalog._own.is_away(INGEST)
+
+
+async def test_an_outage_does_not_reach_what_is_known() -> None:
+    """With all owners away, events of known types are routed from memory."""
+    desk = Desk()
+    for bring in _BRINGS:
+        bring(desk)
+    desk.caller.away |= {_INGEST, _RENDER, _SENDERS}
+    assert len((await desk.ask()).templates) == 1
+    assert desk.caller.asked == []
+
+
+async def test_global_types_fall_back_to_the_platforms_templates() -> None:
+    """For the channels and locales where the tenant has none of its own; other types have no platform."""
+    desk = Desk()
+    desk.tenant()
+    desk.providers(p1="SMS", p2="EMAIL")
+    for event_type in ("global.info", TYPE):
+        desk.templates(_template("SMS", "theirs"), _template("EMAIL", "theirs"), event_type=event_type, tenant_id="")
+    desk.templates(_template("SMS", "own"), event_type="global.info")
+    found = await desk.ask("global.info")
+    assert [(one.channel, one.version_id) for one in found.templates] == [(SMS, "own"), (EMAIL, "theirs")]
+    assert desk.caller.asked == []
+    assert await desk.ask(TYPE) == Circumstances()
+
+
+async def test_a_test_uses_its_one_template() -> None:
+    """Whatever is active; its provider and the tenant's policy are looked up as for any event."""
+    desk = Desk()
+    desk.tenant("SMS")
+    desk.templates(_template("SMS", "active"))
+    desk.providers(p1="SMS")
+    pin = event_pb2.PinnedTemplate(channel=SMS, template_version_id="draft", locale="pt")
+    found = await desk.catalog.pinned(event_pb2.Event(id=new_id(), tenant_id=TENANT, pinned=pin))
+    assert found == Circumstances(
+        frozenset({SMS}), [Template(SMS, "draft", locale="pt")], {SMS: ["p1"]}, "pt", is_localised=True
+    )
+    assert desk.caller.asked == []
+
+
+async def test_the_memory_of_what_was_made_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant that triggers ever new types does not fill it."""
+    monkeypatch.setattr("services.router.catalog._MAX_MEMOS", 10)
+    desk = Desk()
+    desk.tenant()
+    for number in range(50):
+        desk.templates(_template("PUSH", f"v{number}"), event_type=f"type.{number}")
+        assert desk.catalog.from_memory(TENANT, f"type.{number}") is not None
+    assert len(desk.catalog._memo) <= 10

@@ -33,6 +33,9 @@ class Page:
         """Return the next reply or push, or the code of the close."""
         while not self._waiting:
             message = await self.socket.receive(30)
+            if message.type is aiohttp.WSMsgType.CLOSE:
+                # Not socket.close_code: aiohttp makes it 1006 when its reply comes too late.
+                return int(message.data)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 assert message.type.name.startswith("CLOS"), message
                 return int(self.socket.close_code or 0)

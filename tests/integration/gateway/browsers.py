@@ -74,10 +74,9 @@ def token_for(principal: str, secret: str = "s" * 32, **claims: Any) -> str:
     return jwt.encode({"sub": principal, **claims}, secret, algorithm="HS256")
 
 
-@asynccontextmanager
-async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve a gateway in this process, whose only service is the hub; yield a client of it."""
-    made = Settings(
+def settings_before(hub_url: str, **settings: Any) -> Settings:
+    """Return the settings of a gateway whose only service is the hub."""
+    return Settings(
         service_token=Secret("t"),
         http_address="",
         admin_token=Secret("a"),
@@ -89,6 +88,12 @@ async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp
         centrifugo_url=hub_url,
         **settings,
     )
+
+
+@asynccontextmanager
+async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve a gateway in this process, whose only service is the hub; yield a client of it."""
+    made = settings_before(hub_url, **settings)
     async with AsyncExitStack() as closing:
         clients = Clients(made)
         closing.push_async_callback(clients.close)

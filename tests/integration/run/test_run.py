@@ -172,8 +172,13 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         "import threading\ndef test_fails(): assert 0\ndef test_waits():\n"
         '    print("it waits", flush=True)\n    threading.Event().wait(120)\n'
     )
+    # A shell's background job ignores the signal, and so would all that it starts.
+    code = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        ' runpy.run_module("tests.run", run_name="__main__", alter_sys=True)'
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.run", "-p", "no:cacheprovider", "--rootdir=.", "--capture=no"],
+        [sys.executable, "-c", code, "-p", "no:cacheprovider", "--rootdir=.", "--capture=no"],
         cwd=tmp_path,
         env=_environment(),
         stdout=subprocess.PIPE,

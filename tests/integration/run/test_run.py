@@ -138,6 +138,15 @@ def test_after(): pass
     assert (tmp_path / "times").read_text() == "xx"
 
 
+def test_a_crash_at_the_very_end_ends_too(run: Run) -> None:
+    """The finished files of the process that ended are not given out again."""
+    files = {f"test_{number}": "def test_one(): pass\ndef test_two(): pass\n" for number in range(7)}
+    done = run(**files, test_z="import os\ndef test_first(): pass\ndef test_last(): os._exit(3)\n")
+    assert done.returncode == 1
+    assert "1 failed, 15 passed" in done.stdout
+    assert _last(done, 2)[0] == "failed twice: cases/test_z.py::test_last"
+
+
 def test_skipped_alone_is_failed(run: Run) -> None:
     """Only a test that passes is flaky."""
     text = f'{_FLAKY}\nimport pytest\ndef test_x():\n    assert not once("x")\n    pytest.skip("nothing to do")\n'

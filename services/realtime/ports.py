@@ -47,7 +47,7 @@ class PublishOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
-    """The answer to a publication. reason and detail: as in services.delivery.ports.Result."""
+    """The answer to a publication. reason and detail: as in services.delivery.ports.SendResult."""
 
     outcome: PublishOutcome
     reason: str = ""

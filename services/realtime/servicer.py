@@ -71,7 +71,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self._configuration = configuration
 
     async def IssueToken(self, request: realtime_pb2.IssueTokenRequest, _: Any) -> realtime_pb2.IssueTokenResponse:
-        """Return a connection token and the channels it allows."""
+        """Return a connection token, valid for two hours by default, and the channels it allows."""
         check_user(request)
         if not self._guard.may_serve:
             raise ClarionError(

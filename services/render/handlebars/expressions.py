@@ -38,7 +38,7 @@ class ExpressionParser:
         return call, tuple(names)
 
     def leader(self, *, alone: bool = False) -> str:
-        """Read the first name, by which a block's two tags are matched. alone: nothing may follow it."""
+        """Read a block's name, which its opening and closing tags must share. alone: nothing may follow."""
         first = self._next
         self._operand(0)
         if alone:
@@ -46,7 +46,7 @@ class ExpressionParser:
         return self._written(first)
 
     def partial(self) -> tuple[str | CallExpression, Expression | None, tuple[tuple[str, Expression], ...]]:
-        """Read a partial's tag: its name or what says it, its context, its options."""
+        """Read a partial's tag: its name or the call that returns it, its context, its options."""
         first = self._next
         target = self._operand(0)
         name = target if isinstance(target, CallExpression) else self._written(first)
@@ -57,7 +57,7 @@ class ExpressionParser:
         return name, args[0] if args else None, options
 
     def _written(self, first: int) -> str:
-        """Return the tokens from first on as they are written, without brackets and quotes."""
+        """Return the tokens from first up to the current position as written, without brackets and quotes."""
         return "".join(_plain(token) for token in self._tokens[first : self._next])
 
     def _call(self, depth: int) -> CallExpression:

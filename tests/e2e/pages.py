@@ -1,12 +1,12 @@
 """Browsers as the official Python client plays them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import centrifuge  # type: ignore[import-untyped]
 
+from tests.python_client import leave
 from tests.waiting import eventually
 
 
@@ -67,14 +67,12 @@ class Page:
 async def online(url: str, token: str) -> AsyncIterator[Page]:
     """Connect through the gateway at url."""
     client = centrifuge.Client(_address(url), token=token, proxy=None)
-    before = asyncio.all_tasks()
     await client.connect()
     try:
         await client.ready(10)
         yield Page(client)
     finally:
-        await client.disconnect()
-        await eventually(lambda: asyncio.all_tasks() <= before)  # it closes its socket behind our back
+        await leave(client)
 
 
 async def refusal(url: str, token: str) -> int:
@@ -85,13 +83,11 @@ async def refusal(url: str, token: str) -> int:
 
     door = _Door()
     client = centrifuge.Client(_address(url), token=token, get_token=no_other, events=door, proxy=None)
-    before = asyncio.all_tasks()
     await client.connect()
     try:
         return await eventually(lambda: door.disconnected or (door.errors[0] if door.errors else 0))
     finally:
-        await client.disconnect()
-        await eventually(lambda: asyncio.all_tasks() <= before)
+        await leave(client)
 
 
 def _address(url: str) -> str:

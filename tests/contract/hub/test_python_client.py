@@ -10,6 +10,7 @@ from typing import Any
 import centrifuge  # type: ignore[import-untyped]
 from cent import AsyncClient, Disconnect, DisconnectRequest, PublishRequest
 
+from tests.python_client import leave
 from tests.waiting import eventually
 
 from .servers import API_KEY, Server
@@ -50,14 +51,12 @@ async def online(
         return token_for(user)
 
     client = centrifuge.Client(server.ws_url, get_token=get_token or default, min_reconnect_delay=0.5, proxy=None)
-    before = asyncio.all_tasks()
     await client.connect()
     try:
         await client.ready(30)
         yield client
     finally:
-        await client.disconnect()
-        await eventually(lambda: asyncio.all_tasks() <= before)  # it closes its socket behind our back
+        await leave(client)
 
 
 @asynccontextmanager

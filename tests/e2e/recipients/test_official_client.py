@@ -1,6 +1,5 @@
 """PyPI `centrifuge-python` on a running stack: expiry, revocation, a cut cable, and what lies beyond the history."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ import jwt
 from checks.client import Client, Tenant
 from stack.client import Running
 from tests.e2e.recipients.conftest import TOKEN_LIFETIME_S, Cable
+from tests.python_client import leave
 from tests.waiting import eventually
 
 FORCE_DISCONNECT = 3503
@@ -81,18 +81,11 @@ async def opened(tenant: Tenant, user_id: str, port: int, session: dict[str, Any
     """Open a page; session: not a new one."""
     url = f"ws://127.0.0.1:{port}/connection/websocket"
     page = Page(tenant, user_id, url, session or await tenant.token(user_id))
-    before = asyncio.all_tasks()
     await page.open()
     try:
         yield page
     finally:
-        await page.client.disconnect()
-        await eventually(lambda: not {task for task in asyncio.all_tasks() - before if _is_its(task)})
-
-
-def _is_its(task: "asyncio.Task[Any]") -> bool:
-    """Tell whether it is one of the client's, which closes its socket behind our back."""
-    return "centrifuge" in repr(task.get_coro())
+        await leave(page.client)
 
 
 def longer(token: str, running: Running) -> str:

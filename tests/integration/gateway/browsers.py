@@ -33,6 +33,9 @@ class Page:
         """Return the next reply or push, or the code of the close."""
         while not self._waiting:
             message = await self.socket.receive(30)
+            if message.type is aiohttp.WSMsgType.CLOSE:
+                # Not socket.close_code: aiohttp makes it 1006 when its reply comes too late.
+                return int(message.data)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 assert message.type.name.startswith("CLOS"), message
                 return int(self.socket.close_code or 0)
@@ -71,10 +74,9 @@ def token_for(principal: str, secret: str = "s" * 32, **claims: Any) -> str:
     return jwt.encode({"sub": principal, **claims}, secret, algorithm="HS256")
 
 
-@asynccontextmanager
-async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve a gateway in this process, whose only service is the hub; yield a client of it."""
-    made = Settings(
+def settings_before(hub_url: str, **settings: Any) -> Settings:
+    """Return the settings of a gateway whose only service is the hub."""
+    return Settings(
         service_token=Secret("t"),
         http_address="",
         admin_token=Secret("a"),
@@ -86,6 +88,12 @@ async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp
         centrifugo_url=hub_url,
         **settings,
     )
+
+
+@asynccontextmanager
+async def gateway_before(hub_url: str, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve a gateway in this process, whose only service is the hub; yield a client of it."""
+    made = settings_before(hub_url, **settings)
     async with AsyncExitStack() as closing:
         clients = Clients(made)
         closing.push_async_callback(clients.close)

@@ -20,6 +20,7 @@ from tests.contract.hub.test_python_client import Diary
 from tests.integration.gateway.browsers import PATH, Page, connected, opened, token_for
 from tests.integration.gateway.conftest import CreateTenant, Tenant
 from tests.integration.gateway.test_inbox import token_of
+from tests.python_client import leave
 from tests.waiting import eventually
 
 PERMISSION_DENIED = 103
@@ -336,4 +337,4 @@ async def test_the_official_python_client_is_understood(
         await cent.publish(PublishRequest(channel=own, data={"n": 1}))
         await eventually(lambda: mine.data == [{"n": 1}])
     finally:
-        await client.disconnect()
+        await leave(client)

@@ -52,7 +52,7 @@ async def test_three_hundred_silent_sockets_shut_out_nobody(
     start_gateway: StartGateway, create_token: Callable[[str], str]
 ) -> None:
     """From many addresses, at a limit of 300: who brings a token is connected, in the place of a silent one."""
-    gateway = await start_gateway(max_websockets=300)
+    gateway = await start_gateway(max_websockets=300, websocket_connect_s=60.0)
     silent: list[Page] = []
     statuses: set[int] = set()
 
@@ -103,6 +103,13 @@ async def test_who_does_not_authenticate_in_time_is_closed(
     page = await connected(gateway, create_token("p1"))
     assert await (await opened(gateway)).next() == STALE
     assert await page.subscribe("orders#p1") == 0
+
+
+async def test_the_code_is_sent_before_the_connection_is_cut(start_gateway: StartGateway) -> None:
+    """A browser that does not answer the close in time finds the code when it reads."""
+    page = await opened(await start_gateway(websocket_connect_s=0.1))
+    await eventually(lambda: page.socket.get_extra_info("socket") is None)
+    assert await page.next() == STALE
 
 
 async def test_a_user_has_a_number_of_connections(

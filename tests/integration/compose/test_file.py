@@ -81,8 +81,9 @@ def test_secrets_are_in_environments_only(env_file: Path, services: dict[str, Se
 def test_who_reaches_whom(services: dict[str, Service]) -> None:
     """One port, on loopback. The gateway does not reach the database. Only a proxy's own address is trusted."""
     networks = compose({})["networks"]
-    ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert ports == {"gateway": ["127.0.0.1:8080:8080"]}
+    for found in (services, compose({})["services"]):  # with a new .env, and with the defaults
+        ports = {name: service["ports"] for name, service in found.items() if "ports" in service}
+        assert ports == {"gateway": ["127.0.0.1:8080:8080"]}
     assert services["postgres"]["networks"] == services["nats"]["networks"] == ["data"]
     assert services["gateway"]["networks"] == ["default", "edge"]
     assert services["centrifugo"]["networks"] == ["default"]

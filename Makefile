@@ -81,6 +81,7 @@ gen-drift:
 	@rm -rf build/gen && mkdir -p build/gen
 	@$(call generate,build/gen)
 	@diff -r -x __pycache__ build/gen gen || { echo 'gen/ is not what proto/ makes: run `make gen`' >&2; exit 1; }
+	@$(PYTHON) -m services.domain.reference --check
 
 .PHONY: release-proto
 release-proto: ## At a release: what `make check` compares later versions of proto/ with

@@ -35,7 +35,7 @@ _SLOW_DISK = (
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read from CLARION_<NAME>."""
+    """The settings of the command; each is read from the environment variable CLARION_<NAME>."""
 
     nats_url: Secret
 

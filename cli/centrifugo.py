@@ -7,7 +7,7 @@ from services.realtime import centrifugo
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read from CLARION_<NAME>."""
+    """The settings of the command; each is read from the environment variable CLARION_<NAME>."""
 
     centrifugo_token_secret: Secret
     centrifugo_api_key: Secret

@@ -199,7 +199,7 @@ def _edged(method: str, answer: Callable[[Any, Context], Awaitable[Any]]) -> Cal
             await abort(context, error)
         except TimeoutError:
             log.warning("rpc_timeout", method=method, seconds=round(time.perf_counter() - started, 3))
-            await abort(context, ClarionError(Code.UNAVAILABLE, "The call took too long.", retry_after=1))
+            await abort(context, ClarionError(Code.UNAVAILABLE, "The call took too long. Try again.", retry_after=1))
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception:
@@ -238,7 +238,7 @@ async def _aborting(context: Context) -> AsyncIterator[None]:
     except ClarionError as error:
         await abort(context, error)
     except TimeoutError:
-        await abort(context, ClarionError(Code.UNAVAILABLE, "The call took too long.", retry_after=1))
+        await abort(context, ClarionError(Code.UNAVAILABLE, "The call took too long. Try again.", retry_after=1))
 
 
 def _refusal(method: str, error: ClarionError) -> Any:

@@ -38,9 +38,9 @@ class Vault:
         return [hmac.digest(signer, text.encode(), hashlib.sha256) for signer in self._signers]
 
     def decrypt(self, ciphertext: bytes, *, context: str) -> bytes:
-        """Return the secret. Raises ValueError if the ciphertext is of an unknown key or of another context."""
+        """Return the secret. Raises ValueError for another context, an unknown key, or a text that is no ciphertext."""
         if ciphertext[:1] != _VERSION:
-            raise ValueError("this is no ciphertext of ours")
+            raise ValueError("this is not a ciphertext of this program")
         for cipher in self._ciphers:
             try:
                 return self._opened(cipher, ciphertext, context)

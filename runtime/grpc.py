@@ -93,7 +93,12 @@ class _ClientSpans(grpc.aio.UnaryUnaryClientInterceptor):
                 ),
                 request,
             )
-            span.status((await call.code()).name)
+            try:
+                code = await call.code()
+            except asyncio.CancelledError:  # here it would not end the call by itself
+                call.cancel()
+                raise
+            span.status(code.name)
             return call
 
 

@@ -1,7 +1,8 @@
 """One service's database schema: versioned migrations, applied once each, then its SQL functions.
 
 A migration is applied once and never changed. A file of functions may be changed: it is applied again whenever its
-text differs from what was applied last.
+text differs from what was applied last. functions/version.txt holds a number that rises with each change, so that the
+`migrate` of an older version does not put its own functions back.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import asyncpg
 
 MIGRATIONS = "migrations"
 FUNCTIONS = "functions"
+VERSION = "version.txt"
 
 # Any number will do, so long as every `migrate` uses the same one.
 _LOCK = 0x434C4152
@@ -23,6 +25,12 @@ class MigrationError(RuntimeError):
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each .sql file in the folder by its name, in order; empty where there is no folder."""
     return {path.name: hashlib.sha256(_text(path).encode()).hexdigest() for path in sorted(folder.glob("*.sql"))}
+
+
+def version(folder: Path) -> int:
+    """Return the number of a folder of functions; 0 without the file."""
+    path = folder / VERSION
+    return int(_text(path).split()[0]) if path.exists() else 0
 
 
 async def migrate(url: str, schema: str, service: Path) -> list[str]:
@@ -39,7 +47,8 @@ async def migrate(url: str, schema: str, service: Path) -> list[str]:
             f"CREATE TABLE IF NOT EXISTS {schema}.migrations ("
             " name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());"
             f"CREATE TABLE IF NOT EXISTS {schema}.functions ("
-            " name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+            " name text PRIMARY KEY, digest text NOT NULL, version integer NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
         )
         applied = await _apply_migrations(connection, schema, service / MIGRATIONS)
         return applied + await _apply_functions(connection, schema, service)
@@ -65,20 +74,23 @@ async def _apply_migrations(connection: "asyncpg.Connection[asyncpg.Record]", sc
 
 async def _apply_functions(connection: "asyncpg.Connection[asyncpg.Record]", schema: str, service: Path) -> list[str]:
     """Apply the files whose text differs from what was applied last; none where a newer version has migrated."""
-    migrations = await _recorded(connection, f"{schema}.migrations")
-    if migrations.keys() - digests(service / MIGRATIONS).keys():
-        return []
     folder = service / FUNCTIONS
+    migrations = await _recorded(connection, f"{schema}.migrations")
+    newest = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {schema}.functions")
+    if migrations.keys() - digests(service / MIGRATIONS).keys() or newest > version(folder):
+        return []
     known = await _recorded(connection, f"{schema}.functions")
     changed = {name: digest for name, digest in digests(folder).items() if known.get(name) != digest}
     async with connection.transaction():
         for name, digest in changed.items():
             await _execute(connection, schema, folder / name)
             await connection.execute(
-                f"INSERT INTO {schema}.functions (name, digest) VALUES ($1, $2)"
-                " ON CONFLICT (name) DO UPDATE SET digest = EXCLUDED.digest, applied_at = now()",
+                f"INSERT INTO {schema}.functions (name, digest, version) VALUES ($1, $2, $3)"
+                " ON CONFLICT (name) DO UPDATE"
+                " SET digest = EXCLUDED.digest, version = EXCLUDED.version, applied_at = now()",
                 name,
                 digest,
+                version(folder),
             )
     return [f"{FUNCTIONS}/{name}" for name in changed]
 

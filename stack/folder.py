@@ -56,7 +56,7 @@ class Folder:
             str(self.path).encode()
         except UnicodeEncodeError:
             raise StackError(
-                f"The name of the data folder {self.path!r} is not valid UTF-8: choose another one."
+                f"The name of the data folder {str(self.path)!r} is not valid UTF-8: choose another one."
             ) from None
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,7 +16,7 @@ from bench.render.bombs import Bomb
 from bench.render.workloads import Workload
 from services.render import content
 from services.render.frames import NEEDS_SOURCE, OK, RENDER, SMS, Task, TaskResult, TemplateSource, WorkerLimits
-from services.render.handlebars import Output, Template
+from services.render.handlebars import CompiledTemplate, Output
 from services.render.jobs import Job
 from services.render.pool import WorkerPool
 from services.render.worker import TaskRunner
@@ -140,7 +140,7 @@ def _ours(workload: Workload) -> Callable[[], object]:
     """As _bare, with our compiler."""
     compiled = content.compile_source(workload.source)
 
-    def run(template: Template) -> str:
+    def run(template: CompiledTemplate) -> str:
         return template.render(workload.data, Output(LIMITS.output, time.process_time() + 60))
 
     if workload.source.channel == SMS:

@@ -128,7 +128,7 @@ class Conventions:
 
     def rpc_server(self, method: str, metadata: Iterable[tuple[str, Any]] | None) -> Span:
         """See runtime.tracing."""
-        carrier = {key: value for key, value in metadata or () if isinstance(value, str)}
+        carrier = {key: value for key, value in metadata or () if key == _TRACEPARENT and isinstance(value, str)}
         context = _PROPAGATOR.extract(carrier, otel_context.Context())
         return _Span(self._start_rpc(method, SpanKind.SERVER, context), SpanKind.SERVER, "rpc")
 
@@ -276,6 +276,9 @@ def _attached(context: otel_context.Context) -> Iterator[None]:
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the two headers that carry a trace; aiohttp's mapping finds them in any case."""
-    found = {name: headers.get(name, "") for name in (_TRACEPARENT, "tracestate")}
-    return {name: value for name, value in found.items() if value}
+    """Return the header that carries a trace; aiohttp's mapping finds it in any case.
+
+    Not "tracestate": it may have 8 KiB, which every message of the event would carry beside its counted size.
+    """
+    value = headers.get(_TRACEPARENT, "")
+    return {_TRACEPARENT: value} if value else {}

@@ -4,8 +4,10 @@ E-mail: `email-validator` decides, for one bare address: no display name, no quo
 (``a@[192.0.2.1]``). The result has its local part composed (NFC) and its domain in ASCII (IDNA 2008). No DNS is asked,
 and domains that are not public (``a@localhost``, ``a@mail.internal``) are allowed: the mail server has the last word.
 Phone: `phonenumbers` knows the countries' codes and trunk prefixes ("+44 07911 …" is +447911…). The result is E.164, a
-plus and 7 to 15 digits. A number without a plus is refused, because its country is unknown. Whether such a number
-exists is left to the provider: the library's tables age, and a number that is too new for them must not be lost.
+plus and 7 to 15 digits. A number without a plus is refused, because its country is unknown, and so is a country code
+that does not exist. Whether a number exists is left to the provider: the library's tables age, and a number that is too
+new for them must not be lost. So a trunk prefix is removed only if no number of its country looks like the digits as
+written.
 
 This module adds what both libraries leave to their caller: it removes blanks and invisible marks that come with
 copying, and refuses everything that could be read as a second address, an extension or a word.
@@ -19,7 +21,8 @@ import unicodedata
 
 _MAX_LOCAL_BYTES = 64  # RFC 5321, 4.5.3.1.1; the library counts characters
 _MAX_BYTES = 254
-# What nearly every address looks like. The library accepts these as they are, which takes it twenty times as long.
+# What nearly every address looks like. The library accepts these as they are, but for some reserved forms of labels
+# ("ab--cd"), which mail servers accept; and it takes twenty times as long.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ORDINARY = re.compile(rf"(?=[^@]{{1,{_MAX_LOCAL_BYTES}}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
@@ -29,8 +32,10 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _MAX_WRITTEN = 100  # characters of a number with all that may stand between its digits
 _KEPT_NUMBERS = 1024
 _TEL = "tel:"  # RFC 3966
-# "+44 (0)20 …": the zero is dialled within the country only. The library would keep it in "+39 (0)347 …".
+# "+44 (0)20 …": the zero is dialled within the country only. Italy's landlines keep it, its mobile numbers have none.
 _TRUNK_ZERO = re.compile(r"(?<=[0-9 ])\( ?0 ?\)")
+_ITALIAN_TRUNK_ZERO = re.compile(r"(?<=[0-9 ])\( ?0 ?\)(?= ?3)")
+_ITALIAN = ("+39", "+378")
 _WIDE = str.maketrans("\uff0b\uff0d\uff0e\uff08\uff09", "+-.()")  # as an East Asian keyboard writes them
 # Beside blanks, hyphens and invisible marks, by their Unicode categories: the minus sign and variation selectors too.
 _BETWEEN = frozenset(".\u2212\ufe0e\ufe0f")
@@ -108,7 +113,18 @@ def _e164(text: str) -> str:
         parsed = phonenumbers.parse(written)
     except phonenumbers.NumberParseException:
         return ""
-    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    national = phonenumbers.national_significant_number(parsed)
+    dialled = written.removeprefix(f"+{parsed.country_code}")
+    if national == dialled:
+        return written
+    # The library also removes carriers' codes, and prefixes that could be the beginning of a number.
+    code = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    region = phonenumbers.PhoneMetadata.metadata_for_region(code, None)
+    if region is None or region.general_desc is None or dialled != f"{region.national_prefix}{national}":
+        return written
+    if re.fullmatch(region.general_desc.national_number_pattern or "", dialled):
+        return written
+    number = f"+{parsed.country_code}{national}"
     return number if _E164.fullmatch(number) else ""
 
 
@@ -119,7 +135,8 @@ def _without_marks(text: str) -> str:
     if text[: len(_TEL)].lower() == _TEL:
         text = text[len(_TEL) :]
     kept = "".join(map(_of_number, text.translate(_WIDE)))
-    return _TRUNK_ZERO.sub("", kept).translate(_PUNCTUATION)
+    zero = _ITALIAN_TRUNK_ZERO if kept.lstrip().startswith(_ITALIAN) else _TRUNK_ZERO
+    return zero.sub("", kept).translate(_PUNCTUATION)
 
 
 def _of_number(character: str) -> str:

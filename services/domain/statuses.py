@@ -107,15 +107,25 @@ BY_NUMBER = {
 }
 
 BY_NAME = {status.name: number for number, status in BY_NUMBER.items()}
-TERMINAL = frozenset(number for number, status in BY_NUMBER.items() if status.is_terminal)
+# Not final. 0 is no status at all.
+OPEN = (0, *(number for number, status in BY_NUMBER.items() if not status.is_terminal))
 REPLAYABLE = tuple(number for number, status in BY_NUMBER.items() if status.is_replayable)
 
 _RANKS: dict[int, int] = {number: status.rank for number, status in BY_NUMBER.items()}
 
 
+# The rank of a status that a later version wrote: above all others, so that this version does not overwrite it.
+UNKNOWN_RANK = 1000
+
+
 def rank(number: int) -> int:
-    """Return a stored status's rank; 0 for one that this version does not know."""
-    return _RANKS.get(number, 0)
+    """Return a stored status's rank; 0 for none, UNKNOWN_RANK for one that this version does not know."""
+    return _RANKS.get(number, UNKNOWN_RANK) if number else 0
+
+
+def is_terminal(number: int) -> bool:
+    """Return whether nothing more is tried; true for a status that this version does not know."""
+    return number not in OPEN
 
 
 def name(number: int) -> str:

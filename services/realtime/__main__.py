@@ -19,7 +19,7 @@ from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
 from services.realtime import configuration_sources
 from services.realtime.directory import EpochDirectory
-from services.realtime.guard import Guard
+from services.realtime.guard import HubGuard
 from services.realtime.hub import CentrifugoHub
 from services.realtime.namespaces import Namespaces
 from services.realtime.principal import Principals
@@ -64,7 +64,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
 
     secret = settings.centrifugo_token_secret.reveal()
-    guard = Guard(lambda: probe(settings.centrifugo_url, secret))
+    guard = HubGuard(lambda: probe(settings.centrifugo_url, secret))
     hub = CentrifugoHub(settings.centrifugo_url, settings.centrifugo_api_key.reveal(), guard)
     process.on_close(hub.close)
 

@@ -18,7 +18,7 @@ MAX_REMEMBERED = 50_000
 
 
 class EpochDirectory:
-    """Implements services.realtime.ports.Directory.
+    """Implements services.realtime.ports.PrincipalDirectory.
 
     find: reads many epochs at once, by (tenant id, keyed digest of the user). note_use: records that a token was
     issued.

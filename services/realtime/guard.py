@@ -11,7 +11,7 @@ from enum import Enum
 from prometheus_client import Gauge
 
 from runtime import logs
-from services.realtime.probe import Report
+from services.realtime.probe import ProbeReport
 
 # Seconds between probes while the hub is safe, and while it is not.
 CALM_S = 5.0
@@ -22,7 +22,7 @@ _STATE = Gauge("clarion_realtime_hub", "1 for the state the realtime hub is in."
 log = logs.get(__name__)
 
 
-class State(Enum):
+class HubState(Enum):
     """What is known about the hub."""
 
     SAFE = "safe"
@@ -32,20 +32,20 @@ class State(Enum):
     UNSAFE = "unsafe"
 
 
-class Guard:
+class HubGuard:
     """Watches one hub. probe: tests it once."""
 
-    def __init__(self, probe: Callable[[], Awaitable[Report]]) -> None:
+    def __init__(self, probe: Callable[[], Awaitable[ProbeReport]]) -> None:
         self._probe = probe
         self._doubt = asyncio.Event()
         self._listener: Callable[[], Awaitable[None]] | None = None
-        self.state = State.AWAY
+        self.state = HubState.AWAY
         self.faults: tuple[str, ...] = ()
 
     @property
     def may_serve(self) -> bool:
         """Whether tokens may be issued. A hub that is away is probed again before anything is published to it."""
-        return self.state is not State.UNSAFE
+        return self.state is not HubState.UNSAFE
 
     def on_change(self, listener: Callable[[], Awaitable[None]]) -> None:
         """Call listener after each change of state."""
@@ -55,28 +55,28 @@ class Guard:
         """Probe the hub now, because a call to it failed."""
         self._doubt.set()
 
-    async def check(self) -> State:
+    async def check(self) -> HubState:
         """Probe the hub once. An unsafe hub stays unsafe until a probe shows that it is safe, even while it is away."""
         report = await self._probe()
         before, known = self.state, self.faults
         if report.is_safe:
-            self.state, self.faults = State.SAFE, ()
+            self.state, self.faults = HubState.SAFE, ()
         elif report.reachable:
-            self.state, self.faults = State.UNSAFE, report.faults
-        elif self.state is not State.UNSAFE:
-            self.state = State.AWAY
+            self.state, self.faults = HubState.UNSAFE, report.faults
+        elif self.state is not HubState.UNSAFE:
+            self.state = HubState.AWAY
         if (before, known) != (self.state, self.faults):
             self._tell(report)
             if self._listener is not None:
                 await self._listener()
-        for state in State:
+        for state in HubState:
             _STATE.labels(state.value).set(state is self.state)
         return self.state
 
     async def run(self) -> None:
         """Probe again and again until cancelled."""
         while True:
-            wait = CALM_S if self.state is State.SAFE else ALERT_S
+            wait = CALM_S if self.state is HubState.SAFE else ALERT_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._doubt.wait()
@@ -84,11 +84,11 @@ class Guard:
             await self.check()
             await asyncio.sleep(ALERT_S / 2)  # many failed calls cause one probe
 
-    def _tell(self, report: Report) -> None:
+    def _tell(self, report: ProbeReport) -> None:
         match self.state:
-            case State.UNSAFE:
+            case HubState.UNSAFE:
                 log.error("hub_unsafe", faults=self.faults, consequence="no tokens, no publications until it is closed")
-            case State.AWAY:
+            case HubState.AWAY:
                 log.warning("hub_away", detail=report.detail)
-            case State.SAFE:
+            case HubState.SAFE:
                 log.info("hub_safe")

@@ -24,8 +24,8 @@ from prometheus_client import Histogram
 
 from runtime import logs, tracing
 from services.domain.reasons import Reason
-from services.realtime.guard import Guard, State
-from services.realtime.ports import Outcome, Published
+from services.realtime.guard import HubGuard, HubState
+from services.realtime.ports import PublishOutcome, PublishResult
 
 # Seconds. The hub answers within milliseconds; if it hangs, it must not hold up the workers.
 DEADLINE_S = 2.0
@@ -68,7 +68,7 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 class CentrifugoHub:
     """Implements services.realtime.ports.Hub with one HTTP session, at most MAX_CONNECTIONS and a deadline per call."""
 
-    def __init__(self, url: str, api_key: str, guard: Guard) -> None:
+    def __init__(self, url: str, api_key: str, guard: HubGuard) -> None:
         self._guard = guard
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
@@ -80,10 +80,10 @@ class CentrifugoHub:
         self._api_key = api_key
         self._client = AsyncClient(self._api_url, api_key, timeout=DEADLINE_S, session=self._session)
 
-    async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
+    async def publish(self, channel: str, data: dict[str, Any], key: str) -> PublishResult:
         """Publish once per key, and only while the hub is known to be safe. Errors are in the result."""
-        if self._guard.state is not State.SAFE:
-            return Published(Outcome.AWAY, f"hub_{self._guard.state.value}", "; ".join(self._guard.faults))
+        if self._guard.state is not HubState.SAFE:
+            return PublishResult(PublishOutcome.AWAY, f"hub_{self._guard.state.value}", "; ".join(self._guard.faults))
         request = PublishRequest(channel=channel, data=data, idempotency_key=key)
         started = time.perf_counter()
         try:
@@ -96,7 +96,7 @@ class CentrifugoHub:
         except CentError as error:
             return self._failed(error)
         _SECONDS.observe(time.perf_counter() - started)
-        return Published(Outcome.DONE)
+        return PublishResult(PublishOutcome.DONE)
 
     async def channels(self, prefix: str) -> list[str] | None:
         """Return the channels with subscribers whose principal starts with prefix; None if the hub did not answer."""
@@ -151,21 +151,21 @@ class CentrifugoHub:
             return [f"{len(reply.replies)} replies to {len(commands)} commands"]
         return _faults(commands, reply.replies)
 
-    def _failed(self, error: CentError) -> Published:
+    def _failed(self, error: CentError) -> PublishResult:
         detail = str(error)[:500]
         match error:
             case CentApiResponseError(code=111) | CentTransportError(status_code=429):
-                return Published(Outcome.BUSY, Reason.HUB_BUSY, detail)
+                return PublishResult(PublishOutcome.BUSY, Reason.HUB_BUSY, detail)
             case CentApiResponseError(code=code) if code in _FINAL_CODES:
                 return _refused(detail)
             case CentTransportError(status_code=400 | 413):
                 return _refused(detail)
             case CentUnauthorizedError():
                 log.error("hub_refuses_api_key", hint="is its http_api.key CLARION_CENTRIFUGO_API_KEY?")
-                return Published(Outcome.AWAY, "hub_refuses_api_key", "The hub refuses our API key.")
+                return PublishResult(PublishOutcome.AWAY, "hub_refuses_api_key", "The hub refuses our API key.")
         self._guard.doubt()
         reason = "hub_timeout" if isinstance(error, CentTimeoutError) else "hub_error"
-        return Published(Outcome.AWAY, reason, detail)
+        return PublishResult(PublishOutcome.AWAY, reason, detail)
 
 
 def _faults(commands: Sequence[_Command], replies: Sequence[_Reply]) -> list[str]:
@@ -176,6 +176,6 @@ def _faults(commands: Sequence[_Command], replies: Sequence[_Reply]) -> list[str
     ]
 
 
-def _refused(detail: str) -> Published:
+def _refused(detail: str) -> PublishResult:
     log.error("publication_refused", detail=detail)
-    return Published(Outcome.REFUSED, Reason.LIVE_PUBLICATION_REFUSED, detail)
+    return PublishResult(PublishOutcome.REFUSED, Reason.LIVE_PUBLICATION_REFUSED, detail)

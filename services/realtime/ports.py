@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InboxEntry:
     """A notification as the inbox stores it. id: the delivery's id. created_at_us: Unix time in microseconds."""
 
     id: str
@@ -22,18 +22,18 @@ class Entry:
 class Inbox(Protocol):
     """Stores notifications."""
 
-    async def keep(self, entry: Entry) -> None:
+    async def keep(self, entry: InboxEntry) -> None:
         """Store the entry unless its id is already stored. Raises ClarionError if the store is unavailable."""
 
 
-class Directory(Protocol):
+class PrincipalDirectory(Protocol):
     """Finds the principals of users."""
 
     async def principal(self, tenant_id: str, user_id: str) -> str:
         """Return the user's current principal. Raises ClarionError if it cannot be read."""
 
 
-class Outcome(Enum):
+class PublishOutcome(Enum):
     """The result of a publication."""
 
     DONE = "done"
@@ -46,10 +46,10 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """The answer to a publication. reason and detail: as in services.delivery.ports.Result."""
+class PublishResult:
+    """The answer to a publication. reason and detail: as in services.delivery.ports.SendResult."""
 
-    outcome: Outcome
+    outcome: PublishOutcome
     reason: str = ""
     detail: str = ""
 
@@ -57,5 +57,5 @@ class Published:
 class Hub(Protocol):
     """Publishes to connected browsers."""
 
-    async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
+    async def publish(self, channel: str, data: dict[str, Any], key: str) -> PublishResult:
         """Publish data to a realtime channel, once per key within the time the hub remembers keys (five minutes)."""

@@ -44,7 +44,7 @@ _CLOSED = _Reply()
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ProbeReport:
     """The result of a probe. faults: one sentence each. A reachable hub without faults is safe."""
 
     reachable: bool
@@ -62,7 +62,7 @@ class _UnclearError(Exception):
     """The hub closed the connection or reported a temporary error, so the probe has no result."""
 
 
-async def probe(url: str, token_secret: str, *, deadline: float = 3.0) -> Report:
+async def probe(url: str, token_secret: str, *, deadline: float = 3.0) -> ProbeReport:
     """Test the hub at url ("http://host:port"). deadline: seconds. Never raises because of the hub's behaviour."""
     tokens = Tokens(token_secret)
     try:
@@ -74,8 +74,8 @@ async def probe(url: str, token_secret: str, *, deadline: float = 3.0) -> Report
                 *await _api(hub),
             ]
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, _UnclearError) as error:
-        return Report(reachable=False, detail=f"{type(error).__name__}: {error}"[:200])
-    return Report(reachable=True, faults=tuple(faults))
+        return ProbeReport(reachable=False, detail=f"{type(error).__name__}: {error}"[:200])
+    return ProbeReport(reachable=True, faults=tuple(faults))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from runtime.errors import ClarionError, Code
 from runtime.parts import HUB, POSTGRES, OwnParts
 from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
-from services.realtime.ports import Directory, Entry, Hub, Inbox, Outcome, Published
+from services.realtime.ports import Hub, Inbox, InboxEntry, PrincipalDirectory, PublishOutcome, PublishResult
 from services.realtime.principal import channel, is_namespace
 
 PROVIDER = "realtime"
@@ -30,9 +30,9 @@ DATABASE_DEADLINE_S = 8.0
 
 _CATEGORIES = frozenset({"success", "warning", "alert", "error", "info"})
 _VERDICTS = {
-    Outcome.DONE: Verdict.SENT,
-    Outcome.REFUSED: Verdict.SENT,
-    Outcome.BUSY: Verdict.POSTPONED,
+    PublishOutcome.DONE: Verdict.SENT,
+    PublishOutcome.REFUSED: Verdict.SENT,
+    PublishOutcome.BUSY: Verdict.POSTPONED,
 }
 _PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by their outcome.", ["outcome"])
 
@@ -41,7 +41,7 @@ class Push:
     """Implements services.delivery.ports.Attempter for the PUSH channel."""
 
     def __init__(
-        self, inbox: Inbox, directory: Directory, hub: Hub, *, own: OwnParts | None = None, now: Clock = now_us
+        self, inbox: Inbox, directory: PrincipalDirectory, hub: Hub, *, own: OwnParts | None = None, now: Clock = now_us
     ) -> None:
         self._own = own or OwnParts()
         self._inbox = inbox
@@ -63,7 +63,7 @@ class Push:
         _PUBLICATIONS.labels(published.outcome.value).inc()
         return SendResult(_VERDICTS[published.outcome], PROVIDER, reason=published.reason, detail=published.detail)
 
-    async def _keep(self, entry: Entry) -> str:
+    async def _keep(self, entry: InboxEntry) -> str:
         """Store the notification and return its recipient's principal. Raises UNAVAILABLE."""
         try:
             async with asyncio.timeout(DATABASE_DEADLINE_S):
@@ -72,19 +72,19 @@ class Push:
         except TimeoutError as error:
             raise ClarionError(Code.UNAVAILABLE, "The inbox's database takes too long.", retry_after=1) from error
 
-    async def _publish(self, entry: Entry, namespace: str, principal: str) -> Published:
+    async def _publish(self, entry: InboxEntry, namespace: str, principal: str) -> PublishResult:
         """Return what the hub says. Raises UNAVAILABLE while it is away, or not to be trusted."""
         if namespace and not is_namespace(namespace):
             detail = f"No channel can be named {namespace[:64]!r}."
-            return Published(Outcome.REFUSED, Reason.INVALID_PUSH_NAMESPACE, detail)
+            return PublishResult(PublishOutcome.REFUSED, Reason.INVALID_PUSH_NAMESPACE, detail)
         published = await self._hub.publish(channel(namespace, principal), publication(entry), entry.id)
-        if published.outcome is Outcome.AWAY:
+        if published.outcome is PublishOutcome.AWAY:
             _PUBLICATIONS.labels(published.outcome.value).inc()
             raise ClarionError(Code.UNAVAILABLE, f"{published.reason}: {published.detail}", retry_after=1)
         return published
 
-    def _entry(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> Entry:
-        return Entry(
+    def _entry(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> InboxEntry:
+        return InboxEntry(
             id=delivery.id,
             tenant_id=delivery.tenant_id,
             user_id=delivery.recipient.user_id,
@@ -96,7 +96,7 @@ class Push:
         )
 
 
-def publication(entry: Entry) -> dict[str, Any]:
+def publication(entry: InboxEntry) -> dict[str, Any]:
     """Return the data that a page receives. timestamp: Unix seconds. referenceId: the id for marking it as read."""
     return {
         "type": "IN_APP_ALERT",

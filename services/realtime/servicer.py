@@ -14,7 +14,7 @@ from services.domain import topology
 from services.domain.paging import page_limit
 from services.realtime import principal
 from services.realtime.directory import EpochDirectory
-from services.realtime.guard import Guard
+from services.realtime.guard import HubGuard
 from services.realtime.namespaces import Namespaces
 from services.realtime.push import MAX_USER_ID, is_user_id
 from services.realtime.revoke import Revoker
@@ -59,7 +59,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         tokens: Tokens,
         namespaces: Namespaces,
         revoker: Revoker,
-        guard: Guard,
+        guard: HubGuard,
         configuration: Callable[[str], bytes | None],
     ) -> None:
         self._inbox = inbox
@@ -71,7 +71,7 @@ class RealtimeServicer(realtime_pb2_grpc.RealtimeServiceServicer):
         self._configuration = configuration
 
     async def IssueToken(self, request: realtime_pb2.IssueTokenRequest, _: Any) -> realtime_pb2.IssueTokenResponse:
-        """Return a connection token and the channels it allows."""
+        """Return a connection token, valid for two hours by default, and the channels it allows."""
         check_user(request)
         if not self._guard.may_serve:
             raise ClarionError(

@@ -17,7 +17,7 @@ from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from runtime.postgres import Queries, unavailable_while_down
 from services.domain import topology
-from services.realtime.ports import Entry
+from services.realtime.ports import InboxEntry
 from services.realtime.principal import Epoch
 from services.realtime.tokens import MAX_LIFETIME_S
 
@@ -60,13 +60,13 @@ class InboxStore:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._batcher: Batcher[Entry, None] = Batcher(
+        self._batcher: Batcher[InboxEntry, None] = Batcher(
             self._flush,
             BatchLimits(items=_MAX_ENTRIES, bytes=_MAX_ENTRY_BYTES),
             size=lambda entry: len(entry.title) + len(entry.body) + 200,
         )
 
-    async def keep(self, entry: Entry) -> None:
+    async def keep(self, entry: InboxEntry) -> None:
         """Store the entry unless its id is already stored. Raises UNAVAILABLE or OVERLOADED."""
         await self._batcher.enqueue(entry)
 
@@ -100,7 +100,7 @@ class InboxStore:
         """Wait until all started writes have finished."""
         await self._batcher.drain()
 
-    async def _flush(self, entries: list[Entry]) -> Sequence[BaseException | None]:
+    async def _flush(self, entries: list[InboxEntry]) -> Sequence[BaseException | None]:
         try:
             await _guarded(lambda: self._pool.execute(_sql.keep_entries, *_columns(entries)))
         except asyncpg.PostgresError as error:
@@ -185,7 +185,7 @@ async def _guarded(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
 
-def _columns(entries: Sequence[Entry]) -> list[list[Any]]:
+def _columns(entries: Sequence[InboxEntry]) -> list[list[Any]]:
     return [
         [entry.id for entry in entries],
         [entry.tenant_id for entry in entries],

@@ -30,7 +30,13 @@ async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
 
     outbox = configuration.ConfigurationOutbox(pool, "render", connection)
     store = PostgresTemplates(pool, outbox)
-    limits = WorkerLimits(settings.render_cpu_s, settings.render_output, settings.render_memory_mib * _MIB)
+    limits = WorkerLimits(
+        settings.render_cpu_s,
+        settings.render_output,
+        settings.render_memory_mib * _MIB,
+        settings.template_engine,
+        settings.render_compile_s,
+    )
     workers = WorkerPool(limits, workers=settings.render_workers, on_restart=telemetry.count_restart)
     renderer = TemplateRenderer(workers, CachedTemplateSources(store, connection))
     process.start(workers.serve(), name="workers")

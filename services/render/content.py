@@ -5,13 +5,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from services.render import lines, mjml, plaintext, sms, visible
+from services.render import engines, lines, mjml, plaintext, sms, visible
+from services.render.engines import CompileLimitError, Engine
 from services.render.frames import EMAIL, PUSH, SMS, Content, Fault, TemplateSource
 from services.render.handlebars import (
+    CompiledTemplate,
     Culture,
     Output,
     OutputTooLargeError,
-    Template,
     TemplateFaultError,
     compile_template,
 )
@@ -46,10 +47,10 @@ class Compiled:
     """A compiled version. layout: None if there is none. locale: of the version, may be empty."""
 
     channel: int
-    subject: Template
-    preheader: Template | None
-    body: Template
-    layout: Template | None
+    subject: CompiledTemplate
+    preheader: CompiledTemplate | None
+    body: CompiledTemplate
+    layout: CompiledTemplate | None
     locale: str = ""
 
     @property
@@ -59,14 +60,22 @@ class Compiled:
         return sum(part.cost for part in parts if part is not None)
 
 
-def compile_source(source: TemplateSource) -> Compiled:
+def compile_source(source: TemplateSource, engine: Engine = engines.OWN) -> Compiled:
     """Compile a version. Raises FaultyTemplateError with all faults."""
+    try:
+        with engine.compile_limits():
+            return _compiled_parts(source, engine)
+    except CompileLimitError as error:
+        raise FaultyTemplateError([Fault("body", 0, str(error))]) from None
+
+
+def _compiled_parts(source: TemplateSource, engine: Engine) -> Compiled:
     faults: list[Fault] = []
     is_mail = source.channel == EMAIL
 
-    def part(field: str, text: str, *, escaping: bool = False, is_line: bool = False) -> Template:
+    def part(field: str, text: str, *, escaping: bool = False, is_line: bool = False) -> CompiledTemplate:
         try:
-            return _compiled(text, source, escaping=escaping, is_line=is_line)
+            return _compiled(text, source, engine, escaping=escaping, is_line=is_line)
         except TemplateFaultError as fault:
             faults.append(_fault(field, fault))
             return _NOTHING
@@ -84,14 +93,14 @@ def compile_source(source: TemplateSource) -> Compiled:
     return compiled
 
 
-def check(source: TemplateSource) -> None:
-    """Raise FaultyTemplateError if a version cannot be rendered with any data."""
+def check(source: TemplateSource, engine: Engine = engines.OWN) -> Compiled:
+    """Compile a version. Raises FaultyTemplateError if it cannot be rendered with any data."""
     faults = _faults_of_layout(source)
     if faults:
         raise FaultyTemplateError(faults)
-    compiled = compile_source(source)
+    compiled = compile_source(source, engine)
     if source.channel != EMAIL:
-        return
+        return compiled
     for is_inverse in (False, True):
         made = Skeleton(compiled.body, compiled.layout, is_inverse=is_inverse)
         try:
@@ -99,6 +108,7 @@ def check(source: TemplateSource) -> None:
         except mjml.MjmlError as error:
             field, line = made.place(error.offset)
             raise FaultyTemplateError([Fault(field, line, f"MJML: {error.message}")]) from None
+    return compiled
 
 
 def render(
@@ -125,7 +135,7 @@ def written(
 ) -> Written:
     """Run the Handlebars templates. See render."""
 
-    def run(template: Template, values: dict[str, Any]) -> str:
+    def run(template: CompiledTemplate, values: dict[str, Any]) -> str:
         return template.render(values, Output(limit, deadline), culture)
 
     subject = run(compiled.subject, data)
@@ -187,7 +197,7 @@ def _faults_of_layout(source: TemplateSource) -> list[Fault]:
     if source.channel != EMAIL:
         return [Fault("layout", 0, "is for channel EMAIL only")]
     try:
-        count = slots(_compiled(source.layout, source, escaping=True).program)
+        count = slots(_compiled(source.layout, source, engines.OWN, escaping=True).program)
     except TemplateFaultError as fault:
         return [_fault("layout", fault)]
     return (
@@ -202,8 +212,10 @@ def _fault(field: str, fault: TemplateFaultError) -> Fault:
     return Fault(where, fault.line, fault.message, fault.column)
 
 
-def _compiled(text: str, source: TemplateSource, *, escaping: bool, is_line: bool = False) -> Template:
-    return compile_template(
+def _compiled(
+    text: str, source: TemplateSource, engine: Engine, *, escaping: bool, is_line: bool = False
+) -> CompiledTemplate:
+    return engine.compile_template(
         text.removeprefix(_BYTE_ORDER_MARK),
         escaping=escaping,
         marking=lines.marked if is_line else None,

@@ -87,11 +87,16 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorkerLimits(msgspec.Struct, frozen=True, array_like=True):
-    """What one item may use: processor seconds, characters of output, and bytes of memory of its worker."""
+    """What one item may use: processor seconds, characters of output, and bytes of memory of its worker.
+
+    engine: as engines.load; compile_s: processor seconds that pybars3 may take to compile a version.
+    """
 
     cpu_s: float
     output: int
     memory: int
+    engine: str = "clarion"
+    compile_s: float = 2.0
 
 
 class WorkerRequest(msgspec.Struct, frozen=True, array_like=True):

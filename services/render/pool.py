@@ -75,7 +75,7 @@ class WorkerPool:
         return batch.answers
 
     def is_suspect(self, version_id: str) -> bool:
-        """Tell whether the version lately used up a worker's time or memory, or killed it."""
+        """Return whether the version used up a worker's time or memory, or killed it, within the last minute."""
         return self._queue.is_suspect(version_id, _now())
 
     async def ready(self) -> None:

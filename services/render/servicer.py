@@ -50,7 +50,13 @@ class RenderServicer(render_pb2_grpc.RenderServiceServicer):
         started = time.perf_counter()
         items = [Item(item.template_version_id, item.variables, item.fallback) for item in request.items]
         spans = [tracing.item("render template", item.traceparent) for item in request.items] if tracing.is_on() else []
-        results = await self._renderer.batch(items, budget(context))
+        try:
+            results = await self._renderer.batch(items, budget(context))
+        except BaseException as error:
+            for span in spans:
+                span.fail(type(error).__name__)
+                span.end()
+            raise
         _end_spans(spans, items, results)
         if not request.partial and any(result.reason == NO_TURN for result in results):
             raise overloaded()

@@ -1,6 +1,6 @@
 """The settings of the render service."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,3 +20,7 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     render_output: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     # MiB of address space that a worker may use in addition to what it has at its start.
     render_memory_mib: Annotated[int, msgspec.Meta(ge=16)] = 96
+    # What compiles and runs templates: our own compiler, or pybars3 (docs/handlebars.md).
+    template_engine: Literal["clarion", "pybars3"] = "clarion"
+    # Processor seconds that pybars3 may take to compile one version.
+    render_compile_s: Annotated[float, msgspec.Meta(gt=0, le=5)] = 2.0

@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from services.render.handlebars import Template
-from services.render.handlebars.tree import Block, Inline, Mustache, Partial, Path, Program, Text
+from services.render.handlebars import CompiledTemplate
+from services.render.handlebars.tree import (
+    BlockStatement,
+    ContentStatement,
+    InlinePartial,
+    MustacheStatement,
+    PartialStatement,
+    PathExpression,
+    Program,
+)
 
 _SLOT = "content"
 _PARTIAL_BLOCK = "@partial-block"
@@ -33,7 +41,7 @@ class Skeleton:
     is_inverse: take the branches for "no condition is true"; otherwise those for "all are true".
     """
 
-    def __init__(self, body: Template, layout: Template | None, *, is_inverse: bool) -> None:
+    def __init__(self, body: CompiledTemplate, layout: CompiledTemplate | None, *, is_inverse: bool) -> None:
         self._body = _Part(body.program, "body")
         self._is_inverse = is_inverse
         self.pieces: list[Piece] = []
@@ -58,26 +66,28 @@ class Skeleton:
         return last.field, last.line + last.text.count("\n")
 
     def _walk(self, part: _Part, partials: Mapping[str, _Part], depth: int) -> None:
-        inline = {node.name: _Part(node.program, part.field) for node in part.program.nodes if isinstance(node, Inline)}
+        inline = {
+            node.name: _Part(node.program, part.field) for node in part.program.nodes if isinstance(node, InlinePartial)
+        }
         partials = {**partials, **inline} if inline else partials
         for node in part.program.nodes:
             self._nodes += 1
             if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
                 return
-            if isinstance(node, Text):
+            if isinstance(node, ContentStatement):
                 self.pieces.append(Piece(node.value, part.field, node.line))
-            elif isinstance(node, Block):
+            elif isinstance(node, BlockStatement):
                 self._walk(_Part(self._branch(node), part.field), partials, depth)
-            elif isinstance(node, Partial):
+            elif isinstance(node, PartialStatement):
                 self._partial(node, part, partials, depth + 1)
-            elif isinstance(node, Mustache) and part.field == "layout" and is_slot(node):
+            elif isinstance(node, MustacheStatement) and part.field == "layout" and is_slot(node):
                 self._walk(self._body, partials, depth + 1)
 
-    def _branch(self, node: Block) -> Program:
+    def _branch(self, node: BlockStatement) -> Program:
         is_second = self._is_inverse != (node.call.target.text == "unless")
         return node.inverse if is_second else node.program
 
-    def _partial(self, node: Partial, part: _Part, partials: Mapping[str, _Part], depth: int) -> None:
+    def _partial(self, node: PartialStatement, part: _Part, partials: Mapping[str, _Part], depth: int) -> None:
         found = partials.get(node.name) if isinstance(node.name, str) else None
         if node.block is not None:
             block = _Part(node.block, part.field)
@@ -91,21 +101,21 @@ def slots(layout: Program) -> int:
     """Return the number of slots for the body in all branches of a layout."""
     count = 0
     for node in layout.nodes:
-        if isinstance(node, Mustache):
+        if isinstance(node, MustacheStatement):
             count += is_slot(node)
-        elif isinstance(node, Block):
+        elif isinstance(node, BlockStatement):
             count += slots(node.program) + slots(node.inverse)
     return count
 
 
-def is_slot(node: Mustache) -> bool:
+def is_slot(node: MustacheStatement) -> bool:
     """Tell whether a tag is ``{{{content}}}``."""
     target = node.call.target
-    is_named = isinstance(target, Path) and target.parts == (_SLOT,) and not target.depth and not target.data
+    is_named = isinstance(target, PathExpression) and target.parts == (_SLOT,) and not target.depth and not target.data
     return is_named and not node.escaped and not node.call.has_arguments
 
 
 def _inlines(part: _Part) -> Iterator[tuple[str, _Part]]:
     for node in part.program.nodes:
-        if isinstance(node, Inline):
+        if isinstance(node, InlinePartial):
             yield node.name, _Part(node.program, part.field)

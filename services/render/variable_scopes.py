@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.render.handlebars.tree import Expression, Path
+from services.render.handlebars.tree import Expression, PathExpression
 from services.render.handlebars.values import child, is_true, ordered
 
 # Elements of a list that are looked at.
@@ -32,7 +32,7 @@ class Scope:
     names: Mapping[str, tuple[Any, str | None]] = field(default_factory=dict)
 
 
-def start_of(scope: Scope, path: Path) -> tuple[Any, str | None, tuple[str, ...]]:
+def start_of(scope: Scope, path: PathExpression) -> tuple[Any, str | None, tuple[str, ...]]:
     """Return the value at which a path starts, that value's location, and the rest of the path."""
     if path.parts and not path.depth and not path.scoped:
         around: Scope | None = scope
@@ -46,7 +46,7 @@ def start_of(scope: Scope, path: Path) -> tuple[Any, str | None, tuple[str, ...]
 
 def location_of(expression: Expression, scope: Scope) -> str | None:
     """Return the location in the data to which a path leads; None if it is not known."""
-    if not isinstance(expression, Path) or expression.data:
+    if not isinstance(expression, PathExpression) or expression.data:
         return None
     at: Scope | None = scope
     for _ in range(expression.depth):

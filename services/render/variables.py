@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.render.frames import Missing
-from services.render.handlebars import Block, Culture, Helper, Inline, Partial, Program, Template
-from services.render.handlebars.tree import Call, Expression, Literal, Mustache, Path
+from services.render.handlebars import (
+    BlockStatement,
+    CompiledTemplate,
+    Culture,
+    Helper,
+    InlinePartial,
+    PartialStatement,
+    Program,
+)
+from services.render.handlebars.tree import CallExpression, Expression, Literal, MustacheStatement, PathExpression
 from services.render.handlebars.values import child, is_true
 from services.render.variable_scopes import (
     UNKNOWN,
@@ -61,7 +69,7 @@ class VariableUsage:
         self._is_all_used = False
         self._steps = 0
 
-    def part(self, name: str, template: Template, *, known: Sequence[str] = ()) -> None:
+    def part(self, name: str, template: CompiledTemplate, *, known: Sequence[str] = ()) -> None:
         """Read one part. known: names that are there whatever the data."""
         scope = Scope({**self._data, **dict.fromkeys(known, "")}, "")
         partials = {key: (program, f"partials.{key}") for key, program in template.partials.items()}
@@ -76,7 +84,7 @@ class VariableUsage:
         return [] if self._is_all_used else [name for name in names if name not in self._used]
 
     def _program(self, program: Program, position: _Position) -> None:
-        inline = {node.name: (node.program, position.part) for node in program.nodes if isinstance(node, Inline)}
+        inline = {node.name: (node.program, position.part) for node in program.nodes if isinstance(node, InlinePartial)}
         if inline:
             partials = {**position.partials, **inline}
             position = _Position(position.part, position.scope, partials, position.is_rendered, position.depth)
@@ -84,14 +92,14 @@ class VariableUsage:
             self._steps += 1
             if self._steps > _MAX_STEPS:
                 return
-            if isinstance(node, Mustache):
+            if isinstance(node, MustacheStatement):
                 self._call(node.call, position)
-            elif isinstance(node, Block):
+            elif isinstance(node, BlockStatement):
                 self._block(node, position)
-            elif isinstance(node, Partial):
+            elif isinstance(node, PartialStatement):
                 self._partial(node, position)
 
-    def _call(self, call: Call, position: _Position) -> Any:
+    def _call(self, call: CallExpression, position: _Position) -> Any:
         """Return the value of a tag or subexpression."""
         if not call.has_arguments:
             return self._read(call.target, call.line, position)
@@ -110,11 +118,11 @@ class VariableUsage:
     def _value(self, expression: Expression, line: int, position: _Position) -> Any:
         if isinstance(expression, Literal):
             return expression.value
-        if isinstance(expression, Path):
+        if isinstance(expression, PathExpression):
             return self._read(expression, line, position)
         return self._call(expression, position)
 
-    def _block(self, node: Block, position: _Position) -> None:
+    def _block(self, node: BlockStatement, position: _Position) -> None:
         name = node.call.target.text if node.call.has_arguments else ""
         if name in ("each", "with"):
             subject = node.call.args[0]
@@ -135,7 +143,7 @@ class VariableUsage:
                 node, value, location_of(node.call.target, position.scope), position, is_loop=isinstance(value, list)
             )
 
-    def _decide(self, node: Block, name: str, position: _Position) -> None:
+    def _decide(self, node: BlockStatement, name: str, position: _Position) -> None:
         call = node.call
         if name in ("if", "unless"):
             value = self._value(call.args[0], call.line, position.not_rendered())
@@ -153,7 +161,9 @@ class VariableUsage:
         self._program(taken, position)
         self._program(other, position.not_rendered())
 
-    def _enter(self, node: Block, value: Any, location: str | None, position: _Position, *, is_loop: bool) -> None:
+    def _enter(
+        self, node: BlockStatement, value: Any, location: str | None, position: _Position, *, is_loop: bool
+    ) -> None:
         """Read a block for another value, or for each of its elements."""
         elements = elements_of(value) if is_loop else ([("", value)] if is_something(value) else [])
         names = node.names
@@ -167,7 +177,7 @@ class VariableUsage:
             self._program(node.program, position.not_rendered().at(Scope(UNKNOWN, None, position.scope, given)))
         self._program(node.inverse, position.not_rendered() if elements else position)
 
-    def _partial(self, node: Partial, position: _Position) -> None:
+    def _partial(self, node: PartialStatement, position: _Position) -> None:
         if position.depth >= _MAX_DEPTH:
             return
         scope = position.scope
@@ -179,7 +189,7 @@ class VariableUsage:
             base = scope.value if type(scope.value) is dict else {}
             scope = Scope({**base, **given}, scope.location, None)
         found = position.partials.get(node.name) if isinstance(node.name, str) else None
-        if isinstance(node.name, Call):
+        if isinstance(node.name, CallExpression):
             self._call(node.name, position)
         if node.block is not None:
             self._program(node.block, position if found is None else position.not_rendered())
@@ -187,9 +197,9 @@ class VariableUsage:
             program, part = found
             self._program(program, _Position(part, scope, position.partials, position.is_rendered, position.depth + 1))
 
-    def _read(self, target: Path | Literal, line: int, position: _Position) -> Any:
+    def _read(self, target: PathExpression | Literal, line: int, position: _Position) -> Any:
         """Return the value of a path, and note its use."""
-        path = Path((target.text,), text=target.text) if isinstance(target, Literal) else target
+        path = PathExpression((target.text,), text=target.text) if isinstance(target, Literal) else target
         if path.data:
             return self._read_special(path)
         scope: Scope | None = position.scope
@@ -207,7 +217,7 @@ class VariableUsage:
                 return None
         return value
 
-    def _read_special(self, path: Path) -> Any:
+    def _read_special(self, path: PathExpression) -> Any:
         if path.parts[0] != "root":
             return UNKNOWN
         self._use(path.parts[1:])

@@ -17,7 +17,7 @@ import msgspec
 from runtime import validation
 from services.domain import locales
 from services.domain.reasons import Reason
-from services.render import frames
+from services.render import engines, frames
 from services.render.content import (
     NOBODY,
     Compiled,
@@ -27,6 +27,7 @@ from services.render.content import (
     deadline_after,
     render,
 )
+from services.render.engines import Engine
 from services.render.frames import (
     Content,
     PreviewReport,
@@ -87,15 +88,18 @@ class _Exhausted(Exception):
 class TaskRunner:
     """Runs tasks within limits."""
 
-    def __init__(self, limits: WorkerLimits) -> None:
+    def __init__(self, limits: WorkerLimits, engine: Engine = engines.OWN) -> None:
         self._limits = limits
+        self._engine = engine
+        # Compiling with pybars3 has its own limit; freeing its memory takes time too.
+        self._killed_after_s = 2 * (limits.cpu_s + (0 if engine is engines.OWN else limits.compile_s))
         self._cache = _Cache()
 
     def answer(self, task: Task) -> TaskResult:
         """Return the answer. Raises _Exhausted."""
         started = time.perf_counter()
         # Ends the process where no exception can be raised: in the converter, in a pattern, in one long copy.
-        signal.setitimer(signal.ITIMER_PROF, self._limits.cpu_s * 2)
+        signal.setitimer(signal.ITIMER_PROF, self._killed_after_s)
         try:
             outcome, values, report = self._attempt(task)
         except RenderTimeoutError:
@@ -119,13 +123,12 @@ class TaskRunner:
 
     def _attempt(self, task: Task) -> tuple[str, Content, PreviewReport | None]:
         if task.kind == frames.CHECK:
-            check(task.source or _NO_SOURCE)
+            check(task.source or _NO_SOURCE, self._engine)
             return frames.OK, frames.Content(), None
         if task.kind == frames.DIFF:
             return _difference(task)
-        if task.kind == frames.PREVIEW:
-            check(task.source or _NO_SOURCE)
-        compiled = self._compiled(task)
+        is_preview = task.kind == frames.PREVIEW
+        compiled = check(task.source or _NO_SOURCE, self._engine) if is_preview else self._compiled(task)
         if compiled is None:
             return frames.NEEDS_SOURCE, frames.Content(), None
         data = _object(task.variables, "variables")
@@ -134,7 +137,7 @@ class TaskRunner:
         if fallback:
             data = {**fallback, **data}
         deadline, limit = deadline_after(self._limits.cpu_s), self._limits.output
-        if task.kind == frames.PREVIEW:
+        if is_preview:
             # Needed only while templates are written.
             from services.render.preview import preview
 
@@ -146,7 +149,7 @@ class TaskRunner:
         compiled = self._cache.get(task.version_id) if task.version_id else None
         if compiled is None and task.source is not None:
             source: TemplateSource = task.source
-            compiled = compile_source(source)
+            compiled = compile_source(source, self._engine)
             if task.version_id:
                 self._cache.put(task.version_id, compiled)
         return compiled
@@ -240,8 +243,9 @@ def _confine(memory: int) -> None:
 def main() -> None:
     """Run the worker. The last argument is the limits as JSON."""
     limits = msgspec.json.decode(sys.argv[-1], type=WorkerLimits)
+    engine = engines.load(limits.engine, compile_s=limits.compile_s)
     _confine(limits.memory)
-    serve(TaskRunner(limits), 0, 1)
+    serve(TaskRunner(limits, engine), 0, 1)
 
 
 if __name__ == "__main__":

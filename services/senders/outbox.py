@@ -201,7 +201,9 @@ class SandboxOutbox:
             middle = len(items) // 2
             return [*await again(items[:middle]), *await again(items[middle:])]
         except postgres.CONNECTION_ERRORS as error:
-            raise ClarionError(Code.UNAVAILABLE, "The outbox does not answer.", retry_after=1) from error
+            raise ClarionError(
+                Code.UNAVAILABLE, "The outbox cannot be written at the moment. Try again in a second.", retry_after=1
+            ) from error
         return [None] * len(items)
 
 

@@ -134,9 +134,11 @@ class OutboxServicer(senders_pb2_grpc.OutboxServiceServicer):
     async def RecordMail(self, request: senders_pb2.RecordMailRequest, _: Context) -> senders_pb2.RecordMailResponse:
         """Store a mail, one row for each recipient of its envelope."""
         if len(request.raw) > MAX_MAIL_BYTES:
-            raise ClarionError(Code.INVALID, "The mail is larger than 1 MiB.", fields=[("raw", "Too large.")])
+            raise ClarionError(
+                Code.INVALID, "The mail is larger than 1 MiB.", fields=[("raw", "must be at most 1 MiB")]
+            )
         if len(request.envelope_recipients) > _MAX_RECIPIENTS:
-            raise ClarionError(Code.INVALID, f"A mail has at most {_MAX_RECIPIENTS} recipients here.")
+            raise ClarionError(Code.INVALID, f"envelope_recipients must have at most {_MAX_RECIPIENTS} addresses.")
         try:
             mail = parse.parse(request.raw)
         except ValueError as error:

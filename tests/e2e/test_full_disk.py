@@ -122,7 +122,7 @@ async def test_a_full_disk_is_told_and_recovered_from(
     assert "is equal to PostgreSQL" in said
     # The disk is smaller than the store may grow: that is how it came to be full.
     [fault] = [line for line in said.splitlines() if line.startswith("FAIL")]
-    assert "less than max_file_store still allows" in fault
+    assert "less than max_file_store may still need" in fault
     assert "its disk has room: restarting it" in await asyncio.to_thread((running.data / "run.log").read_text, "utf-8")
 
 

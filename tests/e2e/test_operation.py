@@ -258,7 +258,7 @@ async def test_sigterm_under_load_drains_and_loses_nothing(mortal_stack: Running
         sending.cancel()
         await sink.close()
     assert {key: ids for key, ids in delivered.sms.items() if len(ids) > 1} == {}
-    ended = re.findall(r"\] (\w+) ended \((.+)\): starting", (mortal_stack.data / "run.log").read_text("utf-8"))
+    ended = re.findall(r"\] (\w+) ended \((.+)\): restarting", (mortal_stack.data / "run.log").read_text("utf-8"))
     for name in (*_SERVICES, "gateway"):
         assert [status for who, status in ended if who == name][-1] == "status 0", name
         [*_, stopped] = [line for line in lines(mortal_stack, name) if line["event"] == "stopped"]

@@ -4,17 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.errors import ClarionError, Code
-from services.realtime.ports import Entry, Outcome, Published
+from services.realtime.ports import InboxEntry, PublishOutcome, PublishResult
 
 
 @dataclass
 class MemoryInbox:
     """Implements ports.Inbox. entries: by id, in the order in which they were kept."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, InboxEntry] = field(default_factory=dict)
     away: bool = False
 
-    async def keep(self, entry: Entry) -> None:
+    async def keep(self, entry: InboxEntry) -> None:
         """Keep it, unless its id is there."""
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The inbox's database does not answer.")
@@ -23,7 +23,7 @@ class MemoryInbox:
 
 @dataclass
 class MemoryDirectory:
-    """Implements ports.Directory. epochs: how often the names of a tenant, or of one user, were changed."""
+    """Implements ports.PrincipalDirectory. epochs: how often the names of a tenant, or of one user, were changed."""
 
     epochs: dict[tuple[str, str], int] = field(default_factory=dict)
     away: bool = False
@@ -47,18 +47,18 @@ class MemoryHub:
     published: by channel. calls: each call's channel, data and key.
     """
 
-    answer: Published = field(default_factory=lambda: Published(Outcome.DONE))
+    answer: PublishResult = field(default_factory=lambda: PublishResult(PublishOutcome.DONE))
     published: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     _keys: set[tuple[str, str]] = field(default_factory=set)
 
-    async def publish(self, channel: str, data: dict[str, Any], key: str) -> Published:
+    async def publish(self, channel: str, data: dict[str, Any], key: str) -> PublishResult:
         """Publish once per key."""
         self.calls.append((channel, data, key))
-        if self.answer.outcome is not Outcome.DONE:
+        if self.answer.outcome is not PublishOutcome.DONE:
             return self.answer
         if not channel or ":" in channel:  # it has no namespaces
-            return Published(Outcome.REFUSED, "live_publication_refused")
+            return PublishResult(PublishOutcome.REFUSED, "live_publication_refused")
         if (channel, key) not in self._keys:
             self._keys.add((channel, key))
             self.published.setdefault(channel, []).append(data)

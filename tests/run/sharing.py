@@ -51,6 +51,9 @@ class ByUnit(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not 
             return None
         unit, crashed = left[0]
         unit[crashed] = True
+        # Left in, a finished unit would be given out again; it sends no tests, and its process would wait for ever.
+        for name in [name for name, tests in work.items() if all(tests.values())]:
+            del work[name]
         super().remove_node(node)
         return crashed
 

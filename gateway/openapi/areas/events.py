@@ -66,7 +66,9 @@ class StepSchema(Shape):
     provider_message_id: Annotated[str | None, Meta(description="The provider's own id for the message.")]
     next_attempt_at: Time | None
     template_version_id: Annotated[str | None, Meta(description='Present in the steps "queued" and "skipped".')]
-    sms: Annotated[SmsSchema | None, Meta(description="How many segments the text message is billed as.")]
+    sms: Annotated[
+        SmsSchema | None, Meta(description="How many segments the text message is billed as; null for other steps.")
+    ]
 
 
 class EventWithTimelineSchema(EventSchema):

@@ -28,7 +28,9 @@ class ErasedRowsSchema(Shape):
     notifications: int
     messages: int
     provider_records: int
-    events: Annotated[int, Meta(description="Events stay in the ledger without the recipient.")]
+    events: Annotated[
+        int, Meta(description="Events from which the recipient was removed; the events stay in the ledger.")
+    ]
     payloads: int
     attempts: int
     dead_letters: int

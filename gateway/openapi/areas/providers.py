@@ -25,7 +25,7 @@ class ProviderSchema(Shape):
     updated_at: Time
 
 
-class ClosedSchema(Shape):
+class ReencryptedSchema(Shape):
     """The result of re-encrypting one kind of secret."""
 
     renewed: Annotated[int, Meta(ge=0)]
@@ -37,8 +37,8 @@ class ClosedSchema(Shape):
 class RenewedSchema(Shape):
     """The result of re-encrypting all secrets."""
 
-    providers: ClosedSchema
-    webhook_secrets: ClosedSchema
+    providers: ReencryptedSchema
+    webhook_secrets: ReencryptedSchema
 
 
 _NEW = {

@@ -19,7 +19,7 @@ _CONSUMER = "ledger"
 
 
 class TraceProgress:
-    """Reads from the broker what the ledger's consumer of TRACE has acknowledged, and so written."""
+    """Asks the broker what the ledger has acknowledged of TRACE. It acknowledges a message after writing it."""
 
     def __init__(self, connection: Client, *, patience_s: float = PATIENCE_S) -> None:
         self._jetstream = connection.jetstream(timeout=2)

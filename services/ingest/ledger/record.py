@@ -83,7 +83,7 @@ class LedgerRows:
 
     def maybe_finished(self) -> list[str]:
         """Return the events that may be finished now, together with what the tables hold of them."""
-        touched = {row.event_id for row in self.deliveries.values() if row.status in statuses.TERMINAL}
+        touched = {row.event_id for row in self.deliveries.values() if statuses.is_terminal(row.status)}
         touched |= {row.id for row in self.events.values() if row.planned is not None}
         return sorted(touched - {row.id for row in self.finished()})
 
@@ -237,7 +237,7 @@ def _finish(rows: LedgerRows) -> None:
     ended: dict[str, int] = {}
     last: dict[str, int] = {}
     for delivery in rows.deliveries.values():
-        if delivery.status in statuses.TERMINAL:
+        if statuses.is_terminal(delivery.status):
             ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
             last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
     for row in rows.events.values():

@@ -18,6 +18,7 @@ class Row(Protocol):
 
 # A report that changes no status: the recipient unsubscribed.
 _UNSUBSCRIBED = (Reason.UNSUBSCRIBED, statuses.OK)
+_UNKNOWN = ("sent", statuses.OK)
 
 
 def to_us(moment: Any) -> int:
@@ -101,8 +102,12 @@ def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineSt
 
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
     status = statuses.BY_NUMBER.get(attempt["status"])
-    step, outcome = (status.name, status.outcome) if status is not None else _UNSUBSCRIBED
-    is_report = status is None or status.is_reported
+    if status is not None:
+        step, outcome, is_report = status.name, status.outcome, status.is_reported
+    elif attempt["status"] == trace_pb2.DELIVERY_STATUS_UNSPECIFIED:
+        step, outcome, is_report = *_UNSUBSCRIBED, True
+    else:  # a later version wrote it
+        step, outcome, is_report = *_UNKNOWN, False
     if attempt["status"] == trace_pb2.DELIVERY_STATUS_RETRYING and attempt["next_attempt_at"] is None:
         # No retry was planned, because the next provider was called at once with the same content.
         step, outcome = "failed_over", statuses.FAILED

@@ -1,4 +1,4 @@
-"""ReplayService: wire to store."""
+"""Implements the gRPC service ReplayService with the replay store."""
 
 import asyncio
 from collections.abc import Sequence

@@ -5,27 +5,27 @@ None): no Python source is generated and no attribute is read, so a template can
 Partials are texts handed to compile_template(), so they are fixed with the template.
 """
 
-from services.render.handlebars.compiler import Template, compile_template
+from services.render.handlebars.compiler import CompiledTemplate, compile_template
 from services.render.handlebars.culture import Culture
 from services.render.handlebars.helper import BUILT_IN, Helper, Options
 from services.render.handlebars.lexer import TemplateFaultError
 from services.render.handlebars.output import Output, OutputTooLargeError, RenderTimeoutError
-from services.render.handlebars.tree import Block, Inline, Partial, Program, Text
+from services.render.handlebars.tree import BlockStatement, ContentStatement, InlinePartial, PartialStatement, Program
 
 __all__ = [
     "BUILT_IN",
-    "Block",
+    "BlockStatement",
+    "CompiledTemplate",
+    "ContentStatement",
     "Culture",
     "Helper",
-    "Inline",
+    "InlinePartial",
     "Options",
     "Output",
     "OutputTooLargeError",
-    "Partial",
+    "PartialStatement",
     "Program",
     "RenderTimeoutError",
-    "Template",
     "TemplateFaultError",
-    "Text",
     "compile_template",
 ]

@@ -6,14 +6,14 @@ from typing import Any, TypeAlias
 
 from services.render.handlebars.output import Output
 from services.render.handlebars.paths import Getter
-from services.render.handlebars.scope import Frame, Scope
+from services.render.handlebars.scope import LoopVariables, Scope
 from services.render.handlebars.values import is_true, ordered
 
 Emit: TypeAlias = Callable[[Scope, Output], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class BlockParts:
     """A block, compiled. options: by key, such as includeZero. names: of ``as |…|``."""
 
     argument: Getter
@@ -27,12 +27,12 @@ class Parts:
 class BlockHelper:
     """How a block is made of its parts. options: the keys it knows. names: how many it can give."""
 
-    make: Callable[[Parts], Emit]
+    make: Callable[[BlockParts], Emit]
     options: frozenset[str] = frozenset()
     names: int = 0
 
 
-def _if(parts: Parts) -> Emit:
+def _if(parts: BlockParts) -> Emit:
     argument, program, inverse = parts.argument, parts.program, parts.inverse
     zero = parts.options.get("includeZero")
 
@@ -44,11 +44,11 @@ def _if(parts: Parts) -> Emit:
     return run
 
 
-def _unless(parts: Parts) -> Emit:
-    return _if(Parts(parts.argument, parts.options, parts.names, parts.inverse, parts.program))
+def _unless(parts: BlockParts) -> Emit:
+    return _if(BlockParts(parts.argument, parts.options, parts.names, parts.inverse, parts.program))
 
 
-def _with(parts: Parts) -> Emit:
+def _with(parts: BlockParts) -> Emit:
     argument, program, inverse = parts.argument, parts.program, parts.inverse
     name = parts.names[0] if parts.names else ""
 
@@ -57,7 +57,7 @@ def _with(parts: Parts) -> Emit:
         if not is_true(value) and type(value) not in (int, float):
             inverse(scope, out)
             return
-        inside = scope.entered(value)
+        inside = scope.child_scope(value)
         if name:
             inside.names = {**(inside.names or {}), name: value}
         program(inside, out)
@@ -65,7 +65,7 @@ def _with(parts: Parts) -> Emit:
     return run
 
 
-def _each(parts: Parts) -> Emit:
+def _each(parts: BlockParts) -> Emit:
     argument, program, inverse, names = parts.argument, parts.program, parts.inverse, parts.names
 
     def run(scope: Scope, out: Output) -> None:
@@ -83,8 +83,8 @@ def _rounds(
 ) -> None:
     """Run program once for each element, in one scope that moves on."""
     inside = Scope(None, scope)
-    inside.frame = Frame(scope.frame)
-    values = inside.frame.values
+    inside.loop = LoopVariables(scope.loop)
+    values = inside.loop.values
     last = len(value) - 1
     pairs = ordered(value).items() if type(value) is dict else enumerate(value)
     for index, (key, element) in enumerate(pairs):
@@ -97,7 +97,7 @@ def _rounds(
         program(inside, out)
 
 
-def section(argument: Getter, program: Emit, inverse: Emit) -> Emit:
+def section_block(argument: Getter, program: Emit, inverse: Emit) -> Emit:
     """Return ``{{#name}}``: a list is looped over, any other value but None and false is entered."""
 
     def run(scope: Scope, out: Output) -> None:
@@ -109,12 +109,12 @@ def section(argument: Getter, program: Emit, inverse: Emit) -> Emit:
         elif type(value) is list:
             _rounds(value, scope, out, program)
         else:
-            program(scope.entered(value), out)
+            program(scope.child_scope(value), out)
 
     return run
 
 
-def decision(argument: Getter, program: Emit, inverse: Emit) -> Emit:
+def condition_block(argument: Getter, program: Emit, inverse: Emit) -> Emit:
     """Return the block of a helper that says yes or no."""
 
     def run(scope: Scope, out: Output) -> None:

@@ -8,27 +8,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from services.render.handlebars.blocks import BLOCK_HELPERS, BlockHelper, Emit, Parts, decision, section
+from services.render.handlebars.blocks import (
+    BLOCK_HELPERS,
+    BlockHelper,
+    BlockParts,
+    Emit,
+    condition_block,
+    section_block,
+)
 from services.render.handlebars.culture import Culture
 from services.render.handlebars.helper import BUILT_IN, Helper
 from services.render.handlebars.lexer import TemplateFaultError
 from services.render.handlebars.output import Output, OutputTooLargeError
-from services.render.handlebars.partials import BLOCK, Calling, Saved, calls, defined
+from services.render.handlebars.partials import BLOCK, LibraryPartial, PartialCall, compile_partial_call, with_inlines
 from services.render.handlebars.paths import Getter, getter
-from services.render.handlebars.scope import Around, Run, Scope
+from services.render.handlebars.scope import Rendering, Scope, VisiblePartials
 from services.render.handlebars.syntax import MAX_TAGS, parse
 from services.render.handlebars.tree import (
-    Block,
-    Call,
+    BlockStatement,
+    CallExpression,
+    ContentStatement,
     Expression,
-    Inline,
+    InlinePartial,
     Literal,
-    Mustache,
+    MustacheStatement,
     Node,
-    Partial,
-    Path,
+    PartialStatement,
+    PathExpression,
     Program,
-    Text,
 )
 from services.render.handlebars.values import escape, text_of
 
@@ -42,7 +49,7 @@ _NOBODY = Culture()
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class CompiledTemplate:
     """A compiled template. partials: the trees of those it can call. cost: bytes it roughly holds in memory."""
 
     emit: Emit
@@ -56,7 +63,7 @@ class Template:
         Raises what Output raises; TemplateFaultError where a partial is missing; MemoryError, RecursionError on
         monstrous data.
         """
-        self.emit(Scope.first(Run(data, output, culture)), output)
+        self.emit(Scope.outermost(Rendering(data, output, culture)), output)
         return output.text()
 
 
@@ -67,7 +74,7 @@ def compile_template(
     marking: _Writing | None = None,
     partials: Mapping[str, str] | None = None,
     helpers: Mapping[str, Helper] = BUILT_IN,
-) -> Template:
+) -> CompiledTemplate:
     """Compile source with the partials it calls. escaping: ``{{x}}`` is escaped for HTML.
 
     marking: what is made of all that tags write and that is not escaped. partials: texts by name. Raises
@@ -78,7 +85,7 @@ def compile_template(
     emit = _Compiler(unit).program(program, frozenset())
     trees = unit.finish()
     size = len(source) + sum(len(unit.sources[name]) for name in trees)
-    return Template(emit, program, trees, size + _TAG_COST * unit.tags)
+    return CompiledTemplate(emit, program, trees, size + _TAG_COST * unit.tags)
 
 
 class _Unit:
@@ -100,7 +107,7 @@ class _Unit:
         self.raw = raw
         self.tags = 1
         self.inlines: set[str] = set()
-        self.library: dict[str, Saved] = {}
+        self.library: dict[str, LibraryPartial] = {}
         self._open: list[tuple[str, TemplateFaultError]] = []
 
     def finish(self) -> Mapping[str, Program]:
@@ -119,7 +126,7 @@ class _Unit:
         """Note that a partial is called. name: None where data say which. required: it has no block to fall back on."""
         for wanted in self.sources if name is None else (name,):
             if wanted in self.sources:
-                self.library.setdefault(wanted, Saved(wanted))
+                self.library.setdefault(wanted, LibraryPartial(wanted))
             elif required and wanted != BLOCK:
                 self._open.append((wanted, fault))
 
@@ -150,7 +157,7 @@ class _Compiler:
         return self._program(program, self._inlines(program, names), names)
 
     def _program(self, program: Program, inlines: dict[str, Emit], names: _Names) -> Emit:
-        steps = tuple(self._node(node, names) for node in program.nodes if not isinstance(node, Inline))
+        steps = tuple(self._node(node, names) for node in program.nodes if not isinstance(node, InlinePartial))
         if inlines:
             return _defining(inlines, steps)
         if not steps:
@@ -167,25 +174,25 @@ class _Compiler:
     def _inlines(self, program: Program, names: _Names) -> dict[str, Emit]:
         found = {}
         for node in program.nodes:
-            if isinstance(node, Inline):
+            if isinstance(node, InlinePartial):
                 self._unit.inlines.add(node.name)
                 found[node.name] = self.program(node.program, names)
         return found
 
     def _node(self, node: Node, names: _Names) -> Emit:
         match node:
-            case Text():
+            case ContentStatement():
                 return _writes(node.value)
-            case Partial():
+            case PartialStatement():
                 return self._partial(node, names)
-            case Mustache():
+            case MustacheStatement():
                 return self._mustache(node, names)
-            case Block():
+            case BlockStatement():
                 return self._block(node, names)
-            case Inline():
+            case InlinePartial():
                 return _nothing
 
-    def _mustache(self, node: Mustache, names: _Names) -> Emit:
+    def _mustache(self, node: MustacheStatement, names: _Names) -> Emit:
         call = node.call
         self._unit.count_tag(call.line, call.column)
         value = self._call(call, names) if call.has_arguments else _written(call.target, names)
@@ -194,20 +201,20 @@ class _Compiler:
             return lambda scope, out: out.write(text_of(value(scope)))
         return lambda scope, out: out.write(change(text_of(value(scope))))
 
-    def _block(self, node: Block, names: _Names) -> Emit:
+    def _block(self, node: BlockStatement, names: _Names) -> Emit:
         call = node.call
         self._unit.count_tag(call.line, call.column)
         helper = self._block_helper(node)
         program = self.program(node.program, names | set(node.names))
         inverse = self.program(node.inverse, names)
         if helper is None:
-            return section(_data_getter(call.target, names), program, inverse)
+            return section_block(_data_getter(call.target, names), program, inverse)
         if isinstance(helper, Helper):
-            return decision(self._call(call, names), program, inverse)
+            return condition_block(self._call(call, names), program, inverse)
         options = {key: self._expression(value, names) for key, value in call.options}
-        return helper.make(Parts(self._expression(call.args[0], names), options, node.names, program, inverse))
+        return helper.make(BlockParts(self._expression(call.args[0], names), options, node.names, program, inverse))
 
-    def _partial(self, node: Partial, names: _Names) -> Emit:
+    def _partial(self, node: PartialStatement, names: _Names) -> Emit:
         self._unit.count_tag(node.line, node.column)
         name = node.name
 
@@ -217,7 +224,7 @@ class _Compiler:
         static = name if isinstance(name, str) else None
         self._unit.call(static, fault(f"there is no partial {static!r}"), required=node.block is None)
         inlines = {} if node.block is None else self._inlines(node.block, names)
-        calling = Calling(
+        calling = PartialCall(
             name=name if isinstance(name, str) else self._call(name, names),
             context=None if node.context is None else self._expression(node.context, names),
             options=tuple((key, self._expression(value, names)) for key, value in node.options),
@@ -226,17 +233,17 @@ class _Compiler:
             indent=node.indent,
             fault=fault,
         )
-        return calls(calling, self._unit.library)
+        return compile_partial_call(calling, self._unit.library)
 
     def _expression(self, expression: Expression, names: _Names) -> Getter:
         if isinstance(expression, Literal):
             value = expression.value
             return lambda _scope: value
-        if isinstance(expression, Path):
+        if isinstance(expression, PathExpression):
             return getter(expression, names)
         return self._call(expression, names)
 
-    def _call(self, call: Call, names: _Names) -> Getter:
+    def _call(self, call: CallExpression, names: _Names) -> Getter:
         name = call.target.text
         helper = self._unit.helpers.get(name)
         if helper is None:
@@ -246,10 +253,12 @@ class _Compiler:
             raise TemplateFaultError(f"{name!r} takes {helper.arity}", call.line, call.column)
         _check_options(call, helper.options)
         arguments = [self._expression(argument, names) for argument in call.args]
+        if helper.takes_context:
+            arguments.insert(0, lambda scope: scope.value)
         options = [(key, self._expression(value, names)) for key, value in call.options]
         return _calling(helper, arguments, options)
 
-    def _block_helper(self, node: Block) -> BlockHelper | Helper | None:
+    def _block_helper(self, node: BlockStatement) -> BlockHelper | Helper | None:
         """Return the block's helper, None for a section over data. Raises TemplateFaultError."""
         call = node.call
         name = call.target.text
@@ -267,7 +276,7 @@ class _Compiler:
             raise TemplateFaultError(f"{name!r} gives {helper.names} names", call.line, call.column)
         return helper
 
-    def _decider(self, node: Block) -> Helper:
+    def _decider(self, node: BlockStatement) -> Helper:
         """Return the helper whose yes or no opens a block."""
         call = node.call
         name = call.target.text
@@ -279,9 +288,9 @@ class _Compiler:
         return helper
 
 
-def _check_options(call: Call, known: frozenset[str]) -> None:
+def _check_options(call: CallExpression, known: frozenset[str] | None) -> None:
     for key, _ in call.options:
-        if key not in known:
+        if known is not None and key not in known:
             raise TemplateFaultError(f"{call.target.text!r} does not know {key!r}", call.line, call.column)
 
 
@@ -289,12 +298,12 @@ def _calling(helper: Helper, arguments: list[Getter], options: list[tuple[str, G
     function = helper.call
 
     def get(scope: Scope) -> Any:
-        run = scope.run
-        run.output.round()
+        rendering = scope.rendering
+        rendering.output.round()
         given = {key: option(scope) for key, option in options}
-        value = function(tuple([argument(scope) for argument in arguments]), given, run.culture)
+        value = function(tuple([argument(scope) for argument in arguments]), given, rendering.culture)
         # One call inside another could double a text each time.
-        if type(value) is str and len(value) > run.output.limit:
+        if type(value) is str and len(value) > rendering.output.limit:
             raise OutputTooLargeError
         return value
 
@@ -303,22 +312,22 @@ def _calling(helper: Helper, arguments: list[Getter], options: list[tuple[str, G
 
 def _defining(inlines: dict[str, Emit], steps: tuple[Emit, ...]) -> Emit:
     def run(scope: Scope, out: Output) -> None:
-        around = scope.around
-        scope.around = Around(defined(inlines, scope), around.block)
+        visible = scope.visible
+        scope.visible = VisiblePartials(with_inlines(inlines, scope), visible.block)
         for step in steps:
             step(scope, out)
-        scope.around = around
+        scope.visible = visible
 
     return run
 
 
-def _data_getter(target: Path | Literal, names: _Names) -> Getter:
+def _data_getter(target: PathExpression | Literal, names: _Names) -> Getter:
     """What a lone name refers to: data, even where it is written as a literal such as ``{{true}}``."""
-    path = Path((target.text,), bare=True, text=target.text) if isinstance(target, Literal) else target
+    path = PathExpression((target.text,), bare=True, text=target.text) if isinstance(target, Literal) else target
     return getter(path, names)
 
 
-def _written(target: Path | Literal, names: _Names) -> Getter:
+def _written(target: PathExpression | Literal, names: _Names) -> Getter:
     value = _data_getter(target, names)
     if target.text != "this":
         return value

@@ -1,14 +1,14 @@
 """What stands inside a tag: names, paths, calls."""
 
 from services.render.handlebars.lexer import Chunk, TemplateFaultError, Token
-from services.render.handlebars.tree import Call, Expression, Path
+from services.render.handlebars.tree import CallExpression, Expression, PathExpression
 
 MAX_DEPTH = 64
 
 _SEPARATORS = frozenset("./")
 
 
-class Reader:
+class ExpressionParser:
     """Reads the expression inside one tag."""
 
     def __init__(self, chunk: Chunk) -> None:
@@ -17,13 +17,13 @@ class Reader:
         self._column = chunk.column
         self._next = 0
 
-    def whole_call(self) -> Call:
+    def whole_call(self) -> CallExpression:
         """Read a call that fills the tag."""
         call = self._call(0)
         self._expect_end()
         return call
 
-    def opening(self) -> tuple[Call, tuple[str, ...]]:
+    def opening(self) -> tuple[CallExpression, tuple[str, ...]]:
         """Read a block's opening: a call, then ``as |names|`` where given."""
         call = self._call(0)
         names: list[str] = []
@@ -38,18 +38,18 @@ class Reader:
         return call, tuple(names)
 
     def leader(self, *, alone: bool = False) -> str:
-        """Read the first name, by which a block's two tags are matched. alone: nothing may follow it."""
+        """Read a block's name, which its opening and closing tags must share. alone: nothing may follow."""
         first = self._next
         self._operand(0)
         if alone:
             self._expect_end()
         return self._written(first)
 
-    def partial(self) -> tuple[str | Call, Expression | None, tuple[tuple[str, Expression], ...]]:
-        """Read a partial's tag: its name or what says it, its context, its options."""
+    def partial(self) -> tuple[str | CallExpression, Expression | None, tuple[tuple[str, Expression], ...]]:
+        """Read a partial's tag: its name or the call that returns it, its context, its options."""
         first = self._next
         target = self._operand(0)
-        name = target if isinstance(target, Call) else self._written(first)
+        name = target if isinstance(target, CallExpression) else self._written(first)
         args, options = self._arguments(0)
         self._expect_end()
         if len(args) > 1:
@@ -57,15 +57,15 @@ class Reader:
         return name, args[0] if args else None, options
 
     def _written(self, first: int) -> str:
-        """Return the tokens from first on as they are written, without brackets and quotes."""
+        """Return the tokens from first up to the current position as written, without brackets and quotes."""
         return "".join(_plain(token) for token in self._tokens[first : self._next])
 
-    def _call(self, depth: int) -> Call:
+    def _call(self, depth: int) -> CallExpression:
         target = self._operand(depth)
-        if isinstance(target, Call):
+        if isinstance(target, CallExpression):
             raise self._fault("a name is expected here")
         args, options = self._arguments(depth)
-        return Call(target, args, options, self._line, self._column)
+        return CallExpression(target, args, options, self._line, self._column)
 
     def _arguments(self, depth: int) -> tuple[tuple[Expression, ...], tuple[tuple[str, Expression], ...]]:
         args: list[Expression] = []
@@ -99,13 +99,13 @@ class Reader:
             return call
         return self._path()
 
-    def _path(self) -> Path:
+    def _path(self) -> PathExpression:
         first = self._next
         token = self._tokens[first]
         if token.kind == "name" and token.text != "this" and not self._goes_on(first + 1):
             # Most paths: one plain name.
             self._next += 1
-            return Path((token.text,), bare=True, text=token.text)
+            return PathExpression((token.text,), bare=True, text=token.text)
         data = self._skip("@")
         depth, scoped = 0, False
         while self._at("up") or self._at("here") or (self._at("name", "this") and not data):
@@ -119,11 +119,11 @@ class Reader:
             parts.extend(self._part())
         return self._made_path(first, tuple(parts), depth, data=data, scoped=scoped)
 
-    def _made_path(self, first: int, parts: tuple[str, ...], depth: int, *, data: bool, scoped: bool) -> Path:
+    def _made_path(self, first: int, parts: tuple[str, ...], depth: int, *, data: bool, scoped: bool) -> PathExpression:
         if data and not parts:
             raise self._fault("a name is expected after @")
         text = "".join(token.text for token in self._tokens[first : self._next])
-        return Path(parts, depth, data, bare=self._next - first == 1 and not scoped, scoped=scoped, text=text)
+        return PathExpression(parts, depth, data, bare=self._next - first == 1 and not scoped, scoped=scoped, text=text)
 
     def _part(self) -> list[str]:
         if self._at("segment"):

@@ -14,14 +14,16 @@ Options: TypeAlias = Mapping[str, Any]
 class Helper:
     """A function of its arguments, its options (``key=value``) and whose language it is for.
 
-    least, most: how many arguments. decides: its value is yes or no, so it may also open a block.
+    least, most: how many arguments. options: the keys it knows, None: any. decides: its value is yes or no, so it may
+    also open a block. takes_context: the value that names are looked up in comes before its arguments.
     """
 
     call: Callable[[tuple[Any, ...], Options, Culture], Any]
     least: int
     most: int
-    options: frozenset[str] = field(default=frozenset())
+    options: frozenset[str] | None = field(default=frozenset())
     decides: bool = False
+    takes_context: bool = False
 
     @property
     def arity(self) -> str:

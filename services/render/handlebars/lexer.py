@@ -37,12 +37,14 @@ _KEYWORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None,
 class TemplateFaultError(Exception):
     """A template that cannot be compiled, or not with these data.
 
-    line, column: from 1, where the tag with the fault begins. partial: in which one; empty: in the template itself.
+    line, column: from 1, where the tag with the fault begins; 0: unknown. partial: its name, or empty.
     """
 
     def __init__(self, message: str, line: int, column: int, partial: str = "") -> None:
-        where = f"partial {partial!r}, " if partial else ""
-        super().__init__(f"{where}line {line}, column {column}: {message}")
+        where = [f"partial {partial!r}"] if partial else []
+        if line:
+            where.append(f"line {line}, column {column}")
+        super().__init__(": ".join((", ".join(where), message)) if where else message)
         self.message = message
         self.line = line
         self.column = column
@@ -70,7 +72,8 @@ class Chunk:
     """Text (kind "text"), or a tag: "mustache", "raw" (unescaped), "open", "invert", "close", "else", "comment",
     "partial", "open_partial", "open_inline".
 
-    trim_before, trim_after: ``~`` on that side. text: of a partial alone on its line, the white space before it.
+    trim_before, trim_after: ``~`` on that side. text: of a comment, what it says; of a partial alone on its line, the
+    white space before it.
     """
 
     kind: str
@@ -179,7 +182,8 @@ def _comment(source: str, opening: re.Match[str], line: int, column: int) -> tup
     if closing is None:
         raise TemplateFaultError("the comment is not closed", line, column)
     trim_before, trim_after = opening["trim"] is not None, closing["trim"] is not None
-    return Chunk("comment", line, column, trim_before=trim_before, trim_after=trim_after), closing.end()
+    text = source[opening.end() : closing.start()]
+    return Chunk("comment", line, column, text, trim_before=trim_before, trim_after=trim_after), closing.end()
 
 
 def _tokens(source: str, position: int) -> tuple[list[Token], int]:

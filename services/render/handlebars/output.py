@@ -33,6 +33,12 @@ class Output:
             raise OutputTooLargeError
         self._parts.append(text)
 
+    def count(self, size: int) -> None:
+        """Count characters kept elsewhere for now; a negative size gives them back. Raises OutputTooLargeError."""
+        self._left -= size
+        if self._left < 0:
+            raise OutputTooLargeError
+
     def round(self) -> None:
         """Count a loop's round, or a call of a partial or helper. Raises RenderTimeoutError."""
         self._rounds -= 1

@@ -8,7 +8,7 @@ from services.render.handlebars.blocks import Emit
 from services.render.handlebars.lexer import TemplateFaultError
 from services.render.handlebars.output import Output
 from services.render.handlebars.paths import Getter
-from services.render.handlebars.scope import Around, Callee, Scope
+from services.render.handlebars.scope import RunnablePartial, Scope, VisiblePartials
 from services.render.handlebars.values import text_of
 
 # Partials that call partials; recursion over data (a tree of comments) is fine up to it.
@@ -17,7 +17,7 @@ MAX_CALLS = 64
 BLOCK = "@partial-block"
 
 
-class Saved:
+class LibraryPartial:
     """A partial of the library: a text of its own. emit: set once it is compiled, so it may call itself."""
 
     __slots__ = ("emit", "name")
@@ -26,42 +26,42 @@ class Saved:
         self.name = name
         self.emit: Emit | None = None
 
-    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:
+    def run(self, value: Any, caller: Scope, visible: VisiblePartials, out: Output) -> None:
         """Write it; the caller's scopes and names are not seen from it."""
         if self.emit is not None:
             try:
-                self.emit(caller.alone(value, around), out)
+                self.emit(caller.partial_scope(value, visible), out)
             except TemplateFaultError as fault:
                 raise fault.within(self.name) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Inline:
+class DefinedInline:
     """``{{#*inline}}``, defined in a scope."""
 
     emit: Emit
     definition: Scope
 
-    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:
+    def run(self, value: Any, caller: Scope, visible: VisiblePartials, out: Output) -> None:
         """Write it; it sees what was around its definition."""
-        self.emit(self.definition.again(value, caller, around), out)
+        self.emit(self.definition.inline_scope(value, caller, visible), out)
 
 
 @dataclass(frozen=True, slots=True)
-class HandedIn:
+class PassedBlock:
     """The block of ``{{#> partial}}``. around: what could be called where it stands."""
 
     emit: Emit
     definition: Scope
-    around: Around
+    visible: VisiblePartials
 
-    def run(self, value: Any, caller: Scope, around: Around, out: Output) -> None:  # noqa: ARG002 - as all partials
+    def run(self, value: Any, caller: Scope, visible: VisiblePartials, out: Output) -> None:  # noqa: ARG002 - as RunnablePartial
         """Write it; it sees what was around it, and calls what could be called there."""
-        self.emit(self.definition.again(value, caller, self.around), out)
+        self.emit(self.definition.inline_scope(value, caller, self.visible), out)
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
+class PartialCall:
     """A partial's tag, compiled. block: of ``{{#> …}}``, with its inline partials."""
 
     name: str | Getter
@@ -73,48 +73,48 @@ class Calling:
     fault: Callable[[str], TemplateFaultError]
 
 
-def calls(calling: Calling, library: Mapping[str, Saved]) -> Emit:
+def compile_partial_call(calling: PartialCall, library: Mapping[str, LibraryPartial]) -> Emit:
     """Return what runs the tag. Raises, when run, TemplateFaultError where there is no such partial."""
 
     def run(scope: Scope, out: Output) -> None:
         name = calling.name if isinstance(calling.name, str) else text_of(calling.name(scope))
-        around = scope.around
-        callee = around.block if name == BLOCK else around.inlines.get(name) or library.get(name)
+        visible = scope.visible
+        callee = visible.block if name == BLOCK else visible.inlines.get(name) or library.get(name)
         if calling.block is not None:
-            block = HandedIn(calling.block, scope, around)
-            around = Around(defined(calling.inlines, scope), block)
+            block = PassedBlock(calling.block, scope, visible)
+            visible = VisiblePartials(with_inlines(calling.inlines, scope), block)
             callee = callee or block
         if callee is None:
             raise calling.fault(f"there is no partial {name!r}" if name != BLOCK else "no block was handed in here")
-        _run(callee, calling, scope, around, out)
+        _run(callee, calling, scope, visible, out)
 
     return run
 
 
-def defined(inlines: Mapping[str, Emit], scope: Scope) -> dict[str, Callee]:
+def with_inlines(inlines: Mapping[str, Emit], scope: Scope) -> dict[str, RunnablePartial]:
     """Return what can be called where these are defined too."""
-    known = scope.around.inlines
-    return {**known, **{name: Inline(emit, scope) for name, emit in inlines.items()}} if inlines else known
+    known = scope.visible.inlines
+    return {**known, **{name: DefinedInline(emit, scope) for name, emit in inlines.items()}} if inlines else known
 
 
-def _run(callee: Callee, calling: Calling, scope: Scope, around: Around, out: Output) -> None:
+def _run(callee: RunnablePartial, calling: PartialCall, scope: Scope, visible: VisiblePartials, out: Output) -> None:
     out.round()
-    run = scope.run
-    run.depth += 1
-    if run.depth > MAX_CALLS:
+    rendering = scope.rendering
+    rendering.depth += 1
+    if rendering.depth > MAX_CALLS:
         raise calling.fault(f"partials call each other more than {MAX_CALLS} deep")
     if calling.indent:
         before = out.aside()
-        callee.run(_value(calling, scope), scope, around, out)
+        callee.run(_value(calling, scope), scope, visible, out)
         text = out.take(before)
         out.room(len(text) + text.count("\n") * len(calling.indent))
         out.write(_indented(text, calling.indent))
     else:
-        callee.run(_value(calling, scope), scope, around, out)
-    run.depth -= 1
+        callee.run(_value(calling, scope), scope, visible, out)
+    rendering.depth -= 1
 
 
-def _value(calling: Calling, scope: Scope) -> Any:
+def _value(calling: PartialCall, scope: Scope) -> Any:
     value = scope.value if calling.context is None else calling.context(scope)
     if not calling.options:
         return value

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from services.render.handlebars.scope import Scope
-from services.render.handlebars.tree import Path
+from services.render.handlebars.tree import PathExpression
 from services.render.handlebars.values import child
 
 Getter: TypeAlias = Callable[[Scope], Any]
 
 
-def getter(path: Path, names: frozenset[str]) -> Getter:
+def getter(path: PathExpression, names: frozenset[str]) -> Getter:
     """Return the function that finds the path's value. names: those given by ``as |…|`` around it."""
     if path.data:
         return _data(path)
@@ -29,7 +29,7 @@ def _plain(key: str) -> Getter:
     return get
 
 
-def _value(path: Path) -> Getter:
+def _value(path: PathExpression) -> Getter:
     depth, parts = path.depth, path.parts
 
     def get(scope: Scope) -> Any:
@@ -54,24 +54,25 @@ def _named(name: str, rest: tuple[str, ...]) -> Getter:
     return get
 
 
-def _data(path: Path) -> Getter:
+def _data(path: PathExpression) -> Getter:
     depth, name, rest = path.depth, path.parts[0], path.parts[1:]
+    return lambda scope: _down(loop_value(scope, depth, name), rest)
 
-    def get(scope: Scope) -> Any:
-        if name == "root":
-            return _down(scope.run.root, rest)
-        if name == "partial-block":
-            return True if scope.around.block is not None else None
-        frame = scope.frame
-        for _ in range(depth):
-            frame = frame.parent if frame is not None else None
-        while frame is not None:
-            if name in frame.values:
-                return _down(frame.values[name], rest)
-            frame = frame.parent
-        return None
 
-    return get
+def loop_value(scope: Scope, depth: int, name: str) -> Any:
+    """Return the value of ``@name``, None where there is none. depth: how many loops further out it is looked up."""
+    if name == "root":
+        return scope.rendering.root
+    if name == "partial-block":
+        return True if scope.visible.block is not None else None
+    loop = scope.loop
+    for _ in range(depth):
+        loop = loop.parent if loop is not None else None
+    while loop is not None:
+        if name in loop.values:
+            return loop.values[name]
+        loop = loop.parent
+    return None
 
 
 def _down(value: Any, parts: tuple[str, ...]) -> Any:

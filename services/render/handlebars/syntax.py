@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 
-from services.render.handlebars.expressions import MAX_DEPTH, Reader
+from services.render.handlebars.expressions import MAX_DEPTH, ExpressionParser
 from services.render.handlebars.lexer import Chunk, TemplateFaultError, chunks
-from services.render.handlebars.tree import Block, Call, Inline, Literal, Mustache, Node, Partial, Program, Text
+from services.render.handlebars.tree import (
+    BlockStatement,
+    CallExpression,
+    ContentStatement,
+    InlinePartial,
+    Literal,
+    MustacheStatement,
+    Node,
+    PartialStatement,
+    Program,
+)
 from services.render.handlebars.whitespace import trimmed
 
 MAX_TAGS = 20_000
@@ -15,7 +25,7 @@ _OPENERS = {"open": "#", "invert": "^", "open_partial": "#> ", "open_inline": "#
 
 def parse(source: str) -> Program:
     """Return the template's tree. Raises TemplateFaultError."""
-    parser = _Parser(trimmed(_counted(source)))
+    parser = _TemplateParser(trimmed(_counted(source)))
     program = parser.program(0)
     if (chunk := parser.peek()) is not None:
         what = "else" if chunk.kind == "else" else "closing tag"
@@ -23,8 +33,8 @@ def parse(source: str) -> Program:
     return program
 
 
-class _Parser:
-    """Reads chunks: blocks nest here, expressions are left to Reader."""
+class _TemplateParser:
+    """Reads chunks: blocks nest here, expressions are left to ExpressionParser."""
 
     def __init__(self, found: Sequence[Chunk]) -> None:
         self._chunks = found
@@ -46,12 +56,12 @@ class _Parser:
     def _node(self, chunk: Chunk, depth: int) -> Node:
         match chunk.kind:
             case "text":
-                return Text(chunk.text, chunk.line)
+                return ContentStatement(chunk.text, chunk.line)
             case "mustache" | "raw":
-                return Mustache(Reader(chunk).whole_call(), escaped=chunk.kind == "mustache")
+                return MustacheStatement(ExpressionParser(chunk).whole_call(), escaped=chunk.kind == "mustache")
             case "partial":
-                name, context, options = Reader(chunk).partial()
-                return Partial(name, context, options, chunk.line, chunk.column, chunk.text)
+                name, context, options = ExpressionParser(chunk).partial()
+                return PartialStatement(name, context, options, chunk.line, chunk.column, chunk.text)
             case "open_partial":
                 return self._partial_block(chunk, depth + 1)
             case "open_inline":
@@ -59,31 +69,31 @@ class _Parser:
             case _:
                 return self._block(chunk, depth + 1)
 
-    def _block(self, opening: Chunk, depth: int) -> Block:
+    def _block(self, opening: Chunk, depth: int) -> BlockStatement:
         call, names = _opened(opening, depth)
         program = self.program(depth)
         inverse = self._inverse(opening, depth)
         self._close(opening)
         return _made(opening, call, names, program, inverse)
 
-    def _partial_block(self, opening: Chunk, depth: int) -> Partial:
+    def _partial_block(self, opening: Chunk, depth: int) -> PartialStatement:
         _check_depth(opening, depth)
-        name, context, options = Reader(opening).partial()
+        name, context, options = ExpressionParser(opening).partial()
         if not isinstance(name, str):
             raise TemplateFaultError("a partial with a block has a fixed name", opening.line, opening.column)
         block = self.program(depth)
         self._close(opening)
-        return Partial(name, context, options, opening.line, opening.column, block=block)
+        return PartialStatement(name, context, options, opening.line, opening.column, block=block)
 
-    def _inline(self, opening: Chunk, depth: int) -> Inline:
+    def _inline(self, opening: Chunk, depth: int) -> InlinePartial:
         _check_depth(opening, depth)
-        call = Reader(opening).whole_call()
+        call = ExpressionParser(opening).whole_call()
         name = call.args[0] if len(call.args) == 1 and not call.options else None
         if call.target.text != "inline" or not isinstance(name, Literal):
             raise TemplateFaultError('write {{#*inline "name"}}', opening.line, opening.column)
         program = self.program(depth)
         self._close(opening)
-        return Inline(name.text, program)
+        return InlinePartial(name.text, program)
 
     def _inverse(self, opening: Chunk, depth: int) -> Program:
         """Read what stands after else; ``{{else if x}}`` is a block of its own inside, closed with the outer one."""
@@ -103,7 +113,7 @@ class _Parser:
 
     def _close(self, opening: Chunk) -> None:
         """Take the closing tag of a block."""
-        name = Reader(opening).leader()
+        name = ExpressionParser(opening).leader()
         opened = f"{{{{{_OPENERS[opening.kind]}{name}}}}}"
         chunk = self.peek()
         if chunk is None:
@@ -111,7 +121,7 @@ class _Parser:
         self._next += 1
         if chunk.kind == "else":
             raise TemplateFaultError(f"{opened} has no else", chunk.line, chunk.column)
-        if (written := Reader(chunk).leader(alone=True)) != name:
+        if (written := ExpressionParser(chunk).leader(alone=True)) != name:
             message = f"{{{{/{written}}}}} closes {opened} of line {opening.line}"
             raise TemplateFaultError(message, chunk.line, chunk.column)
 
@@ -133,10 +143,16 @@ def _check_depth(chunk: Chunk, depth: int) -> None:
         raise TemplateFaultError(f"blocks nested more than {MAX_DEPTH} deep", chunk.line, chunk.column)
 
 
-def _opened(chunk: Chunk, depth: int) -> tuple[Call, tuple[str, ...]]:
+def _opened(chunk: Chunk, depth: int) -> tuple[CallExpression, tuple[str, ...]]:
     _check_depth(chunk, depth)
-    return Reader(chunk).opening()
+    return ExpressionParser(chunk).opening()
 
 
-def _made(chunk: Chunk, call: Call, names: tuple[str, ...], program: Program, inverse: Program) -> Block:
-    return Block(call, names, inverse, program) if chunk.kind == "invert" else Block(call, names, program, inverse)
+def _made(
+    chunk: Chunk, call: CallExpression, names: tuple[str, ...], program: Program, inverse: Program
+) -> BlockStatement:
+    return (
+        BlockStatement(call, names, inverse, program)
+        if chunk.kind == "invert"
+        else BlockStatement(call, names, program, inverse)
+    )

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ContentStatement:
     """Literal text."""
 
     value: str
@@ -13,7 +13,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class PathExpression:
     """A way to a value: ``../a.b``, ``@index``, ``this``.
 
     depth: how many ``../`` stand before it. data: it starts with ``@``. bare: one plain name, which may
@@ -38,10 +38,10 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallExpression:
     """A name with what follows it: arguments, ``key=value`` options."""
 
-    target: "Path | Literal"
+    target: "PathExpression | Literal"
     args: "tuple[Expression, ...]"
     options: "tuple[tuple[str, Expression], ...]"
     line: int
@@ -53,35 +53,35 @@ class Call:
         return bool(self.args or self.options)
 
 
-Expression: TypeAlias = Path | Literal | Call
+Expression: TypeAlias = PathExpression | Literal | CallExpression
 
 
 @dataclass(frozen=True, slots=True)
-class Mustache:
+class MustacheStatement:
     """``{{…}}``, or ``{{{…}}}`` with escaped False."""
 
-    call: Call
+    call: CallExpression
     escaped: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockStatement:
     """``{{#name …}} program {{else}} inverse {{/name}}``. names: of ``as |item index|``."""
 
-    call: Call
+    call: CallExpression
     names: tuple[str, ...]
     program: "Program"
     inverse: "Program"
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialStatement:
     """``{{> name context key=value}}``, or ``{{#> name}} block {{/name}}``.
 
     name: as written, or an expression that says it. indent: what each line of it is moved by.
     """
 
-    name: "str | Call"
+    name: "str | CallExpression"
     context: "Expression | None"
     options: "tuple[tuple[str, Expression], ...]"
     line: int
@@ -91,14 +91,14 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class Inline:
+class InlinePartial:
     """``{{#*inline "name"}} program {{/inline}}``: a partial for the block around it."""
 
     name: str
     program: "Program"
 
 
-Node: TypeAlias = Text | Mustache | Block | Partial | Inline
+Node: TypeAlias = ContentStatement | MustacheStatement | BlockStatement | PartialStatement | InlinePartial
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,12 @@ def escape(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as text, in the way JavaScript writes it; None is empty."""
+    """Return a value as text, in the way JavaScript writes it; None is empty, and so is what JSON does not have."""
     kind = type(value)
     if kind is str:
         return str(value)
     writer = _WRITERS.get(kind)
-    return str(value) if writer is None else writer(value)
+    return "" if writer is None else writer(value)
 
 
 def _number(value: float) -> str:
@@ -56,6 +56,7 @@ def _list(value: list[Any]) -> str:
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
+    int: str,
     bool: lambda value: "true" if value else "false",
     float: _number,
     list: _list,

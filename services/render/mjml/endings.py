@@ -83,7 +83,7 @@ def split(markup: str) -> Document:
 def _end(markup: str, name: str, position: int, last_comment: int) -> int:
     """Return the index of an element's end tag; -1 if there is none. last_comment: the index of the last "-->".
 
-    An end tag in a comment counts if its start tag is not in the comment: then the comment was not closed in time.
+    An end tag inside a comment counts if its start tag is outside: then the author did not close the comment.
     """
     while (end := markup.find(f"</{name}", position)) >= 0:
         if markup[end + len(name) + 2 : end + len(name) + 3] not in "\t\n\f\r />":

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
+from services.render.engines import CLARION, PYBARS3
 from services.render.frames import WorkerLimits
 from services.render.pool import WorkerPool
 from tests.conformance.handlebars import specification
@@ -22,25 +24,29 @@ def installed() -> None:
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[WorkerPool]:
-    """The render service's workers."""
-    pool = WorkerPool(_LIMITS, workers=1, on_restart=lambda _: None)
-    task = asyncio.create_task(pool.serve())
-    await pool.ready()
-    yield pool
-    await end(task)
+async def pools() -> AsyncIterator[dict[str, WorkerPool]]:
+    """The render service's workers, by engine."""
+    pools = {
+        name: WorkerPool(replace(_LIMITS, engine=name), workers=1, on_restart=lambda _: None)
+        for name in (CLARION, PYBARS3)
+    }
+    tasks = [asyncio.create_task(pool.serve()) for pool in pools.values()]
+    for pool in pools.values():
+        await pool.ready()
+    yield pools
+    for task in tasks:
+        await end(task)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many cases of each file pass: here, and with pybars3 as it is."""
+    """Print how many cases of each file pass: with each engine, and with pybars3 as it is published."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
     found = {dict(getattr(report, "user_properties", ())).get(FIGURES, "") for report in reports} - {""}
     rows = sorted(row.split("\t") for row in found)
     if not rows:
         return
     terminalreporter.section("Handlebars specification: cases passed, of those that need no JavaScript")
-    terminalreporter.write_line(f"{'':<20}{'of':>5}{'Clarion':>9}{'pybars3':>9}")
-    for file, total, ours, theirs in rows:
-        terminalreporter.write_line(f"{file:<20}{total:>5}{ours:>9}{theirs:>9}")
-    sums = [sum(int(row[column]) for row in rows) for column in (1, 2, 3)]
-    terminalreporter.write_line(f"{'all':<20}{sums[0]:>5}{sums[1]:>9}{sums[2]:>9}")
+    terminalreporter.write_line(f"{'':<20}{'of':>5}{'clarion':>9}{'pybars3':>9}{'published':>11}")
+    sums = [str(sum(int(row[column]) for row in rows)) for column in range(1, 5)]
+    for file, total, ours, theirs, published in [*rows, ["all", *sums]]:
+        terminalreporter.write_line(f"{file:<20}{total:>5}{ours:>9}{theirs:>9}{published:>11}")

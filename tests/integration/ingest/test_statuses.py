@@ -26,7 +26,7 @@ async def test_sql_and_python_know_the_same_ranks(postgres_url: str) -> None:
     finally:
         await connection.close()
     assert {row["n"]: (row["rank"], row["is_terminal"]) for row in rows} == {
-        number: (statuses.rank(number), number in statuses.TERMINAL) for number in (0, *statuses.BY_NUMBER, 99)
+        number: (statuses.rank(number), statuses.is_terminal(number)) for number in (0, *statuses.BY_NUMBER, 99)
     }
 
 

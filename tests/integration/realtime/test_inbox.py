@@ -8,14 +8,14 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from services.realtime.ports import Entry
+from services.realtime.ports import InboxEntry
 from services.realtime.store import InboxStore
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-def _entry(tenant_id: str = "t1", user_id: str = "u1", *, at: int = 0, title: str = "Paid") -> Entry:
-    return Entry(
+def _entry(tenant_id: str = "t1", user_id: str = "u1", *, at: int = 0, title: str = "Paid") -> InboxEntry:
+    return InboxEntry(
         id=str(uuid.uuid4()),
         tenant_id=tenant_id,
         user_id=user_id,

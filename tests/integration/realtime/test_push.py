@@ -15,7 +15,7 @@ from clarion.render.v1 import render_pb2
 from runtime.parts import HUB, OwnParts, PartAway
 from services.delivery.ports import Verdict
 from services.realtime.directory import EpochDirectory
-from services.realtime.guard import Guard, State
+from services.realtime.guard import HubGuard, HubState
 from services.realtime.hub import CentrifugoHub
 from services.realtime.principal import Epoch, Principals
 from services.realtime.probe import probe
@@ -36,7 +36,7 @@ class Parts:
     """What the service is made of, without its process."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, api_key: str = API_KEY) -> None:
-        self.guard = Guard(lambda: probe(url, TOKEN_SECRET))
+        self.guard = HubGuard(lambda: probe(url, TOKEN_SECRET))
         self.inbox = InboxStore(pool)
         self.hub = CentrifugoHub(url, api_key, self.guard)
         self.own = OwnParts()
@@ -55,7 +55,7 @@ async def _found_safe(parts: Parts) -> None:
     """Probe until the hub is found safe: a probe is brief, and a slow machine may need another."""
 
     async def is_safe() -> bool:
-        return await parts.guard.check() is State.SAFE
+        return await parts.guard.check() is HubState.SAFE
 
     await eventually(is_safe)
 
@@ -136,7 +136,7 @@ async def test_a_hub_that_is_away_gets_it_when_it_is_back(parts: Parts, hub: Ser
     waiting = asyncio.create_task(parts.own.until_answered(lambda: parts.push.attempt(delivery, _CONTENT)))
     await eventually(lambda: parts.own.is_away(HUB))
     assert await parts.kept() == [delivery.id]
-    assert await parts.guard.check() is State.AWAY
+    assert await parts.guard.check() is HubState.AWAY
     assert not waiting.done()
     hub.start()
     await _found_safe(parts)
@@ -155,7 +155,7 @@ async def test_a_hub_that_was_started_anew_is_used_without_a_failed_attempt(part
 async def test_a_hung_hub_holds_nobody_for_long(pool: "asyncpg.Pool[asyncpg.Record]", silent_url: str) -> None:
     """A hundred attempts wait together and end by the hub's deadline; once it is known, it is not even asked."""
     parts = Parts(pool, silent_url)
-    parts.guard.state = State.SAFE  # it was, until it hung
+    parts.guard.state = HubState.SAFE  # it was, until it hung
     deliveries = [_delivery() for _ in range(100)]
     attempts = [asyncio.create_task(parts.push.attempt(delivery, _CONTENT)) for delivery in deliveries]
     await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +164,7 @@ async def test_a_hung_hub_holds_nobody_for_long(pool: "asyncpg.Pool[asyncpg.Reco
     assert {type(result) for result in results} == {PartAway}
     assert {str(result).partition(":")[0] for result in results} == {"hub_timeout"}
     assert len(await parts.kept()) == 100
-    assert await parts.guard.check() is State.AWAY
+    assert await parts.guard.check() is HubState.AWAY
     assert (await parts.hub.publish("c", {}, "k")).reason == "hub_away"
     await parts.hub.close()
 
@@ -175,7 +175,7 @@ async def test_an_open_hub_gets_nothing(pool: "asyncpg.Pool[asyncpg.Record]", cr
     hub = create_hub(channel={"without_namespace": rules})
     hub.start()
     parts = Parts(pool, hub.http_url)
-    assert await parts.guard.check() is State.UNSAFE
+    assert await parts.guard.check() is HubState.UNSAFE
     delivery = _delivery()
     with pytest.raises(PartAway, match="hub_unsafe"):
         await parts.push.attempt(delivery, _CONTENT)

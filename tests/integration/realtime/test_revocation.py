@@ -17,9 +17,9 @@ from nats.aio.client import Client
 from clarion.realtime.v1 import privacy_pb2, realtime_pb2
 from runtime.bucket import ConfigurationBucket
 from services.domain import topology
-from services.realtime.guard import Guard
+from services.realtime.guard import HubGuard
 from services.realtime.hub import MAX_BATCH, CentrifugoHub
-from services.realtime.ports import Entry
+from services.realtime.ports import InboxEntry
 from services.realtime.privacy import PrivacyStore
 from services.realtime.probe import probe
 from services.realtime.store import EpochStore, InboxStore
@@ -39,7 +39,7 @@ FORCE_DISCONNECT = 3503
 @asynccontextmanager
 async def closing_hub(hub: Server, api_key: str = API_KEY) -> AsyncIterator[CentrifugoHub]:
     """The service's way to the hub, without the service."""
-    client = CentrifugoHub(hub.http_url, api_key, Guard(lambda: probe(hub.http_url, TOKEN_SECRET)))
+    client = CentrifugoHub(hub.http_url, api_key, HubGuard(lambda: probe(hub.http_url, TOKEN_SECRET)))
     try:
         yield client
     finally:
@@ -76,9 +76,9 @@ async def _subscribe(wire: Wire, channel: str, **more: Any) -> dict[str, Any]:
     return answer
 
 
-def _entry(tenant_id: str, user_id: str, *, age_days: float = 0) -> Entry:
+def _entry(tenant_id: str, user_id: str, *, age_days: float = 0) -> InboxEntry:
     created = time.time_ns() // 1000 - int(age_days * DAY_US)
-    return Entry(str(uuid.uuid4()), tenant_id, user_id, str(uuid.uuid4()), "order.paid", "Paid", "Thanks", created)
+    return InboxEntry(str(uuid.uuid4()), tenant_id, user_id, str(uuid.uuid4()), "order.paid", "Paid", "Thanks", created)
 
 
 async def test_every_page_of_a_tenant_is_closed_and_no_other(

@@ -21,7 +21,7 @@ from runtime.errors import ClarionError, Code
 from runtime.grpc import Caller, channel, is_serving
 from services.domain import topology
 from services.realtime.guard import CALM_S
-from services.realtime.ports import Entry
+from services.realtime.ports import InboxEntry
 from services.realtime.store import InboxStore
 from tests.conftest import NatsServer, free_port
 from tests.contract.hub.servers import Server
@@ -57,9 +57,9 @@ async def _verifies(service: Service, token: str, tenant_id: str, user_id: str) 
     return True
 
 
-def _entry(tenant_id: str, user_id: str) -> Entry:
+def _entry(tenant_id: str, user_id: str) -> InboxEntry:
     ids = (str(uuid.uuid4()), tenant_id, user_id, str(uuid.uuid4()))
-    return Entry(*ids, "order.paid", f"for {tenant_id}", "Thank you", time.time_ns() // 1000)
+    return InboxEntry(*ids, "order.paid", f"for {tenant_id}", "Thank you", time.time_ns() // 1000)
 
 
 async def test_no_token_opens_anybody_elses_channels(

@@ -138,6 +138,15 @@ def test_after(): pass
     assert (tmp_path / "times").read_text() == "xx"
 
 
+def test_a_crash_at_the_very_end_ends_too(run: Run) -> None:
+    """The finished files of the process that ended are not given out again."""
+    files = {f"test_{number}": "def test_one(): pass\ndef test_two(): pass\n" for number in range(7)}
+    done = run(**files, test_z="import os\ndef test_first(): pass\ndef test_last(): os._exit(3)\n")
+    assert done.returncode == 1
+    assert "1 failed, 15 passed" in done.stdout
+    assert _last(done, 2)[0] == "failed twice: cases/test_z.py::test_last"
+
+
 def test_skipped_alone_is_failed(run: Run) -> None:
     """Only a test that passes is flaky."""
     text = f'{_FLAKY}\nimport pytest\ndef test_x():\n    assert not once("x")\n    pytest.skip("nothing to do")\n'
@@ -172,8 +181,13 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         "import threading\ndef test_fails(): assert 0\ndef test_waits():\n"
         '    print("it waits", flush=True)\n    threading.Event().wait(120)\n'
     )
+    # A shell's background job ignores the signal, and so would all that it starts.
+    code = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        ' runpy.run_module("tests.run", run_name="__main__", alter_sys=True)'
+    )
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.run", "-p", "no:cacheprovider", "--rootdir=.", "--capture=no"],
+        [sys.executable, "-c", code, "-p", "no:cacheprovider", "--rootdir=.", "--capture=no"],
         cwd=tmp_path,
         env=_environment(),
         stdout=subprocess.PIPE,

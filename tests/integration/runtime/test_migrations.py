@@ -109,6 +109,19 @@ async def test_an_older_version_leaves_a_newer_schema_s_functions_alone(shop: Sh
     assert await shop.value("shop.one()") == 11
 
 
+async def test_an_older_version_without_new_migrations_leaves_them_alone_too(shop: Shop) -> None:
+    """The number in version.txt tells which one is newer."""
+    shop.write("functions/version.txt", "1 digest")
+    await shop.migrate()
+    shop.write("functions/version.txt", "2 digest")
+    shop.write("functions/one.sql", _ONE.replace("SELECT 1", "SELECT 11"))
+    assert await shop.migrate() == ["functions/one.sql"]
+    shop.write("functions/version.txt", "1 digest")
+    shop.write("functions/one.sql", _ONE)
+    assert await shop.migrate() == []
+    assert await shop.value("shop.one()") == 11
+
+
 async def test_two_at_once_apply_each_file_once(shop: Shop) -> None:
     """The second one waits for the first, and then has nothing to do."""
     both = await asyncio.gather(shop.migrate(), shop.migrate())

@@ -113,7 +113,9 @@ async def test_the_local_stack_restarts_it_once_there_is_room(
 
     watching = asyncio.create_task(broken_store.keep_storing(server, restart, said.append))
     try:
-        await _recovers(server, disk, lambda: child.pid, lambda: " ".join(said), why="as soon as there is room")
+        await _recovers(
+            server, disk, lambda: child.pid, lambda: " ".join(said), why="It is restarted when the disk has room"
+        )
     finally:
         await end(watching)
     assert "its disk has room: restarting it" in said[-1]

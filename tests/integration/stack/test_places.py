@@ -220,5 +220,5 @@ def test_a_data_folder_whose_name_is_no_text(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert b"is not UTF-8: choose another" in done.stderr
+    assert b"is not valid UTF-8: choose another" in done.stderr
     assert done.stderr.count(b"\n") == 1

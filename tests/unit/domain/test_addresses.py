@@ -167,6 +167,22 @@ def test_each_countrys_mobile_numbers_stay_as_they_are() -> None:
     assert seen > 200
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        pytest.param("+3758102199406", "+3758102199406", id="begins-like-the-trunk-prefix"),
+        pytest.param("+352153530181", "+352153530181", id="begins-like-a-carriers-code"),
+        pytest.param("+61183282454", "+61183282454", id="begins-like-a-dialling-code"),
+        pytest.param("+521 55 1234 5678", "+5215512345678", id="a-former-prefix-of-mobiles"),
+        pytest.param("+39 (0)6 1234 5678", "+390612345678", id="italian-landlines-keep-the-zero"),
+        pytest.param("+39 (0)347 1234567", "+393471234567", id="italian-mobiles-have-none"),
+    ],
+)
+def test_no_digits_are_lost(text: str, number: str) -> None:
+    """The library's own form of these is another number."""
+    assert parse_phone(text) == number
+
+
 @pytest.mark.parametrize("text", ["+999123456789", "+210123456789"])
 def test_no_country_has_this_code(text: str) -> None:
     """Nobody can be reached there."""

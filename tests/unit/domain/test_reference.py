@@ -22,6 +22,17 @@ def test_generated_files_are_those_of_the_lists(path: Path) -> None:
     assert path.read_text() == reference.FILES[path]()
 
 
+def test_a_changed_function_has_a_higher_number(tmp_path: Path) -> None:
+    """By it an older version's `migrate` knows that its own functions are not wanted."""
+    assert reference.outdated() == []
+    (tmp_path / "one.sql").write_text("SELECT 1")
+    (tmp_path / "version.txt").write_text(reference.version_of(tmp_path))
+    assert (tmp_path / "version.txt").read_text().startswith("1 ")
+    assert reference.version_of(tmp_path) == (tmp_path / "version.txt").read_text()
+    (tmp_path / "one.sql").write_text("SELECT 2")
+    assert reference.version_of(tmp_path).startswith("2 ")
+
+
 def test_every_value_of_the_wire_has_a_line() -> None:
     """A channel or status that proto/ knows and a list does not would have no name."""
     assert set(channels.BY_NUMBER) == set(event_pb2.Channel.values()) - {event_pb2.CHANNEL_UNSPECIFIED}
@@ -46,9 +57,11 @@ def test_a_final_status_ranks_above_those_that_are_not() -> None:
     assert max(open_) < min(final)
 
 
-def test_a_status_that_only_a_newer_version_knows_replaces_nothing() -> None:
-    """It has no rank here, and no name."""
-    assert statuses.rank(99) == 0
+def test_a_status_that_only_a_newer_version_knows_is_kept() -> None:
+    """It is final here and ranks above all others, so that this version does not overwrite it."""
+    assert statuses.rank(99) > max(status.rank for status in statuses.BY_NUMBER.values())
+    assert statuses.is_terminal(99)
+    assert not statuses.is_terminal(0)
     assert statuses.name(99) == ""
 
 

@@ -250,6 +250,7 @@ async def test_some_of_a_group_fail_alone() -> None:
         (TenantSettings(rate_limit_per_minute=1), f"tenant {_TENANT}. Limit: 1/min", 60),
         (TenantSettings(name="Acme", daily_cap=1), "tenant Acme. Limit: 1/day", 86_400),
     ],
+    ids=["events", "bytes", "minute", "minute-without-a-name", "day"],
 )
 async def test_a_limit_that_is_reached(settings: TenantSettings, says: str, retry_after: int) -> None:
     """The caller is told which one and when to come back; a repeat of what was let in burns nothing."""

@@ -8,7 +8,7 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.parts import HUB, POSTGRES, PartAway
 from services.delivery.ports import Verdict
-from services.realtime.ports import Entry, Outcome, Published
+from services.realtime.ports import InboxEntry, PublishOutcome, PublishResult
 from services.realtime.push import Push, category, publication
 from tests.fakes.realtime import MemoryDirectory, MemoryHub, MemoryInbox
 
@@ -18,13 +18,13 @@ _ID = "0192f0c1-2222-8333-8444-555566667777"
 class _World:
     """Inbox, directory and hub in memory, and a push over them."""
 
-    def __init__(self, answer: Published, *, away: bool = False) -> None:
+    def __init__(self, answer: PublishResult, *, away: bool = False) -> None:
         self.inbox = MemoryInbox(away=away)
         self.hub = MemoryHub(answer)
         self.push = Push(self.inbox, MemoryDirectory(), self.hub)
 
     @property
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[InboxEntry]:
         """What the inbox holds."""
         return list(self.inbox.entries.values())
 
@@ -48,11 +48,13 @@ _CONTENT = render_pb2.Content(title="Shipped", body="Your order is on its way")
 
 async def test_the_inbox_comes_first_then_the_page() -> None:
     """The row is there before any page can ask for it, and the delivery's id makes both steps repeatable."""
-    world = _World(Published(Outcome.DONE))
+    world = _World(PublishResult(PublishOutcome.DONE))
     result = await world.push.attempt(_delivery(), _CONTENT)
     assert result.verdict is Verdict.SENT
     assert result.provider == "realtime"
-    kept = Entry(_ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456)
+    kept = InboxEntry(
+        _ID, "t1", "u1", "e1", "order.success", "Shipped", "Your order is on its way", 1_700_000_000_123_456
+    )
     data = {
         "type": "IN_APP_ALERT",
         "title": "Shipped",
@@ -69,20 +71,20 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
-        (Outcome.BUSY, Verdict.POSTPONED),
-        (Outcome.REFUSED, Verdict.SENT),
+        (PublishOutcome.BUSY, Verdict.POSTPONED),
+        (PublishOutcome.REFUSED, Verdict.SENT),
     ],
 )
-async def test_what_the_hub_says_decides_about_a_retry(outcome: Outcome, verdict: Verdict) -> None:
+async def test_what_the_hub_says_decides_about_a_retry(outcome: PublishOutcome, verdict: Verdict) -> None:
     """Refused for good counts as sent: the inbox has it, and the refusal stays on record."""
-    world = _World(Published(outcome, "a_reason", "its words"))
+    world = _World(PublishResult(outcome, "a_reason", "its words"))
     result = await world.push.attempt(_delivery(), _CONTENT)
     assert (result.verdict, result.reason, result.detail) == (verdict, "a_reason", "its words")
 
 
 async def test_nothing_is_published_that_is_not_kept() -> None:
     """A page must never show what its inbox does not know; and no database is no attempt."""
-    world = _World(Published(Outcome.DONE), away=True)
+    world = _World(PublishResult(PublishOutcome.DONE), away=True)
     with pytest.raises(PartAway) as caught:
         await world.push.attempt(_delivery(), _CONTENT)
     assert caught.value.part == POSTGRES
@@ -91,7 +93,7 @@ async def test_nothing_is_published_that_is_not_kept() -> None:
 
 async def test_a_hub_that_is_away_is_no_attempt() -> None:
     """The inbox has it, and the publication waits for the hub."""
-    world = _World(Published(Outcome.AWAY, "hub_away", "its words"))
+    world = _World(PublishResult(PublishOutcome.AWAY, "hub_away", "its words"))
     with pytest.raises(PartAway, match="hub_away: its words") as caught:
         await world.push.attempt(_delivery(), _CONTENT)
     assert caught.value.part == HUB
@@ -109,7 +111,7 @@ async def test_a_hub_that_is_away_is_no_attempt() -> None:
 )
 async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) -> None:
     """It would come back until its last attempt for nothing."""
-    world = _World(Published(Outcome.DONE))
+    world = _World(PublishResult(PublishOutcome.DONE))
     result = await world.push.attempt(_delivery(**changes), _CONTENT)
     assert result.verdict is Verdict.PERMANENT
     assert (world.kept, world.hub.calls) == ([], [])
@@ -117,7 +119,7 @@ async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) ->
 
 async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
     """Such as orders:x#…, which is a channel of Centrifugo's namespace orders."""
-    world = _World(Published(Outcome.DONE))
+    world = _World(PublishResult(PublishOutcome.DONE))
     result = await world.push.attempt(_delivery(push_namespace="orders:x"), _CONTENT)
     assert (result.verdict, result.reason) == (Verdict.SENT, "invalid_push_namespace")
     assert (len(world.kept), world.hub.calls) == (1, [])
@@ -125,14 +127,14 @@ async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
 
 async def test_text_that_postgresql_cannot_keep_is_mended() -> None:
     """A NUL in a template's data must not fail the rows of others in the same statement."""
-    world = _World(Published(Outcome.DONE))
+    world = _World(PublishResult(PublishOutcome.DONE))
     await world.push.attempt(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
     assert [(one.title, one.body) for one in world.kept] == [("ab", "")]
 
 
 def test_tenants_do_not_share_a_slot() -> None:
     """One tenant's flood holds its own share only."""
-    world = _World(Published(Outcome.DONE))
+    world = _World(PublishResult(PublishOutcome.DONE))
     push = world.push
     assert push.slot(_delivery()) != push.slot(_delivery(tenant_id="t2"))
 
@@ -160,6 +162,6 @@ def test_the_second_part_of_the_event_type_is_the_category(event_type: str, expe
 
 def test_a_publication_names_the_notification_to_mark() -> None:
     """The inbox's id is its referenceId, so a page can mark what it was shown."""
-    entry = Entry(_ID, "t1", "u1", "e1", "global.error", "T", "B", 1_700_000_000_999_999)
+    entry = InboxEntry(_ID, "t1", "u1", "e1", "global.error", "T", "B", 1_700_000_000_999_999)
     data = publication(entry)
     assert (data["referenceId"], data["category"], data["timestamp"]) == (_ID, "error", 1_700_000_000)

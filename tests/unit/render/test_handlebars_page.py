@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.render.handlebars import Output, compile_template
+from services.render import pybars3
+from services.render.handlebars import Output, TemplateFaultError, compile_template
 from services.render.handlebars.blocks import BLOCK_HELPERS
 from services.render.helpers import HELPERS
 
@@ -23,6 +24,17 @@ def test_example(template: str, output: str) -> None:
     """The template writes what stands beside it."""
     compiled = compile_template(template, escaping=True, helpers=HELPERS)
     assert compiled.render(_DATA, Output(10_000, math.inf)) == output
+
+
+@pytest.mark.parametrize(("template", "output"), _EXAMPLES)
+def test_example_with_pybars3(template: str, output: str) -> None:
+    """It writes the same, or is refused for what pybars3 lacks: nothing is written otherwise."""
+    try:
+        compiled = pybars3.compile_template(template, escaping=True, helpers=HELPERS)
+        written = compiled.render(_DATA, Output(10_000, math.inf))
+    except TemplateFaultError as fault:
+        written = str(fault)
+    assert written == output or written.startswith("line 1, column ")
 
 
 @pytest.mark.parametrize("name", sorted(HELPERS.keys() | BLOCK_HELPERS.keys()))

@@ -118,6 +118,16 @@ def test_a_request_is_a_server_span_below_its_traceparent(spans: Recorded) -> No
     assert failed.status.status_code is StatusCode.ERROR
 
 
+def test_a_callers_tracestate_goes_nowhere(spans: Recorded) -> None:
+    """It may have 8 KiB, which each message of the event would carry beside its counted size."""
+    carried = {"traceparent": _CARRIED, "tracestate": f"a={'x' * 200}"}
+    with tracing.web_server("POST", carried) as span:
+        assert [*span.headers] == ["traceparent"]
+    with tracing.rpc_server("/a/b", carried.items()) as call:
+        assert [name for name, _ in call.metadata] == ["traceparent"]
+    assert parent_of(spans.one("POST")) == parent_of(spans.one("a/b")) == int(_PARENT, 16)
+
+
 def test_what_a_block_raises_marks_its_span(spans: Recorded) -> None:
     """By the exception's class: its text may quote data."""
     with pytest.raises(TimeoutError), tracing.web_client("POST", "api.example.com", 443):

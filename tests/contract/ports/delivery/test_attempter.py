@@ -13,7 +13,7 @@ from runtime.ids import new_id
 from runtime.parts import HUB, POSTGRES, OwnParts, PartAway
 from services.delivery.ports import Attempter, SendResult, Verdict
 from services.domain import topology
-from services.realtime.ports import Outcome, Published
+from services.realtime.ports import PublishOutcome, PublishResult
 from services.realtime.push import Push
 from services.senders.directory import ConfiguredDirectory
 from services.senders.http import HttpClient
@@ -85,10 +85,10 @@ def _realtime() -> Subject:
     push = Push(MemoryInbox(), MemoryDirectory(), hub, own=own)
 
     def lose() -> None:
-        hub.answer = Published(Outcome.AWAY, "hub_error", "away")
+        hub.answer = PublishResult(PublishOutcome.AWAY, "hub_error", "away")
 
     def find() -> None:
-        hub.answer = Published(Outcome.DONE)
+        hub.answer = PublishResult(PublishOutcome.DONE)
 
     return Subject(push, event_pb2.CHANNEL_PUSH, lambda: sum(map(len, hub.published.values())), lose, find, own)
 

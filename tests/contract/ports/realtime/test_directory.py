@@ -1,4 +1,4 @@
-"""ports.Directory: a user's name at the hub, which changes when it is revoked."""
+"""ports.PrincipalDirectory: a user's name at the hub, which changes when it is revoked."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.realtime.directory import EpochDirectory
-from services.realtime.ports import Directory
+from services.realtime.ports import PrincipalDirectory
 from services.realtime.principal import Principals
 from services.realtime.store import EpochStore
 from tests.contract.ports.conftest import Pool
@@ -24,7 +24,7 @@ _USERS = [("t1", "u1"), ("t1", "u2"), ("t2", "u1"), ("t1", "u1,t2"), ("t1,u1", "
 class Subject:
     """An implementation, and the world around it."""
 
-    directory: Directory
+    directory: PrincipalDirectory
     # Revokes a user's name, or (no user) those of a whole tenant.
     revoke: Callable[[str, str], Awaitable[None]]
     go_away: Callable[[], None]

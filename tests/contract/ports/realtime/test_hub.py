@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.realtime.guard import Guard
+from services.realtime.guard import HubGuard
 from services.realtime.hub import CentrifugoHub
-from services.realtime.ports import Hub, Outcome, Published
+from services.realtime.ports import Hub, PublishOutcome, PublishResult
 from services.realtime.probe import probe
 from tests.contract.hub.servers import Server
 from tests.fakes.realtime import MemoryHub
@@ -35,7 +35,7 @@ def _fake() -> Subject:
         return hub.published.get(channel, [])
 
     def go_away() -> None:
-        hub.answer = Published(Outcome.AWAY, "hub_error", "away")
+        hub.answer = PublishResult(PublishOutcome.AWAY, "hub_error", "away")
 
     return Subject(hub, published, go_away)
 
@@ -43,7 +43,7 @@ def _fake() -> Subject:
 @pytest.fixture
 async def real(hub: Server) -> AsyncIterator[Subject]:
     """A running hub that was found to be safe."""
-    guard = Guard(lambda: probe(hub.http_url, TOKEN_SECRET))
+    guard = HubGuard(lambda: probe(hub.http_url, TOKEN_SECRET))
     await guard.check()
     client = CentrifugoHub(hub.http_url, API_KEY, guard)
 
@@ -71,7 +71,7 @@ async def test_what_is_published_is_in_its_channel_once_per_key(subject: Subject
     one, other = {"title": "Paid", "n": 1}, {"title": "Grüße 💚", "n": 2}
     asked = [(_CHANNEL, one, "k1"), (_CHANNEL, one, "k1"), (_CHANNEL, other, "k2"), ("orders#another", one, "k3")]
     answers = [await subject.hub.publish(*publication) for publication in asked]
-    assert answers == [Published(Outcome.DONE)] * 4
+    assert answers == [PublishResult(PublishOutcome.DONE)] * 4
     assert await subject.published(_CHANNEL) == [one, other]
     assert await subject.published("orders#another") == [one]
 
@@ -80,12 +80,12 @@ async def test_what_is_published_is_in_its_channel_once_per_key(subject: Subject
 async def test_what_the_hub_never_takes_is_refused(subject: Subject, channel: str) -> None:
     """No channel, or one of a namespace that the hub does not have: asking again would be no use."""
     answer = await subject.hub.publish(channel, {}, "k")
-    assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "live_publication_refused")
+    assert (answer.outcome, answer.reason) == (PublishOutcome.REFUSED, "live_publication_refused")
 
 
 async def test_a_hub_that_is_away(subject: Subject) -> None:
     """Worth another try, with a reason."""
     subject.go_away()
     answer = await subject.hub.publish(_CHANNEL, {}, "k")
-    assert answer.outcome is Outcome.AWAY
+    assert answer.outcome is PublishOutcome.AWAY
     assert answer.reason.startswith("hub_")

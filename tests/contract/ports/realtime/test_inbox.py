@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from runtime.errors import ClarionError, Code
-from services.realtime.ports import Entry, Inbox
+from services.realtime.ports import Inbox, InboxEntry
 from services.realtime.store import InboxStore
 from tests.contract.ports.conftest import Pool
 from tests.fakes.realtime import MemoryInbox
@@ -54,12 +54,12 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return _fake() if request.param == "fake" else _real(request.getfixturevalue("pool"))
 
 
-def _entry(tenant_id: str = "t1", user_id: str = "u1", *, at: int = 0) -> Entry:
+def _entry(tenant_id: str = "t1", user_id: str = "u1", *, at: int = 0) -> InboxEntry:
     ids = [str(uuid.uuid4()) for _ in range(2)]
-    return Entry(ids[0], tenant_id, user_id, ids[1], "order.paid", "Paid", f"{at} 💚", 1_700_000_000_000_000 + at)
+    return InboxEntry(ids[0], tenant_id, user_id, ids[1], "order.paid", "Paid", f"{at} 💚", 1_700_000_000_000_000 + at)
 
 
-def _shown(entry: Entry) -> tuple[str, str, str, int]:
+def _shown(entry: InboxEntry) -> tuple[str, str, str, int]:
     return entry.id, entry.title, entry.body, entry.created_at_us
 
 

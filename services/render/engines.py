@@ -1,0 +1,54 @@
+"""The template engines, by the names that CLARION_TEMPLATE_ENGINE takes. Both compile to the same kind of template."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from services.render import handlebars
+from services.render.handlebars import CompiledTemplate, Helper
+
+CLARION = "clarion"
+PYBARS3 = "pybars3"
+
+
+class CompileLimitError(Exception):
+    """Compiling a template takes more than it may. The text says what to do."""
+
+
+class CompileTemplate(Protocol):
+    """See handlebars.compile_template."""
+
+    def __call__(
+        self,
+        source: str,
+        *,
+        escaping: bool,
+        marking: Callable[[str], str] | None = None,
+        partials: Mapping[str, str] | None = None,
+        helpers: Mapping[str, Helper] = handlebars.BUILT_IN,
+    ) -> CompiledTemplate:
+        """Compile source with the partials it calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """compile_limits: around all compiling of one version; raises CompileLimitError."""
+
+    name: str
+    compile_template: CompileTemplate
+    compile_limits: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+OWN = Engine(CLARION, handlebars.compile_template)
+
+
+def load(name: str, *, compile_s: float) -> Engine:
+    """Return the engine of that name. compile_s: processor seconds that pybars3 may take to compile one version."""
+    if name != PYBARS3:
+        return OWN
+    # Half a second and some megabytes, for who chose it.
+    from services.render import pybars3
+
+    return Engine(PYBARS3, pybars3.compile_template, partial(pybars3.compile_limits, compile_s))

@@ -80,10 +80,10 @@ async def test_an_event_is_delivered(deployment: Deployment, http: Http) -> None
     assert message["text"] == "Order C-1 is on its way"
 
 
-def test_everything_stops_in_time_and_health_checks_notice(deployment: Deployment) -> None:
+async def test_everything_stops_in_time_and_health_checks_notice(deployment: Deployment) -> None:
     """SIGTERM: each of ours drains and ends with status 0 within its stop_grace_period. The gateway needs them all."""
     assert deployment.stop("router") == 0
     assert not deployment.is_healthy("router")
-    assert not deployment.is_healthy("gateway")
+    await eventually(lambda: not deployment.is_healthy("gateway"))  # its answer may be half a second old
     for name in ("gateway", "senders", "realtime", "ingest", "render"):
         assert deployment.stop(name) == 0, name

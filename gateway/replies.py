@@ -1,7 +1,7 @@
 """Reading request bodies, and JSON responses."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,8 @@ from runtime.validation import json_fault
 
 # The longest time a body may take to arrive, in seconds.
 BODY_DEADLINE_S = 20.0
+# The size of the pieces in which shared_reply() sends, in bytes.
+_PIECE = 32 * 1024
 
 
 class BodyError(Exception):
@@ -30,6 +32,19 @@ def json_reply(
 ) -> web.Response:
     """Return body as JSON."""
     return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type=content_type)
+
+
+def shared_reply(body: bytes, content_type: str, headers: Mapping[str, str]) -> web.Response:
+    """Return a large body that many responses share. It is sent in pieces, because aiohttp would copy it whole."""
+    headers = {**headers, "Content-Length": str(len(body))}
+    charset = "utf-8" if content_type.startswith("text/") else None
+    return web.Response(body=_pieces(body), content_type=content_type, charset=charset, headers=headers)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
+    for start in range(0, len(view), _PIECE):
+        yield view[start : start + _PIECE]
 
 
 def neutral_reply(status: int, message: str = "") -> web.Response:

@@ -22,7 +22,7 @@ def install(cache: Path, report: Callable[[str], None]) -> None:
     environment = dict(os.environ)
     if shutil.which("npm") is None:
         report("fetching Node.js for it (about 60 MB, once)")
-        environment["PYTHONPATH"] = str(_node(cache))
+        environment["PYTHONPATH"] = str(node_folder(cache))
     done = subprocess.run(
         [sys.executable, str(installer.__file__)], capture_output=True, text=True, check=False, env=environment
     )
@@ -31,7 +31,7 @@ def install(cache: Path, report: Callable[[str], None]) -> None:
         report(f"WARNING: /docs and the live messages of /demo do not work: {last}")
 
 
-def _node(cache: Path) -> Path:
+def node_folder(cache: Path) -> Path:
     """Return a folder with PyPI's Node.js, installed if need be. It does not exist if that failed."""
     folder = cache / f"node-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]}"
     if folder.exists():
@@ -41,9 +41,10 @@ def _node(cache: Path) -> Path:
     command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(part)]
     try:
         done = subprocess.run([*command, "-r", str(_LOCK)], capture_output=True, check=False)
+        if done.returncode == 0:
+            part.rename(folder)
     except OSError:
-        return folder
-    if done.returncode == 0:
-        part.rename(folder)
-    shutil.rmtree(part, ignore_errors=True)
+        return folder  # no uv, or another process has created the folder meanwhile
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -3,13 +3,13 @@
 import asyncio
 import functools
 import gzip
-from collections.abc import Mapping
+import re
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.browser import NOT_INSTALLED, PACKAGES
-from gateway.replies import neutral_reply
+from gateway.replies import neutral_reply, shared_reply
 
 _STATIC = Path(__file__).with_name("static")
 VIEWER = PACKAGES / "@scalar" / "api-reference" / "dist" / "browser"
@@ -22,6 +22,11 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# A file's name within its folder. The length is limited, because the file system refuses long names.
+_FILE = re.compile(r"\w[\w.-]{0,99}\.(?:css|js)", re.ASCII)
+# The cache holds both forms of all 120 files, 6.4 MB. Files of a viewer that was replaced are dropped at some point.
+_KEPT = 240
+_QUALITY_0 = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 
 
@@ -35,35 +40,55 @@ async def serve_page(request: web.Request) -> web.Response:
 async def serve_file(request: web.Request) -> web.Response:
     """Return a file of the page or of the viewer."""
     name = request.match_info["name"]
-    path = _files().get(name)
+    path = _path(name)
     if path is None:
+        return neutral_reply(404)
+    try:
+        response = await _serve(request, path)
+    except FileNotFoundError:
         return neutral_reply(404, NOT_INSTALLED if name == _ENTRY else "")
-    response = await _serve(request, path)
     if path.parent.name == "chunks":  # their names hold a hash of their content
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
-@functools.cache
-def _files() -> Mapping[str, Path]:
-    """Return the files below /docs/ by name. Only what is listed here is served."""
-    found = {path.name: path for path in _STATIC.iterdir() if path.suffix in {".css", ".js"}}
-    chunks = {f"viewer/chunks/{path.name}": path for path in (VIEWER / "chunks").glob("*.js")}
-    entry = VIEWER / "standalone.esm.js"
-    return {**found, **chunks, **({_ENTRY: entry} if entry.is_file() else {})}
+def _path(name: str) -> Path | None:
+    """Return the file of a name below /docs/, which need not exist. Only files of two folders and one more are served.
+
+    The folders are not listed beforehand, because the viewer may be installed or replaced while the gateway runs.
+    """
+    if name == _ENTRY:
+        return VIEWER / "standalone.esm.js"
+    folder, _, file = name.rpartition("/")
+    parent = {"": _STATIC, "viewer/chunks": VIEWER / "chunks"}.get(folder)
+    return parent / file if parent and _FILE.fullmatch(file) else None
 
 
 async def _serve(request: web.Request, path: Path) -> web.Response:
-    compressed = await asyncio.to_thread(_compressed, path)
+    """Raises FileNotFoundError."""
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        body, headers["Content-Encoding"] = compressed, "gzip"
-    else:
-        body = await asyncio.to_thread(gzip.decompress, compressed)
-    return web.Response(body=body, content_type=_TYPES[path.suffix], charset="utf-8", headers=headers)
+    compressed = _accepts_gzip(request.headers.get("Accept-Encoding", ""))
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    body = await asyncio.to_thread(_content, path, compressed=compressed)
+    return shared_reply(body, _TYPES[path.suffix], headers)
 
 
-@functools.cache
-def _compressed(path: Path) -> bytes:
-    """Return the file compressed. Kept: it is compressed once per process, and all of them are about 1.3 MB."""
-    return gzip.compress(path.read_bytes(), 6, mtime=0)
+def _accepts_gzip(accepted: str) -> bool:
+    """Return whether Accept-Encoding names gzip, and not with the quality 0, which forbids it."""
+    for coding in accepted.lower().split(","):
+        name, _, quality = coding.partition(";")
+        if name.strip() == "gzip":
+            return not _QUALITY_0.fullmatch(quality)
+    return False
+
+
+def _content(path: Path, *, compressed: bool) -> bytes:
+    """Return the file, compressed or not. All requests share one copy. Raises FileNotFoundError."""
+    return _cached(path, path.stat().st_ctime_ns, compressed=compressed)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _cached(path: Path, _changed: int, *, compressed: bool) -> bytes:
+    content = path.read_bytes()
+    return gzip.compress(content, 6, mtime=0) if compressed else content

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.openapi import page
+from gateway.replies import shared_reply
 
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
@@ -19,7 +20,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _json(_request: web.Request) -> web.Response:
-    return web.Response(body=_encoded(), content_type="application/json", headers=_HEADERS)
+    return shared_reply(_encoded(), "application/json", _HEADERS)
 
 
 @functools.cache

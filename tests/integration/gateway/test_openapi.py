@@ -52,6 +52,26 @@ async def test_no_other_file_is_served(http: aiohttp.ClientSession, name: str) -
         assert answer.status == 404
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("br;q=1.0, GZIP;q=0.5", "gzip"),
+        ("gzip ; q=0.01", "gzip"),
+        ("gzip;q=0", "identity"),
+        ("deflate, gzip; q=0.000, br", "identity"),
+        ("gzipped", "identity"),
+    ],
+)
+async def test_a_file_is_compressed_only_if_that_is_accepted(
+    http: aiohttp.ClientSession, accepted: str, encoding: str
+) -> None:
+    """The quality 0 forbids gzip."""
+    async with http.get("/docs/docs.js", headers={"Accept-Encoding": accepted}) as script:
+        assert script.headers.get("Content-Encoding", "identity") == encoding
+        assert script.headers["Vary"] == "Accept-Encoding"
+        assert "createApiReference" in await script.text()
+
+
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
 async def test_it_is_only_read(http: aiohttp.ClientSession, path: str) -> None:
     """Another method is 405, and told which one is right."""

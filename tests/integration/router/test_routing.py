@@ -155,6 +155,7 @@ async def test_configuration_that_is_nonsense_holds_up_its_own_events_only(
         await bucket.tenant(tenant_id)
         await bucket.templates(tenant_id, TYPE, SMS="v1")
     await bucket.put(topology.providers_key(broken), {"not": "a list"})
+    await streams.redeliver_after(2)
     await start("services.router")
     stuck, good = builders.event(broken, **FULL), builders.event(TENANT, **FULL)
     await streams.publish(builders.accepted(stuck), builders.accepted(good))

@@ -20,7 +20,9 @@ def consumer() -> topology.Consumer:
     return next(consumer for consumer in topology.router_consumers() if SUBJECT in consumer.subjects)
 
 
-def puller(connection: Client, max_held: int = 64, **options: Any) -> pulling.Puller:
+def puller(
+    connection: Client, max_held: int = 64, *, ack_wait: float = topology.ACK_WAIT_S, **options: Any
+) -> pulling.Puller:
     """Return a puller from that consumer."""
     of = consumer()
-    return pulling.Puller(connection, of.stream, of.name, max_held=max_held, ack_wait=topology.ACK_WAIT_S, **options)
+    return pulling.Puller(connection, of.stream, of.name, max_held=max_held, ack_wait=ack_wait, **options)

@@ -19,7 +19,7 @@ NPM, BUILD, IMAGE = STAGES = re.split(r"^FROM ", _TEXT, flags=re.MULTILINE)[1:]
 # What the build copies from the checkout: pairs of names and a target.
 COPIED = [(names.split(), target) for names, target in re.findall(r"^COPY (?!--)(.+) (\S+)$", BUILD, re.MULTILINE)]
 # What .dockerignore leaves out of the folders that it lets through.
-NEVER_SENT = (".env*", "__pycache__", "node_modules")
+NEVER_SENT = re.findall(r"^\*\*/(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
 
 _UV = shutil.which("uv") or ROOT / "build/uv/bin/uv"
 _INSTALL = f"""

@@ -24,6 +24,7 @@ def test_only_what_is_copied_reaches_the_build() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     names = sorted(f"!{name}" for names, _ in COPIED for name in names)
     assert lines == ["*", *names, *(f"**/{name}" for name in NEVER_SENT)]
+    assert {".env*", "__pycache__", "node_modules"} <= set(NEVER_SENT)
 
 
 def test_the_image_is_as_compose_assumes() -> None:

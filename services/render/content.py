@@ -63,8 +63,7 @@ class Compiled:
 def compile_source(source: TemplateSource, engine: Engine = engines.OWN) -> Compiled:
     """Compile a version. Raises FaultyTemplateError with all faults."""
     try:
-        with engine.compile_limits():
-            return _compiled_parts(source, engine)
+        return engine.limited(lambda: _compiled_parts(source, engine))
     except CompileLimitError as error:
         raise FaultyTemplateError([Fault("body", 0, str(error))]) from None
 

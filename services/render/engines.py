@@ -1,16 +1,16 @@
 """The template engines, by the names that CLARION_TEMPLATE_ENGINE takes. Both compile to the same kind of template."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from services.render import handlebars
 from services.render.handlebars import CompiledTemplate, Helper
 
 CLARION = "clarion"
 PYBARS3 = "pybars3"
+
+T = TypeVar("T")
 
 
 class CompileLimitError(Exception):
@@ -32,13 +32,24 @@ class CompileTemplate(Protocol):
         """Compile source with the partials it calls."""
 
 
+class Limited(Protocol):
+    """Runs work within the limits of compiling one version."""
+
+    def __call__(self, work: Callable[[], T]) -> T:
+        """Return what work returns. Raises CompileLimitError."""
+
+
+def _unlimited(work: Callable[[], T]) -> T:
+    return work()
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """compile_limits: around all compiling of one version; raises CompileLimitError."""
+    """limited: runs all compiling of one version."""
 
     name: str
     compile_template: CompileTemplate
-    compile_limits: Callable[[], AbstractContextManager[None]] = nullcontext
+    limited: Limited = _unlimited
 
 
 OWN = Engine(CLARION, handlebars.compile_template)
@@ -51,4 +62,7 @@ def load(name: str, *, compile_s: float) -> Engine:
     # Half a second and some megabytes, for who chose it.
     from services.render import pybars3
 
-    return Engine(PYBARS3, pybars3.compile_template, partial(pybars3.compile_limits, compile_s))
+    def limited(work: Callable[[], T]) -> T:
+        return pybars3.limited(compile_s, work)
+
+    return Engine(PYBARS3, pybars3.compile_template, limited)

@@ -5,6 +5,6 @@ Then pybars3 parses it, writes Python from it and renders with that Python, behi
 """
 
 from services.render.pybars3.engine import compile_template
-from services.render.pybars3.limits import compile_limits
+from services.render.pybars3.limits import limited
 
-__all__ = ["compile_limits", "compile_template"]
+__all__ = ["compile_template", "limited"]

@@ -3,9 +3,8 @@
 import resource
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from services.render.engines import CompileLimitError
 
@@ -24,13 +23,18 @@ _TOO_LARGE = (
 )
 
 
+T = TypeVar("T")
+
+
 class _LimitPassedError(BaseException):
     """Nothing that catches errors may catch it."""
 
 
-@contextmanager
-def compile_limits(seconds: float) -> Iterator[None]:
-    """Bound processor time and memory of what is compiled inside. Raises CompileLimitError. In the main thread only."""
+def limited(seconds: float, work: Callable[[], T]) -> T:
+    """Return what work returns, with bounded processor time and memory. Raises CompileLimitError.
+
+    In the main thread only. Not a context manager: a tick could raise within its __exit__, past every handler here.
+    """
     deadline = time.process_time() + seconds
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
 
@@ -45,7 +49,7 @@ def compile_limits(seconds: float) -> Iterator[None]:
     try:
         signal.setitimer(signal.ITIMER_VIRTUAL, _TICK_S, _TICK_S)
         try:
-            yield
+            return work()
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except _LimitPassedError as passed:

@@ -73,17 +73,21 @@ def _stock(template: str, data: Any, partials: dict[str, str]) -> str:
 
 def _guard(template: str, data: Any, partials: dict[str, str]) -> str:
     runtime = Runtime(HELPERS, escape, None)
-    with _ENGINE.compile_limits():
+
+    def compiled() -> Any:
         runtime.partials.update({name: compile_function(text, runtime.names) for name, text in partials.items()})
-        function = compile_function(template, runtime.names)
+        return compile_function(template, runtime.names)
+
+    function = _ENGINE.limited(compiled)
     output = Output(_LIMIT, time.process_time() + _SECONDS)
     runtime.run(function, Scope.outermost(Rendering(data, output, Culture())), output)
     return output.text()
 
 
 def _engine(template: str, data: Any, partials: dict[str, str]) -> str:
-    with _ENGINE.compile_limits():
-        made = _ENGINE.compile_template(template, escaping=True, partials=partials, helpers=HELPERS)
+    made = _ENGINE.limited(
+        lambda: _ENGINE.compile_template(template, escaping=True, partials=partials, helpers=HELPERS)
+    )
     return made.render(data, Output(_LIMIT, time.process_time() + _SECONDS))
 
 

@@ -224,7 +224,7 @@ async def connect(
     """Open a client for a stack's gateways. connections: HTTP requests at a time. middlewares: of aiohttp."""
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
     connector = aiohttp.TCPConnector(limit=connections)
-    # A killed gateway is not worth a client's own retries: whoever calls decides.
+    # A killed gateway is not worth a client's own retries: the caller decides.
     async with aiohttp.ClientSession(timeout=timeout, connector=connector, middlewares=middlewares) as session:
         http = Http(session, state.urls or [state.url])
         tenant = Tenant(http, state.tenant_id, state.api_key, "Acorn Shop")

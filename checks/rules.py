@@ -37,7 +37,7 @@ class Rules:
         await report.check("a suppressed number gets nothing, and gets it again once lifted", self.suppressed)
         await report.check("a global event reaches a tenant without templates for it", self.platform_template)
         await report.check("with a secret an unsigned event is 401, a signed one 200", self.signed)
-        await report.check("past its limit a tenant is told when to come again", self.limited)
+        await report.check("over its limit a tenant receives the time to wait", self.limited)
         await report.check("a revoked token opens nothing", self.revoked)
         await report.check("an event is replayed, as a new one", self.replayed)
         await report.check("a recipient is erased: nothing of them is left to export", self.erased)

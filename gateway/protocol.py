@@ -27,7 +27,7 @@ _PIECE = 16 * 1024
 _PIPELINE = 2
 # How long a refused client may still send, seconds: a connection closed at once would be reset before it reads why.
 _LINGER_S = 1.0
-# Compressed bodies are refused: nobody need unpack one. observing.py writes the line of each request.
+# Compressed bodies are refused: the gateway never decompresses anything. observing.py writes the line of each request.
 # read_bufsize: a body that no handler reads is held back at twice of it.
 OPTIONS: dict[str, Any] = {
     "auto_decompress": False,

@@ -176,7 +176,7 @@ class Batcher(Generic[T, R]):
     async def _run_one(self, batch: "list[_Waiting[T, R]]") -> None:
         items = [item for item, _, _ in batch]
         try:
-            # Not in the span of whoever happened to submit first, whose context this task has.
+            # This task inherits the context of the first submitter. The batch is not part of that span.
             with tracing.batch([span for _, _, span in batch]):
                 results = await self._flush(items)
             if len(results) != len(items):
@@ -220,5 +220,5 @@ def _reject(batch: "list[_Waiting[T, R]]", error: Exception) -> None:
     for _, future, _ in batch:
         if not future.done():
             future.set_exception(error)
-            # Mark it as seen: asyncio complains about the failure of a future that nobody awaits any more.
+            # Mark it as seen: asyncio reports the failure of a future if no caller awaits it.
             future.exception()

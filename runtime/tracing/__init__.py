@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 
 
 def is_on() -> bool:
-    """Tell whether spans are made."""
+    """Return whether spans are made."""
     return _on is not None
 
 

@@ -6,7 +6,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 
 
 def wants_spans(environment: Mapping[str, str]) -> bool:
-    """Tell whether spans are to be made.
+    """Return whether spans are to be made.
 
     Unlike the SDK itself, which would export to localhost: only where an exporter or an endpoint is named.
     """

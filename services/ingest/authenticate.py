@@ -15,7 +15,7 @@ from services.ingest.tenants.secrets import SealedSecret
 from services.ingest.tenants.store import TenantStore, digest_of
 
 # Unknown keys are looked up in PostgreSQL together, one query at a time, which start at least so many seconds apart:
-# however many keys somebody guesses, there are at most fifty queries a second.
+# however many keys a client guesses, there are at most fifty queries a second.
 _PACE_S = 0.02
 _MAX_KEYS = 1000
 # Keys that may wait for a query; beyond that the caller gets OVERLOADED.

@@ -27,7 +27,7 @@ class Fingerprints:
         return First(event.event_type, self._make(self._current, event))
 
     def differs(self, event: ingest_pb2.NewEvent | event_pb2.Event, first: First) -> bool:
-        """Tell whether an event asks for something else than the first one; False if the key is not known."""
+        """Return whether an event asks for something else than the first one; False if the key is not known."""
         name = first.fingerprint[:_NAME_BYTES]
         return name in self._keys and self._make(name, event) != first.fingerprint
 

@@ -124,7 +124,7 @@ class Janitor:
             await self._purge(stream, info, first + int((last - first) * share), by_lane=True)
 
     async def _ledger_is_up(self) -> bool:
-        """Tell whether the ledger has received all events; before that it cannot count them."""
+        """Return whether the ledger has received all events; before that it cannot count them."""
         try:
             info = await self._jetstream.consumer_info(topology.EVENTS, "ledger")
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError):

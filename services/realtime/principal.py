@@ -1,6 +1,6 @@
 """Computes principals, the opaque names of users at the realtime hub, and the names of their channels.
 
-The hub does not know tenants: whoever connects as ``x`` may read every channel that ends in ``#x``. So a principal
+The hub does not know tenants: a connection of user ``x`` may read every channel that ends in ``#x``. So a principal
 must belong to exactly one user of one tenant, and must not contain characters that have a meaning for the hub.
 """
 
@@ -33,7 +33,7 @@ class Epoch(NamedTuple):
 
 
 class Principals:
-    """Computes principals. secret: whoever knows it can compute them, and a new one changes all of them."""
+    """Computes principals. secret: anyone who knows it can compute them. A new secret changes all of them."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()

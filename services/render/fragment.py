@@ -87,7 +87,7 @@ def contained(markup: str, context: FragmentContext = FragmentContext.TEXT) -> s
 
 
 def _is_simple(markup: str, context: FragmentContext) -> bool:
-    """Tell whether all tags are simple ones and each has its end tag."""
+    """Return whether all tags are simple ones and each has its end tag."""
     tags = _SIMPLE_TAG.findall(markup)
     if len(tags) != markup.count("<"):
         return False
@@ -187,7 +187,7 @@ class _Nesting:
         self._out.append(written)
 
     def _is_foreign(self, name: str) -> bool:
-        """Tell whether an element would be part of an SVG or a formula. If it would end it, take it as ended."""
+        """Return whether an element would be part of an SVG or a formula. If it would end it, take it as ended."""
         if not any(self._counts[root] for root in FOREIGN_ROOTS):
             return False
         if name in END_FOREIGN:
@@ -206,7 +206,7 @@ class _Nesting:
         return end
 
     def _is_between_cells(self) -> bool:
-        """Tell whether the position is in a table, but in none of its cells."""
+        """Return whether the position is in a table, but in none of its cells."""
         for one in reversed(self._open):
             if one in TABLE_SCOPES or one in TABLE_PARTS:
                 return one not in CELLS and one not in {"caption", "template"}

@@ -45,7 +45,7 @@ class Hidden:
         self.name = name
 
     def takes_start(self, name: str) -> bool:
-        """Tell whether a start tag is in the hidden element. If not, the element has ended."""
+        """Return whether a start tag is in the hidden element. If not, the element has ended."""
         if not self.name:
             return False
         if name in _ENDED_BY.get(self.name, ()) and not any(self._counts[scope] for scope in _SCOPES):
@@ -57,7 +57,7 @@ class Hidden:
         return True
 
     def takes_end(self, name: str) -> bool:
-        """Tell whether an end tag is in the hidden element or its own. If not, the element has ended."""
+        """Return whether an end tag is in the hidden element or its own. If not, the element has ended."""
         if not self.name:
             return False
         if self._counts[name]:
@@ -80,7 +80,7 @@ class Hidden:
 
 
 def is_hidden(attributes: str, lowered: str) -> bool:
-    """Tell whether an element is not shown. lowered: its attributes in lower case."""
+    """Return whether an element is not shown. lowered: its attributes in lower case."""
     if "hidden" in lowered:
         if attribute(attributes, "hidden") is not None:
             return True

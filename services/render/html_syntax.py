@@ -37,7 +37,7 @@ RAW_TEXT = frozenset(("iframe", "noembed", "noframes", "script", "style", "texta
 
 
 def is_element(name: str) -> bool:
-    """Tell whether a tag's name can be an element's. The one in "Ada <ada@x.example>" cannot, so that is text."""
+    """Return whether a tag's name can be an element's. The one in "Ada <ada@x.example>" cannot, so that is text."""
     return (name.isalnum() and name.isascii()) or _ELEMENT.fullmatch(name) is not None
 
 
@@ -58,7 +58,7 @@ def attribute(written: str, name: str) -> str | None:
 
 
 def is_self_closed(written: str) -> bool:
-    """Tell whether a tag ends with the "/" of an empty element. A "/" at the end of an unquoted value is not one."""
+    """Return whether a tag ends with the "/" of an empty element. A "/" at the end of an unquoted value is not one."""
     return written.endswith("/") and all(one.end() < len(written) for one in _ONE_ATTRIBUTE.finditer(written))
 
 

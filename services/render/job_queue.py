@@ -43,7 +43,7 @@ class JobQueue:
         self._suspicion.add(version_id, now)
 
     def is_suspect(self, version_id: str, now: float) -> bool:
-        """Tell whether this version's jobs wait behind all others."""
+        """Return whether this version's jobs wait behind all others."""
         return self._suspicion.includes(version_id, now)
 
     def take(self, known: set[str], now: float) -> list[Job]:
@@ -82,7 +82,7 @@ class JobQueue:
         return [self._set_aside.popleft()]
 
     def _give_up_late(self, now: float) -> None:
-        """Drop suspect jobs that nobody waits for, and settle those that wait too long behind the first one."""
+        """Drop suspect jobs without a waiting caller. Settle those that wait too long behind the first one."""
         jobs = self._set_aside
         while jobs and jobs[0].is_abandoned:
             jobs.popleft()

@@ -54,7 +54,7 @@ class Job:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody waits for the answer, or nobody any more."""
+        """Whether no caller waits for the answer."""
         return self._batch is None or self._batch.is_abandoned
 
     def settle(self, answer: TaskResult | None) -> None:

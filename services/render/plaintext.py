@@ -72,7 +72,7 @@ def from_html(markup: str) -> str:
 
 
 def has_pictures(markup: str) -> bool:
-    """Tell whether a reader would see something that is not text. If in doubt, return True."""
+    """Return whether a reader would see something that is not text. If in doubt, return True."""
     return _read(markup).has_pictures
 
 

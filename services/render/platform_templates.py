@@ -33,7 +33,7 @@ class FirstVersions(Protocol):
     """Stores templates."""
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
-        """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
+        """Store, activate and publish a version if its kind has none yet; return whether it was stored."""
 
 
 def templates() -> list[NewTemplate]:

@@ -109,7 +109,7 @@ def slots(layout: Program) -> int:
 
 
 def is_slot(node: MustacheStatement) -> bool:
-    """Tell whether a tag is ``{{{content}}}``."""
+    """Return whether a tag is ``{{{content}}}``."""
     target = node.call.target
     is_named = isinstance(target, PathExpression) and target.parts == (_SLOT,) and not target.depth and not target.data
     return is_named and not node.escaped and not node.call.has_arguments

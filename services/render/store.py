@@ -40,7 +40,7 @@ class PostgresTemplates:
         return created
 
     async def create_first(self, version_id: str, new: NewTemplate) -> bool:
-        """Store, activate and publish a version if its kind has none yet; tell whether it was stored."""
+        """Store, activate and publish a version if its kind has none yet; return whether it was stored."""
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(_SQL.lock_event_type, new.tenant_id, new.event_type)

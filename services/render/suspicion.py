@@ -24,7 +24,7 @@ class Suspicion:
         self._until[version_id] = now + DURATION_S
 
     def includes(self, version_id: str, now: float) -> bool:
-        """Tell whether a version is suspect."""
+        """Return whether a version is suspect."""
         until = self._until.get(version_id)
         if until is None:
             return False

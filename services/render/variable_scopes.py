@@ -81,5 +81,5 @@ def member_of(value: Any, part: str) -> Any:
 
 
 def is_something(value: Any) -> bool:
-    """Tell whether a block is entered with this value."""
+    """Return whether a block is entered with this value."""
     return value is not UNKNOWN and (is_true(value) or type(value) in (int, float))

@@ -19,12 +19,12 @@ _INVISIBLE = re.compile(
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether a text has a character that can be seen."""
+    """Return whether a text has a character that can be seen."""
     return _INVISIBLE.fullmatch(text) is None
 
 
 def is_empty(channel: int, content: Content) -> bool:
-    """Tell whether nothing of a channel's content can be seen."""
+    """Return whether nothing of a channel's content can be seen."""
     if channel == SMS:
         return not is_visible(content.text)
     if channel == EMAIL:

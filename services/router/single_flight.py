@@ -44,6 +44,6 @@ class SingleFlight(Generic[T]):
 
 
 def _retrieve(task: "asyncio.Task[T]") -> None:
-    """Retrieve the exception, which nobody does if all callers were cancelled."""
+    """Retrieve the exception, in case all callers were cancelled."""
     if not task.cancelled():
         task.exception()

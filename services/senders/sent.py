@@ -20,7 +20,7 @@ MAX_FOUND = 1000
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _GROUP = 500
 _MAX_WAITING = 20_000
-# Nobody waits for a row, so under load each statement writes the rows of this many seconds.
+# No delivery waits for its row. Under load each statement writes the rows of this many seconds.
 _PACE_S = 0.1
 # While the database is away, a group is retried for this many seconds, with growing pauses.
 _PATIENCE_S = 600.0

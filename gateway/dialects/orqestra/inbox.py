@@ -1,7 +1,7 @@
 """Realtime tokens and the inbox of one user.
 
 A tenant's key opens the inboxes of its users, a realtime token (as bearer token) the inbox of its user. An inbox that
-belongs to somebody else looks like one that does not exist.
+belongs to another user looks like one that does not exist.
 """
 
 import re

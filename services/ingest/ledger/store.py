@@ -145,7 +145,7 @@ class LedgerStore:
                 await connection.execute(_ADMISSION_QUERIES.recount_backlog)
 
     async def _sweep(self) -> bool:
-        """Delete one batch of expired keys; tell whether there may be more."""
+        """Delete one batch of expired keys; return whether there may be more."""
         async with postgres.background_transaction(self._fast) as connection:
             return await connection.execute(_ADMISSION_QUERIES.sweep_admission) != "DELETE 0"
 

@@ -81,7 +81,7 @@ class Clearing:
                 log.warning("clearing_waits", error=repr(error))
 
     async def step(self) -> bool:
-        """Begin a clearing that is due, or continue one; tell whether nothing is left to clear."""
+        """Begin a clearing that is due, or continue one; return whether nothing is left to clear."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(_QUERIES.clearing, self._after_s, self._keep_s)
             if row is None:  # another process works on it

@@ -51,7 +51,7 @@ class RetentionWorker:
             await asyncio.sleep(PAUSE_S)
 
     async def expire(self) -> bool:
-        """Delete one batch of events and one of payloads; tell whether there may be more.
+        """Delete one batch of events and one of payloads; return whether there may be more.
 
         A batch that takes too long is halved: a payload may have 1 MiB.
         """

@@ -117,7 +117,7 @@ class _Unit:
             for name in missing:
                 trees[name] = self._compile(name)
         for name, fault in self._open:
-            # It may be defined by whoever calls; where nobody defines it, nobody can.
+            # A calling template may define it as an inline partial. If none defines this name, it is a fault.
             if name not in self.inlines:
                 raise fault
         return trees

@@ -49,7 +49,7 @@ class CallExpression:
 
     @property
     def has_arguments(self) -> bool:
-        """Tell whether anything follows the name: only then can it be a helper."""
+        """Return whether anything follows the name: only then can it be a helper."""
         return bool(self.args or self.options)
 
 

@@ -66,7 +66,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 
 
 def is_true(value: Any) -> bool:
-    """Tell whether ``if`` takes the value: not for None, false, 0, an empty text and an empty list."""
+    """Return whether ``if`` takes the value: not for None, false, 0, an empty text and an empty list."""
     return bool(value) or type(value) is dict
 
 

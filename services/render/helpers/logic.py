@@ -15,7 +15,7 @@ _NUMBERS = (int, float)
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Tell whether two values are equal and of one kind: 1 equals 1.0, but neither "1" nor true."""
+    """Return whether two values are equal and of one kind: 1 equals 1.0, but neither "1" nor true."""
     if type(one) in _NUMBERS and type(other) in _NUMBERS:
         return bool(one == other)
     if type(one) is not type(other):

@@ -98,7 +98,7 @@ def _spaced(pattern: "NumberPattern", *, before: bool, behind: bool) -> "NumberP
 
 
 def _is_sign(character: str) -> bool:
-    """Tell whether a character may be next to a digit without a space: a currency sign, or a space itself."""
+    """Return whether a character may be next to a digit without a space: a currency sign, or a space itself."""
     return unicodedata.category(character)[0] in "SZ"
 
 

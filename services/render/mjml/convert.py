@@ -18,7 +18,7 @@ _UNSUPPORTED = {
 
 
 def is_mjml(markup: str) -> bool:
-    """Tell whether the root is <mjml>. Everything else is HTML."""
+    """Return whether the root is <mjml>. Everything else is HTML."""
     return _ROOT.match(markup) is not None
 
 

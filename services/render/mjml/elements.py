@@ -32,7 +32,7 @@ ELEMENTS = frozenset(("mj-head", *RANKS, *_PIECES, *_DEFAULTS, *_HEAD, *frozense
 
 
 def may_stand(name: str, parent: str) -> bool:
-    """Tell whether an element may be in another one."""
+    """Return whether an element may be in another one."""
     if parent in RANKS:
         return name in _PIECES or RANKS.get(name, -1) > RANKS[parent]
     if parent == "mj-attributes":

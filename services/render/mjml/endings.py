@@ -37,7 +37,7 @@ class Document:
         return f"{self._mark}{len(self.contents) - 1}x"
 
     def is_place(self, text: str) -> bool:
-        """Tell whether a text is exactly one placeholder."""
+        """Return whether a text is exactly one placeholder."""
         return text.startswith(self._mark) and text.find("x") == len(text) - 1
 
     def restored(self, html: str) -> str:

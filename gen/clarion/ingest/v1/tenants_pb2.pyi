@@ -702,7 +702,7 @@ class RenewWebhookSecretsResponse(_message.Message):
     RENEWED_FIELD_NUMBER: _builtins.int
     UNREADABLE_TENANT_IDS_FIELD_NUMBER: _builtins.int
     renewed: _builtins.int
-    """The number of secrets encrypted anew, and the tenants with a secret that no key decrypts."""
+    """The number of secrets that were encrypted again, and the tenants with a secret that no key decrypts."""
     @_builtins.property
     def unreadable_tenant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(

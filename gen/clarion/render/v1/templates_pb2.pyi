@@ -80,7 +80,7 @@ class TemplateVersion(_message.Message):
     active: _builtins.bool
     created_at_us: _builtins.int
     subscribed: _builtins.bool
-    """E-mail that recipients have subscribed to: it says how to unsubscribe, and whoever did gets no more of it."""
+    """E-mail that recipients have subscribed to: it contains a link to unsubscribe, and recipients who did are skipped."""
     locale: _builtins.str
     """For recipients of this language ("pt-BR"); empty: for all that no other version is for."""
     preheader: _builtins.str

@@ -85,7 +85,7 @@ class ReceiveReportResponse(_message.Message):
     applied: _builtins.int
     """Reports that moved a delivery, or named one; of those, repeated ones count again."""
     unknown: _builtins.int
-    """Reports about messages that nobody here has sent."""
+    """Reports about messages that Clarion did not send."""
     def __init__(
         self,
         *,

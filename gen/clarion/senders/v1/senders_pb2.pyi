@@ -279,7 +279,7 @@ class RenewSecretsResponse(_message.Message):
     RENEWED_FIELD_NUMBER: _builtins.int
     UNREADABLE_PROVIDER_IDS_FIELD_NUMBER: _builtins.int
     renewed: _builtins.int
-    """Providers whose secrets were closed anew, and those that no key opens."""
+    """Providers whose secrets were encrypted again, and those whose secrets no key decrypts."""
     @_builtins.property
     def unreadable_provider_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(

@@ -22,11 +22,13 @@ from typing import Any
 import asyncpg
 import nats
 import pytest
+from nats.aio.client import Client
 
 from cli import migrate
 from cli.configuration import SOURCES
 from runtime import migrations
 from runtime.configuration import mark_complete
+from runtime.nats import connect as nats_connection
 from services.domain import provision
 from stack import postgres as local_postgres
 from stack.folder import is_free
@@ -35,6 +37,7 @@ from stack.nats import Nats
 from stack.postgres import Postgres
 from tests import keyed
 from tests.run.sharing import ByUnit, ordered
+from tests.streams import Streams
 
 # The property of a test that tells which realtime engine it ran against.
 ENGINE = "realtime engine"
@@ -187,6 +190,20 @@ def nats_server(nats_store: Path, tmp_path: Path) -> Iterator[NatsServer]:
 def nats_url(nats_server: NatsServer) -> str:
     """The address of this test's NATS server."""
     return nats_server.url
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[Client]:
+    """A connection to this test's NATS server."""
+    made = await nats_connection(nats_url, name="test")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def streams(connection: Client, nats_server: NatsServer) -> Streams:
+    """This test's streams."""
+    return Streams(connection, nats_server)
 
 
 def free_port() -> int:

@@ -9,13 +9,12 @@ from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.grpc import GrpcServer
-from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import pseudonyms, topology
 from services.domain.broker_health import report_broker
-from services.domain.digest_migration import DigestMigration
 from services.domain.erasures import PREFIX, Erasures
 from services.domain.pseudonyms import Pseudonyms
+from services.domain.publishing import start_publishing
 from services.domain.trace import TraceWriter
 from services.ingest import configuration_sources, operator_services
 from services.ingest.accept import Acceptor
@@ -134,19 +133,16 @@ async def _configuration(
     process.start(watch.run(), name="configuration")
     await watch.ready()
     outbox = ConfigurationOutbox(durable, "ingest", connection)
-    process.start(outbox.run(), name="outbox")
-    reconciler = Reconciler(durable, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
-    process.start(reconciler.run(), name="reconciler")
-    migration = DigestMigration(
+    migration = start_publishing(
+        process,
         durable,
         connection,
         outbox,
-        reconciler,
         keyed,
+        unkeyed_digests(durable, keyed),
         owner=configuration_sources.OWNER,
-        unkeyed=unkeyed_digests(durable, keyed),
+        sources=configuration_sources.SOURCES,
     )
-    process.start(migration.run(), name="digest migration")
     await watch.complete(configuration_sources.OWNER)
     await migration.ready(watch)
     return watch, outbox

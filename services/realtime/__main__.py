@@ -7,7 +7,7 @@ from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
-from runtime import configuration, logs, nats, parts, postgres, reconcile, service
+from runtime import configuration, logs, nats, parts, postgres, service
 from runtime.grpc import Caller, channel
 from services.delivery.bodies import Bodies
 from services.delivery.render_client import RenderClient
@@ -15,8 +15,8 @@ from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
-from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
+from services.domain.publishing import start_publishing
 from services.realtime import configuration_sources
 from services.realtime.directory import EpochDirectory
 from services.realtime.guard import HubGuard
@@ -101,19 +101,16 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
         PRIVACY_NAME,
     )
 
-    process.start(outbox.run(), name="outbox")
-    reconciler = reconcile.Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
-    process.start(reconciler.run(), name="reconciler")
-    migration = DigestMigration(
+    migration = start_publishing(
+        process,
         pool,
         connection,
         outbox,
-        reconciler,
         keyed,
+        unkeyed_digests(pool, keyed),
         owner=configuration_sources.OWNER,
-        unkeyed=unkeyed_digests(pool, keyed),
+        sources=configuration_sources.SOURCES,
     )
-    process.start(migration.run(), name="digest migration")
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
     # Nothing is pushed or deleted before erasures, namespaces and retention are known.

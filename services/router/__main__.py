@@ -4,12 +4,11 @@ from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
 from runtime.parts import OwnParts
-from runtime.reconcile import Reconciler
 from runtime.service import Process, run
 from services.domain import topology
 from services.domain.broker_health import report_broker
-from services.domain.digest_migration import DigestMigration
 from services.domain.pseudonyms import Pseudonyms
+from services.domain.publishing import start_publishing
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
@@ -31,19 +30,16 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
-    process.start(outbox.run(), name="config-outbox")
-    reconciler = Reconciler(pool, connection, configuration_sources.OWNER, configuration_sources.SOURCES)
-    process.start(reconciler.run(), name="reconciler")
-    migration = DigestMigration(
+    migration = start_publishing(
+        process,
         pool,
         connection,
         outbox,
-        reconciler,
         keyed,
+        unkeyed_digests(pool, keyed),
         owner=configuration_sources.OWNER,
-        unkeyed=unkeyed_digests(pool, keyed),
+        sources=configuration_sources.SOURCES,
     )
-    process.start(migration.run(), name="digest migration")
     watch = ConfigurationWatch(connection, PREFIXES)
     process.start(watch.run(), name="configuration")
     await watch.ready()

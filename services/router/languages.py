@@ -57,8 +57,8 @@ def _fallback(
 ) -> locales.LocaleId | None:
     """Return the locale for a recipient for whom no locale suits: the tenant's default; None: the neutral version.
 
-    A version in another script is not used while there is one in the recipient's script. If there is neither a default nor
-    a version without a locale (has_neutral), any version in the recipient's language is used.
+    A version in another script is not used while there is one in the recipient's script. If there is neither a default
+    nor a version without a locale (has_neutral), any version in the recipient's language is used.
     """
     fallback = _nearest(known, default)
     if not wanted:

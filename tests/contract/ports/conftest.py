@@ -8,11 +8,8 @@ from typing import TypeAlias
 
 import asyncpg
 import pytest
-from nats.aio.client import Client
 
-from runtime import nats, postgres
-from tests.conftest import NatsServer
-from tests.integration.ingest.conftest import Streams
+from runtime import postgres
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -23,17 +20,3 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     made = await postgres.connect(postgres_url, name="test", size=4, deadline=30.0)
     yield made
     made.terminate()
-
-
-@pytest.fixture
-async def connection(nats_url: str) -> AsyncIterator[Client]:
-    """A connection to this test's NATS server."""
-    made = await nats.connect(nats_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def streams(connection: Client, nats_server: NatsServer) -> Streams:
-    """This test's streams."""
-    return Streams(connection, nats_server)

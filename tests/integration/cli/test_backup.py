@@ -14,7 +14,7 @@ from runtime.settings import Secret
 from services.domain import provision, topology
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 from tests.waiting import eventually
 
 TENANT = new_id()

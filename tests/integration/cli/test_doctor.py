@@ -8,7 +8,7 @@ from cli.checks.finding import Finding, Level
 from runtime.bucket import ConfigurationBucket
 from services.domain import topology
 from tests.conftest import NatsServer
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 
 
 async def _of_broker(server: NatsServer) -> list[Finding]:

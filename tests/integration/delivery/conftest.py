@@ -20,8 +20,8 @@ from services.delivery.worker import DeliveryWorker
 from services.domain import topology
 from tests.conftest import free_port
 from tests.fakes.delivery import SMS, FarSide, Neighbours
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN
+from tests.streams import Streams
 
 CreateWorker = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
 from tests.integration.delivery.conftest import CreateWorker, Trace
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 from tests.waiting import eventually
 
 SENT, FAILED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_FAILED

@@ -7,7 +7,7 @@ from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from tests.fakes.delivery import FarSide, delivery, queued
 from tests.integration.delivery.conftest import CreateWorker, Trace
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 from tests.waiting import eventually
 
 RETRYING, SENT = trace_pb2.DELIVERY_STATUS_RETRYING, trace_pb2.DELIVERY_STATUS_SENT

@@ -23,7 +23,7 @@ from services.ingest.ledger.store import LedgerStore
 from tests.conftest import NatsServer
 from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
 from tests.integration.delivery.conftest import CreateWorker, Trace
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 from tests.waiting import eventually
 
 RETRYING, SENT = trace_pb2.DELIVERY_STATUS_RETRYING, trace_pb2.DELIVERY_STATUS_SENT

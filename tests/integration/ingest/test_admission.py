@@ -12,7 +12,8 @@ from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from tests.conftest import NatsServer, PostgresServer
-from tests.integration.ingest.conftest import Ingest, Streams, new_event
+from tests.integration.ingest.conftest import Ingest, new_event
+from tests.streams import Streams
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

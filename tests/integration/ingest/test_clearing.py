@@ -24,8 +24,8 @@ from services.ingest.privacy.clearing import Clearing
 from tests.conftest import NatsServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import QUEUED, SENT
-from tests.integration.ingest.conftest import Streams
 from tests.keyed import KEYED
+from tests.streams import Streams
 from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -14,9 +14,10 @@ from checks.client import Answer, Tenant
 from services.domain import topology
 from tests.conftest import NatsServer, PostgresServer
 from tests.integration.ingest.clock import stopped
-from tests.integration.ingest.conftest import PATIENT, Streams
+from tests.integration.ingest.conftest import PATIENT
 from tests.integration.ingest.gateways import Door, Gateway, gateway
 from tests.integration.ingest.processes import Service, StartService
+from tests.streams import Streams
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -19,7 +19,7 @@ from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import QUEUED, SENT, SKIPPED
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -18,8 +18,9 @@ from runtime.grpc import KEY_METADATA, from_rpc_error
 from runtime.ids import new_id
 from services.domain import topology
 from tests.conftest import NatsServer, PostgresServer
-from tests.integration.ingest.conftest import Ingest, Streams, new_event
+from tests.integration.ingest.conftest import Ingest, new_event
 from tests.integration.ingest.processes import ENCRYPTION_KEY, StartService
+from tests.streams import Streams
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

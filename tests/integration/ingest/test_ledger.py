@@ -24,9 +24,9 @@ from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
 from tests.statement_timeouts import refuse_short_timeouts
+from tests.streams import Streams
 from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

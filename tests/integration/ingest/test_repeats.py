@@ -13,7 +13,8 @@ from runtime.errors import ClarionError
 from runtime.grpc import KEY_METADATA
 from runtime.ids import new_id
 from tests.conftest import NatsServer, PostgresServer
-from tests.integration.ingest.conftest import Ingest, Streams
+from tests.integration.ingest.conftest import Ingest
+from tests.streams import Streams
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

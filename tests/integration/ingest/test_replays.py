@@ -24,8 +24,8 @@ from services.ingest.replays.servicer import ReplayServicer
 from services.ingest.replays.store import PAGE, ReplayStore
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED, SMS
-from tests.integration.ingest.conftest import Streams
 from tests.statement_timeouts import refuse_short_timeouts
+from tests.streams import Streams
 from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -16,9 +16,9 @@ from services.domain import topology
 from tests.conftest import PostgresServer
 from tests.contract.hub.servers import Server
 from tests.integration.delivery.conftest import Trace
-from tests.integration.ingest.conftest import Streams
 from tests.integration.realtime.conftest import Service, StartRealtime
 from tests.integration.senders.processes import TOKEN, neighbours
+from tests.streams import Streams
 from tests.waiting import eventually
 
 _TENANT = new_id()

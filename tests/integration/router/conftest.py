@@ -16,8 +16,8 @@ from runtime import bucket_keys, grpc
 from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import TOKEN, StartService, starter
+from tests.streams import Streams
 
 
 class Bucket:

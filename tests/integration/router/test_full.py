@@ -6,10 +6,10 @@ import pytest
 
 from services.domain import topology
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
 from tests.integration.router.conftest import Bucket, Routed
 from tests.integration.router.test_routing import FULL, TENANT, TYPE
+from tests.streams import Streams
 from tests.waiting import eventually
 
 

@@ -12,9 +12,9 @@ from services.domain import channels, topology
 from tests.conftest import NatsServer
 from tests.fakes.router import Owners
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import StartService
 from tests.integration.router.conftest import Bucket, Routed
+from tests.streams import Streams
 from tests.waiting import eventually
 
 TYPE = "order.confirmed"

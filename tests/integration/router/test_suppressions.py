@@ -17,10 +17,10 @@ from services.domain import suppression_list, topology
 from services.router.suppressions import configuration_sources
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import Service, StartService
 from tests.integration.router.conftest import Bucket, Routed
 from tests.keyed import KEYED
+from tests.streams import Streams
 from tests.waiting import eventually
 
 TYPE = "order.confirmed"

@@ -32,12 +32,12 @@ from services.router.suppressions import configuration_sources as router
 from services.router.suppressions import unkeyed_digests as router_former
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
 from tests.integration.ingest.processes import Service, StartService
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.realtime.conftest import spawn
 from tests.integration.router.conftest import Bucket, Routed
 from tests.keyed import KEY, KEYED
+from tests.streams import Streams
 from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

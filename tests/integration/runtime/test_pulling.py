@@ -10,8 +10,8 @@ from nats.aio.client import Client
 from runtime import nats, pulling
 from services.domain import topology
 from tests.conftest import NatsServer
-from tests.integration.ingest.conftest import Streams
 from tests.integration.runtime.messages import SUBJECT, consumer, messages, puller
+from tests.streams import Streams
 from tests.waiting import eventually
 
 # Half of the product's: long enough for a busy machine to report in time what is held.

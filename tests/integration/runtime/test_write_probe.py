@@ -12,8 +12,8 @@ from runtime.errors import ClarionError
 from runtime.write_probe import WriteProbe, answers, fault_of
 from services.domain import provision, topology
 from tests.conftest import NatsServer
-from tests.integration.ingest.conftest import Streams
 from tests.integration.runtime.messages import messages
+from tests.streams import Streams
 from tests.waiting import end, eventually
 
 # Longer than any test: what is seen in time was not seen by looking regularly.

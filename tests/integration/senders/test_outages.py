@@ -12,10 +12,10 @@ from runtime.parts import OwnParts
 from services.domain import topology
 from services.senders.outbox import SandboxOutbox
 from tests.conftest import PostgresServer
-from tests.integration.ingest.conftest import Streams
 from tests.integration.senders.deaf_proxy import deaf_proxy
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.senders.processes import Senders
+from tests.streams import Streams
 from tests.unit.senders import builders
 from tests.waiting import eventually
 

@@ -16,7 +16,7 @@ from services.ingest.ports import Appended, EventLog
 from tests.conftest import NatsServer
 from tests.fakes.ingest import MemoryEventLog
 from tests.integration.ingest import builders
-from tests.integration.ingest.conftest import Streams
+from tests.streams import Streams
 
 
 @dataclass

@@ -17,6 +17,7 @@ from services.ingest.ports import ContentKey, TenantSettings, TenantSettingsSour
 from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.store import TenantStore
 from tests.contract.ports.conftest import Pool
+from tests.contract.ports.implementations import either
 from tests.fakes.ingest import MemoryTenants
 from tests.integration.outboxes import PatientOutbox
 from tests.unit.senders.builders import encryption_key
@@ -64,13 +65,7 @@ def _fake() -> Subject:
     return Subject(tenants, publish, lambda: None)
 
 
-@pytest.fixture(params=["fake", "real"])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """Each implementation."""
-    if request.param == "fake":
-        return _fake()
-    real: Subject = request.getfixturevalue("real")
-    return real
+subject = either(_fake)
 
 
 async def test_settings_are_those_that_were_published_last(subject: Subject) -> None:

@@ -12,6 +12,7 @@ from services.realtime.hub import CentrifugoHub
 from services.realtime.ports import Hub, PublishOutcome, PublishResult
 from services.realtime.probe import probe
 from tests.contract.hub.servers import Server
+from tests.contract.ports.implementations import either
 from tests.fakes.realtime import MemoryHub
 from tests.integration.realtime.conftest import API_KEY, TOKEN_SECRET
 
@@ -57,13 +58,7 @@ async def real(hub: Server) -> AsyncIterator[Subject]:
     await client.close()
 
 
-@pytest.fixture(params=["fake", "real"])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """Each implementation."""
-    if request.param == "fake":
-        return _fake()
-    real: Subject = request.getfixturevalue("real")
-    return real
+subject = either(_fake)
 
 
 async def test_what_is_published_is_in_its_channel_once_per_key(subject: Subject) -> None:

@@ -27,6 +27,7 @@ from services.senders.ports import ProviderDirectory, ProviderRecord, TenantProf
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
 from tests.contract.ports.conftest import Pool
+from tests.contract.ports.implementations import either
 from tests.fakes.configuration import MemoryWatch
 from tests.fakes.senders import MemoryOwner
 from tests.integration.outboxes import PatientOutbox
@@ -115,13 +116,7 @@ async def real(pool: Pool, connection: Client) -> AsyncIterator[Subject]:
         await end(following)
 
 
-@pytest.fixture(params=["fake", "real"])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """Each implementation."""
-    if request.param == "fake":
-        return _fake()
-    real: Subject = request.getfixturevalue("real")
-    return real
+subject = either(_fake)
 
 
 async def test_a_tenant_is_known_as_published_last(subject: Subject) -> None:

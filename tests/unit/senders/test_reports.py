@@ -1,9 +1,6 @@
-"""What providers' reports mean, which of them are ours, and what follows."""
+"""What is done with providers' reports: which of them are ours, and what follows."""
 
 import asyncio
-import base64
-import json
-import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,11 +14,10 @@ from clarion.router.v1 import suppressions_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import suppression_list
-from services.senders.reports import africastalking, fields, resend, sendgrid, twilio
+from services.senders.reports import sendgrid
 from services.senders.reports.accounts import Account
 from services.senders.reports.ports import (
     MAX_PER_CALL,
-    MAX_REPORTS,
     DeliveryReport,
     MalformedReport,
     ProviderCallback,
@@ -31,152 +27,22 @@ from services.senders.reports.ports import (
 from services.senders.reports.receive import Received, Receiver
 from services.senders.sent import SentMessage
 from tests.fakes.senders import MemorySentLog, MemorySuppressor, MemoryTrace
-
-NOW = 1_800_000_000_000_000
-DELIVERED, BOUNCED = trace_pb2.DELIVERY_STATUS_DELIVERED, trace_pb2.DELIVERY_STATUS_BOUNCED
-COMPLAINED, NONE = trace_pb2.DELIVERY_STATUS_COMPLAINED, trace_pb2.DELIVERY_STATUS_UNSPECIFIED
-WHSEC = "whsec_" + base64.b64encode(b"k" * 24).decode()
-FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-def _json(value: Any) -> ProviderCallback:
-    return ProviderCallback([], {"svix-id": "msg_1"}, json.dumps(value).encode())
-
-
-def _form(**fields: str) -> ProviderCallback:
-    return ProviderCallback([], FORM, urllib.parse.urlencode(fields).encode())
-
-
-def _resend(kind: str, **data: Any) -> ProviderCallback:
-    return _json({"type": kind, "created_at": "2027-01-15T08:00:00Z", "data": {"email_id": "m1", **data}})
-
-
-def _sendgrid(**event: Any) -> ProviderCallback:
-    return _json([{"sg_message_id": "m1.recvd-x-1.0", "sg_event_id": "e1", "timestamp": 1_800_000_000, **event}])
-
-
-def _twilio(status: str, **more: str) -> ProviderCallback:
-    return _form(MessageSid="m1", MessageStatus=status, **more)
-
-
-def _africa(status: str, **more: str) -> ProviderCallback:
-    return _form(id="m1", status=status, phoneNumber="+254712345678", **more)
-
-
-R, S, T, A = resend.REPORT_READER, sendgrid.REPORT_READER, twilio.REPORT_READER, africastalking.REPORT_READER
-
-
-@pytest.mark.parametrize(
-    ("report_reader", "callback", "status", "reason", "suppression"),
-    [
-        pytest.param(R, _resend("email.delivered"), DELIVERED, "", 0, id="resend-delivered"),
-        pytest.param(
-            R, _resend("email.bounced", bounce={"type": "Permanent"}), BOUNCED, "hard_bounce", 1, id="resend-hard"
-        ),
-        pytest.param(
-            R, _resend("email.bounced", bounce={"type": "Transient"}), BOUNCED, "soft_bounce", 0, id="resend-soft"
-        ),
-        pytest.param(R, _resend("email.bounced"), BOUNCED, "hard_bounce", 1, id="resend-bounced-without-a-type"),
-        pytest.param(R, _resend("email.suppressed"), BOUNCED, "suppressed_by_provider", 1, id="resend-suppressed"),
-        pytest.param(
-            R, _resend("email.failed", failed={"reason": "quota"}), BOUNCED, "provider_failed", 0, id="resend-failed"
-        ),
-        pytest.param(R, _resend("email.complained"), COMPLAINED, "spam_complaint", 2, id="resend-complained"),
-        pytest.param(S, _sendgrid(event="delivered"), DELIVERED, "", 0, id="sendgrid-delivered"),
-        pytest.param(S, _sendgrid(event="bounce", type="bounce"), BOUNCED, "hard_bounce", 1, id="sendgrid-bounce"),
-        pytest.param(S, _sendgrid(event="bounce", type="blocked"), BOUNCED, "blocked", 0, id="sendgrid-blocked"),
-        pytest.param(
-            S, _sendgrid(event="dropped", reason="Bounced Address"), BOUNCED, "dropped", 1, id="sendgrid-dropped"
-        ),
-        pytest.param(
-            S, _sendgrid(event="dropped", reason="Invalid SMTPAPI header"), BOUNCED, "dropped", 0, id="sendgrid-invalid"
-        ),
-        pytest.param(S, _sendgrid(event="spamreport"), COMPLAINED, "spam_complaint", 2, id="sendgrid-spam"),
-        pytest.param(S, _sendgrid(event="group_unsubscribe"), NONE, "unsubscribed", 3, id="sendgrid-unsubscribed"),
-        pytest.param(T, _twilio("delivered"), DELIVERED, "", 0, id="twilio-delivered"),
-        pytest.param(T, _twilio("read"), DELIVERED, "", 0, id="twilio-read"),
-        pytest.param(T, _twilio("undelivered", ErrorCode="30005"), BOUNCED, "hard_bounce", 1, id="twilio-unknown"),
-        pytest.param(T, _twilio("undelivered", ErrorCode="30003"), BOUNCED, "undelivered", 0, id="twilio-off"),
-        pytest.param(T, _twilio("failed", ErrorCode="21610"), BOUNCED, "opted_out", 2, id="twilio-stop"),
-        pytest.param(A, _africa("Success"), DELIVERED, "", 0, id="africastalking-delivered"),
-        pytest.param(
-            A,
-            _africa("Failed", failureReason="UserDoesNotExist"),
-            BOUNCED,
-            "hard_bounce",
-            1,
-            id="africastalking-nobody",
-        ),
-        pytest.param(
-            A, _africa("Rejected", failureReason="UserInBlackList"), BOUNCED, "opted_out", 2, id="africastalking-stop"
-        ),
-        pytest.param(A, _africa("AbsentSubscriber"), BOUNCED, "undelivered", 0, id="africastalking-absent"),
-    ],
+from tests.unit.senders.callbacks import (
+    BOUNCED,
+    COMPLAINED,
+    DELIVERED,
+    NOW,
+    A,
+    R,
+    S,
+    T,
+    africa_callback,
+    form_callback,
+    json_callback,
+    resend_callback,
+    sendgrid_callback,
+    twilio_callback,
 )
-def test_what_a_report_means(
-    report_reader: ReportReader, callback: ProviderCallback, status: int, reason: str, suppression: int
-) -> None:
-    """Its status, its reason in a word, and whether the address gets nothing more."""
-    (report,) = report_reader.parse(callback)
-    assert (report.status, report.reason, report.suppression) == (status, reason, suppression)
-    assert "m1" in report.message_ids
-    assert report.occurred_us == (0 if report_reader in (T, A) else NOW)  # Twilio and Africa's Talking do not say
-
-
-@pytest.mark.parametrize(
-    ("report_reader", "callback"),
-    [
-        pytest.param(R, _resend("email.opened"), id="resend-opened"),
-        pytest.param(R, _json({"type": "contact.created", "data": {"id": "c1"}}), id="resend-about-a-contact"),
-        pytest.param(S, _sendgrid(event="processed"), id="sendgrid-processed"),
-        pytest.param(S, _json([]), id="sendgrid-nothing"),
-        pytest.param(T, _twilio("sent"), id="twilio-on-its-way"),
-        pytest.param(A, _africa("Submitted"), id="africastalking-on-its-way"),
-    ],
-)
-def test_what_says_nothing_of_a_messages_fate_is_left_out(
-    report_reader: ReportReader, callback: ProviderCallback
-) -> None:
-    """Understood, and no news."""
-    assert report_reader.parse(callback) == []
-
-
-@pytest.mark.parametrize(
-    ("report_reader", "callback"),
-    [
-        pytest.param(R, ProviderCallback([], {}, b"{"), id="resend-no-json"),
-        pytest.param(R, _json([]), id="resend-a-list"),
-        pytest.param(R, ProviderCallback([], {}, b"[" * 100_000), id="resend-nested"),
-        pytest.param(S, _json({}), id="sendgrid-no-list"),
-        pytest.param(S, ProviderCallback([], {}, b'[{"event": "delivered"}'), id="sendgrid-half-a-list"),
-        pytest.param(S, ProviderCallback([], {}, b"[" * 100_000), id="sendgrid-nested"),
-        pytest.param(S, _json([{"event": "delivered"}] * (MAX_REPORTS + 1)), id="sendgrid-too-many"),
-        pytest.param(T, ProviderCallback([], {"content-type": "text/plain"}, b"MessageSid=m1"), id="twilio-no-form"),
-        pytest.param(T, ProviderCallback([], FORM, b"a=%ff"), id="twilio-no-text"),
-        pytest.param(A, ProviderCallback([], FORM, b"&".join([b"a=1"] * 300)), id="africastalking-too-many-fields"),
-    ],
-)
-def test_what_is_no_report_is_refused(report_reader: ReportReader, callback: ProviderCallback) -> None:
-    """Whatever else the body is."""
-    with pytest.raises(MalformedReport):
-        report_reader.parse(callback)
-
-
-@pytest.mark.parametrize(
-    ("given", "ids"),
-    [
-        pytest.param("Wp3yPs.recvd-5c8-1-6-0.0", ["Wp3yPs"], id="today"),
-        pytest.param("14c5.dfd.64b469.filter0001.16648.551.0", ["14c5.dfd.64b469", "14c5"], id="once"),
-        pytest.param("qNwBLg.filterdrecv-canary-1-6089EA4A-56.0", ["qNwBLg"], id="filter"),
-        pytest.param("plain", ["plain"], id="plain"),
-        pytest.param("<14c5.dfd.64b469@ismtpd-555>", ["14c5.dfd.64b469", "14c5"], id="of-the-mail"),
-        pytest.param("", [], id="none"),
-        pytest.param("<>", [], id="none-of-the-mail"),
-    ],
-)
-def test_sendgrids_ids_start_with_the_one_of_the_send(given: str, ids: list[str]) -> None:
-    """Several forms of it were seen over the years."""
-    assert sendgrid.message_ids(given) == ids
 
 
 @pytest.mark.parametrize(
@@ -196,57 +62,6 @@ async def test_an_event_that_cannot_be_read_is_counted_and_the_others_apply(odd:
     world, before = World({"m1": _sent("m1")}), _count("unreadable")
     assert await _receive(world, _report_reader(*reports)) == Received(2, 1)
     assert (world.looks, len(world.records), _count("unreadable") - before) == (1, 2, 1)
-
-
-# What a vendor may put in place of a text, a number or a time.
-_ODD = [None, "", 7, 1.5, True, [], ["x"], {}, {"x": None}]
-
-
-@pytest.mark.parametrize("odd", _ODD, ids=repr)
-@pytest.mark.parametrize("field", ["created_at", "data.to", "data.bounce", "data.subject"])
-def test_a_bounce_of_resend_with_an_odd_field_is_a_bounce(field: str, odd: Any) -> None:
-    """Only the message and its status matter."""
-    event: dict[str, Any] = {"type": "email.bounced", "created_at": None, "data": {"email_id": "m1"}}
-    (event["data"] if field.startswith("data.") else event)[field.removeprefix("data.")] = odd
-    (report,) = resend.parse(_json(event))
-    assert (report.message_ids, report.status, report.suppression) == (["m1"], BOUNCED, suppression_list.BOUNCED)
-
-
-@pytest.mark.parametrize("odd", _ODD, ids=repr)
-@pytest.mark.parametrize("field", ["subType", "message", "diagnosticCode"])
-def test_a_bounces_own_fields_may_be_odd(field: str, odd: Any) -> None:
-    """The event's type alone decides."""
-    (report,) = resend.parse(_resend("email.bounced", bounce={"type": "Permanent", field: odd}))
-    assert (report.reason, report.suppression, report.occurred_us) == ("hard_bounce", suppression_list.BOUNCED, NOW)
-    assert report.detail.startswith("Permanent")
-
-
-def test_a_bounce_of_resend_with_nulls_is_a_bounce() -> None:
-    """As they were seen, with nothing else."""
-    nulls = {"type": "Permanent", "subType": None, "message": None}
-    (report,) = resend.parse(
-        _json({"type": "email.bounced", "created_at": None, "data": {"email_id": "m1", "bounce": nulls}})
-    )
-    assert (report.message_ids, report.detail, report.suppression) == (["m1"], "Permanent", suppression_list.BOUNCED)
-    assert report.occurred_us == 0
-
-
-@pytest.mark.parametrize(
-    ("created_at", "occurred_us"),
-    [
-        pytest.param("2027-01-15T08:00:00.000Z", NOW, id="iso"),
-        pytest.param("2027-01-15 08:00:00.000000+00", NOW, id="as-a-database-writes-it"),
-        pytest.param("2027-01-15T11:00:00+03:00", NOW, id="another-zone"),
-        pytest.param(1_800_000_000, NOW, id="seconds"),
-        pytest.param("2027-01-15T08:00:00", 0, id="no-zone"),
-        pytest.param("0001-01-01T00:00:00+14:00", 0, id="before-all-time"),
-        pytest.param("soon", 0, id="words"),
-    ],
-)
-def test_when_it_occurred(created_at: Any, occurred_us: int) -> None:
-    """Or 0 if it is unknown."""
-    (report,) = resend.parse(_json({"type": "email.delivered", "created_at": created_at, "data": {"email_id": "m1"}}))
-    assert report.occurred_us == occurred_us
 
 
 @pytest.mark.parametrize(
@@ -278,50 +93,9 @@ async def test_words_that_are_cut_within_a_character_do_not_cost_the_report(
     assert world.suppressions[0].detail == detail
 
 
-def test_a_byte_order_mark_does_not_cost_the_report() -> None:
-    """Some proxies prepend a byte order mark."""
-    callback = _resend("email.delivered")
-    (report,) = resend.parse(ProviderCallback([], {}, b"\xef\xbb\xbf" + callback.body))
-    assert report.message_ids == ["m1"]
-
-
-def test_a_report_of_twilio_in_json_reads_the_same() -> None:
-    """Numbers may be JSON numbers, and fields may be null."""
-    fields = {"MessageSid": "m1", "MessageStatus": "undelivered", "ErrorCode": 30005, "ErrorMessage": None}
-    (report,) = twilio.parse(ProviderCallback([], {"content-type": "application/json"}, json.dumps(fields).encode()))
-    assert (report.message_ids, report.reason, report.detail) == (["m1"], "hard_bounce", "undelivered 30005")
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "detail"),
-    [
-        pytest.param("reason", None, "5.1.1", id="no-reason"),
-        pytest.param("reason", 7, "5.1.1 7", id="reason-as-a-number"),
-        pytest.param("response", None, "5.1.1", id="no-response"),
-        pytest.param("reason", {"en": "no"}, "5.1.1", id="reason-as-an-object"),
-        pytest.param("status", 5, "5", id="status-as-a-number"),
-        pytest.param("status", None, "", id="no-status"),
-        pytest.param("type", 3, "5.1.1", id="type-as-a-number"),
-        pytest.param("sg_event_id", None, "5.1.1", id="no-id-of-its-own"),
-        pytest.param("timestamp", "soon", "5.1.1", id="time-in-words"),
-        pytest.param("timestamp", "1800000000", "5.1.1", id="time-as-text"),
-        pytest.param("timestamp", 10**400, "5.1.1", id="time-out-of-range"),
-        pytest.param("timestamp", None, "5.1.1", id="no-time"),
-        pytest.param("email", ["ada@example.com"], "5.1.1", id="address-as-a-list"),
-    ],
-)
-def test_a_bounce_with_an_odd_field_is_a_bounce(field: str, value: Any, detail: str) -> None:
-    """Only the message and its status matter."""
-    (report,) = sendgrid.parse(_sendgrid(**{"event": "bounce", "status": "5.1.1", field: value}))
-    assert (report.status, report.suppression, report.detail) == (BOUNCED, suppression_list.BOUNCED, detail)
-    assert report.occurred_us == (0 if field == "timestamp" and value != "1800000000" else NOW)
-
-
 def _count(outcome: str) -> float:
     return REGISTRY.get_sample_value("clarion_reports_total", {"provider": "resend", "outcome": outcome}) or 0.0
 
-
-# From here on: what is done with reports.
 
 TENANT, EVENT, DELIVERY, PROVIDER = new_id(), new_id(), new_id(), new_id()
 
@@ -410,10 +184,12 @@ async def test_a_report_is_recorded_of_its_attempt_and_suppresses() -> None:
 @pytest.mark.parametrize(
     ("report_reader", "callback"),
     [
-        pytest.param(T, _twilio("undelivered", ErrorCode="30005"), id="twilio"),
-        pytest.param(A, _africa("Failed", failureReason="UserDoesNotExist"), id="africastalking"),
-        pytest.param(S, _sendgrid(event="bounce", timestamp=0), id="sendgrid-without-a-time"),
-        pytest.param(R, _json({"type": "email.bounced", "data": {"email_id": "m1"}}), id="resend-without-a-time"),
+        pytest.param(T, twilio_callback("undelivered", ErrorCode="30005"), id="twilio"),
+        pytest.param(A, africa_callback("Failed", failureReason="UserDoesNotExist"), id="africastalking"),
+        pytest.param(S, sendgrid_callback(event="bounce", timestamp=0), id="sendgrid-without-a-time"),
+        pytest.param(
+            R, json_callback({"type": "email.bounced", "data": {"email_id": "m1"}}), id="resend-without-a-time"
+        ),
     ],
 )
 async def test_a_report_without_a_time_is_as_old_as_its_message(
@@ -428,7 +204,7 @@ async def test_a_report_without_a_time_is_as_old_as_its_message(
 async def test_a_report_without_a_time_waits_for_our_row() -> None:
     """It may be about a message that was sent a moment ago."""
     world = World(later={"m1": _sent("m1")})
-    assert await _receive(world, _report_reader(*T.parse(_twilio("delivered")))) == Received(1, 0)
+    assert await _receive(world, _report_reader(*T.parse(twilio_callback("delivered")))) == Received(1, 0)
     assert world.looks == 2
 
 
@@ -444,12 +220,17 @@ async def test_a_large_batch_is_asked_about_in_parts() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        pytest.param([_sendgrid(event="delivered", sg_event_id=one) for one in ("e1", "e2", "e3")], id="sendgrid"),
         pytest.param(
-            [replace(_resend("email.delivered"), headers={"svix-id": one}) for one in ("msg_1", "msg_2")], id="resend"
+            [sendgrid_callback(event="delivered", sg_event_id=one) for one in ("e1", "e2", "e3")], id="sendgrid"
         ),
-        pytest.param([_twilio("delivered"), _twilio("read"), _twilio("delivered")], id="twilio"),
-        pytest.param([_africa("Success"), _africa("Success", retryCount="2")], id="africastalking"),
+        pytest.param(
+            [replace(resend_callback("email.delivered"), headers={"svix-id": one}) for one in ("msg_1", "msg_2")],
+            id="resend",
+        ),
+        pytest.param(
+            [twilio_callback("delivered"), twilio_callback("read"), twilio_callback("delivered")], id="twilio"
+        ),
+        pytest.param([africa_callback("Success"), africa_callback("Success", retryCount="2")], id="africastalking"),
     ],
 )
 async def test_what_is_said_again_is_one_step(said: Sequence[ProviderCallback], request: pytest.FixtureRequest) -> None:
@@ -477,7 +258,7 @@ async def test_what_differs_is_a_step_of_its_own() -> None:
 async def test_a_delivery_that_is_reported_after_its_bounce_takes_nothing_back() -> None:
     """The address stays suppressed, and the timeline has both."""
     world = World({"m1": _sent("m1")})
-    for callback in (_sendgrid(event="bounce"), _sendgrid(event="delivered")):
+    for callback in (sendgrid_callback(event="bounce"), sendgrid_callback(event="delivered")):
         await _receive(world, _report_reader(*sendgrid.parse(callback)))
     assert [record.reported.status for record in world.records] == [BOUNCED, DELIVERED]
     assert [wanted.reason for wanted in world.suppressions] == [suppression_list.BOUNCED]
@@ -499,17 +280,22 @@ _DELAYED = {
 @pytest.mark.parametrize(
     ("report_reader", "callback", "channel"),
     [
-        pytest.param(S, _json([_DELAYED]), event_pb2.CHANNEL_EMAIL, id="sendgrid-empty"),
-        pytest.param(S, _json([{**_DELAYED, "sg_message_id": None}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-null"),
+        pytest.param(S, json_callback([_DELAYED]), event_pb2.CHANNEL_EMAIL, id="sendgrid-empty"),
         pytest.param(
-            S, _json([{**_DELAYED, "smtp-id": "<m9@ismtpd>"}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-mail-id"
+            S, json_callback([{**_DELAYED, "sg_message_id": None}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-null"
         ),
         pytest.param(
-            R, _resend("email.bounced", email_id=None, to=["ada@example.com"]), event_pb2.CHANNEL_EMAIL, id="resend"
+            S, json_callback([{**_DELAYED, "smtp-id": "<m9@ismtpd>"}]), event_pb2.CHANNEL_EMAIL, id="sendgrid-mail-id"
+        ),
+        pytest.param(
+            R,
+            resend_callback("email.bounced", email_id=None, to=["ada@example.com"]),
+            event_pb2.CHANNEL_EMAIL,
+            id="resend",
         ),
         pytest.param(
             T,
-            _form(MessageStatus="undelivered", ErrorCode="30005", To="+254712345678"),
+            form_callback(MessageStatus="undelivered", ErrorCode="30005", To="+254712345678"),
             event_pb2.CHANNEL_SMS,
             id="twilio",
         ),
@@ -535,7 +321,7 @@ async def test_a_bounce_that_names_no_message_suppresses_its_address(
 async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
     """SendGrid's id of the send is the first part of the mail's own."""
     world = World({"m9": _sent("m9")})
-    reports = sendgrid.parse(_json([{**_DELAYED, "smtp-id": "<m9@ismtpd0046p1mdw1.sendgrid.net>"}]))
+    reports = sendgrid.parse(json_callback([{**_DELAYED, "smtp-id": "<m9@ismtpd0046p1mdw1.sendgrid.net>"}]))
     assert await _receive(world, _report_reader(*reports)) == Received(1, 0)
     assert [record.reported.provider_message_id for record in world.records] == ["m9"]
     assert [wanted.address for wanted in world.suppressions] == ["ada@example.com"]
@@ -544,13 +330,15 @@ async def test_a_bounce_that_names_the_mail_alone_finds_its_message() -> None:
 @pytest.mark.parametrize(
     ("report_reader", "callback"),
     [
-        pytest.param(S, _json([{**_DELAYED, "email": None}]), id="no-address"),
-        pytest.param(S, _json([{**_DELAYED, "email": "nobody"}]), id="no-address-but-words"),
-        pytest.param(S, _json([{**_DELAYED, "event": "delivered"}]), id="delivered"),
-        pytest.param(S, _json([{**_DELAYED, "type": "blocked"}]), id="blocked"),
-        pytest.param(R, _resend("email.bounced", email_id="", to=["a@b.c", "d@e.f"]), id="two-addresses"),
+        pytest.param(S, json_callback([{**_DELAYED, "email": None}]), id="no-address"),
+        pytest.param(S, json_callback([{**_DELAYED, "email": "nobody"}]), id="no-address-but-words"),
+        pytest.param(S, json_callback([{**_DELAYED, "event": "delivered"}]), id="delivered"),
+        pytest.param(S, json_callback([{**_DELAYED, "type": "blocked"}]), id="blocked"),
+        pytest.param(R, resend_callback("email.bounced", email_id="", to=["a@b.c", "d@e.f"]), id="two-addresses"),
         pytest.param(
-            A, _form(status="Failed", failureReason="UserDoesNotExist", phoneNumber="+254712345678"), id="unsigned"
+            A,
+            form_callback(status="Failed", failureReason="UserDoesNotExist", phoneNumber="+254712345678"),
+            id="unsigned",
         ),
     ],
 )
@@ -566,7 +354,7 @@ async def test_what_names_no_message_and_proves_nothing_is_counted(
 async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
     """An account may be shared: only the id shows whose message it is."""
     world = World()
-    reports = sendgrid.parse(_json([{**_DELAYED, "sg_message_id": "theirs.recvd-1"}]))
+    reports = sendgrid.parse(json_callback([{**_DELAYED, "sg_message_id": "theirs.recvd-1"}]))
     assert await _receive(world, _report_reader(*reports)) == Received(0, 1)
     assert world.suppressions == []
 
@@ -574,7 +362,7 @@ async def test_a_message_that_nobody_here_sent_suppresses_nobody() -> None:
 async def test_an_unnamed_bounce_without_a_time_does_not_undo_what_was_lifted() -> None:
     """It counts as the oldest."""
     world = World()
-    reports = sendgrid.parse(_json([{**_DELAYED, "timestamp": None}]))
+    reports = sendgrid.parse(json_callback([{**_DELAYED, "timestamp": None}]))
     await _receive(world, _report_reader(*reports))
     assert [wanted.found_at_us for wanted in world.suppressions] == [1]
 
@@ -614,30 +402,6 @@ async def test_past_what_may_wait_the_provider_says_it_again() -> None:
         {},
     )
     assert await receiver.receive(old, ProviderCallback([], {}, b"")) == Received(0, 1)
-
-
-@pytest.mark.parametrize(
-    ("report_reader", "credentials", "ready"),
-    [
-        pytest.param(R, {}, False, id="resend-nothing"),
-        pytest.param(R, {"webhook_secret": "junk!!"}, False, id="resend-junk"),
-        pytest.param(R, {"webhook_secret": WHSEC + "\n"}, True, id="resend-stored-with-a-line-end"),
-        pytest.param(S, {}, False, id="sendgrid-nothing"),
-        pytest.param(S, {"webhook_public_key": "abc"}, False, id="sendgrid-junk"),
-        pytest.param(T, {"auth_token": ""}, False, id="twilio-nothing"),
-        pytest.param(T, {"auth_token": " \n"}, False, id="twilio-blank"),
-        pytest.param(T, {"auth_token": "f" * 32}, True, id="twilio-token"),
-        pytest.param(T, {"shared_key": "k"}, True, id="twilio-shared-key"),
-        pytest.param(A, {}, True, id="africastalking-signs-nothing"),
-    ],
-)
-def test_a_callback_is_ready_when_a_signature_can_be_checked(
-    report_reader: ReportReader,
-    credentials: dict[str, str],
-    ready: bool,  # noqa: FBT001 - a case's own answer
-) -> None:
-    """Also for what an earlier version has stored."""
-    assert report_reader.is_ready(credentials) is ready
 
 
 async def test_a_report_that_is_faster_than_our_row_waits_for_it() -> None:
@@ -691,11 +455,3 @@ async def test_what_is_not_proven_changes_nothing(error: Exception, code: Code) 
     assert fault.value.code is code
     assert str(error) not in fault.value.detail
     assert world.looks == 0
-
-
-def test_no_report_has_what_a_database_refuses() -> None:
-    """Look-ups share a statement, which a NUL of one report would make fail for all."""
-    told = africastalking.REPORT_READER.parse(_form(id="\0x", status="Success"))
-    assert told[0].message_ids == ["x"]
-    assert fields.text("a\0b") == "ab"
-    assert suppression_list.normalised(event_pb2.CHANNEL_EMAIL, "a@b\0c.example") == ""

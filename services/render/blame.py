@@ -20,27 +20,27 @@ class Death(NamedTuple):
     may_be_external: bool = False
 
 
-class Verdict(NamedTuple):
+class Blame(NamedTuple):
     """culprit: the job that fails; None if none is certain to have killed the worker. again: jobs to send again."""
 
     culprit: Job | None
     again: Sequence[Job]
 
 
-def judge(unanswered: Sequence[Job], death: Death) -> Verdict:
+def judge(unanswered: Sequence[Job], death: Death) -> Blame:
     """Return what becomes of the jobs that a dead worker left, in the order in which it had them.
 
     If it could have died of several of them, all are sent again to be answered one by one. The job that kills the next
     worker is then the first one without an answer.
     """
     if not unanswered:
-        return Verdict(None, ())
+        return Blame(None, ())
     first = unanswered[0]
     if len(unanswered) > 1 and not first.one_by_one:
         for job in unanswered:
             job.one_by_one = True
-        return Verdict(None, unanswered)
+        return Blame(None, unanswered)
     first.deaths += 1
     if death.may_be_external and first.deaths < _MAX_DEATHS:
-        return Verdict(None, unanswered)
-    return Verdict(first, unanswered[1:])
+        return Blame(None, unanswered)
+    return Blame(first, unanswered[1:])

@@ -20,7 +20,7 @@ UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class VariableScope:
     """A value in which names are looked up. location: its path in the data, "" for the data, None if it has none.
 
     names: block parameters (``as |…|``), each with its value and location.
@@ -28,14 +28,14 @@ class Scope:
 
     value: Any
     location: str | None
-    parent: "Scope | None" = None
+    parent: "VariableScope | None" = None
     names: Mapping[str, tuple[Any, str | None]] = field(default_factory=dict)
 
 
-def start_of(scope: Scope, path: PathExpression) -> tuple[Any, str | None, tuple[str, ...]]:
+def start_of(scope: VariableScope, path: PathExpression) -> tuple[Any, str | None, tuple[str, ...]]:
     """Return the value at which a path starts, that value's location, and the rest of the path."""
     if path.parts and not path.depth and not path.scoped:
-        around: Scope | None = scope
+        around: VariableScope | None = scope
         while around is not None:
             if path.parts[0] in around.names:
                 value, location = around.names[path.parts[0]]
@@ -44,11 +44,11 @@ def start_of(scope: Scope, path: PathExpression) -> tuple[Any, str | None, tuple
     return scope.value, scope.location, path.parts
 
 
-def location_of(expression: Expression, scope: Scope) -> str | None:
+def location_of(expression: Expression, scope: VariableScope) -> str | None:
     """Return the location in the data to which a path leads; None if it is not known."""
     if not isinstance(expression, PathExpression) or expression.data:
         return None
-    at: Scope | None = scope
+    at: VariableScope | None = scope
     for _ in range(expression.depth):
         at = None if at is None else at.parent
     if at is None:

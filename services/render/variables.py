@@ -22,7 +22,7 @@ from services.render.handlebars.tree import CallExpression, Expression, Literal,
 from services.render.handlebars.values import child, is_true
 from services.render.variable_scopes import (
     UNKNOWN,
-    Scope,
+    VariableScope,
     elements_of,
     is_something,
     joined,
@@ -45,12 +45,12 @@ class _Position:
     """A position in the template. part: as Fault.field. is_rendered: whether a rendering would come here."""
 
     part: str
-    scope: Scope
+    scope: VariableScope
     partials: Mapping[str, tuple[Program, str]]
     is_rendered: bool = True
     depth: int = 0
 
-    def at(self, scope: Scope) -> "_Position":
+    def at(self, scope: VariableScope) -> "_Position":
         return _Position(self.part, scope, self.partials, self.is_rendered, self.depth)
 
     def not_rendered(self) -> "_Position":
@@ -71,7 +71,7 @@ class VariableUsage:
 
     def part(self, name: str, template: CompiledTemplate, *, known: Sequence[str] = ()) -> None:
         """Read one part. known: names that are there whatever the data."""
-        scope = Scope({**self._data, **dict.fromkeys(known, "")}, "")
+        scope = VariableScope({**self._data, **dict.fromkeys(known, "")}, "")
         partials = {key: (program, f"partials.{key}") for key, program in template.partials.items()}
         self._program(template.program, _Position(name, scope, partials))
 
@@ -170,11 +170,11 @@ class VariableUsage:
         for key, element in elements:
             where = joined(location, key)
             given = dict(zip(names, ((element, where), (key, None)), strict=False))
-            scope = Scope(element, where, position.scope, given)
+            scope = VariableScope(element, where, position.scope, given)
             self._program(node.program, position.at(scope))
         if not elements:
             given = dict.fromkeys(names, (UNKNOWN, None))
-            self._program(node.program, position.not_rendered().at(Scope(UNKNOWN, None, position.scope, given)))
+            self._program(node.program, position.not_rendered().at(VariableScope(UNKNOWN, None, position.scope, given)))
         self._program(node.inverse, position.not_rendered() if elements else position)
 
     def _partial(self, node: PartialStatement, position: _Position) -> None:
@@ -183,11 +183,11 @@ class VariableUsage:
         scope = position.scope
         if node.context is not None:
             value = self._value(node.context, node.line, position)
-            scope = Scope(value, location_of(node.context, scope), None)
+            scope = VariableScope(value, location_of(node.context, scope), None)
         if node.options:
             given = {key: self._value(option, node.line, position) for key, option in node.options}
             base = scope.value if type(scope.value) is dict else {}
-            scope = Scope({**base, **given}, scope.location, None)
+            scope = VariableScope({**base, **given}, scope.location, None)
         found = position.partials.get(node.name) if isinstance(node.name, str) else None
         if isinstance(node.name, CallExpression):
             self._call(node.name, position)
@@ -202,7 +202,7 @@ class VariableUsage:
         path = PathExpression((target.text,), text=target.text) if isinstance(target, Literal) else target
         if path.data:
             return self._read_special(path)
-        scope: Scope | None = position.scope
+        scope: VariableScope | None = position.scope
         for _ in range(path.depth):
             scope = None if scope is None else scope.parent
         if scope is None:

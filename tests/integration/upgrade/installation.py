@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from checks.client import Http, Operator
-from runtime.grpc import is_serving
+from clarion.ingest.v1 import ingest_pb2
+from runtime.grpc import channel, is_serving
 from services.realtime import centrifugo
 from stack import processes
 from stack.folder import Secrets, write_private
@@ -77,14 +79,21 @@ class Installation:
         """Return the operator at these gateways."""
         return Operator(self.http(gateways), self.plan.secrets.admin_token)
 
-    async def publications(self, channel: str) -> list[dict[str, object]]:
+    async def publications(self, realtime_channel: str) -> list[dict[str, object]]:
         """Return what the hub published on a realtime channel since it started."""
         url = f"http://{self.plan.address('hub')}/api/history"
         headers = {"X-API-Key": self.plan.secrets.centrifugo_api_key}
-        async with self._session.post(url, headers=headers, json={"channel": channel, "limit": -1}) as answer:
+        async with self._session.post(url, headers=headers, json={"channel": realtime_channel, "limit": -1}) as answer:
             found = (await answer.json())["result"]
-        assert len(found["publications"]) == found["offset"], f"the hub has forgotten publications of {channel}"
+        assert len(found["publications"]) == found["offset"], f"the hub forgot publications of {realtime_channel}"
         return [publication["data"] for publication in found["publications"]]
+
+    async def trigger_over_grpc(self, api_key: str, request: bytes) -> ingest_pb2.TriggerEventResponse:
+        """Send a TriggerEventRequest as it was serialised, whichever version did that."""
+        async with channel(self.plan.address("ingest")) as connection:
+            method: Any = connection.unary_unary("/clarion.ingest.v1.IngestService/TriggerEvent")
+            answer = await method(request, metadata=(("x-api-key", api_key),), timeout=30)
+        return ingest_pb2.TriggerEventResponse.FromString(answer)
 
     async def start_servers(self) -> None:
         """Start PostgreSQL, NATS and the hub; return when they answer."""

@@ -49,8 +49,8 @@ class RecordedTenant(msgspec.Struct, frozen=True):
 class RecordedEvent(msgspec.Struct, frozen=True):
     """An event of the previous version.
 
-    marker: stands between two # in each of its messages. tenant: by name. body, key: the call, to be repeated; empty:
-    it was not a call of the trigger. ends: the status with which each channel must end. says: what its messages must
+    marker: stands between two # in each of its messages. tenant: by name. body, key: the call over HTTP; request: the
+    call over gRPC; empty: there was none. ends: the status with which each channel must end. says: what its messages
     contain. messages: how many times each sent channel must arrive in all.
     """
 
@@ -64,6 +64,7 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     key: str = ""
     says: str = ""
     messages: int = 1
+    request: bytes = b""
 
     def expected(self) -> dict[tuple[str, str], int]:
         """Return how many messages must arrive, by (marker, channel)."""

@@ -16,6 +16,8 @@ import msgspec
 from nats.aio.client import Client as NatsClient
 
 from checks.client import Answer, Operator, Tenant
+from clarion.common.v1 import event_pb2
+from clarion.ingest.v1 import ingest_pb2
 from runtime import nats
 from services.domain import topology
 from tests.conftest import free_port
@@ -33,7 +35,7 @@ from tests.waiting import eventually
 EMAIL, PHONE = "ada@example.com", "+254712345678"
 ALL = {"EMAIL": "sent", "SMS": "sent", "PUSH": "sent"}
 # Much more than the 4 KiB that each delivery may carry itself, and small when compressed.
-LARGE = [{"name": "A lamp with a long description", "price": 3000}] * 200
+LARGE = [{"name": "A lamp with a long description", "price": 3000}] * 100
 
 # Addresses that get no newsletter, and why.
 SUPPRESSED = {"quiet@example.com": "manual", "left@example.com": "unsubscribed"}
@@ -218,18 +220,27 @@ class Scenario:
         only_push = call("parcel.sent", "f-seed", "seeded", channels=["PUSH"])
         await self._send("post", "finished", only_push, {"PUSH": "sent"})
         for marker, end in (("f-dead-replayed", "sent"), ("f-dead", "dead")):
-            body = call("parcel.sent", marker, f"user-of-{marker}", channels=["EMAIL"])
+            body = call("parcel.sent", marker, f"user-of-{marker}", channels=["EMAIL"], items=LARGE)
             await self._send("post", "dead", body, {"EMAIL": end}, key=marker)
         gone = call("order.placed", "e-gone", "gone", items=[])
         await self._send("shop", "erased", gone, {})
         for number in range(_REPLAYED):
             body = call("note", f"r-{number}", f"bulk-{number}")
             await self._send("bulk", "finished", body, {"SMS": "sent"}, messages=2)
+        await self._send_over_grpc("f-grpc")
         for event in self.events:
             await eventually(lambda: self.operator.finished(event.id))  # noqa: B023 - called at once
         shop = self.tenants["shop"]
+        other = msgspec.json.encode(call("order.placed", "f-order", "reader", items=[], changed=True))
+        assert (await trigger(shop, other, key="k-1")).event_id == self.events[0].id
+        await eventually(self._is_noted)
         (entry,) = [one for one in await shop.whole_inbox("reader") if "#f-order#" in one["title"]]
         assert (await shop.mark_read("reader", entry["id"])).status == 200
+
+    async def _is_noted(self) -> bool:
+        """Return whether the first event's timeline has the call that used its key for something else."""
+        event = await self.operator.event(self.events[0].id) or {"timeline": []}
+        return any(step["step"] == "repeated" for step in event["timeline"])
 
     async def _tokens(self) -> list[RecordedToken]:
         shop, signed = self.tenants["shop"], self.tenants["signed"]
@@ -347,6 +358,25 @@ class Scenario:
         self.events.append(
             RecordedEvent(answer.event_id, marker, name, user_id, state, ends, raw.decode(), key, says, messages)
         )
+
+    async def _send_over_grpc(self, marker: str) -> None:
+        """Send an event as an internal service does, and keep the request's bytes."""
+        shop = self.tenants["shop"]
+        request = ingest_pb2.TriggerEventRequest(
+            event=ingest_pb2.NewEvent(
+                event_type="order.placed",
+                caller_event_id="order-1",
+                recipient=event_pb2.Recipient(user_id="reader", email=EMAIL, phone=PHONE),
+                variables=msgspec.json.encode({"marker": marker}),
+                payload_extra=b'{"locale":"de"}',
+                channels=[event_pb2.CHANNEL_SMS],
+                idempotency_key="k-grpc",
+            )
+        ).SerializeToString()
+        answer = await self.running.trigger_over_grpc(shop.api_key, request)
+        assert not answer.duplicate
+        ends = {"SMS": "sent"}
+        self.events.append(RecordedEvent(answer.event_id, marker, "shop", "reader", "finished", ends, request=request))
 
     async def _test(self, marker: str) -> None:
         """Try a template that is not active."""

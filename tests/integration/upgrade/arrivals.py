@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from tests.integration.upgrade.installation import Installation
 
 # What stands between two # in each message of an event.
 _MARKER = re.compile(r"#([a-z0-9-]+)#")
+# How many differences a failure names.
+_SHOWN = 30
 
 Arrived = Counter[tuple[str, str]]
 
@@ -71,6 +73,12 @@ def differences(expected: Mapping[tuple[str, str], int], found: Arrived) -> list
             word = "LOST" if number < wanted else "DOUBLED" if wanted else "NOT EXPECTED"
             lines.append(f"{word}: event {marker} on {channel} arrived {number} times instead of {wanted}")
     return lines
+
+
+def report(lines: Sequence[str]) -> str:
+    """Return the first lines, and how many more there are."""
+    left = len(lines) - _SHOWN
+    return "\n".join([*lines[:_SHOWN], *([f"and {left} more"] if left > 0 else [])])
 
 
 def _marker(text: str) -> str:

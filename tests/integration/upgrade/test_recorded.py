@@ -24,7 +24,7 @@ from runtime import nats
 from services.domain import topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.upgrade import recording
-from tests.integration.upgrade.arrivals import Arrivals, arrivals, differences
+from tests.integration.upgrade.arrivals import Arrivals, arrivals, differences, report
 from tests.integration.upgrade.installation import ROLES, TODAY, Installation, installation
 from tests.integration.upgrade.recording import Manifest, RecordedEvent
 from tests.integration.upgrade.scenario import SUPPRESSED, suppression, trigger
@@ -174,7 +174,7 @@ async def test_each_message_arrives_once(upgraded: Upgraded) -> None:
     for event in upgraded.found.events:
         expected.update(event.expected())
     found = differences(expected, (await upgraded.arrivals()).messages)
-    assert not found, "\n".join(found)
+    assert not found, report(found)
 
 
 async def test_each_notification_is_shown_once(upgraded: Upgraded) -> None:
@@ -185,7 +185,7 @@ async def test_each_notification_is_shown_once(upgraded: Upgraded) -> None:
         if event.state not in before:
             expected.update({key: n for key, n in event.expected().items() if key[1] == "PUSH"})
     found = differences(expected, (await upgraded.arrivals()).shown)
-    assert not found, "\n".join(found)
+    assert not found, report(found)
 
 
 async def test_the_messages_say_what_was_decided(upgraded: Upgraded) -> None:
@@ -207,7 +207,7 @@ async def test_statuses_are_final(upgraded: Upgraded) -> None:
             for channel, end in event.ends.items()
             if found.get(channel) != end
         ]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, report(wrong)
 
 
 async def test_timelines_are_readable(upgraded: Upgraded) -> None:
@@ -231,7 +231,7 @@ async def test_repeats_are_answered_with_the_first_event(upgraded: Upgraded) -> 
         for marker, answer in upgraded.repeats.items()
         if answer.status != 200 or answer.event_id != upgraded.found.event(marker).id
     ]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, report(wrong)
 
 
 async def test_a_call_over_grpc_of_the_previous_version_is_understood(upgraded: Upgraded) -> None:

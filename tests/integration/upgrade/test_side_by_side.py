@@ -27,7 +27,7 @@ from services.domain import topology
 from stack.folder import Folder
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.upgrade import recording
-from tests.integration.upgrade.arrivals import arrivals, differences
+from tests.integration.upgrade.arrivals import arrivals, differences, report
 from tests.integration.upgrade.installation import ROLES, TODAY, Installation, installation
 from tests.integration.upgrade.scenario import LARGE, call
 from tests.streams import messages_of
@@ -273,7 +273,7 @@ async def _check(running: Installation, flow: Flow, mail: Moody) -> None:
             for channel, end in one.ends.items()
             if ends.get(channel) != end
         ]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, report(wrong)
     assert {one.step for one in flow.finished} == set(range(len(STEPS) + 1))
     assert any(marker.endswith("-late") for marker in mail.refused), "no mail was ever retried"
 

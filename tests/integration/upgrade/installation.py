@@ -29,6 +29,7 @@ _START_S = 90.0
 _DRAIN_S = 12.0
 # For the tests' own mail servers.
 _TO_LOOPBACK = {"CLARION_EGRESS_ALLOW": "127.0.0.1:*"}
+_SERVERS = ("hub", "nats", "postgres")
 # In the order in which a rolling upgrade replaces them.
 ROLES = ("render", "senders", "realtime", "router", "ingest", "gateway")
 
@@ -184,6 +185,9 @@ async def installation(data: Path, secrets: Secrets, *, replicas: int = 1) -> As
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             yield Installation(plan, supervisor, session)
     finally:
+        services = supervisor.children.keys() - set(_SERVERS)
+        await supervisor.stop(services, 0)
+        await supervisor.stop(_SERVERS, _DRAIN_S)
         await supervisor.close()
 
 

@@ -39,7 +39,7 @@ STEPS = (("render", "senders", "realtime"), ("router",), ("ingest",), ("gateway"
 _RETRIES = {"CLARION_RETRY_DELAYS_S": "0.5,0.5"}
 _DEADLINE_S = 60.0
 # How many events are under way at a time, and how many must go all the way in each part of a step.
-_SIDES, _MORE = 8, 12
+_SIDES, _MORE = 6, 8
 # So many that the hub, which keeps 50 publications of a channel, forgets none.
 _USERS = 20
 _AWAY = (CheckError, aiohttp.ClientError, ConnectionError, TimeoutError)

@@ -78,12 +78,20 @@ class RecordedToken(msgspec.Struct, frozen=True):
     revoked: bool
 
 
+class RecordedReport(msgspec.Struct, frozen=True):
+    """A message that its provider reports on after the upgrade, and a link in a mail: paths at the gateway."""
+
+    path: str
+    message_id: str
+    unsubscribe_path: str
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What is known of the recording. recorded_at: Unix seconds.
 
-    mail_provider: the provider whose server nobody ran. read, dead_letter, redelivered: markers of the event whose
-    notification was read, of the dead letter to replay, and of finished events whose messages are still in EVENTS.
-    replay: the one that was under way; replayed: how many events it must replay in all.
+    mail_provider: the provider whose server nobody ran. read, dead_letter: markers of the event whose notification was
+    read, and of the dead letter to replay. replay: the one that was under way; replayed: how many events it must
+    replay in all.
     """
 
     recorded_at: float
@@ -93,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True):
     tokens: list[RecordedToken]
     mail_provider: str
     read: str
-    redelivered: list[str]
+    report: RecordedReport
     dead_letter: str
     replay: str
     replayed: int

@@ -5,86 +5,42 @@ that does not, or by a lock on a table of the ledger.
 """
 
 import asyncio
-import hashlib
-import hmac
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
 from nats.aio.client import Client as NatsClient
 
-from checks.client import Answer, Operator, Tenant
+from checks.client import Operator, Tenant
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime import nats
 from services.domain import topology
-from tests.conftest import free_port
+from tests.e2e import provider_apis
+from tests.e2e.conftest import PROVIDER_PORT
+from tests.integration.upgrade.calls import ALL, EMAIL, LARGE, MAIL_AND_PUSH, PHONE, SUPPRESSED, call, trigger
 from tests.integration.upgrade.installation import Installation, Version
 from tests.integration.upgrade.recording import (
     Manifest,
     RecordedEvent,
+    RecordedReport,
     RecordedTenant,
     RecordedToken,
     State,
 )
+from tests.integration.upgrade.tenants import Configured, create_tenants
 from tests.streams import count
 from tests.waiting import eventually
 
-EMAIL, PHONE = "ada@example.com", "+254712345678"
-ALL = {"EMAIL": "sent", "SMS": "sent", "PUSH": "sent"}
-# Much more than the 4 KiB that each delivery may carry itself, and small when compressed.
-LARGE = [{"name": "A lamp with a long description", "price": 3000}] * 100
-
-# Addresses that get no newsletter, and why.
-SUPPRESSED = {"quiet@example.com": "manual", "left@example.com": "unsubscribed"}
-_MAIL_AND_PUSH = {"EMAIL": "sent", "PUSH": "sent"}
-
-_LAYOUT = "<mjml><mj-body>{{{content}}}<mj-section><mj-column>{{> sign}}</mj-column></mj-section></mj-body></mjml>"
-_SIGN = "<mj-text>Your shop</mj-text>"
-_MAIL = "<mj-section><mj-column><mj-text>Order {{marker}}</mj-text></mj-column></mj-section>"
 # How many events the replay takes; a page of it has 50.
 _REPLAYED, _PAGE = 60, 50
 # Two attempts one after the other, and later one that waits until long after the recording.
-_QUICK = {"CLARION_RETRY_DELAYS_S": "0.2"}
+_API = f"http://127.0.0.1:{PROVIDER_PORT}"
+_QUICK = {"CLARION_RETRY_DELAYS_S": "0.2", "CLARION_PROVIDER_URLS": f"resend={_API},africastalking={_API}"}
 _SLOW = {"CLARION_RETRY_DELAYS_S": "120,120,120"}
-
-
-def call(
-    event_type: str,
-    marker: str,
-    user_id: str,
-    *,
-    email: str = EMAIL,
-    locale: str = "",
-    channels: list[str] | None = None,
-    **variables: Any,
-) -> dict[str, Any]:
-    """Return the body of a trigger."""
-    payload = {"userId": user_id, "recipientEmail": email, "recipientPhone": PHONE}
-    if locale:
-        payload["locale"] = locale
-    body: dict[str, Any] = {"eventType": event_type, "payload": payload, "variables": {"marker": marker, **variables}}
-    return body if channels is None else {**body, "channels": channels}
-
-
-def signature(secret: str, raw: bytes) -> dict[str, str]:
-    """Return the header that signs a body; none without a secret."""
-    return {"X-Orqestra-Signature": hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()} if secret else {}
-
-
-async def trigger(tenant: Tenant, raw: bytes, *, key: str = "", secret: str = "") -> Answer:
-    """Send a body, signed and with a key where there is one."""
-    headers = {**signature(secret, raw), **({"X-Idempotency-Key": key} if key else {})}
-    return await tenant.trigger(raw=raw, headers=headers)
-
-
-async def suppression(operator: Operator, shop: Tenant, address: str) -> str:
-    """Return why the shop's newsletter is not sent to an address; empty: it is."""
-    query = f"tenant_id={shop.id}&event_type=news&user_id=u&email={address}"
-    (planned,) = (await operator.must("GET", f"/route-explain?{query}"))["deliveries"]
-    return str(planned["reason"] or "").removeprefix("suppressed_")
 
 
 @dataclass
@@ -93,10 +49,8 @@ class Scenario:
 
     running: Installation
     previous: Version
-    tenants: dict[str, Tenant] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    made: Configured = field(default_factory=Configured)
     events: list[RecordedEvent] = field(default_factory=list)
-    mail_provider: str = ""
 
     @property
     def operator(self) -> Operator:
@@ -108,7 +62,8 @@ class Scenario:
         await self._start()
         broker = await nats.connect(self.running.nats_url, name="record")
         try:
-            await self._configure()
+            self.made = await create_tenants(self.operator)
+            report = await self._reported()
             await self._finished()
             tokens = await self._tokens()
             revoked_key = await self._rotate_key()
@@ -117,7 +72,7 @@ class Scenario:
             await self.running.stop("senders", "realtime")
             await self._planned()
             replay = await self._replay()
-            shown = {name: await self._shown(tenant) for name, tenant in self.tenants.items()}
+            shown = {name: await self._shown(tenant) for name, tenant in self.made.tenants.items()}
             await self._unread_and_accepted(broker)
         finally:
             await broker.close()
@@ -129,16 +84,16 @@ class Scenario:
                     tenant.id,
                     tenant.api_key,
                     shown[name],
-                    self.secrets.get(name, ""),
+                    self.made.secrets.get(name, ""),
                     revoked_key if name == "shop" else "",
                 )
-                for name, tenant in self.tenants.items()
+                for name, tenant in self.made.tenants.items()
             },
             events=self.events,
             tokens=tokens,
-            mail_provider=self.mail_provider,
+            mail_provider=self.made.mail_provider,
             read="f-order",
-            redelivered=["f-order", "f-large", "f-signed"],
+            report=report,
             dead_letter="f-dead-replayed",
             replay=replay,
             replayed=_REPLAYED,
@@ -153,55 +108,20 @@ class Scenario:
             running.start(self.previous, "render", "router", "ingest", "gateway"),
         )
 
-    async def _configure(self) -> None:
-        operator = self.operator
-        for name in ("shop", "signed", "bulk"):
-            self.tenants[name] = await operator.create_tenant(name.title())
-        nobody = {"host": "127.0.0.1", "port": free_port(), "tls": "none", "from_email": "us@tenant.example"}
-        post = await operator.create_tenant("Post", providers={"EMAIL": ("smtp", nobody)})
-        self.tenants["post"] = post
-        providers = await operator.must("GET", f"/providers?tenant_id={post.id}")
-        self.mail_provider = providers["data"][0]["id"]
-        shop, signed, bulk = (self.tenants[name] for name in ("shop", "signed", "bulk"))
-
-        for kind, name, body in (("PARTIAL", "sign", _SIGN), ("LAYOUT", "frame", _LAYOUT)):
-            new = {"tenant_id": shop.id, "kind": kind, "name": name, "body": body}
-            await operator.must("POST", "/template-parts", json=new)
-        make = operator.create_template
-        await make(shop, "order.placed", "EMAIL", _MAIL, subject="#{{marker}}# placed", layout="frame")
-        await make(shop, "order.placed", "SMS", "#{{marker}}# placed, {{items.length}} items")
-        await make(shop, "order.placed", "PUSH", "Placed", subject="#{{marker}}# placed", push_namespace="orders")
-        for locale, word in (("en", "Hello"), ("de", "Guten Tag"), ("pt", "Bom dia")):
-            await make(shop, "hello", "SMS", f"#{{{{marker}}}}# {word}", locale=locale)
-        await operator.must("PUT", f"/tenants/{shop.id}/locale", json={"locale": "en"})
-        await make(shop, "global.info", "SMS", "#{{title}}# of the shop's own")
-        news = {"tenant_id": shop.id, "event_type": "news", "channel": "EMAIL", "activate": True, "subscribed": True}
-        await operator.must("POST", "/templates", json={**news, "subject": "#{{marker}}# news", "body": "<p>News</p>"})
-        for address, reason in SUPPRESSED.items():
-            new = {"tenant_id": shop.id, "channel": "EMAIL", "address": address, "reason": reason}
-            await operator.must("POST", "/suppressions", json=new)
-
-        await make(post, "parcel.sent", "EMAIL", "<p>Sent {{items.length}}</p>", subject="#{{marker}}# parcel")
-        await make(post, "parcel.sent", "PUSH", "Sent", subject="#{{marker}}# parcel")
-        await make(bulk, "note", "SMS", "#{{marker}}#")
-        await operator.must("PATCH", f"/tenants/{post.id}", json={"content_key": "seed"})
-        limits = {"rate_limit_per_minute": 5000, "daily_cap": 90000, "delivery_channels": ["EMAIL", "PUSH"]}
-        await operator.must("PATCH", f"/tenants/{signed.id}", json=limits)
-        retention = {"events_days": 400, "payload_days": 300, "inbox_days": 200, "outbox_days": 100}
-        await operator.must("PUT", f"/tenants/{signed.id}/retention", json=retention)
-        made = await operator.must("POST", f"/tenants/{signed.id}/webhook-secret", json={})
-        self.secrets["signed"] = made["webhook_secret"]
-        await eventually(self._is_configured)
-
-    async def _is_configured(self) -> bool:
-        """Return whether the router knows the suppressions and the languages, which it asks nobody for."""
-        shop, operator = self.tenants["shop"], self.operator
-        if [await suppression(operator, shop, address) for address in SUPPRESSED] != list(SUPPRESSED.values()):
-            return False
-        query = f"tenant_id={shop.id}&event_type=hello&user_id=u&phone=%2B254712345678&locale=fr"
-        (planned,) = (await operator.must("GET", f"/route-explain?{query}"))["deliveries"]
-        policy = await operator.planned(self.tenants["signed"], "global.success")
-        return (planned["locale"], policy["SMS"]["reason"]) == ("en", "tenant_policy")
+    async def _reported(self) -> RecordedReport:
+        """Messages at providers that report later what became of them, and a mail from which one can unsubscribe."""
+        reported = self.made.tenants["reported"]
+        providers = (await self.operator.must("GET", f"/providers?tenant_id={reported.id}"))["data"]
+        (provider,) = (one["id"] for one in providers if one["channel"] == "SMS")
+        url = (await self.operator.must("GET", f"/providers/{provider}/callback"))["url"]
+        async with provider_apis.serving() as apis:
+            ends = {"EMAIL": "sent"}
+            await self._send("reported", "finished", call("letter", "f-reported", "reported"), ends, messages=0)
+            await eventually(lambda: self.operator.finished(self.events[-1].id))
+        ((_, _, mail),) = (one for one in apis.taken if one[0] == "resend")
+        link = mail["headers"]["List-Unsubscribe"].strip("<>")
+        (message_id,) = apis.ids("africastalking")
+        return RecordedReport(urlsplit(url).path, message_id, urlsplit(link).path)
 
     async def _finished(self) -> None:
         """Events of each kind that ended, two of them as dead letters."""
@@ -230,20 +150,20 @@ class Scenario:
         await self._send_over_grpc("f-grpc")
         for event in self.events:
             await eventually(lambda: self.operator.finished(event.id))  # noqa: B023 - called at once
-        shop = self.tenants["shop"]
+        shop = self.made.tenants["shop"]
         other = msgspec.json.encode(call("order.placed", "f-order", "reader", items=[], changed=True))
-        assert (await trigger(shop, other, key="k-1")).event_id == self.events[0].id
+        assert (await trigger(shop, other, key="k-1")).event_id == self._id("f-order")
         await eventually(self._is_noted)
         (entry,) = [one for one in await shop.whole_inbox("reader") if "#f-order#" in one["title"]]
         assert (await shop.mark_read("reader", entry["id"])).status == 200
 
     async def _is_noted(self) -> bool:
         """Return whether the first event's timeline has the call that used its key for something else."""
-        event = await self.operator.event(self.events[0].id) or {"timeline": []}
+        event = await self.operator.event(self._id("f-order")) or {"timeline": []}
         return any(step["step"] == "repeated" for step in event["timeline"])
 
     async def _tokens(self) -> list[RecordedToken]:
-        shop, signed = self.tenants["shop"], self.tenants["signed"]
+        shop, signed = self.made.tenants["shop"], self.made.tenants["signed"]
         kept = await shop.token("reader")
         revoked = await signed.token("signer")
         await self.operator.must("POST", f"/tenants/{signed.id}/revoke-tokens", json={"user_id": "signer"})
@@ -251,9 +171,9 @@ class Scenario:
 
     async def _rotate_key(self) -> str:
         """Give the shop another key; return the one that it had."""
-        shop = self.tenants["shop"]
+        shop = self.made.tenants["shop"]
         made = await self.operator.must("POST", f"/tenants/{shop.id}/rotate-key")
-        self.tenants["shop"] = Tenant(shop.http, shop.id, made["api_key"], shop.name)
+        self.made.tenants["shop"] = Tenant(shop.http, shop.id, made["api_key"], shop.name)
         return shop.api_key
 
     async def _retrying(self) -> None:
@@ -261,8 +181,8 @@ class Scenario:
         running = self.running
         await running.stop("senders", "realtime")
         await running.start(self.previous, "senders", "realtime", environment=_SLOW)
-        await self._send("post", "retrying", call("parcel.sent", "t-small", "waiting", items=[]), _MAIL_AND_PUSH)
-        await self._send("post", "retrying", call("parcel.sent", "t-large", "heavy", items=LARGE), _MAIL_AND_PUSH)
+        await self._send("post", "retrying", call("parcel.sent", "t-small", "waiting", items=[]), MAIL_AND_PUSH)
+        await self._send("post", "retrying", call("parcel.sent", "t-large", "heavy", items=LARGE), MAIL_AND_PUSH)
         leaving = call("parcel.sent", "t-erased", "leaving", items=[], channels=["EMAIL"])
         await self._send("post", "retrying", leaving, {"EMAIL": "skipped"})
         for marker in ("t-small", "t-large", "t-erased"):
@@ -272,7 +192,7 @@ class Scenario:
 
     async def _erased(self) -> None:
         for name, user_id in (("shop", "gone"), ("post", "leaving")):
-            path = f"/tenants/{self.tenants[name].id}/recipients/erase"
+            path = f"/tenants/{self.made.tenants[name].id}/recipients/erase"
 
             async def is_complete(path: str = path, user_id: str = user_id) -> bool:
                 return bool((await self.operator.must("POST", path, json={"user_id": user_id}))["complete"])
@@ -287,7 +207,7 @@ class Scenario:
         await self._send("shop", "planned", call("order.placed", "p-again", "gone", items=[]), ALL)
         portuguese = call("hello", "p-portuguese", "patient", locale="pt-BR")
         await self._send("shop", "planned", portuguese, {"SMS": "sent"}, says="Bom dia")
-        await self._send("post", "planned", call("parcel.sent", "p-mail", "patient", items=[]), _MAIL_AND_PUSH)
+        await self._send("post", "planned", call("parcel.sent", "p-mail", "patient", items=[]), MAIL_AND_PUSH)
         await self._test("p-test")
         for event in self.events:
             if event.state == "planned":
@@ -296,7 +216,7 @@ class Scenario:
 
     async def _replay(self) -> str:
         """A replay of which the first page is done, and the second is due in _PAGE seconds."""
-        bulk = self.tenants["bulk"]
+        bulk = self.made.tenants["bulk"]
         new = {"tenant_id": bulk.id, "since": "2020-01-01", "per_second": 1}
         replay = await self.operator.must("POST", "/replays", json=new)
 
@@ -316,7 +236,7 @@ class Scenario:
         await connection.execute("LOCK TABLE ingest.events IN EXCLUSIVE MODE")
         before = await count(jetstream, topology.DELIVERIES)
         await self._send("shop", "unread", call("order.placed", "u-order", "unread", items=[]), ALL, key="k-u")
-        await self._send("post", "unread", call("parcel.sent", "u-mail", "unread", items=[]), _MAIL_AND_PUSH)
+        await self._send("post", "unread", call("parcel.sent", "u-mail", "unread", items=[]), MAIL_AND_PUSH)
 
         async def is_routed() -> bool:
             return await count(jetstream, topology.DELIVERIES) == before + 5 and await _is_read(broker, "router-")
@@ -327,7 +247,7 @@ class Scenario:
         await self._send("shop", "accepted", call("order.placed", "a-large", "late", items=LARGE), ALL)
         german = call("hello", "a-german", "late", locale="de")
         await self._send("shop", "accepted", german, {"SMS": "sent"}, says="Guten Tag")
-        await self._send("post", "accepted", call("parcel.sent", "a-mail", "late", items=[]), _MAIL_AND_PUSH)
+        await self._send("post", "accepted", call("parcel.sent", "a-mail", "late", items=[]), MAIL_AND_PUSH)
         platform = call("global.alert", "a-signed", "late", title="#a-signed#", message="It is late.")
         await self._send("signed", "accepted", platform, {**ALL, "SMS": "skipped"})
         await self._test("a-test")
@@ -351,7 +271,7 @@ class Scenario:
         messages: int = 1,
     ) -> None:
         raw = msgspec.json.encode(body)
-        answer = await trigger(self.tenants[name], raw, key=key, secret=self.secrets.get(name, ""))
+        answer = await trigger(self.made.tenants[name], raw, key=key, secret=self.made.secrets.get(name, ""))
         assert answer.status == 200, f"{body}: {answer.status} {answer.body}"
         assert "Idempotent-Replayed" not in answer.headers, f"{body} is the same as an event before"
         marker, user_id = body["variables"]["marker"], body["payload"]["userId"]
@@ -361,7 +281,7 @@ class Scenario:
 
     async def _send_over_grpc(self, marker: str) -> None:
         """Send an event as an internal service does, and keep the request's bytes."""
-        shop = self.tenants["shop"]
+        shop = self.made.tenants["shop"]
         request = ingest_pb2.TriggerEventRequest(
             event=ingest_pb2.NewEvent(
                 event_type="order.placed",
@@ -380,7 +300,7 @@ class Scenario:
 
     async def _test(self, marker: str) -> None:
         """Try a template that is not active."""
-        shop = self.tenants["shop"]
+        shop = self.made.tenants["shop"]
         new = {"tenant_id": shop.id, "event_type": "draft", "channel": "SMS", "body": "#{{marker}}# a draft"}
         template = await self.operator.must("POST", "/templates", json=new)
         wanted = {"recipient": {"user_id": "tester", "phone": PHONE}, "variables": {"marker": marker}}
@@ -390,9 +310,11 @@ class Scenario:
             RecordedEvent(made["event_id"], marker, "shop", "tester", state, {"SMS": "sent"}, says="draft")
         )
 
+    def _id(self, marker: str) -> str:
+        return next(event.id for event in self.events if event.marker == marker)
+
     async def _stands(self, marker: str, channel: str, status: str) -> bool:
-        (event_id,) = [event.id for event in self.events if event.marker == marker]
-        event = await self.operator.event(event_id)
+        event = await self.operator.event(self._id(marker))
         return event is not None and any(
             one["channel"] == channel and one["status"] == status for one in event["deliveries"]
         )

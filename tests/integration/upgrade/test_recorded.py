@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import asyncpg
 import jwt
@@ -18,16 +19,16 @@ import pytest_asyncio
 
 from checks.client import Answer, Operator, Tenant
 from checks.sink import Sink
-from checks.waiting import CheckError, until
+from checks.waiting import CheckError, expect, until
 from clarion.common.v1 import event_pb2
 from runtime import nats
 from services.domain import topology
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.upgrade import recording
 from tests.integration.upgrade.arrivals import Arrivals, arrivals, differences, report
+from tests.integration.upgrade.calls import EMAIL, SUPPRESSED, suppression, trigger
 from tests.integration.upgrade.installation import ROLES, TODAY, Installation, installation
 from tests.integration.upgrade.recording import Manifest, RecordedEvent
-from tests.integration.upgrade.scenario import SUPPRESSED, suppression, trigger
 from tests.streams import messages_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -35,6 +36,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 _DEADLINE_S = 60.0
 # By then all timers are due, and the broker would have forgotten all ids. Nobody can commit a recording before that.
 _AGE_S = 180
+# Finished events that are in EVENTS once more, as if their router had ended before it acknowledged them.
+_REDELIVERED = ("f-order", "f-large", "f-signed")
 # A call without a key, whose content key is of type and payload alone.
 _SEED = "f-seed"
 
@@ -96,7 +99,7 @@ async def upgraded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up
 
 async def _redeliver(found: Manifest, running: Installation) -> None:
     """Put finished events into EVENTS again, as the broker delivers those whose router ended before it acknowledged."""
-    ids = {found.event(marker).id: marker for marker in found.redelivered}
+    ids = {found.event(marker).id: marker for marker in _REDELIVERED}
     connection = await nats.connect(running.nats_url, name="test")
     try:
         jetstream = connection.jetstream()
@@ -320,6 +323,28 @@ async def test_suppressions_hold(upgraded: Upgraded) -> None:
     shop = upgraded.tenants["shop"]
     found = {address: await suppression(upgraded.operator, shop, address) for address in SUPPRESSED}
     assert found == SUPPRESSED
+
+
+async def test_reports_and_links_of_before_hold(upgraded: Upgraded) -> None:
+    """A provider reports a message of before the upgrade as failed, and somebody unsubscribes from another one."""
+    report, reported = upgraded.found.report, upgraded.tenants["reported"]
+    event = upgraded.found.event("f-reported")
+    fields = {"id": report.message_id, "status": "Failed", "failureReason": "UserDoesNotExist"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await reported.http.call("POST", report.path, headers=form, data=urlencode(fields).encode())
+    assert answer.status == 204, f"the report was answered {answer.status}"
+    click = b"List-Unsubscribe=One-Click"
+    answer = await reported.http.call("POST", report.unsubscribe_path, headers=form, data=click)
+    assert answer.status == 200, f"the link was answered {answer.status}"
+
+    async def are_known() -> bool:
+        shown = await upgraded.event(event)
+        statuses = {one["channel"]: one["status"] for one in shown["deliveries"]}
+        reason = await suppression(upgraded.operator, reported, EMAIL, "letter")
+        expect((statuses["SMS"], reason) == ("bounced", "unsubscribed"), f"{statuses}, {reason or 'not suppressed'}")
+        return True
+
+    await until(are_known, "the report and the click", deadline=30)
 
 
 async def test_the_backlog_is_back_to_nothing(upgraded: Upgraded) -> None:

@@ -28,8 +28,8 @@ from stack.folder import Folder
 from tests.integration.senders.mail_servers import Catcher, serving
 from tests.integration.upgrade import recording
 from tests.integration.upgrade.arrivals import arrivals, differences, report
+from tests.integration.upgrade.calls import LARGE, call
 from tests.integration.upgrade.installation import ROLES, TODAY, Installation, installation
-from tests.integration.upgrade.scenario import LARGE, call
 from tests.streams import messages_of
 
 pytestmark = [pytest.mark.slow]
@@ -39,9 +39,9 @@ STEPS = (("render", "senders", "realtime"), ("router",), ("ingest",), ("gateway"
 _RETRIES = {"CLARION_RETRY_DELAYS_S": "0.5,0.5"}
 _DEADLINE_S = 60.0
 # How many events are under way at a time, and how many must go all the way in each part of a step.
-_SIDES, _MORE = 6, 8
+_SIDES, _MORE = 4, 6
 # So many that the hub, which keeps 50 publications of a channel, forgets none.
-_USERS = 20
+_USERS = 40
 _AWAY = (CheckError, aiohttp.ClientError, ConnectionError, TimeoutError)
 _MARKER = re.compile(rb"^Subject:[^\n]*?#([^#\n]+)#", re.MULTILINE)
 
@@ -191,7 +191,7 @@ async def _tenant(operator: Operator, mail_port: int) -> Tenant:
 
 
 async def _redeliver(running: Installation) -> None:
-    """Put all of EVENTS there again, as the broker delivers what a killed router had routed and not acknowledged."""
+    """Put all of EVENTS there again, as the broker delivers what a router had routed and not acknowledged."""
     connection = await nats.connect(running.nats_url, name="test")
     try:
         jetstream = connection.jetstream()
@@ -227,6 +227,8 @@ async def test_a_rolling_upgrade_loses_and_doubles_nothing(tmp_path: Path) -> No
                 await running.start(TODAY, *names, environment=_RETRIES)
                 if "gateway" in roles:
                     flow.through(running.http(["gateway", "gateway-2"]))
+                if "router" in roles:
+                    await _redeliver(running)
                 await flow.more(f"while {', '.join(roles)} are of both versions")
                 if "gateway" in roles:
                     flow.through(running.http(["gateway-2"]))

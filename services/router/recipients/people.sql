@@ -1,0 +1,61 @@
+-- name: find
+SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
+FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, recipient_id)
+JOIN router.recipients r ON r.tenant_id = wanted.tenant_id AND r.recipient_id = wanted.recipient_id
+
+-- The next $6 members of groups and recipients that are named. Of each group only so many are read, from where the page
+-- begins; is_excluded is found for these alone, so that a page is no longer if most of them are.
+-- name: page_of_named
+WITH found AS MATERIALIZED (
+    SELECT m.member_id AS id
+    FROM router.groups g
+    CROSS JOIN LATERAL (
+        SELECT gm.member_id
+        FROM router.group_members gm
+        WHERE gm.group_id = g.id AND gm.member_id > $5
+        ORDER BY gm.member_id
+        LIMIT $6
+    ) AS m
+    WHERE g.tenant_id = $1 AND g.key = ANY($2::text[]) AND g.deleted_at IS NULL
+    UNION
+    SELECT r.id
+    FROM router.recipients r
+    WHERE r.tenant_id = $1 AND r.recipient_id = ANY($3::text[]) AND r.id > $5
+    ORDER BY id
+    LIMIT $6
+)
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+    r.recipient_id = ANY($4::text[]) OR x.is_member IS NOT NULL AS is_excluded
+FROM found
+JOIN router.recipients r ON r.tenant_id = $1 AND r.id = found.id
+-- A hashed subplan would read the excluded groups whole.
+LEFT JOIN LATERAL (
+    SELECT true AS is_member
+    FROM router.group_members xm
+    JOIN router.groups x ON x.tenant_id = $1 AND x.id = xm.group_id
+    WHERE xm.tenant_id = $1 AND xm.member_id = r.id AND x.key = ANY($7::text[]) AND x.deleted_at IS NULL
+    LIMIT 1
+) AS x ON true
+ORDER BY r.id
+
+-- The next $4 recipients of a tenant.
+-- name: page_of_everybody
+WITH found AS MATERIALIZED (
+    SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
+    FROM router.recipients r
+    WHERE r.tenant_id = $1 AND r.id > $3
+    ORDER BY r.id
+    LIMIT $4
+)
+SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
+    r.recipient_id = ANY($2::text[]) OR x.is_member IS NOT NULL AS is_excluded
+FROM found r
+-- A hashed subplan would read the excluded groups whole.
+LEFT JOIN LATERAL (
+    SELECT true AS is_member
+    FROM router.group_members xm
+    JOIN router.groups x ON x.tenant_id = $1 AND x.id = xm.group_id
+    WHERE xm.tenant_id = $1 AND xm.member_id = r.id AND x.key = ANY($5::text[]) AND x.deleted_at IS NULL
+    LIMIT 1
+) AS x ON true
+ORDER BY r.id

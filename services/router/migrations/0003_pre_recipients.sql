@@ -20,7 +20,8 @@ CREATE TABLE router.recipients (
     updated_at timestamptz NOT NULL DEFAULT now(),
     -- Pages over all recipients of a tenant follow it.
     PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, recipient_id)
+    -- Not (tenant_id, recipient_id): without statistics PostgreSQL may read all of a tenant by it, and sort.
+    UNIQUE (recipient_id, tenant_id)
 );
 
 CREATE INDEX recipients_by_email ON router.recipients (tenant_id, lower(email), id) WHERE email <> '';

@@ -12,8 +12,9 @@ WITH found AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT gm.member_id
         FROM router.group_members gm
-        WHERE gm.group_id = g.id AND gm.member_id > $5
-        ORDER BY gm.member_id
+        -- This is gm.group_id = g.id AND gm.member_id > $5, in a form that is never planned as "find all, then sort".
+        WHERE (gm.group_id, gm.member_id) > (g.id, $5::uuid) AND gm.group_id <= g.id
+        ORDER BY gm.group_id, gm.member_id
         LIMIT $6
     ) AS m
     WHERE g.tenant_id = $1 AND g.key = ANY($2::text[]) AND g.deleted_at IS NULL
@@ -25,15 +26,21 @@ WITH found AS MATERIALIZED (
     LIMIT $6
 )
 SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
-    r.recipient_id = ANY($4::text[]) OR x.is_member IS NOT NULL AS is_excluded
+    r.recipient_id = ANY($4::text[]) OR x.member_id IS NOT NULL AS is_excluded
 FROM found
-JOIN router.recipients r ON r.tenant_id = $1 AND r.id = found.id
--- A hashed subplan would read the excluded groups whole.
+-- LIMIT, here and below, keeps the planner from a hash join, which would read all rows of the tenant or of a group.
+CROSS JOIN LATERAL (
+    SELECT o.id, o.tenant_id, o.recipient_id, o.email, o.phone, o.locale, o.timezone, o.muted_channels
+    FROM router.recipients o
+    WHERE o.tenant_id = $1 AND o.id = found.id
+    LIMIT 1
+) AS r
 LEFT JOIN LATERAL (
-    SELECT true AS is_member
+    SELECT xm.member_id
     FROM router.group_members xm
-    JOIN router.groups x ON x.tenant_id = $1 AND x.id = xm.group_id
-    WHERE xm.tenant_id = $1 AND xm.member_id = r.id AND x.key = ANY($7::text[]) AND x.deleted_at IS NULL
+    WHERE xm.tenant_id = $1 AND xm.member_id = found.id AND xm.group_id = ANY(ARRAY(
+        SELECT g.id FROM router.groups g WHERE g.tenant_id = $1 AND g.key = ANY($7::text[]) AND g.deleted_at IS NULL
+    ))
     LIMIT 1
 ) AS x ON true
 ORDER BY r.id
@@ -43,19 +50,20 @@ ORDER BY r.id
 WITH found AS MATERIALIZED (
     SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
     FROM router.recipients r
-    WHERE r.tenant_id = $1 AND r.id > $3
-    ORDER BY r.id
+    -- This is r.tenant_id = $1 AND r.id > $3; see page_of_named.
+    WHERE (r.tenant_id, r.id) > ($1::uuid, $3::uuid) AND r.tenant_id <= $1
+    ORDER BY r.tenant_id, r.id
     LIMIT $4
 )
 SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels,
-    r.recipient_id = ANY($2::text[]) OR x.is_member IS NOT NULL AS is_excluded
+    r.recipient_id = ANY($2::text[]) OR x.member_id IS NOT NULL AS is_excluded
 FROM found r
--- A hashed subplan would read the excluded groups whole.
 LEFT JOIN LATERAL (
-    SELECT true AS is_member
+    SELECT xm.member_id
     FROM router.group_members xm
-    JOIN router.groups x ON x.tenant_id = $1 AND x.id = xm.group_id
-    WHERE xm.tenant_id = $1 AND xm.member_id = r.id AND x.key = ANY($5::text[]) AND x.deleted_at IS NULL
+    WHERE xm.tenant_id = $1 AND xm.member_id = r.id AND xm.group_id = ANY(ARRAY(
+        SELECT g.id FROM router.groups g WHERE g.tenant_id = $1 AND g.key = ANY($5::text[]) AND g.deleted_at IS NULL
+    ))
     LIMIT 1
 ) AS x ON true
 ORDER BY r.id

@@ -10,7 +10,7 @@ FROM json_to_recordset($2::json) AS item (
     muted_channels smallint[]
 )
 ORDER BY item.recipient_id
-ON CONFLICT (tenant_id, recipient_id) DO UPDATE SET
+ON CONFLICT (recipient_id, tenant_id) DO UPDATE SET
     email = EXCLUDED.email, phone = EXCLUDED.phone, name = EXCLUDED.name, locale = EXCLUDED.locale,
     timezone = EXCLUDED.timezone, data = EXCLUDED.data, tags = EXCLUDED.tags,
     muted_channels = EXCLUDED.muted_channels, updated_at = now()
@@ -62,17 +62,15 @@ WHERE r.tenant_id = $1 AND r.id > $2
 ORDER BY r.id
 LIMIT $3
 
--- With the first of the tags, and all the others.
+-- With the first of the tags, which differ, and all the others.
 -- name: ids_with_tags
 SELECT t.member_id AS id
 FROM router.recipient_tags t
 WHERE t.tenant_id = $1 AND t.tag = ($4::text[])[1] AND t.member_id > $2
-    AND NOT EXISTS (
-        SELECT FROM unnest(($4::text[])[2:]) AS other (tag)
-        WHERE NOT EXISTS (
-            SELECT FROM router.recipient_tags o
-            WHERE o.tenant_id = $1 AND o.tag = other.tag AND o.member_id = t.member_id
-        )
+    AND cardinality($4::text[]) - 1 = (
+        SELECT count(*)
+        FROM router.recipient_tags o
+        WHERE o.tenant_id = $1 AND o.member_id = t.member_id AND o.tag = ANY (($4::text[])[2:])
     )
 ORDER BY t.member_id
 LIMIT $3

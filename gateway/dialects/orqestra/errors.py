@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -85,6 +86,12 @@ def from_error(error: ClarionError) -> web.Response:
     return error_reply(status, reason, message, retry_after=retry_after)
 
 
+def unanswered(status: int) -> web.Response:
+    """Return the response for a status that no handler answered."""
+    phrase = HTTPStatus(status).phrase
+    return error_reply(status, phrase, phrase)
+
+
 def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0) -> web.Response:
     """Return an error response. retry_after: in seconds, 0: omitted."""
     body: dict[str, Any] = {"statusCode": status, "error": reason, "message": message}
@@ -96,5 +103,12 @@ def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0)
 
 
 def _in_words(error: ClarionError) -> str:
+    if error.code is Code.LIMITED:
+        return _limit_in_words(error)
     named = [f"{_FIELD_NAMES.get(field, field)} {description}" for field, description in error.fields]
     return "; ".join(named) or error.detail
+
+
+def _limit_in_words(error: ClarionError) -> str:
+    """Return the message for a limit that was reached."""
+    return error.detail

@@ -6,6 +6,7 @@ from gateway import queries
 from gateway.accepting import TriggerBatcher
 from gateway.authentication import CachedAuthenticator
 from gateway.dialects.orqestra import bodies
+from gateway.dialects.orqestra.credentials import api_key
 from gateway.dialects.orqestra.errors import answers
 from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
 from gateway.observing import EVENT_ID, TENANT_ID
@@ -23,7 +24,7 @@ class TriggerRoutes:
     @answers
     async def trigger(self, request: web.Request) -> web.StreamResponse:
         """Answer 200 once the event is stored. A repeated call gets the first response, and a header that says so."""
-        tenant = await self._authenticator.tenant(request)
+        tenant = await self._authenticator.tenant(request, api_key(request))
         request[TENANT_ID] = tenant.id
         raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
         shown = request.headers.get(HEADER, "")

@@ -68,10 +68,8 @@ def operations() -> list[Operation]:
 def document() -> Mapping[str, Any]:
     """Return the document. Callers must not change it."""
     found = operations()
-    tags, security = dict(_TAGS), {}
-    for area in _dialects():
-        tags[area.tag] = area.description
-        security |= area.security
+    tags = _TAGS | {area.tag: area.description for area in _dialects()}
+    schemes = {name: scheme for area in _dialects() for name, scheme in area.security.items()}
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
     for operation in found:
@@ -93,7 +91,7 @@ def document() -> Mapping[str, Any]:
             {"name": tag, "description": tags[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
         ],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": security | _SECURITY},
+        "components": {"schemas": schemas.components, "securitySchemes": {**schemes, **_SECURITY}},
     }
 
 

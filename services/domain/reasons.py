@@ -75,6 +75,10 @@ class Reason(StrEnum):
     SUPPRESSED_MANUAL = "suppressed_manual", "The address is suppressed: an operator did it.", _TENANT
     SUPPRESSED_UNSUBSCRIBED = "suppressed_unsubscribed", "The recipient unsubscribed from this mail.", _RECIPIENT
     RECIPIENT_ERASED = "recipient_erased", "The recipient was erased after the event was accepted.", _NOBODY
+    NO_RECIPIENT = "no_recipient", "The event names no recipient.", _TENANT
+    RECIPIENT_UNKNOWN = "recipient_unknown", "The tenant stores no recipient with this id.", _TENANT
+    CHANNEL_MUTED = "channel_muted", "The recipient does not want to be notified on this channel.", _RECIPIENT
+    CANCELED = "canceled", "The event was canceled before this was sent.", _NOBODY
     TENANT_UNKNOWN = (
         "tenant_unknown",
         "Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.",

@@ -17,14 +17,15 @@ from gateway.openapi.operations import JSON, OPERATOR, DialectArea, Operation, P
 from gateway.openapi.values import GatewayFaultSchema
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
-_SECURITY = {
+SECURITY = {
     OPERATOR: {
         "type": "http",
         "scheme": "bearer",
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
 }
-_TAGS = {
+# Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
+TAGS = {
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
@@ -68,7 +69,7 @@ def operations() -> list[Operation]:
 def document() -> Mapping[str, Any]:
     """Return the document. Callers must not change it."""
     found = operations()
-    tags = _TAGS | {area.tag: area.description for area in _dialects()}
+    tags = TAGS | {area.tag: area.description for area in _dialects()}
     schemes = {name: scheme for area in _dialects() for name, scheme in area.security.items()}
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
@@ -91,7 +92,7 @@ def document() -> Mapping[str, Any]:
             {"name": tag, "description": tags[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
         ],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": {**schemes, **_SECURITY}},
+        "components": {"schemas": schemas.components, "securitySchemes": {**schemes, **SECURITY}},
     }
 
 

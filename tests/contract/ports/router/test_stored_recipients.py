@@ -98,7 +98,7 @@ async def test_recipients_are_found_by_their_tenant_and_id(subject: Subject) -> 
         ),
         (OTHER, "bob"): Person(event_pb2.Recipient(user_id="bob"), "bob"),
     }
-    assert await subject.recipients.find([]) == {}
+    assert await subject.recipients.find([(OTHER, "ada"), (TENANT, "bob")]) == await subject.recipients.find([]) == {}
 
 
 async def test_a_page_has_each_once_in_the_order_of_creation(subject: Subject) -> None:
@@ -131,7 +131,8 @@ async def test_a_page_holds_its_tenants_recipients_only(subject: Subject) -> Non
     await subject.store(OTHER, "bob", groups=["g", "theirs"])
     await subject.store(OTHER, "eve", groups=["g", "theirs"])
     await subject.store(TENANT, "ada", groups=["g"])
-    assert await _all(subject, groups=["g", "theirs"], recipients=["bob"]) == ["ada"]
+    assert await _pages(subject, Membership(TENANT, groups=["g", "theirs"]), 1) == [["ada"]]
+    assert await _pages(subject, Membership(TENANT, groups=["g"], recipients=["bob", "eve"]), 1) == [["ada"]]
     assert await _all(subject, everybody=True) == ["ada"]
     assert await _all(subject, groups=["g"], excluded_groups=["theirs"]) == ["ada"]
     cursor = (await subject.recipients.page(Membership(OTHER, groups=["g"]), "", 1)).after

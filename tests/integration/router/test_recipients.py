@@ -15,6 +15,7 @@ from services.router.groups.store import GroupStore
 from services.router.recipients import store as recipient_store
 from services.router.recipients.servicer import RecipientServicer, RouterPrivacyServicer
 from services.router.recipients.store import RecipientStore
+from tests.waiting import eventually
 
 TENANT = "01a1fe7a-0000-7000-8000-000000000001"
 OTHER = "01a1fe7a-0000-7000-8000-000000000002"
@@ -203,6 +204,21 @@ async def test_the_rows_of_deleted_groups_are_deleted_in_batches(api: Api, monke
         counts.append(await api.rows("group_members"))
     assert counts == [7, 6, 4, 3]
     assert (await api.rows("groups"), await api.ids("ListMembers", key="h")) == (1, ["a", "b", "c"])
+
+
+async def test_the_rows_of_deleted_groups_are_deleted_in_the_background(api: Api) -> None:
+    """By a task that does not end."""
+    await api.put("a")
+    await api.group("g", "a")
+    await api.call("DeleteGroup", key="g")
+    removing = asyncio.create_task(api.groups.keep_removing_deleted())
+
+    async def is_gone() -> bool:
+        return await api.rows("groups") == 0
+
+    await eventually(is_gone)
+    assert not removing.done()
+    removing.cancel()
 
 
 async def test_another_tenants_ids_keys_and_cursors_find_nothing(api: Api) -> None:

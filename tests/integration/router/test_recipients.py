@@ -301,7 +301,7 @@ async def test_a_recipient_is_in_a_bounded_number_of_groups(api: Api, monkeypatc
 
 async def test_changes_at_the_same_time_leave_the_counts_right(api: Api) -> None:
     """Recipients stored, deleted, added and removed by calls that meet: none waits for another for ever."""
-    names = [f"r{number}" for number in range(20)]
+    names = [f"r{number}" for number in range(100)]
     await api.put(*names)
     await api.group("g", *names)
     await api.group("h", *names)
@@ -313,7 +313,7 @@ async def test_changes_at_the_same_time_leave_the_counts_right(api: Api) -> None
             if error.code not in (Code.INVALID, Code.NOT_FOUND):  # another call deleted them first
                 raise
 
-    calls: list[Coroutine[Any, Any, object]] = [api.put(*order) for order in (names, names[::-1])]
+    calls: list[Coroutine[Any, Any, object]] = [api.put(*order) for order in (names, names[::-1]) * 3]
     calls += [member("DeleteRecipient", recipient_id=name) for name in names[:8]]
     calls += [member("ChangeMembers", key=key, add=names[4:], remove=names[:4]) for key in ("g", "h")]
     calls += [member("ChangeMembers", key=key, add=names[12:], remove=names[8:12]) for key in ("h", "g")]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from clarion.common.v1 import event_pb2
 
@@ -69,8 +69,7 @@ class UnknownDelivery(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(NamedTuple):
     """What an attempt's record tells of the message. sms_segments and sms_encoding: of a text message."""
 
     sms_segments: int = 0
@@ -80,8 +79,7 @@ class Details:
 NO_DETAILS = Details()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared(Generic[T]):
+class Prepared(NamedTuple, Generic[T]):
     """A delivery that is ready to be sent. message: what Attempter.send takes."""
 
     message: T

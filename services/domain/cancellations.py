@@ -10,21 +10,28 @@ from services.domain.reasons import Reason
 
 
 class Cancellations:
-    """The ids of the canceled events, kept up to date by the configuration's watch."""
+    """The canceled events, kept up to date by the configuration's watch."""
 
     def __init__(self) -> None:
-        self._event_ids: set[str] = set()
+        # By the rest of their keys: tenant and event, so that nobody cancels another tenant's event.
+        self._canceled: set[str] = set()
 
     def on_change(self, changed: str, value: bytes | None) -> None:
         """Apply a change of the configuration; ignores other keys. An event whose key is deleted is forgotten."""
-        prefix, _, event_id = changed.partition(".")
+        prefix, _, canceled = changed.partition(".")
         if prefix != topology.CANCELED:
             return
         if value is None:
-            self._event_ids.discard(event_id)
+            self._canceled.discard(canceled)
         else:
-            self._event_ids.add(event_id)
+            self._canceled.add(canceled)
 
     def refusal(self, delivery: event_pb2.Delivery) -> str:
         """Return the reason for not sending this delivery; empty: it may be sent."""
-        return Reason.CANCELED if delivery.event_id in self._event_ids else ""
+        return Reason.CANCELED if self.covers(delivery.tenant_id, delivery.event_id) else ""
+
+    def covers(self, tenant_id: str, event_id: str) -> bool:
+        """Return whether an event was canceled."""
+        if not self._canceled:  # nearly always
+            return False
+        return f"{tenant_id}.{event_id}" in self._canceled

@@ -19,7 +19,7 @@ async def test_a_canceled_event_is_not_pushed(
     """What comes after the cancellation is skipped; another event's notification is in the inbox."""
     trace, canceled, other = Trace(streams, connection), push(), push()
     bucket = await connection.jetstream().key_value(bucket_keys.BUCKET)
-    await bucket.put(topology.canceled_key(canceled.event_id), b"1750000000000000")
+    await bucket.put(topology.canceled_key(canceled.tenant_id, canceled.event_id), b"1750000000000000")
     await streams.publish(queued(canceled), queued(other))
 
     async def both() -> bool:

@@ -53,7 +53,7 @@ async def test_a_canceled_event_is_not_sent(senders: Senders, pool: "asyncpg.Poo
     provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
     canceled, other = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)
     bucket = await senders.connection.jetstream().key_value(bucket_keys.BUCKET)
-    await bucket.put(topology.canceled_key(canceled.event_id), b"1750000000000000")
+    await bucket.put(topology.canceled_key(canceled.tenant_id, canceled.event_id), b"1750000000000000")
     await senders.deliver(canceled, other)
 
     async def both() -> dict[str, tuple[trace_pb2.DeliveryStatus.ValueType, str]] | None:

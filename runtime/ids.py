@@ -28,6 +28,15 @@ def derived_id(*parts: str) -> str:
     return str(uuid.UUID(bytes=bytes(raw)))
 
 
+def derived_id_at(uuid7: str, *parts: str) -> str:
+    """Return a UUIDv8 derived from these parts, which begins with the 48 bits of time of a UUIDv7."""
+    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
+    raw = bytearray(bytes.fromhex(uuid7[:8] + uuid7[9:13]) + digest[:10])
+    raw[6] = (raw[6] & 0x0F) | 0x80
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
 def is_uuid(text: str) -> bool:
     """Return whether text is a UUID in its usual 36 characters, in lower case.
 

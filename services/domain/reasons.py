@@ -75,6 +75,10 @@ class Reason(StrEnum):
     SUPPRESSED_MANUAL = "suppressed_manual", "The address is suppressed: an operator did it.", _TENANT
     SUPPRESSED_UNSUBSCRIBED = "suppressed_unsubscribed", "The recipient unsubscribed from this mail.", _RECIPIENT
     RECIPIENT_ERASED = "recipient_erased", "The recipient was erased after the event was accepted.", _NOBODY
+    NO_RECIPIENT = "no_recipient", "The event names no recipient.", _TENANT
+    RECIPIENT_UNKNOWN = "recipient_unknown", "The tenant stores no recipient with this id.", _TENANT
+    CHANNEL_MUTED = "channel_muted", "The recipient does not want to be notified on this channel.", _RECIPIENT
+    CANCELED = "canceled", "The event was canceled before this was sent.", _NOBODY
     TENANT_UNKNOWN = (
         "tenant_unknown",
         "Routing: there is no such tenant. Sending: the tenant's configuration has not arrived yet; it is waited for.",
@@ -97,6 +101,8 @@ class Reason(StrEnum):
     RENDER_MEMORY = "render_memory", "Rendering needed more memory than allowed.", _TENANT
     OUTPUT_TOO_LARGE = "output_too_large", "The rendered content is larger than allowed.", _TENANT
     RENDER_CRASHED = "render_crashed", "The template crashed the process that rendered it.", _CLARION
+    RENDER_BUSY = "render_busy", "Rendering had no time for this message.", _CLARION, True
+    BODY_AWAY = "body_away", "What the event carries cannot be read yet.", _CLARION, True
     CONTENT_DELETED = "content_deleted", "What the event carried was deleted before it could be sent.", _NOBODY
 
     # Sending.
@@ -179,5 +185,6 @@ class Reason(StrEnum):
 
 # Why rendered content is not sent, as a preview tells.
 NOT_SENT: Final = (Reason.EMPTY_CONTENT, Reason.SMS_TOO_LONG)
-# A replay of skipped deliveries leaves these out: the caller did not ask for it, or the recipient was erased.
-NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.RECIPIENT_ERASED)
+# A replay of skipped deliveries leaves these out: the caller did not ask for it, or canceled it, or the recipient was
+# erased.
+NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.CANCELED, Reason.RECIPIENT_ERASED)

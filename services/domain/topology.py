@@ -130,6 +130,15 @@ def revocation_key(tenant_id: str, recipient: str = "") -> str:
     return f"{REVOCATIONS}.{tenant_id}.{recipient}" if recipient else f"{REVOCATIONS}.{tenant_id}"
 
 
+# The prefix of canceled_key.
+CANCELED = "canceled"
+
+
+def canceled_key(tenant_id: str, event_id: str) -> str:
+    """An event that was canceled, kept for a week: the Unix time in microseconds as text."""
+    return f"{CANCELED}.{tenant_id}.{event_id}"
+
+
 @dataclass(frozen=True)
 class Consumer:
     """A durable consumer over one group of lanes."""

@@ -16,6 +16,7 @@ from services.ingest.ports import (
     AdmissionVerdict,
     Admitted,
     Appended,
+    Claim,
     ContentKey,
     EventLog,
     First,
@@ -96,7 +97,7 @@ class Acceptor:
     async def _admit_and_store(
         self, tenant_id: str, key: bytes, own: First | None, new: ingest_pb2.NewEvent
     ) -> _Outcome:
-        admitted = await self._admission.admit(tenant_id, key, new_id(), size_in_streams(new), own)
+        admitted = await self._admission.admit(Claim(tenant_id, key, new_id(), size_in_streams(new), own))
         if admitted.verdict is AdmissionVerdict.LIMITED:
             raise await self._refusal(tenant_id, admitted.reached)
         if admitted.verdict is AdmissionVerdict.STORED:

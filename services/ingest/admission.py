@@ -1,7 +1,6 @@
 """Admission in PostgreSQL: one statement for all events that wait."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import GROUPED, Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import AdmissionVerdict, Admitted, First, LimitKind, Reached
+from services.ingest.ports import AdmissionVerdict, Admitted, Claim, First, LimitKind, Reached
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -30,15 +29,6 @@ _PAUSE_S = 1.0
 log = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    tenant_id: str
-    key_hash: bytes
-    event_id: str
-    size: int
-    first: First | None
-
-
 class PostgresAdmission:
     """Implements ports.Admission. Admits without PostgreSQL while it is away; counts and logs that."""
 
@@ -49,13 +39,11 @@ class PostgresAdmission:
         self._pressure = pressure or Pressure()
         self._outage = OutageLimits(settings_of, self._pressure)
         self._paused_until = 0.0
-        self._batcher: Batcher[_Claim, Admitted] = Batcher(self._flush, timing=GROUPED)
+        self._batcher: Batcher[Claim, Admitted] = Batcher(self._flush, timing=GROUPED)
 
-    async def admit(
-        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
-    ) -> Admitted:
+    async def admit(self, claim: Claim) -> Admitted:
         """See ports.Admission. One process must not admit the same key twice at the same time."""
-        return await self._batcher.enqueue(_Claim(tenant_id, key_hash, event_id, size, first))
+        return await self._batcher.enqueue(claim)
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None
@@ -80,7 +68,7 @@ class PostgresAdmission:
             return None
         return event_pb2.Event.FromString(raw) if raw is not None else None
 
-    async def _flush(self, claims: list[_Claim]) -> list[Admitted]:
+    async def _flush(self, claims: list[Claim]) -> list[Admitted]:
         if time.monotonic() < self._paused_until:
             return self._without(claims)
         try:
@@ -94,7 +82,7 @@ class PostgresAdmission:
             Admitted(str(row["event_id"]), AdmissionVerdict(row["verdict"]), _reached(row), _first(row)) for row in rows
         ]
 
-    async def _ask(self, claims: list[_Claim]) -> list[asyncpg.Record]:
+    async def _ask(self, claims: list[Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
         with _SECONDS.time():
             rows = await self._pool.fetch(_QUERIES.admit, *_columns(claims), self._pressure.share)
@@ -102,7 +90,7 @@ class PostgresAdmission:
             raise TimeoutError(f"admission answered {len(rows)} of {len(claims)}")
         return rows
 
-    def _without(self, claims: list[_Claim]) -> list[Admitted]:
+    def _without(self, claims: list[Claim]) -> list[Admitted]:
         """Admit without PostgreSQL: the broker's window removes duplicates, each process counts limits for itself."""
         answers = []
         for claim in claims:
@@ -124,11 +112,11 @@ def _first(row: asyncpg.Record) -> First | None:
     return First(row["first_type"], row["first_fingerprint"]) if row["first_fingerprint"] is not None else None
 
 
-def _columns(claims: list[_Claim]) -> tuple[list[Any], ...]:
+def _columns(claims: list[Claim]) -> tuple[list[Any], ...]:
     """Return the query's arguments. asyncpg accepts UUIDs as text."""
     return (
         [claim.tenant_id for claim in claims],
-        [claim.key_hash for claim in claims],
+        [claim.key for claim in claims],
         [claim.event_id for claim in claims],
         [claim.size for claim in claims],
         [claim.first.event_type if claim.first is not None else None for claim in claims],

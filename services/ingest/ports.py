@@ -8,6 +8,8 @@ import msgspec
 
 from clarion.common.v1 import event_pb2
 
+# How long a key is remembered, seconds.
+DAY_S = 86_400
 DEFAULT_MAX_UNFINISHED = 100_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 # The largest event must fit even while a crowded stream leaves each tenant a sixteenth of its budget.
@@ -57,6 +59,25 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What admission is asked for one event.
+
+    key: of its duplicates; empty: it has none. size: bytes of the tenant's budget (event_size.py). first: stored for
+    the key's repeats. ttl_s: how long the key is remembered, seconds. cost: what it takes of each rate. scheduled: it
+    waits for its time, and counts against another quota meanwhile.
+    """
+
+    tenant_id: str
+    key: bytes
+    event_id: str
+    size: int
+    first: First | None = None
+    ttl_s: int = DAY_S
+    cost: int = 1
+    scheduled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """Admission's answer.
 
@@ -72,12 +93,10 @@ class Admitted:
 class Admission(Protocol):
     """Finds duplicates and applies limits, exactly over any number of ingest processes."""
 
-    async def admit(
-        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
-    ) -> Admitted:
-        """Claim the key for this event, and size bytes of the tenant's budget (event_size.py).
+    async def admit(self, claim: Claim) -> Admitted:
+        """Claim the key, and room within the tenant's limits, for an event.
 
-        first: stored for the key's repeats. Does not raise while the database is away: then it is NEW or LIMITED.
+        Does not raise while the database is away: then it is NEW or LIMITED.
         """
 
     async def correct(

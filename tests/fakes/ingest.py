@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 from services.ingest.degraded import OutageLimits
-from services.ingest.ports import AdmissionVerdict, Admitted, Appended, First, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, Claim, First, TenantSettings
 
 
 @dataclass
@@ -46,20 +46,18 @@ class MemoryAdmission:
         self.away = False
         self._limits = OutageLimits(settings_of)
 
-    async def admit(
-        self, tenant_id: str, key_hash: bytes, event_id: str, size: int, first: First | None = None
-    ) -> Admitted:
+    async def admit(self, claim: Claim) -> Admitted:
         """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
-        row = None if self.away else self.rows.get((tenant_id, key_hash))
+        row = None if self.away else self.rows.get((claim.tenant_id, claim.key))
         if row is not None:
             return Admitted(
                 row.event_id, AdmissionVerdict.STORED if row.stored else AdmissionVerdict.PENDING, first=row.first
             )
-        if reached := self._limits.take(tenant_id, size):
-            return Admitted(event_id, AdmissionVerdict.LIMITED, reached)
+        if reached := self._limits.take(claim.tenant_id, claim.size):
+            return Admitted(claim.event_id, AdmissionVerdict.LIMITED, reached)
         if not self.away:
-            self.rows[tenant_id, key_hash] = Row(event_id, first)
-        return Admitted(event_id, AdmissionVerdict.NEW)
+            self.rows[claim.tenant_id, claim.key] = Row(claim.event_id, claim.first)
+        return Admitted(claim.event_id, AdmissionVerdict.NEW)
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None

@@ -11,7 +11,7 @@ from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import AdmissionVerdict, LimitKind, Reached, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Claim, LimitKind, Reached, TenantSettings
 from services.ingest.pressure import Pressure
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, SENT, SKIPPED
@@ -38,7 +38,10 @@ def door(pool: Pool, pressure: Pressure | None = None) -> PostgresAdmission:
 async def let_in(doors: list[PostgresAdmission], sizes: list[int], tenant_id: str = TENANT) -> list[int]:
     """Admit events of these sizes at once, over both processes; return the sizes that were admitted."""
     admitted = await asyncio.gather(
-        *[doors[n % len(doors)].admit(tenant_id, new_id().encode(), new_id(), size) for n, size in enumerate(sizes)]
+        *[
+            doors[n % len(doors)].admit(Claim(tenant_id, new_id().encode(), new_id(), size))
+            for n, size in enumerate(sizes)
+        ]
     )
     return [size for size, one in zip(sizes, admitted, strict=True) if one.verdict is AdmissionVerdict.NEW]
 
@@ -56,7 +59,7 @@ async def test_the_budget_is_exact_over_processes(pool: Pool) -> None:
     doors = [door(pool) for _ in range(3)]
     assert len(await let_in(doors, [100] * 60)) == 10
     assert await used(pool) == (10, 1000)
-    refused = await doors[0].admit(TENANT, b"k", new_id(), 1)
+    refused = await doors[0].admit(Claim(TENANT, b"k", new_id(), 1))
     assert (refused.verdict, refused.reached) == (AdmissionVerdict.LIMITED, Reached(LimitKind.BYTES, 1000))
     assert await let_in(doors, [100] * 20, OTHER) == [100] * 10
 
@@ -73,8 +76,8 @@ async def test_the_first_that_fit_are_let_in(pool: Pool) -> None:
 async def test_a_duplicate_costs_nothing(pool: Pool) -> None:
     """A known key takes no room, even if none is left."""
     one = door(pool)
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.NEW
-    assert (await one.admit(TENANT, b"k", new_id(), 1000)).verdict is AdmissionVerdict.PENDING
+    assert (await one.admit(Claim(TENANT, b"k", new_id(), 1000))).verdict is AdmissionVerdict.NEW
+    assert (await one.admit(Claim(TENANT, b"k", new_id(), 1000))).verdict is AdmissionVerdict.PENDING
     assert await used(pool) == (1, 1000)
 
 
@@ -132,7 +135,7 @@ async def test_a_drifted_count_of_bytes_is_put_right(pool: Pool) -> None:
     """From the ledger's unfinished events, and keys admitted within the last minute."""
     store = LedgerStore(pool, pool)
     await store.write(merge([builders.event(TENANT, weight=400)]))
-    await door(pool).admit(TENANT, b"k", new_id(), 50)
+    await door(pool).admit(Claim(TENANT, b"k", new_id(), 50))
     await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 999 WHERE tenant_id = $1", TENANT)
     await store.tidy(recount=True)
     assert await used(pool) == (2, 450)

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ports import AdmissionVerdict, Admitted, LimitKind, Reached, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Admitted, Claim, LimitKind, Reached, TenantSettings
 from tests.conftest import PostgresServer
 from tests.integration.ingest.clock import stopped
 
@@ -31,7 +31,7 @@ class Door:
 
     async def ask(self, key: str = "") -> Admitted:
         """Ask for one event; without a key for one that nobody asked for before."""
-        return await self.admission.admit(self.tenant_id, (key or new_id()).encode(), new_id(), 1)
+        return await self.admission.admit(Claim(self.tenant_id, (key or new_id()).encode(), new_id(), 1))
 
     async def many(self, number: int) -> list[Admitted]:
         """Ask for so many at once."""
@@ -178,7 +178,7 @@ async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
     free, some, none = [await door(pool, per_minute=limit) for limit in (None, 2, 0)]
     tenants = [free.tenant_id, some.tenant_id, none.tenant_id, new_id()] * 4
     answers = await asyncio.gather(
-        *[free.admission.admit(tenant, new_id().encode(), new_id(), 1) for tenant in tenants]
+        *[free.admission.admit(Claim(tenant, new_id().encode(), new_id(), 1)) for tenant in tenants]
     )
     found = Counter(
         (tenants.index(tenant), answer.verdict, answer.reached) for tenant, answer in zip(tenants, answers, strict=True)

@@ -67,6 +67,40 @@ ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
 """An error in Clarion; the text is in its log only."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
+class _LimitKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LimitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIMIT_KIND_UNSPECIFIED: _LimitKind.ValueType  # 0
+    LIMIT_KIND_SLIDING: _LimitKind.ValueType  # 1
+    """Events in any window of this length that ends now."""
+    LIMIT_KIND_FIXED: _LimitKind.ValueType  # 2
+    """Events since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
+    LIMIT_KIND_UNFINISHED: _LimitKind.ValueType  # 3
+    """Accepted events that are not finished."""
+    LIMIT_KIND_BYTES: _LimitKind.ValueType  # 4
+    """Bytes that unfinished events take in the streams."""
+    LIMIT_KIND_SCHEDULED: _LimitKind.ValueType  # 5
+    """Events that wait for their time."""
+
+class LimitKind(_LimitKind, metaclass=_LimitKindEnumTypeWrapper):
+    """What a limit counts, and how."""
+
+LIMIT_KIND_UNSPECIFIED: LimitKind.ValueType  # 0
+LIMIT_KIND_SLIDING: LimitKind.ValueType  # 1
+"""Events in any window of this length that ends now."""
+LIMIT_KIND_FIXED: LimitKind.ValueType  # 2
+"""Events since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
+LIMIT_KIND_UNFINISHED: LimitKind.ValueType  # 3
+"""Accepted events that are not finished."""
+LIMIT_KIND_BYTES: LimitKind.ValueType  # 4
+"""Bytes that unfinished events take in the streams."""
+LIMIT_KIND_SCHEDULED: LimitKind.ValueType  # 5
+"""Events that wait for their time."""
+Global___LimitKind: _TypeAlias = LimitKind  # noqa: Y015
+
 @_typing.final
 class FieldViolation(_message.Message):
     """One field of a request that is wrong."""
@@ -102,6 +136,7 @@ class Error(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_S_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     code: Global___ErrorCode.ValueType
     detail: _builtins.str
     """One sentence for the caller."""
@@ -109,6 +144,10 @@ class Error(_message.Message):
     """Seconds; 0 where it does not apply."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldViolation]: ...
+    @_builtins.property
+    def limit(self) -> Global___LimitState:
+        """Of LIMITED: the limit that is reached."""
+
     def __init__(
         self,
         *,
@@ -116,11 +155,53 @@ class Error(_message.Message):
         detail: _builtins.str = ...,
         fields: _abc.Iterable[Global___FieldViolation] | None = ...,
         retry_after_s: _builtins.int = ...,
+        limit: Global___LimitState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "fields", b"fields", "retry_after_s", b"retry_after_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "fields", b"fields", "limit", b"limit", "retry_after_s", b"retry_after_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Error: _TypeAlias = Error  # noqa: Y015
+
+@_typing.final
+class LimitState(_message.Message):
+    """A limit of a tenant, and what is left of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    WINDOW_S_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    RESET_S_FIELD_NUMBER: _builtins.int
+    kind: Global___LimitKind.ValueType
+    scope: _builtins.str
+    """What it counts: a label within the tenant; empty: the whole tenant."""
+    window_s: _builtins.int
+    """Seconds of the window; 0: it is not a rate."""
+    bound: _builtins.int
+    """How much the window admits, or how much may be unfinished at a time."""
+    remaining: _builtins.int
+    """How much is left now."""
+    reset_s: _builtins.int
+    """Seconds until something is admitted again; 0: not known, or now."""
+    def __init__(
+        self,
+        *,
+        kind: Global___LimitKind.ValueType = ...,
+        scope: _builtins.str = ...,
+        window_s: _builtins.int = ...,
+        bound: _builtins.int = ...,
+        remaining: _builtins.int = ...,
+        reset_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "kind", b"kind", "remaining", b"remaining", "reset_s", b"reset_s", "scope", b"scope", "window_s", b"window_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitState: _TypeAlias = LimitState  # noqa: Y015

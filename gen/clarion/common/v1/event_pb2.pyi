@@ -48,26 +48,89 @@ class Recipient(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The caller's id of the person; 1 to 255 characters."""
+    """The caller's id of the person; at most 255 characters. Empty: a person who is known by an address only."""
     email: _builtins.str
     """Needed for e-mail; empty when unknown."""
     phone: _builtins.str
     """Needed for SMS, E.164 ("+254712345678"); empty when unknown."""
+    locale: _builtins.str
+    """The person's language, as a BCP 47 tag; empty when unknown."""
+    timezone: _builtins.str
+    """IANA name ("Africa/Nairobi"); empty when unknown."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        timezone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "phone", b"phone", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "locale", b"locale", "phone", b"phone", "timezone", b"timezone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
+
+@_typing.final
+class Target(_message.Message):
+    """Whom an event is for: one of up to 100."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    RECIPIENT_ID_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    EVERYBODY_FIELD_NUMBER: _builtins.int
+    recipient_id: _builtins.str
+    """A stored recipient, by the id that the tenant gave them."""
+    group: _builtins.str
+    """The members of a group at the time of sending, by the group's key."""
+    @_builtins.property
+    def recipient(self) -> Global___Recipient:
+        """A person whom the caller describes; need not be stored."""
+
+    @_builtins.property
+    def everybody(self) -> Global___Everybody:
+        """All stored recipients of the tenant at the time of sending."""
+
+    def __init__(
+        self,
+        *,
+        recipient: Global___Recipient | None = ...,
+        recipient_id: _builtins.str = ...,
+        group: _builtins.str = ...,
+        everybody: Global___Everybody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everybody", b"everybody", "group", b"group", "recipient", b"recipient", "recipient_id", b"recipient_id", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["recipient", "recipient_id", "group", "everybody"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___Target: _TypeAlias = Target  # noqa: Y015
+
+@_typing.final
+class Everybody(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Everybody: _TypeAlias = Everybody  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
@@ -89,6 +152,11 @@ class Event(_message.Message):
     REPLAY_OF_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    ID_SCHEME_FIELD_NUMBER: _builtins.int
+    DUE_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -109,8 +177,18 @@ class Event(_message.Message):
     """The event that this one is a replay of; empty: it is not a replay."""
     weight: _builtins.int
     """Bytes of its tenant's budget that it takes until it is finished."""
+    scope: _builtins.str
+    """A label within the tenant, such as an environment; empty: none."""
+    id_scheme: _builtins.int
+    """How the ids of its deliveries are made: see services/domain/delivery_ids.py. 0: accepted by a version before that
+    file.
+    """
+    due_at_us: _builtins.int
+    """When to send it, Unix microseconds; 0: at once."""
     @_builtins.property
-    def recipient(self) -> Global___Recipient: ...
+    def recipient(self) -> Global___Recipient:
+        """The only recipient, as most events have one; absent where audience is set."""
+
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[Global___Channel.ValueType]:
         """The channels to use; empty: every channel with an active template."""
@@ -118,6 +196,14 @@ class Event(_message.Message):
     @_builtins.property
     def pinned(self) -> Global___PinnedTemplate:
         """Only for a test: send only this template version, active or not."""
+
+    @_builtins.property
+    def audience(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
+        """Whom it is for, at most 100 targets; empty: see recipient."""
+
+    @_builtins.property
+    def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
+        """Who gets nothing although the audience holds them: stored recipients and groups; at most 100."""
 
     def __init__(
         self,
@@ -136,10 +222,15 @@ class Event(_message.Message):
         replay_of: _builtins.str = ...,
         pinned: Global___PinnedTemplate | None = ...,
         weight: _builtins.int = ...,
+        audience: _abc.Iterable[Global___Target] | None = ...,
+        exclusions: _abc.Iterable[Global___Target] | None = ...,
+        scope: _builtins.str = ...,
+        id_scheme: _builtins.int = ...,
+        due_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,8 +296,9 @@ class Delivery(_message.Message):
     REPLAY_FIELD_NUMBER: _builtins.int
     SUBSCRIBED_FIELD_NUMBER: _builtins.int
     BODY_REFERENCE_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUIDv8 by hash over event, recipient and channel: routing twice gives the same id."""
+    """UUIDv8 by hash, see services/domain/delivery_ids.py: planning twice gives the same id."""
     event_id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -232,8 +324,12 @@ class Delivery(_message.Message):
     """0 as routed; raised by each replay of a dead letter."""
     subscribed: _builtins.bool
     """E-mail from which the recipient can unsubscribe with one click."""
+    step: _builtins.str
+    """The step of the workflow that sends it. Empty: the channel's name, as versions before this field planned it."""
     @_builtins.property
-    def recipient(self) -> Global___Recipient: ...
+    def recipient(self) -> Global___Recipient:
+        """Who gets it; of the addresses only the channel's is needed."""
+
     @_builtins.property
     def body_reference(self) -> Global___BodyReference:
         """Where variables and payload_extra are stored, if they are too large for each delivery to carry."""
@@ -260,10 +356,11 @@ class Delivery(_message.Message):
         replay: _builtins.int = ...,
         subscribed: _builtins.bool = ...,
         body_reference: Global___BodyReference | None = ...,
+        step: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -107,6 +107,8 @@ class TraceRecord(_message.Message):
     ATTEMPTED_FIELD_NUMBER: _builtins.int
     REPORTED_FIELD_NUMBER: _builtins.int
     REPEAT_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    CANCELED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7; the ledger stores records with the same id once."""
     event_id: _builtins.str
@@ -122,6 +124,10 @@ class TraceRecord(_message.Message):
     def reported(self) -> Global___Reported: ...
     @_builtins.property
     def repeat(self) -> Global___Repeat: ...
+    @_builtins.property
+    def waiting(self) -> Global___Waiting: ...
+    @_builtins.property
+    def canceled(self) -> Global___Canceled: ...
     def __init__(
         self,
         *,
@@ -134,12 +140,14 @@ class TraceRecord(_message.Message):
         attempted: Global___Attempted | None = ...,
         reported: Global___Reported | None = ...,
         repeat: Global___Repeat | None = ...,
+        waiting: Global___Waiting | None = ...,
+        canceled: Global___Canceled | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "canceled", b"canceled", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "attempted", b"attempted", "canceled", b"canceled", "duration_us", b"duration_us", "event_id", b"event_id", "id", b"id", "repeat", b"repeat", "reported", b"reported", "routed", b"routed", "step", b"step", "tenant_id", b"tenant_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["routed", "attempted", "reported", "repeat", "waiting", "canceled"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -147,29 +155,83 @@ Global___TraceRecord: _TypeAlias = TraceRecord  # noqa: Y015
 
 @_typing.final
 class Routed(_message.Message):
-    """The router's decision."""
+    """The router's decision, or a part of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DELIVERIES_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CONTINUES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why nothing is sent on any channel ("no_active_template"); empty: see the deliveries."""
+    continues: _builtins.bool
+    """More records of this event's plan come; this one does not close it."""
+    total: _builtins.int
+    """Of the record that closes a plan of several records: the number of deliveries in all of them. 0: those in this one."""
     @_builtins.property
-    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedDelivery]: ...
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedDelivery]:
+        """At most 500."""
+
     def __init__(
         self,
         *,
         deliveries: _abc.Iterable[Global___PlannedDelivery] | None = ...,
         reason: _builtins.str = ...,
+        continues: _builtins.bool = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues", b"continues", "deliveries", b"deliveries", "reason", b"reason", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Routed: _TypeAlias = Routed  # noqa: Y015
+
+@_typing.final
+class Waiting(_message.Message):
+    """The event waits, and nothing of it is sent before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNTIL_US_FIELD_NUMBER: _builtins.int
+    until_us: _builtins.int
+    """Unix microseconds."""
+    def __init__(
+        self,
+        *,
+        until_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["until_us", b"until_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Waiting: _TypeAlias = Waiting  # noqa: Y015
+
+@_typing.final
+class Canceled(_message.Message):
+    """Someone canceled the event. What was in hand may still be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """Who: "operator", "caller"."""
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Canceled: _TypeAlias = Canceled  # noqa: Y015
 
 @_typing.final
 class PlannedDelivery(_message.Message):
@@ -184,6 +246,8 @@ class PlannedDelivery(_message.Message):
     TEMPLATE_VERSION_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_ID_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: Global___DeliveryStatus.ValueType
@@ -194,6 +258,12 @@ class PlannedDelivery(_message.Message):
     provider_id: _builtins.str
     locale: _builtins.str
     """The template's; empty: it has none."""
+    step: _builtins.str
+    """See Delivery.step."""
+    @_builtins.property
+    def recipient(self) -> _event_pb2.Recipient:
+        """Who gets it; absent: the event's only recipient."""
+
     def __init__(
         self,
         *,
@@ -204,10 +274,12 @@ class PlannedDelivery(_message.Message):
         template_version_id: _builtins.str = ...,
         provider_id: _builtins.str = ...,
         locale: _builtins.str = ...,
+        recipient: _event_pb2.Recipient | None = ...,
+        step: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "status", b"status", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,35 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DedupeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DedupeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DedupeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEDUPE_KIND_UNSPECIFIED: _DedupeKind.ValueType  # 0
+    """By the content, as the tenant's content_key says."""
+    DEDUPE_KIND_NONE: _DedupeKind.ValueType  # 1
+    """Never: each call is an event."""
+    DEDUPE_KIND_KEY: _DedupeKind.ValueType  # 2
+    DEDUPE_KIND_CONTENT: _DedupeKind.ValueType  # 3
+    """Everything that the caller sent."""
+    DEDUPE_KIND_PAYLOAD: _DedupeKind.ValueType  # 4
+    """Type, recipients and payload_extra alone."""
+
+class DedupeKind(_DedupeKind, metaclass=_DedupeKindEnumTypeWrapper): ...
+
+DEDUPE_KIND_UNSPECIFIED: DedupeKind.ValueType  # 0
+"""By the content, as the tenant's content_key says."""
+DEDUPE_KIND_NONE: DedupeKind.ValueType  # 1
+"""Never: each call is an event."""
+DEDUPE_KIND_KEY: DedupeKind.ValueType  # 2
+DEDUPE_KIND_CONTENT: DedupeKind.ValueType  # 3
+"""Everything that the caller sent."""
+DEDUPE_KIND_PAYLOAD: DedupeKind.ValueType  # 4
+"""Type, recipients and payload_extra alone."""
+Global___DedupeKind: _TypeAlias = DedupeKind  # noqa: Y015
 
 @_typing.final
 class NewEvent(_message.Message):
@@ -35,6 +65,12 @@ class NewEvent(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    DUE_AT_US_FIELD_NUMBER: _builtins.int
+    DEDUPE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     event_type: _builtins.str
     """1 to 255 characters."""
     caller_event_id: _builtins.str
@@ -44,17 +80,37 @@ class NewEvent(_message.Message):
     payload_extra: _builtins.bytes
     """See clarion.common.v1.Event.payload_extra; empty means {}."""
     idempotency_key: _builtins.str
-    """Identifies this event for 24 hours: another event with the same key is a duplicate, whatever it asks for. Empty:
-    the key is made of the content.
+    """Short for dedupe with this key. Identifies this event for 24 hours: another event with the same key is a duplicate,
+    whatever it asks for. Empty: see dedupe.
     """
     trace_id: _builtins.str
+    scope: _builtins.str
+    """A label within the tenant; at most 255 characters."""
+    due_at_us: _builtins.int
+    """When to send it, Unix microseconds, at most a year ahead; 0, and times in the past: at once."""
+    cost: _builtins.int
+    """How much of each limit it takes; 0: 1."""
     @_builtins.property
-    def recipient(self) -> _event_pb2.Recipient: ...
+    def recipient(self) -> _event_pb2.Recipient:
+        """The only recipient, with a user_id; instead of audience."""
+
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     @_builtins.property
     def pinned(self) -> _event_pb2.PinnedTemplate:
         """See clarion.common.v1.Event.pinned; refused from callers with an API key."""
+
+    @_builtins.property
+    def audience(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Target]:
+        """Whom it is for, at most 100 targets; instead of recipient."""
+
+    @_builtins.property
+    def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Target]:
+        """Who gets nothing although the audience holds them: stored recipients and groups; at most 100."""
+
+    @_builtins.property
+    def dedupe(self) -> Global___Dedupe:
+        """How duplicates are found; absent: by idempotency_key, else by the content, as the tenant's content_key says."""
 
     def __init__(
         self,
@@ -68,14 +124,53 @@ class NewEvent(_message.Message):
         idempotency_key: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         pinned: _event_pb2.PinnedTemplate | None = ...,
+        audience: _abc.Iterable[_event_pb2.Target] | None = ...,
+        exclusions: _abc.Iterable[_event_pb2.Target] | None = ...,
+        scope: _builtins.str = ...,
+        due_at_us: _builtins.int = ...,
+        dedupe: Global___Dedupe | None = ...,
+        cost: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dedupe", b"dedupe", "pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_event_id", b"caller_event_id", "channels", b"channels", "event_type", b"event_type", "idempotency_key", b"idempotency_key", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "cost", b"cost", "dedupe", b"dedupe", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "idempotency_key", b"idempotency_key", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "scope", b"scope", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NewEvent: _TypeAlias = NewEvent  # noqa: Y015
+
+@_typing.final
+class Dedupe(_message.Message):
+    """How duplicates of an event are found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
+    kind: Global___DedupeKind.ValueType
+    key: _builtins.str
+    """Of KEY: 1 to 255 characters."""
+    scope: _builtins.str
+    """Equal keys of different scopes are different; at most 255 characters."""
+    ttl_s: _builtins.int
+    """How long the event is remembered, seconds, at most 30 days; 0: 24 hours."""
+    def __init__(
+        self,
+        *,
+        kind: Global___DedupeKind.ValueType = ...,
+        key: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        ttl_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "kind", b"kind", "scope", b"scope", "ttl_s", b"ttl_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dedupe: _TypeAlias = Dedupe  # noqa: Y015
 
 @_typing.final
 class TriggerEventRequest(_message.Message):
@@ -105,6 +200,7 @@ class TriggerEventResponse(_message.Message):
     DUPLICATE_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
@@ -115,6 +211,10 @@ class TriggerEventResponse(_message.Message):
     """The event's type; of a duplicate, the type of the first one."""
     differs: _builtins.bool
     """A duplicate that asked for something else than the first one."""
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_error_pb2.LimitState]:
+        """The tenant's rates after this event; empty for a duplicate, and while the database is away."""
+
     def __init__(
         self,
         *,
@@ -122,10 +222,11 @@ class TriggerEventResponse(_message.Message):
         duplicate: _builtins.bool = ...,
         event_type: _builtins.str = ...,
         differs: _builtins.bool = ...,
+        limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -230,25 +331,37 @@ Global___AcceptResult: _TypeAlias = AcceptResult  # noqa: Y015
 
 @_typing.final
 class Accepted(_message.Message):
+    """The receipt: what a caller must be told at once."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     DUPLICATE_FIELD_NUMBER: _builtins.int
     FIRST_TYPE_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     duplicate: _builtins.bool
     first_type: _builtins.str
     """Of a duplicate, the type of the first one; else empty."""
+    differs: _builtins.bool
+    """A duplicate that asked for something else than the first one."""
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_error_pb2.LimitState]:
+        """See TriggerEventResponse.limits."""
+
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
         duplicate: _builtins.bool = ...,
         first_type: _builtins.str = ...,
+        differs: _builtins.bool = ...,
+        limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "first_type", b"first_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "first_type", b"first_type", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,12 +394,23 @@ class AuthenticateResponse(_message.Message):
     TENANT_NAME_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     WEBHOOK_SECRETS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     tenant_name: _builtins.str
     account_id: _builtins.str
+    kind: _builtins.str
+    """The kind of credential; "" and "api": a tenant's API key."""
+    expires_at_us: _builtins.int
+    """When it ends, Unix microseconds; 0: it does not."""
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tenant signs its events with any of these; empty: events need not be signed."""
+
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The scopes that the credential is good for; empty: all."""
 
     def __init__(
         self,
@@ -295,10 +419,13 @@ class AuthenticateResponse(_message.Message):
         tenant_name: _builtins.str = ...,
         account_id: _builtins.str = ...,
         webhook_secrets: _abc.Iterable[_builtins.str] | None = ...,
+        kind: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        expires_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "expires_at_us", b"expires_at_us", "kind", b"kind", "scopes", b"scopes", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,7 +11,7 @@ from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import Admission, AdmissionVerdict, Admitted, First, LimitKind, TenantSettings
+from services.ingest.ports import Admission, AdmissionVerdict, Admitted, Claim, First, LimitKind, TenantSettings
 from tests.contract.ports.conftest import Pool
 from tests.fakes.ingest import MemoryAdmission, MemoryTenants
 from tests.integration.ingest import builders
@@ -33,7 +33,7 @@ class Subject:
 
     async def ask(self, tenant_id: str, key: str, first: First | None = None, size: int = 1) -> Admitted:
         """Claim a key for a new event."""
-        return await self.admission.admit(tenant_id, key.encode(), new_id(), size, first)
+        return await self.admission.admit(Claim(tenant_id, key.encode(), new_id(), size, first))
 
 
 def _fake() -> Subject:

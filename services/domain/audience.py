@@ -1,0 +1,25 @@
+"""Whom an event is for: pure. Most events have one recipient, whom the caller describes."""
+
+from collections.abc import Sequence
+
+from clarion.common.v1 import event_pb2
+
+# The most targets, and the most exclusions, of an event.
+MAX_TARGETS = 100
+
+
+def targets(event: event_pb2.Event) -> Sequence[event_pb2.Target]:
+    """Return the event's targets; its only recipient is one."""
+    if event.audience or not event.HasField("recipient"):
+        return event.audience
+    return [event_pb2.Target(recipient=event.recipient)]
+
+
+def needs_expansion(event: event_pb2.Event) -> bool:
+    """Return whether its recipients must be read page by page, because it is for a group or everybody."""
+    return any(target.WhichOneof("target") in ("group", "everybody") for target in event.audience)
+
+
+def destination(recipient: event_pb2.Recipient, position: int = 0) -> str:
+    """Return what identifies a recipient within an event: their id, else their place among its targets."""
+    return recipient.user_id or f"#{position}"

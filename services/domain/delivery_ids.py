@@ -1,0 +1,39 @@
+"""The ids of deliveries: pure. Planning the same event twice gives the same ids, so nothing is sent twice.
+
+An id is made once and never changes, because streams, retries and the ledger know a delivery by it for months. So each
+way of making ids has a number, its scheme, and an event carries the scheme of the version that accepted it.
+
+Scheme 1 begins with the time of the event's id (48 bits, milliseconds), so that indexes stay local and an id tells how
+old its event is. The rest is a hash over what the delivery is: the event, the run, the step, who gets it, and the
+window of a digest. Who gets it is never an address: a corrected address must not give a second message.
+Scheme 0 is that of versions without this file: a hash over event, recipient and channel.
+"""
+
+from clarion.common.v1 import event_pb2
+from runtime.ids import derived_id, derived_id_at
+
+CURRENT_SCHEME = 1
+
+
+def delivery_id(
+    event: event_pb2.Event,
+    channel: event_pb2.Channel.ValueType,
+    destination: str,
+    *,
+    step: str,
+    run: str = "",
+    window: str = "",
+) -> str:
+    """Return a delivery's id.
+
+    destination: see services.domain.audience.destination. run: the id of the run that sends it; empty: the event has
+    none. window: of a digest.
+    """
+    if event.id_scheme == 0:
+        return derived_id(event.id, destination, str(channel))
+    return derived_id_at(event.id, event.id, run, step, destination, window)
+
+
+def is_known_scheme(event: event_pb2.Event) -> bool:
+    """Return whether this version can make the event's ids; if not, a later version accepted it and must plan it."""
+    return event.id_scheme <= CURRENT_SCHEME

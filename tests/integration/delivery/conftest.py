@@ -9,14 +9,14 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.common.v1 import trace_pb2
-from clarion.ingest.v1 import ledger_pb2_grpc
+from clarion.ingest.v1 import claims_pb2_grpc, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc
 from runtime import grpc
 from runtime.parts import RENDER, OwnParts
 from services.delivery.bodies import Bodies
+from services.delivery.claims import LedgerClaims
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
-from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
 from tests.conftest import free_port
@@ -70,6 +70,7 @@ async def neighbours() -> AsyncIterator[tuple[Neighbours, str]]:
     servicer = Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
     server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")
+    server.add(claims_pb2_grpc.add_ClaimServiceServicer_to_server, servicer, "clarion.ingest.v1.ClaimService")
     await server.start()
     yield servicer, address
     await server.stop(0)
@@ -87,7 +88,7 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
             bodies, renderer = Bodies(connection, channel, caller, own), RenderClient(channel, caller)
             attempter = options.pop("attempter", None) or RenderingAttempter(far_side, bodies, renderer, own)
             worker = DeliveryWorker(
-                connection, [SMS], attempter, LedgerStates(channel, caller), needs=[RENDER], **options
+                connection, [SMS], attempter, LedgerClaims(channel, caller), needs=[RENDER], **options
             )
             task = asyncio.create_task(worker.run())
 

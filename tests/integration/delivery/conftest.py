@@ -50,10 +50,14 @@ class Trace:
         info = await self._jetstream.stream_info(topology.TIMERS, subjects_filter="timers.wait.>")
         return len(info.state.subjects or {})
 
+    async def left(self) -> int:
+        """How many messages are not delivered or not acknowledged."""
+        infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.delivery_consumers(SMS)]
+        return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+
     async def all_acked(self) -> bool:
         """Whether nothing is left to deliver."""
-        infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.delivery_consumers(SMS)]
-        return not any(info.num_pending or info.num_ack_pending for info in infos)
+        return not await self.left()
 
 
 @pytest.fixture
@@ -87,9 +91,8 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
             own = options.setdefault("own", OwnParts())
             bodies, renderer = Bodies(connection, channel, caller, own), RenderClient(channel, caller)
             attempter = options.pop("attempter", None) or RenderingAttempter(far_side, bodies, renderer, own)
-            worker = DeliveryWorker(
-                connection, [SMS], attempter, LedgerClaims(channel, caller), needs=[RENDER], **options
-            )
+            claims = options.pop("claims", None) or LedgerClaims(channel, caller)
+            worker = DeliveryWorker(connection, [SMS], attempter, claims, needs=[RENDER], **options)
             task = asyncio.create_task(worker.run())
 
             async def end() -> None:

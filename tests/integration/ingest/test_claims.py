@@ -98,14 +98,15 @@ async def test_a_claim_outlives_a_restart(ingest: Ingest) -> None:
     """Of ingest, whose process serves it."""
     id_ = derived_id(new_id())
 
-    async def ask(token: str) -> claims_pb2.ClaimState:
+    async def is_held_by_another(token: str) -> bool:
         request = claims_pb2.ClaimDeliveriesRequest(claims=[_claim(id_, token)])
-        [state] = (await ingest.call("ClaimService.ClaimDeliveries", request)).states
+        answer: claims_pb2.ClaimDeliveriesResponse = await ingest.call("ClaimService.ClaimDeliveries", request)
+        [state] = answer.states
         assert state.status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED
-        return state
+        return state.is_held_by_another
 
-    assert not (await ask("DELIVERIES.1")).is_held_by_another
+    assert not await is_held_by_another("DELIVERIES.1")
     ingest.service.stop()
     await ingest.service.start()
-    assert (await ask("DELIVERIES.2")).is_held_by_another
-    assert not (await ask("DELIVERIES.1")).is_held_by_another
+    assert await is_held_by_another("DELIVERIES.2")
+    assert not await is_held_by_another("DELIVERIES.1")

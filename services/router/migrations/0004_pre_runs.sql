@@ -1,0 +1,51 @@
+-- Events that the router keeps in mind: they wait for their time, or their recipients are read page by page.
+CREATE TABLE router.runs (
+    -- UUIDv8 by hash, beginning with the event's time (services/router/runs/run.py).
+    id uuid PRIMARY KEY,
+    event_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    event_type text NOT NULL,
+    scope text NOT NULL,
+    -- clarion.router.v1.RunState
+    state smallint NOT NULL,
+    -- When its caller wants it to be sent; null: at once.
+    due_at timestamptz,
+    -- When a router looks at it next; while one works on it: when its lease ends. Null: nothing is left to do.
+    wake_at timestamptz,
+    -- Whether its recipients are read page by page; if not, it is one page.
+    is_paged boolean NOT NULL,
+    -- Raised by what decides: who has read an older one decides nothing.
+    revision bigint NOT NULL DEFAULT 0,
+    -- The last page is decided, or the run was canceled.
+    is_closed boolean NOT NULL DEFAULT false,
+    -- Where the next page of recipients begins; empty: at the start.
+    page_after text NOT NULL DEFAULT '',
+    recipients bigint NOT NULL DEFAULT 0,
+    sends bigint NOT NULL DEFAULT 0,
+    skips bigint NOT NULL DEFAULT 0,
+    -- Why the next page waits; empty: it does not.
+    held_back text NOT NULL DEFAULT '',
+    -- clarion.common.v1.Event; without its body where sequence is set.
+    event bytea NOT NULL,
+    -- The event's sequence in EVENTS, for deliveries that refer to its body; 0: the body is in event.
+    sequence bigint NOT NULL,
+    -- clarion.router.v1.RunOutput: decided, and not known to be published.
+    output bytea,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    finished_at timestamptz
+) WITH (fillfactor = 70);
+
+CREATE INDEX runs_waking ON router.runs (is_paged, wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX runs_event ON router.runs (event_id);
+CREATE INDEX runs_of_tenant ON router.runs (tenant_id, id);
+CREATE INDEX runs_finished ON router.runs (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Events that were canceled, with or without a run: published, and kept for a week.
+CREATE TABLE router.canceled_events (
+    tenant_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    canceled_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, event_id)
+);
+CREATE INDEX canceled_events_at ON router.canceled_events (canceled_at);

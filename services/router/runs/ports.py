@@ -1,0 +1,40 @@
+"""The interfaces that runs need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from services.router.ports import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is sent to some people, and all decisions: one entry in planned for each delivery, skipped ones included.
+
+    reason: why nothing is planned for anyone.
+    """
+
+    deliveries: Sequence[event_pb2.Delivery] = ()
+    planned: Sequence[trace_pb2.PlannedDelivery] = ()
+    reason: str = ""
+
+
+class Planner(Protocol):
+    """Plans an event for some people."""
+
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
+        """Return the plan. sequence: of the event in EVENTS, for deliveries that refer to its body.
+
+        Raises ClarionError if what the planner must know cannot be asked for at the moment.
+        """
+
+
+class Progress(Protocol):
+    """What became of the deliveries that were published."""
+
+    async def obstacle(self, event_id: str, published: int) -> str:
+        """Return why the next page of an event's recipients must wait; empty: it need not.
+
+        published: the deliveries of the event so far. Raises ClarionError if that cannot be told.
+        """

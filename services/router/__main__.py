@@ -9,11 +9,11 @@ from services.domain import topology
 from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
+from services.router import configuration_sources
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
-from services.router.suppressions import configuration_sources
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests

@@ -1,6 +1,6 @@
 """What runs need of the rest of the router, in memory: a planner, stored recipients, the progress of deliveries."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -16,16 +16,23 @@ _EMAIL = event_pb2.CHANNEL_EMAIL
 class MailPlanner:
     """Implements runs.ports.Planner: one mail for each person with an address. away: it cannot be asked.
 
-    version: of the template, which may change between two calls.
+    version: of the template, which may change between two calls. poisonous: ids of events that make it fail. before: is
+    awaited by each call.
     """
 
     away: bool = False
     version: str = "v1"
+    poisonous: set[str] = field(default_factory=set)
+    before: Callable[[event_pb2.Event], Awaitable[None]] | None = None
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person]) -> Planned:
         """Return one entry for each person."""
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The owner is away.")
+        if event.id in self.poisonous:
+            raise KeyError(event.id)
+        if self.before is not None:
+            await self.before(event)
         planned, deliveries = [], []
         for person in people:
             id_ = delivery_id(event, _EMAIL, person.destination, step="email")
@@ -37,7 +44,6 @@ class MailPlanner:
                 )
             )
             if not reason:
-                body = event_pb2.BodyReference(sequence=sequence) if sequence else None
                 deliveries.append(
                     event_pb2.Delivery(
                         id=id_,
@@ -47,7 +53,6 @@ class MailPlanner:
                         channel=_EMAIL,
                         recipient=person.recipient,
                         template_version_id=self.version,
-                        body_reference=body,
                     )
                 )
         return Planned(deliveries, planned)

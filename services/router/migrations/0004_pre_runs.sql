@@ -6,14 +6,16 @@ CREATE TABLE router.runs (
     tenant_id uuid NOT NULL,
     event_type text NOT NULL,
     scope text NOT NULL,
+    -- A share of the tenants, by hash (services/router/runs/run.py): lanes are served in turn.
+    lane smallint NOT NULL,
     -- clarion.router.v1.RunState
     state smallint NOT NULL,
     -- When its caller wants it to be sent; null: at once.
     due_at timestamptz,
     -- When a router looks at it next; while one works on it: when its lease ends. Null: nothing is left to do.
     wake_at timestamptz,
-    -- Whether its recipients are read page by page; if not, it is one page.
-    is_paged boolean NOT NULL,
+    -- Whether it has more recipients than a few, and so waits for its turn among the large ones.
+    is_large boolean NOT NULL,
     -- Raised by what decides: who has read an older one decides nothing.
     revision bigint NOT NULL DEFAULT 0,
     -- The last page is decided, or the run was canceled.
@@ -25,10 +27,13 @@ CREATE TABLE router.runs (
     skips bigint NOT NULL DEFAULT 0,
     -- Why the next page waits; empty: it does not.
     held_back text NOT NULL DEFAULT '',
-    -- clarion.common.v1.Event; without its body where sequence is set.
+    -- How often in a row it could not be decided because of our own fault.
+    crashes smallint NOT NULL DEFAULT 0,
+    -- clarion.common.v1.Event; without its body where sequence is set. Empty when the run has ended.
     event bytea NOT NULL,
-    -- The event's sequence in EVENTS, for deliveries that refer to its body; 0: the body is in event.
+    -- Where deliveries find the body, if it is not in event: the event's sequence in EVENTS, and the body's bytes; else 0.
     sequence bigint NOT NULL,
+    body_size integer NOT NULL,
     -- clarion.router.v1.RunOutput: decided, and not known to be published.
     output bytea,
     created_at timestamptz NOT NULL,
@@ -36,9 +41,10 @@ CREATE TABLE router.runs (
     finished_at timestamptz
 ) WITH (fillfactor = 70);
 
-CREATE INDEX runs_waking ON router.runs (is_paged, wake_at) WHERE wake_at IS NOT NULL;
-CREATE INDEX runs_event ON router.runs (event_id);
+CREATE INDEX runs_waking ON router.runs (is_large, lane, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_of_tenant ON router.runs (tenant_id, id);
+-- Those of a tenant that may still hold data about people.
+CREATE INDEX runs_unfinished ON router.runs (tenant_id, id) WHERE finished_at IS NULL;
 CREATE INDEX runs_finished ON router.runs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Events that were canceled, with or without a run: published, and kept for a week.

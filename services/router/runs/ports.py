@@ -23,10 +23,11 @@ class Planned:
 class Planner(Protocol):
     """Plans an event for some people."""
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
-        """Return the plan. sequence: of the event in EVENTS, for deliveries that refer to its body.
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person]) -> Planned:
+        """Return the plan. The event may lack its body, and deliveries need none: whoever publishes them adds it.
 
-        Raises ClarionError if what the planner must know cannot be asked for at the moment.
+        Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
+        count as a fault of ours, and end the run after many tries.
         """
 
 

@@ -1,12 +1,15 @@
 """Works off runs whose time has come: decides a page, stores the decision, publishes it, and notes that.
 
 Whatever happens in between, the stored decision is what is published: a repeat has the same bytes and the same ids.
+Each run goes on in a task of its own, so that a slow or broken one delays no other; statements and messages of those
+that go on at the same time are grouped.
 """
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import asyncpg
 from nats.aio.client import Client
@@ -15,38 +18,60 @@ from prometheus_client import Counter, Histogram
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import run_output_pb2
 from runtime import clock, logs, nats, postgres
-from runtime.errors import ClarionError
+from runtime.batching import Batcher, BatchLimits
+from runtime.errors import ClarionError, Code
 from services.domain import topology
+from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
-from services.router.ports import MemberPage, NewRun, Person, StoredRecipients
+from services.router.ports import MemberPage, Membership, NewRun, Person, RecipientKey, StoredRecipients
 from services.router.runs import direct
 from services.router.runs import run as runs
 from services.router.runs.ports import Planner, Progress
-from services.router.runs.run import Decision, Run
+from services.router.runs.run import Decision, Hold, Run
 from services.router.runs.store import RunStore
 
-# Events that become due together are worked off together; of the others one page at a time.
-DUE_BATCH = 200
-PAGED_BATCH = 4
+# Runs that are claimed together; large ones have up to a page of recipients each, the others up to runs.MAX_FEW.
+FEW_BATCH = 200
+LARGE_BATCH = 8
 PAGE = 500
 
-# The longest pause while nothing is due, seconds: another process may have stored a run.
+# The longest pause while nothing is due, seconds. The router that stores a run knows when it is due; others, which take
+# over if that one ends, find it by looking.
 _IDLE_S = 2.0
-# Until a run is looked at again that waits for the deliveries before, or for a part of Clarion, seconds.
-_HELD_S = 1.0
+# The pause after a failure, and while others have what is due, seconds.
+_FAILED_S = 1.0
+_BUSY_S = 0.05
+# Runs that are claimed together mostly go on together; the next ones do not wait longer than this for slow ones.
+_TOGETHER_S = 0.25
+# Slow ones past this number are waited for, as a multiple of a batch.
+_MOST_UNDER_WAY = 2
+# For deciding about a page, seconds. With the time for storing it, less than a lease.
+_DECIDE_S = 5.0
 # How long cancellations and ended runs are kept, and how often old ones are deleted, seconds.
 CANCELED_S = 7 * 86_400
-FINISHED_S = 30 * 86_400
+FINISHED_S = 7 * 86_400
 _SWEEP_S = 600.0
+_SWEEP_PAUSE_S = 0.5
+_SWEPT = 1000
+# Bytes of outputs that one statement stores.
+_MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+# Recipients that one query finds.
+_MAX_FOUND = 2_000
 
-_STARTED = Histogram(
+_AWAY = frozenset({Code.UNAVAILABLE, Code.OVERLOADED, Code.LIMITED})
+_STORE_ERRORS = (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError)
+
+_LATENESS = Histogram(
     "clarion_due_lateness_seconds",
-    "From the time at which an event is due until its deliveries are published.",
+    "From the time at which an event is due until its first deliveries are published.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 _PEOPLE = Counter("clarion_run_recipients_total", "Recipients of runs that were planned.")
+_CRASHES = Counter("clarion_run_crashes_total", "Pages of runs that could not be decided because of our own fault.")
 
 log = logs.get(__name__)
+
+_Found: TypeAlias = Mapping[RecipientKey, Person]
 
 
 class Runs:
@@ -73,6 +98,17 @@ class Runs:
         self._now = now
         self._wakes = {False: asyncio.Event(), True: asyncio.Event()}
         self._stopping = False
+        self._decisions: Batcher[Decision, bool] = Batcher(
+            self._store_decisions,
+            BatchLimits(items=FEW_BATCH, bytes=_MAX_OUTPUT_BYTES),
+            size=lambda decision: decision.output.ByteSize(),
+        )
+        self._published: Batcher[tuple[str, int], None] = Batcher(self._store_published, BatchLimits(items=FEW_BATCH))
+        # What counts as the bytes of an item is the number of its recipients.
+        self._stored: Batcher[Sequence[RecipientKey], _Found] = Batcher(
+            self._find, BatchLimits(items=FEW_BATCH, bytes=_MAX_FOUND), size=len
+        )
+        self._holds: Batcher[Hold, None] = Batcher(self._store_holds, BatchLimits(items=FEW_BATCH))
 
     async def begin(self, new: Sequence[NewRun]) -> None:
         """See ports.Runs."""
@@ -89,8 +125,8 @@ class Runs:
         async with asyncio.TaskGroup() as tasks:
             sweeping = tasks.create_task(self._sweep())
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._loop(paged=False))
-                loops.create_task(self._loop(paged=True))
+                loops.create_task(self._loop(large=False))
+                loops.create_task(self._loop(large=True))
             sweeping.cancel()
 
     async def drain(self) -> None:
@@ -98,127 +134,199 @@ class Runs:
         self._stopping = True
         self.wake()
 
-    async def _loop(self, *, paged: bool) -> None:
-        wake = self._wakes[paged]
+    async def work(self, *, large: bool) -> int:
+        """Work off one batch, and wait for it; return the number of runs in it. Raises UNAVAILABLE."""
+        tasks = await self._start(large=large)
+        if tasks:
+            await asyncio.wait(tasks)
+        return len(tasks)
+
+    async def _loop(self, *, large: bool) -> None:
+        wake = self._wakes[large]
+        under_way: set[asyncio.Task[None]] = set()
+        most = _MOST_UNDER_WAY * _batch(large=large)
         while not self._stopping:
             wake.clear()
-            pause = await self._work_or_pause(paged=paged)
-            if pause > 0 and not self._stopping:
+            pause = 0.0
+            try:
+                started = await self._start(large=large)
+                under_way |= started
+                if started:
+                    await asyncio.wait(started, timeout=_TOGETHER_S)
+                else:
+                    pause = await self._idle_s(large=large)
+            except _STORE_ERRORS as error:
+                log.warning("runs_wait", error=repr(error))
+                pause = _FAILED_S * _varied()
+            except Exception:  # our own fault: what was claimed is claimed again when its lease ends
+                log.exception("runs_crashed")
+                pause = _FAILED_S * _varied()
+            under_way = {task for task in under_way if not task.done()}
+            if len(under_way) >= most:
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            elif pause > 0 and not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await wake.wait()
+        if under_way:
+            await asyncio.wait(under_way)
 
-    async def _work_or_pause(self, *, paged: bool) -> float:
-        """Work off what is due; return the seconds to wait."""
+    async def _idle_s(self, *, large: bool) -> float:
+        """Return how long nothing will be due, as far as this process knows, seconds."""
+        until = await self._store.until_next(self._now(), large=large)
+        idle = _IDLE_S * _varied()
+        return idle if until is None else min(idle, max(until, _BUSY_S))
+
+    async def _start(self, *, large: bool) -> set["asyncio.Task[None]"]:
+        """Claim runs that are due, and let each go on. Raises UNAVAILABLE."""
+        claimed = await self._store.claim(self._now(), _batch(large=large), large=large)
+        return {asyncio.create_task(self._advance(run, is_canceled=is_canceled)) for run, is_canceled in claimed}
+
+    async def _advance(self, run: Run, *, is_canceled: bool) -> None:
+        """Let a run go on by a page. Without success it is looked at again: soon, or when its lease ends."""
+        revision, output = run.revision, run.output
         try:
-            if await self.work(paged=paged):
-                return 0.0
-            until = await self._store.until_next(self._now(), paged=paged)
-            idle = _IDLE_S * _varied()
-            return idle if until is None else min(idle, max(until, 0.0))
-        except (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            log.warning("runs_wait", error=repr(error))
-        except Exception:  # our own fault: what was claimed is claimed again when its lease ends
-            log.exception("runs_crashed")
-        return _HELD_S * _varied()
-
-    async def work(self, *, paged: bool) -> int:
-        """Work off one batch; return the number of runs in it. Raises ClarionError."""
-        claimed = await self._store.claim(self._now(), PAGED_BATCH if paged else DUE_BATCH, paged=paged)
-        ready: list[tuple[Run, int, run_output_pb2.RunOutput]] = [
-            (run, run.revision, run.output) for run, _ in claimed if run.output is not None
-        ]
-        fresh = [(run, is_canceled) for run, is_canceled in claimed if run.output is None]
-        for run in [run for run, is_canceled in fresh if is_canceled]:
-            ready += await self._end(run)
-        decisions = await self._decide_all([run for run, is_canceled in fresh if not is_canceled])
-        if decisions:
-            written = await self._store.decide(decisions, self._now())
-            ready += [(one.run, one.run.revision + 1, one.output) for one in decisions if one.run.id in written]
-        if ready:
-            await self._publish(ready)
-        return len(claimed)
-
-    async def _end(self, run: Run) -> "list[tuple[Run, int, run_output_pb2.RunOutput]]":
-        """Cancel a run that began after its event was canceled; return what is to be published."""
-        ended, _ = await self._store.cancel(run.event.tenant_id, run.event.id, "caller", self._now())
-        return [(ended, ended.revision, ended.output)] if ended is not None and ended.output is not None else []
-
-    async def _decide_all(self, fresh: Sequence[Run]) -> list[Decision]:
-        """Decide the next page of each run; holds back those that must wait."""
-        people = await self._direct([run for run in fresh if not runs.is_paged(run.event)])
-        decisions = []
-        for run in fresh:
+            if output is None:
+                decision = runs.ended_by_cancel(run, self._now()) if is_canceled else await self._next(run)
+                if decision is None or not await self._decisions.submit(decision):
+                    return
+                revision, output = run.revision + 1, decision.output
             try:
-                if not runs.is_paged(run.event):
-                    decisions.append(await self._decide(run, MemberPage(people[run.id], "")))
-                elif obstacle := await self._obstacle(run):
-                    await self._store.hold_back(run, obstacle, self._later())
-                else:
-                    decisions.append(await self._decide(run, await self._members(run)))
+                await self._publish(run, output)
             except ClarionError as error:
                 log.warning("run_waits", event_id=run.event.id, error=error.detail, code=error.code.name)
-                await self._store.hold_back(run, "unavailable", self._later())
-        return decisions
+                await self._hold(run, "unavailable", revision=revision)
+                return
+            self._report(run, revision, output)
+            await self._published.submit((run.id, revision))
+        except _STORE_ERRORS as error:
+            log.warning("run_waits", event_id=run.event.id, error=repr(error))
+        except Exception:
+            log.exception("run_crashed", event_id=run.event.id)
 
-    async def _decide(self, run: Run, page: MemberPage) -> Decision:
-        planned = await self._planner.plan(run.event, page.people, sequence=run.sequence)
-        return runs.decide(run, planned, page.after, len(page.people), self._now())
+    async def _next(self, run: Run) -> Decision | None:
+        """Decide about the next page; None: the run must wait, and is held back."""
+        try:
+            async with asyncio.timeout(_DECIDE_S):
+                if obstacle := await self._obstacle(run):
+                    await self._hold(run, obstacle)
+                    return None
+                page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
+                planned = await self._planner.plan(run.event, page.people)
+            _PEOPLE.inc(len(page.people))
+            return runs.decide(run, planned, page.after, len(page.people), self._now())
+        except TimeoutError:
+            log.warning("run_waits", event_id=run.event.id, error="took too long", code=Code.UNAVAILABLE.name)
+        except ClarionError as error:
+            if error.code not in _AWAY:
+                return await self._crashed(run, error)
+            log.warning("run_waits", event_id=run.event.id, error=error.detail, code=error.code.name)
+        except Exception as error:
+            return await self._crashed(run, error)
+        await self._hold(run, "unavailable")
+        return None
 
-    async def _direct(self, named: Sequence[Run]) -> dict[str, list[Person]]:
-        """Return the people whom each of these runs names, stored ones by one query for all."""
-        wanted = {(run.event.tenant_id, id_) for run in named for id_ in direct.stored_ids(run.event)}
-        stored = await self._recipients.find(wanted) if wanted else {}
-        return {run.id: direct.people(run.event, stored) for run in named}
+    async def _crashed(self, run: Run, error: Exception) -> Decision | None:
+        """Set a run aside that cannot be decided because of our own fault; after many tries return its end."""
+        _CRASHES.inc()
+        crashes = run.crashes + 1
+        log.error("run_crashed", event_id=run.event.id, crashes=crashes, error=repr(error), exc_info=error)
+        if crashes >= runs.MAX_CRASHES:
+            return runs.failed(run, self._now())
+        await self._hold(run, Reason.INTERNAL_ERROR, pause_s=runs.pause_after_crash_s(crashes), crashes=crashes)
+        return None
 
     async def _obstacle(self, run: Run) -> str:
         return await self._progress.obstacle(run.event.id, run.planned) if run.planned else ""
 
+    async def _named(self, run: Run) -> MemberPage:
+        """Return the only page of an event that names its recipients."""
+        wanted = [(run.event.tenant_id, id_) for id_ in direct.stored_ids(run.event)]
+        stored = await self._stored.submit(wanted) if wanted else {}
+        return MemberPage(direct.people(run.event, stored), "")
+
     async def _members(self, run: Run) -> MemberPage:
         """Return the next page; the first one begins with those whom the event describes itself."""
-        page = await self._recipients.page(runs.membership(run.event), run.page_after, self._page)
+        membership = runs.membership(run.event)
+        page = await self._recipients.page(membership, run.page_after, self._page)
         if run.page_after:
             return page
-        return MemberPage([*direct.people(run.event, {}, inline_only=True), *page.people], page.after)
+        return MemberPage([*await self._described(run, membership), *page.people], page.after)
 
-    async def _publish(self, ready: Sequence[tuple[Run, int, run_output_pb2.RunOutput]]) -> None:
-        """Publish outputs, and note that. Raises ClarionError; then the lease ends, and the same is published again."""
-        messages = [_outgoing(run, delivery) for run, _, output in ready for delivery in output.deliveries]
-        records = [record for _, _, output in ready for record in output.records]
-        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write_all(records))
+    async def _described(self, run: Run, membership: Membership) -> list[Person]:
+        """Return those whom the event describes itself, without members of the groups that it excludes."""
+        described = direct.people(run.event, {}, inline_only=True)
+        ids = [person.recipient.user_id for person in described if person.recipient.user_id]
+        if not ids or not membership.excluded_groups:
+            return described
+        stored = await self._stored.submit([(membership.tenant_id, id_) for id_ in ids])
+        named = Membership(membership.tenant_id, recipients=ids, excluded_groups=membership.excluded_groups)
+        left = await self._recipients.page(named, "", len(ids))
+        left_ids = {person.recipient.user_id for person in left.people}
+        excluded = {id_ for id_ in ids if (membership.tenant_id, id_) in stored and id_ not in left_ids}
+        return [person for person in described if person.recipient.user_id not in excluded]
+
+    async def _find(self, wanted: Sequence[Sequence[RecipientKey]]) -> list[_Found | BaseException]:
+        found = await self._recipients.find({key for keys in wanted for key in keys})
+        return [found] * len(wanted)
+
+    async def _publish(self, run: Run, output: run_output_pb2.RunOutput) -> None:
+        """Return when all of an output is stored. Raises ClarionError; a repeat stores each message once."""
+        messages = [_outgoing(run, delivery) for delivery in output.deliveries]
+        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write_all(output.records))
+
+    def _report(self, run: Run, revision: int, output: run_output_pb2.RunOutput) -> None:
+        if run.due_us and revision == 1:
+            _LATENESS.observe(max(0, self._now() - run.due_us) / 1_000_000)
+        log.info(
+            "run_published",
+            event_id=run.event.id,
+            tenant_id=run.event.tenant_id,
+            event_type=run.event.event_type,
+            deliveries=len(output.deliveries),
+        )
+
+    async def _hold(
+        self, run: Run, reason: str, *, revision: int | None = None, pause_s: float | None = None, crashes: int = 0
+    ) -> None:
         now = self._now()
-        await self._store.published([run.id for run, _, _ in ready], [revision for _, revision, _ in ready], now)
-        for run, _, output in ready:
-            if run.due_us and not run.planned:
-                _STARTED.observe(max(0, now - run.due_us) / 1_000_000)
-            log.info(
-                "run_published",
-                event_id=run.event.id,
-                tenant_id=run.event.tenant_id,
-                event_type=run.event.event_type,
-                deliveries=len(output.deliveries),
-            )
+        pause_s = runs.pause_s(run, now) if pause_s is None else pause_s
+        until_us = now + int(pause_s * _varied() * 1_000_000)
+        await self._holds.submit(Hold(run, run.revision if revision is None else revision, reason, crashes, until_us))
+
+    async def _store_decisions(self, decisions: Sequence[Decision]) -> list[bool | BaseException]:
+        written = await self._store.decide(decisions, self._now())
+        return [decision.run.id in written for decision in decisions]
+
+    async def _store_published(self, done: Sequence[tuple[str, int]]) -> list[BaseException | None]:
+        ids, revisions = zip(*sorted(done), strict=True)
+        await self._store.published(ids, revisions, self._now())
+        return [None] * len(done)
+
+    async def _store_holds(self, holds: Sequence[Hold]) -> list[BaseException | None]:
+        await self._store.hold_back(holds)
+        return [None] * len(holds)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S * _varied())
             try:
-                now = self._now()
-                await self._store.forget(now - CANCELED_S * 1_000_000, now - FINISHED_S * 1_000_000)
-            except (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                deleted = _SWEPT
+                while deleted >= _SWEPT:
+                    now = self._now()
+                    deleted = await self._store.forget(now - CANCELED_S * 1_000_000, now - FINISHED_S * 1_000_000)
+                    await asyncio.sleep(_SWEEP_PAUSE_S)
+            except _STORE_ERRORS as error:
                 log.warning("runs_sweep_waits", error=repr(error))
 
-    def _later(self) -> int:
-        return self._now() + int(_HELD_S * _varied() * 1_000_000)
+
+def _batch(*, large: bool) -> int:
+    return LARGE_BATCH if large else FEW_BATCH
 
 
 def _outgoing(run: Run, delivery: event_pb2.Delivery) -> nats.Outgoing:
-    """Return the message of a delivery, with the body that the run carries."""
-    if not run.sequence:
-        delivery.variables = run.event.variables
-        delivery.payload_extra = run.event.payload_extra
     subject = topology.delivery_subject(delivery.channel, delivery.tenant_id)
-    return nats.Outgoing(subject, delivery.SerializeToString(), msg_id=delivery.id)
+    return nats.Outgoing(subject, runs.with_body(delivery, run).SerializeToString(), msg_id=delivery.id)
 
 
 def _varied() -> float:

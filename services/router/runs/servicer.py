@@ -9,7 +9,7 @@ from runtime.ids import is_uuid
 from services.domain.paging import page_limit
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
-from services.router.runs.run import Run
+from services.router.runs.run import RunSummary
 from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
 
@@ -51,7 +51,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         """Pause a run."""
         _check_id("event_id", request.event_id)
         run = await self._store.pause(request.event_id, self._now())
-        log.info("run_paused", event_id=request.event_id, tenant_id=run.event.tenant_id)
+        log.info("run_paused", event_id=request.event_id, tenant_id=run.tenant_id)
         return runs_pb2.PauseRunResponse(run=_wire(run))
 
     async def ResumeRun(self, request: runs_pb2.ResumeRunRequest, context: Any) -> runs_pb2.ResumeRunResponse:
@@ -59,7 +59,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         _check_id("event_id", request.event_id)
         run = await self._store.resume(request.event_id, self._now())
         self._runner.wake()
-        log.info("run_resumed", event_id=request.event_id, tenant_id=run.event.tenant_id)
+        log.info("run_resumed", event_id=request.event_id, tenant_id=run.tenant_id)
         return runs_pb2.ResumeRunResponse(run=_wire(run))
 
     async def CancelEvent(self, request: runs_pb2.CancelEventRequest, context: Any) -> runs_pb2.CancelEventResponse:
@@ -69,21 +69,22 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         if not 0 < len(request.by) <= _MAX_BY:
             raise _invalid("by", f"must have 1 to {_MAX_BY} characters")
         now = self._now()
-        run, is_new = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
+        run, _ = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
         await self._store.publish_cancellations()
         self._runner.wake()
-        if is_new and (run is None or run.state != runs.CANCELED):  # a canceled run publishes its record itself
+        if run is None or run.state != runs.CANCELED:
+            # Also if an earlier call stored the cancellation, and then could not write this; the ledger stores it once.
             await self._trace.write(runs.canceled_record(request.tenant_id, request.event_id, request.by, now))
         log.info("event_canceled", event_id=request.event_id, tenant_id=request.tenant_id, by=request.by)
         return runs_pb2.CancelEventResponse(run=_wire(run) if run is not None else None)
 
 
-def _wire(run: Run) -> runs_pb2.Run:
+def _wire(run: RunSummary) -> runs_pb2.Run:
     return runs_pb2.Run(
         id=run.id,
-        event_id=run.event.id,
-        tenant_id=run.event.tenant_id,
-        event_type=run.event.event_type,
+        event_id=run.event_id,
+        tenant_id=run.tenant_id,
+        event_type=run.event_type,
         state=run.state,
         due_at_us=run.due_us,
         recipients=run.recipients,
@@ -92,7 +93,7 @@ def _wire(run: Run) -> runs_pb2.Run:
         held_back=run.held_back,
         created_at_us=run.created_us,
         updated_at_us=run.updated_us,
-        scope=run.event.scope,
+        scope=run.scope,
     )
 
 

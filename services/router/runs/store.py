@@ -1,25 +1,29 @@
 """Runs in PostgreSQL. No row stays locked while the broker is asked: a run that is worked on is leased."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+from google.protobuf.message import DecodeError
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import run_output_pb2, runs_pb2
-from runtime import postgres
+from runtime import logs, postgres
 from runtime.clock import micros_of
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.router.ports import NewRun
 from services.router.runs import run as runs
-from services.router.runs.run import Decision, Run
+from services.router.runs.run import Decision, Hold, Run, RunSummary
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 # How long a process may work on what it has claimed before another one does, seconds.
 LEASE_S = 30.0
+
+log = logs.get(__name__)
 
 
 class RunStore:
@@ -36,18 +40,18 @@ class RunStore:
             with postgres.unavailable_while_down():
                 await self._pool.execute(_SQL.begin, *map(list, zip(*rows, strict=True)), now_us)
 
-    async def claim(self, now_us: int, limit: int, *, paged: bool) -> list[tuple[Run, bool]]:
-        """Lease runs whose time has come, the longest due first; return each, and whether its event was canceled."""
+    async def claim(self, now_us: int, limit: int, *, large: bool) -> list[tuple[Run, bool]]:
+        """Lease runs whose time has come, lane by lane in turn; return each, and whether its event was canceled."""
         until = now_us + int(LEASE_S * 1_000_000)
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.claim, paged, now_us, until, limit)
-        found = [(_run(row), row["is_canceled"]) for row in rows]
+            rows = await self._pool.fetch(_SQL.claim, large, now_us, until, limit, runs.LANES)
+        found = [(run, row["is_canceled"]) for row in rows if (run := _run(row)) is not None]
         return sorted(found, key=lambda one: (one[0].due_us, one[0].id))
 
-    async def until_next(self, now_us: int, *, paged: bool) -> float | None:
+    async def until_next(self, now_us: int, *, large: bool) -> float | None:
         """Return the seconds until a run must be looked at; None: there is none."""
         with postgres.unavailable_while_down():
-            seconds: float | None = await self._pool.fetchval(_SQL.until_next, paged, now_us)
+            seconds: float | None = await self._pool.fetchval(_SQL.until_next, large, now_us, runs.LANES)
         return seconds
 
     async def decide(self, decisions: Sequence[Decision], now_us: int) -> set[str]:
@@ -62,6 +66,7 @@ class RunStore:
                 one.sends,
                 one.skips,
                 one.is_last,
+                one.state,
             )
             for one in sorted(decisions, key=lambda one: one.run.id)
         ]
@@ -74,36 +79,37 @@ class RunStore:
         with postgres.unavailable_while_down():
             await self._pool.execute(_SQL.published, ids, revisions, now_us)
 
-    async def hold_back(self, run: Run, reason: str, until_us: int) -> None:
-        """Look at a run later, and say why."""
+    async def hold_back(self, holds: Sequence[Hold]) -> None:
+        """Look at runs later, and say why."""
+        rows = [(one.run.id, one.revision, one.reason, one.crashes, one.until_us) for one in holds]
         with postgres.unavailable_while_down():
-            await self._pool.execute(_SQL.hold_back, run.id, run.revision, reason, until_us)
+            await self._pool.execute(_SQL.hold_back, *map(list, zip(*sorted(rows), strict=True)))
 
-    async def of_event(self, event_id: str) -> Run:
+    async def of_event(self, event_id: str) -> RunSummary:
         """Return an event's run. Raises NOT_FOUND."""
         with postgres.unavailable_while_down():
             row = await self._pool.fetchrow(_SQL.run_of_event, runs.run_id(event_id))
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "This event has no run: it was sent at once, or is not known.")
-        return _run(row)
+        return _summary(row)
 
     async def page(
         self, tenant_id: str | None, state: runs_pb2.RunState.ValueType, before: str | None, limit: int
-    ) -> list[Run]:
+    ) -> list[RunSummary]:
         """Return up to limit runs, newest first. before: a run's id."""
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.runs, tenant_id, state, before, limit)
-        return [_run(row) for row in rows]
+        return [_summary(row) for row in rows]
 
-    async def pause(self, event_id: str, now_us: int) -> Run:
+    async def pause(self, event_id: str, now_us: int) -> RunSummary:
         """Pause a run before its next page. Raises NOT_FOUND, and CONFLICT: it has ended, or is paused."""
         return await self._change(_SQL.pause, event_id, now_us, "This run has ended, or is paused already.")
 
-    async def resume(self, event_id: str, now_us: int) -> Run:
+    async def resume(self, event_id: str, now_us: int) -> RunSummary:
         """Let a paused run go on. Raises NOT_FOUND, and CONFLICT: it is not paused."""
         return await self._change(_SQL.resume, event_id, now_us, "This run is not paused.")
 
-    async def cancel(self, tenant_id: str, event_id: str, by: str, now_us: int) -> tuple[Run | None, bool]:
+    async def cancel(self, tenant_id: str, event_id: str, by: str, now_us: int) -> tuple[RunSummary | None, bool]:
         """Cancel an event; return its run, if it has one, and whether it was not canceled before.
 
         Raises NOT_FOUND: the run is another tenant's.
@@ -119,11 +125,10 @@ class RunStore:
                     if await connection.fetchrow(_SQL.run_of_event, runs.run_id(event_id)) is not None:
                         raise ClarionError(Code.NOT_FOUND, "This tenant has no such event.")
                     return None, is_new
-                if not row["is_closed"]:
-                    run = _run(row)
+                if not row["is_closed"] and (run := _run(row)) is not None:
                     output = runs.canceled(run, by, now_us).SerializeToString()
                     row = await connection.fetchrow(_SQL.cancel, run.id, output, now_us)
-        return (_run(row) if row is not None else None), is_new
+        return (_summary(row) if row is not None else None), is_new
 
     async def publish_cancellations(self) -> None:
         """Publish what cancel() stored, so that workers refuse the rest."""
@@ -140,46 +145,76 @@ class RunStore:
                 status = await connection.execute(_SQL.forget_runs, finished_before_us)
         return len(rows) + int(status.rpartition(" ")[2])
 
-    async def _change(self, query: str, event_id: str, now_us: int, conflict: str) -> Run:
+    async def _change(self, query: str, event_id: str, now_us: int, conflict: str) -> RunSummary:
         with postgres.unavailable_while_down():
             row = await self._pool.fetchrow(query, runs.run_id(event_id), now_us)
         if row is None:
             await self.of_event(event_id)
             raise ClarionError(Code.CONFLICT, conflict)
-        return _run(row)
+        return _summary(row)
 
 
 def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
-    event, sequence = runs.without_large_body(new.event, new.sequence)
+    event, body = runs.without_large_body(new.event, new.sequence)
     return (
         runs.run_id(event.id),
         event.id,
         event.tenant_id,
         event.event_type,
         event.scope,
+        runs.lane_of(event.tenant_id),
         runs.first_state(event, now_us),
-        runs.is_paged(event),
+        runs.is_large(event),
         event.due_at_us,
         event.SerializeToString(),
-        sequence,
+        body.sequence,
+        body.size,
     )
 
 
-def _run(row: asyncpg.Record) -> Run:
+def _run(row: asyncpg.Record) -> Run | None:
+    """Return the run; None: its row cannot be read. It must not stop the others."""
     output = row["output"]
+    try:
+        event = event_pb2.Event.FromString(row["event"])
+        pending = run_output_pb2.RunOutput.FromString(output) if output is not None else None
+    except DecodeError:
+        log.exception("run_unreadable", run_id=str(row["id"]))
+        return None
     return Run(
         id=str(row["id"]),
-        event=event_pb2.Event.FromString(row["event"]),
+        event=event,
         state=runs_pb2.RunState.ValueType(row["state"]),
         revision=row["revision"],
-        sequence=row["sequence"],
+        body=event_pb2.BodyReference(sequence=row["sequence"], size=row["body_size"]) if row["sequence"] else None,
         page_after=row["page_after"],
         recipients=row["recipients"],
         sends=row["sends"],
         skips=row["skips"],
-        due_us=micros_of(row["due_at"]) if row["due_at"] else 0,
-        held_back=row["held_back"],
-        created_us=micros_of(row["created_at"]),
-        updated_us=micros_of(row["updated_at"]),
-        output=run_output_pb2.RunOutput.FromString(output) if output is not None else None,
+        due_us=_micros(row["due_at"]),
+        crashes=row["crashes"],
+        updated_us=_micros(row["updated_at"]),
+        output=pending,
     )
+
+
+def _summary(row: asyncpg.Record) -> RunSummary:
+    return RunSummary(
+        id=str(row["id"]),
+        event_id=str(row["event_id"]),
+        tenant_id=str(row["tenant_id"]),
+        event_type=row["event_type"],
+        scope=row["scope"],
+        state=runs_pb2.RunState.ValueType(row["state"]),
+        due_us=_micros(row["due_at"]),
+        recipients=row["recipients"],
+        sends=row["sends"],
+        skips=row["skips"],
+        held_back=row["held_back"],
+        created_us=_micros(row["created_at"]),
+        updated_us=_micros(row["updated_at"]),
+    )
+
+
+def _micros(moment: datetime | None) -> int:
+    return micros_of(moment) if moment is not None else 0

@@ -45,7 +45,7 @@ class RunStore:
         until = now_us + int(LEASE_S * 1_000_000)
         with postgres.unavailable_while_down():
             rows = await self._pool.fetch(_SQL.claim, large, now_us, until, limit, runs.LANES)
-        found = [(run, row["is_canceled"]) for row in rows if (run := _run(row)) is not None]
+        found = [(run, row["is_canceled"]) for row in rows if (run := read_run(row)) is not None]
         return sorted(found, key=lambda one: (one[0].due_us, one[0].id))
 
     async def until_next(self, now_us: int, *, large: bool) -> float | None:
@@ -125,7 +125,7 @@ class RunStore:
                     if await connection.fetchrow(_SQL.run_of_event, runs.run_id(event_id)) is not None:
                         raise ClarionError(Code.NOT_FOUND, "This tenant has no such event.")
                     return None, is_new
-                if not row["is_closed"] and (run := _run(row)) is not None:
+                if not row["is_closed"] and (run := read_run(row)) is not None:
                     output = runs.canceled(run, by, now_us).SerializeToString()
                     row = await connection.fetchrow(_SQL.cancel, run.id, output, now_us)
         return (_summary(row) if row is not None else None), is_new
@@ -172,7 +172,7 @@ def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
     )
 
 
-def _run(row: asyncpg.Record) -> Run | None:
+def read_run(row: asyncpg.Record) -> Run | None:
     """Return the run; None: its row cannot be read. It must not stop the others."""
     output = row["output"]
     try:

@@ -19,7 +19,7 @@ from clarion.ingest.v1 import (
 from clarion.realtime.v1 import privacy_pb2_grpc as realtime_privacy_pb2_grpc
 from clarion.realtime.v1 import realtime_pb2_grpc
 from clarion.render.v1 import locales_pb2_grpc, parts_pb2_grpc, render_pb2_grpc, templates_pb2_grpc
-from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
+from clarion.router.v1 import router_pb2_grpc, runs_pb2_grpc, suppressions_pb2_grpc
 from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
@@ -56,6 +56,7 @@ class Clients:
         self.providers = senders_pb2_grpc.ProviderServiceStub(self.connections["senders"])
         self.reports = reports_pb2_grpc.ReportServiceStub(self.connections["senders"])
         self.suppressions = suppressions_pb2_grpc.SuppressionServiceStub(self.connections["router"])
+        self.runs = runs_pb2_grpc.RunServiceStub(self.connections["router"])
         self.outbox = senders_pb2_grpc.OutboxServiceStub(self.connections["senders"])
         self.realtime = realtime_pb2_grpc.RealtimeServiceStub(self.connections["realtime"])
         self.privacy = privacy_pb2_grpc.PrivacyServiceStub(self.connections["ingest"])

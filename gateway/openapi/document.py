@@ -35,6 +35,7 @@ TAGS = {
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
     "Replays": "Sending events again.",
+    "Runs": "Events for many recipients, and events that wait for their time.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",

@@ -273,7 +273,12 @@ class Runs:
     async def _publish(self, run: Run, output: run_output_pb2.RunOutput) -> None:
         """Return when all of an output is stored. Raises ClarionError; a repeat stores each message once."""
         messages = [_outgoing(run, delivery) for delivery in output.deliveries]
-        await asyncio.gather(self._deliveries.publish_all(messages), self._trace.write_all(output.records))
+        stored = await asyncio.gather(
+            self._deliveries.publish_all(messages), self._trace.write_all(output.records), return_exceptions=True
+        )
+        for failure in stored:  # both have ended then
+            if isinstance(failure, BaseException):
+                raise failure
 
     def _report(self, run: Run, revision: int, output: run_output_pb2.RunOutput) -> None:
         if run.due_us and revision == 1:

@@ -1,5 +1,6 @@
 """RunService: wire to store."""
 
+from collections.abc import Callable
 from typing import Any
 
 from clarion.router.v1 import runs_pb2, runs_pb2_grpc
@@ -10,7 +11,6 @@ from services.domain.paging import page_limit
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
 from services.router.runs.run import RunSummary
-from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
 
 RUN_SERVICE = "clarion.router.v1.RunService"
@@ -21,11 +21,13 @@ log = logs.get(__name__)
 
 
 class RunServicer(runs_pb2_grpc.RunServiceServicer):
-    """See proto/clarion/router/v1/runs.proto."""
+    """See proto/clarion/router/v1/runs.proto. wake: makes this process look at what is due."""
 
-    def __init__(self, store: RunStore, runner: Runs, trace: TraceWriter, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, store: RunStore, wake: Callable[[], None], trace: TraceWriter, *, now: clock.Clock = clock.now_us
+    ) -> None:
         self._store = store
-        self._runner = runner
+        self._wake = wake
         self._trace = trace
         self._now = now
 
@@ -58,7 +60,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         """Let a paused run go on."""
         _check_id("event_id", request.event_id)
         run = await self._store.resume(request.event_id, self._now())
-        self._runner.wake()
+        self._wake()
         log.info("run_resumed", event_id=request.event_id, tenant_id=run.tenant_id)
         return runs_pb2.ResumeRunResponse(run=_wire(run))
 
@@ -71,7 +73,7 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         now = self._now()
         run, _ = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
         await self._store.publish_cancellations()
-        self._runner.wake()
+        self._wake()
         if run is None or run.state != runs.CANCELED:
             # Also if an earlier call stored the cancellation, and then could not write this; the ledger stores it once.
             await self._trace.write(runs.canceled_record(request.tenant_id, request.event_id, request.by, now))

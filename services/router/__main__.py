@@ -18,8 +18,8 @@ from services.router.suppressions.servicer import SUPPRESSION_SERVICE, Suppressi
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Only the suppressions are stored there, and they change rarely.
-_POSTGRES_CONNECTIONS = 4
+# Runs need the most: each of their statements is for many.
+_POSTGRES_CONNECTIONS = 8
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:

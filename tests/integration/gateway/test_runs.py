@@ -4,7 +4,6 @@ The other services behind it are played here: ingest answers what a test wants.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,7 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.common.v1 import error_pb2, event_pb2
-from clarion.ingest.v1 import (
-    audit_pb2,
-    audit_pb2_grpc,
-    ingest_pb2,
-    ingest_pb2_grpc,
-    ledger_pb2,
-    ledger_pb2_grpc,
-    tenants_pb2,
-    tenants_pb2_grpc,
-)
+from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from clarion.router.v1 import runs_pb2_grpc
 from runtime import grpc, nats, postgres
 from runtime.configuration import ConfigurationOutbox
@@ -36,6 +26,7 @@ from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from tests.conftest import free_port
 from tests.exchanges import described
+from tests.fakes.servicer_ingest import Ingest
 from tests.integration.gateway.alone import alone
 from tests.streams import Streams
 
@@ -46,57 +37,13 @@ HEADERS = {"Authorization": "Bearer an-admin-token-of-tests"}
 Call = Callable[..., Awaitable[tuple[int, Any]]]
 
 
-@dataclass
-class Ingest(
-    ingest_pb2_grpc.IngestServiceServicer,
-    ledger_pb2_grpc.LedgerServiceServicer,
-    tenants_pb2_grpc.TenantServiceServicer,
-    audit_pb2_grpc.AuditServiceServicer,
-):
-    """What ingest answers. events: in the ledger, with their tenants. accepted: what it was given."""
-
-    events: dict[str, str] = field(default_factory=dict)
-    accepted: list[ingest_pb2.AcceptItem] = field(default_factory=list)
-    result: ingest_pb2.AcceptResult = field(default_factory=ingest_pb2.AcceptResult)
-    audited: list[audit_pb2.FinishAuditEntryRequest] = field(default_factory=list)
-
-    async def AcceptEvents(self, request: ingest_pb2.AcceptEventsRequest, _: Any) -> ingest_pb2.AcceptEventsResponse:
-        """Note the events, and answer the result."""
-        self.accepted += request.items
-        return ingest_pb2.AcceptEventsResponse(results=[self.result])
-
-    async def GetEvent(self, request: ledger_pb2.GetEventRequest, _: Any) -> ledger_pb2.GetEventResponse:
-        """Return the event with its tenant."""
-        if request.event_id not in self.events:
-            raise ClarionError(Code.NOT_FOUND, "There is no event with this id.")
-        summary = ledger_pb2.EventSummary(id=request.event_id, tenant_id=self.events[request.event_id])
-        return ledger_pb2.GetEventResponse(event=summary)
-
-    async def GetTenant(self, request: tenants_pb2.GetTenantRequest, _: Any) -> tenants_pb2.GetTenantResponse:
-        """Return the two tenants that there are."""
-        if request.tenant_id not in (TENANT, OTHER):
-            raise ClarionError(Code.NOT_FOUND, "There is no tenant with this id.")
-        return tenants_pb2.GetTenantResponse(tenant=tenants_pb2.Tenant(id=request.tenant_id))
-
-    async def BeginAuditEntry(
-        self, request: audit_pb2.BeginAuditEntryRequest, _: Any
-    ) -> audit_pb2.BeginAuditEntryResponse:
-        """Return an id."""
-        return audit_pb2.BeginAuditEntryResponse(audit_entry_id=new_id())
-
-    async def FinishAuditEntry(
-        self, request: audit_pb2.FinishAuditEntryRequest, _: Any
-    ) -> audit_pb2.FinishAuditEntryResponse:
-        """Note it."""
-        self.audited.append(request)
-        return audit_pb2.FinishAuditEntryResponse()
-
-
 @pytest.fixture
 def ingest() -> Ingest:
     """Accepts everything."""
     accepted = ingest_pb2.Accepted(event_id=new_id())
-    return Ingest(result=ingest_pb2.AcceptResult(accepted=accepted))
+    return Ingest(  # type: ignore[abstract]  # the other methods are never called
+        tenants={TENANT, OTHER}, result=ingest_pb2.AcceptResult(accepted=accepted)
+    )
 
 
 @pytest.fixture

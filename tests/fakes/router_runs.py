@@ -25,7 +25,7 @@ class MailPlanner:
     poisonous: set[str] = field(default_factory=set)
     before: Callable[[event_pb2.Event], Awaitable[None]] | None = None
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person]) -> Planned:
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
         """Return one entry for each person."""
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The owner is away.")

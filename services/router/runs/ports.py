@@ -23,9 +23,10 @@ class Planned:
 class Planner(Protocol):
     """Plans an event for some people."""
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person]) -> Planned:
-        """Return the plan. The event may lack its body, and deliveries need none: whoever publishes them adds it.
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
+        """Return the plan. sequence: of the event in EVENTS, if the event lacks its body; else 0.
 
+        Deliveries need no body, and no reference to it: whoever publishes them adds it.
         Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
         count as a fault of ours, and end the run after many tries.
         """

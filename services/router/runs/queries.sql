@@ -28,7 +28,7 @@ ON CONFLICT (id) DO NOTHING
 -- processes take some of them at the same time.
 -- name: claim
 WITH candidates AS (
-    SELECT head.id, head.place
+    SELECT head.id, head.place, random() AS chance
     FROM generate_series(0, $5::int - 1) AS l (lane)
     CROSS JOIN LATERAL (
         SELECT first.id, row_number() OVER (ORDER BY first.wake_at) AS place
@@ -40,14 +40,14 @@ WITH candidates AS (
             LIMIT 2 * $4::int
         ) AS first
     ) AS head
-    ORDER BY head.place, random()
+    ORDER BY head.place, chance
     LIMIT 4 * $4::int
 )
 UPDATE router.runs r SET wake_at = 'epoch'::timestamptz + $3::bigint * interval '1 microsecond'
 FROM (
     SELECT waiting.id FROM candidates c JOIN router.runs waiting ON waiting.id = c.id
     WHERE waiting.wake_at <= 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
-    ORDER BY c.place
+    ORDER BY c.place, c.chance
     LIMIT $4
     FOR UPDATE OF waiting SKIP LOCKED
 ) AS due

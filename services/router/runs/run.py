@@ -186,7 +186,8 @@ def decide(run: Run, planned: Planned, page_after: str, people: int, now_us: int
     skips = len(planned.planned) - len(planned.deliveries)
     is_last = not page_after
     total = run.planned + len(planned.planned)
-    records = routed(run.event, planned.planned, planned.reason, now_us, closes=is_last, total=total)
+    reason = "" if total else planned.reason
+    records = routed(run.event, planned.planned, reason, now_us, closes=is_last, total=total)
     output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=records)
     for delivery in output.deliveries:  # with_body() adds it
         for field in ("variables", "payload_extra", "body_reference"):

@@ -29,10 +29,11 @@ from services.router.runs import run as runs
 from services.router.runs.ports import Planner, Progress
 from services.router.runs.run import Decision, Hold, Run
 from services.router.runs.store import RunStore
+from services.router.runs.under_way import UnderWay
 
 # Runs that are claimed together; large ones have up to a page of recipients each, the others up to runs.MAX_FEW.
 FEW_BATCH = 200
-LARGE_BATCH = 8
+LARGE_BATCH = 4
 PAGE = 500
 
 # The longest pause while nothing is due, seconds. The router that stores a run knows when it is due; others, which take
@@ -41,10 +42,9 @@ _IDLE_S = 2.0
 # The pause after a failure, and while others have what is due, seconds.
 _FAILED_S = 1.0
 _BUSY_S = 0.05
-# Runs that are claimed together mostly go on together; the next ones do not wait longer than this for slow ones.
+# How long a batch waits for slow runs of those before, seconds; and how many of these may be under way, in batches.
 _TOGETHER_S = 0.25
-# Slow ones past this number are waited for, as a multiple of a batch.
-_MOST_UNDER_WAY = 2
+_MOST_UNDER_WAY = 3
 # For deciding about a page, seconds. With the time for storing it, less than a lease.
 _DECIDE_S = 5.0
 # How long cancellations and ended runs are kept, and how often old ones are deleted, seconds.
@@ -142,34 +142,34 @@ class Runs:
         return len(tasks)
 
     async def _loop(self, *, large: bool) -> None:
+        """Start batch after batch; each as soon as no more than the one before it is under way."""
         wake = self._wakes[large]
-        under_way: set[asyncio.Task[None]] = set()
-        most = _MOST_UNDER_WAY * _batch(large=large)
+        batch = _batch(large=large)
+        under_way = UnderWay(batch)
         while not self._stopping:
             wake.clear()
-            pause = 0.0
-            try:
-                started = await self._start(large=large)
-                under_way |= started
-                if started:
-                    await asyncio.wait(started, timeout=_TOGETHER_S)
-                else:
-                    pause = await self._idle_s(large=large)
-            except _STORE_ERRORS as error:
-                log.warning("runs_wait", error=repr(error))
-                pause = _FAILED_S * _varied()
-            except Exception:  # our own fault: what was claimed is claimed again when its lease ends
-                log.exception("runs_crashed")
-                pause = _FAILED_S * _varied()
-            under_way = {task for task in under_way if not task.done()}
-            if len(under_way) >= most:
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            elif pause > 0 and not self._stopping:
+            pause = await self._start_or_idle(under_way, large=large)
+            if pause > 0 and not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await wake.wait()
-        if under_way:
-            await asyncio.wait(under_way)
+            await under_way.room(_TOGETHER_S)
+            while len(under_way) > _MOST_UNDER_WAY * batch:
+                await under_way.room(_DECIDE_S)
+        await under_way.end()
+
+    async def _start_or_idle(self, under_way: UnderWay, *, large: bool) -> float:
+        """Start what is due; return how long nothing will be, seconds."""
+        try:
+            if started := await self._start(large=large):
+                under_way.add(started)
+                return 0.0
+            return await self._idle_s(large=large)
+        except _STORE_ERRORS as error:
+            log.warning("runs_wait", error=repr(error))
+        except Exception:  # our own fault: what was claimed is claimed again when its lease ends
+            log.exception("runs_crashed")
+        return _FAILED_S * _varied()
 
     async def _idle_s(self, *, large: bool) -> float:
         """Return how long nothing will be due, as far as this process knows, seconds."""
@@ -212,7 +212,9 @@ class Runs:
                     await self._hold(run, obstacle)
                     return None
                 page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
-                planned = await self._planner.plan(run.event, page.people)
+                planned = await self._planner.plan(
+                    run.event, page.people, sequence=run.body.sequence if run.body else 0
+                )
             _PEOPLE.inc(len(page.people))
             return runs.decide(run, planned, page.after, len(page.people), self._now())
         except TimeoutError:

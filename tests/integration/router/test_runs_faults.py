@@ -69,11 +69,14 @@ async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
 async def test_a_slow_run_delays_no_other(world: World) -> None:
     """While the plan of one waits for an owner, the next batch is sent."""
     slow, quick = world.event(inline("slow"), due_in_s=1), world.event(inline("quick"), due_in_s=1)
-    answered = asyncio.Event()
+    answered, ended = asyncio.Event(), asyncio.Event()
 
     async def wait(event: event_pb2.Event) -> None:
         if event.id == slow.id:
-            await answered.wait()
+            try:
+                await answered.wait()
+            finally:
+                ended.set()
 
     async def quick_is_sent() -> bool:
         return await world.sent_to() == ["quick"]
@@ -84,6 +87,7 @@ async def test_a_slow_run_delays_no_other(world: World) -> None:
     running = asyncio.create_task(world.runs.run())
     await world.begin(quick)
     await eventually(quick_is_sent, 20)
+    assert not ended.is_set()
     answered.set()
     await world.runs.drain()
     await running
@@ -133,15 +137,19 @@ async def test_a_router_that_takes_longer_than_its_lease(world: World) -> None:
     assert (await world.sent_to(), await world.plan(event)) == (names(25), (25, [25]))
 
 
-async def test_what_a_late_router_notes_changes_nothing(world: World) -> None:
+async def test_what_a_late_router_notes_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It notes as published, and holds back, what another one has decided further by now."""
     event = world.event(group("g"))
     world.recipients.add(TENANT, *names(25), group="g")
     await world.begin(event)
     (run, _), *_ = await world.store.claim(world.clock(), 10, large=True)
     world.clock.pass_s(LEASE_S + 1)
-    await world.work(world.router())
+    await world.runs.work(large=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await world.runs.work(large=True)
     before = await world.pool.fetch("SELECT * FROM router.runs")
+    assert (before[0]["revision"], before[0]["output"] is None) == (run.revision + 2, False)
     await world.store.published([run.id], [run.revision + 1], world.clock())
     await world.store.hold_back([runs.Hold(run, run.revision, "backlog", 0, world.clock() + 10**9)])
     assert await world.pool.fetch("SELECT * FROM router.runs") == before
@@ -172,6 +180,24 @@ async def test_a_change_while_a_page_is_not_known_to_be_published(
     await world.store.resume(event.id, world.clock())
     await world.work()
     assert (await world.sent_to(), await world.plan(event)) == (names(25), (25, [25]))
+
+
+async def test_a_pause_while_a_page_is_decided(world: World) -> None:
+    """What was decided too late is not published; resumed, the page is decided again."""
+    event = world.event(group("g"))
+    world.recipients.add(TENANT, *names(5), group="g")
+    await world.begin(event)
+
+    async def pause(_: event_pb2.Event) -> None:
+        world.planner.before = None
+        await world.store.pause(event.id, world.clock())
+
+    world.planner.before = pause
+    await world.work()
+    assert (await world.deliveries(), await world.state(event)) == ([], runs_pb2.RUN_STATE_PAUSED)
+    await world.store.resume(event.id, world.clock())
+    await world.work()
+    assert await world.sent_to() == names(5)
 
 
 async def test_a_cancellation_while_a_page_is_decided(world: World) -> None:

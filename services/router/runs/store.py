@@ -27,7 +27,10 @@ log = logs.get(__name__)
 
 
 class RunStore:
-    """Reads and writes router.runs. Every method raises UNAVAILABLE while PostgreSQL is away."""
+    """Reads and writes router.runs. Every method raises UNAVAILABLE while PostgreSQL is away.
+
+    pool: without bitmap scans, because claiming reads a queue.
+    """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox) -> None:
         self._pool = pool

@@ -49,7 +49,7 @@ def ingest() -> Ingest:
 @pytest.fixture
 async def store(postgres_url: str, connection: Client, streams: Streams) -> AsyncIterator[RunStore]:
     """The router's."""
-    pool: asyncpg.Pool[asyncpg.Record] = await postgres.connect(postgres_url, name="test", size=4)
+    pool: asyncpg.Pool[asyncpg.Record] = await postgres.connect(postgres_url, name="test", size=4, bitmap_scans=False)
     yield RunStore(pool, ConfigurationOutbox(pool, "router", connection))
     await pool.close()
 

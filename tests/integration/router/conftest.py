@@ -119,7 +119,7 @@ async def start(
 @pytest.fixture
 async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
     """The router's."""
-    made = await postgres.connect(postgres_url, name="test", size=8)
+    made = await postgres.connect(postgres_url, name="test", size=8, bitmap_scans=False)
     yield made
     await made.close()
 

@@ -1,7 +1,10 @@
 """Runs that meet a fault: of their own, of another run, of another router, or of a clock."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
 from clarion.common.v1 import event_pb2
@@ -10,6 +13,7 @@ from runtime import nats
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.router.runs import run as runs
+from services.router.runs import store
 from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.store import LEASE_S, RunStore
@@ -296,6 +300,18 @@ async def test_many_due_at_once_need_few_statements(world: World, monkeypatch: p
     assert calls["published"] <= 4
 
 
+async def test_a_claim_reads_the_first_runs_only(world: World) -> None:
+    """By the index, however many are due; the server has no statistics of a table that was just filled."""
+    await world.begin(*[world.event(inline(name), due_in_s=1) for name in names(2000)])
+    until_us = world.clock.us + 10**9
+    arguments = (False, until_us, until_us, 10, runs.LANES)
+    query = "EXPLAIN (ANALYZE, FORMAT JSON) " + store._SQL.claim
+    (plan,) = msgspec.json.decode(await world.pool.fetchval(query, *arguments))
+    scans = [node for node in _nodes(plan["Plan"]) if node.get("Index Name") == "runs_waking"]
+    assert [node["Node Type"] for node in scans] == ["Index Scan"]
+    assert scans[0]["Actual Rows"] * scans[0]["Actual Loops"] < 100
+
+
 async def test_routers_agree_on_the_time(world: World) -> None:
     """It is PostgreSQL's, also where the machine's clock is wrong, or jumps."""
     wrong_us = 10**6
@@ -312,6 +328,12 @@ def _tenants_of_two_lanes() -> tuple[str, str]:
     while runs.lane_of(first) == runs.lane_of(second):
         second = new_id()
     return first, second
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
 
 
 async def _database_us(world: World) -> int:

@@ -73,10 +73,11 @@ async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
 async def test_a_slow_run_delays_no_other(world: World) -> None:
     """While the plan of one waits for an owner, the next batch is sent."""
     slow, quick = world.event(inline("slow"), due_in_s=1), world.event(inline("quick"), due_in_s=1)
-    answered, ended = asyncio.Event(), asyncio.Event()
+    asked, answered, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def wait(event: event_pb2.Event) -> None:
         if event.id == slow.id:
+            asked.set()
             try:
                 await answered.wait()
             finally:
@@ -89,6 +90,7 @@ async def test_a_slow_run_delays_no_other(world: World) -> None:
     await world.begin(slow)
     world.clock.pass_s(2)
     running = asyncio.create_task(world.runs.run())
+    await asked.wait()
     await world.begin(quick)
     await eventually(quick_is_sent, 20)
     assert not ended.is_set()

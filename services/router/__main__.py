@@ -1,6 +1,12 @@
 """Starts the router: ``python -m services.router``."""
 
-from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
+from clarion.router.v1 import (
+    privacy_pb2_grpc,
+    recipients_pb2_grpc,
+    router_pb2_grpc,
+    runs_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
 from runtime.parts import OwnParts
@@ -9,17 +15,29 @@ from services.domain import topology
 from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
+from services.domain.trace import TraceWriter
 from services.router import configuration_sources
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
+from services.router.groups.store import GroupStore
+from services.router.recipients.servicer import (
+    RECIPIENT_SERVICE,
+    ROUTER_PRIVACY_SERVICE,
+    RecipientServicer,
+    RouterPrivacyServicer,
+)
+from services.router.recipients.store import RecipientStore
+from services.router.runs.database_clock import DatabaseClock
+from services.router.runs.servicer import RUN_SERVICE, RunServicer
+from services.router.runs.store import RunStore
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Runs need the most: each of their statements is for many.
-_POSTGRES_CONNECTIONS = 8
+# Suppressions and recipients change rarely, and are read a page at a time; runs are worked off in batches.
+_POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -29,6 +47,10 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
+    runs_pool = await postgres.connect(
+        settings.postgres_url.reveal(), name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False
+    )
+    process.on_close(runs_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
     migration = start_publishing(
         process,
@@ -47,6 +69,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     await watch.complete(*OWNERS)
     await migration.ready(watch)
     suppressions = SuppressionStore(pool, outbox)
+    recipients, groups = RecipientStore(pool), GroupStore(pool)
+    process.start(groups.keep_removing_deleted(), name="deleted groups")
+
+    runs_clock = DatabaseClock(runs_pool)
+    process.start(runs_clock.run(), name="database clock")
 
     token = settings.service_token.reveal()
     channels = {
@@ -76,6 +103,23 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
         SuppressionServicer(suppressions, keyed),
         SUPPRESSION_SERVICE,
+    )
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(recipients, groups),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
+        RouterPrivacyServicer(recipients),
+        ROUTER_PRIVACY_SERVICE,
+    )
+    trace = TraceWriter(nats.StreamPublisher(connection))
+    server.add(
+        runs_pb2_grpc.add_RunServiceServicer_to_server,
+        # Nothing works runs off yet, so there is nobody to wake.
+        RunServicer(RunStore(runs_pool, outbox), lambda: None, trace, now=runs_clock),
+        RUN_SERVICE,
     )
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))

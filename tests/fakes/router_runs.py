@@ -1,12 +1,12 @@
-"""What runs need of the rest of the router, in memory: a planner, stored recipients, the progress of deliveries."""
+"""What runs need of the rest of the router, in memory: a planner, and the progress of deliveries."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.errors import ClarionError, Code
 from services.domain.delivery_ids import delivery_id
-from services.router.ports import MemberPage, Membership, Person, RecipientKey
+from services.router.ports import Person
 from services.router.runs.ports import Planned
 
 _EMAIL = event_pb2.CHANNEL_EMAIL
@@ -56,49 +56,6 @@ class MailPlanner:
                     )
                 )
         return Planned(deliveries, planned)
-
-
-@dataclass
-class MemoryRecipients:
-    """Implements router.ports.StoredRecipients. members: the recipients of each group, by its key."""
-
-    stored: dict[RecipientKey, Person] = field(default_factory=dict)
-    members: dict[str, list[str]] = field(default_factory=dict)
-    away: bool = False
-
-    def add(self, tenant_id: str, *ids: str, group: str = "") -> None:
-        """Store recipients, each with an address."""
-        for id_ in ids:
-            recipient = event_pb2.Recipient(user_id=id_, email=f"{id_}@example.com")
-            self.stored[tenant_id, id_] = Person(recipient, id_)
-            if group:
-                self.members.setdefault(group, []).append(id_)
-
-    async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:
-        """Return those that are stored."""
-        self._check()
-        return {key: self.stored[key] for key in wanted if key in self.stored}
-
-    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:
-        """Return the next members by their ids."""
-        self._check()
-        wanted = {id_ for group in membership.groups for id_ in self.members.get(group, ())}
-        wanted |= set(membership.recipients)
-        if membership.everybody:
-            wanted |= {id_ for tenant_id, id_ in self.stored if tenant_id == membership.tenant_id}
-        wanted -= set(membership.excluded)
-        wanted -= {id_ for group in membership.excluded_groups for id_ in self.members.get(group, ())}
-        found = [
-            self.stored[membership.tenant_id, id_]
-            for id_ in sorted(wanted)
-            if id_ > after and (membership.tenant_id, id_) in self.stored
-        ]
-        more = len(found) > limit
-        return MemberPage(found[:limit], found[limit - 1].destination if more else "")
-
-    def _check(self) -> None:
-        if self.away:
-            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
 
 
 @dataclass

@@ -16,7 +16,8 @@ from services.domain import topology
 from services.router.ports import NewRun
 from services.router.runs.runner import Runs
 from services.router.runs.store import RunStore
-from tests.fakes.router_runs import MailPlanner, MemoryProgress, MemoryRecipients
+from tests.fakes.router_recipients import MemoryRecipients
+from tests.fakes.router_runs import MailPlanner, MemoryProgress
 from tests.streams import Streams
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -39,6 +40,15 @@ class Clock:
         self.us += int(seconds * 1_000_000)
 
 
+class Recipients(MemoryRecipients):
+    """Stored recipients, each with an address."""
+
+    def add(self, tenant_id: str, *ids: str, group: str = "") -> None:
+        """Store recipients, as members of a group too."""
+        for id_ in ids:
+            self.store(tenant_id, id_, groups=[group] if group else (), email=f"{id_}@example.com")
+
+
 class World:
     """Routers on one database and broker, and what they left behind."""
 
@@ -48,7 +58,7 @@ class World:
         self.streams = streams
         self.clock = Clock()
         self.planner = MailPlanner()
-        self.recipients = MemoryRecipients()
+        self.recipients = Recipients()
         self.progress = MemoryProgress()
         self.store = RunStore(pool, ConfigurationOutbox(pool, "router", connection))
         self.runs = self.router()

@@ -53,6 +53,8 @@ FINISHED_S = 7 * 86_400
 _SWEEP_S = 600.0
 _SWEEP_PAUSE_S = 0.5
 _SWEPT = 1000
+# Deliveries that wait to be stored: more than all runs that are under way have on all channels.
+_MAX_WAITING = 60_000
 # Bytes of outputs that one statement stores.
 _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 # Recipients that one query finds.
@@ -92,7 +94,7 @@ class Runs:
         self._planner = planner
         self._recipients = recipients
         self._progress = progress
-        self._deliveries = nats.StreamPublisher(connection)
+        self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._page = page
         self._now = now

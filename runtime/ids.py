@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import uuid
 
 import uuid_utils
 
@@ -21,20 +20,22 @@ def time_of(uuid7: str) -> int:
 
 def derived_id(*parts: str) -> str:
     """Return a UUIDv8 derived from these parts: the same parts give the same id, other parts another one."""
-    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
-    raw = bytearray(digest[:16])
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    return str(uuid.UUID(bytes=bytes(raw)))
+    return _uuid8(_digest(parts))
 
 
 def derived_id_at(uuid7: str, *parts: str) -> str:
     """Return a UUIDv8 derived from these parts, which begins with the 48 bits of time of a UUIDv7."""
-    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
-    raw = bytearray(bytes.fromhex(uuid7[:8] + uuid7[9:13]) + digest[:10])
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    return str(uuid.UUID(bytes=bytes(raw)))
+    return _uuid8(uuid7[:8] + uuid7[9:13] + _digest(parts))
+
+
+def _digest(parts: tuple[str, ...]) -> str:
+    return hashlib.sha256("\x1f".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()
+
+
+def _uuid8(digits: str) -> str:
+    """Return the UUIDv8 with these hexadecimal digits, but for its version and variant; more than 32 are left out."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def is_uuid(text: str) -> bool:

@@ -15,11 +15,13 @@ class Person:
     """A recipient as planning sees them.
 
     destination: services.domain.audience.destination. muted: the channels that they do not want to be notified on.
+    is_unknown: the event names them by id, and the tenant stores no such recipient.
     """
 
     recipient: event_pb2.Recipient
     destination: str
     muted: frozenset[event_pb2.Channel.ValueType] = frozenset()
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

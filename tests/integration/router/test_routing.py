@@ -86,13 +86,12 @@ async def test_templates_take_effect(start: StartService, bucket: Bucket, stream
         await eventually(lambda wanted=wanted: _equal(versions_of_next(), wanted))
 
 
-async def test_global_types_fall_back_to_the_platform(
+async def test_the_platforms_templates_are_used_where_the_tenant_has_none(
     start: StartService, bucket: Bucket, streams: Streams, routed: Routed
 ) -> None:
-    """A tenant's own template replaces the platform's of its channel and no other; other types have none."""
+    """A tenant's own template replaces the platform's of its channel and no other."""
     await bucket.tenant(TENANT)
-    for event_type in ("global.info", TYPE):
-        await bucket.templates("", event_type, SMS="platform", PUSH="platform")
+    await bucket.templates("", "global.info", SMS="platform", PUSH="platform")
     await bucket.templates(TENANT, "global.info", SMS="own")
     await start("services.router")
     event = builders.event(TENANT, event_type="global.info", **FULL)

@@ -1,0 +1,61 @@
+"""Plans an event: who gets what on which channel, and why not on others. Pure.
+
+Planning the same event again gives the same deliveries with the same ids, so it is harmless.
+"""
+
+from collections.abc import Sequence
+
+from clarion.common.v1 import event_pb2
+from services.domain import channels, locales
+from services.domain.reasons import Reason
+from services.router import languages
+from services.router.definitions import Definition, Step, Template
+from services.router.messages import MessageWriter, Plan
+from services.router.policies import Candidate, Policy, refusal
+from services.router.ports import Person
+
+# For requests that name a channel which no workflow uses.
+_WITHOUT_TEMPLATE = {number: Step(name, number, ()) for number, name in channels.NAMES.items()}
+
+
+def plan(
+    event: event_pb2.Event,
+    definition: Definition,
+    people: Sequence[Person],
+    policies: Sequence[Policy],
+    *,
+    now_us: int,
+    sequence: int = 0,
+) -> Plan:
+    """Return what is sent to these people, and what is not, and why.
+
+    people: all whom the event is for, or some of them; each plan of an event is independent of the others.
+    sequence: of the event in EVENTS, for deliveries that refer to its body; 0: it is not there.
+    """
+    if not definition.workflows:
+        return Plan(reason=Reason.NO_ACTIVE_TEMPLATE)
+    if not people:
+        return Plan(reason=Reason.NO_RECIPIENT)
+    steps = _steps(event, definition)
+    writer = MessageWriter(event, now_us, sequence)
+    for person in people:
+        for workflow_id, step in steps:
+            candidate = Candidate(event, definition, step, person, _template(step, person, definition))
+            writer.add(candidate, workflow_id, refusal(candidate, policies))
+    return writer.plan
+
+
+def _steps(event: event_pb2.Event, definition: Definition) -> list[tuple[str, Step]]:
+    """Return all steps, each with its workflow's id, and one for each requested channel that no workflow uses."""
+    steps = [(workflow.id, step) for workflow in definition.workflows for step in workflow.steps]
+    if event.channels:
+        used = {step.channel for _, step in steps}
+        steps += [("", _WITHOUT_TEMPLATE[channel]) for channel in sorted(set(event.channels) - used)]
+    return steps
+
+
+def _template(step: Step, person: Person, definition: Definition) -> Template | None:
+    if not step.is_localised:
+        return step.templates[0] if step.templates else None
+    found = [(template.locale, template) for template in step.templates]
+    return languages.best(found, locales.normal(person.recipient.locale), definition.default_locale)

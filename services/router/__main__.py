@@ -15,6 +15,7 @@ from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.missing import NoRuns, NoStoredRecipients
 from services.router.owners import ConfigurationOwners
+from services.router.planner import CatalogPlanner
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
 from services.router.suppressions import configuration_sources
@@ -77,7 +78,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     server.add(
         router_pb2_grpc.add_RouterServiceServicer_to_server,
-        RouterServicer(catalog, ordered, recipients),
+        RouterServicer(CatalogPlanner(catalog, ordered), recipients),
         "clarion.router.v1.RouterService",
     )
     server.add(

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
+from runtime import logs
 from runtime.configuration import ConfigurationWatch
+from runtime.errors import ClarionError, Code
 from services.domain import pseudonyms, topology
+from services.domain.reasons import Reason
 from services.router import compiler
 from services.router.definitions import Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
@@ -15,6 +18,11 @@ OWNERS = ("render", "router")
 PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS, pseudonyms.PREFIX)
 
 _MAX_MEMOS = 10_000
+
+# Owners' errors that will not change, and the reason that is recorded.
+_FINAL_ERRORS = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
+
+log = logs.get(__name__)
 
 _Keys: TypeAlias = tuple[str, ...]
 _Values: TypeAlias = tuple[bytes | None, ...]
@@ -63,8 +71,19 @@ class Catalog:
         workflows = compiler.workflows(found)
         return await self._with_facts(tenant_id, workflows, locale) if workflows else Definition()
 
-    async def pinned(self, event: event_pb2.Event) -> Definition:
-        """Return what planning a test needs: its pinned template only. Raises PartAway, NOT_FOUND."""
+    async def of_event(self, event: event_pb2.Event) -> Definition:
+        """Return what an event means: of a test, its pinned template. Raises PartAway while an owner is away."""
+        try:
+            if event.HasField("pinned"):
+                return await self._pinned(event)
+            return await self.definition(event.tenant_id, event.event_type)
+        except ClarionError as error:
+            if error.code not in _FINAL_ERRORS:
+                raise
+            log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
+            return Definition(reason=_FINAL_ERRORS[error.code])
+
+    async def _pinned(self, event: event_pb2.Event) -> Definition:
         pin = event.pinned
         template = Template(pin.template_version_id, pin.locale, pin.push_namespace, pin.subscribed)
         return await self._with_facts(event.tenant_id, compiler.workflows([(pin.channel, template)]), pin.locale)

@@ -15,19 +15,17 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.batching import Batcher
-from runtime.errors import ClarionError, Code
+from runtime.errors import ClarionError
 from runtime.gate import Gate
 from runtime.ids import is_uuid
 from runtime.parts import POSTGRES, OwnParts
 from runtime.retrying import RetryUntilAccepted, failure_of
 from services.domain import audience, channels, delivery_ids, topology
 from services.domain.earlier_events import modernise
-from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router import messages, people
 from services.router.catalog import Catalog
 from services.router.definitions import Definition
-from services.router.messages import Plan
 from services.router.plan import plan
 from services.router.policies import Policy
 from services.router.ports import NewRun, Runs, StoredRecipients
@@ -49,9 +47,6 @@ _UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS tha
 _OF_LATER_VERSION = Counter(
     "clarion_events_of_later_version_total", "Events released, because only a later version can plan them."
 )
-
-# Owners' errors that will not change, and the reason that is recorded.
-_FINAL_ERRORS = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
 
 log = logs.get(__name__)
 
@@ -184,25 +179,14 @@ class RouterConsumer:
 
     async def _plan_alone(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         """Plan an event that needs an owner, stored recipients, or more room than others."""
-        try:
-            with held.span.current():
-                definition, found = await self._own.until_answered(partial(self._facts, event), aside=held)
-        except ClarionError as error:
-            if error.code not in _FINAL_ERRORS:
-                raise
-            log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
-            records = messages.records(event, [Plan(reason=_FINAL_ERRORS[error.code])])
-            await self._conclude([_Decided(held, event, (), records)], started)
-            return
+        with held.span.current():
+            definition, found = await self._own.until_answered(partial(self._facts, event), aside=held)
         async with self._place(held, event):
             await self._conclude([self._decide(held, event, definition, found)], started)
 
     async def _facts(self, event: event_pb2.Event) -> tuple[Definition, people.Found]:
-        """Return what the event means, and the stored recipients that it names. Raises PartAway, NOT_FOUND, INVALID."""
-        if event.HasField("pinned"):
-            definition = await self._catalog.pinned(event)
-        else:
-            definition = await self._catalog.definition(event.tenant_id, event.event_type)
+        """Return what the event means, and the stored recipients that it names. Raises PartAway."""
+        definition = await self._catalog.of_event(event)
         if not (wanted := people.named_ids(event)):
             return definition, {}
         return definition, await self._own.ask(POSTGRES, partial(self._stored_people.find, wanted))
@@ -223,7 +207,8 @@ class RouterConsumer:
         self, held: pulling.Held, event: event_pb2.Event, definition: Definition, found: people.Found
     ) -> _Decided:
         named = people.named_directly(event, found)
-        planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=held.sequence)
+        sequence = messages.body_sequence(event, held.sequence)
+        planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=sequence)
         return _Decided(held, event, planned.deliveries, messages.records(event, [planned]))
 
     async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
+from services.domain.reasons import Reason
 
 ChannelNumber: TypeAlias = event_pb2.Channel.ValueType
 
@@ -49,9 +50,9 @@ class Workflow:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definition:
-    """What an event of some type means to a tenant. workflows: empty: nothing is sent for it.
+    """What an event of some type means to a tenant. workflows: empty: nothing is sent for it, for the reason in reason.
 
     channels: that the tenant may use; empty: all. providers: ids by channel, best first. default_locale: of the tenant.
     """
@@ -60,3 +61,9 @@ class Definition:
     channels: frozenset[ChannelNumber] = frozenset()
     providers: Mapping[ChannelNumber, Sequence[str]] = field(default_factory=dict)
     default_locale: str = ""
+    reason: Reason = Reason.NO_ACTIVE_TEMPLATE
+
+    @cached_property
+    def steps(self) -> Sequence[tuple[str, Step]]:
+        """All steps, each with its workflow's id."""
+        return [(workflow.id, step) for workflow in self.workflows for step in workflow.steps]

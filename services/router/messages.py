@@ -25,6 +25,11 @@ class Plan:
     reason: str = ""
 
 
+def body_sequence(event: event_pb2.Event, sequence: int) -> int:
+    """Return the sequence by which deliveries find the event's body; 0: it is small, and each carries it."""
+    return sequence if _body_size(event) > MAX_INLINE_BODY else 0
+
+
 def records(
     event: event_pb2.Event, plans: Sequence[Plan], *, closes: bool = True, total: int = 0
 ) -> list[trace_pb2.TraceRecord]:
@@ -35,22 +40,19 @@ def records(
     """
     planned = plans[0].planned if len(plans) == 1 else [one for plan in plans for one in plan.planned]
     written = []
-    for start in range(0, len(planned), MAX_PLANNED):
+    for start in range(0, max(len(planned), closes), MAX_PLANNED):  # at least one that closes
         record = trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id)
-        record.routed.deliveries.extend(planned[start : start + MAX_PLANNED])
-        record.routed.continues = True
+        routed = record.routed
+        routed.SetInParent()
+        part = planned[start : start + MAX_PLANNED]
+        routed.deliveries.extend(part)
+        if not closes or start + MAX_PLANNED < len(planned):
+            routed.continues = True
+        elif not (total or planned):
+            routed.reason = next((plan.reason for plan in plans if plan.reason), "")
+        elif (total or len(planned)) > len(part):
+            routed.total = total or len(planned)
         written.append(record)
-    if not closes:
-        return written
-    if not written:
-        written = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id, routed=trace_pb2.Routed())]
-    closing = written[-1].routed
-    closing.continues = False
-    total = total or len(planned)
-    if total > len(closing.deliveries):
-        closing.total = total
-    if not total:
-        closing.reason = next((plan.reason for plan in plans if plan.reason), "")
     return written
 
 
@@ -62,8 +64,9 @@ class MessageWriter:
         self._event = event
         # The only recipient of an event is known without the record.
         self._names_recipients = bool(event.audience)
-        size = len(event.variables) + len(event.payload_extra)
-        is_inline = size <= MAX_INLINE_BODY
+        is_inline = not sequence
+        # An event that is kept without its body still has its weight, which is more.
+        size = _body_size(event) or event.weight
         # What all deliveries of the event have in common.
         self._common = event_pb2.Delivery(
             event_id=event.id,
@@ -116,3 +119,7 @@ class MessageWriter:
         if step_name:
             delivery.step = step_name
         self.plan.deliveries.append(delivery)
+
+
+def _body_size(event: event_pb2.Event) -> int:
+    return len(event.variables) + len(event.payload_extra)

@@ -30,10 +30,10 @@ def plan(
     """Return what is sent to these people, and what is not, and why.
 
     people: all whom the event is for, or some of them; each plan of an event is independent of the others.
-    sequence: of the event in EVENTS, for deliveries that refer to its body; 0: it is not there.
+    sequence: of the event in EVENTS, where deliveries find its body; 0: each carries it. See messages.body_sequence.
     """
     if not definition.workflows:
-        return Plan(reason=Reason.NO_ACTIVE_TEMPLATE)
+        return Plan(reason=definition.reason)
     if not people:
         return Plan(reason=Reason.NO_RECIPIENT)
     steps = _steps(event, definition)
@@ -45,13 +45,13 @@ def plan(
     return writer.plan
 
 
-def _steps(event: event_pb2.Event, definition: Definition) -> list[tuple[str, Step]]:
+def _steps(event: event_pb2.Event, definition: Definition) -> Sequence[tuple[str, Step]]:
     """Return all steps, each with its workflow's id, and one for each requested channel that no workflow uses."""
-    steps = [(workflow.id, step) for workflow in definition.workflows for step in workflow.steps]
-    if event.channels:
-        used = {step.channel for _, step in steps}
-        steps += [("", _WITHOUT_TEMPLATE[channel]) for channel in sorted(set(event.channels) - used)]
-    return steps
+    steps = definition.steps
+    if not event.channels:
+        return steps
+    used = {step.channel for _, step in steps}
+    return [*steps, *(("", _WITHOUT_TEMPLATE[channel]) for channel in sorted(set(event.channels) - used))]
 
 
 def _template(step: Step, person: Person, definition: Definition) -> Template | None:

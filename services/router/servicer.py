@@ -1,27 +1,22 @@
 """RouterService: wire to core."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import router_pb2, router_pb2_grpc
-from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import audience, delivery_ids, locales
 from services.router import messages, people
-from services.router.catalog import Catalog
-from services.router.plan import plan
-from services.router.policies import Policy
+from services.router.planner import CatalogPlanner
 from services.router.ports import StoredRecipients
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     """See proto/clarion/router/v1/router.proto."""
 
-    def __init__(self, catalog: Catalog, policies: Sequence[Policy], recipients: StoredRecipients) -> None:
-        self._catalog = catalog
-        self._policies = policies
+    def __init__(self, planner: CatalogPlanner, recipients: StoredRecipients) -> None:
+        self._planner = planner
         self._recipients = recipients
 
     async def ExplainRoute(
@@ -34,11 +29,9 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         if audience.needs_expansion(event) or len(event.audience) > audience.MAX_TARGETS:
             message = f"audience must have at most {audience.MAX_TARGETS} recipients, and no groups."
             raise ClarionError(Code.INVALID, message)
-        definition = await self._catalog.definition(event.tenant_id, event.event_type)
         wanted = people.named_ids(event)
         found = await self._recipients.find(wanted) if wanted else {}
-        named = people.named_directly(event, found)
-        planned = plan(event, definition, named, self._policies, now_us=clock.now_us())
+        planned = await self._planner.plan(event, people.named_directly(event, found), sequence=0)
         (record,) = messages.records(event, [planned])
         return router_pb2.ExplainRouteResponse(route=record.routed)
 

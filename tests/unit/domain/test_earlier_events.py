@@ -7,10 +7,9 @@ from clarion.common.v1 import event_pb2
 from services.domain.earlier_events import modernise
 
 
-def _event(payload: bytes, variables: bytes = b"{}", **fields: int) -> event_pb2.Event:
-    return event_pb2.Event(
-        recipient=event_pb2.Recipient(user_id="u"), payload_extra=payload, variables=variables, **fields
-    )
+def _event(payload: bytes, variables: bytes = b"{}", id_scheme: int = 0) -> event_pb2.Event:
+    recipient = event_pb2.Recipient(user_id="u")
+    return event_pb2.Event(recipient=recipient, payload_extra=payload, variables=variables, id_scheme=id_scheme)
 
 
 @pytest.mark.parametrize(

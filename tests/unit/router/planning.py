@@ -5,7 +5,7 @@ from typing import Any
 
 from clarion.common.v1 import event_pb2
 from services.domain import delivery_ids
-from services.router import compiler, people, policies
+from services.router import compiler, messages, people, policies
 from services.router.compiler import ActiveTemplate
 from services.router.definitions import ChannelNumber, Definition, Template
 from services.router.messages import Plan
@@ -88,8 +88,9 @@ def planned(
     sequence: int = 0,
     suppression: policies.Suppression = not_suppressed,
 ) -> Plan:
-    """Plan an event. found: the stored recipients."""
+    """Plan an event. found: the stored recipients. sequence: of the event in EVENTS."""
     named = people.named_directly(event, found or {})
+    sequence = messages.body_sequence(event, sequence)
     return plan(event, meaning, named, policies.ordered(suppression), now_us=now_us, sequence=sequence)
 
 

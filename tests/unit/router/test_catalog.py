@@ -13,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.parts import INGEST, RENDER, SENDERS, OwnParts, PartAway
 from services.domain import topology
+from services.domain.reasons import Reason
 from services.router.catalog import Catalog
 from services.router.definitions import Definition, Step, Template, Workflow
 from services.router.owners import ConfigurationOwners
@@ -247,6 +248,8 @@ async def test_a_tenant_that_its_owner_does_not_know() -> None:
         await desk.ask()
     assert refused.value.code is Code.NOT_FOUND
     assert not desk.own.is_away(INGEST)
+    event = event_pb2.Event(id=new_id(), tenant_id=TENANT, event_type=TYPE)
+    assert await desk.catalog.of_event(event) == Definition(reason=Reason.TENANT_UNKNOWN)
 
 
 async def test_an_outage_does_not_reach_what_is_known() -> None:
@@ -280,7 +283,7 @@ async def test_a_test_uses_its_one_template() -> None:
     desk.templates(_template("SMS", "active"))
     desk.providers(p1="SMS")
     pin = event_pb2.PinnedTemplate(channel=SMS, template_version_id="draft", locale="pt")
-    found = await desk.catalog.pinned(event_pb2.Event(id=new_id(), tenant_id=TENANT, pinned=pin))
+    found = await desk.catalog.of_event(event_pb2.Event(id=new_id(), tenant_id=TENANT, pinned=pin))
     assert found == Definition(
         _meaning(Step("sms", SMS, [Template("draft", "pt")])), frozenset({SMS}), {SMS: ["p1"]}, "pt"
     )

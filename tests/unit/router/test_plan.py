@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2, trace_pb2
+from services.router import policies
 from services.router.definitions import Definition, Step, Template, Workflow
 from services.router.messages import MAX_INLINE_BODY
+from services.router.plan import plan
+from services.router.ports import Person
 from tests.unit.router.planning import (
     ALL,
     EMAIL,
@@ -24,6 +27,7 @@ from tests.unit.router.planning import (
     definition,
     described,
     for_audience,
+    not_suppressed,
     planned,
     stored,
 )
@@ -196,6 +200,20 @@ def test_a_large_body_is_referred_to() -> None:
     assert {(d.variables, d.payload_extra) for d in plan.deliveries} == {(b"", b"")}
     references = {(d.body_reference.sequence, d.body_reference.size) for d in plan.deliveries}
     assert references == {(7, MAX_INLINE_BODY + 1)}
+
+
+def test_an_event_that_is_kept_without_its_body() -> None:
+    """Its deliveries refer to the body; for its size counts what the event weighs, which is more."""
+    found = plan(
+        an_event(weight=9_000),
+        definition(),
+        [Person(an_event().recipient, "u")],
+        policies.ordered(not_suppressed),
+        now_us=0,
+        sequence=7,
+    )
+    references = {(d.body_reference.sequence, d.body_reference.size) for d in found.deliveries}
+    assert references == {(7, 9_000)}
 
 
 def test_each_of_an_audience_is_planned() -> None:

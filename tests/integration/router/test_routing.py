@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable
 
+import pytest
+
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import templates_pb2
 from clarion.router.v1 import router_pb2
 from runtime import nats
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import channels, topology
 from tests.conftest import NatsServer
@@ -223,6 +226,32 @@ async def test_explain(start: StartService, bucket: Bucket, routed: Routed) -> N
         (event_pb2.CHANNEL_SMS, "missing_phone"),
     ]
     assert await routed.deliveries() == []
+
+
+async def test_explain_an_audience(start: StartService, bucket: Bucket) -> None:
+    """Each described recipient's language decides; a group's members are not explained."""
+    await bucket.tenant(TENANT)
+    templates = [{"channel": "SMS", "template_version_id": f"v-{tag}", "locale": tag} for tag in ("en", "pt")]
+    await bucket.put(topology.templates_key(TENANT, TYPE), templates)
+    router = await start("services.router")
+    people = [event_pb2.Recipient(user_id=tag, phone=FULL["phone"], locale=tag) for tag in ("pt-BR", "en", "de")]
+    request = router_pb2.ExplainRouteRequest(
+        tenant_id=TENANT, event_type=TYPE, audience=[event_pb2.Target(recipient=one) for one in people]
+    )
+    answer = await router.call("RouterService.ExplainRoute", request)
+    assert [(one.recipient.user_id, one.template_version_id, one.reason) for one in answer.route.deliveries] == [
+        ("pt-BR", "v-pt", ""),
+        ("en", "v-en", ""),
+        ("de", "", "no_template_for_locale"),
+    ]
+    older = router_pb2.ExplainRouteRequest(tenant_id=TENANT, event_type=TYPE, recipient=people[2], locale="pt_BR")
+    older.recipient.ClearField("locale")
+    answer = await router.call("RouterService.ExplainRoute", older)
+    assert [one.template_version_id for one in answer.route.deliveries] == ["v-pt"]
+    request.audience.add(group="g")
+    with pytest.raises(ClarionError) as refused:
+        await router.call("RouterService.ExplainRoute", request)
+    assert refused.value.code is Code.INVALID
 
 
 async def _is_routed(routed: Routed, event_id: str) -> bool:

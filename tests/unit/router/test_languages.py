@@ -218,7 +218,7 @@ def test_customs_follow_the_text(wanted: str, template: str, expected: str) -> N
     ("locale", "default", "chosen"),
     [
         ("pt-BR", "", "pt"),
-        ("pt_br", "", "pt"),
+        ("PT-br", "", "pt"),
         ("pt-PT", "", "pt"),
         ("fr", "en", "en"),
         ("no tag!", "en", "en"),

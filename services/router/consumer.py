@@ -28,7 +28,7 @@ from services.router.catalog import Catalog
 from services.router.definitions import Definition
 from services.router.plan import plan
 from services.router.policies import Policy
-from services.router.ports import NewRun, Runs, StoredRecipients
+from services.router.ports import NewRun, Person, Runs, StoredRecipients
 
 _MAX_HELD = 512
 # Events of one consumer that may wait for an owner that is away, while others are planned from memory.
@@ -148,7 +148,7 @@ class RouterConsumer:
                 if event is None:
                     continue
                 if (definition := self._at_hand(event, started)) is not None:
-                    decided.append(self._decide(held, event, definition, {}))
+                    decided.append(self._decide(held, event, definition, people.only_recipient(event)))
                     continue
             except Exception:  # our own fault delays this event alone; it is delivered again
                 log.exception("route_crashed", sequence=held.sequence)
@@ -182,7 +182,8 @@ class RouterConsumer:
         with held.span.current():
             definition, found = await self._own.until_answered(partial(self._facts, event), aside=held)
         async with self._place(held, event):
-            await self._conclude([self._decide(held, event, definition, found)], started)
+            named = people.named_directly(event, found)
+            await self._conclude([self._decide(held, event, definition, named)], started)
 
     async def _facts(self, event: event_pb2.Event) -> tuple[Definition, people.Found]:
         """Return what the event means, and the stored recipients that it names. Raises PartAway."""
@@ -204,9 +205,8 @@ class RouterConsumer:
             yield
 
     def _decide(
-        self, held: pulling.Held, event: event_pb2.Event, definition: Definition, found: people.Found
+        self, held: pulling.Held, event: event_pb2.Event, definition: Definition, named: Sequence[Person]
     ) -> _Decided:
-        named = people.named_directly(event, found)
         sequence = messages.body_sequence(event, held.sequence)
         planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=sequence)
         return _Decided(held, event, planned.deliveries, messages.records(event, [planned]))

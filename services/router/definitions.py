@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
+from services.domain import channels
 from services.domain.reasons import Reason
 
 ChannelNumber: TypeAlias = event_pb2.Channel.ValueType
@@ -41,6 +42,11 @@ class Step:
         """Whether the template depends on the recipient's language."""
         return any(template.locale for template in self.templates)
 
+    @cached_property
+    def name_if_not_channels(self) -> str:
+        """The name as deliveries carry it: empty where it is the channel's."""
+        return "" if self.name == channels.NAMES[self.channel] else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
@@ -54,11 +60,12 @@ class Workflow:
 class Definition:
     """What an event of some type means to a tenant. workflows: empty: nothing is sent for it, for the reason in reason.
 
-    channels: that the tenant may use; empty: all. providers: ids by channel, best first. default_locale: of the tenant.
+    allowed: the channels that the tenant may use; empty: all. providers: ids by channel, best first. default_locale: of
+    the tenant.
     """
 
     workflows: Sequence[Workflow] = ()
-    channels: frozenset[ChannelNumber] = frozenset()
+    allowed: frozenset[ChannelNumber] = frozenset()
     providers: Mapping[ChannelNumber, Sequence[str]] = field(default_factory=dict)
     default_locale: str = ""
     reason: Reason = Reason.NO_ACTIVE_TEMPLATE

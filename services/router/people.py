@@ -14,6 +14,12 @@ Found: TypeAlias = Mapping[RecipientKey, Person]
 _MAX_ASKED = 2_000
 
 
+def only_recipient(event: event_pb2.Event) -> Sequence[Person]:
+    """Return the recipient of an event without audience and exclusions; none: it names nobody."""
+    recipient = event.recipient
+    return (Person(recipient, audience.destination(recipient)),) if event.HasField("recipient") else ()
+
+
 def named_ids(event: event_pb2.Event) -> list[RecipientKey]:
     """Return the stored recipients that must be found to plan the event."""
     described = {target.recipient.user_id for target in event.audience if target.HasField("recipient")}
@@ -27,9 +33,8 @@ def named_directly(event: event_pb2.Event, found: Found) -> Sequence[Person]:
 
     One who is described and also named by id is the described one. found: of named_ids().
     """
-    if not event.audience and not event.exclusions:  # nearly always
-        recipient = event.recipient
-        return (Person(recipient, audience.destination(recipient)),) if event.HasField("recipient") else ()
+    if not event.audience and not event.exclusions:
+        return only_recipient(event)
     stored = dict.fromkeys(named_ids(event))
     taken = _excluded(event)
     people = []

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from clarion.common.v1 import event_pb2
 from services.domain import channels, locales
+from services.domain.delivery_ids import delivery_id
 from services.domain.reasons import Reason
-from services.router import languages
+from services.router import languages, messages
 from services.router.definitions import Definition, Step, Template
-from services.router.messages import MessageWriter, Plan
+from services.router.messages import Plan
 from services.router.policies import Candidate, Policy, refusal
 from services.router.ports import Person
 
@@ -37,12 +38,21 @@ def plan(
     if not people:
         return Plan(reason=Reason.NO_RECIPIENT)
     steps = _steps(event, definition)
-    writer = MessageWriter(event, now_us, sequence)
+    shared: event_pb2.Delivery | None = None
+    deliveries, planned = [], []
     for person in people:
         for workflow_id, step in steps:
-            candidate = Candidate(event, definition, step, person, _template(step, person, definition))
-            writer.add(candidate, workflow_id, refusal(candidate, policies))
-    return writer.plan
+            template = _template(step, person, definition)
+            providers = definition.providers.get(step.channel)
+            candidate = Candidate(event, definition, step, person, template, providers[0] if providers else "")
+            reason = refusal(candidate, policies)
+            id_ = delivery_id(event, step.channel, person.destination, step=step.name, run=workflow_id)
+            planned.append(messages.decision(candidate, id_, reason))
+            if template is None or reason:
+                continue
+            shared = shared or messages.common(event, now_us, sequence)
+            deliveries.append(messages.delivery(shared, candidate, template, id_))
+    return Plan(deliveries, planned)
 
 
 def _steps(event: event_pb2.Event, definition: Definition) -> Sequence[tuple[str, Step]]:

@@ -19,7 +19,7 @@ from services.router.ports import Person
 class Candidate:
     """A message that may be sent: a step of an event's definition, to one person.
 
-    template: the step's for this person; None: it has none for them.
+    template: the step's for this person; None: it has none for them. provider_id: the best one; empty: there is none.
     """
 
     event: event_pb2.Event
@@ -27,6 +27,7 @@ class Candidate:
     step: Step
     person: Person
     template: Template | None
+    provider_id: str
 
 
 # Returns the reason for not sending; empty: nothing is against it.
@@ -66,7 +67,7 @@ def refusal(candidate: Candidate, policies: Sequence[Policy]) -> str:
 
 def tenant_channels(candidate: Candidate) -> str:
     """The tenant must use the channel."""
-    allowed = candidate.definition.channels
+    allowed = candidate.definition.allowed
     return Reason.TENANT_POLICY if allowed and candidate.step.channel not in allowed else ""
 
 
@@ -106,8 +107,7 @@ def usable_address(candidate: Candidate) -> str:
 
 def provider_present(candidate: Candidate) -> str:
     """The tenant must have a provider, where the channel needs one."""
-    channel = candidate.step.channel
-    if candidate.definition.providers.get(channel) or not channels.BY_NUMBER[channel].needs_provider:
+    if candidate.provider_id or not channels.BY_NUMBER[candidate.step.channel].needs_provider:
         return ""
     return Reason.NO_PROVIDER
 

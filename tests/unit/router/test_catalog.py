@@ -113,7 +113,7 @@ async def test_what_changes_is_known_at_once() -> None:
     first = desk.catalog.from_memory(TENANT, TYPE)
     assert desk.catalog.from_memory(TENANT, TYPE) is first
     desk.tenant()
-    assert (await desk.ask()).channels == frozenset()
+    assert (await desk.ask()).allowed == frozenset()
     desk.templates(_template("SMS", "v2"))
     assert _templates(await desk.ask()) == [("sms", "v2")]
     desk.providers(p9="SMS")

@@ -24,6 +24,7 @@ def _candidate(channel: event_pb2.Channel.ValueType = EMAIL, **changes: Any) -> 
         "step": Step("s", channel, [_TEMPLATE]),
         "person": Person(event.recipient, "u"),
         "template": _TEMPLATE,
+        "provider_id": "p",
     }
     return Candidate(**{**fields, **changes})
 
@@ -51,7 +52,7 @@ _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
         ),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS}, Reason.MISSING_EMAIL),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS, "channel": SMS}, Reason.MISSING_PHONE),
-        (policies.provider_present, {"definition": definition(providers={})}, Reason.NO_PROVIDER),
+        (policies.provider_present, {"provider_id": ""}, Reason.NO_PROVIDER),
     ],
 )
 def test_each_policy(policy: policies.Policy, changes: dict[str, Any], reason: Reason) -> None:
@@ -63,7 +64,7 @@ def test_each_policy(policy: policies.Policy, changes: dict[str, Any], reason: R
 
 def test_what_a_channel_does_not_need() -> None:
     """Push reaches a user by their id, without a provider."""
-    candidate = _candidate(PUSH, definition=definition(providers={}), person=_WITHOUT_ADDRESS)
+    candidate = _candidate(PUSH, provider_id="", person=_WITHOUT_ADDRESS)
     assert not policies.refusal(candidate, policies.ordered(not_suppressed))
 
 
@@ -85,20 +86,21 @@ def test_of_several_reasons_the_first_is_recorded() -> None:
     """The order is a promise: what is skipped today for one reason is not skipped for another one tomorrow."""
     nobody = event_pb2.Recipient()
     changes: dict[str, Any] = {
-        "definition": definition(allowed=[SMS], providers={}),
+        "definition": definition(allowed=[SMS]),
+        "provider_id": "",
         "event": an_event(channels=[SMS]),
         "person": Person(nobody, "u", frozenset({EMAIL}), is_unknown=True),
         "template": None,
     }
     # What is taken away next, after which the next policy decides.
     amends: list[dict[str, Any]] = [
-        {"definition": definition(providers={})},
+        {"definition": definition()},
         {"event": an_event()},
         {"person": Person(nobody, "u", frozenset({EMAIL}))},
         {"template": _TEMPLATE},
         {"person": Person(nobody, "u")},
         {"person": Person(an_event().recipient, "u")},
-        {"definition": definition()},
+        {"provider_id": "p"},
     ]
     ordered = policies.ordered(lambda *_, **__: "suppressed_manual")
     found = []

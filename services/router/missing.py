@@ -1,21 +1,9 @@
-"""Stands where recipients and runs are not stored: the events that need them wait, unacknowledged."""
+"""Stands where runs are not stored: the events that need one wait, unacknowledged."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from runtime.errors import ClarionError, Code
-from services.router.ports import MemberPage, Membership, NewRun, Person, RecipientKey
-
-
-class NoStoredRecipients:
-    """Implements ports.StoredRecipients."""
-
-    async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:  # noqa: ARG002 - the port's
-        """Raise UNAVAILABLE."""
-        raise _missing("recipients")
-
-    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:  # noqa: ARG002 - the port's
-        """Raise UNAVAILABLE."""
-        raise _missing("recipients")
+from services.router.ports import NewRun
 
 
 class NoRuns:
@@ -23,8 +11,4 @@ class NoRuns:
 
     async def begin(self, new: Sequence[NewRun]) -> None:  # noqa: ARG002 - the port's
         """Raise UNAVAILABLE."""
-        raise _missing("runs")
-
-
-def _missing(what: str) -> ClarionError:
-    return ClarionError(Code.UNAVAILABLE, f"This router stores no {what}.")
+        raise ClarionError(Code.UNAVAILABLE, "This router stores no runs.")

@@ -7,7 +7,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import templates_pb2
-from clarion.router.v1 import router_pb2
+from clarion.router.v1 import recipients_pb2, router_pb2
 from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -210,6 +210,25 @@ async def test_drains_on_sigterm(start: StartService, bucket: Bucket, streams: S
     await router.start()
     await eventually(routed.all_acked)
     assert sorted(one.event_id for one in await routed.deliveries()) == sorted(event.id for event in events)
+
+
+async def test_a_stored_recipient(start: StartService, bucket: Bucket, streams: Streams, routed: Routed) -> None:
+    """Named by id, as soon as the call that stores them is answered: with their address, without what they muted."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1", SMS="v2", PUSH="v3")
+    router = await start("services.router")
+    ada = recipients_pb2.StoredRecipient(
+        recipient_id="ada", email=FULL["email"], phone=FULL["phone"], muted_channels=[event_pb2.CHANNEL_PUSH]
+    )
+    await router.call(
+        "RecipientService.PutRecipients", recipients_pb2.PutRecipientsRequest(tenant_id=TENANT, recipients=[ada])
+    )
+    event = builders.event(TENANT, id_scheme=1, audience=[event_pb2.Target(recipient_id="ada")])
+    event.ClearField("recipient")
+    await streams.publish(builders.accepted(event))
+    await eventually(routed.all_acked)
+    assert await routed.decisions(event.id) == {"email": "", "sms": "", "push": "channel_muted"}
+    assert {(one.recipient.email, one.recipient.phone) for one in await routed.deliveries()} == {tuple(FULL.values())}
 
 
 async def test_explain(start: StartService, bucket: Bucket, routed: Routed) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
 from runtime.batching import Batcher
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
 from runtime.gate import Gate
 from runtime.ids import is_uuid
 from runtime.parts import POSTGRES, OwnParts
@@ -102,6 +102,7 @@ class RouterConsumer:
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
+        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
             pulling.Puller(
@@ -124,6 +125,7 @@ class RouterConsumer:
 
     async def drain(self) -> None:
         """Stop reading; run() returns when all received events are routed, or released while the broker is away."""
+        self._stopping = True
         for puller in self._pullers:
             puller.stop()
         self._retry_until_accepted.stop()
@@ -194,7 +196,10 @@ class RouterConsumer:
 
     @asynccontextmanager
     async def _place(self, held: pulling.Held, event: event_pb2.Event) -> AsyncIterator[None]:
-        """Hold the right to plan the event: of events to several recipients only some are planned at a time."""
+        """Hold the right to plan the event: of events to several recipients only some are planned at a time.
+
+        Raises UNAVAILABLE after drain().
+        """
         async with AsyncExitStack() as stack:
             if len(event.audience) > 1:
                 held.set_aside()
@@ -202,6 +207,8 @@ class RouterConsumer:
                     await stack.enter_async_context(self._many.enter(event.tenant_id))
                 finally:
                     held.take_back()
+                if self._stopping:  # in turn they might take minutes while the broker is away
+                    raise ClarionError(Code.UNAVAILABLE, "This process is to end.")
             yield
 
     def _decide(

@@ -1,7 +1,7 @@
 """Events to several people, and events that are planned later: on real NATS, with stored recipients in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -33,7 +33,9 @@ HOUR_US = 3_600_000_000
 
 
 class Router:
-    """A router's consumer. planned: the events of which something was planned, as often as it was."""
+    """A router's consumer. planned: the events of which something was planned, as often as it was. end: ends it."""
+
+    end: Callable[[], Awaitable[None]]
 
     def __init__(self, connection: Client) -> None:
         self.recipients = MemoryRecipients()
@@ -67,9 +69,14 @@ async def router(connection: Client) -> AsyncIterator[Router]:
     made = Router(connection)
     made.tenant()
     running = asyncio.create_task(made.consumer.run())
+
+    async def end() -> None:
+        await made.consumer.drain()
+        await running
+
+    made.end = end
     yield made
-    await made.consumer.drain()
-    await running
+    await end()
 
 
 def _event(*targets: event_pb2.Target, tenant_id: str = TENANT, **fields: Any) -> event_pb2.Event:
@@ -178,6 +185,17 @@ async def test_few_large_events_are_planned_at_a_time(router: Router, streams: S
     await eventually(routed.all_acked, 60)
     deliveries = await routed.deliveries()
     assert len(deliveries) == len({one.id for one in deliveries}) == 30 * 100 + 2 + 2
+
+
+async def test_a_router_that_is_to_end_leaves_them(router: Router, streams: Streams, routed: Routed) -> None:
+    """What waits for its turn is not planned any more: another router gets it."""
+    await streams.refuse(topology.DELIVERIES)
+    flood = [_event(_described("ada"), _described("bob")) for _ in range(20)]
+    await streams.publish(*[builders.accepted(one) for one in flood])
+    await eventually(lambda: len(set(router.planned)) == 8)
+    await router.end()
+    assert len(set(router.planned)) == 8
+    assert not await routed.all_acked()
 
 
 async def _are_recorded(routed: Routed, *events: event_pb2.Event) -> bool:

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
-from runtime.batching import Batcher
+from runtime.batching import Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
 from runtime.gate import Gate
 from runtime.ids import is_uuid
@@ -37,6 +37,8 @@ _MAX_ASIDE = 1024
 # of all. Others wait as events. A waiting event is in hand or aside, so their number is bounded elsewhere.
 _PLANNED_PER_TENANT, _PLANNED = 8, 32
 _UNBOUNDED = 1_000_000
+# Bytes of the events whose runs are stored together.
+_MAX_KEPT_BYTES = 4 * 1024 * 1024
 # Deliveries that wait to be stored: more than all that are planned at a time.
 _MAX_WAITING = 40_000
 
@@ -95,7 +97,9 @@ class RouterConsumer:
         self._policies = policies
         self._stored_people = people.StoredPeople(recipients)
         self._runs = runs
-        self._beginning: Batcher[NewRun, None] = Batcher(self._begin)
+        self._beginning: Batcher[NewRun, None] = Batcher(
+            self._begin, BatchLimits(bytes=_MAX_KEPT_BYTES), size=lambda new: new.event.ByteSize()
+        )
         self._own = own or OwnParts()
         self._many = Gate(per_caller=_PLANNED_PER_TENANT, total=_PLANNED, waiting=_UNBOUNDED)
         self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)

@@ -5,6 +5,8 @@ import re
 
 import uuid_utils
 
+# The first two bits of this digit are the variant.
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -34,8 +36,7 @@ def _digest(parts: tuple[str, ...]) -> str:
 
 def _uuid8(digits: str) -> str:
     """Return the UUIDv8 with these hexadecimal digits, but for its version and variant; more than 32 are left out."""
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
 def is_uuid(text: str) -> bool:

@@ -78,6 +78,8 @@ def common(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Deli
         event_id=event.id,
         tenant_id=event.tenant_id,
         event_type=event.event_type,
+        variables=b"" if sequence else event.variables,
+        payload_extra=b"" if sequence else event.payload_extra,
         trace_id=event.trace_id,
         accepted_at_us=event.accepted_at_us,
         planned_at_us=now_us,
@@ -87,8 +89,6 @@ def common(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Deli
         # An event that is kept without its body still has its weight, which is more.
         size = _body_size(event) or event.weight
         shared.body_reference.CopyFrom(event_pb2.BodyReference(sequence=sequence, size=size))
-    else:
-        shared.variables, shared.payload_extra = event.variables, event.payload_extra
     return shared
 
 
@@ -103,9 +103,12 @@ def delivery(
     written.recipient.CopyFrom(candidate.person.recipient)
     written.template_version_id = template.version_id
     written.provider_id = candidate.provider_id
-    written.push_namespace = template.push_namespace
-    written.subscribed = template.subscribed
-    written.step = candidate.step.name_if_not_channels
+    if template.push_namespace:
+        written.push_namespace = template.push_namespace
+    if template.subscribed:
+        written.subscribed = True
+    if candidate.step.name_if_not_channels:
+        written.step = candidate.step.name_if_not_channels
     return written
 
 

@@ -5,7 +5,7 @@ from services.domain import channels
 
 # Ids, times and the deduplication key, which are stored beside what the caller sent.
 _ENVELOPE = 200
-# One delivery for each channel, each with up to so many bytes of the body: see router.route.MAX_INLINE_BODY.
+# One delivery for each channel, each with up to so many bytes of the body: see router.messages.MAX_INLINE_BODY.
 _CHANNELS = len(channels.BY_NUMBER)
 _MAX_INLINE = 4096
 

@@ -90,16 +90,21 @@ BEGIN
         FROM asked a
         ORDER BY a.tenant_id, a.key_hash  -- the same order everywhere, so that groups do not deadlock
         ON CONFLICT (tenant_id, key_hash) DO UPDATE SET
-            (event_id, size, event_type, fingerprint, stored, created_at, expires_at, scheduled) = (
-                SELECT
-                    m.event_id, m.size, m.event_type, m.fingerprint, m.stored, m.created_at, m.expires_at, m.scheduled
-                WHERE ingest.key_expiry(m.created_at, m.expires_at) > asked_at
-                UNION ALL
-                SELECT
-                    EXCLUDED.event_id, EXCLUDED.size, EXCLUDED.event_type, EXCLUDED.fingerprint, false,
-                    EXCLUDED.created_at, EXCLUDED.expires_at, EXCLUDED.scheduled
-                WHERE ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
-            )
+            event_id = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.event_id ELSE m.event_id END,
+            size = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.size ELSE m.size END,
+            event_type = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.event_type ELSE m.event_type END,
+            fingerprint = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.fingerprint ELSE m.fingerprint END,
+            created_at = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.created_at ELSE m.created_at END,
+            expires_at = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.expires_at ELSE m.expires_at END,
+            scheduled = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.scheduled ELSE m.scheduled END,
+            stored = m.stored AND ingest.key_expiry(m.created_at, m.expires_at) > asked_at
         RETURNING m.tenant_id, m.key_hash, m.event_id, m.stored, m.event_type, m.fingerprint
     )
     SELECT
@@ -217,9 +222,11 @@ BEGIN
         RETURN;
     END IF;
 
-    rate_resets := ingest.note_granted(
-        rated, counted_at, rate_owners, rate_scopes, rate_windows, rate_kinds, rate_granted
-    );
+    IF 0 < ANY (rate_granted) THEN
+        rate_resets := ingest.note_granted(
+            rated, counted_at, rate_owners, rate_scopes, rate_windows, rate_kinds, rate_granted
+        );
+    END IF;
 
     DELETE FROM ingest.admission m
     USING unnest(tenants, keys, ids, verdicts) AS t (tenant_id, key_hash, event_id, verdict)

@@ -81,6 +81,7 @@ async def door(
 async def tenant_with(pool: Pool, settings: TenantSettings) -> Door:
     """Make a tenant with these settings."""
     tenant_id, account_id = new_id(), new_id()
+    split = rates.split(settings.all_rates())
     await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
     await pool.execute(
         "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, max_unfinished_bytes,"
@@ -90,9 +91,9 @@ async def tenant_with(pool: Pool, settings: TenantSettings) -> Door:
         settings.max_unfinished_events,
         settings.max_unfinished_bytes,
         settings.max_scheduled_events,
-        settings.rate_limit_per_minute,
-        settings.daily_cap,
-        rates.split(settings.rates).stored,
+        split.per_minute,
+        split.per_day,
+        split.stored,
     )
     await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
     return Door(pool, tenant_id)

@@ -96,6 +96,19 @@ async def test_exact_over_processes(pools: list[Pool], pool: Pool) -> None:
     assert await tenant.backlog() == (60, 60, 0)
 
 
+async def test_groups_of_the_same_tenants_in_any_order(pools: list[Pool], pool: Pool) -> None:
+    """They lock in one order: no process is the victim of a deadlock, after which it would admit without PostgreSQL."""
+    tenants = [await tenant_with(pool, TenantSettings(rates=(Rate(3600, 90), Rate(60, 80)))) for _ in range(6)]
+    admissions = [Door(one, tenants[0].tenant_id).admission for one in pools] * 2
+    chance = random.Random(3)
+    for _ in range(20):
+        claims = [[tenant.claim(b"") for tenant in chance.sample(tenants, 6)] for _ in admissions]
+        await asyncio.gather(
+            *[one.admit(claim) for one, group in zip(admissions, claims, strict=True) for claim in group]
+        )
+    assert [await tenant.backlog() for tenant in tenants] == [(80, 80, 0)] * 6
+
+
 async def test_an_event_takes_what_it_costs(pool: Pool) -> None:
     """One that is too dear is refused, and a cheaper one after it is not; the answer tells when the dear one fits."""
     clock = await stopped(pool, NOON)

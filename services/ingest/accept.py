@@ -172,7 +172,7 @@ class Acceptor:
             )
             return ClarionError(Code.LIMITED, detail, retry_after=QUOTA_RETRY_AFTER_S)
         name = (await self._tenants.settings(tenant_id)).name or tenant_id
-        per = "min" if reached.kind is LimitKind.MINUTE else "day"
+        per = "min" if reached.kind is LimitKind.SLIDING else "day"
         detail = f"Rate limit exceeded for tenant {name}. Limit: {reached.bound}/{per}"
         return ClarionError(Code.LIMITED, detail, retry_after=max(1, reached.retry_after))
 

@@ -113,8 +113,8 @@ class ContentKey(Enum):
 
     # All that the caller sent.
     FULL = "full"
-    # Tenant, type and payload alone, as Orqestra's contract says.
-    SEED = "seed"
+    # Type, recipients and payload_extra alone. The word that is stored, and public, is older than this name.
+    PAYLOAD = "seed"
 
 
 class TenantSettings(msgspec.Struct, frozen=True):

@@ -65,9 +65,6 @@ UPDATE ingest.tenants SET
     max_sms_segments = coalesce($15, max_sms_segments)
 WHERE id = $1
 
--- name: tenants_of_keys
-SELECT digest, tenant_id FROM ingest.api_keys WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL
-
 -- name: insert_webhook_secret
 INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)
 

@@ -198,7 +198,7 @@ async def test_the_content_as_the_key(ingest: Ingest, pool: Pool) -> None:
     assert (await _accept(ingest, tenant_id, _event(key=""))).first_type == _FIRST
     seed = await ingest.call(
         "TenantService.CreateTenant",
-        tenants_pb2.CreateTenantRequest(name="Seed", content_key=tenants_pb2.CONTENT_KEY_SEED),
+        tenants_pb2.CreateTenantRequest(name="Seed", content_key=tenants_pb2.CONTENT_KEY_PAYLOAD),
     )
 
     async def first_of_two() -> str:

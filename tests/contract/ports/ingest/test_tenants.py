@@ -23,7 +23,7 @@ from tests.integration.outboxes import PatientOutbox
 from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
 
-_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.SEED)
+_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.PAYLOAD)
 
 
 @dataclass

@@ -1,0 +1,32 @@
+"""Reads events in the form of earlier versions: pure. They stay in streams and in the ledger for months."""
+
+from typing import Any
+
+import msgspec
+
+from services.domain import locales
+
+
+class _Body(msgspec.Struct):
+    locale: Any = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def locale_of(payload_extra: bytes, variables: bytes) -> str:
+    """Return the recipient's locale, a normal tag, where Recipient.locale did not hold it yet; empty: there is none.
+
+    payload_extra, variables: of the event; the first of them that has a usable "locale" counts.
+    """
+    for part in (payload_extra, variables):
+        # Most events have none, and this test is cheaper than decoding.
+        if b'"locale"' not in part:
+            continue
+        try:
+            found = _decode(part).locale
+        except msgspec.DecodeError:
+            continue
+        if isinstance(found, str) and (locale := locales.normal(found)):
+            return locale
+    return ""

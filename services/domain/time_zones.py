@@ -1,0 +1,14 @@
+"""The names of time zones: those of the tz database that is installed with Clarion, the same on every machine."""
+
+import functools
+from importlib import resources
+
+
+def is_time_zone(name: str) -> bool:
+    """Return whether this is an IANA name, such as "Africa/Nairobi"."""
+    return name in _names()
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())

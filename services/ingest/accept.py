@@ -31,6 +31,7 @@ _KINDS_OF_CONTENT = {
     ContentKey.PAYLOAD: ingest_pb2.DEDUPE_KIND_PAYLOAD,
 }
 
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The event's id and type; of a duplicate, those of the first event.

@@ -5,8 +5,8 @@ from services.domain import channels
 from services.ingest.ports import LEAST_MAX_BYTES
 from services.ingest.pressure import LEAST_SHARE
 
-# Ids, times and the deduplication key, which are stored beside what the caller sent.
-_ENVELOPE = 200
+# Ids, times and the deduplication key, which are stored beside what the caller sent and the tenant.
+_ENVELOPE = 160
 # Each recipient gets one delivery for each channel, each with up to so many bytes of the body: see
 # router.route.MAX_INLINE_BODY.
 _CHANNELS = len(channels.BY_NUMBER)
@@ -25,11 +25,10 @@ def size_in_streams(event: event_pb2.Event) -> int:
     size = event.ByteSize() + _ENVELOPE
     if not event.audience:
         return size + _CHANNELS * min(size, _MAX_INLINE)
-    people = sum(target.ByteSize() for target in event.audience)
-    shared = min(size - people, _MAX_INLINE)
-    named = sum(1 for target in event.audience if not _is_paged(target))
-    paged = _PAGE if named < len(event.audience) else 0
-    return min(size + _CHANNELS * ((named + paged) * shared + people), _MOST)
+    named = [target.ByteSize() for target in event.audience if not _is_paged(target)]
+    recipients = len(named) + (_PAGE if len(named) < len(event.audience) else 0)
+    shared = min(size - sum(target.ByteSize() for target in event.audience), _MAX_INLINE)
+    return min(size + _CHANNELS * (recipients * shared + sum(named)), _MOST)
 
 
 def _is_paged(target: event_pb2.Target) -> bool:

@@ -37,25 +37,27 @@ class Row:
 class MemoryAdmission:
     """Implements ports.Admission. away: the database does not answer.
 
-    rows: by tenant and key. events: those that the ledger has, by tenant and id.
+    claims: what was asked. rows: by tenant and key. events: those that the ledger has, by tenant and id.
     """
 
     def __init__(self, settings_of: Callable[[str], TenantSettings]) -> None:
         self.rows: dict[tuple[str, bytes], Row] = {}
         self.events: dict[tuple[str, str], event_pb2.Event] = {}
+        self.claims: list[Claim] = []
         self.away = False
         self._limits = OutageLimits(settings_of)
 
     async def admit(self, claim: Claim) -> Admitted:
         """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
-        row = None if self.away else self.rows.get((claim.tenant_id, claim.key))
+        self.claims.append(claim)
+        row = None if self.away or not claim.key else self.rows.get((claim.tenant_id, claim.key))
         if row is not None:
             return Admitted(
                 row.event_id, AdmissionVerdict.STORED if row.stored else AdmissionVerdict.PENDING, first=row.first
             )
         if reached := self._limits.take(claim.tenant_id, claim.size):
             return Admitted(claim.event_id, AdmissionVerdict.LIMITED, reached)
-        if not self.away:
+        if not self.away and claim.key:
             self.rows[claim.tenant_id, claim.key] = Row(claim.event_id, claim.first)
         return Admitted(claim.event_id, AdmissionVerdict.NEW)
 

@@ -1,7 +1,8 @@
 """Accepts events: each is admitted, stored, and only then answered."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from clarion.common.v1 import error_pb2, event_pb2
 from clarion.ingest.v1 import ingest_pb2
@@ -26,14 +27,12 @@ from services.ingest.ports import (
 )
 from services.ingest.refusals import refusal
 
-_KINDS_OF_CONTENT = {
-    ContentKey.FULL: ingest_pb2.DEDUPE_KIND_CONTENT,
-    ContentKey.PAYLOAD: ingest_pb2.DEDUPE_KIND_PAYLOAD,
-}
+_UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
+_CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
+_KINDS_OF_CONTENT = {ContentKey.FULL: _CONTENT, ContentKey.PAYLOAD: _PAYLOAD}
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The event's id and type; of a duplicate, those of the first event.
 
     differs: a duplicate that asked for something else than the first event; False where that is not known.
@@ -47,8 +46,7 @@ class Accepted:
     limits: tuple[error_pb2.LimitState, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(msgspec.Struct, frozen=True):
     """first: what repeats of the key are compared with; None: they cannot differ, or the first event is not known."""
 
     accepted: Accepted
@@ -104,30 +102,25 @@ class Acceptor:
 
     async def _claim(self, event: event_pb2.Event, new: ingest_pb2.NewEvent) -> Claim:
         """Return what admission is asked for the event."""
+        scope, ttl_s = event.scope, DAY_S
         if new.HasField("dedupe"):
-            dedupe = new.dedupe
-            kind, key, scope, ttl_s = dedupe.kind, dedupe.key, dedupe.scope or new.scope, dedupe.ttl_s or DAY_S
+            kind, key = new.dedupe.kind, new.dedupe.key
+            scope, ttl_s = new.dedupe.scope or scope, new.dedupe.ttl_s or ttl_s
         else:
-            kind, key, scope, ttl_s = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, new.idempotency_key, new.scope, DAY_S
+            key = new.idempotency_key
+            kind = _KEY if key else _UNSPECIFIED
+        if kind == _UNSPECIFIED:
+            kind = _KINDS_OF_CONTENT[(await self._tenants.settings(event.tenant_id)).content_key]
         digest, first = b"", None
-        if key:
+        if kind == _KEY:
             digest, first = deduplication.caller_key(event.tenant_id, key, scope), self._fingerprints.first(event)
-        elif kind != ingest_pb2.DEDUPE_KIND_NONE:
-            if kind == ingest_pb2.DEDUPE_KIND_UNSPECIFIED:
-                kind = _KINDS_OF_CONTENT[(await self._tenants.settings(event.tenant_id)).content_key]
-            if kind == ingest_pb2.DEDUPE_KIND_PAYLOAD:
-                digest, first = deduplication.payload_key(event, scope), self._fingerprints.first(event)
-            else:
-                digest = deduplication.content_key(event, scope)
+        elif kind == _PAYLOAD:
+            digest, first = deduplication.payload_key(event, scope), self._fingerprints.first(event)
+        elif kind == _CONTENT:
+            digest = deduplication.content_key(event, scope)
+        is_scheduled = bool(event.due_at_us) and event.due_at_us > self._now()
         return Claim(
-            event.tenant_id,
-            digest,
-            new_id(),
-            size_in_streams(event),
-            first,
-            ttl_s,
-            cost=new.cost or 1,
-            scheduled=bool(new.due_at_us) and new.due_at_us > self._now(),
+            event.tenant_id, digest, new_id(), size_in_streams(event), first, ttl_s, new.cost or 1, is_scheduled
         )
 
     async def _admit_and_store(self, claim: Claim, event: event_pb2.Event) -> _Outcome:

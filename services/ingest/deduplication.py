@@ -33,54 +33,52 @@ def content_key(event: event_pb2.Event, scope: str = "") -> bytes:
 
 def payload_key(event: event_pb2.Event, scope: str = "") -> bytes:
     """Return the key for tenant, type, recipients and payload_extra alone."""
-    parts = (event.event_type.encode(), *_payload(event), *_further(_people(event)))
-    return _digest(b"seed", event.tenant_id.encode(), *parts, *_in(scope))
+    extra = event.payload_extra
+    parts = (event.event_type.encode(), *_payload(event.recipient, extra))
+    people = _people(event, extra, event.variables)
+    return _digest(b"seed", event.tenant_id.encode(), *parts, *_further(people), *_in(scope))
 
 
 def content(event: event_pb2.Event) -> tuple[bytes, ...]:
     """Return the parts of what the caller asked for; two bodies are the same if these are."""
-    return (
+    extra, variables = event.payload_extra, event.variables
+    parts = (
         event.event_type.encode(),
         event.caller_event_id.encode(),
-        *_payload(event),
-        _sorted(event.variables),
-        bytes(sorted(set(event.channels))),
-        *_further(_people(event) + _circumstances(event)),
+        *_payload(event.recipient, extra),
+        _sorted(variables),
+        bytes(sorted(set(event.channels[:]))),
     )
+    further = _people(event, extra, variables)
+    if event.scope:
+        further += (b"scope", event.scope.encode())
+    if event.due_at_us:
+        further += (b"due", str(event.due_at_us).encode())
+    return parts + _further(further) if further else parts
 
 
-def _payload(event: event_pb2.Event) -> tuple[bytes, ...]:
-    recipient = event.recipient
-    return (
-        recipient.user_id.encode(),
-        recipient.email.encode(),
-        recipient.phone.encode(),
-        _sorted(event.payload_extra),
-    )
+def framed(parts: Iterable[bytes]) -> bytes:
+    """Return the parts, each after its length: no two sequences of parts give the same bytes."""
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
-def _people(event: event_pb2.Event) -> list[bytes]:
+def _payload(recipient: event_pb2.Recipient, extra: bytes) -> tuple[bytes, ...]:
+    return (recipient.user_id.encode(), recipient.email.encode(), recipient.phone.encode(), _sorted(extra))
+
+
+def _people(event: event_pb2.Event, extra: bytes, variables: bytes) -> list[bytes]:
     """Return what _payload() leaves out of the recipients: names and values."""
-    if event.id_scheme == 0:
-        return []  # accepted by a version that knew nothing more
     parts: list[bytes] = []
+    if event.id_scheme == 0:
+        return parts  # accepted by a version that knew nothing more
     recipient = event.recipient
     # A locale that stands in the body is hashed there.
-    if recipient.locale != locale_of(event.payload_extra, event.variables):
-        parts += (b"locale", recipient.locale.encode())
+    if (locale := recipient.locale) != locale_of(extra, variables):
+        parts += (b"locale", locale.encode())
     if recipient.timezone:
         parts += (b"timezone", recipient.timezone.encode())
     if event.audience:
         parts += (b"audience", *_targets(event.audience), b"exclusions", *_targets(event.exclusions))
-    return parts
-
-
-def _circumstances(event: event_pb2.Event) -> list[bytes]:
-    parts: list[bytes] = []
-    if event.scope:
-        parts += (b"scope", event.scope.encode())
-    if event.due_at_us:
-        parts += (b"due", str(event.due_at_us).encode())
     return parts
 
 
@@ -104,8 +102,4 @@ def _sorted(text: bytes) -> bytes:
 
 
 def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+    return hashlib.sha256(framed(parts)).digest()

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 from clarion.common.v1 import event_pb2
-from services.ingest.deduplication import content
+from services.ingest.deduplication import content, framed
 from services.ingest.ports import First
 
 _NAME_BYTES = 4
@@ -31,8 +31,5 @@ class Fingerprints:
         return name in self._keys and self._make(name, event) != first.fingerprint
 
     def _make(self, name: bytes, event: event_pb2.Event) -> bytes:
-        digest = hashlib.blake2b(key=self._keys[name], digest_size=_DIGEST_BYTES)
-        for part in content(event):
-            digest.update(len(part).to_bytes(4, "big"))
-            digest.update(part)
+        digest = hashlib.blake2b(framed(content(event)), key=self._keys[name], digest_size=_DIGEST_BYTES)
         return name + digest.digest()

@@ -24,8 +24,9 @@ def event_of(tenant_id: str, new: ingest_pb2.NewEvent) -> event_pb2.Event:
         id_scheme=CURRENT_SCHEME,
     )
     if new.HasField("recipient"):
-        event.recipient.CopyFrom(new.recipient)
-        _set_locale(event.recipient, new.recipient.locale or locale_of(new.payload_extra, new.variables))
+        recipient = event.recipient
+        recipient.CopyFrom(new.recipient)
+        _set_locale(recipient, recipient.locale or locale_of(event.payload_extra, event.variables))
     elif new.audience:
         _set_audience(event, new)
     if new.scope:

@@ -50,16 +50,14 @@ class Reached:
     retry_after: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(msgspec.Struct, frozen=True):
     """What is stored of a key's first event to answer its repeats. fingerprint: see fingerprint.py."""
 
     event_type: str
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What admission is asked for one event.
 
     key: of its duplicates; empty: it has none. size: bytes of the tenant's budget (event_size.py). first: stored for
@@ -77,8 +75,7 @@ class Claim:
     scheduled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """Admission's answer.
 
     event_id: of a duplicate, the first event's. reached: the limit, if LIMITED. first: of a duplicate, if it is stored.
@@ -135,8 +132,7 @@ class TenantSettingsSource(Protocol):
         """Return a tenant's settings; the defaults if they cannot be read. Never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The event log's answer: the id of the stored event.
 
     first: the event that was stored before, perhaps by an earlier try of the same call; None: this event is stored.

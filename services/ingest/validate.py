@@ -28,6 +28,7 @@ MAX_AHEAD_DAYS = 366
 MAX_TTL_DAYS = 30
 
 _EMPTY = b"{}"
+_CHANNELS = frozenset(channels.BY_NUMBER)
 _WRONG_CHANNELS = f"must hold only {', '.join(map(event_pb2.Channel.Name, channels.BY_NUMBER))}"
 _DAY_US = DAY_S * 1_000_000
 _DEDUPE_KINDS = frozenset(ingest_pb2.DedupeKind.values())
@@ -65,7 +66,7 @@ def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool 
     _people(faults, event, needs_target=needs_target)
     _text(faults, "idempotency_key", event.idempotency_key)
     _text(faults, "trace_id", event.trace_id)
-    if any(channel not in channels.BY_NUMBER for channel in event.channels):
+    if not _CHANNELS.issuperset(event.channels[:]):
         faults.append(("channels", _WRONG_CHANNELS))
     _text(faults, "scope", event.scope)
     if event.due_at_us:
@@ -81,9 +82,7 @@ def _faults(event: ingest_pb2.NewEvent, now: clock.Clock, *, needs_target: bool 
 
 def _people(faults: Faults, event: ingest_pb2.NewEvent, *, needs_target: bool) -> None:
     if event.HasField("recipient"):
-        if not event.recipient.user_id:
-            faults.append(("recipient.user_id", "is required"))
-        _recipient(faults, "recipient.", event.recipient)
+        _recipient(faults, "recipient.", event.recipient, needs_id=True)
     elif needs_target and not event.audience:
         faults.append(("recipient.user_id", "is required, unless there is an audience"))
     if event.audience:
@@ -92,8 +91,8 @@ def _people(faults: Faults, event: ingest_pb2.NewEvent, *, needs_target: bool) -
         _exclusions(faults, event)
 
 
-def _recipient(faults: Faults, prefix: str, recipient: event_pb2.Recipient) -> None:
-    _text(faults, "user_id", recipient.user_id, prefix)
+def _recipient(faults: Faults, prefix: str, recipient: event_pb2.Recipient, *, needs_id: bool = False) -> None:
+    _text(faults, "user_id", recipient.user_id, prefix, required=needs_id)
     _text(faults, "email", recipient.email, prefix, limit=MAX_ADDRESS)
     _text(faults, "phone", recipient.phone, prefix, limit=MAX_ADDRESS)
     if recipient.locale and not locales.normal(recipient.locale):

@@ -25,7 +25,7 @@ from services.ingest.ports import (
     First,
     TenantSettingsSource,
 )
-from services.ingest.refusals import refusal
+from services.ingest.refusals import refusal, state_of
 
 _UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
 _CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
@@ -120,7 +120,15 @@ class Acceptor:
             digest = deduplication.content_key(event, scope)
         is_scheduled = bool(event.due_at_us) and event.due_at_us > self._now()
         return Claim(
-            event.tenant_id, digest, new_id(), size_in_streams(event), first, ttl_s, new.cost or 1, is_scheduled
+            event.tenant_id,
+            digest,
+            new_id(),
+            size_in_streams(event),
+            first,
+            ttl_s,
+            new.cost or 1,
+            is_scheduled,
+            event.scope,
         )
 
     async def _admit_and_store(self, claim: Claim, event: event_pb2.Event) -> _Outcome:
@@ -135,7 +143,8 @@ class Acceptor:
         self._complete(event, claim, admitted)
         appended = await self._log.append(event)
         if admitted.verdict is AdmissionVerdict.NEW and appended.first is None:
-            return _Outcome(Accepted(event.id, event.event_type, duplicate=False), claim.first)
+            limits = tuple(map(state_of, admitted.limits)) if admitted.limits else ()
+            return _Outcome(Accepted(event.id, event.event_type, duplicate=False, limits=limits), claim.first)
         return await self._settle(claim, event, admitted, appended)
 
     async def _settle(self, claim: Claim, event: event_pb2.Event, admitted: Admitted, appended: Appended) -> _Outcome:

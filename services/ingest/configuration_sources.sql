@@ -7,7 +7,7 @@ SELECT id FROM ingest.tenants WHERE id > $1 ORDER BY id LIMIT $2
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
     t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
-    t.content_key, t.created_at,
+    t.rates, t.max_scheduled_events, t.content_key, t.created_at,
     NULL::text AS last4
 FROM ingest.tenants t
 WHERE t.id = ANY ($1::uuid[])

@@ -4,7 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.tenants import ContentKey, NewTenantBody, NewWebhookSecretBody, RevocationBody, TenantChangeBody
+from gateway.admin.tenants import (
+    ContentKey,
+    NewTenantBody,
+    NewWebhookSecretBody,
+    RateKind,
+    RevocationBody,
+    TenantChangeBody,
+)
 from gateway.openapi.operations import PAGING, Operation, admin
 from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
@@ -17,6 +24,15 @@ class WebhookSecretSchema(Shape):
     last4: str
     created_at: Time
     valid_until: Time | None
+
+
+class RateSchema(Shape):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
+    scope: str
+    window_s: int
+    bound: int
+    kind: RateKind
 
 
 class TenantSchema(Shape):
@@ -40,6 +56,10 @@ class TenantSchema(Shape):
         int | None, Meta(description="The number of events accepted in any minute. null: no limit.")
     ]
     daily_cap: Annotated[int | None, Meta(description="The number of events accepted in a UTC day. null: no limit.")]
+    rates: Annotated[list[RateSchema], Meta(description="All rates, those of rate_limit_per_minute and daily_cap too.")]
+    max_scheduled_events: Annotated[
+        int, Meta(description="The number of accepted events that may wait for their time.")
+    ]
     content_key: ContentKey
     webhook_secrets: list[WebhookSecretSchema]
     created_at: Time

@@ -19,7 +19,8 @@ from runtime.ids import new_id
 from services.domain import channels, topology
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
 from services.ingest.keys.api_key import KEY_BYTES, ApiKey, api_key_value, digest_of
-from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
+from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_SCHEDULED, DEFAULT_MAX_UNFINISHED, ContentKey, Rate
+from services.ingest.tenants import rates
 from services.ingest.tenants import secrets as webhook_secrets
 
 # Smaller than any id.
@@ -49,6 +50,9 @@ class Changes:
     content_key: str | None = None
     max_unfinished_bytes: int | None = None
     max_sms_segments: int | None = None
+    # Instead of rate_limit_per_minute and daily_cap.
+    rates: "Sequence[Rate] | None" = None
+    max_scheduled_events: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class TenantStore:
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
         """Return the new tenant and its key, which cannot be read later."""
         tenant_id, api_key = new_id(), secrets.token_hex(KEY_BYTES)
+        split = rates.split(rates.asked(request))
         async with self._pool.acquire() as connection, connection.transaction():
             account_id = request.account_id or new_id()
             if not request.account_id:
@@ -85,14 +90,15 @@ class TenantStore:
                 request.sender_email,
                 request.reply_to,
                 request.max_unfinished_events or DEFAULT_MAX_UNFINISHED,
-                request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
-                request.daily_cap if request.HasField("daily_cap") else None,
+                split.per_minute,
+                split.per_day,
+                split.stored,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
                 request.max_sms_segments or DEFAULT_MAX_SEGMENTS,
+                request.max_scheduled_events or DEFAULT_MAX_SCHEDULED,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
-            await connection.execute(_QUERIES.insert_rates, tenant_id)
             await self._add_key(connection, tenant_id, api_key)
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
@@ -113,6 +119,9 @@ class TenantStore:
 
     async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
         """Change a tenant; return it. Raises NOT_FOUND."""
+        split = rates.split(changes.rates) if changes.rates is not None else None
+        per_minute = NewLimit(split.per_minute) if split else changes.rate_limit_per_minute
+        per_day = NewLimit(split.per_day) if split else changes.daily_cap
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             await connection.execute(
@@ -125,14 +134,20 @@ class TenantStore:
                 changes.sender_email,
                 changes.reply_to,
                 changes.max_unfinished_events,
-                *_setting(changes.rate_limit_per_minute),
-                *_setting(changes.daily_cap),
+                *_setting(per_minute),
+                *_setting(per_day),
                 changes.content_key,
                 changes.max_unfinished_bytes,
                 changes.max_sms_segments,
+                split.stored if split else None,
+                changes.max_scheduled_events,
             )
-            await connection.execute(_QUERIES.insert_rates, tenant_id)
+            if split:
+                await connection.execute(_QUERIES.lock_backlog, tenant_id)
+                await connection.execute(_QUERIES.delete_rate_windows, tenant_id)
             tenant = await self._publish(connection, tenant_id)
+            if len(tenant.rates) > rates.MAX_RATES:  # by a rate that has a field of its own
+                raise ClarionError(Code.CONFLICT, f"A tenant can have {rates.MAX_RATES} rates.")
         await self._outbox.flush()
         return tenant
 
@@ -259,6 +274,8 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
         webhook_secrets=webhook_secrets.shown(signing),
         max_unfinished_bytes=row["max_unfinished_bytes"],
         max_sms_segments=row["max_sms_segments"],
+        rates=rates.shown(row["rate_limit_per_minute"], row["daily_cap"], row["rates"]),
+        max_scheduled_events=row["max_scheduled_events"],
     )
 
 
@@ -283,6 +300,8 @@ def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> by
             "max_sms_segments": tenant.max_sms_segments,
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
+            "rates": rates.stored(row["rates"]),
+            "max_scheduled_events": tenant.max_scheduled_events,
             "content_key": CONTENT_KEYS[tenant.content_key],
             "webhook_secrets": webhook_secrets.sealed(kept),
         }

@@ -21,6 +21,16 @@ NEW, LIMITED, PENDING = AdmissionVerdict.NEW, AdmissionVerdict.LIMITED, Admissio
 NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
 
 
+def minute(bound: int, retry_after: int) -> Reached:
+    """The refusal of rate_limit_per_minute."""
+    return Reached(LimitKind.SLIDING, bound, retry_after, window_s=60)
+
+
+def day(bound: int, retry_after: int) -> Reached:
+    """The refusal of daily_cap."""
+    return Reached(LimitKind.FIXED, bound, retry_after, window_s=86_400)
+
+
 class Door:
     """One tenant's way through admission."""
 
@@ -47,11 +57,12 @@ class Door:
         assert admitted.verdict is LIMITED
         return admitted.reached
 
-    async def log(self) -> tuple[list[datetime], list[int]]:
-        """Return the stored log of the tenant."""
-        row = await self.pool.fetchrow("SELECT * FROM ingest.rates WHERE tenant_id = $1", self.tenant_id)
-        assert row is not None
-        return row["granted_at"], row["granted"]
+    async def log(self, window_s: int = 60) -> tuple[list[datetime], list[int]]:
+        """Return the stored log of the tenant's rate; empty: it has granted nothing yet."""
+        row = await self.pool.fetchrow(
+            "SELECT * FROM ingest.rate_windows WHERE tenant_id = $1 AND window_s = $2", self.tenant_id, window_s
+        )
+        return (row["granted_at"], row["granted"]) if row is not None else ([], [])
 
 
 async def door(
@@ -70,7 +81,6 @@ async def door(
         per_day,
     )
     await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
-    await pool.execute("INSERT INTO ingest.rates (tenant_id) VALUES ($1)", tenant_id)
     return Door(pool, tenant_id)
 
 
@@ -81,12 +91,12 @@ async def test_the_minute_slides(pool: Pool) -> None:
     assert await tenant.let_in(4) == 4
     await clock.forward(seconds=30)
     assert await tenant.let_in(20) == 6
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    assert await tenant.refused() == minute(10, 30)
     await clock.forward(seconds=29, microseconds=999_999)
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 1)
+    assert await tenant.refused() == minute(10, 1)
     await clock.forward(microseconds=1)
     assert await tenant.let_in(20) == 4
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    assert await tenant.refused() == minute(10, 30)
     await clock.forward(seconds=30)
     assert await tenant.let_in(20) == 6
 
@@ -96,14 +106,14 @@ async def test_the_day_ends_at_midnight_utc(pool: Pool) -> None:
     clock = await stopped(pool, datetime(2026, 4, 22, 23, 59, 15, 500_000, tzinfo=UTC))
     tenant = await door(pool, per_day=3, per_minute=1000)
     assert await tenant.let_in(5) == 3
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 45)
+    assert await tenant.refused() == day(3, 45)
     await clock.set(datetime(2026, 4, 22, 23, 59, 59, 999_999, tzinfo=UTC))
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 1)
+    assert await tenant.refused() == day(3, 1)
     await clock.set(datetime(2026, 4, 23, 0, 0, 0, tzinfo=UTC))
     assert await tenant.let_in(5) == 3
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 86_400)
+    assert await tenant.refused() == day(3, 86_400)
     await clock.forward(hours=12)
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 43_200)
+    assert await tenant.refused() == day(3, 43_200)
 
 
 @pytest.mark.parametrize("limit", ["rate_limit_per_minute", "daily_cap"])
@@ -136,7 +146,7 @@ async def test_a_limit_lowered_tells_when_there_is_room(pool: Pool) -> None:
         assert await tenant.let_in(10) == 10
         await clock.forward(seconds=10)
     await pool.execute("UPDATE ingest.tenants SET rate_limit_per_minute = 5")
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 50)
+    assert await tenant.refused() == minute(5, 50)
 
 
 async def test_duplicates_and_the_refused_burn_nothing(pool: Pool) -> None:
@@ -155,7 +165,7 @@ async def test_duplicates_and_the_refused_burn_nothing(pool: Pool) -> None:
     await clock.forward(minutes=1)
     assert (await tenant.ask("late")).verdict is NEW
     assert await tenant.let_in(9) == 1  # the day's: 5
-    assert await pool.fetchval("SELECT granted_today FROM ingest.rates") == 5
+    assert (await tenant.log(86_400))[1] == [5]
 
 
 async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
@@ -169,7 +179,7 @@ async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
     await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
     assert await tenant.let_in(9) == 1
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 1
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 60)
+    assert await tenant.refused() == minute(5, 60)
 
 
 async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
@@ -186,8 +196,8 @@ async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
     assert found == {
         (0, NEW, None): 4,
         (1, NEW, None): 2,
-        (1, LIMITED, Reached(LimitKind.MINUTE, 2, 60)): 2,
-        (2, LIMITED, Reached(LimitKind.MINUTE, 0, 60)): 4,
+        (1, LIMITED, minute(2, 60)): 2,
+        (2, LIMITED, minute(0, 60)): 4,
         (3, LIMITED, None): 4,
     }
 
@@ -248,7 +258,7 @@ async def test_without_postgres_each_process_counts_for_itself(pool: Pool, postg
     finally:
         postgres_server.start()
     assert refused is not None
-    assert (refused.kind, refused.bound) == (LimitKind.MINUTE, 3)
+    assert (refused.kind, refused.bound) == (LimitKind.SLIDING, 3)
     assert 55 <= refused.retry_after <= 60
     fresh = Door(pool, tenant.tenant_id)
     assert await fresh.let_in(5) == 1

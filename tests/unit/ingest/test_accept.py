@@ -397,7 +397,17 @@ async def test_keys_of_two_scopes_are_two_events() -> None:
     assert accepted[4].event_id == accepted[1].event_id
 
 
-async def test_admission_is_told_cost_memory_and_schedule() -> None:
+async def test_a_receipt_says_what_is_left() -> None:
+    """Of each rate, after a new event; of a duplicate nothing is taken, and nothing is told."""
+    desk = Desk()
+    desk.tenants.known[_TENANT] = TenantSettings(rate_limit_per_minute=10, daily_cap=20)
+    first = await desk.accept(_call(key="1"))
+    assert [(limit.window_s, limit.bound, limit.remaining) for limit in first.limits] == [(60, 10, 9), (DAY_S, 20, 19)]
+    assert (await desk.accept(_call(key="1"))).limits == ()
+    assert [limit.remaining for limit in (await desk.accept(_call(key="2", cost=3))).limits] == [6, 16]
+
+
+async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
     """The cost is 1 and the memory a day, unless the caller says otherwise; what is due waits only in the future."""
     desk = Desk(ticks=itertools.repeat(1_000_000))
     week = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="w", ttl_s=7 * DAY_S)
@@ -406,15 +416,17 @@ async def test_admission_is_told_cost_memory_and_schedule() -> None:
         _call(key="", dedupe=week, cost=3),
         _call(key="2", due_at_us=1_000_001),
         _call(key="3", due_at_us=1_000_000),
+        _call(key="4", scope="live"),
     ):
         await desk.accept(new)
-    assert [(claim.ttl_s, claim.cost, claim.scheduled) for claim in desk.admission.claims] == [
-        (DAY_S, 1, False),
-        (7 * DAY_S, 3, False),
-        (DAY_S, 1, True),
-        (DAY_S, 1, False),
+    assert [(claim.ttl_s, claim.cost, claim.scheduled, claim.scope) for claim in desk.admission.claims] == [
+        (DAY_S, 1, False, ""),
+        (7 * DAY_S, 3, False, ""),
+        (DAY_S, 1, True, ""),
+        (DAY_S, 1, False, ""),
+        (DAY_S, 1, False, "live"),
     ]
-    assert [event.due_at_us for event in desk.log.events] == [0, 0, 1_000_001, 1_000_000]
+    assert [event.due_at_us for event in desk.log.events] == [0, 0, 1_000_001, 1_000_000, 0]
 
 
 @pytest.mark.parametrize(

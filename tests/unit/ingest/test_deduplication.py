@@ -136,7 +136,7 @@ def test_one_described_person_is_one_event_in_either_field() -> None:
     assert content_key(_event(audience=[event_pb2.Target(recipient=person)])) == content_key(_event(recipient=person))
 
 
-_BY_PAYLOAD = [
+_BY_PAYLOAD: list[dict[str, object]] = [
     {},
     {"event_type": "a.c"},
     {"recipient": event_pb2.Recipient(user_id="u", email="e")},
@@ -152,7 +152,7 @@ _BY_PAYLOAD = [
     {"audience": [event_pb2.Target(group="g")], "exclusions": [event_pb2.Target(recipient_id="h")]},
     {"audience": [event_pb2.Target(group="g")], "exclusions": [event_pb2.Target(group="h")]},
 ]
-_BY_THE_REST = [
+_BY_THE_REST: list[dict[str, object]] = [
     {"caller_event_id": "1"},
     {"variables": b'{"a":1}'},
     {"channels": [_EMAIL]},

@@ -68,7 +68,6 @@ def _real(pool: Pool) -> Subject:
             *(settings.rate_limit_per_minute, settings.daily_cap),
         )
         await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
-        await pool.execute("INSERT INTO ingest.rates (tenant_id) VALUES ($1)", tenant_id)
         return tenant_id
 
     async def store(event: event_pb2.Event) -> None:
@@ -147,8 +146,8 @@ async def test_a_corrected_key_names_the_stored_event(subject: Subject) -> None:
     [
         (TenantSettings(max_unfinished_events=2), LimitKind.UNFINISHED),
         (TenantSettings(max_unfinished_bytes=2), LimitKind.BYTES),
-        (TenantSettings(rate_limit_per_minute=2), LimitKind.MINUTE),
-        (TenantSettings(daily_cap=2), LimitKind.DAY),
+        (TenantSettings(rate_limit_per_minute=2), LimitKind.SLIDING),
+        (TenantSettings(daily_cap=2), LimitKind.FIXED),
     ],
 )
 async def test_limits_are_exact(subject: Subject, settings: TenantSettings, kind: LimitKind) -> None:

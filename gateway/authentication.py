@@ -73,8 +73,9 @@ class CachedAuthenticator:
     async def tenant(self, request: web.Request, key: str, kind: str = API_KEY) -> AuthenticatedTenant:
         """Return the tenant of the API key that the request carries; the caller knows where. Empty: it has none.
 
-        kind: of the keys that the caller takes; others are refused as unknown ones are. A valid key is accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason,
-        LIMITED instead if the address failed too often, or UNAVAILABLE.
+        kind: of the keys that the caller takes. Keys of another kind are refused as unknown ones are. A valid key is
+        accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason, LIMITED instead if the
+        address failed too often, or UNAVAILABLE.
         """
         if not _KEY.fullmatch(key):
             raise self.attempts.refusal(request, _refusal())

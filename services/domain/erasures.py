@@ -58,8 +58,11 @@ class Erasures:
             self._by_digest[digest] = found
 
     def find(self, tenant_id: str, user_id: str, accepted_us: int) -> Erasure | None:
-        """Return the erasure that covers an event accepted at this time for this recipient; None: there is none."""
-        if not self._by_digest:  # nearly always: saves making a digest
+        """Return the erasure that covers an event accepted at this time for this recipient; None: there is none.
+
+        Nobody without a user id can be erased by it.
+        """
+        if not self._by_digest or not user_id:  # nearly always: saves making a digest
             return None
         found = self._by_digest.get(self._keyed.erasure(unkeyed(tenant_id, user_id)))
         return found if found is not None and accepted_us <= found.at_us else None

@@ -42,7 +42,8 @@ _RATE_KIND_NAMES = {number: name for name, number in _RATE_KINDS.items()}
 class RateBody(forms.Body):
     """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
 
-    window_s: Annotated[int, Meta(ge=1, le=31 * 86_400, description="The length of the window in seconds.")]
+    # The length of the window in seconds.
+    window_s: Annotated[int, Meta(ge=1, le=31 * 86_400)]
     bound: LimitValue
     kind: RateKind
     scope: Annotated[str, Meta(max_length=255)] = ""

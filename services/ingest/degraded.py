@@ -47,7 +47,7 @@ class OutageLimits:
             if rate.bound - window.counted(now) < claim.cost
         ]
         if refusing:
-            return max(refusing, key=lambda reached: (reached.retry_after, reached.window_s))
+            return min(refusing, key=lambda one: (-one.retry_after, -one.window_s, one.kind.value, one.scope))
         if reached := self._quota(claim, settings):
             return reached
         if claim.scheduled:

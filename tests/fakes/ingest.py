@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2
+from runtime import clock
 from runtime.errors import ClarionError, Code
 from services.ingest.degraded import OutageLimits
 from services.ingest.ports import AdmissionVerdict, Admitted, Appended, Claim, First, Reached, TenantSettings
@@ -35,18 +35,18 @@ class Row:
     event_id: str
     first: First | None
     stored: bool = False
-    # Seconds since 1970 UTC.
+    # Unix microseconds.
     expires_at: float = math.inf
 
 
 class MemoryAdmission:
     """Implements ports.Admission. away: the database does not answer.
 
-    claims: what was asked. rows: by tenant and key. events: those that the ledger has, by tenant and id. now: seconds
-    since 1970 UTC.
+    claims: what was asked. rows: by tenant and key. events: those that the ledger has, by tenant and id. now: Unix
+    microseconds.
     """
 
-    def __init__(self, settings_of: Callable[[str], TenantSettings], now: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings_of: Callable[[str], TenantSettings], now: clock.Clock = clock.now_us) -> None:
         self.rows: dict[tuple[str, bytes], Row] = {}
         self.events: dict[tuple[str, str], event_pb2.Event] = {}
         self.claims: list[Claim] = []
@@ -71,7 +71,7 @@ class MemoryAdmission:
         if isinstance(taken, Reached):
             return Admitted(claim.event_id, AdmissionVerdict.LIMITED, taken)
         if claim.key:
-            expires_at = self._now() + claim.ttl_s
+            expires_at = self._now() + claim.ttl_s * 1_000_000
             self.rows[claim.tenant_id, claim.key] = Row(claim.event_id, claim.first, expires_at=expires_at)
         return Admitted(claim.event_id, AdmissionVerdict.NEW, limits=taken)
 

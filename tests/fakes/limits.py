@@ -1,23 +1,23 @@
 """A tenant's limits as their definition says them: every event is remembered, and summed up each time."""
 
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from runtime import clock
 from services.ingest.ports import Claim, LimitKind, LimitState, Rate, Reached, TenantSettings
+
+_SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True)
 class _Granted:
-    at: float
+    at_us: int
     claim: Claim
 
 
 class PlainLimits:
-    """now: seconds since 1970 UTC. Nothing is ever finished."""
+    """Nothing is ever finished."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: clock.Clock = clock.now_us) -> None:
         self._now = now
         self._granted: dict[str, list[_Granted]] = {}
 
@@ -39,37 +39,44 @@ class PlainLimits:
             and sum(one.claim.cost for one in counting) + claim.cost > rate.bound
         ]
         if refusing:
-            return max(refusing, key=lambda reached: (reached.retry_after, reached.window_s))
+            return min(refusing, key=lambda one: (-one.retry_after, -one.window_s, one.kind.value, one.scope))
         if reached := _quota(claim, [one.claim for one in granted], settings):
             return reached
         granted.append(_Granted(now, claim))
         return tuple(_state(rate, _counting(rate, granted, now), now) for rate in rates)
 
 
-def _counting(rate: Rate, granted: list[_Granted], now: float) -> list[_Granted]:
+def _counting(rate: Rate, granted: list[_Granted], now: int) -> list[_Granted]:
     """Return what the window of now holds."""
     return [one for one in granted if rate.scope in ("", one.claim.scope) and now < _leaves(rate, one)]
 
 
-def _leaves(rate: Rate, one: _Granted) -> float:
-    begin = one.at // rate.window_s * rate.window_s if rate.kind is LimitKind.FIXED else one.at
-    return begin + rate.window_s
+def _leaves(rate: Rate, one: _Granted) -> int:
+    return _begin(rate, one.at_us) + rate.window_s * _SECOND_US
 
 
-def _wait_s(rate: Rate, counting: list[_Granted], cost: int, now: float) -> int:
+def _begin(rate: Rate, at_us: int) -> int:
+    """Return when the window began that admits something at this time."""
+    return at_us - at_us % (rate.window_s * _SECOND_US) if rate.kind is LimitKind.FIXED else at_us
+
+
+def _wait_s(rate: Rate, counting: list[_Granted], cost: int, now: int) -> int:
     """Try each moment at which something leaves; if there never is room, wait for a whole window."""
     for until in sorted(_leaves(rate, one) for one in counting):
         left = sum(one.claim.cost for one in counting if _leaves(rate, one) > until)
         if left + cost <= rate.bound:
-            return math.ceil(round(until - now, 6))
-    begin = now // rate.window_s * rate.window_s if rate.kind is LimitKind.FIXED else now
-    return math.ceil(round(begin + rate.window_s - now, 6))
+            return _seconds(until - now)
+    return _seconds(_begin(rate, now) + rate.window_s * _SECOND_US - now)
 
 
-def _state(rate: Rate, counting: list[_Granted], now: float) -> LimitState:
+def _state(rate: Rate, counting: list[_Granted], now: int) -> LimitState:
     used = sum(one.claim.cost for one in counting)
-    reset_s = math.ceil(round(min(_leaves(rate, one) for one in counting) - now, 6))
+    reset_s = _seconds(min(_leaves(rate, one) for one in counting) - now)
     return LimitState(rate.kind, rate.scope, rate.window_s, rate.bound, rate.bound - used, reset_s)
+
+
+def _seconds(us: int) -> int:
+    return -(-us // _SECOND_US)
 
 
 def _quota(claim: Claim, granted: list[Claim], settings: TenantSettings) -> Reached | None:

@@ -13,7 +13,7 @@
 --   verdict   'new', 'pending' (known, not yet known to be stored), 'stored', or 'limited'
 --   first_type, first_fingerprint  of a duplicate: what was kept of the first event
 --   reached   of a limited one: see ingest.limit_reached
---   limits    of a new one whose tenant has rates: those that count it, as they are after it, as a list of
+--   limits    of a new one whose tenant has rates: those that count it, as they are after it: JSON, a list of
 --             {scope, window_s, kind, bound, remaining, reset_s}
 CREATE OR REPLACE FUNCTION ingest.admit(
     tenants uuid[],
@@ -35,7 +35,7 @@ RETURNS TABLE (
     first_type text,
     first_fingerprint bytea,
     reached jsonb,
-    limits jsonb
+    limits text
 )
 LANGUAGE plpgsql
 AS $$
@@ -90,16 +90,21 @@ BEGIN
         FROM asked a
         ORDER BY a.tenant_id, a.key_hash  -- the same order everywhere, so that groups do not deadlock
         ON CONFLICT (tenant_id, key_hash) DO UPDATE SET
-            (event_id, size, event_type, fingerprint, stored, created_at, expires_at, scheduled) = (
-                SELECT
-                    m.event_id, m.size, m.event_type, m.fingerprint, m.stored, m.created_at, m.expires_at, m.scheduled
-                WHERE ingest.key_expiry(m.created_at, m.expires_at) > asked_at
-                UNION ALL
-                SELECT
-                    EXCLUDED.event_id, EXCLUDED.size, EXCLUDED.event_type, EXCLUDED.fingerprint, false,
-                    EXCLUDED.created_at, EXCLUDED.expires_at, EXCLUDED.scheduled
-                WHERE ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
-            )
+            event_id = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.event_id ELSE m.event_id END,
+            size = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.size ELSE m.size END,
+            event_type = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.event_type ELSE m.event_type END,
+            fingerprint = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.fingerprint ELSE m.fingerprint END,
+            created_at = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.created_at ELSE m.created_at END,
+            expires_at = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.expires_at ELSE m.expires_at END,
+            scheduled = CASE WHEN ingest.key_expiry(m.created_at, m.expires_at) <= asked_at
+                THEN EXCLUDED.scheduled ELSE m.scheduled END,
+            stored = m.stored AND ingest.key_expiry(m.created_at, m.expires_at) > asked_at
         RETURNING m.tenant_id, m.key_hash, m.event_id, m.stored, m.event_type, m.fingerprint
     )
     SELECT
@@ -156,24 +161,26 @@ BEGIN
         IF o IS NULL OR owners[o] <> tenants[e] THEN
             o := array_position(owners, tenants[e]);
             first_rate := array_position(rate_owners, tenants[e]);
-        END IF;
-        IF o IS NULL THEN  -- no such tenant
-            verdicts[e] := 'limited';
-            CONTINUE;
+            IF o IS NULL THEN  -- no such tenant
+                verdicts[e] := 'limited';
+                CONTINUE;
+            END IF;
         END IF;
         IF scheduled[e] THEN
             fits := new_scheduled[o] < free_scheduled[o];
+        ELSIF new_bytes[o] + sizes[e] > free_bytes[o] THEN
+            fits := false;
+            free_bytes[o] := -1;  -- a smaller one does not overtake it
         ELSE
-            fits := new_events[o] < free_events[o] AND new_bytes[o] + sizes[e] <= free_bytes[o];
-            IF new_bytes[o] + sizes[e] > free_bytes[o] THEN
-                free_bytes[o] := -1;  -- a smaller one does not overtake it
-            END IF;
+            fits := new_events[o] < free_events[o];
         END IF;
-        r := first_rate;
-        WHILE fits AND rate_owners[r] = tenants[e] LOOP
-            fits := rate_left[r] >= costs[e] OR rate_scopes[r] NOT IN ('', scopes[e]);
-            r := r + 1;
-        END LOOP;
+        IF first_rate IS NOT NULL THEN
+            r := first_rate;
+            WHILE fits AND rate_owners[r] = tenants[e] LOOP
+                fits := rate_left[r] >= costs[e] OR rate_scopes[r] NOT IN ('', scopes[e]);
+                r := r + 1;
+            END LOOP;
+        END IF;
         IF NOT fits THEN
             verdicts[e] := 'limited';
             CONTINUE;
@@ -184,17 +191,19 @@ BEGIN
             new_events[o] := new_events[o] + 1;
             new_bytes[o] := new_bytes[o] + sizes[e];
         END IF;
-        r := first_rate;
-        WHILE rate_owners[r] = tenants[e] LOOP
-            IF rate_scopes[r] IN ('', scopes[e]) THEN
-                rate_left[r] := rate_left[r] - costs[e];
-                rate_granted[r] := rate_granted[r] + costs[e];
-                state_events := array_append(state_events, e);
-                state_rates := array_append(state_rates, r);
-                state_left := array_append(state_left, rate_left[r]);
-            END IF;
-            r := r + 1;
-        END LOOP;
+        IF first_rate IS NOT NULL THEN
+            r := first_rate;
+            WHILE rate_owners[r] = tenants[e] LOOP
+                IF rate_scopes[r] IN ('', scopes[e]) THEN
+                    rate_left[r] := rate_left[r] - costs[e];
+                    rate_granted[r] := rate_granted[r] + costs[e];
+                    state_events := array_append(state_events, e);
+                    state_rates := array_append(state_rates, r);
+                    state_left := array_append(state_left, rate_left[r]);
+                END IF;
+                r := r + 1;
+            END LOOP;
+        END IF;
     END LOOP;
 
     UPDATE ingest.backlog b
@@ -206,16 +215,18 @@ BEGIN
 
     IF rated IS NULL AND 'limited' <> ALL (verdicts) THEN
         RETURN QUERY
-        SELECT t.ordinal, t.event_id, t.verdict, t.first_type, t.first_fingerprint, NULL::jsonb, NULL::jsonb
+        SELECT t.ordinal, t.event_id, t.verdict, t.first_type, t.first_fingerprint, NULL::jsonb, NULL::text
         FROM unnest(ids, verdicts, first_types, first_fingerprints) WITH ORDINALITY
             AS t (event_id, verdict, first_type, first_fingerprint, ordinal)
         ORDER BY t.ordinal;
         RETURN;
     END IF;
 
-    rate_resets := ingest.note_granted(
-        rated, counted_at, rate_owners, rate_scopes, rate_windows, rate_kinds, rate_granted
-    );
+    IF 0 < ANY (rate_granted) THEN
+        rate_resets := ingest.note_granted(
+            rated, counted_at, rate_owners, rate_scopes, rate_windows, rate_kinds, rate_granted
+        );
+    END IF;
 
     DELETE FROM ingest.admission m
     USING unnest(tenants, keys, ids, verdicts) AS t (tenant_id, key_hash, event_id, verdict)
@@ -232,12 +243,19 @@ BEGIN
             WHERE t.verdict = 'limited'
         ) AS f
     ),
+    -- Put together as text: for many events that is several times as fast as building jsonb.
+    rates AS MATERIALIZED (
+        SELECT r.place, format(
+            '{"scope":%s,"window_s":%s,"kind":%s,"bound":%s,"reset_s":%s,"remaining":',
+            to_json(r.scope), r.window_s, r.kind, r.bound, r.reset_s
+        ) AS head
+        FROM unnest(rate_scopes, rate_windows, rate_kinds, rate_bounds, rate_resets) WITH ORDINALITY
+            AS r (scope, window_s, kind, bound, reset_s, place)
+    ),
     states AS MATERIALIZED (
-        SELECT s.ordinal, jsonb_agg(jsonb_build_object(
-            'scope', rate_scopes[s.rate], 'window_s', rate_windows[s.rate], 'kind', rate_kinds[s.rate],
-            'bound', rate_bounds[s.rate], 'remaining', s.remaining, 'reset_s', rate_resets[s.rate]
-        )) AS limits
-        FROM unnest(state_events, state_rates, state_left) AS s (ordinal, rate, remaining)
+        SELECT s.ordinal, '[' || string_agg(r.head || s.remaining || '}', ',') || ']' AS limits
+        FROM unnest(state_events, state_rates, state_left) AS s (ordinal, place, remaining)
+        JOIN rates r ON r.place = s.place
         GROUP BY s.ordinal
     )
     SELECT

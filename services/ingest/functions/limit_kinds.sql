@@ -1,6 +1,4 @@
--- clarion.common.v1.LimitKind, as far as SQL uses it.
+-- The kinds of rates, as clarion.common.v1.LimitKind numbers them. Simple enough for the planner to put in place of the
+-- call.
 CREATE OR REPLACE FUNCTION ingest.sliding() RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 1::smallint;
 CREATE OR REPLACE FUNCTION ingest.fixed() RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 2::smallint;
-CREATE OR REPLACE FUNCTION ingest.unfinished() RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 3::smallint;
-CREATE OR REPLACE FUNCTION ingest.bytes() RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 4::smallint;
-CREATE OR REPLACE FUNCTION ingest.scheduled() RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 5::smallint;

@@ -52,10 +52,11 @@ BEGIN
     JOIN ingest.backlog b ON b.tenant_id = t.id
     CROSS JOIN LATERAL (
         VALUES
-            (ingest.scheduled(), t.max_scheduled_events::bigint, b.scheduled, waits),
-            (ingest.unfinished(), t.max_unfinished_events::bigint, b.unfinished,
-                NOT waits AND b.unfinished >= t.max_unfinished_events),
-            (ingest.bytes(), floor(t.max_unfinished_bytes * share)::bigint, b.unfinished_bytes, NOT waits)
+            -- LIMIT_KIND_UNFINISHED, _BYTES and _SCHEDULED. What is refused though no number is reached does not fit into
+            -- the budget of bytes.
+            (3, t.max_unfinished_events::bigint, b.unfinished, NOT waits AND b.unfinished >= t.max_unfinished_events),
+            (4, floor(t.max_unfinished_bytes * share)::bigint, b.unfinished_bytes, NOT waits),
+            (5, t.max_scheduled_events::bigint, b.scheduled, waits)
     ) AS q (kind, bound, used, is_reached)
     WHERE t.id = refused AND q.is_reached
     ORDER BY q.kind

@@ -10,7 +10,7 @@ from services.domain.credentials import API_KEY
 KEY_BYTES = 32
 
 
-class ApiKey(msgspec.Struct, frozen=True, omit_defaults=True):
+class ApiKey(msgspec.Struct, frozen=True):
     """What a key is good for. scopes: of events; empty: all. expires_at_us: Unix microseconds; 0: it does not end."""
 
     tenant_id: str

@@ -118,7 +118,7 @@ class TenantStore:
         return [_tenant(row, found.get(row["id"], [])) for row in rows]
 
     async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
-        """Change a tenant; return it. Raises NOT_FOUND."""
+        """Change a tenant; return it. Raises NOT_FOUND, and INVALID if it has too many rates then."""
         split = rates.split(changes.rates) if changes.rates is not None else None
         per_minute = NewLimit(split.per_minute) if split else changes.rate_limit_per_minute
         per_day = NewLimit(split.per_day) if split else changes.daily_cap
@@ -147,7 +147,7 @@ class TenantStore:
                 await connection.execute(_QUERIES.delete_rate_windows, tenant_id)
             tenant = await self._publish(connection, tenant_id)
             if len(tenant.rates) > rates.MAX_RATES:  # by a rate that has a field of its own
-                raise ClarionError(Code.CONFLICT, f"A tenant can have {rates.MAX_RATES} rates.")
+                raise ClarionError(Code.INVALID, f"A tenant can have {rates.MAX_RATES} rates.")
         await self._outbox.flush()
         return tenant
 

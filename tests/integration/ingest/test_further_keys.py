@@ -27,11 +27,11 @@ async def test_a_further_key_s_life(pair: list[Ingest]) -> None:
     """It works in every process beside the tenant's own key, is listed without its secret, and ends when revoked."""
     one, other = pair
     tenant = await one.tenant()
-    created = await _create(one, tenant.tenant.id, name="nightly import", scopes=["live"], expires_at_us=2**50)
+    created = await _create(one, tenant.tenant.id, name="nightly import", scopes=["live"], expires_at_us=2**51)
     for ingest in pair:
         known = await _identity(ingest, created.api_key)
         assert (known.tenant_id, known.kind, list(known.scopes)) == (tenant.tenant.id, "api", ["live"])
-        assert known.expires_at_us == 2**50
+        assert known.expires_at_us == 2**51
         own = await _identity(ingest, tenant.api_key)
         assert (own.kind, list(own.scopes), own.expires_at_us) == ("api", [], 0)
     listed = await one.call("KeyService.ListKeys", keys_pb2.ListKeysRequest(tenant_id=tenant.tenant.id))

@@ -238,6 +238,7 @@ async def test_operators_nonsense(ingest: Ingest) -> None:
         ("max_sms_segments", 256),
         ("max_unfinished_events", -1),
         ("max_unfinished_bytes", 1),
+        ("max_scheduled_events", -1),
     ],
 )
 async def test_what_a_tenant_cannot_have(ingest: Ingest, field: str, value: Any) -> None:

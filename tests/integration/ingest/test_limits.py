@@ -11,77 +11,15 @@ import pytest
 
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ports import AdmissionVerdict, Admitted, Claim, LimitKind, Reached, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Claim, LimitKind, Reached, TenantSettings
 from tests.conftest import PostgresServer
 from tests.integration.ingest.clock import stopped
+from tests.integration.ingest.door import Door, day, door, minute
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 NEW, LIMITED, PENDING = AdmissionVerdict.NEW, AdmissionVerdict.LIMITED, AdmissionVerdict.PENDING
 NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
-
-
-def minute(bound: int, retry_after: int) -> Reached:
-    """The refusal of rate_limit_per_minute."""
-    return Reached(LimitKind.SLIDING, bound, retry_after, window_s=60)
-
-
-def day(bound: int, retry_after: int) -> Reached:
-    """The refusal of daily_cap."""
-    return Reached(LimitKind.FIXED, bound, retry_after, window_s=86_400)
-
-
-class Door:
-    """One tenant's way through admission."""
-
-    def __init__(self, pool: Pool, tenant_id: str) -> None:
-        self.pool = pool
-        self.tenant_id = tenant_id
-        self.admission = PostgresAdmission(pool, lambda _: TenantSettings())
-
-    async def ask(self, key: str = "") -> Admitted:
-        """Ask for one event; without a key for one that nobody asked for before."""
-        return await self.admission.admit(Claim(self.tenant_id, (key or new_id()).encode(), new_id(), 1))
-
-    async def many(self, number: int) -> list[Admitted]:
-        """Ask for so many at once."""
-        return await asyncio.gather(*[self.ask() for _ in range(number)])
-
-    async def let_in(self, number: int) -> int:
-        """Return the number of admitted events out of so many."""
-        return sum(admitted.verdict is NEW for admitted in await self.many(number))
-
-    async def refused(self) -> Reached | None:
-        """Return which limit refuses one."""
-        admitted = await self.ask()
-        assert admitted.verdict is LIMITED
-        return admitted.reached
-
-    async def log(self, window_s: int = 60) -> tuple[list[datetime], list[int]]:
-        """Return the stored log of the tenant's rate; empty: it has granted nothing yet."""
-        row = await self.pool.fetchrow(
-            "SELECT * FROM ingest.rate_windows WHERE tenant_id = $1 AND window_s = $2", self.tenant_id, window_s
-        )
-        return (row["granted_at"], row["granted"]) if row is not None else ([], [])
-
-
-async def door(
-    pool: Pool, *, per_minute: int | None = None, per_day: int | None = None, unfinished: int = 1_000_000
-) -> Door:
-    """Make a tenant with these limits."""
-    tenant_id, account_id = new_id(), new_id()
-    await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
-    await pool.execute(
-        "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, rate_limit_per_minute, daily_cap)"
-        " VALUES ($1, $2, 'A', $3, $4, $5)",
-        tenant_id,
-        account_id,
-        unfinished,
-        per_minute,
-        per_day,
-    )
-    await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
-    return Door(pool, tenant_id)
 
 
 async def test_the_minute_slides(pool: Pool) -> None:

@@ -183,7 +183,10 @@ async def test_after_24_hours(ingest: Ingest, streams: Streams, pool: Pool) -> N
     await _accept(ingest, tenant_id, _event())
     await eventually(lambda: pool.fetchval("SELECT stored FROM ingest.admission"))
     await streams.forget()
-    await pool.execute("UPDATE ingest.admission SET created_at = now() - interval '24 hours 1 second'")
+    await pool.execute(
+        "UPDATE ingest.admission SET created_at = created_at - interval '24 hours 1 second',"
+        " expires_at = expires_at - interval '24 hours 1 second'"
+    )
     second = await _accept(ingest, tenant_id, _event(_SECOND))
     assert not second.duplicate
     answer = ingest_pb2.Accepted(event_id=second.event_id, duplicate=True, first_type=_SECOND)
@@ -251,10 +254,13 @@ async def test_a_new_encryption_key(pair: list[Ingest], start: Any) -> None:
 async def test_processes_of_the_version_before(ingest: Ingest, pool: Pool) -> None:
     """They admit by the function that they know; the rows they write are looked up."""
     tenant_id = (await ingest.tenant()).tenant.id
-    query = "SELECT event_id, verdict FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5)"
+    query = (
+        "SELECT event_id, verdict FROM ingest.admit("
+        "$1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7)"
+    )
     ids = [new_id(), new_id()]
     for one, verdict in zip(ids, ("new", "pending"), strict=True):
-        row = await pool.fetchrow(query, [tenant_id], [b"k"], [one], [1], 1.0)
+        row = await pool.fetchrow(query, [tenant_id], [b"k"], [one], [1], [None], [None], 1.0)
         assert row is not None
         assert (str(row["event_id"]), row["verdict"]) == (ids[0], verdict)
 

@@ -25,6 +25,8 @@ def test_a_restricted_key_is_published_whole(key: ApiKey) -> None:
     """And not as something that an earlier version would take for a tenant's id."""
     assert api_key_of(api_key_value(key)) == key
     assert api_key_value(key).startswith(b"{")
+    read = ApiKey(_TENANT, "".join(list(key.kind)), tuple(key.scopes), key.expires_at_us)  # as from a row
+    assert api_key_value(read) == api_key_value(key)
 
 
 def test_the_end_of_a_key() -> None:

@@ -390,11 +390,12 @@ async def test_keys_of_two_scopes_are_two_events() -> None:
         _call(scope="live"),
         _call(scope="test"),
         _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="other")),
-        _call(key="", scope="live", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="live")),
+        _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="live")),
+        _call(key="", scope="test", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")),
     ]
     accepted = [await desk.accept(new) for new in asked]
-    assert [one.duplicate for one in accepted] == [False, False, False, False, True]
-    assert accepted[4].event_id == accepted[1].event_id
+    assert [one.duplicate for one in accepted] == [False, False, False, False, True, True]
+    assert [one.event_id for one in accepted[4:]] == [accepted[1].event_id, accepted[2].event_id]
 
 
 async def test_a_receipt_says_what_is_left() -> None:

@@ -11,10 +11,17 @@ from runtime.clock import now_us
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, from_rpc_error
 from services.domain.delivery_ids import CURRENT_SCHEME
-from tests.integration.ingest.conftest import Ingest, new_event
+from tests.integration.ingest.conftest import PATIENT, Ingest, new_event
+from tests.integration.ingest.processes import StartService
 from tests.streams import Streams
 
 _NONE, _KEY = ingest_pb2.DEDUPE_KIND_NONE, ingest_pb2.DEDUPE_KIND_KEY
+
+
+@pytest.fixture
+async def ingest(start: StartService) -> Ingest:
+    """One ingest process, which waits for PostgreSQL however slow it is: without it nobody knows what is left."""
+    return Ingest(await start("services.ingest", **PATIENT))
 
 
 async def test_an_audience_is_stored_as_it_was_said(ingest: Ingest, streams: Streams) -> None:

@@ -34,6 +34,7 @@ TAGS = {
     "Privacy": "Retention, erasure and export of personal data.",
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
+    "Recipients": "People whom a tenant stores, and groups of them.",
     "Replays": "Sending events again.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",

@@ -185,6 +185,6 @@ class Reason(StrEnum):
 
 # Why rendered content is not sent, as a preview tells.
 NOT_SENT: Final = (Reason.EMPTY_CONTENT, Reason.SMS_TOO_LONG)
-# A replay of skipped deliveries leaves these out: the caller did not ask for it, or no longer wants it, or the recipient
-# was erased.
+# A replay of skipped deliveries leaves these out: the caller did not ask for it, or canceled it, or the recipient was
+# erased.
 NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.CANCELED, Reason.RECIPIENT_ERASED)

@@ -11,9 +11,9 @@ import asyncpg
 from runtime import postgres
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
-# Pages of one transaction, and at least so many of one run (32 MiB).
+# Pages of one transaction, and at least so many of one run (8 MiB).
 _BATCH = 512
-_LEAST = 4096
+_LEAST = 1024
 # After so many runs the whole table was read.
 _RUNS = 100
 

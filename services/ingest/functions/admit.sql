@@ -12,7 +12,7 @@
 --   event_id  the first event's id where this is a duplicate
 --   verdict   'new', 'pending' (known, not yet known to be stored), 'stored', or 'limited'
 --   first_type, first_fingerprint  of a duplicate: what was kept of the first event
---   reached   of a limited one: see ingest.limit_reached
+--   reached   of a limited one: JSON, see ingest.limit_reached
 --   limits    of a new one whose tenant has rates: those that count it, as they are after it: JSON, a list of
 --             {scope, window_s, kind, bound, remaining, reset_s}
 CREATE OR REPLACE FUNCTION ingest.admit(
@@ -34,7 +34,7 @@ RETURNS TABLE (
     verdict text,
     first_type text,
     first_fingerprint bytea,
-    reached jsonb,
+    reached text,
     limits text
 )
 LANGUAGE plpgsql
@@ -215,7 +215,7 @@ BEGIN
 
     IF rated IS NULL AND 'limited' <> ALL (verdicts) THEN
         RETURN QUERY
-        SELECT t.ordinal, t.event_id, t.verdict, t.first_type, t.first_fingerprint, NULL::jsonb, NULL::text
+        SELECT t.ordinal, t.event_id, t.verdict, t.first_type, t.first_fingerprint, NULL::text, NULL::text
         FROM unnest(ids, verdicts, first_types, first_fingerprints) WITH ORDINALITY
             AS t (event_id, verdict, first_type, first_fingerprint, ordinal)
         ORDER BY t.ordinal;
@@ -236,7 +236,7 @@ BEGIN
     RETURN QUERY
     WITH full_ones AS MATERIALIZED (
         SELECT f.tenant_id, f.scope, f.cost, f.waits,
-            ingest.limit_reached(f.tenant_id, f.scope, f.cost, f.waits, ingest.clock(), share) AS reached
+            ingest.limit_reached(f.tenant_id, f.scope, f.cost, f.waits, ingest.clock(), share)::text AS reached
         FROM (
             SELECT DISTINCT t.tenant_id, t.scope, t.cost, t.waits
             FROM unnest(tenants, verdicts, scopes, costs, scheduled) AS t (tenant_id, verdict, scope, cost, waits)
@@ -297,9 +297,9 @@ SELECT
     a.ordinal,
     a.event_id,
     a.verdict,
-    ('{minute,day,unfinished,bytes}'::text[])[(a.reached ->> 'kind')::integer],
-    (a.reached ->> 'bound')::bigint,
-    (a.reached ->> 'retry_after')::integer,
+    ('{minute,day,unfinished,bytes}'::text[])[(a.reached::jsonb ->> 'kind')::integer],
+    (a.reached::jsonb ->> 'bound')::bigint,
+    (a.reached::jsonb ->> 'retry_after')::integer,
     a.first_type,
     a.first_fingerprint
 FROM ingest.admit(

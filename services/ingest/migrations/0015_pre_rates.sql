@@ -13,7 +13,7 @@ ALTER TABLE ingest.tenants
     ADD COLUMN max_scheduled_events integer NOT NULL DEFAULT 100000;
 
 -- Accepted events that wait for their time: these are not in unfinished.
-ALTER TABLE ingest.backlog ADD COLUMN scheduled bigint NOT NULL DEFAULT 0;
+ALTER TABLE ingest.backlog ADD COLUMN IF NOT EXISTS scheduled bigint NOT NULL DEFAULT 0;
 
 -- What each rate of a tenant has granted: a log, oldest first, of when, and how much. A sliding window has one entry for
 -- each group of events, a fixed window one entry with the time at which it began; either is gone when it is as old as

@@ -9,8 +9,8 @@ from gateway.admin.audit import AuditRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.events import EventRoutes
-from gateway.admin.keys import KeyRoutes
 from gateway.admin.groups import GroupRoutes
+from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import PartRoutes

@@ -1,7 +1,6 @@
 """The names of time zones: those of the tz database that is installed with Clarion, the same on every machine."""
 
 import functools
-from importlib import resources
 
 
 def is_time_zone(name: str) -> bool:
@@ -11,4 +10,6 @@ def is_time_zone(name: str) -> bool:
 
 @functools.cache
 def _names() -> frozenset[str]:
+    from importlib import resources  # most installations never need it
+
     return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())

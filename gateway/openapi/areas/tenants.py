@@ -91,7 +91,7 @@ class KeySchema(Shape):
     created_at: Time
 
 
-class NewKeySchema(KeySchema):
+class KeyWithSecretSchema(KeySchema):
     """A new key, shown only in this response."""
 
     api_key: str
@@ -152,7 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/tenants/{id}/keys",
         "createKey",
         "Create a further API key, for some scopes or for some time",
-        {201: NewKeySchema},
+        {201: KeyWithSecretSchema},
         tag=_TAG,
         faults=(409,),
         body=NewKeyBody,

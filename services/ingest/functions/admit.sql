@@ -177,7 +177,8 @@ BEGIN
         IF first_rate IS NOT NULL THEN
             r := first_rate;
             WHILE fits AND rate_owners[r] = tenants[e] LOOP
-                fits := rate_left[r] >= costs[e] OR rate_scopes[r] NOT IN ('', scopes[e]);
+                -- Null: the day is counted, and not limited.
+                fits := rate_left[r] IS NULL OR rate_left[r] >= costs[e] OR rate_scopes[r] NOT IN ('', scopes[e]);
                 r := r + 1;
             END LOOP;
         END IF;
@@ -197,9 +198,11 @@ BEGIN
                 IF rate_scopes[r] IN ('', scopes[e]) THEN
                     rate_left[r] := rate_left[r] - costs[e];
                     rate_granted[r] := rate_granted[r] + costs[e];
-                    state_events := array_append(state_events, e);
-                    state_rates := array_append(state_rates, r);
-                    state_left := array_append(state_left, rate_left[r]);
+                    IF rate_left[r] IS NOT NULL THEN
+                        state_events := array_append(state_events, e);
+                        state_rates := array_append(state_rates, r);
+                        state_left := array_append(state_left, rate_left[r]);
+                    END IF;
                 END IF;
                 r := r + 1;
             END LOOP;

@@ -1,5 +1,6 @@
 -- Returns the rates of tenants, in one order, with what counts at a time: the log without the entries that have left the
--- window, and their sum. The result is exact only for a caller that has locked these tenants' rows of ingest.backlog by
+-- window, and their sum. The day is among them without a bound, too: so that a daily cap that is set at noon counts the
+-- morning, if the tenant had any rate then. The result is exact only for a caller that has locked these tenants' rows of ingest.backlog by
 -- an earlier statement.
 CREATE OR REPLACE FUNCTION ingest.rates_of(tenants uuid[], at timestamptz)
 RETURNS TABLE (
@@ -46,7 +47,7 @@ BEGIN
     -- How many entries are as old as the window or older: the log is in order.
     CROSS JOIN LATERAL (SELECT width_bucket(at - make_interval(secs => r.window_s), l.granted_at)) AS g (gone)
     CROSS JOIN LATERAL (SELECT coalesce(sum(u.n), 0) FROM unnest(l.granted[g.gone + 1 :]) AS u (n)) AS n (counted)
-    WHERE t.id = ANY (tenants) AND r.bound IS NOT NULL
+    WHERE t.id = ANY (tenants) AND (r.bound IS NOT NULL OR r.kind = ingest.fixed())
     ORDER BY t.id, r.scope, r.window_s, r.kind;
 END
 $$;

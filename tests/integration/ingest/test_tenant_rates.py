@@ -111,7 +111,7 @@ async def test_the_configuration_has_all_limits(ingest: Ingest, connection: Clie
 
 
 async def test_a_change_applies_from_the_next_event_on(ingest: Ingest, pool: Pool) -> None:
-    """Events from before it count, as long as the tenant has a rate of that window."""
+    """Events from before it count, if the tenant had a rate of that window; those of the day, if it had any rate."""
     tenant = (await ingest.tenant(rates=[rate(3600, 2), rate(7200, 9)])).tenant
 
     async def let_in(number: int) -> int:
@@ -120,8 +120,12 @@ async def test_a_change_applies_from_the_next_event_on(ingest: Ingest, pool: Poo
 
     assert await let_in(4) == 2
     await update(ingest, tenant.id, rates=rate_list(rate(3600, 3)))
-    assert await pool.fetchval("SELECT array_agg(window_s) FROM ingest.rate_windows") == [3600]
+    windows = "SELECT array_agg(window_s ORDER BY window_s) FROM ingest.rate_windows"
+    assert await pool.fetchval(windows) == [3600, 86_400]
     assert await let_in(5) == 1
+    await update(ingest, tenant.id, daily_cap=tenants_pb2.Limit(value=3))
+    await update(ingest, tenant.id, rates=rate_list(rate(86_400, 4, FIXED)))
+    assert await let_in(7) == 1
     await update(ingest, tenant.id, rates=rate_list())
     assert await let_in(6) == 6
-    assert await pool.fetchval("SELECT count(*) FROM ingest.rate_windows") == 0
+    assert await pool.fetchval(windows) == [86_400]

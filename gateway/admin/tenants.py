@@ -26,7 +26,7 @@ ContentKey = Literal["full", "seed"]
 
 _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
     "full": tenants_pb2.CONTENT_KEY_FULL,
-    "seed": tenants_pb2.CONTENT_KEY_SEED,
+    "seed": tenants_pb2.CONTENT_KEY_PAYLOAD,
 }
 _CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
 

@@ -20,10 +20,10 @@ def locale_of(payload_extra: bytes, variables: bytes) -> str:
 
     payload_extra, variables: of the event; the first of them that has a usable "locale" counts.
     """
+    # Most events have none, and this test is cheaper than decoding.
+    if b'"locale"' not in payload_extra and b'"locale"' not in variables:
+        return ""
     for part in (payload_extra, variables):
-        # Most events have none, and this test is cheaper than decoding.
-        if b'"locale"' not in part:
-            continue
         try:
             found = _decode(part).locale
         except msgspec.DecodeError:

@@ -85,7 +85,9 @@ def tenant_key(tenant_id: str) -> str:
 
 
 def api_key_key(digest_hex: str) -> str:
-    """An API key by its SHA-256: the tenant's id as text."""
+    """An API key by its SHA-256: the tenant's id as text; of a restricted key JSON {tenant_id, kind, scopes,
+    expires_at_us}, without what has its default.
+    """
     return f"keys.{digest_hex}"
 
 

@@ -82,16 +82,14 @@ class LimitState:
     reset_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(msgspec.Struct, frozen=True):
     """What is stored of a key's first event to answer its repeats. fingerprint: see fingerprint.py."""
 
     event_type: str
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What admission is asked for one event.
 
     key: of its duplicates; empty: it has none. size: bytes of the tenant's budget (event_size.py). first: stored for
@@ -111,8 +109,7 @@ class Claim:
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """Admission's answer.
 
     event_id: of a duplicate, the first event's. reached: the limit, if LIMITED. first: of a duplicate, if it is stored.
@@ -150,8 +147,8 @@ class ContentKey(Enum):
 
     # All that the caller sent.
     FULL = "full"
-    # Tenant, type and payload alone, as Orqestra's contract says.
-    SEED = "seed"
+    # Type, recipients and payload_extra alone. The word that is stored, and public, is older than this name.
+    PAYLOAD = "seed"
 
 
 # The rates that have a setting of their own: rate_limit_per_minute and daily_cap.
@@ -189,8 +186,7 @@ class TenantSettingsSource(Protocol):
         """Return a tenant's settings; the defaults if they cannot be read. Never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The event log's answer: the id of the stored event.
 
     first: the event that was stored before, perhaps by an earlier try of the same call; None: this event is stored.

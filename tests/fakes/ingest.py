@@ -42,12 +42,14 @@ class Row:
 class MemoryAdmission:
     """Implements ports.Admission. away: the database does not answer.
 
-    rows: by tenant and key. events: those that the ledger has, by tenant and id. now: Unix microseconds.
+    claims: what was asked. rows: by tenant and key. events: those that the ledger has, by tenant and id. now: Unix
+    microseconds.
     """
 
     def __init__(self, settings_of: Callable[[str], TenantSettings], now: clock.Clock = clock.now_us) -> None:
         self.rows: dict[tuple[str, bytes], Row] = {}
         self.events: dict[tuple[str, str], event_pb2.Event] = {}
+        self.claims: list[Claim] = []
         self.away = False
         self._settings_of = settings_of
         self._now = now
@@ -56,6 +58,7 @@ class MemoryAdmission:
 
     async def admit(self, claim: Claim) -> Admitted:
         """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
+        self.claims.append(claim)
         if self.away:
             reached = self._outage.take(claim)
             return Admitted(claim.event_id, AdmissionVerdict.LIMITED if reached else AdmissionVerdict.NEW, reached)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gateway.admin.keys import NewKeyBody
 from gateway.admin.tenants import (
     ContentKey,
     NewTenantBody,
@@ -77,6 +78,25 @@ class TenantWithSecretSchema(TenantSchema):
     webhook_secret: str
 
 
+class KeySchema(Shape):
+    """A further API key of a tenant. expires_at is null for one that does not end."""
+
+    id: Id
+    tenant_id: Id
+    name: str
+    kind: Annotated[str, Meta(description="Which API takes it. `api`: the APIs for sending events.")]
+    scopes: Annotated[list[str], Meta(description="The scopes of the events that it may send. Empty: all.")]
+    expires_at: Time | None
+    last4: str
+    created_at: Time
+
+
+class KeyWithSecretSchema(KeySchema):
+    """A new key, shown only in this response."""
+
+    api_key: str
+
+
 _NEW = {"name": "Acorn Shop", "sender_name": "Acorn Shop", "sender_email": "orders@acorn.example"}
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -125,6 +145,33 @@ OPERATIONS: tuple[Operation, ...] = (
         "rotateKey",
         "Rotate the API key; the old one stops working",
         {200: TenantWithKeySchema},
+        tag=_TAG,
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/keys",
+        "createKey",
+        "Create a further API key, for some scopes or for some time",
+        {201: KeyWithSecretSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=NewKeyBody,
+        example={"name": "nightly import", "scopes": ["live"], "expires_at": "2999-01-01T00:00:00Z"},
+    ),
+    admin(
+        "GET",
+        "/tenants/{id}/keys",
+        "listKeys",
+        "List the further API keys, newest first",
+        {200: PageSchema[KeySchema]},
+        tag=_TAG,
+    ),
+    admin(
+        "DELETE",
+        "/tenants/{id}/keys/{key_id}",
+        "revokeKey",
+        "Revoke a further API key",
+        {204: None},
         tag=_TAG,
     ),
     admin(

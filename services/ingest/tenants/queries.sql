@@ -73,9 +73,6 @@ WHERE w.tenant_id = $1 AND NOT EXISTS (
     WHERE r.scope = w.scope AND r.window_s = w.window_s AND r.kind = w.kind
 )
 
--- name: tenants_of_keys
-SELECT digest, tenant_id FROM ingest.api_keys WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL
-
 -- name: insert_webhook_secret
 INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)
 

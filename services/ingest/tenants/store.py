@@ -1,6 +1,5 @@
 """Tenants, their keys and webhook secrets. Each change is published in the transaction of its row."""
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import channels, topology
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
+from services.ingest.keys.api_key import KEY_BYTES, ApiKey, api_key_value, digest_of
 from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_SCHEDULED, DEFAULT_MAX_UNFINISHED, ContentKey, Rate
 from services.ingest.tenants import rates
 from services.ingest.tenants import secrets as webhook_secrets
@@ -29,14 +29,9 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 CONTENT_KEYS = {
     tenants_pb2.CONTENT_KEY_FULL: ContentKey.FULL.value,
-    tenants_pb2.CONTENT_KEY_SEED: ContentKey.SEED.value,
+    tenants_pb2.CONTENT_KEY_PAYLOAD: ContentKey.PAYLOAD.value,
 }
 _CONTENT_KEY_NUMBERS = {text: number for number, text in CONTENT_KEYS.items()}
-
-
-def digest_of(api_key: str) -> bytes:
-    """Return the SHA-256 of a key, which is all that is stored of it."""
-    return hashlib.sha256(api_key.strip().encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class TenantStore:
 
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
         """Return the new tenant and its key, which cannot be read later."""
-        tenant_id, api_key = new_id(), secrets.token_hex(32)
+        tenant_id, api_key = new_id(), secrets.token_hex(KEY_BYTES)
         split = rates.split(rates.asked(request))
         async with self._pool.acquire() as connection, connection.transaction():
             account_id = request.account_id or new_id()
@@ -158,7 +153,7 @@ class TenantStore:
 
     async def rotate_key(self, tenant_id: str) -> tuple[tenants_pb2.Tenant, str]:
         """Revoke the tenant's key; return the tenant and its new key. Raises NOT_FOUND."""
-        api_key = secrets.token_hex(32)
+        api_key = secrets.token_hex(KEY_BYTES)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             for row in await connection.fetch(_QUERIES.revoke_keys, tenant_id):
@@ -229,11 +224,6 @@ class TenantStore:
                 await self._publish(connection, tenant_id)
         return renewed, is_readable
 
-    async def tenants_of_keys(self, digests: Sequence[bytes]) -> dict[bytes, str]:
-        """Return the tenants' ids by the digests of their keys; unknown and revoked keys are left out."""
-        rows = await self._pool.fetch(_QUERIES.tenants_of_keys, digests)
-        return {bytes(row["digest"]): str(row["tenant_id"]) for row in rows}
-
     async def configuration(self, tenant_id: str) -> bytes | None:
         """Return the value to publish for a tenant; None: there is no such tenant."""
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
@@ -248,7 +238,7 @@ class TenantStore:
     async def _add_key(self, connection: Any, tenant_id: str, api_key: str) -> None:
         digest = digest_of(api_key)
         await connection.execute(_QUERIES.insert_key, digest, tenant_id, api_key[-4:])
-        await self._outbox.add(connection, topology.api_key_key(digest.hex()), tenant_id.encode())
+        await self._outbox.add(connection, topology.api_key_key(digest.hex()), api_key_value(ApiKey(tenant_id)))
 
     async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
         row = await connection.fetchrow(_QUERIES.tenant, tenant_id)

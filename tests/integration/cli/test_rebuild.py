@@ -23,9 +23,10 @@ from runtime.reconcile import Reconciler, RowReader
 from runtime.settings import Secret
 from services.domain import erasures, retention, suppression_list, topology
 from services.ingest import configuration_sources as ingest
+from services.ingest.keys.api_key import digest_of
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.store import LedgerPrivacyStore
-from services.ingest.tenants.store import Changes, TenantStore, digest_of
+from services.ingest.tenants.store import Changes, TenantStore
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
 from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary

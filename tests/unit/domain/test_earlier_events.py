@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from clarion.common.v1 import event_pb2
-from services.domain.earlier_events import modernise
+from services.domain.earlier_events import locale_of, modernise
 
 
 def _event(payload: bytes, variables: bytes = b"{}", id_scheme: int = 0) -> event_pb2.Event:
@@ -49,3 +49,21 @@ def test_a_recipient_who_is_absent_stays_absent() -> None:
     event = event_pb2.Event(payload_extra=b"{}")
     modernise(event)
     assert not event.HasField("recipient")
+
+
+@pytest.mark.parametrize(
+    ("payload_extra", "variables", "found"),
+    [
+        (b"", b"", ""),
+        (b"{}", b"{}", ""),
+        (b'{"locale":"pt_br"}', b'{"locale":"fr"}', "pt-BR"),
+        (b'{"a":1}', b'{"b":2,"locale":"de_DE.UTF-8"}', "de-DE"),
+        (b'{"locale":"Deutsch, bitte"}', b'{"locale":"fr"}', "fr"),
+        (b'{"locale":null}', b'{"locale":["fr"]}', ""),
+        (b'{"a":{"locale":"fr"}}', b'{"b":"\\"locale\\""}', ""),
+        (b'"locale"', b'[{"locale":"fr"}]', ""),
+    ],
+)
+def test_the_locale_stood_in_the_body(payload_extra: bytes, variables: bytes, found: str) -> None:
+    """The first of the two parts with a usable one, at its top level; a normal tag."""
+    assert locale_of(payload_extra, variables) == found

@@ -30,8 +30,8 @@ class _ContentKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKey
     CONTENT_KEY_UNSPECIFIED: _ContentKey.ValueType  # 0
     CONTENT_KEY_FULL: _ContentKey.ValueType  # 1
     """Everything that the caller sent: type, event id, payload, variables, channels."""
-    CONTENT_KEY_SEED: _ContentKey.ValueType  # 2
-    """Type and payload alone, as Orqestra's contract says."""
+    CONTENT_KEY_PAYLOAD: _ContentKey.ValueType  # 2
+    """Type, recipients and payload_extra alone."""
 
 class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
     """Which content makes two events without an idempotency key the same."""
@@ -39,8 +39,8 @@ class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
 CONTENT_KEY_UNSPECIFIED: ContentKey.ValueType  # 0
 CONTENT_KEY_FULL: ContentKey.ValueType  # 1
 """Everything that the caller sent: type, event id, payload, variables, channels."""
-CONTENT_KEY_SEED: ContentKey.ValueType  # 2
-"""Type and payload alone, as Orqestra's contract says."""
+CONTENT_KEY_PAYLOAD: ContentKey.ValueType  # 2
+"""Type, recipients and payload_extra alone."""
 Global___ContentKey: _TypeAlias = ContentKey  # noqa: Y015
 
 @_typing.final

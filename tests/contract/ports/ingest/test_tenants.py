@@ -24,7 +24,7 @@ from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
 
 _RATES = (Rate(3600, 5, LimitKind.FIXED, "eu"), Rate(1, 2))
-_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.SEED, 11, _RATES)
+_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.PAYLOAD, 11, _RATES)
 
 
 @dataclass

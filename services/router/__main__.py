@@ -15,11 +15,16 @@ from services.domain import topology
 from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
+from services.domain.suppression_list import SuppressionList
 from services.domain.trace import TraceWriter
-from services.router import configuration_sources
+from services.router import configuration_sources, policies
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.groups.store import GroupStore
+from services.router.missing import NoProgress
+from services.router.owners import ConfigurationOwners
+from services.router.planner import CatalogPlanner
+from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import (
     RECIPIENT_SERVICE,
     ROUTER_PRIVACY_SERVICE,
@@ -28,6 +33,7 @@ from services.router.recipients.servicer import (
 )
 from services.router.recipients.store import RecipientStore
 from services.router.runs.database_clock import DatabaseClock
+from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.servicer import RouterServicer
@@ -72,9 +78,6 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     recipients, groups = RecipientStore(pool), GroupStore(pool)
     process.start(groups.keep_removing_deleted(), name="deleted groups")
 
-    runs_clock = DatabaseClock(runs_pool)
-    process.start(runs_clock.run(), name="database clock")
-
     token = settings.service_token.reveal()
     channels = {
         "ingest": grpc.channel(settings.ingest_address),
@@ -84,20 +87,32 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     for channel in channels.values():
         process.on_close(channel.close)
     own = OwnParts()
-    catalog = Catalog(watch, keyed, caller=grpc.Caller(token), own=own, **channels)
+    catalog = Catalog(watch, ConfigurationOwners(caller=grpc.Caller(token), own=own, **channels))
+    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason)
+    people = PostgresRecipients(pool)
 
-    consumer = RouterConsumer(connection, catalog, own=own)
+    planner = CatalogPlanner(catalog, ordered)
+    run_store, clock = RunStore(runs_pool, outbox), DatabaseClock(runs_pool)
+    process.start(clock.run(), name="database clock")
+    runs = Runs(connection, run_store, planner, people, NoProgress(), now=clock)
+    working = process.start(runs.run(), name="runs")
+
+    consumer = RouterConsumer(connection, catalog, ordered, people, runs, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
         await consumer.drain()
         await routing
+        await runs.drain()
+        await working
 
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     server.add(
-        router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
+        router_pb2_grpc.add_RouterServiceServicer_to_server,
+        RouterServicer(planner, people),
+        "clarion.router.v1.RouterService",
     )
     server.add(
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
@@ -117,8 +132,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     trace = TraceWriter(nats.StreamPublisher(connection))
     server.add(
         runs_pb2_grpc.add_RunServiceServicer_to_server,
-        # Nothing works runs off yet, so there is nobody to wake.
-        RunServicer(RunStore(runs_pool, outbox), lambda: None, trace, now=runs_clock),
+        RunServicer(run_store, runs.wake, trace, now=clock),
         RUN_SERVICE,
     )
     await server.start()

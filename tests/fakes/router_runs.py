@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.errors import ClarionError, Code
 from services.domain.delivery_ids import delivery_id
+from services.router.messages import Plan
 from services.router.ports import Person
-from services.router.runs.ports import Planned
 
 _EMAIL = event_pb2.CHANNEL_EMAIL
 
@@ -25,7 +25,7 @@ class MailPlanner:
     poisonous: set[str] = field(default_factory=set)
     before: Callable[[event_pb2.Event], Awaitable[None]] | None = None
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
         """Return one entry for each person."""
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "The owner is away.")
@@ -55,7 +55,7 @@ class MailPlanner:
                         template_version_id=self.version,
                     )
                 )
-        return Planned(deliveries, planned)
+        return Plan(deliveries, planned)
 
 
 @dataclass

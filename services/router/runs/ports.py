@@ -1,29 +1,17 @@
 """The interfaces that runs need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.common.v1 import event_pb2
+from services.router.messages import Plan
 from services.router.ports import Person
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What is sent to some people, and all decisions: one entry in planned for each delivery, skipped ones included.
-
-    reason: why nothing is planned for anyone.
-    """
-
-    deliveries: Sequence[event_pb2.Delivery] = ()
-    planned: Sequence[trace_pb2.PlannedDelivery] = ()
-    reason: str = ""
 
 
 class Planner(Protocol):
     """Plans an event for some people."""
 
-    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Planned:
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
         """Return the plan. sequence: of the event in EVENTS, if the event lacks its body; else 0.
 
         Deliveries need no body, and no reference to it: whoever publishes them adds it.

@@ -9,8 +9,8 @@ from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at, new_id
 from services.domain import audience
 from services.domain.reasons import Reason
+from services.router.messages import Plan
 from services.router.ports import Membership
-from services.router.runs.ports import Planned
 
 WAITING = runs_pb2.RUN_STATE_WAITING
 EXPANDING = runs_pb2.RUN_STATE_EXPANDING
@@ -181,7 +181,7 @@ def membership(event: event_pb2.Event) -> Membership:
     )
 
 
-def decide(run: Run, planned: Planned, page_after: str, people: int, now_us: int) -> Decision:
+def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -> Decision:
     """Return what a page gives. page_after: where the next one begins; empty: this is the last one."""
     skips = len(planned.planned) - len(planned.deliveries)
     is_last = not page_after

@@ -8,8 +8,7 @@ that go on at the same time are grouped.
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import asyncpg
 from nats.aio.client import Client
@@ -23,8 +22,8 @@ from runtime.errors import ClarionError, Code
 from services.domain import topology
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
-from services.router.ports import MemberPage, Membership, NewRun, Person, RecipientKey, StoredRecipients
-from services.router.runs import direct
+from services.router import people
+from services.router.ports import MemberPage, Membership, NewRun, Person, StoredRecipients
 from services.router.runs import run as runs
 from services.router.runs.ports import Planner, Progress
 from services.router.runs.run import Decision, Hold, Run
@@ -57,9 +56,6 @@ _SWEPT = 1000
 _MAX_WAITING = 60_000
 # Bytes of outputs that one statement stores.
 _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-# Recipients that one query finds.
-_MAX_FOUND = 2_000
-
 _AWAY = frozenset({Code.UNAVAILABLE, Code.OVERLOADED, Code.LIMITED})
 _STORE_ERRORS = (ClarionError, *postgres.CONNECTION_ERRORS, asyncpg.PostgresError)
 
@@ -72,8 +68,6 @@ _PEOPLE = Counter("clarion_run_recipients_total", "Recipients of runs that were 
 _CRASHES = Counter("clarion_run_crashes_total", "Pages of runs that could not be decided because of our own fault.")
 
 log = logs.get(__name__)
-
-_Found: TypeAlias = Mapping[RecipientKey, Person]
 
 
 class Runs:
@@ -106,10 +100,7 @@ class Runs:
             size=lambda decision: decision.output.ByteSize(),
         )
         self._published: Batcher[tuple[str, int], None] = Batcher(self._store_published, BatchLimits(items=FEW_BATCH))
-        # What counts as the bytes of an item is the number of its recipients.
-        self._stored: Batcher[Sequence[RecipientKey], _Found] = Batcher(
-            self._find, BatchLimits(items=FEW_BATCH, bytes=_MAX_FOUND), size=len
-        )
+        self._stored = people.StoredPeople(recipients)
         self._holds: Batcher[Hold, None] = Batcher(self._store_holds, BatchLimits(items=FEW_BATCH))
 
     async def begin(self, new: Sequence[NewRun]) -> None:
@@ -245,9 +236,8 @@ class Runs:
 
     async def _named(self, run: Run) -> MemberPage:
         """Return the only page of an event that names its recipients."""
-        wanted = [(run.event.tenant_id, id_) for id_ in direct.stored_ids(run.event)]
-        stored = await self._stored.submit(wanted) if wanted else {}
-        return MemberPage(direct.people(run.event, stored), "")
+        found = await self._stored.find(people.named_ids(run.event))
+        return MemberPage(people.named_directly(run.event, found), "")
 
     async def _members(self, run: Run) -> MemberPage:
         """Return the next page; the first one begins with those whom the event describes itself."""
@@ -259,20 +249,16 @@ class Runs:
 
     async def _described(self, run: Run, membership: Membership) -> list[Person]:
         """Return those whom the event describes itself, without members of the groups that it excludes."""
-        described = direct.people(run.event, {}, inline_only=True)
+        described = [person for person in people.named_directly(run.event, {}) if not person.is_unknown]
         ids = [person.recipient.user_id for person in described if person.recipient.user_id]
         if not ids or not membership.excluded_groups:
             return described
-        stored = await self._stored.submit([(membership.tenant_id, id_) for id_ in ids])
+        stored = await self._stored.find([(membership.tenant_id, id_) for id_ in ids])
         named = Membership(membership.tenant_id, recipients=ids, excluded_groups=membership.excluded_groups)
         left = await self._recipients.page(named, "", len(ids))
         left_ids = {person.recipient.user_id for person in left.people}
         excluded = {id_ for id_ in ids if (membership.tenant_id, id_) in stored and id_ not in left_ids}
         return [person for person in described if person.recipient.user_id not in excluded]
-
-    async def _find(self, wanted: Sequence[Sequence[RecipientKey]]) -> list[_Found | BaseException]:
-        found = await self._recipients.find({key for keys in wanted for key in keys})
-        return [found] * len(wanted)
 
     async def _publish(self, run: Run, output: run_output_pb2.RunOutput) -> None:
         """Return when all of an output is stored. Raises ClarionError; a repeat stores each message once."""

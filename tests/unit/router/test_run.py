@@ -3,8 +3,8 @@
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
 from services.domain.reasons import Reason
+from services.router.messages import Plan
 from services.router.runs import run as runs
-from services.router.runs.ports import Planned
 
 
 def _run(*, sends: int = 0) -> runs.Run:
@@ -28,7 +28,7 @@ def _run(*, sends: int = 0) -> runs.Run:
 
 def test_an_empty_last_page_is_no_reason() -> None:
     """Only an event of which nothing at all is planned says why."""
-    nobody = Planned(reason=Reason.NO_RECIPIENT)
+    nobody = Plan(reason=Reason.NO_RECIPIENT)
     after_others = runs.decide(_run(sends=500), nobody, "", 0, 1).output.records[-1].routed
     alone = runs.decide(_run(), nobody, "", 0, 1).output.records[-1].routed
     assert (after_others.reason, after_others.total, after_others.continues) == ("", 500, False)
@@ -39,7 +39,7 @@ def test_records_are_bounded_by_bytes_too() -> None:
     """A page of recipients with long addresses fits into the broker's messages."""
     recipient = event_pb2.Recipient(user_id="u" * 255, email="e" * 1000, phone="1" * 1000)
     planned = [trace_pb2.PlannedDelivery(delivery_id=new_id(), recipient=recipient) for _ in range(500)]
-    records = runs.decide(_run(), Planned(planned=planned), "", 500, 1).output.records
+    records = runs.decide(_run(), Plan(planned=planned), "", 500, 1).output.records
     assert sum(len(record.routed.deliveries) for record in records) == 500
     assert max(record.ByteSize() for record in records) <= runs.MAX_PLANNED_BYTES + 1024
     assert [record.routed.continues for record in records] == [True] * (len(records) - 1) + [False]

@@ -10,6 +10,7 @@ from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
+from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import PartRoutes
@@ -18,6 +19,7 @@ from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
+from gateway.admin.runs import RunRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
@@ -76,6 +78,7 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
 
 def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
     tenants = TenantRoutes(clients, authenticator)
+    keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
@@ -86,6 +89,7 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     replays = ReplayRoutes(clients)
+    runs = RunRoutes(clients)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     return [
@@ -95,6 +99,9 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PATCH", "/tenants/{id}", tenants.change),
         ("DELETE", "/tenants/{id}", tenants.deactivate),
         ("POST", "/tenants/{id}/rotate-key", tenants.rotate_key),
+        ("POST", "/tenants/{id}/keys", keys.create),
+        ("GET", "/tenants/{id}/keys", keys.list_all),
+        ("DELETE", "/tenants/{id}/keys/{key_id}", keys.revoke),
         ("POST", "/tenants/{id}/webhook-secret", tenants.rotate_webhook_secret),
         ("DELETE", "/tenants/{id}/webhook-secret", tenants.delete_webhook_secrets),
         ("POST", "/tenants/{id}/revoke-tokens", tenants.revoke_tokens),
@@ -142,6 +149,12 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
+        ("POST", "/tenants/{id}/events", runs.send),
+        ("POST", "/tenants/{id}/events/{event_id}/cancel", runs.cancel),
+        ("GET", "/runs", runs.list_all),
+        ("GET", "/events/{id}/run", runs.get),
+        ("POST", "/events/{id}/run/pause", runs.pause),
+        ("POST", "/events/{id}/run/resume", runs.resume),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.domain import statuses
 from services.domain.erasures import Erasures
+from services.ingest.ports import DAY_S
 
 
 @dataclass(slots=True)
@@ -62,8 +63,8 @@ class LedgerRows:
     dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
     # By event: the first record of a later call that used its key for something else.
     repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    # By (tenant, key hash): (event, accepted_us) of the events that are in EVENTS.
-    stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
+    # By (tenant, key hash): (event, accepted_us, ttl_s of the key) of the events that are in EVENTS.
+    stored: dict[tuple[str, bytes], tuple[str, int, int]] = field(default_factory=dict)
 
     def finished(self) -> list[EventRow]:
         """Return the events that these rows alone show to be finished."""
@@ -132,7 +133,11 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
         row.caller_event_id = row.email = row.phone = row.trace_id = ""
         row.user_id = erasure.pseudonym
     if event.dedupe_key:
-        rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
+        rows.stored[event.tenant_id, event.dedupe_key] = (
+            event.id,
+            event.accepted_at_us,
+            event.dedupe_ttl_s or DAY_S,
+        )
 
 
 def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:

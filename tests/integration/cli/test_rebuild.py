@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import error_pb2, event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.router.v1 import suppressions_pb2
 from cli import configuration
@@ -23,14 +23,16 @@ from runtime.reconcile import Reconciler, RowReader
 from runtime.settings import Secret
 from services.domain import erasures, retention, suppression_list, topology
 from services.ingest import configuration_sources as ingest
+from services.ingest.keys.api_key import digest_of
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.store import LedgerPrivacyStore
-from services.ingest.tenants.store import Changes, TenantStore, digest_of
+from services.ingest.tenants.store import Changes, TenantStore
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
 from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary
 from services.render.store import PostgresTemplates
 from services.render.templates import NewTemplate, TemplateLibrary
+from services.router.runs.store import RunStore
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
@@ -72,7 +74,8 @@ async def owners(postgres_url: str, connection: Client) -> AsyncIterator[Owners]
     pool = await postgres.connect(postgres_url, name="test", size=4)
     vault = Vault(encryption_key())
     tenants = TenantStore(pool, PatientOutbox(pool, "ingest", connection), vault)
-    tenant, old_key = await tenants.create(tenants_pb2.CreateTenantRequest(name="Acorn", daily_cap=9))
+    rates = [tenants_pb2.Rate(window_s=3600, bound=9, kind=error_pb2.LIMIT_KIND_SLIDING, scope="eu")]
+    tenant, old_key = await tenants.create(tenants_pb2.CreateTenantRequest(name="Acorn", rates=rates))
     await tenants.create(tenants_pb2.CreateTenantRequest(name="Birch"))
     await tenants.rotate_webhook_secret(tenant.id, "", 3600)
     await tenants.rotate_webhook_secret(tenant.id, "", 0)  # the first one is over at once
@@ -105,6 +108,10 @@ async def _write_the_rest(
     ]
     held = list((await suppressions.suppress(checked(wanted, KEYED))).values())
     await suppressions.lift(held[0].id)
+    cancellations = RunStore(pool, outbox("router"))
+    for event_id in (new_id(), new_id()):
+        await cancellations.cancel(tenant_id, event_id, "operator", clock.now_us())
+    await cancellations.publish_cancellations()
     providers = ProviderStore(pool, outbox("senders"), SecretBox(vault))
     new = NewProvider(new_id(), tenant_id, EMAIL, "smtp", "main", 1, {"host": "a", "b": {"z": 1, "a": 2}}, {"p": "s"})
     for one in (new, replace(new, id=new_id(), name="spare"), replace(new, id=new_id(), tenant_id=new_id())):

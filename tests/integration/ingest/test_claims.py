@@ -39,9 +39,8 @@ async def test_two_ask_for_the_same_in_other_orders(pool: Pool, postgres_url: st
         return [id_ for id_, answer in zip(ids, answers, strict=True) if not answer.is_held_by_another]
 
     async def both_wait() -> bool:
-        return (
-            await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'") == 2
-        )
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        return bool(await pool.fetchval(waiting) == 2)
 
     blocker = await asyncpg.connect(postgres_url)
     transaction = blocker.transaction()

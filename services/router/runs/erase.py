@@ -23,11 +23,6 @@ class Remainder:
     is_closed: bool
 
 
-def names(event: event_pb2.Event, user_id: str) -> bool:
-    """Return whether the event describes the person, or names them by their id."""
-    return _is(event.recipient, user_id) or any(_targets(target, user_id) for target in event.audience)
-
-
 def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainder | None:
     """Return what is left of a run; None: the person is not in it. is_closed: its last page is decided.
 

@@ -1,4 +1,4 @@
-"""A person in runs that have not ended: erased, and exported."""
+"""An erased person in runs that have not ended."""
 
 import pytest
 
@@ -107,16 +107,3 @@ async def test_an_erasure_while_a_page_is_decided(world: World, people: PeopleIn
     world.clock.pass_s(LEASE_S + 1)
     await world.work()
     assert await world.sent_to() == ["bob"]
-
-
-async def test_export_shows_what_waits(world: World, people: PeopleInRuns) -> None:
-    """Each event that names the person, of this tenant alone, batch by batch."""
-    mine = [world.event(inline("ada"), inline("bob"), due_in_s=60 + number) for number in range(3)]
-    others = [world.event(inline("adam"), due_in_s=60), world.event(inline("ada"), due_in_s=60, tenant_id=new_id())]
-    await world.begin(*mine, *others)
-    found, after = await people.export(TENANT, "ada")
-    while after:
-        more, after = await people.export(TENANT, "ada", after)
-        found += more
-    assert {one.event.id: one.due_us for one in found} == {event.id: event.due_at_us for event in mine}
-    assert found[0].event.audience[0].recipient.email == "inline@example.com"

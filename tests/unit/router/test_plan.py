@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from services.router import policies
 from services.router.definitions import Definition, Step, Template, Workflow
 from services.router.messages import MAX_INLINE_BODY
 from services.router.plan import plan
@@ -27,7 +26,7 @@ from tests.unit.router.planning import (
     definition,
     described,
     for_audience,
-    not_suppressed,
+    ordered,
     planned,
     stored,
 )
@@ -212,7 +211,7 @@ def test_an_event_that_is_kept_without_its_body() -> None:
         an_event(weight=9_000),
         definition(),
         [Person(an_event().recipient, "u")],
-        policies.ordered(not_suppressed),
+        ordered(),
         now_us=0,
         sequence=7,
     )

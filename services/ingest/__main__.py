@@ -26,6 +26,7 @@ from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
 from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
@@ -96,7 +97,7 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     )
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(ledger, connection),
+        LedgerServicer(ledger, LedgerReader(durable), connection),
         "clarion.ingest.v1.LedgerService",
     )
     server.add(
@@ -110,7 +111,6 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
         durable=durable,
         fast=fast,
         outbox=outbox,
-        ledger=ledger,
         janitor=janitor,
         keyed=keyed,
     )

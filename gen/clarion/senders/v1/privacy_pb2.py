@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clarion.senders.v1 import senders_pb2 as clarion_dot_senders_dot_v1_dot_senders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/privacy.proto\x12\x12\x63larion.senders.v1\x1a clarion/senders/v1/senders.proto\"R\n\x14\x45raseMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\"C\n\x15\x45raseMessagesResponse\x12\x10\n\x08messages\x18\x01 \x01(\x05\x12\x18\n\x10provider_records\x18\x02 \x01(\x05\"L\n\x15\x45xportMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"a\n\x16\x45xportMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x12\n\nnext_after\x18\x02 \x01(\t2\xe6\x01\n\x15SendersPrivacyService\x12\x64\n\rEraseMessages\x12(.clarion.senders.v1.EraseMessagesRequest\x1a).clarion.senders.v1.EraseMessagesResponse\x12g\n\x0e\x45xportMessages\x12).clarion.senders.v1.ExportMessagesRequest\x1a*.clarion.senders.v1.ExportMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n clarion/senders/v1/privacy.proto\x12\x12\x63larion.senders.v1\x1a clarion/senders/v1/senders.proto\"R\n\x14\x45raseMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_ids\x18\x03 \x03(\t\"C\n\x15\x45raseMessagesResponse\x12\x10\n\x08messages\x18\x01 \x01(\x05\x12\x18\n\x10provider_records\x18\x02 \x01(\x05\"b\n\x15\x45xportMessagesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65livery_ids\x18< \x03(\t\"a\n\x16\x45xportMessagesResponse\x12\x33\n\x08messages\x18\x01 \x03(\x0b\x32!.clarion.senders.v1.OutboxMessage\x12\x12\n\nnext_after\x18\x02 \x01(\t2\xe6\x01\n\x15SendersPrivacyService\x12\x64\n\rEraseMessages\x12(.clarion.senders.v1.EraseMessagesRequest\x1a).clarion.senders.v1.EraseMessagesResponse\x12g\n\x0e\x45xportMessages\x12).clarion.senders.v1.ExportMessagesRequest\x1a*.clarion.senders.v1.ExportMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASEMESSAGESRESPONSE']._serialized_start=174
   _globals['_ERASEMESSAGESRESPONSE']._serialized_end=241
   _globals['_EXPORTMESSAGESREQUEST']._serialized_start=243
-  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=319
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=321
-  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=418
-  _globals['_SENDERSPRIVACYSERVICE']._serialized_start=421
-  _globals['_SENDERSPRIVACYSERVICE']._serialized_end=651
+  _globals['_EXPORTMESSAGESREQUEST']._serialized_end=341
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_start=343
+  _globals['_EXPORTMESSAGESRESPONSE']._serialized_end=440
+  _globals['_SENDERSPRIVACYSERVICE']._serialized_start=443
+  _globals['_SENDERSPRIVACYSERVICE']._serialized_end=673
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class ExportMessagesRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_IDS_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    DELIVERY_IDS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     after: _builtins.str
     """The id of the last message of the page before."""
@@ -86,16 +87,21 @@ class ExportMessagesRequest(_message.Message):
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 100."""
 
+    @_builtins.property
+    def delivery_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only of these deliveries of the events, at most 1,000; empty: all."""
+
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
         after: _builtins.str = ...,
+        delivery_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "event_ids", b"event_ids", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "delivery_ids", b"delivery_ids", "event_ids", b"event_ids", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -127,6 +127,8 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
+        ("GET", "/events/{id}/deliveries", events.deliveries),
+        ("GET", "/deliveries/{id}", events.delivery),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),

@@ -1,6 +1,7 @@
-"""Which recipients were erased within the last week: what was accepted for them before is neither sent nor stored.
+"""Which recipients were erased lately: what was accepted for them before is neither planned, sent nor stored.
 
-Each erasure is a key of the configuration, named by a keyed digest, for a week: longer than anything waits in a stream.
+Each erasure is a key of the configuration, named by a keyed digest: for a week, which is longer than anything waits in
+a stream, and for as long as an event of the tenant from before it is unfinished, which may be a year.
 """
 
 from dataclasses import dataclass
@@ -58,13 +59,19 @@ class Erasures:
             self._by_digest[digest] = found
 
     def find(self, tenant_id: str, user_id: str, accepted_us: int) -> Erasure | None:
-        """Return the erasure that covers an event accepted at this time for this recipient; None: there is none."""
-        if not self._by_digest:  # nearly always: saves making a digest
+        """Return the erasure that covers an event accepted at this time for this recipient; None: there is none.
+
+        Nobody without a user id can be erased by it.
+        """
+        if not self._by_digest or not user_id:  # nearly always: saves making a digest
             return None
         found = self._by_digest.get(self._keyed.erasure(unkeyed(tenant_id, user_id)))
         return found if found is not None and accepted_us <= found.at_us else None
 
+    def refusal_of(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
+        """Return the reason for sending a recipient nothing of an event; empty: it may be sent."""
+        return Reason.RECIPIENT_ERASED if self.find(tenant_id, user_id, accepted_us) is not None else ""
+
     def refusal(self, delivery: event_pb2.Delivery) -> str:
         """Return the reason for not sending this delivery; empty: it may be sent."""
-        found = self.find(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
-        return Reason.RECIPIENT_ERASED if found is not None else ""
+        return self.refusal_of(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)

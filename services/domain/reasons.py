@@ -183,5 +183,6 @@ class Reason(StrEnum):
 
 # Why rendered content is not sent, as a preview tells.
 NOT_SENT: Final = (Reason.EMPTY_CONTENT, Reason.SMS_TOO_LONG)
-# A replay of skipped deliveries leaves these out: the caller did not ask for it, or the recipient was erased.
-NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.RECIPIENT_ERASED)
+# A replay of skipped deliveries leaves these out: the caller did not ask for it, someone canceled the event, or the
+# recipient was erased.
+NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.RECIPIENT_ERASED, Reason.CANCELED)

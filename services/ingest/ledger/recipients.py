@@ -40,16 +40,16 @@ def row_of(
     event_id: str,
     tenant_id: str,
     recipient: event_pb2.Recipient,
-    position: int,
+    destination: str,
     accepted_us: int,
     erasures: Erasures | None,
 ) -> RecipientRow:
-    """Return a recipient's row; of an erased one their pseudonym alone. position: among the event's targets."""
+    """Return a recipient's row; of an erased one their pseudonym alone."""
     erasure = erasures.find(tenant_id, recipient.user_id, accepted_us) if erasures is not None else None
     if erasure is not None:
         return RecipientRow(event_id, erasure.pseudonym, tenant_id, erasure.pseudonym, None)
     addresses = {name: value for name, field in _ADDRESS_FIELDS.items() if (value := getattr(recipient, field))}
-    return RecipientRow(event_id, audience.destination(recipient, position), tenant_id, recipient.user_id, addresses)
+    return RecipientRow(event_id, destination, tenant_id, recipient.user_id, addresses)
 
 
 def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[RecipientRow]:
@@ -57,7 +57,8 @@ def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[Recip
     for position, target in enumerate(audience.targets(event)):
         recipient = _named(target)
         if recipient is not None:
-            yield row_of(event.id, event.tenant_id, recipient, position, event.accepted_at_us, erasures)
+            destination = audience.destination(recipient, position)
+            yield row_of(event.id, event.tenant_id, recipient, destination, event.accepted_at_us, erasures)
 
 
 def is_shared(event: event_pb2.Event) -> bool:

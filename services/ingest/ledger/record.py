@@ -6,7 +6,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import time_of
-from services.domain import channels, statuses
+from services.domain import audience, channels, statuses
 from services.domain.delivery_ids import is_known_scheme
 from services.domain.erasures import Erasures
 from services.ingest.ledger.recipients import (
@@ -75,7 +75,7 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
     row.is_test = event.HasField("pinned")
     row.size = event.weight or None
     row.is_shared = is_shared(event) or row.is_shared or None
-    if event.due_at_us:
+    if event.due_at_us > event.accepted_at_us:  # a time that has come is "at once"
         row.due_us = max(row.due_us or 0, event.due_at_us)
     any_erased = False
     for person in rows_of(event, erasures):
@@ -155,7 +155,8 @@ def _destination(
         return None
     # An event's id has the time at which it was accepted.
     accepted_us = time_of(record.event_id) if erasures is not None else 0
-    person = row_of(record.event_id, record.tenant_id, planned.recipient, planned.position, accepted_us, erasures)
+    destination = planned.destination or audience.destination(planned.recipient)
+    person = row_of(record.event_id, record.tenant_id, planned.recipient, destination, accepted_us, erasures)
     _for(rows, person)
     return person.destination
 

@@ -421,9 +421,10 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was called at
-    once), "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated"
-    (a later call with the event's key asked for something else).
+    """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued",
+    "rendered", "sent", "failed_over" (the next provider was called at once), "retrying", "failed", "dead";
+    "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated" (a later call with the event's key
+    asked for something else).
     """
     at_us: _builtins.int
     """Unix microseconds when it ended, and how long it took."""

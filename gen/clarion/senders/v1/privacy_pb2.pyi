@@ -89,7 +89,7 @@ class ExportMessagesRequest(_message.Message):
 
     @_builtins.property
     def delivery_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these deliveries of the events, at most 1,000; empty: all."""
+        """Return the messages of these deliveries only, at most 1,000; empty: of all."""
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.ids import is_uuid
+from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
 _SEARCH = {
@@ -97,17 +98,21 @@ class LedgerReader:
             counts.setdefault(str(row["event_id"]), {})[row["status"]] = row["n"]
         return [KnownEvent(row, by_event.get(id_, []), counts.get(id_, {})) for row in rows for id_ in [str(row["id"])]]
 
+    async def row(self, event_id: str) -> "asyncpg.Record | None":
+        """Return an event's row."""
+        return await self._pool.fetchrow(_QUERIES.events, [event_id])
+
     async def deliveries(
-        self, event: KnownEvent, status: int | None, recipient: str | None, after: str | None, limit: int
+        self, event: Row, status: int | None, recipient: str | None, after: str | None, limit: int
     ) -> "list[asyncpg.Record]":
         """Return up to limit deliveries of an event, by recipient; after: a delivery's id."""
-        if not event.row["is_shared"]:
-            return await self._pool.fetch(_QUERIES.deliveries, event.id, status, after, limit)
+        if not event["is_shared"]:
+            return await self._pool.fetch(_QUERIES.deliveries, event["id"], status, after, limit)
         destinations = None
         if recipient is not None:
-            found = await self._pool.fetch(_QUERIES.destinations, event.id, recipient)
+            found = await self._pool.fetch(_QUERIES.destinations, event["id"], recipient)
             destinations = [row["destination"] for row in found]
-        return await self._pool.fetch(_QUERIES.shared_deliveries, event.id, status, after, limit, destinations)
+        return await self._pool.fetch(_QUERIES.shared_deliveries, event["id"], status, after, limit, destinations)
 
     async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
         """Return a user's deliveries of an event with several recipients, at most 1,000."""

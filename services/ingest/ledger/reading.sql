@@ -107,15 +107,18 @@ LIMIT $4
 -- name: shared_deliveries
 SELECT d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
     d.template_version_id, d.step, d.destination, r.user_id, r.addresses::text AS addresses
-FROM ingest.deliveries d
+FROM (
+    SELECT o.* FROM ingest.deliveries o
+    WHERE o.event_id = $1 AND o.destination IS NOT NULL
+        AND ($2::smallint IS NULL OR o.status = $2)
+        AND ($3::uuid IS NULL
+            OR (o.destination, o.id) > ((SELECT c.destination FROM ingest.deliveries c WHERE c.id = $3), $3))
+        AND ($5::text[] IS NULL OR o.destination = ANY ($5))
+    ORDER BY o.destination, o.id
+    LIMIT $4
+) AS d
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
-WHERE d.event_id = $1 AND d.destination IS NOT NULL
-    AND ($2::smallint IS NULL OR d.status = $2)
-    AND ($3::uuid IS NULL
-        OR (d.destination, d.id) > ((SELECT c.destination FROM ingest.deliveries c WHERE c.id = $3), $3))
-    AND ($5::text[] IS NULL OR d.destination = ANY ($5))
 ORDER BY d.destination, d.id
-LIMIT $4
 
 -- name: delivery
 SELECT d.id, d.event_id, d.tenant_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,

@@ -54,7 +54,12 @@ def row_of(
 
 def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[RecipientRow]:
     """Return the rows of the recipients that the event names; the members of groups are known when they are planned."""
-    for position, target in enumerate(audience.targets(event)):
+    if not event.audience:  # nearly always: a target would be a copy
+        if event.HasField("recipient"):
+            one = event.recipient
+            yield row_of(event.id, event.tenant_id, one, audience.destination(one), event.accepted_at_us, erasures)
+        return
+    for position, target in enumerate(event.audience):
         recipient = _named(target)
         if recipient is not None:
             destination = audience.destination(recipient, position)

@@ -19,6 +19,8 @@ from services.ingest.ledger.recipients import (
 )
 from services.ingest.ledger.rows import DeliveryRow, Item, LedgerRows
 
+_NONE_ENDED = (0, 0)
+
 
 def merge(items: Iterable[Item], erasures: Erasures | None = None) -> LedgerRows:
     """Merge events and records, which may come in any order and repeatedly. erasures: whose data is not stored."""
@@ -48,11 +50,12 @@ def _event_read(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | N
 
 def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
     match record.WhichOneof("step"):
+        case "attempted":  # the most frequent one
+            _attempted(rows, record)
+            if record.attempted.status == trace_pb2.DELIVERY_STATUS_DEAD:
+                _died(rows, record, erasures)
         case "routed":
             _routed(rows, record, erasures)
-        case "attempted":
-            _attempted(rows, record)
-            _died(rows, record, erasures)
         case "reported":
             _reported(rows, record)
         case "repeat":
@@ -74,7 +77,8 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
     row.replay_of = event.replay_of or None
     row.is_test = event.HasField("pinned")
     row.size = event.weight or None
-    row.is_shared = is_shared(event) or row.is_shared or None
+    if event.audience and is_shared(event):
+        row.is_shared = True
     if event.due_at_us > event.accepted_at_us:  # a time that has come is "at once"
         row.due_us = max(row.due_us or 0, event.due_at_us)
     any_erased = False
@@ -122,8 +126,10 @@ def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures 
     is_part = routed.continues or routed.total > len(routed.deliveries)
     destinations = set()
     for planned in routed.deliveries:
-        destination = _destination(rows, record, planned, erasures)
-        destinations.add(destination)
+        destination = None
+        if planned.HasField("recipient"):
+            destination = _destination(rows, record, planned, erasures)
+            destinations.add(destination)
         new = DeliveryRow(
             planned.delivery_id,
             record.event_id,
@@ -142,7 +148,8 @@ def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures 
             is_part,
         )
         _deliver(rows, new)
-    row.is_shared = is_part or len(destinations) > 1 or row.is_shared or None
+    if is_part or len(destinations) > 1:
+        row.is_shared = True
 
 
 def _destination(
@@ -150,9 +157,7 @@ def _destination(
     record: trace_pb2.TraceRecord,
     planned: trace_pb2.PlannedDelivery,
     erasures: Erasures | None,
-) -> str | None:
-    if not planned.HasField("recipient"):
-        return None
+) -> str:
     # An event's id has the time at which it was accepted.
     accepted_us = time_of(record.event_id) if erasures is not None else 0
     destination = planned.destination or audience.destination(planned.recipient)
@@ -210,9 +215,7 @@ def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
 
 
 def _died(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
-    step = record.attempted
-    letter = step.dead_letter
-    if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not (erasures and erasures.refusal(letter)):
+    if not (erasures and erasures.refusal(record.attempted.dead_letter)):
         rows.dead.append(record)
 
 
@@ -223,9 +226,10 @@ def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
         return
     later, earlier = (new, old) if _rank(new) > _rank(old) else (old, new)
     later.attempts = max(later.attempts, earlier.attempts)
+    later.updated_us = max(later.updated_us, earlier.updated_us)
+    # What the plan says; an attempt does not.
     later.template_version_id = later.template_version_id or earlier.template_version_id
     later.provider_id = later.provider_id or earlier.provider_id
-    later.updated_us = max(later.updated_us, earlier.updated_us)
     later.destination = later.destination or earlier.destination
     later.step = later.step or earlier.step
     later.is_part = later.is_part or earlier.is_part
@@ -237,15 +241,17 @@ def _rank(row: DeliveryRow) -> tuple[int, int, int]:
 
 
 def _finish(rows: LedgerRows) -> None:
-    ended: dict[str, int] = {}
-    last: dict[str, int] = {}
-    unended: set[str] = set()
+    # By event: how many of its deliveries have ended, and when the last of them did.
+    ended: dict[str, tuple[int, int]] = {}
+    is_open: set[str] = set()
     for delivery in rows.deliveries.values():
-        if statuses.is_terminal(delivery.status):
-            ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
-            last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
+        if delivery.status in statuses.OPEN:
+            is_open.add(delivery.event_id)
         else:
-            unended.add(delivery.event_id)
+            count, last_us = ended.get(delivery.event_id, _NONE_ENDED)
+            ended[delivery.event_id] = (count + 1, max(last_us, delivery.updated_us))
     for row in rows.events.values():
-        if row.total is not None and ended.get(row.id, 0) >= row.total and row.id not in unended:
-            row.finished_us = last.get(row.id, row.routed_us)
+        if row.total is not None and row.id not in is_open:
+            count, last_us = ended.get(row.id, _NONE_ENDED)
+            if count >= row.total:
+                row.finished_us = last_us or row.routed_us

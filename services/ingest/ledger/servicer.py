@@ -15,10 +15,10 @@ from services.domain import topology
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.reader import EventSearch, KnownEvent, LedgerReader
+from services.ingest.ledger.reader import EventSearch, LedgerReader
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.ledger.summaries import dead_letter, delivery_summary, event_summary, recipient
-from services.ingest.ledger.timeline import delivery_timeline, timeline
+from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
 from services.ingest.time_range import check_time_range
 
 _MAX_STATES = 500
@@ -66,7 +66,11 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     @database_errors
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
-        event = await self._event(request.event_id)
+        _check_id("event_id", request.event_id)
+        found = await self._reader.events([request.event_id], SHOWN)
+        if not found:
+            raise _no_event()
+        event = found[0]
         # All attempts, or those of the deliveries that are shown.
         shown = [delivery["id"] for delivery in event.deliveries] if len(event.deliveries) == SHOWN else None
         attempts = await self._reader.attempts(event.id, shown)
@@ -83,8 +87,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Return a page of an event's deliveries."""
         limit = page_limit(request.limit)
         _check_id("cursor", request.cursor, required=False)
+        _check_id("event_id", request.event_id)
         event = await self._event(request.event_id)
-        if request.recipient and not event.row["is_shared"] and not _is_for(event, request.recipient):
+        if request.recipient and not event["is_shared"] and not _is_for(event, request.recipient):
             return ledger_pb2.ListDeliveriesResponse()
         rows = await self._reader.deliveries(
             event, request.status or None, request.recipient or None, request.cursor or None, limit
@@ -102,19 +107,18 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such delivery, or the ledger has not read it yet.")
         event = await self._event(str(row["event_id"]))
-        attempts = await self._reader.attempts(event.id, [row["id"]])
+        attempts = await self._reader.attempts(event["id"], [row["id"]])
         return ledger_pb2.GetDeliveryResponse(
             delivery=delivery_summary(row),
             tenant_id=str(row["tenant_id"]),
-            steps=delivery_timeline(event.row, row, attempts),
+            steps=delivery_timeline(event, row, attempts),
         )
 
-    async def _event(self, event_id: str) -> KnownEvent:
-        _check_id("event_id", event_id)
-        found = await self._reader.events([event_id], SHOWN)
-        if not found:
-            raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
-        return found[0]
+    async def _event(self, event_id: str) -> Row:
+        row = await self._reader.row(event_id)
+        if row is None:
+            raise _no_event()
+        return row
 
     @database_errors
     async def GetDeliveryStates(
@@ -176,9 +180,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
 
 
-def _is_for(event: KnownEvent, text: str) -> bool:
+def _no_event() -> ClarionError:
+    return ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
+
+
+def _is_for(event: Row, text: str) -> bool:
     """Return whether this is the user id or an address of the event's only recipient."""
-    one = recipient(event.row)
+    one = recipient(event)
     return one is not None and text in (one.user_id, one.email, one.phone)
 
 

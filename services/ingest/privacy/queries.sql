@@ -88,7 +88,8 @@ WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
 -- name: erase_recipients
 WITH gone AS (
     DELETE FROM ingest.recipients r
-    WHERE (r.event_id = ANY ($1::uuid[]) OR (r.event_id = ANY ($2::uuid[]) AND r.user_id = ANY ($3::text[])))
+    WHERE r.event_id = ANY ($1::uuid[] || $2::uuid[])
+        AND (r.event_id = ANY ($1::uuid[]) OR r.user_id = ANY ($3::text[]))
         AND r.addresses IS NOT NULL
     RETURNING r.event_id, r.destination, r.tenant_id
 ),
@@ -118,13 +119,14 @@ UPDATE ingest.event_payloads SET event = $3 WHERE tenant_id = $1 AND event_id = 
 -- events; $2: of these, the attempts of the deliveries $3.
 -- name: erase_attempts
 UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
-WHERE (a.event_id = ANY ($1::uuid[]) OR (a.event_id = ANY ($2::uuid[]) AND a.delivery_id = ANY ($3::uuid[])))
+WHERE a.event_id = ANY ($1::uuid[] || $2::uuid[])
+    AND (a.event_id = ANY ($1::uuid[]) OR a.delivery_id = ANY ($3::uuid[]))
     AND (a.detail <> '' OR a.provider_message_id <> '')
 
 -- name: erase_dead_letters
 DELETE FROM ingest.dead_letters
-WHERE tenant_id = $1
-    AND (event_id = ANY ($2::uuid[]) OR (event_id = ANY ($3::uuid[]) AND delivery_id = ANY ($4::uuid[])))
+WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[] || $3::uuid[])
+    AND (event_id = ANY ($2::uuid[]) OR delivery_id = ANY ($4::uuid[]))
 
 -- name: payloads
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
@@ -132,8 +134,8 @@ SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event
 -- name: dead_letters_of_events
 SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
 FROM ingest.dead_letters
-WHERE tenant_id = $1 AND replayed_at IS NULL
-    AND (event_id = ANY ($2::uuid[]) OR (event_id = ANY ($3::uuid[]) AND delivery_id = ANY ($4::uuid[])))
+WHERE tenant_id = $1 AND replayed_at IS NULL AND event_id = ANY ($2::uuid[] || $3::uuid[])
+    AND (event_id = ANY ($2::uuid[]) OR delivery_id = ANY ($4::uuid[]))
 
 -- Retention. An event's id begins with its time in milliseconds, so the oldest come first in the index.
 

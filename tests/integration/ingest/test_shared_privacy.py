@@ -24,7 +24,7 @@ from tests.integration.ingest.test_privacy import TABLES, Pool, Privacy
 from tests.integration.outboxes import PatientOutbox
 from tests.keyed import KEYED
 
-# Traces of ada, as columns and serialised; the others' addresses have no such part, and "ada" alone may be part of an id.
+# Traces of ada, as columns and serialised; "ada" alone may be part of an id.
 _TRACES = ("'ada'", "ada@", "x03ada", "25471100")
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -419,21 +419,3 @@ async def test_what_the_version_before_takes_for_a_whole_plan(ledger: Ledger) ->
     assert not (await ledger.event(event.id)).finished_at_us
     await ledger.write(*(builders.attempted(event, plan.delivery_id, SENT) for plan in plans))
     assert (await ledger.event(event.id)).finished_at_us
-
-
-async def test_a_record_of_a_later_version_is_kept_until_it_is_understood(ledger: Ledger) -> None:
-    """Stored once whole, in the group's transaction; of no other effect."""
-    later = trace_pb2.TraceRecord.FromString(
-        builders.canceled(event := builders.event(ledger.tenant)).SerializeToString()
-    )
-    later.ClearField("canceled")
-    unknown = trace_pb2.TraceRecord.FromString(later.SerializeToString() + b"\xca\x3e\x02\x08\x01")  # field 1001
-    newer = builders.event(ledger.tenant)
-    newer.id_scheme = 77
-    for _ in range(2):
-        await ledger.write(event, unknown, newer)
-    assert [one.id for one in (await ledger.call("ListEvents")).events] == [event.id]
-    rows = await ledger.pool.fetch("SELECT id, is_event, record FROM ingest.unknown_records ORDER BY is_event")
-    assert [row["record"] for row in rows] == [unknown.SerializeToString(), newer.SerializeToString()]
-    items, _ = await ledger.store.unknown("")
-    assert items == []

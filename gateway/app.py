@@ -3,13 +3,12 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, health, openapi, websocket
+from gateway import admin, callbacks, demo, dialects, health, openapi, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
-from gateway.dialects import orqestra
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
@@ -36,7 +35,9 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
-    orqestra.add_routes(app, clients, authenticator, acceptor)
+    backend = dialects.Backend(clients, authenticator, acceptor)
+    for dialect in dialects.installed():
+        dialect.add_routes(app, backend)
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)

@@ -17,7 +17,7 @@ FIELDS = web.RequestKey("audit_fields", tuple)
 
 _LONGEST = 255
 # Path parameters that identify a person. They are not stored, because entries outlive an erasure.
-_PERSONAL = frozenset({"user_id", "recipient", "address", "email", "phone"})
+_PERSONAL = frozenset({"user_id", "recipient_id", "recipient", "address", "email", "phone"})
 
 log = logs.get(__name__)
 

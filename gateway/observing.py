@@ -1,6 +1,6 @@
 """Middleware for every request: trace id, one log line, metrics, and headers for all responses.
 
-Errors that no handler answered get a body in a neutral format; the dialects format their own.
+Errors that no handler answered get a body in the format of the dialect that was meant, otherwise in the gateway's own.
 """
 
 import time
@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
+from gateway import dialects
 from gateway.addresses import PROXIES
 from gateway.life import LIFE
 from gateway.replies import neutral_reply
@@ -81,14 +82,19 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as error:
-        reply = neutral_reply(error.status)
+        reply = _unanswered(request, error.status)
         if (allowed := error.headers.get("Allow")) is not None:
             reply.headers["Allow"] = allowed
         return reply
     except Exception:
         # The last resort: an error of our own must not end the connection without a response.
         log.exception("request_failed", method=request.method, route=_route(request))
-        return neutral_reply(500)
+        return _unanswered(request, 500)
+
+
+def _unanswered(request: web.Request, status: int) -> web.Response:
+    dialect = dialects.of(request)
+    return neutral_reply(status) if dialect is None else dialect.unanswered(status)
 
 
 def _route(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""One HTTP connection: bounds on its head, its pipeline and its idle time, and refusals in the neutral shape."""
+"""One HTTP connection: bounds on its head, its pipeline and its idle time, and refusals in the gateway's own format."""
 
 import asyncio
 from typing import Any, cast
@@ -43,7 +43,7 @@ log = logs.get(__name__)
 
 
 class Protocol(web.RequestHandler):
-    """One connection. What is no HTTP that can be read in one way only is answered in the dialects' common shape."""
+    """One connection. A request that is not unambiguous HTTP gets an error of the gateway itself."""
 
     __slots__ = (
         "_address",

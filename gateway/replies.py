@@ -47,10 +47,11 @@ async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
         yield view[start : start + _PIECE]
 
 
-def neutral_reply(status: int, message: str = "") -> web.Response:
-    """Return the response for a status that no handler answered, in the format of the Orqestra API."""
+def neutral_reply(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return an error of the gateway itself. message: one sentence; empty: the status in words."""
     phrase = HTTPStatus(status).phrase
-    return json_reply({"statusCode": status, "error": phrase, "message": message or phrase}, status=status)
+    body = {"statusCode": status, "error": phrase, "message": message or phrase}
+    return json_reply(body, status=status, headers=headers)
 
 
 def not_json(error: Exception) -> str:

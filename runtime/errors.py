@@ -31,23 +31,34 @@ class ClarionError(Exception):
     """An error that a caller can act on.
 
     detail: one sentence for the caller. fields: (path, description) of each wrong field.
-    retry_after: seconds, 0 where it does not apply.
+    retry_after: seconds, 0 where it does not apply. limit: of LIMITED, the limit that is reached, if it is a tenant's.
     """
 
     def __init__(
-        self, code: Code, detail: str, *, fields: Sequence[tuple[str, str]] = (), retry_after: int = 0
+        self,
+        code: Code,
+        detail: str,
+        *,
+        fields: Sequence[tuple[str, str]] = (),
+        retry_after: int = 0,
+        limit: error_pb2.LimitState | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.fields = tuple(fields)
         self.retry_after = retry_after
+        self.limit = limit
 
     def to_proto(self) -> error_pb2.Error:
         """Return the error as it crosses the wire."""
         violations = [error_pb2.FieldViolation(field=field, description=text) for field, text in self.fields]
         return error_pb2.Error(
-            code=self.code.value, detail=self.detail, fields=violations, retry_after_s=self.retry_after
+            code=self.code.value,
+            detail=self.detail,
+            fields=violations,
+            retry_after_s=self.retry_after,
+            limit=self.limit,
         )
 
     @classmethod
@@ -55,4 +66,5 @@ class ClarionError(Exception):
         """Return the error that crossed the wire; an unknown code is INTERNAL."""
         code = _CODES.get(error.code, Code.INTERNAL)
         fields = [(violation.field, violation.description) for violation in error.fields]
-        return cls(code, error.detail, fields=fields, retry_after=error.retry_after_s)
+        limit = error.limit if error.HasField("limit") else None
+        return cls(code, error.detail, fields=fields, retry_after=error.retry_after_s, limit=limit)

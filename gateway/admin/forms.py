@@ -82,6 +82,13 @@ async def check_tenant(request: web.Request, clients: Clients, tenant_id: str) -
     return answer.tenant
 
 
+async def path_tenant(request: web.Request, clients: Clients) -> str:
+    """Return the id of the tenant in the path. Raises NOT_FOUND if it does not exist."""
+    tenant_id = path_id(request)
+    await check_tenant(request, clients, tenant_id)
+    return tenant_id
+
+
 def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
     """Return the channel with this name. Raises INVALID."""
     if name not in BY_PUBLIC_NAME:

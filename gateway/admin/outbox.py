@@ -20,7 +20,7 @@ class OutboxRoutes:
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List messages, newest first, without HTML and with at most 2,000 characters of text each."""
-        tenant_id = await self._tenant(request)
+        tenant_id = await forms.path_tenant(request, self._clients)
         channel = forms.text(request, "channel")
         wire = senders_pb2.ListMessagesRequest(
             tenant_id=tenant_id,
@@ -34,17 +34,12 @@ class OutboxRoutes:
 
     async def get(self, request: web.Request) -> web.Response:
         """Return one message with its HTML. Another tenant's message is not found."""
-        tenant_id = await self._tenant(request)
+        tenant_id = await forms.path_tenant(request, self._clients)
         wire = senders_pb2.GetMessageRequest(message_id=request.match_info["message_id"].replace("\0", ""))
         message = (await self._clients.call(self._clients.outbox.GetMessage, wire)).message
         if message.tenant_id != tenant_id:
             raise ClarionError(Code.NOT_FOUND, "The tenant's outbox holds no message with this id.")
         return json_reply({**_shown(message), "html": message.html or None})
-
-    async def _tenant(self, request: web.Request) -> str:
-        tenant_id = forms.path_id(request)
-        await forms.check_tenant(request, self._clients, tenant_id)
-        return tenant_id
 
 
 def _shown(message: senders_pb2.OutboxMessage) -> dict[str, Any]:

@@ -6,6 +6,9 @@ _PAGE = ("limit", "cursor")
 
 PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/tenants"): _PAGE,
+    ("GET", "/tenants/{id}/recipients"): ("tag", "address", *_PAGE),
+    ("GET", "/tenants/{id}/groups"): _PAGE,
+    ("GET", "/tenants/{id}/groups/{group_key}/members"): _PAGE,
     ("GET", "/tenants/{id}/outbox"): ("event_id", "channel", *_PAGE),
     ("GET", "/providers"): ("tenant_id",),
     ("GET", "/suppressions"): ("tenant_id", "channel", "reason", "address", *_PAGE),

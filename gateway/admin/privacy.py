@@ -17,9 +17,10 @@ from msgspec import Meta
 
 from clarion.ingest.v1 import privacy_pb2
 from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
+from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from clarion.senders.v1 import senders_pb2 as outbox_pb2
-from gateway.admin import events, forms
+from gateway.admin import events, forms, recipients
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
@@ -65,7 +66,7 @@ class _Cursor(msgspec.Struct):
 
 
 class PrivacyRoutes:
-    """Handlers that ask ingest, realtime and senders."""
+    """Handlers that ask ingest, realtime, router and senders."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -110,6 +111,7 @@ class PrivacyRoutes:
         following = _Cursor(events=None, inbox=None)
         exported: list[dict[str, Any]] = []
         inbox: list[dict[str, Any]] = []
+        stored = await self._stored(tenant_id, body.user_id) if not body.cursor else None
         if cursor.events is not None:
             exported, following.events = await self._events(tenant_id, body.user_id, cursor.events)
         if cursor.inbox is not None:
@@ -118,11 +120,18 @@ class PrivacyRoutes:
             {
                 "tenant_id": tenant_id,
                 "user_id": body.user_id,
+                "recipient": stored,
                 "events": exported,
                 "inbox": inbox,
                 "next_cursor": _encoded(following),
             }
         )
+
+    async def _stored(self, tenant_id: str, user_id: str) -> dict[str, Any] | None:
+        """Return the stored recipient with the keys of their groups; None: they are not stored."""
+        wire = router_pb2.ExportRecipientRequest(tenant_id=tenant_id, user_id=user_id)
+        answer = await self._clients.call(self._clients.router_privacy.ExportRecipient, wire)
+        return recipients.with_groups(answer) if answer.HasField("recipient") else None
 
     async def _events(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
         wire = privacy_pb2.ExportEventsRequest(tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_EVENTS)
@@ -133,7 +142,8 @@ class PrivacyRoutes:
         messages = await self._messages(tenant_id, alone)
         for first in range(0, len(theirs), EXPORT_DELIVERIES):
             some = theirs[first : first + EXPORT_DELIVERIES]
-            messages |= await self._messages(tenant_id, [one.event.id for one in shared], some)
+            for event_id, more in (await self._messages(tenant_id, [one.event.id for one in shared], some)).items():
+                messages.setdefault(event_id, []).extend(more)
         found = [{**_event(one), "messages": messages.get(one.event.id, [])} for one in answer.events]
         return found, answer.next_cursor or None
 
@@ -172,12 +182,30 @@ class _Erasure:
         self._at_us = at_us
         self._until = time.monotonic() + ERASE_S
         self.counts = dict.fromkeys(
-            ("notifications", "messages", "provider_records", "events", "payloads", "attempts", "dead_letters"), 0
+            (
+                "recipients",
+                "memberships",
+                "notifications",
+                "messages",
+                "provider_records",
+                "events",
+                "payloads",
+                "attempts",
+                "dead_letters",
+            ),
+            0,
         )
 
     async def run(self) -> bool:
         """Erase until nothing is left or ERASE_S is over. Return whether nothing is left."""
+        await self._stored()
         return await self._inbox() and await self._events(late=False) and await self._events(late=True)
+
+    async def _stored(self) -> None:
+        wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id)
+        answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
+        self.counts["recipients"] += answer.recipients
+        self.counts["memberships"] += answer.memberships
 
     async def _inbox(self) -> bool:
         more, inbox_only = True, False

@@ -9,12 +9,14 @@ from gateway.admin.audit import AuditRoutes
 from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.events import EventRoutes
+from gateway.admin.groups import GroupRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import PartRoutes
 from gateway.admin.privacy import PrivacyRoutes
 from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import ProviderRoutes
+from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
@@ -84,6 +86,8 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     replays = ReplayRoutes(clients)
+    recipients = RecipientRoutes(clients)
+    groups = GroupRoutes(clients)
     return [
         ("POST", "/tenants", tenants.create),
         ("GET", "/tenants", tenants.list_all),
@@ -98,6 +102,17 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PUT", "/tenants/{id}/retention", privacy.set_retention),
         ("POST", "/tenants/{id}/recipients/erase", privacy.erase),
         ("POST", "/tenants/{id}/recipients/export", privacy.export),
+        ("PUT", "/tenants/{id}/recipients", recipients.put_many),
+        ("GET", "/tenants/{id}/recipients", recipients.list_all),
+        ("PUT", "/tenants/{id}/recipients/{recipient_id}", recipients.put),
+        ("GET", "/tenants/{id}/recipients/{recipient_id}", recipients.get),
+        ("DELETE", "/tenants/{id}/recipients/{recipient_id}", recipients.delete),
+        ("GET", "/tenants/{id}/groups", groups.list_all),
+        ("PUT", "/tenants/{id}/groups/{group_key}", groups.put),
+        ("GET", "/tenants/{id}/groups/{group_key}", groups.get),
+        ("DELETE", "/tenants/{id}/groups/{group_key}", groups.delete),
+        ("POST", "/tenants/{id}/groups/{group_key}/members", groups.change_members),
+        ("GET", "/tenants/{id}/groups/{group_key}/members", groups.members),
         ("GET", "/tenants/{id}/outbox", outbox.list_all),
         ("GET", "/tenants/{id}/outbox/{message_id}", outbox.get),
         ("POST", "/providers", providers.create),

@@ -1,1 +1,56 @@
-"""The public APIs. Each answers in its own words; nothing of one leaks into another."""
+"""The public APIs, one folder each. Each answers in its own words; nothing of one leaks into another.
+
+A folder here is a dialect of the gateway once its package has a DIALECT. No other file names it.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.accepting import TriggerBatcher
+from gateway.authentication import CachedAuthenticator
+from gateway.clients import Clients
+
+if TYPE_CHECKING:  # only the OpenAPI document needs it, which most gateways never make
+    from gateway.openapi.operations import DialectArea
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a dialect's handlers call."""
+
+    clients: Clients
+    authenticator: CachedAuthenticator
+    acceptor: TriggerBatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One public API.
+
+    claims: whether a request is meant for this API, also if none of its routes matches.
+    unanswered: the response to such a request for a status that no handler answered (404, 405, 500).
+    area: its part of the OpenAPI document, with every path that add_routes() serves.
+    """
+
+    add_routes: Callable[[web.Application, Backend], None]
+    claims: Callable[[web.Request], bool]
+    unanswered: Callable[[int], web.Response]
+    area: "Callable[[], DialectArea]"
+
+
+@functools.cache
+def installed() -> tuple[Dialect, ...]:
+    """Return every dialect, sorted by the name of its folder."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    return tuple(importlib.import_module(f"{__name__}.{name}").DIALECT for name in names)
+
+
+def of(request: web.Request) -> Dialect | None:
+    """Return the dialect that a request is meant for, None if it is no dialect's."""
+    return next((dialect for dialect in installed() if dialect.claims(request)), None)

@@ -11,31 +11,21 @@ from typing import Any
 
 import msgspec
 
+from gateway import dialects
 from gateway.openapi import areas
-from gateway.openapi.operations import JSON, Operation, Parameter, ResponseSpec
-from gateway.openapi.values import OrqestraFaultSchema
+from gateway.openapi.operations import JSON, OPERATOR, DialectArea, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import GatewayFaultSchema
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
-_SECURITY = {
-    "tenantKey": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "x-api-key",
-        "description": "The API key of a tenant. It is shown once, when the tenant is created or the key is rotated.",
-    },
-    "realtimeToken": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A realtime token. It opens the inbox of the user that it was issued for.",
-    },
-    "operator": {
+SECURITY = {
+    OPERATOR: {
         "type": "http",
         "scheme": "bearer",
         "description": "An admin token: CLARION_ADMIN_TOKEN, or one of CLARION_ADMIN_TOKENS.",
     },
 }
-_TAGS = {
-    "Orqestra": "The public API: triggering events, realtime tokens and inboxes.",
+# Of the gateway's own areas; each dialect brings its own, as it brings its security schemes.
+TAGS = {
     "Audit log": "Who changed what by the admin API, and when.",
     "Callbacks": "Paths that providers and recipients call.",
     "Demo": "The demo pages. They exist only if CLARION_DEMO_TENANT_ID is set.",
@@ -44,6 +34,7 @@ _TAGS = {
     "Privacy": "Retention, erasure and export of personal data.",
     "Gateway": "Health, this document, and the WebSocket for browsers.",
     "Providers": "Services that send the messages of tenants, with their credentials.",
+    "Recipients": "People whom a tenant stores, and groups of them.",
     "Replays": "Sending events again.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",
@@ -64,16 +55,13 @@ _TRACE = {
 
 
 # The server refuses such a request before any handler sees it.
-_ALWAYS = {417: ResponseSpec(OrqestraFaultSchema, "The header `Expect` may only be `100-continue`.")}
+_ALWAYS = {417: ResponseSpec(GatewayFaultSchema, "The header `Expect` may only be `100-continue`.")}
 
 
 def operations() -> list[Operation]:
-    """Return every operation, area by area. The API that customers call comes first."""
-    names = sorted(
-        (module.name for module in pkgutil.iter_modules(areas.__path__)), key=lambda name: name != "orqestra"
-    )
-    found: list[Operation] = []
-    for name in names:
+    """Return every operation, area by area. The APIs that customers call come first."""
+    found = [operation for area in _dialects() for operation in area.operations]
+    for name in sorted(module.name for module in pkgutil.iter_modules(areas.__path__)):
         found += importlib.import_module(f"{areas.__name__}.{name}").OPERATIONS
     return [dataclasses.replace(one, answers={**one.answers, **_ALWAYS}) for one in found]
 
@@ -82,6 +70,8 @@ def operations() -> list[Operation]:
 def document() -> Mapping[str, Any]:
     """Return the document. Callers must not change it."""
     found = operations()
+    tags = TAGS | {area.tag: area.description for area in _dialects()}
+    schemes = {name: scheme for area in _dialects() for name, scheme in area.security.items()}
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
     for operation in found:
@@ -100,11 +90,15 @@ def document() -> Mapping[str, Any]:
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
+            {"name": tag, "description": tags[tag]} for tag in dict.fromkeys(operation.tag for operation in found)
         ],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": _SECURITY},
+        "components": {"schemas": schemas.components, "securitySchemes": {**schemes, **SECURITY}},
     }
+
+
+def _dialects() -> list[DialectArea]:
+    return [dialect.area() for dialect in dialects.installed()]
 
 
 class _Schemas:

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.openapi.values import Id, Limit, Moment, OrqestraFaultSchema, ProblemSchema, Text
+from gateway.openapi.values import Id, Limit, Moment, ProblemSchema, Text
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 HTML = "text/html"
 
 OPERATOR = "operator"
-TENANT_KEY = "tenantKey"
-REALTIME_TOKEN = "realtimeToken"  # noqa: S105 - a name
 
 # Statuses with which a body is refused before its fields are checked.
-_BODY_FAULTS = (400, 408, 413, 415, 422)
-_RETRY_AFTER = "The number of seconds to wait before trying again."
+BODY_FAULTS = (400, 408, 413, 415, 422)
+RETRY_AFTER = "The number of seconds to wait before trying again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,16 @@ class Operation:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DialectArea:
+    """The operations of one dialect. tag: of all of them, with its description. security: OpenAPI schemes by name."""
+
+    tag: str
+    description: str
+    operations: Sequence[Operation]
+    security: Mapping[str, Mapping[str, str]]
+
+
 CURSOR = Parameter("cursor", Text, "The next_cursor of the previous page.")
 PAGING = (Parameter("limit", Limit, default=50), CURSOR)
 SINCE = Parameter("since", Moment, "Only entries at or after this time.")
@@ -97,7 +105,7 @@ def admin(
     """
     statuses = {401, 422, 429, 500, 503, *faults}  # 422: each can get an unknown query parameter
     statuses |= {404} if "{" in path else set()
-    statuses |= set(_BODY_FAULTS) if body is not None else set()
+    statuses |= set(BODY_FAULTS) if body is not None else set()
     first = next(iter(answers))
     given = {status: ResponseSpec(kind, example=shown if status == first else None) for status, kind in answers.items()}
     refused = {
@@ -119,19 +127,7 @@ def admin(
     )
 
 
-def orqestra_faults(*statuses: int, body: bool = False) -> dict[int, ResponseSpec]:
-    """Return the error responses of the Orqestra API."""
-    wanted = {*statuses, 500, *(_BODY_FAULTS if body else ())}
-    return {
-        status: ResponseSpec(
-            OrqestraFaultSchema,
-            headers={"Retry-After": _RETRY_AFTER} if status in (429, 503) else {},
-        )
-        for status in sorted(wanted)
-    }
-
-
 def _headers(status: int) -> Mapping[str, str]:
     if status == 429:
-        return {"Retry-After": _RETRY_AFTER}
+        return {"Retry-After": RETRY_AFTER}
     return {"WWW-Authenticate": "Bearer"} if status == 401 else {}

@@ -46,7 +46,7 @@ Moment = Annotated[
         extra_json_schema={"anyOf": [{"format": "date-time"}, {"format": "date"}]},
     ),
 ]
-_RetryAfter = Annotated[int, Meta(ge=1, description="The number of seconds to wait before trying again.")]
+RetryAfter = Annotated[int, Meta(ge=1, description="The number of seconds to wait before trying again.")]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -72,16 +72,15 @@ class ProblemSchema(Shape):
     status: Annotated[int, Meta(ge=400, le=599)]
     detail: str
     errors: list[FieldFaultSchema] | UnsetType = UNSET
-    retry_after: _RetryAfter | UnsetType = UNSET
+    retry_after: RetryAfter | UnsetType = UNSET
 
 
-class OrqestraFaultSchema(Shape):
-    """An error of the Orqestra API, and of the gateway itself."""
+class GatewayFaultSchema(Shape):
+    """An error of the gateway itself: no API took the request."""
 
-    statusCode: Annotated[int, Meta(ge=400, le=599)]  # noqa: N815 - the dialect's name
-    error: Annotated[str, Meta(examples=["Validation Error"])]
-    message: Annotated[str, Meta(examples=["payload.userId is required"])]
-    retryAfter: _RetryAfter | UnsetType = UNSET  # noqa: N815 - likewise
+    statusCode: Annotated[int, Meta(ge=400, le=599)]  # noqa: N815 - as replies.neutral_reply() writes it
+    error: Annotated[str, Meta(examples=["Not Found"])]
+    message: Annotated[str, Meta(examples=["This path speaks WebSocket only."])]
 
 
 AnyObject = dict[str, Any]

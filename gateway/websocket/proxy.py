@@ -1,7 +1,6 @@
 """The proxy for one WebSocket: take a slot, connect to the hub, relay, close."""
 
 import asyncio
-from http import HTTPStatus
 
 import aiohttp
 from aiohttp import WSCloseCode, web
@@ -9,7 +8,7 @@ from aiohttp import WSCloseCode, web
 from gateway.addresses import Proxies
 from gateway.clients import Clients
 from gateway.life import Life
-from gateway.replies import json_reply
+from gateway.replies import neutral_reply
 from gateway.websocket.endings import STALE, Ending
 from gateway.websocket.relay import Browser, Hub, Side, relay
 from gateway.websocket.session import BrowserSession
@@ -47,15 +46,17 @@ class Proxy:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Relay one connection until it ends. 502: no hub; 429: too many connections; 503: the same, or draining."""
         if not self._life.serving:
-            return _refusal(503, "The gateway is shutting down; connect again shortly.", _RETRY)
+            return neutral_reply(503, "The gateway is shutting down; connect again shortly.", _RETRY)
         if not web.WebSocketResponse().can_prepare(request):
-            return _refusal(426, "This path speaks WebSocket only.", {"Upgrade": "websocket"})
+            return neutral_reply(426, "This path speaks WebSocket only.", {"Upgrade": "websocket"})
         if _wants_protobuf(request):
-            return _refusal(400, "This path speaks the client protocol in JSON only; use the client without protobuf.")
+            return neutral_reply(
+                400, "This path speaks the client protocol in JSON only; use the client without protobuf."
+            )
         try:
             slot = self._slots.enter(self._proxies.client_of(request))
         except FullError as error:
-            return _refusal(error.status, str(error), _RETRY)
+            return neutral_reply(error.status, str(error), _RETRY)
         deadline = asyncio.get_running_loop().call_later(self._connect_s, self._end_stale, slot)
         try:
             return await self._join(request, slot)
@@ -79,10 +80,10 @@ class Proxy:
             hub = await self._reach_hub(request)
         except aiohttp.WSServerHandshakeError as error:
             # The hub refused, for example with 403 for a foreign origin.
-            return _refusal(error.status, "The realtime hub refuses this connection.")
+            return neutral_reply(error.status, "The realtime hub refuses this connection.")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("hub_unreachable", error=repr(error))
-            return _refusal(502, "The realtime hub does not answer; connect again shortly.")
+            return neutral_reply(502, "The realtime hub does not answer; connect again shortly.")
         async with hub:
             return await self._pass(request, hub, slot)
 
@@ -112,7 +113,7 @@ class Proxy:
         try:
             await browser.prepare(request)
         except ConnectionError:
-            return _refusal(400, "The browser disconnected too early.")
+            return neutral_reply(400, "The browser disconnected too early.")
         self._browsers.add(browser)
         self._slots.listen(slot)
         try:
@@ -152,8 +153,3 @@ def _wants_protobuf(request: web.Request) -> bool:
 def _protocols(request: web.Request) -> list[str]:
     offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
     return [name.strip() for name in offered.split(",") if name.strip()]
-
-
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
-    return json_reply(body, status=status, headers=headers)

@@ -1,12 +1,16 @@
 """What the worker needs of a channel, and the result of an attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from clarion.common.v1 import event_pb2
-from clarion.render.v1 import render_pb2
+
+# Returns why a delivery must not be sent; empty: it may be. It answers from memory.
+Refusal: TypeAlias = Callable[[event_pb2.Delivery], str]
+
+T = TypeVar("T")
 
 # The most characters that are recorded of a provider's answer.
 MAX_DETAIL = 500
@@ -22,7 +26,7 @@ class Verdict(Enum):
     THROTTLED = "throttled"
     # The provider refuses the account: wrong credentials, no credit. An operator must fix it.
     CREDENTIALS = "credentials"
-    # No provider was called, because all of them are throttled or busy for retry_after_s. This is no attempt.
+    # Nothing was called, because what is needed is throttled or busy for retry_after_s. This is no attempt.
     POSTPONED = "postponed"
     # It will never work: a malformed address, rejected content.
     PERMANENT = "permanent"
@@ -58,15 +62,48 @@ class ProviderCall:
     took_us: int
 
 
-class Attempter(Protocol):
-    """Sends the deliveries of a channel.
+class UnknownDelivery(Exception):
+    """A later version made this delivery, and this one cannot send it. The text says what is unknown.
+
+    It must not be acknowledged: a process of that version sends it.
+    """
+
+
+class Details(NamedTuple):
+    """What an attempt's record tells of the message. sms_segments and sms_encoding: of a text message."""
+
+    sms_segments: int = 0
+    sms_encoding: str = ""
+
+
+NO_DETAILS = Details()
+
+
+class Prepared(NamedTuple, Generic[T]):
+    """A delivery that is ready to be sent. message: what Attempter.send takes."""
+
+    message: T
+    details: Details = NO_DETAILS
+
+
+class Attempter(Protocol[T]):
+    """Sends the deliveries of a channel: prepares each one, such as by rendering it, and sends it.
 
     PartAway (runtime.parts) means that a part of Clarion is away and nothing was sent: this is no attempt, and the
-    worker calls again once the part answers. Any other exception is a fault of ours: the attempt counts as TRANSIENT.
+    worker starts again once the part answers.
     """
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """Return the name of the slot: attempts that would hang together, such as those of one provider, share it."""
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
-        """Send the rendered content once. The worker cancels it after attempt_deadline_s."""
+    async def prepare(self, delivery: event_pb2.Delivery) -> Prepared[T] | SendResult:
+        """Return what is to be sent, or the result if nothing can be.
+
+        Raises PartAway, and UnknownDelivery. After any other exception the delivery is delivered again.
+        """
+
+    async def send(self, delivery: event_pb2.Delivery, message: T) -> SendResult:
+        """Send the prepared message once. The worker cancels it after attempt_deadline_s.
+
+        Raises PartAway. Any other exception is a fault of ours: the attempt counts as TRANSIENT.
+        """

@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.render.v1 import render_pb2
 from runtime.printable import printable
-from services.delivery.ports import MAX_DETAIL, SendResult
+from services.delivery.ports import MAX_DETAIL, NO_DETAILS, Details, SendResult
 from services.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptTimes:
-    """When an attempt started, had its rendered content, and ended: Unix microseconds."""
+    """When an attempt started, had its message prepared, and ended: Unix microseconds."""
 
     started_us: int
-    rendered_us: int
+    prepared_us: int
     ended_us: int
 
 
@@ -23,16 +22,16 @@ def attempted(
     result: SendResult,
     status: trace_pb2.DeliveryStatus.ValueType,
     times: AttemptTimes,
-    content: render_pb2.Content,
+    details: Details = NO_DETAILS,
 ) -> trace_pb2.TraceRecord:
     """Return the record of an attempt that ended with this result and status."""
     step = _step(delivery, result, status)
     step.provider_message_id = result.provider_message_id
     step.wait_us = max(0, times.started_us - delivery.planned_at_us)
-    step.render_us = times.rendered_us - times.started_us
-    step.send_us = times.ended_us - times.rendered_us
-    step.sms_segments = content.sms_segments
-    step.sms_encoding = content.sms_encoding
+    step.render_us = times.prepared_us - times.started_us
+    step.send_us = times.ended_us - times.prepared_us
+    step.sms_segments = details.sms_segments
+    step.sms_encoding = details.sms_encoding
     return _record(delivery, step, times.ended_us, times.ended_us - times.started_us)
 
 

@@ -1,21 +1,12 @@
 """What follows an attempt. Pure."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clarion.common.v1 import trace_pb2
 from services.delivery.ports import SendResult, Verdict
-
-# Seconds before the second, third, … attempt: seven attempts over about half an hour.
-DEFAULT_DELAYS_S = (5.0, 30.0, 120.0, 300.0, 600.0, 900.0)
-# JetStream schedules are used for what is due within this time.
-MAX_DELAY_S = 900.0
-# Each delay grows by up to this share, so that deliveries that failed together are not retried together.
-JITTER = 0.2
-
-# How often a delivery is postponed because its providers are throttled or busy, before that counts as an attempt.
-MAX_POSTPONEMENTS = 1_000
+from services.domain.retry_policy import RetryPolicy
 
 _MAX_DEFERRAL_S = 60.0
 # Two to the power of this is more than that. Deferrals are unbounded, and a float is not.
@@ -32,9 +23,12 @@ class Decision:
     delay_s: float = 0.0
 
 
-def decide(
-    result: SendResult, attempt: int, delays_s: Sequence[float] = DEFAULT_DELAYS_S, uniform: Uniform = random.uniform
-) -> Decision:
+def is_postponed(result: SendResult, deferrals: int, policy: RetryPolicy) -> bool:
+    """Return whether this was no attempt. deferrals: how often the delivery was deferred before."""
+    return result.verdict is Verdict.POSTPONED and deferrals < policy.max_postponements
+
+
+def decide(result: SendResult, attempt: int, policy: RetryPolicy, uniform: Uniform = random.uniform) -> Decision:
     """Return what follows attempt number attempt (from 1) with this result."""
     match result.verdict:
         case Verdict.SENT:
@@ -43,10 +37,10 @@ def decide(
             return Decision(trace_pb2.DELIVERY_STATUS_SKIPPED)
         case Verdict.PERMANENT:
             return Decision(trace_pb2.DELIVERY_STATUS_FAILED)
-    if attempt > len(delays_s):
+    if attempt > len(policy.delays_s):
         return Decision(trace_pb2.DELIVERY_STATUS_DEAD)
-    delay = max(delays_s[attempt - 1], result.retry_after_s) * (1 + uniform(0, JITTER))
-    return Decision(trace_pb2.DELIVERY_STATUS_RETRYING, min(delay, MAX_DELAY_S))
+    delay = max(policy.delays_s[attempt - 1], result.retry_after_s) * (1 + uniform(0, policy.jitter))
+    return Decision(trace_pb2.DELIVERY_STATUS_RETRYING, min(delay, policy.longest_timer_s))
 
 
 def deferral_s(deferrals: int, uniform: Uniform = random.uniform) -> float:

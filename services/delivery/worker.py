@@ -1,31 +1,40 @@
 """Takes deliveries from DELIVERIES and TIMERS and makes one attempt at each.
 
 The result of an attempt (its record, its retry, its dead letter) is stored before the message is acknowledged. The
-message is held until then; a crash in between repeats the attempt.
+message is held until then; a crash in between repeats the attempt. What is sent, and how, only the attempter knows.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.render.v1 import render_pb2
 from runtime import clock, logs, nats, parts, pulling, telemetry, tracing
-from runtime.errors import ClarionError, Code
+from runtime.errors import ClarionError
 from runtime.ids import is_uuid
 from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
-from services.delivery.bodies import Bodies
-from services.delivery.ports import Attempter, SendResult, Verdict
-from services.delivery.render_client import RenderClient
+from services.delivery.ports import (
+    NO_DETAILS,
+    Attempter,
+    Details,
+    Prepared,
+    Refusal,
+    SendResult,
+    UnknownDelivery,
+    Verdict,
+)
 from services.delivery.slots import Slots
 from services.delivery.states import LedgerStates
 from services.domain import channels, statuses, topology
 from services.domain.reasons import Reason
+from services.domain.retry_policy import RetryPolicy
 from services.domain.trace import TraceWriter
 
 ATTEMPT_DEADLINE_S = 20.0
@@ -41,18 +50,19 @@ _LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 
-_NO_CONTENT = render_pb2.Content()
-
-# How often a delivery waits for an event's body that neither EVENTS nor the ledger has: about 15 minutes in all.
-_MAX_BODY_DEFERRALS = 20
-
 # Deliveries of one consumer that wait for a part of Clarion which others may not need.
 _MAX_ASIDE = 1024
 
 # A delivery that crashes the worker is tried this often, each time after ACK_WAIT_S.
 _MAX_CRASHES = 10
 
+# A delivery that this version does not know is logged every so many times that it comes, about once a minute.
+_LOG_UNKNOWN = 10
+
 _UNREADABLE = Counter("clarion_deliveries_unreadable_total", "Dropped messages that are not deliveries.")
+_UNKNOWN = Counter(
+    "clarion_deliveries_unknown_total", "Deliveries left to processes of a later version, each time that they came."
+)
 
 log = logs.get(__name__)
 
@@ -61,46 +71,41 @@ class DeliveryWorker:
     """Makes the attempts of some channels' deliveries, as one of several processes.
 
     max_held: the most deliveries in hand of one consumer; slot_limit: the most of them in one slot (Attempter.slot).
-    attempt_deadline_s: the most that Attempter.attempt may take. delays_s: see retry.decide.
-    refuse: returns why a delivery must not be sent; empty: it may be. It is called before each attempt, so it must
-    answer from memory.
+    attempt_deadline_s: the most that Attempter.send may take. delays_s: replaces those of the channels' retry policies.
+    refusals: asked before each attempt; the first that gives a reason skips the delivery.
     own: the parts of Clarion as this process sees them, shared with the attempter. A delivery that needs a part which
     is away waits in hand; that is no attempt.
-    needs: the parts that every delivery needs, beside render. may_defer: the parts for which only as many deliveries
-    wait as can be set aside; the rest goes to TIMERS.
+    needs: the parts that every delivery needs. may_defer: the parts for which only as many deliveries wait as can be
+    set aside; the rest goes to TIMERS.
     """
 
     def __init__(
         self,
         connection: Client,
         channels: Sequence[event_pb2.Channel.ValueType],
-        attempter: Attempter,
-        renderer: RenderClient,
+        attempter: Attempter[Any],
         states: LedgerStates,
-        bodies: Bodies,
         *,
-        delays_s: Sequence[float] = retry.DEFAULT_DELAYS_S,
+        delays_s: Sequence[float] | None = None,
         max_held: int = 256,
         slot_limit: int = 256,
         attempt_deadline_s: float = ATTEMPT_DEADLINE_S,
-        refuse: Callable[[event_pb2.Delivery], str] | None = None,
+        refusals: Sequence[Refusal] = (),
         own: parts.OwnParts | None = None,
         needs: Sequence[str] = (),
         may_defer: Collection[str] = (),
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._attempter = attempter
-        self._renderer = renderer
         self._states = states
-        self._bodies = bodies
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._timers = nats.StreamPublisher(connection)
         self._retry_until_accepted = RetryUntilAccepted()
-        self._delays_s = delays_s
+        self._policies = _policies(channels, delays_s)
         self._attempt_deadline_s = attempt_deadline_s
-        self._refuse = refuse
+        self._refusals = refusals
         self._own = own or parts.OwnParts()
-        self._needs = (*needs, parts.RENDER)
+        self._needs = needs
         self._may_defer = may_defer
         self._slots = Slots(slot_limit)
         self._now = now
@@ -154,6 +159,8 @@ class DeliveryWorker:
                 log.error("delivery_unreadable", sequence=held.sequence, subject=held.subject)
                 await held.ack()
                 return
+            if delivery.channel not in self._policies:
+                raise UnknownDelivery(f"channel {delivery.channel}")
             telemetry.bind_trace(delivery.trace_id)
             if tracing.is_on():
                 tracing.annotate(
@@ -170,6 +177,11 @@ class DeliveryWorker:
         except ClarionError as error:
             # A part of Clarion is away while this process ends: the result is not stored, so the message is not acked.
             log.warning("delivery_released", error=error.detail, code=error.code.name)
+            held.release()
+        except UnknownDelivery as error:
+            _UNKNOWN.inc()
+            if held.deliveries % _LOG_UNKNOWN == 1:
+                log.warning("delivery_unknown", sequence=held.sequence, subject=held.subject, error=str(error))
             held.release()
         except Exception as error:
             log.exception("delivery_crashed", sequence=held.sequence, subject=held.subject)
@@ -192,12 +204,19 @@ class DeliveryWorker:
             return partial(self._defer, delivery, f"{away.part}_away")
 
     async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
-        """Return whether the delivery had its attempt already. After the duplicate window only the ledger knows."""
+        """Return whether the delivery had its attempt already. After the duplicate window only the ledger knows.
+
+        Raises PartAway, and UnknownDelivery for a status that this version does not know.
+        """
         age_us = self._now() - delivery.accepted_at_us
         if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
             return False
         state = await self._own.ask(parts.LEDGER, partial(self._states.state, delivery.id))
-        return state not in _UNDECIDED
+        if state in _UNDECIDED:
+            return False
+        if state not in statuses.BY_NUMBER:
+            raise UnknownDelivery(f"status {state}")
+        return True
 
     async def _attempt_in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
         """Make the attempt in a slot; return what is left to do without the slot. Raises PartAway.
@@ -218,67 +237,26 @@ class DeliveryWorker:
             self._slots.leave(slot, size)
 
     async def _attempt(self, delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
-        """Make the attempt; return what is left to do without the slot. Raises PartAway."""
+        """Make the attempt; return what is left to do without the slot. Raises PartAway, UnknownDelivery."""
         started = self._now()
-        if self._refuse is not None and (reason := self._refuse(delivery)):
-            skipped = SendResult(Verdict.SKIPPED, provider="", reason=reason)
-            return partial(self._finish, delivery, skipped, started, started)
-        try:
-            whole = await self._bodies.complete(delivery)
-        except parts.PartAway:
-            raise
-        except ClarionError as error:
-            return self._without_body(delivery, error, started)
-        try:
-            rendered = await self._own.ask(parts.RENDER, partial(self._renderer.render, whole))
-        except parts.PartAway:
-            raise
-        except ClarionError as error:  # it answers, but has no time for this one
-            log.warning("render_busy", delivery_id=delivery.id, error=error.detail)
-            return partial(self._defer, delivery, "render_busy")
-        del whole
-        rendered_at = self._now()
-        result = await self._call_attempter(delivery, rendered)
-        if result.verdict is Verdict.POSTPONED and delivery.deferrals < retry.MAX_POSTPONEMENTS:
+        for refuse in self._refusals:
+            if reason := refuse(delivery):
+                skipped = SendResult(Verdict.SKIPPED, provider="", reason=reason)
+                return partial(self._finish, delivery, skipped, started, started)
+        prepared, details = await self._attempter.prepare(delivery), NO_DETAILS
+        prepared_at = self._now()
+        if isinstance(prepared, Prepared):
+            result, details = await self._send(delivery, prepared.message), prepared.details
+        else:
+            result = prepared
+        if retry.is_postponed(result, delivery.deferrals, self._policies[delivery.channel]):
             return partial(self._defer, delivery, result.reason, at_least_s=result.retry_after_s)
-        return partial(self._finish, delivery, result, started, rendered_at, rendered.content)
+        return partial(self._finish, delivery, result, started, prepared_at, details)
 
-    def _without_body(
-        self, delivery: event_pb2.Delivery, error: ClarionError, started: int
-    ) -> Callable[[], Awaitable[None]]:
-        """Defer a delivery whose event's body cannot be read. Fail it where the body stays deleted."""
-        log.warning("event_body_unavailable", delivery_id=delivery.id, event_id=delivery.event_id, error=error.detail)
-        if error.code is not Code.NOT_FOUND or delivery.deferrals < _MAX_BODY_DEFERRALS:
-            return partial(self._defer, delivery, "body_away")
-        failed = SendResult(Verdict.PERMANENT, provider="", reason=Reason.CONTENT_DELETED)
-        return partial(self._finish, delivery, failed, started, started)
-
-    async def _finish(
-        self,
-        delivery: event_pb2.Delivery,
-        result: SendResult,
-        started: int,
-        rendered_at: int,
-        content: render_pb2.Content = _NO_CONTENT,
-    ) -> None:
-        """Decide what follows the attempt, and store it."""
-        decision = retry.decide(result, delivery.attempt, self._delays_s)
-        times = records.AttemptTimes(started, rendered_at, self._now())
-        record = records.attempted(delivery, result, decision.status, times, content)
-        await self._store_outcome(delivery, decision, [*records.earlier_calls(delivery, result), record])
-        self._log_outcome(delivery, decision, record)
-
-    async def _call_attempter(self, delivery: event_pb2.Delivery, rendered: render_pb2.RenderResult) -> SendResult:
-        if rendered.HasField("failure"):
-            failure = rendered.failure
-            return SendResult(Verdict.PERMANENT, provider="", reason=failure.reason, detail=failure.detail)
-        if rendered.content.is_empty:
-            return SendResult(
-                Verdict.SKIPPED, provider="", reason=Reason.EMPTY_CONTENT, detail=Reason.EMPTY_CONTENT.text
-            )
+    async def _send(self, delivery: event_pb2.Delivery, message: object) -> SendResult:
         try:
             async with asyncio.timeout(self._attempt_deadline_s):
-                return await self._attempter.attempt(delivery, rendered.content)
+                return await self._attempter.send(delivery, message)
         except parts.PartAway:  # no attempt was made
             raise
         except TimeoutError:
@@ -286,6 +264,21 @@ class DeliveryWorker:
         except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
             log.exception("attempt_failed", delivery_id=delivery.id, event_id=delivery.event_id)
             return SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=type(error).__name__)
+
+    async def _finish(
+        self,
+        delivery: event_pb2.Delivery,
+        result: SendResult,
+        started: int,
+        prepared_at: int,
+        details: Details = NO_DETAILS,
+    ) -> None:
+        """Decide what follows the attempt, and store it."""
+        decision = retry.decide(result, delivery.attempt, self._policies[delivery.channel])
+        times = records.AttemptTimes(started, prepared_at, self._now())
+        record = records.attempted(delivery, result, decision.status, times, details)
+        await self._store_outcome(delivery, decision, [*records.earlier_calls(delivery, result), record])
+        self._log_outcome(delivery, decision, record)
 
     async def _store_outcome(
         self, delivery: event_pb2.Delivery, decision: retry.Decision, steps: Sequence[trace_pb2.TraceRecord]
@@ -372,5 +365,14 @@ def _read(held: pulling.Held) -> event_pb2.Delivery | None:
         delivery = event_pb2.Delivery.FromString(held.data)
     except DecodeError:
         return None
-    ids = (delivery.id, delivery.event_id, delivery.tenant_id)
-    return delivery if all(map(is_uuid, ids)) and delivery.channel in channels.NAMES else None
+    return delivery if all(map(is_uuid, (delivery.id, delivery.event_id, delivery.tenant_id))) else None
+
+
+def _policies(
+    numbers: Sequence[event_pb2.Channel.ValueType], delays_s: Sequence[float] | None
+) -> Mapping[event_pb2.Channel.ValueType, RetryPolicy]:
+    """Return the retry policy of each channel. delays_s: replaces theirs."""
+    policies = {number: channels.BY_NUMBER[number].retry for number in numbers}
+    if delays_s is None:
+        return policies
+    return {number: dataclasses.replace(policy, delays_s=tuple(delays_s)) for number, policy in policies.items()}

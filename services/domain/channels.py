@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2
+from services.domain.retry_policy import MESSAGES, RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Channel:
     # The service that sends.
     service: str
     text: str
+    retry: RetryPolicy = MESSAGES
 
 
 BY_NUMBER = {
@@ -45,3 +47,10 @@ PUBLIC_NAMES = {number: channel.public_name for number, channel in BY_NUMBER.ite
 BY_PUBLIC_NAME = {channel.public_name: number for number, channel in BY_NUMBER.items()}
 # The channels with an address, which can be suppressed.
 WITH_ADDRESS = tuple(number for number, channel in BY_NUMBER.items() if channel.address_field)
+
+
+def address_of(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueType) -> str:
+    """Return a recipient's address on a channel; empty: none is known, or the channel reaches a user by their id."""
+    field = BY_NUMBER[channel].address_field
+    address: str = getattr(recipient, field) if field else ""
+    return address

@@ -101,6 +101,8 @@ class Reason(StrEnum):
     RENDER_MEMORY = "render_memory", "Rendering needed more memory than allowed.", _TENANT
     OUTPUT_TOO_LARGE = "output_too_large", "The rendered content is larger than allowed.", _TENANT
     RENDER_CRASHED = "render_crashed", "The template crashed the process that rendered it.", _CLARION
+    RENDER_BUSY = "render_busy", "Rendering had no time for this message.", _CLARION, True
+    BODY_AWAY = "body_away", "What the event carries cannot be read yet.", _CLARION, True
     CONTENT_DELETED = "content_deleted", "What the event carried was deleted before it could be sent.", _NOBODY
 
     # Sending.
@@ -183,6 +185,6 @@ class Reason(StrEnum):
 
 # Why rendered content is not sent, as a preview tells.
 NOT_SENT: Final = (Reason.EMPTY_CONTENT, Reason.SMS_TOO_LONG)
-# A replay of skipped deliveries leaves these out: the caller did not ask for it, someone canceled the event, or the
-# recipient was erased.
-NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.RECIPIENT_ERASED, Reason.CANCELED)
+# A replay of skipped deliveries leaves these out: the caller did not ask for it, or canceled it, or the recipient was
+# erased.
+NOT_REPLAYED: Final = (Reason.NOT_REQUESTED, Reason.CANCELED, Reason.RECIPIENT_ERASED)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import suppressions_pb2
-from services.domain import addresses, topology
+from services.domain import addresses, channels, topology
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.reasons import Reason
 
@@ -118,9 +118,8 @@ class SuppressionList:
 
         Reads memory only: a suppression of the last few milliseconds may not be known yet.
         """
-        address = recipient.phone if channel == event_pb2.CHANNEL_SMS else recipient.email
         flags = 0
-        for form in stored_forms(channel, address):
+        for form in stored_forms(channel, channels.address_of(recipient, channel)):
             full = digest(self._keyed, tenant_id, channel, form)
             flags |= find(self._get(topology.suppressions_key(tenant_id, shard(full))), full)
         if not flags:

@@ -134,9 +134,9 @@ def revocation_key(tenant_id: str, recipient: str = "") -> str:
 CANCELED = "canceled"
 
 
-def canceled_key(event_id: str) -> str:
+def canceled_key(tenant_id: str, event_id: str) -> str:
     """An event that was canceled, kept for a week: the Unix time in microseconds as text."""
-    return f"{CANCELED}.{event_id}"
+    return f"{CANCELED}.{tenant_id}.{event_id}"
 
 
 @dataclass(frozen=True)

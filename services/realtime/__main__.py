@@ -1,7 +1,8 @@
 """Starts the realtime service: reads the settings, creates its parts and connects them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from nats.aio.client import Client
 
@@ -10,10 +11,12 @@ from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, service
 from runtime.grpc import Caller, channel
 from services.delivery.bodies import Bodies
+from services.delivery.ports import Refusal
 from services.delivery.render_client import RenderClient
+from services.delivery.rendered import RenderingAttempter
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
+from services.domain import cancellations, erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
@@ -38,8 +41,21 @@ from services.realtime.unkeyed_digests import unkeyed_digests
 
 POOL_SIZE = 8
 # Owners whose keys are never asked for individually, so their part of the configuration must be complete: tenants,
-# retention and erasures (ingest), and the namespaces of templates (render).
-_OWNERS = ("ingest", "render")
+# retention and erasures (ingest), the namespaces of templates (render), and canceled events (router).
+_OWNERS = ("ingest", "render", "router")
+# The keys that are followed.
+_PREFIXES = (
+    "tenants",
+    "templates",
+    topology.REVOCATIONS,
+    topology.CANCELED,
+    erasures.PREFIX,
+    retention.PREFIX,
+    pseudonyms.PREFIX,
+)
+
+# What applies a change of the configuration: a key, and its value or None.
+OnChange: TypeAlias = Callable[[str, bytes | None], None]
 
 log = logs.get(__name__)
 
@@ -56,11 +72,12 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     inbox, epochs = InboxStore(pool), EpochStore(pool, outbox)
     principals = Principals(settings.principal_secret.reveal())
     directory = EpochDirectory(principals, epochs.find, keyed, note_use=epochs.note_use)
-    namespaces, erased, policies = Namespaces(), erasures.Erasures(keyed), retention.RetentionPolicies()
+    namespaces, policies = Namespaces(), retention.RetentionPolicies()
+    erased, canceled = erasures.Erasures(keyed), cancellations.Cancellations()
     watch = configuration.ConfigurationWatch(
         connection,
-        ["tenants", "templates", topology.REVOCATIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX],
-        _followed_by(namespaces, directory, erased, policies),
+        _PREFIXES,
+        _followed_by(namespaces, directory, [erased.on_change, canceled.on_change, policies.on_change]),
     )
 
     secret = settings.centrifugo_token_secret.reveal()
@@ -113,7 +130,7 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     )
     process.start(watch.run(), name="watch")
     await asyncio.gather(watch.ready(), guard.check())
-    # Nothing is pushed or deleted before erasures, namespaces and retention are known.
+    # Nothing is pushed or deleted before erasures, canceled events, namespaces and retention are known.
     await watch.complete(*_OWNERS)
     await pseudonym_keys.recognise(watch, keyed, "ingest")
     await migration.ready(watch)
@@ -121,7 +138,8 @@ async def wire(settings: Settings, process: service.Process) -> GuardedServer:
     process.start(privacy.keep_expiring(settings.inbox_keep_days, policies), name="retention")
     process.start(epochs.keep_expiring(), name="retention of revocations")
     own = parts.OwnParts()
-    worker = _worker(settings, process, connection, Push(inbox, directory, hub, own=own), erased, own)
+    push = Push(inbox, directory, hub, own=own)
+    worker = _worker(settings, process, connection, push, [erased.refusal, canceled.refusal], own)
     process.on_drain(worker.drain)
     process.on_drain(inbox.drain)
     process.start(worker.run(), name="worker")
@@ -135,7 +153,7 @@ def _worker(
     process: service.Process,
     connection: Client,
     push: Push,
-    erased: erasures.Erasures,
+    refusals: Sequence[Refusal],
     own: parts.OwnParts,
 ) -> DeliveryWorker:
     caller = Caller(settings.service_token.reveal())
@@ -145,25 +163,21 @@ def _worker(
     return DeliveryWorker(
         connection,
         [event_pb2.CHANNEL_PUSH],
-        push,
-        RenderClient(render, caller),
+        RenderingAttempter(push, Bodies(connection, ingest, caller, own), RenderClient(render, caller), own),
         LedgerStates(ingest, caller),
-        Bodies(connection, ingest, caller, own),
-        delays_s=settings.retry_delays_s,
-        refuse=erased.refusal,
+        delays_s=settings.retry_delays_s or None,
+        refusals=refusals,
         own=own,
-        needs=[parts.POSTGRES],
+        needs=[parts.POSTGRES, parts.RENDER],
         # The inbox comes first: while the hub is away, later notifications must still be stored.
         may_defer=[parts.HUB],
     )
 
 
-def _followed_by(
-    namespaces: Namespaces, directory: EpochDirectory, erased: erasures.Erasures, policies: retention.RetentionPolicies
-) -> Callable[[str, bytes | None], None]:
+def _followed_by(namespaces: Namespaces, directory: EpochDirectory, others: Sequence[OnChange]) -> OnChange:
     def apply(key: str, value: bytes | None) -> None:
-        erased.on_change(key, value)
-        policies.on_change(key, value)
+        for follower in others:
+            follower(key, value)
         if key.startswith(f"{topology.REVOCATIONS}."):
             directory.forget(key)
         elif key.startswith("templates."):

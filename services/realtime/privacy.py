@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import random
+import uuid
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +24,9 @@ MAX_RECENT = 5000
 
 _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 _NAME = "The inbox's database"
+# The columns of a cursor, which order a page. One event may bring a person several notifications.
+_CURSOR = ("created_at_us", "event_id", "id")
+_FIRST_ID = str(uuid.UUID(int=0))
 
 log = logs.get(__name__)
 
@@ -50,10 +54,10 @@ class PrivacyStore:
 
     async def page(self, tenant_id: str, user_id: str, cursor: str, limit: int) -> "tuple[list[asyncpg.Record], str]":
         """Return up to limit rows, newest first, and the next cursor, empty after the last page. Raises INVALID."""
-        created_us, event_id = _decoded(cursor)
+        after = _decoded(cursor)
         with postgres.unavailable_while_down(_NAME):
-            rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, created_us, event_id, limit)
-        more = f"{rows[-1]['created_at_us']}/{rows[-1]['event_id']}" if len(rows) == limit else ""
+            rows = await self._pool.fetch(_SQL.export_inbox, tenant_id, user_id, *after, limit)
+        more = "/".join(str(rows[-1][name]) for name in _CURSOR) if len(rows) == limit else ""
         return rows, base64.urlsafe_b64encode(more.encode()).decode()
 
     async def recent_users(self, tenant_id: str) -> list[str]:
@@ -87,12 +91,14 @@ def _count(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-def _decoded(cursor: str) -> tuple[int | None, str]:
+def _decoded(cursor: str) -> tuple[int | None, str, str]:
+    """Return when the last notification of the page before was created, its event and its id."""
     if not cursor:
-        return None, ""
+        return None, "", _FIRST_ID
     try:
-        created_us, _, event_id = base64.urlsafe_b64decode(cursor).decode().partition("/")
-        return int(created_us), event_id
+        created_us, event_id, *rest = base64.urlsafe_b64decode(cursor).decode().split("/")
+        # The previous version's cursors end with the event, of which a person then had one notification.
+        return int(created_us), event_id, str(uuid.UUID(rest[0])) if rest else _FIRST_ID
     except (ValueError, binascii.Error):
         raise ClarionError(
             Code.INVALID, "cursor is invalid", fields=[("cursor", "must be the next_cursor of an earlier answer")]

@@ -11,9 +11,12 @@ SELECT id, event_id, event_type, title, body, (extract(epoch FROM created_at) * 
     coalesce((extract(epoch FROM read_at) * 1000000)::bigint, 0) AS read_at_us
 FROM realtime.inbox
 WHERE tenant_id = $1 AND user_id = $2
-    AND ($3::bigint IS NULL OR (created_at, event_id) < ('epoch'::timestamptz + $3 * interval '1 microsecond', $4::text))
-ORDER BY created_at DESC, event_id DESC
-LIMIT $5
+    AND (
+        $3::bigint IS NULL
+        OR (created_at, event_id, id) < ('epoch'::timestamptz + $3 * interval '1 microsecond', $4::text, $5::uuid)
+    )
+ORDER BY created_at DESC, event_id DESC, id DESC
+LIMIT $6
 
 -- Users who may have a push in the hub's history, including retried pushes.
 -- name: recent_users

@@ -8,7 +8,6 @@ delivery waits, and this does not count as an attempt.
 
 import asyncio
 from functools import partial
-from typing import Any
 
 from prometheus_client import Counter
 
@@ -22,13 +21,13 @@ from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
 from services.realtime.ports import Hub, Inbox, InboxEntry, PrincipalDirectory, PublishOutcome, PublishResult
 from services.realtime.principal import channel, is_namespace
+from services.realtime.publication import publication
 
 PROVIDER = "realtime"
 MAX_USER_ID = 255
 # Seconds for writing the inbox row and reading the recipient's epoch. A repeat has no effect.
 DATABASE_DEADLINE_S = 8.0
 
-_CATEGORIES = frozenset({"success", "warning", "alert", "error", "info"})
 _VERDICTS = {
     PublishOutcome.DONE: Verdict.SENT,
     PublishOutcome.REFUSED: Verdict.SENT,
@@ -38,7 +37,7 @@ _PUBLICATIONS = Counter("clarion_realtime_publications_total", "Publications by 
 
 
 class Push:
-    """Implements services.delivery.ports.Attempter for the PUSH channel."""
+    """Implements services.delivery.rendered.MessageSender for the PUSH channel."""
 
     def __init__(
         self, inbox: Inbox, directory: PrincipalDirectory, hub: Hub, *, own: OwnParts | None = None, now: Clock = now_us
@@ -53,11 +52,13 @@ class Push:
         """Return the tenant id: all tenants share one hub and one database, and slots divide them among tenants."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
+    async def send(self, delivery: event_pb2.Delivery, message: render_pb2.Content) -> SendResult:
         """Store the notification, then publish it. Raises PartAway."""
+        if not delivery.recipient.user_id:  # a person who is known by an address only has no inbox
+            return SendResult(Verdict.PERMANENT, PROVIDER, reason=Reason.MISSING_RECIPIENT)
         if not is_user_id(delivery.recipient.user_id) or not ids.is_uuid(delivery.id):
             return SendResult(Verdict.PERMANENT, PROVIDER, reason=Reason.INVALID_RECIPIENT)
-        entry = self._entry(delivery, content)
+        entry = self._entry(delivery, message)
         principal = await self._own.ask(POSTGRES, partial(self._keep, entry))
         published = await self._own.ask(HUB, partial(self._publish, entry, delivery.push_namespace, principal))
         _PUBLICATIONS.labels(published.outcome.value).inc()
@@ -94,25 +95,6 @@ class Push:
             body=_storable(content.body),
             created_at_us=delivery.accepted_at_us or self._now(),
         )
-
-
-def publication(entry: InboxEntry) -> dict[str, Any]:
-    """Return the data that a page receives. timestamp: Unix seconds. referenceId: the id for marking it as read."""
-    return {
-        "type": "IN_APP_ALERT",
-        "title": entry.title,
-        "body": entry.body,
-        "category": category(entry.event_type),
-        "eventType": entry.event_type,
-        "timestamp": entry.created_at_us // 1_000_000,
-        "referenceId": entry.id,
-    }
-
-
-def category(event_type: str) -> str:
-    """Return the second part of the event type ("order.error.payment": error) if it is a category, otherwise info."""
-    parts = event_type.split(".", 2)
-    return parts[1] if len(parts) > 1 and parts[1] in _CATEGORIES else "info"
 
 
 def is_user_id(text: str) -> bool:

@@ -16,14 +16,14 @@ WITH page AS (
         SELECT id, event_id, event_type, title, body, read_at, created_at
         FROM realtime.inbox
         WHERE tenant_id = $1 AND user_id = $2
-        ORDER BY created_at DESC, event_id DESC
+        ORDER BY created_at DESC, event_id DESC, id DESC
         LIMIT $3 OFFSET $4
     ) AS newest
 )
 SELECT id, event_type, CASE WHEN fits THEN title END AS title, CASE WHEN fits THEN body END AS body, fits,
        read_at IS NOT NULL AS read, (extract(epoch FROM created_at) * 1000000)::bigint AS created_at_us
 FROM page
-ORDER BY created_at DESC, event_id DESC
+ORDER BY created_at DESC, event_id DESC, id DESC
 
 -- name: count_unread
 SELECT count(*)

@@ -6,7 +6,6 @@ import msgspec
 
 from runtime.service import ProcessSettings
 from runtime.settings import Secret, Servers, SettingsError
-from services.delivery.retry import DEFAULT_DELAYS_S
 from services.realtime.centrifugo import MIN_SECRET_BYTES
 from services.realtime.tokens import LIFETIME_S, MAX_LIFETIME_S
 
@@ -32,8 +31,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     token_lifetime_s: Annotated[int, msgspec.Meta(ge=2, le=MAX_LIFETIME_S)] = LIFETIME_S
     # How many days the inbox keeps notifications of tenants without their own retention.
     inbox_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
-    # Seconds before the second, third and further attempts.
-    retry_delays_s: tuple[float, ...] = DEFAULT_DELAYS_S
+    # Seconds before the second, third and further attempts. Empty: as the channel's retry policy says.
+    retry_delays_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a secret that is too short."""

@@ -1,6 +1,6 @@
 """Starts the router: ``python -m services.router``."""
 
-from clarion.router.v1 import router_pb2_grpc, suppressions_pb2_grpc
+from clarion.router.v1 import privacy_pb2_grpc, recipients_pb2_grpc, router_pb2_grpc, suppressions_pb2_grpc
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
 from runtime.parts import OwnParts
@@ -11,6 +11,14 @@ from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
+from services.router.groups.store import GroupStore
+from services.router.recipients.servicer import (
+    RECIPIENT_SERVICE,
+    ROUTER_PRIVACY_SERVICE,
+    RecipientServicer,
+    RouterPrivacyServicer,
+)
+from services.router.recipients.store import RecipientStore
 from services.router.servicer import RouterServicer
 from services.router.settings import Settings
 from services.router.suppressions import configuration_sources
@@ -18,7 +26,7 @@ from services.router.suppressions.servicer import SUPPRESSION_SERVICE, Suppressi
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.unkeyed_digests import unkeyed_digests
 
-# Only the suppressions are stored there, and they change rarely.
+# Suppressions and recipients change rarely, and are read a page at a time.
 _POSTGRES_CONNECTIONS = 4
 
 
@@ -47,6 +55,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     await watch.complete(*OWNERS)
     await migration.ready(watch)
     suppressions = SuppressionStore(pool, outbox)
+    recipients, groups = RecipientStore(pool), GroupStore(pool)
+    process.start(groups.keep_removing_deleted(), name="deleted groups")
 
     token = settings.service_token.reveal()
     channels = {
@@ -76,6 +86,16 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
         SuppressionServicer(suppressions, keyed),
         SUPPRESSION_SERVICE,
+    )
+    server.add(
+        recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
+        RecipientServicer(recipients, groups),
+        RECIPIENT_SERVICE,
+    )
+    server.add(
+        privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
+        RouterPrivacyServicer(recipients),
+        ROUTER_PRIVACY_SERVICE,
     )
     await server.start()
     await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))

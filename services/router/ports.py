@@ -39,7 +39,11 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class MemberPage:
-    """people: at most as many as asked for, each once. after: where the next page begins; empty: there is none."""
+    """people: at most as many as asked for, each once. after: where the next page begins; empty: there is none.
+
+    As many members are read as were asked for, and those who are excluded are left out: people may be fewer, or empty,
+    though there is a next page.
+    """
 
     people: Sequence[Person]
     after: str

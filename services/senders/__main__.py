@@ -1,6 +1,7 @@
 """Wiring of the senders: connections, the parts built on them, the loops, the gRPC server."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc.aio as grpc_aio
@@ -10,10 +11,12 @@ from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from services.delivery.bodies import Bodies
+from services.delivery.ports import Refusal
 from services.delivery.render_client import RenderClient
+from services.delivery.rendered import RenderingAttempter
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import erasures, pseudonym_keys, pseudonyms, retention, topology
+from services.domain import cancellations, erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
 from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
@@ -36,8 +39,17 @@ from services.senders.store import ProviderStore, SecretBox
 
 _POSTGRES_CONNECTIONS = 8
 _MAX_HELD = 512
-# Their keys are complete before the first delivery: tenants, retention and erasures; suppressions.
+# Their keys are complete before the first delivery: tenants, retention and erasures; suppressions and canceled events.
 _OWNERS = ("ingest", "router")
+# The keys that are followed.
+_PREFIXES = (
+    *directory.PREFIXES,
+    topology.SUPPRESSIONS,
+    topology.CANCELED,
+    erasures.PREFIX,
+    retention.PREFIX,
+    pseudonyms.PREFIX,
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +77,12 @@ class _Stores:
 
 @dataclass(frozen=True)
 class _Configuration:
-    """The published configuration, as this process follows it."""
+    """The published configuration, as this process follows it. refusals: why a delivery is not sent after all."""
 
     watch: configuration.ConfigurationWatch
     directory: directory.ConfiguredDirectory
-    erased: erasures.Erasures
     retention: retention.RetentionPolicies
-    suppressed: SuppressionList
+    refusals: Sequence[Refusal]
 
 
 async def wire(settings: Settings, process: service.Process) -> grpc.GrpcServer:
@@ -129,19 +140,20 @@ def _open_stores(connections: _Connections, checked: CheckedSettings) -> _Stores
 
 def _follow_configuration(connections: _Connections, stores: _Stores, checked: CheckedSettings) -> _Configuration:
     known = directory.ConfiguredDirectory(stores.providers, stores.away)
-    erased, policies = erasures.Erasures(checked.pseudonyms), retention.RetentionPolicies()
+    policies = retention.RetentionPolicies()
+    erased, canceled = erasures.Erasures(checked.pseudonyms), cancellations.Cancellations()
 
     def on_change(key: str, value: bytes | None) -> None:
-        for follower in (known, erased, policies):
+        for follower in (known, policies, erased, canceled):
             follower.on_change(key, value)
 
-    prefixes = (*directory.PREFIXES, topology.SUPPRESSIONS, erasures.PREFIX, retention.PREFIX, pseudonyms.PREFIX)
-    watch = configuration.ConfigurationWatch(connections.nats, prefixes, on_change)
-    return _Configuration(watch, known, erased, policies, SuppressionList(watch.get, checked.pseudonyms))
+    watch = configuration.ConfigurationWatch(connections.nats, _PREFIXES, on_change)
+    suppressed = SuppressionList(watch.get, checked.pseudonyms)
+    return _Configuration(watch, known, policies, (erased.refusal, canceled.refusal, suppressed.of_delivery))
 
 
 async def _wait_for_configuration(watch: configuration.ConfigurationWatch, checked: CheckedSettings) -> None:
-    """Wait until erasures, suppressions and retention are known: nothing may be sent or deleted before."""
+    """Wait until all refusals and retention are known: nothing may be sent or deleted before."""
     await watch.ready()
     await watch.complete(*_OWNERS)
     await pseudonym_keys.recognise(watch, checked.pseudonyms, *_OWNERS)
@@ -181,25 +193,26 @@ def _make_workers(
     away: parts.OwnParts,
 ) -> list[DeliveryWorker]:
     """Return a worker for each channel, so that a flood of one leaves the other's slots alone."""
-
-    def refuse(delivery: event_pb2.Delivery) -> str:
-        return followed.erased.refusal(delivery) or followed.suppressed.of_delivery(delivery)
-
+    ingest, caller = connections.ingest, connections.caller
     slots = {event_pb2.CHANNEL_EMAIL: settings.email_slots, event_pb2.CHANNEL_SMS: settings.sms_slots}
     return [
         DeliveryWorker(
             connections.nats,
             [channel],
-            sender,
-            RenderClient(connections.render, connections.caller),
-            LedgerStates(connections.ingest, connections.caller),
-            Bodies(connections.nats, connections.ingest, connections.caller, away),
-            delays_s=settings.retry_delays_s,
+            RenderingAttempter(
+                sender,
+                Bodies(connections.nats, ingest, caller, away),
+                RenderClient(connections.render, caller),
+                away,
+            ),
+            LedgerStates(ingest, caller),
+            delays_s=settings.retry_delays_s or None,
             max_held=_MAX_HELD,
             slot_limit=limit,
             attempt_deadline_s=send.DEADLINE_S,
-            refuse=refuse,
+            refusals=followed.refusals,
             own=away,
+            needs=[parts.RENDER],
         )
         for channel, limit in slots.items()
     ]

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -25,23 +26,34 @@ _SQL = postgres.Queries(Path(__file__).with_name("privacy.sql"))
 log = logs.get(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Of whose messages: those of a tenant's events, or only of some deliveries of them. Empty delivery_ids: of all.
+
+    An event may have many recipients, so one person's messages are named by their deliveries.
+    """
+
+    tenant_id: str
+    event_ids: Sequence[str]
+    delivery_ids: Sequence[str] = ()
+
+
 class SendersPrivacyStore:
-    """Exports and deletes rows of senders.outbox and senders.sent by their events."""
+    """Exports and deletes rows of senders.outbox and senders.sent by their events and deliveries."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
-    async def erase(self, tenant_id: str, event_ids: Sequence[str]) -> tuple[int, int]:
+    async def erase(self, scope: Scope) -> tuple[int, int]:
         """Delete; return the numbers of sandbox messages and of sent messages deleted. Raises UNAVAILABLE."""
+        ids = scope.tenant_id, scope.event_ids, scope.delivery_ids
         with postgres.unavailable_while_down():
             async with self._pool.acquire() as connection, connection.transaction():
-                messages = await connection.execute(_SQL.erase_messages, tenant_id, event_ids)
-                notes = await connection.execute(_SQL.erase_sent, tenant_id, event_ids)
+                messages = await connection.execute(_SQL.erase_messages, *ids)
+                notes = await connection.execute(_SQL.erase_sent, *ids)
         return _count(messages), _count(notes)
 
-    async def page(
-        self, tenant_id: str, event_ids: Sequence[str], after: str
-    ) -> tuple[list[senders_pb2.OutboxMessage], str]:
+    async def page(self, scope: Scope, after: str) -> tuple[list[senders_pb2.OutboxMessage], str]:
         """Return messages, oldest first, and the next cursor; empty: there are no more. Raises INVALID, UNAVAILABLE."""
         if after and not is_message_id(after):
             raise ClarionError(
@@ -49,10 +61,11 @@ class SendersPrivacyStore:
                 "after must be a cursor of the previous page",
                 fields=[("after", "must be a cursor of the previous page")],
             )
+        ids = scope.tenant_id, scope.event_ids, scope.delivery_ids
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.export_messages, tenant_id, event_ids, int(after or 0), _MAX_BYTES)
+            rows = await self._pool.fetch(_SQL.export_messages, *ids, int(after or 0), _MAX_BYTES)
             last = rows[-1]["id"] if rows else 0
-            more = bool(rows) and await self._pool.fetchval(_SQL.are_more, tenant_id, event_ids, last)
+            more = bool(rows) and await self._pool.fetchval(_SQL.are_more, *ids, last)
         return [whole_message(row) for row in rows], str(last) if more else ""
 
     async def expire(self, default_hours: int, own_days: dict[str, int]) -> bool:

@@ -1,10 +1,16 @@
+-- In each of these statements an empty array of delivery ids means: those of all deliveries.
+
 -- name: erase_messages
-DELETE FROM senders.outbox WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1
+DELETE FROM senders.outbox
+WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1
+    AND (cardinality($3::uuid[]) = 0 OR delivery_id = ANY ($3::uuid[]))
 
 -- name: erase_sent
-DELETE FROM senders.sent WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1
+DELETE FROM senders.sent
+WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1
+    AND (cardinality($3::uuid[]) = 0 OR delivery_id = ANY ($3::uuid[]))
 
--- At most 20, and of those after the first only while their texts stay within $4 bytes together.
+-- At most 20, and of those after the first only while their texts stay within $5 bytes together.
 -- name: export_messages
 SELECT id, recorded_at, delivery_id, event_id, channel, via, tenant_id, trace_id, recipient, sender, reply_to, subject,
     body_text, body_html
@@ -13,16 +19,21 @@ FROM (
         row_number() OVER (ORDER BY o.id) AS place
     FROM (
         SELECT * FROM senders.outbox
-        WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1 AND id > $3
+        WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1 AND id > $4
+            AND (cardinality($3::uuid[]) = 0 OR delivery_id = ANY ($3::uuid[]))
         ORDER BY id
         LIMIT 20
     ) AS o
 ) AS page
-WHERE total <= $4 OR place = 1
+WHERE total <= $5 OR place = 1
 ORDER BY id
 
 -- name: are_more
-SELECT EXISTS (SELECT 1 FROM senders.outbox WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1 AND id > $3)
+SELECT EXISTS (
+    SELECT 1 FROM senders.outbox
+    WHERE event_id = ANY ($2::uuid[]) AND tenant_id = $1 AND id > $4
+        AND (cardinality($3::uuid[]) = 0 OR delivery_id = ANY ($3::uuid[]))
+)
 
 -- Tenant by tenant, each from its oldest. $1: the default in hours; $2 and $3: tenants with days of their own.
 -- name: expire_outbox

@@ -49,7 +49,7 @@ class SentRecorder(Protocol):
 
 
 class ProviderSender:
-    """The senders' Attempter (see services.delivery.ports)."""
+    """Implements services.delivery.rendered.MessageSender for e-mail and SMS."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class ProviderSender:
         """Return tenant and provider: a provider that hangs holds up only its own deliveries."""
         return f"{delivery.tenant_id}/{delivery.provider_id}"
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
+    async def send(self, delivery: event_pb2.Delivery, message: render_pb2.Content) -> SendResult:
         """Send once. See services.delivery.ports.Attempter."""
-        result = failover.conclude(await self._call_in_turn(delivery, content))
+        result = failover.conclude(await self._call_in_turn(delivery, message))
         for call in result.earlier:
             labelled(_FAILOVERS, channels.NAMES[delivery.channel], call.result.provider).inc()
         return result
@@ -119,7 +119,7 @@ class ProviderSender:
     ) -> ProviderCall | Paused:
         """Call one provider, unless it is paused. Raises PartAway."""
         started, started_us = time.perf_counter(), clock.now_us()
-        answer = await self._send(delivery, content, record)
+        answer = await self._send_through(delivery, content, record)
         if isinstance(answer, Pause):
             return Paused(record.kind, answer)
         took_s = time.perf_counter() - started
@@ -129,7 +129,7 @@ class ProviderSender:
         labelled(_SECONDS, channel, record.kind).observe(took_s)
         return ProviderCall(_with_provider_id(answer, record.id), started_us + took_us, took_us)
 
-    async def _send(
+    async def _send_through(
         self, delivery: event_pb2.Delivery, content: render_pb2.Content, record: ProviderRecord
     ) -> SendResult | Pause:
         """Compose the message and hand it over; a message that cannot be composed is a result, too."""

@@ -1,6 +1,5 @@
 """SendersPrivacyService: between protobuf and the store."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import grpc.aio
@@ -8,10 +7,11 @@ import grpc.aio
 from clarion.senders.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
-from services.senders.privacy import SendersPrivacyStore
+from services.senders.privacy import Scope, SendersPrivacyStore
 
 NAME = "clarion.senders.v1.SendersPrivacyService"
 MAX_EVENTS = 100
+MAX_DELIVERIES = 1_000
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -25,20 +25,23 @@ class SendersPrivacyServicer(privacy_pb2_grpc.SendersPrivacyServiceServicer):
     async def EraseMessages(
         self, request: privacy_pb2.EraseMessagesRequest, _: Context
     ) -> privacy_pb2.EraseMessagesResponse:
-        """Delete what is stored of these events."""
-        _check(request.event_ids)
-        messages, records = await self._store.erase(request.tenant_id, list(request.event_ids))
+        """Delete what is stored of these events, or of these deliveries of them."""
+        messages, records = await self._store.erase(_scope(request))
         return privacy_pb2.EraseMessagesResponse(messages=messages, provider_records=records)
 
     async def ExportMessages(
         self, request: privacy_pb2.ExportMessagesRequest, _: Context
     ) -> privacy_pb2.ExportMessagesResponse:
-        """Return the sandbox messages of these events."""
-        _check(request.event_ids)
-        messages, more = await self._store.page(request.tenant_id, list(request.event_ids), request.after)
+        """Return the sandbox messages of these events, or of these deliveries of them."""
+        messages, more = await self._store.page(_scope(request), request.after)
         return privacy_pb2.ExportMessagesResponse(messages=messages, next_after=more)
 
 
-def _check(event_ids: Sequence[str]) -> None:
-    if len(event_ids) > MAX_EVENTS or not all(map(is_uuid, event_ids)):
+def _scope(request: privacy_pb2.EraseMessagesRequest | privacy_pb2.ExportMessagesRequest) -> Scope:
+    """Return what the request is about. Raises INVALID."""
+    scope = Scope(request.tenant_id, list(request.event_ids), list(request.delivery_ids))
+    if len(scope.event_ids) > MAX_EVENTS or not all(map(is_uuid, scope.event_ids)):
         raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
+    if len(scope.delivery_ids) > MAX_DELIVERIES or not all(map(is_uuid, scope.delivery_ids)):
+        raise ClarionError(Code.INVALID, f"delivery_ids must be at most {MAX_DELIVERIES} UUIDs")
+    return scope

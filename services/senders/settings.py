@@ -6,7 +6,6 @@ import msgspec
 
 from runtime.service import ProcessSettings
 from runtime.settings import Secret, Servers
-from services.delivery import retry
 
 Slots = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -26,8 +25,9 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     encryption_keys: Secret
     # Makes the pseudonyms of recipients; at least 32 bytes. Another key finds none of the stored suppressions.
     pseudonym_key: Secret
-    # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter.
-    retry_delays_s: tuple[float, ...] = retry.DEFAULT_DELAYS_S
+    # Seconds before the second, third, … attempt; after the last one the delivery is a dead letter. Empty: as each
+    # channel's retry policy says.
+    retry_delays_s: tuple[float, ...] = ()
     # The most attempts under way at one provider of one tenant, in each process.
     email_slots: Slots = 64
     sms_slots: Slots = 256

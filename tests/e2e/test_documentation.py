@@ -33,7 +33,10 @@ async def test_the_first_notification(client: Client, shared_stack: Running) -> 
 
 
 async def test_the_five_commands(client: Client, shared_stack: Running) -> None:
-    """A tenant, a provider, a template, an event, its timeline; and the mail, as the tenant's outbox has it."""
+    """A tenant, a provider, a template, an event, its timeline; and the mail, as the tenant's outbox has it.
+
+    Then a stored recipient in a group.
+    """
     *lines, timeline = documentation.blocks(documentation.section(_ADMIN, _WALK), "sh")
     kept = 'printf "\\n%s %s" "$tenant" "$event"'
     made = await asyncio.to_thread(documentation.shell, "\n".join([*lines, kept]), shared_stack)
@@ -59,6 +62,10 @@ async def test_the_five_commands(client: Client, shared_stack: Running) -> None:
     [message] = messages["data"]
     assert (message["subject"], message["recipient"]) == ("Order W-1 is on its way", "ada@example.com")
     assert "Dear Ada," in message["text"]
+
+    storing = documentation.block(documentation.section(_ADMIN, "Recipients and groups"), "sh", "recipients")
+    told = await asyncio.to_thread(documentation.shell, "\n".join([known, lines[0], storing]), shared_stack)
+    assert told.stdout.endswith('{"added":1,"removed":0}'), told
 
 
 @pytest.mark.parametrize("name", ["delivery-reports", "privacy", "providers", "signatures", "templates"])

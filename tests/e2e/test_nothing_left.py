@@ -54,7 +54,17 @@ async def _send(client: Client, tenant: Tenant, *, variables: dict[str, Any] = V
 
 
 async def _live(client: Client, tenant: Tenant, apis: Apis) -> None:
-    """Every channel; the page's token and inbox; a test, a replay, an export, a click, a bounce, a note by hand."""
+    """Every channel; the page's token and inbox; a test, a replay, an export, a click, a bounce, a note by hand.
+
+    And stored, in a group.
+    """
+    stored = {"email": EMAIL, "phone": PHONE, "name": CONTENT, "data": {"note": CONTENT}, "tags": [CONTENT]}
+    at = f"/tenants/{tenant.id}"
+    await client.operator.must("PUT", f"{at}/recipients/{urllib.parse.quote(USER, safe='')}", json=stored)
+    await client.operator.must("PUT", f"{at}/groups/readers", json={})
+    await client.operator.must("POST", f"{at}/groups/readers/members", json={"add": [USER]})
+    found = await client.operator.must("GET", f"{at}/recipients?address={urllib.parse.quote(EMAIL)}&tag={CONTENT}")
+    assert [one["recipient_id"] for one in found["data"]] == [USER]
     for variables in VARIABLES:
         event = await _send(client, tenant, variables=variables)
         assert {one["status"] for one in event["deliveries"]} == {"sent"}

@@ -65,7 +65,7 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
 
 @dataclass
 class FarSide:
-    """Implements services.delivery.ports.Attempter.
+    """Implements services.delivery.rendered.MessageSender.
 
     answers: what it says to each attempt in turn, the last one for ever. hung: tenants whose attempts hang until free.
     """
@@ -80,7 +80,7 @@ class FarSide:
         """One for each tenant."""
         return delivery.tenant_id
 
-    async def attempt(self, delivery: event_pb2.Delivery, content: render_pb2.Content) -> SendResult:
+    async def send(self, delivery: event_pb2.Delivery, message: render_pb2.Content) -> SendResult:
         """Note the call and answer it."""
         self.calls.append((delivery.id, delivery.attempt, time.time()))
         answer = self.answers[min(sum(id_ == delivery.id for id_, *_ in self.calls), len(self.answers)) - 1]
@@ -104,6 +104,7 @@ def delivery(tenant_id: str = "", **fields: Any) -> event_pb2.Delivery:
         "event_id": event_id,
         "tenant_id": tenant_id or new_id(),
         "channel": SMS,
+        "template_version_id": new_id(),
         "accepted_at_us": now_us,
         "planned_at_us": now_us,
         "attempt": 1,

@@ -2,10 +2,12 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from clarion.common.v1 import error_pb2
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -38,6 +40,8 @@ _FIELD_NAMES = {
     "trace_id": "X-Trace-Id",
     "user_id": "userId",
 }
+# The length of a rate's window, in seconds.
+_WINDOWS = {60: "min", 3_600: "hour", 86_400: "day"}
 _FIXED_MESSAGES = {
     Code.UNAUTHENTICATED: UNAUTHORIZED,
     Code.UNAVAILABLE: "Temporarily unavailable. Try again shortly: an event that was stored is not sent twice.",
@@ -45,6 +49,9 @@ _FIXED_MESSAGES = {
 }
 
 log = logs.get(__name__)
+
+# Set by handlers that accept events, for the message of a limit.
+TENANT_NAME = web.RequestKey("tenant_name", str)
 
 RequestHandler = Callable[[Any, web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,7 +68,7 @@ def answers(handler: RequestHandler) -> RequestHandler:
         try:
             return await handler(self, request)
         except ClarionError as error:
-            return from_error(error)
+            return from_error(error, tenant_name=request.get(TENANT_NAME, ""))
         except MalformedBodyError as error:
             return error_reply(400, "Bad Request", str(error))
         except BodyError as fault:
@@ -76,13 +83,20 @@ def answers(handler: RequestHandler) -> RequestHandler:
     return answering
 
 
-def from_error(error: ClarionError) -> web.Response:
-    """Return the response for a typed error."""
+def from_error(error: ClarionError, *, tenant_name: str = "") -> web.Response:
+    """Return the response for a typed error. tenant_name: of the tenant whose limit may be reached."""
     status, reason = _ANSWERS[error.code]
     is_signature = error.code is Code.UNAUTHENTICATED and bool(error.fields)
-    message = _in_words(error) if is_signature else _FIXED_MESSAGES.get(error.code) or _in_words(error)
+    fixed = "" if is_signature else _FIXED_MESSAGES.get(error.code, "")
+    message = fixed or _in_words(error, tenant_name)
     retry_after = max(error.retry_after, 1) if status in (429, 503) else 0
     return error_reply(status, reason, message, retry_after=retry_after)
+
+
+def unanswered(status: int) -> web.Response:
+    """Return the response for a status that no handler answered."""
+    phrase = HTTPStatus(status).phrase
+    return error_reply(status, phrase, phrase)
 
 
 def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0) -> web.Response:
@@ -95,6 +109,13 @@ def error_reply(status: int, reason: str, message: str, *, retry_after: int = 0)
     return json_reply(body, status=status, headers=headers)
 
 
-def _in_words(error: ClarionError) -> str:
+def _in_words(error: ClarionError, tenant_name: str) -> str:
+    if error.limit is not None and error.limit.window_s:
+        return _rate_in_words(error.limit, tenant_name)
     named = [f"{_FIELD_NAMES.get(field, field)} {description}" for field, description in error.fields]
     return "; ".join(named) or error.detail
+
+
+def _rate_in_words(limit: error_pb2.LimitState, tenant_name: str) -> str:
+    window = _WINDOWS.get(limit.window_s, f"{limit.window_s} s")
+    return f"Rate limit exceeded for tenant {tenant_name}. Limit: {limit.bound}/{window}"

@@ -15,6 +15,7 @@ from gateway import queries
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies
+from gateway.dialects.orqestra.credentials import api_key
 from gateway.dialects.orqestra.errors import answers
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply, read_json_bytes
@@ -35,7 +36,7 @@ class InboxRoutes:
     @answers
     async def issue_token(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v1/auth/realtime-token: a connection token for one user, and the channels it opens."""
-        tenant = await self._authenticator.tenant(request)
+        tenant = await self._authenticator.tenant(request, api_key(request))
         request[TENANT_ID] = tenant.id
         queries.check(request)
         user_id = bodies.parse_user_id(await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES))
@@ -91,10 +92,10 @@ class InboxRoutes:
     async def _authorize(self, request: web.Request) -> tuple[bool, str, str]:
         """Return whether the inbox is the caller's, its tenant and its user. Raises UNAUTHENTICATED or INVALID."""
         tenant_id, user_id = request.match_info["tenant_id"], request.match_info["user_id"]
-        key = request.headers.get("x-api-key", "")
+        key = api_key(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if key or scheme.lower() != "bearer":
-            tenant = await self._authenticator.tenant(request)
+            tenant = await self._authenticator.tenant(request, key)
             request[TENANT_ID] = tenant.id
             bodies.check_user_id(user_id)
             return tenant.id == tenant_id, tenant_id, user_id

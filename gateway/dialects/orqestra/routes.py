@@ -5,34 +5,38 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.accepting import TriggerBatcher
-from gateway.authentication import CachedAuthenticator
-from gateway.clients import Clients
+from gateway.dialects import Backend
+from gateway.dialects.orqestra.credentials import API_KEY_HEADER
 from gateway.dialects.orqestra.errors import error_reply
 from gateway.dialects.orqestra.inbox import InboxRoutes
+from gateway.dialects.orqestra.signature import HEADER as SIGNATURE_HEADER
 from gateway.dialects.orqestra.trigger import TriggerRoutes
 
 # A user id may contain braces, which {user_id} alone would not match.
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id:[^/]+}"
+_PREFIXES = ("/api/v1/events/", "/api/v1/auth/", "/api/v1/notifications/")
 # These headers decide who sends the request and what it means.
 _ONCE = (
-    "x-api-key",
+    API_KEY_HEADER,
     "Authorization",
     "Content-Type",
     "Content-Encoding",
     "X-Idempotency-Key",
-    "X-Orqestra-Signature",
+    SIGNATURE_HEADER,
 )
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_routes(
-    app: web.Application, clients: Clients, authenticator: CachedAuthenticator, acceptor: TriggerBatcher
-) -> None:
+def claims(request: web.Request) -> bool:
+    """Return whether the path is one of the Orqestra API, or lies beside one."""
+    return request.path.startswith(_PREFIXES)
+
+
+def add_routes(app: web.Application, backend: Backend) -> None:
     """Serve the Orqestra API."""
-    trigger = TriggerRoutes(authenticator, acceptor)
-    inbox = InboxRoutes(clients, authenticator)
+    trigger = TriggerRoutes(backend.authenticator, backend.acceptor)
+    inbox = InboxRoutes(backend.clients, backend.authenticator)
     for method, path, handler in (
         ("POST", "/api/v1/events/trigger", trigger.trigger),
         ("POST", "/api/v1/auth/realtime-token", inbox.issue_token),

@@ -6,7 +6,8 @@ from gateway import queries
 from gateway.accepting import TriggerBatcher
 from gateway.authentication import CachedAuthenticator
 from gateway.dialects.orqestra import bodies
-from gateway.dialects.orqestra.errors import answers
+from gateway.dialects.orqestra.credentials import api_key
+from gateway.dialects.orqestra.errors import TENANT_NAME, answers
 from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply, read_json_bytes
@@ -23,8 +24,9 @@ class TriggerRoutes:
     @answers
     async def trigger(self, request: web.Request) -> web.StreamResponse:
         """Answer 200 once the event is stored. A repeated call gets the first response, and a header that says so."""
-        tenant = await self._authenticator.tenant(request)
+        tenant = await self._authenticator.tenant(request, api_key(request))
         request[TENANT_ID] = tenant.id
+        request[TENANT_NAME] = tenant.name or tenant.id
         raw = await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES)
         shown = request.headers.get(HEADER, "")
         if tenant.webhook_secrets and not is_signed(raw, shown, tenant.webhook_secrets):

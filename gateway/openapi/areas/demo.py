@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.openapi.operations import HTML, Operation, Parameter, ResponseSpec
-from gateway.openapi.values import Channel, OrqestraFaultSchema, Shape, Text, Time
+from gateway.openapi.values import Channel, GatewayFaultSchema, Shape, Text, Time
 
 _TAG = "Demo"
 
@@ -109,7 +109,7 @@ OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(description="The file."),
-            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
+            404: ResponseSpec(GatewayFaultSchema, "There is no file with this name."),
         },
     ),
 )

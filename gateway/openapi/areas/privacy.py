@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.privacy import ExportRequestBody, RecipientBody, RetentionBody
 from gateway.openapi.areas.events import DeadLetterSchema, EventWithTimelineSchema
+from gateway.openapi.areas.recipients import StoredRecipientWithGroupsSchema
 from gateway.openapi.operations import Operation, admin
 from gateway.openapi.values import Channel, Id, Shape, Time
 
@@ -25,6 +26,8 @@ class RetentionPolicySchema(Shape):
 class ErasedRowsSchema(Shape):
     """The number of rows that this request erased, by kind."""
 
+    recipients: Annotated[int, Meta(description="1 if the recipient was stored.")]
+    memberships: Annotated[int, Meta(description="The groups that the stored recipient was in.")]
     notifications: int
     messages: int
     provider_records: int
@@ -85,6 +88,10 @@ class ExportSchema(Shape):
 
     tenant_id: Id
     user_id: str
+    recipient: Annotated[
+        StoredRecipientWithGroupsSchema | None,
+        Meta(description="On the first page, the stored recipient. null: they are not stored."),
+    ]
     events: list[ExportedEventSchema]
     inbox: list[ExportedNotificationSchema]
     next_cursor: str | None

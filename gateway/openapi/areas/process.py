@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.openapi.operations import HTML, Operation, ResponseSpec
-from gateway.openapi.values import AnyObject, OrqestraFaultSchema, Shape
+from gateway.openapi.values import AnyObject, GatewayFaultSchema, Shape
 
 _TAG = "Gateway"
 
@@ -35,7 +35,7 @@ OPERATIONS = (
         "openapi",
         "Get this document",
         _TAG,
-        {200: ResponseSpec(AnyObject), 500: ResponseSpec(OrqestraFaultSchema)},
+        {200: ResponseSpec(AnyObject), 500: ResponseSpec(GatewayFaultSchema)},
     ),
     Operation(
         "GET", "/docs", "docs", "Show this document as a page", _TAG, {200: ResponseSpec(str, content_type=HTML)}
@@ -48,7 +48,7 @@ OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(description="The file."),
-            404: ResponseSpec(OrqestraFaultSchema, "There is no file with this name."),
+            404: ResponseSpec(GatewayFaultSchema, "There is no file with this name."),
         },
     ),
     Operation(
@@ -60,13 +60,13 @@ OPERATIONS = (
         {
             101: ResponseSpec(description="Switching protocols. Use the official client `centrifuge`."),
             400: ResponseSpec(
-                OrqestraFaultSchema, "The client asked for the Protobuf protocol. Only JSON is supported."
+                GatewayFaultSchema, "The client asked for the Protobuf protocol. Only JSON is supported."
             ),
-            403: ResponseSpec(OrqestraFaultSchema, "The page's origin is not allowed."),
-            426: ResponseSpec(OrqestraFaultSchema, headers={"Upgrade": "websocket"}),
-            429: ResponseSpec(OrqestraFaultSchema, "Too many connections from this address."),
-            502: ResponseSpec(OrqestraFaultSchema, "The realtime hub does not answer."),
-            503: ResponseSpec(OrqestraFaultSchema, "The gateway has too many connections, or is shutting down."),
+            403: ResponseSpec(GatewayFaultSchema, "The page's origin is not allowed."),
+            426: ResponseSpec(GatewayFaultSchema, headers={"Upgrade": "websocket"}),
+            429: ResponseSpec(GatewayFaultSchema, "Too many connections from this address."),
+            502: ResponseSpec(GatewayFaultSchema, "The realtime hub does not answer."),
+            503: ResponseSpec(GatewayFaultSchema, "The gateway has too many connections, or is shutting down."),
         },
     ),
 )

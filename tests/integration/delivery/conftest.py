@@ -12,9 +12,10 @@ from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import ledger_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc
 from runtime import grpc
-from runtime.parts import OwnParts
+from runtime.parts import RENDER, OwnParts
 from services.delivery.bodies import Bodies
 from services.delivery.render_client import RenderClient
+from services.delivery.rendered import RenderingAttempter
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
@@ -82,9 +83,12 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
         caller = grpc.Caller(TOKEN)
 
         def create(far_side: FarSide, **options: Any) -> DeliveryWorker:
-            renderer, states = RenderClient(channel, caller), LedgerStates(channel, caller)
-            bodies = Bodies(connection, channel, caller, options.setdefault("own", OwnParts()))
-            worker = DeliveryWorker(connection, [SMS], far_side, renderer, states, bodies, **options)
+            own = options.setdefault("own", OwnParts())
+            bodies, renderer = Bodies(connection, channel, caller, own), RenderClient(channel, caller)
+            attempter = options.pop("attempter", None) or RenderingAttempter(far_side, bodies, renderer, own)
+            worker = DeliveryWorker(
+                connection, [SMS], attempter, LedgerStates(channel, caller), needs=[RENDER], **options
+            )
             task = asyncio.create_task(worker.run())
 
             async def end() -> None:

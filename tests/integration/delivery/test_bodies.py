@@ -9,7 +9,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
 from runtime.parts import INGEST, OwnParts
-from services.delivery import worker as worker_module
+from services.delivery import rendered
 from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from tests.fakes.delivery import FarSide, Neighbours, delivery, queued
@@ -102,7 +102,7 @@ async def test_a_body_that_is_gone_ends_the_delivery(
     create_worker: CreateWorker, streams: Streams, trace: Trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Retention deleted it: after some waiting the timeline says so."""
-    monkeypatch.setattr(worker_module, "_MAX_BODY_DEFERRALS", 1)
+    monkeypatch.setattr(rendered, "_MAX_BODY_DEFERRALS", 1)
     far_side = FarSide()
     create_worker(far_side)
     one = referring(12_345)

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
 from nats.aio.client import Client
+from prometheus_client import REGISTRY
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
@@ -15,7 +17,7 @@ from runtime import nats, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.delivery import worker as worker_module
-from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.delivery.ports import Prepared, ProviderCall, SendResult, Verdict
 from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
@@ -273,12 +275,53 @@ async def test_what_is_no_delivery_poisons_nothing(create_worker: CreateWorker, 
         queued(good[0]),
         nats.Outgoing(subject, b"\xff\xff garbage"),
         nats.Outgoing(subject, b""),
-        nats.Outgoing(subject, delivery(channel=0).SerializeToString()),
+        nats.Outgoing(subject, delivery(event_id="e1").SerializeToString()),
         queued(good[1]),
     )
     await eventually(lambda: len(far_side.calls) == 2)
     await eventually(trace.all_acked)
     assert sorted(far_side.attempted) == sorted(one.id for one in good)
+
+
+async def test_what_a_later_version_made_is_sent_by_it(
+    create_worker: CreateWorker, streams: Streams, trace: Trace
+) -> None:
+    """This version does not acknowledge what it does not know; a process that knows it gets it."""
+    far_side = FarSide()
+    older = create_worker(far_side)
+    before = _unknown()
+    one = delivery(template_version_id="")
+    await streams.publish(queued(one))
+    await eventually(lambda: _unknown() > before)
+    await older.drain()
+    assert (far_side.calls, await trace.steps()) == ([], [])
+    create_worker(far_side, attempter=_Later(far_side))
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    await eventually(trace.all_acked)
+    assert far_side.attempted == [one.id]
+
+
+def _unknown() -> float:
+    return REGISTRY.get_sample_value("clarion_deliveries_unknown_total") or 0.0
+
+
+@dataclass
+class _Later:
+    """The attempter of a later version, which knows deliveries without a template version."""
+
+    far_side: FarSide
+
+    def slot(self, one: event_pb2.Delivery) -> str:
+        """Return the far side's."""
+        return self.far_side.slot(one)
+
+    async def prepare(self, _: event_pb2.Delivery) -> Prepared[render_pb2.Content]:
+        """Return content that came with the delivery."""
+        return Prepared(render_pb2.Content(text="Hello"))
+
+    async def send(self, one: event_pb2.Delivery, message: render_pb2.Content) -> SendResult:
+        """Send it."""
+        return await self.far_side.send(one, message)
 
 
 async def test_what_crashes_us_every_time_ends_as_a_dead_letter(

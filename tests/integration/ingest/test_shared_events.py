@@ -325,7 +325,7 @@ async def test_a_waiting_event_is_released_in_any_order(ledger: Ledger, order: t
     event = builders.event(ledger.tenant, weight=10)
     event.due_at_us = event.accepted_at_us + 3_600_000_000
     id_ = builders.delivery_id(event)
-    items = [event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, SENT)]
+    items: list[Item] = [event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, SENT)]
     for position in order:
         await ledger.write(items[position])
     unfinished, _, scheduled = await ledger.backlog()

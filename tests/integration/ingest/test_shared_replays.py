@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
@@ -25,6 +25,8 @@ from tests.waiting import end, eventually
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 EMAIL = event_pb2.CHANNEL_EMAIL
 _RUNNING = 1
+# How each user's delivery on each channel ended.
+Ends: TypeAlias = dict[tuple[str, event_pb2.Channel.ValueType], trace_pb2.DeliveryStatus.ValueType]
 
 
 class Replays:
@@ -57,7 +59,8 @@ class Replays:
             found: replays_pb2.Replay = (await self.call("GetReplay", replay_id=replay_id)).replay
             return found if found.state != _RUNNING else None
 
-        found: replays_pb2.Replay = await eventually(over, 30)
+        found = await eventually(over, 30)
+        assert found is not None
         await end(running)
         return found
 
@@ -79,7 +82,7 @@ def _audience(event: event_pb2.Event) -> set[str]:
     }
 
 
-async def _know(replays: Replays, event: event_pb2.Event, ends: dict[tuple[str, int], int]) -> None:
+async def _know(replays: Replays, event: event_pb2.Event, ends: Ends) -> None:
     """Store an event whose deliveries, by user and channel, ended so."""
     plans = [
         builders.planned(event, user, SKIPPED if status == SKIPPED else QUEUED, channel=channel)
@@ -88,7 +91,7 @@ async def _know(replays: Replays, event: event_pb2.Event, ends: dict[tuple[str, 
     records = []
     for plan, status in zip(plans, ends.values(), strict=True):
         if status != SKIPPED:
-            record = builders.attempted(event, plan.delivery_id, status)  # type: ignore[arg-type] # a number of the enum
+            record = builders.attempted(event, plan.delivery_id, status)
             record.attempted.channel = plan.channel
             records.append(record)
     await replays.write(event, *builders.parts(event, plans), *records)

@@ -10,6 +10,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
 from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.rows import Item
 from services.ingest.ledger.store import LedgerStore
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import SKIPPED
@@ -63,7 +64,7 @@ async def test_a_process_that_understands_them_reads_them(pool: Pool, connection
     """Written as if they came from the streams, and forgotten; what it does not understand either stays."""
     event = builders.event(TENANT)
     still_unknown = _of_later_version(event)
-    items = [event, builders.canceled(event), still_unknown]
+    items: list[Item] = [event, builders.canceled(event), still_unknown]
     await pool.executemany(
         "INSERT INTO ingest.unknown_records (id, is_event, record) VALUES ($1, $2, $3)",
         [(item.id, isinstance(item, event_pb2.Event), item.SerializeToString()) for item in items],

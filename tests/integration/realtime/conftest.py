@@ -25,6 +25,7 @@ from stack.hub.build import hub_binary
 from stack.launch import command_for
 from tests.conftest import NatsServer, free_port
 from tests.contract.hub.servers import Engine, Server
+from tests.integration.senders.processes import TOKEN, neighbours
 from tests.keyed import KEY
 from tests.waiting import eventually
 
@@ -193,3 +194,12 @@ async def _answers(address: str) -> bool:
         return False
     writer.close()
     return True
+
+
+@pytest.fixture
+async def service(start_realtime: StartRealtime, hub: Server) -> AsyncIterator[Service]:
+    """A realtime process beside a render that answers, with retries that are over within a second."""
+    async with neighbours() as address:
+        yield await start_realtime(
+            hub, CLARION_SERVICE_TOKEN=TOKEN, CLARION_RENDER_ADDRESS=address, CLARION_RETRY_DELAYS_S="0.1,0.1"
+        )

@@ -1,62 +1,28 @@
 """PostgreSQL and the hub away under load: no attempt is counted, nothing is lost or doubled, all goes on afterwards."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import nats
-from runtime.ids import derived_id, new_id
+from clarion.common.v1 import trace_pb2
 from services.domain import topology
 from tests.conftest import PostgresServer
 from tests.contract.hub.servers import Server
 from tests.integration.delivery.conftest import Trace
-from tests.integration.realtime.conftest import Service, StartRealtime
-from tests.integration.senders.processes import TOKEN, neighbours
+from tests.integration.realtime.conftest import Service
+from tests.integration.realtime.pushes import TENANT, push, queued
 from tests.streams import Streams
 from tests.waiting import eventually
 
-_TENANT = new_id()
 # More than one consumer may have in hand and aside.
 _MANY = 1500
 
 
-def _push() -> event_pb2.Delivery:
-    event_id, now_us = new_id(), time.time_ns() // 1000
-    return event_pb2.Delivery(
-        id=derived_id(event_id),
-        event_id=event_id,
-        tenant_id=_TENANT,
-        event_type="order.success",
-        channel=event_pb2.CHANNEL_PUSH,
-        recipient=event_pb2.Recipient(user_id="u1"),
-        accepted_at_us=now_us,
-        planned_at_us=now_us,
-        attempt=1,
-    )
-
-
-def _queued(one: event_pb2.Delivery) -> nats.Outgoing:
-    return nats.Outgoing(topology.delivery_subject(one.channel, one.tenant_id), one.SerializeToString(), one.id)
-
-
-@pytest.fixture
-async def service(start_realtime: StartRealtime, hub: Server) -> AsyncIterator[Service]:
-    """A realtime process beside a render that answers, with retries that are over within a second."""
-    async with neighbours() as address:
-        yield await start_realtime(
-            hub, CLARION_SERVICE_TOKEN=TOKEN, CLARION_RENDER_ADDRESS=address, CLARION_RETRY_DELAYS_S="0.1,0.1"
-        )
-
-
 async def _kept(pool: "asyncpg.Pool[asyncpg.Record]") -> set[str]:
     try:
-        rows = await pool.fetch("SELECT id FROM realtime.inbox WHERE tenant_id = $1", _TENANT)
+        rows = await pool.fetch("SELECT id FROM realtime.inbox WHERE tenant_id = $1", TENANT)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return set()
     return {str(row["id"]) for row in rows}
@@ -80,14 +46,14 @@ async def test_postgresql_killed_under_pushes(
 ) -> None:
     """Away for longer than all retries would take: each push is one first attempt that succeeded, and one row."""
     trace = Trace(streams, connection)
-    ones = [_push() for _ in range(_MANY)]
+    ones = [push() for _ in range(_MANY)]
     wanted = {one.id for one in ones}
-    await streams.publish(*map(_queued, ones[:200]))
+    await streams.publish(*map(queued, ones[:200]))
     await eventually(lambda: _kept(pool), every=0.001)
     postgres_server.kill()
     try:
         in_hand = await streams.in_hand(topology.DELIVERIES)
-        await streams.publish(*map(_queued, ones[200:]))
+        await streams.publish(*map(queued, ones[200:]))
         await eventually(lambda: len(in_hand) > 500)  # each for two seconds: more than two retries take
     finally:
         postgres_server.start()
@@ -110,10 +76,10 @@ async def test_the_hub_killed_under_pushes(
     """Every notification reaches its inbox meanwhile, and when the hub is back each is published as a first attempt."""
     trace = Trace(streams, connection)
     hub.kill()
-    ones = [_push() for _ in range(_MANY)]
+    ones = [push() for _ in range(_MANY)]
     wanted = {one.id for one in ones}
     in_hand = await streams.in_hand(topology.DELIVERIES)
-    await streams.publish(*map(_queued, ones))
+    await streams.publish(*map(queued, ones))
 
     async def all_kept() -> bool:
         return await _kept(pool) == wanted

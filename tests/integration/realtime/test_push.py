@@ -98,7 +98,7 @@ async def test_an_open_page_sees_it_and_the_inbox_keeps_it(
     delivery = _delivery(namespace)
     async with connected(session, hub, Tokens(TOKEN_SECRET).issue(name)) as wire:
         await _subscribe(wire, namespace or "global_system", name)
-        result = await parts.push.attempt(delivery, _CONTENT)
+        result = await parts.push.send(delivery, _CONTENT)
         assert result.verdict is Verdict.SENT
         frame: Any = await wire.next()
     assert frame["push"]["channel"] == f"{namespace or 'global_system'}#{name}"
@@ -123,7 +123,7 @@ async def test_an_attempt_that_comes_again_changes_nothing(
     async with connected(session, hub, Tokens(TOKEN_SECRET).issue(name)) as wire:
         await _subscribe(wire, "orders", name)
         for delivery in (first, first, first, second):
-            assert (await parts.push.attempt(delivery, _CONTENT)).verdict is Verdict.SENT
+            assert (await parts.push.send(delivery, _CONTENT)).verdict is Verdict.SENT
         seen: list[Any] = [await wire.next(), await wire.next()]
     assert [frame["push"]["pub"]["data"]["referenceId"] for frame in seen] == [first.id, second.id]
     assert sorted(await parts.kept()) == sorted([first.id, second.id])
@@ -133,7 +133,7 @@ async def test_a_hub_that_is_away_gets_it_when_it_is_back(parts: Parts, hub: Ser
     """The inbox has it at once; the publication waits, and that is no attempt."""
     delivery = _delivery()
     hub.kill()
-    waiting = asyncio.create_task(parts.own.until_answered(lambda: parts.push.attempt(delivery, _CONTENT)))
+    waiting = asyncio.create_task(parts.own.until_answered(lambda: parts.push.send(delivery, _CONTENT)))
     await eventually(lambda: parts.own.is_away(HUB))
     assert await parts.kept() == [delivery.id]
     assert await parts.guard.check() is HubState.AWAY
@@ -146,10 +146,10 @@ async def test_a_hub_that_is_away_gets_it_when_it_is_back(parts: Parts, hub: Ser
 
 async def test_a_hub_that_was_started_anew_is_used_without_a_failed_attempt(parts: Parts, hub: Server) -> None:
     """The kept connection is dead; that is no reason to wait for a retry."""
-    assert (await parts.push.attempt(_delivery(), _CONTENT)).verdict is Verdict.SENT
+    assert (await parts.push.send(_delivery(), _CONTENT)).verdict is Verdict.SENT
     hub.kill()
     hub.start()
-    assert (await parts.push.attempt(_delivery(), _CONTENT)).verdict is Verdict.SENT
+    assert (await parts.push.send(_delivery(), _CONTENT)).verdict is Verdict.SENT
 
 
 async def test_a_hung_hub_holds_nobody_for_long(pool: "asyncpg.Pool[asyncpg.Record]", silent_url: str) -> None:
@@ -157,7 +157,7 @@ async def test_a_hung_hub_holds_nobody_for_long(pool: "asyncpg.Pool[asyncpg.Reco
     parts = Parts(pool, silent_url)
     parts.guard.state = HubState.SAFE  # it was, until it hung
     deliveries = [_delivery() for _ in range(100)]
-    attempts = [asyncio.create_task(parts.push.attempt(delivery, _CONTENT)) for delivery in deliveries]
+    attempts = [asyncio.create_task(parts.push.send(delivery, _CONTENT)) for delivery in deliveries]
     await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
     assert len(await parts.kept()) > 1  # none waited for another's end
     results = await asyncio.gather(*attempts, return_exceptions=True)
@@ -178,7 +178,7 @@ async def test_an_open_hub_gets_nothing(pool: "asyncpg.Pool[asyncpg.Record]", cr
     assert await parts.guard.check() is HubState.UNSAFE
     delivery = _delivery()
     with pytest.raises(PartAway, match="hub_unsafe"):
-        await parts.push.attempt(delivery, _CONTENT)
+        await parts.push.send(delivery, _CONTENT)
     assert await parts.kept() == [delivery.id]
     await parts.hub.close()
 
@@ -190,5 +190,5 @@ async def test_a_wrong_api_key_is_waited_for_until_it_is_mended(
     parts = Parts(pool, hub.http_url, api_key="wrong")
     await parts.guard.check()
     with pytest.raises(PartAway, match="hub_refuses_api_key"):
-        await parts.push.attempt(_delivery(), _CONTENT)
+        await parts.push.send(_delivery(), _CONTENT)
     await parts.hub.close()

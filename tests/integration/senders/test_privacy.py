@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
 
-from clarion.senders.v1 import senders_pb2
+from clarion.senders.v1 import privacy_pb2, senders_pb2
 from runtime import postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.senders.outbox import KeptEmail, SandboxOutbox
-from services.senders.privacy import SendersPrivacyStore
+from services.senders.privacy import Scope, SendersPrivacyStore
+from services.senders.servicer_privacy import SendersPrivacyServicer
 from tests.statement_timeouts import refuse_short_timeouts
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# The servicer does not use it.
+_CONTEXT: Any = None
 
 
 @pytest.fixture
@@ -26,19 +30,22 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     await made.close()
 
 
-async def _keep(pool: Pool, tenant_id: str, event_id: str, text: str = "Thank you", html: str = "<p>") -> None:
+async def _keep(
+    pool: Pool, tenant_id: str, event_id: str, text: str = "Thank you", html: str = "<p>", delivery_id: str = ""
+) -> None:
+    ids = (tenant_id, event_id, delivery_id or new_id())
     await SandboxOutbox(pool).keep_email(
-        KeptEmail("sandbox", tenant_id, event_id, new_id(), "", "ada@example.org", "us", "", "Paid", text, html)
+        KeptEmail("sandbox", *ids, "", "ada@example.org", "us", "", "Paid", text, html)
     )
 
 
-async def _note(pool: Pool, tenant_id: str, event_id: str) -> None:
+async def _note(pool: Pool, tenant_id: str, event_id: str, delivery_id: str = "") -> None:
     await pool.execute(
         "INSERT INTO senders.sent VALUES ('p', $1, $2, $3, $4, 1, 1, 0, 'ada@example.org', now())",
         new_id(),
         tenant_id,
         event_id,
-        new_id(),
+        delivery_id or new_id(),
     )
 
 
@@ -48,11 +55,40 @@ async def test_erased_by_event_and_by_tenant(pool: Pool) -> None:
     for tenant_id, event_id in (("t1", mine), ("t1", mine), ("t1", other), ("t2", mine)):
         await _keep(pool, tenant_id, event_id)
         await _note(pool, tenant_id, event_id)
-    assert await store.erase("t1", [mine, new_id()]) == (2, 2)
-    assert await store.erase("t1", [mine]) == (0, 0)
+    assert await store.erase(Scope("t1", [mine, new_id()])) == (2, 2)
+    assert await store.erase(Scope("t1", [mine])) == (0, 0)
     for table in ("outbox", "sent"):
         left = await pool.fetch(f"SELECT tenant_id, event_id FROM senders.{table} ORDER BY tenant_id")
         assert [(row["tenant_id"], str(row["event_id"])) for row in left] == [("t1", other), ("t2", mine)]
+
+
+async def test_of_an_event_with_many_recipients_one_alone(pool: Pool) -> None:
+    """Only the named deliveries are shown and erased; those of other events are not, though they are named."""
+    servicer, event_id, other = SendersPrivacyServicer(SendersPrivacyStore(pool)), new_id(), new_id()
+    adas, bobs, foreign = [new_id(), new_id()], new_id(), new_id()
+    for event, delivery in ((event_id, adas[0]), (event_id, adas[1]), (event_id, bobs), (other, foreign)):
+        await _keep(pool, "t1", event, delivery_id=delivery)
+        await _note(pool, "t1", event, delivery)
+    named: dict[str, Any] = {"tenant_id": "t1", "event_ids": [event_id], "delivery_ids": [*adas, foreign]}
+    shown = await servicer.ExportMessages(privacy_pb2.ExportMessagesRequest(**named), _CONTEXT)
+    assert ([one.delivery_id for one in shown.messages], shown.next_after) == (adas, "")
+    erased = await servicer.EraseMessages(privacy_pb2.EraseMessagesRequest(**named), _CONTEXT)
+    assert (erased.messages, erased.provider_records) == (2, 2)
+    for table in ("outbox", "sent"):
+        left = await pool.fetch(f"SELECT delivery_id FROM senders.{table}")
+        assert {str(row["delivery_id"]) for row in left} == {bobs, foreign}
+
+
+@pytest.mark.parametrize("delivery_ids", [["nonsense"], [new_id()] * 1_001])
+async def test_wrong_delivery_ids_erase_nothing(pool: Pool, delivery_ids: list[str]) -> None:
+    """Neither all of the event nor a part of it."""
+    servicer, event_id = SendersPrivacyServicer(SendersPrivacyStore(pool)), new_id()
+    await _keep(pool, "t1", event_id)
+    request = privacy_pb2.EraseMessagesRequest(tenant_id="t1", event_ids=[event_id], delivery_ids=delivery_ids)
+    with pytest.raises(ClarionError) as refusal:
+        await servicer.EraseMessages(request, _CONTEXT)
+    assert refusal.value.code is Code.INVALID
+    assert await pool.fetchval("SELECT count(*) FROM senders.outbox") == 1
 
 
 async def test_exported_whole_in_pages(pool: Pool) -> None:
@@ -69,14 +105,14 @@ async def test_exported_whole_in_pages(pool: Pool) -> None:
     (first,) = (await _pages(store, event_ids[:1]))[0]
     assert (first.text, first.html, first.recipient) == ("long " * 1000, "<p>", "ada@example.org")
     with pytest.raises(ClarionError) as refusal:
-        await store.page("t1", event_ids, "x")
+        await store.page(Scope("t1", event_ids), "x")
     assert refusal.value.code is Code.INVALID
 
 
 async def _pages(store: SendersPrivacyStore, event_ids: list[str]) -> list[list[senders_pb2.OutboxMessage]]:
     pages, after = [], ""
     while True:
-        messages, after = await store.page("t1", event_ids, after)
+        messages, after = await store.page(Scope("t1", event_ids), after)
         pages.append(messages)
         if not after:
             return pages

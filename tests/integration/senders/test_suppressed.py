@@ -1,4 +1,4 @@
-"""The last look before a send: what was suppressed after it was routed is not sent either."""
+"""The last look before a send: what was suppressed or canceled after it was routed is not sent either."""
 
 from typing import Any
 
@@ -46,6 +46,24 @@ async def test_a_delivery_that_waits_for_its_retry_is_skipped(senders: Senders) 
     assert last is not None
     assert (last.delivery_id, last.reason, last.provider) == (delivery.id, "suppressed_bounced", "")
     assert catcher.envelopes == []
+
+
+async def test_a_canceled_event_is_not_sent(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """What comes after the cancellation is skipped; another event is sent."""
+    provider_id = await senders.provider(event_pb2.CHANNEL_EMAIL, "sandbox", from_email="us@acorn.example")
+    canceled, other = builders.delivery(provider_id=provider_id), builders.delivery(provider_id=provider_id)
+    bucket = await senders.connection.jetstream().key_value(bucket_keys.BUCKET)
+    await bucket.put(topology.canceled_key(canceled.tenant_id, canceled.event_id), b"1750000000000000")
+    await senders.deliver(canceled, other)
+
+    async def both() -> dict[str, tuple[trace_pb2.DeliveryStatus.ValueType, str]] | None:
+        told = {one.delivery_id: (one.status, one.reason) for one in await senders.attempts()}
+        return told if len(told) == 2 else None
+
+    told = await eventually(both)
+    assert told == {canceled.id: (SKIPPED, "canceled"), other.id: (trace_pb2.DELIVERY_STATUS_SENT, "")}
+    rows = await pool.fetch("SELECT delivery_id FROM senders.outbox")
+    assert [str(row["delivery_id"]) for row in rows] == [other.id]
 
 
 async def test_only_subscribed_mail_ends_with_a_click(senders: Senders, pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.render.v1 import render_pb2
 from services.delivery import records
 from services.delivery.ports import ProviderCall, SendResult, Verdict
 
@@ -14,7 +13,7 @@ _SHOWN = ("550 [31mno such user " + "x" * 500)[:500]
 def _attempted(result: SendResult) -> trace_pb2.Attempted:
     times = records.AttemptTimes(1, 2, 3)
     status = trace_pb2.DELIVERY_STATUS_FAILED
-    return records.attempted(event_pb2.Delivery(), result, status, times, render_pb2.Content()).attempted
+    return records.attempted(event_pb2.Delivery(), result, status, times).attempted
 
 
 def test_a_far_sides_words_are_one_bounded_line() -> None:

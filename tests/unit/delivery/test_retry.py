@@ -4,7 +4,8 @@ import pytest
 
 from clarion.common.v1 import trace_pb2
 from services.delivery.ports import SendResult, Verdict
-from services.delivery.retry import DEFAULT_DELAYS_S, MAX_DELAY_S, decide, deferral_s
+from services.delivery.retry import decide, deferral_s, is_postponed
+from services.domain.retry_policy import MESSAGES, RetryPolicy
 
 
 def _no_jitter(low: float, high: float) -> float:
@@ -27,28 +28,38 @@ def _most_jitter(low: float, high: float) -> float:
 )
 def test_first_attempt(verdict: Verdict, status: int) -> None:
     """Only temporary failures are retried."""
-    assert decide(SendResult(verdict, "p"), 1).status == status
+    assert decide(SendResult(verdict, "p"), 1, MESSAGES).status == status
 
 
 def test_delays_follow_the_schedule_and_end() -> None:
     """Each retry waits as listed; after the last one the delivery is dead."""
     failed = SendResult(Verdict.TRANSIENT, "p")
-    delays = [decide(failed, attempt, uniform=_no_jitter).delay_s for attempt in range(1, 7)]
-    assert delays == list(DEFAULT_DELAYS_S)
-    assert decide(failed, 7).status == trace_pb2.DELIVERY_STATUS_DEAD
+    policy = RetryPolicy((5.0, 30.0, 120.0))
+    delays = [decide(failed, attempt, policy, _no_jitter).delay_s for attempt in range(1, 4)]
+    assert delays == list(policy.delays_s)
+    assert decide(failed, 4, policy).status == trace_pb2.DELIVERY_STATUS_DEAD
 
 
 def test_jitter_and_bound() -> None:
-    """A delay grows by at most a fifth, and never above the limit of schedules."""
-    failed = SendResult(Verdict.TRANSIENT, "p")
-    assert decide(failed, 1, (10.0,), _most_jitter).delay_s == pytest.approx(12.0)
-    assert decide(failed, 1, (900.0,), _most_jitter).delay_s == MAX_DELAY_S
+    """A delay grows by at most the policy's share, and never above its limit of schedules."""
+    failed, policy = SendResult(Verdict.TRANSIENT, "p"), RetryPolicy((10.0, 3_600.0), jitter=0.2, longest_timer_s=900.0)
+    assert decide(failed, 1, policy, _most_jitter).delay_s == pytest.approx(12.0)
+    assert decide(failed, 2, policy, _most_jitter).delay_s == pytest.approx(900.0)
 
 
 def test_a_provider_s_wish_is_heard() -> None:
     """Retry-After lengthens a delay and never shortens it."""
-    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=60), 1, (5.0,), _no_jitter).delay_s == 60
-    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=1), 1, (5.0,), _no_jitter).delay_s == 5
+    policy = RetryPolicy((5.0,))
+    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=60), 1, policy, _no_jitter).delay_s == 60
+    assert decide(SendResult(Verdict.THROTTLED, "p", retry_after_s=1), 1, policy, _no_jitter).delay_s == 5
+
+
+def test_a_policy_says_how_often_a_delivery_is_postponed() -> None:
+    """After so many deferrals it counts as an attempt; other verdicts always do."""
+    policy, busy = RetryPolicy((5.0,), max_postponements=3), SendResult(Verdict.POSTPONED, "p")
+    assert [is_postponed(busy, deferrals, policy) for deferrals in (0, 2, 3)] == [True, True, False]
+    assert not is_postponed(SendResult(Verdict.THROTTLED, "p"), 0, policy)
+    assert decide(busy, 1, policy).status == trace_pb2.DELIVERY_STATUS_RETRYING
 
 
 def test_deferrals_grow_to_a_minute() -> None:

@@ -1,6 +1,7 @@
 """The worker on a broker, a render, a ledger and a far side in memory: what each ending leaves behind."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -15,12 +16,13 @@ from runtime.parts import HUB, RENDER, OwnParts, PartAway
 from services.delivery import slots
 from services.delivery import worker as module
 from services.delivery.bodies import Bodies
-from services.delivery.ports import ProviderCall, SendResult, Verdict
+from services.delivery.ports import Details, Prepared, ProviderCall, SendResult, Verdict
 from services.delivery.render_client import RenderClient
-from services.delivery.retry import JITTER, MAX_POSTPONEMENTS
+from services.delivery.rendered import RenderingAttempter
 from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
-from services.domain import topology
+from services.domain import channels, topology
+from services.domain.retry_policy import MESSAGES, RetryPolicy
 from tests.fakes.delivery import SMS, FarSide, Neighbours, delivery
 from tests.fakes.grpc import MemoryCaller, MemoryChannel
 from tests.fakes.nats import MemoryBroker, StoredMessage
@@ -58,10 +60,12 @@ class Desk:
         self.worker = DeliveryWorker(
             connection,
             [SMS],
-            self.far_side,
-            RenderClient(channel, caller),
+            options.pop("attempter", None)
+            or RenderingAttempter(
+                self.far_side, Bodies(connection, channel, caller, own), RenderClient(channel, caller), own
+            ),
             LedgerStates(channel, caller),
-            Bodies(connection, channel, caller, own),
+            needs=[RENDER],
             now=lambda: self.now_us,
             **options,
         )
@@ -134,7 +138,7 @@ async def test_what_passes_is_tried_again_by_a_timer(desk: Desk) -> None:
     message = await desk.see(one)
     [again], [step] = desk.timers, desk.steps
     assert (step.status, step.reason, step.next_attempt_at_us) == (RETRYING, "provider_timeout", again.planned_at_us)
-    assert 30 <= (again.planned_at_us - _NOW_US) / 1e6 <= 30 * (1 + JITTER)
+    assert 30 <= (again.planned_at_us - _NOW_US) / 1e6 <= 30 * (1 + MESSAGES.jitter)
     assert (again.id, again.attempt, again.deferrals, again.variables) == (one.id, 2, 0, one.variables)
     assert [stored.stream for stored in desk.broker.stored] == [message.stream, topology.TIMERS, topology.TRACE]
     [timer] = desk.broker.messages(topology.TIMERS)
@@ -204,7 +208,7 @@ async def test_who_asks_for_time_gets_it_without_an_attempt(desk: Desk) -> None:
 async def test_time_is_not_asked_for_for_ever(desk: Desk) -> None:
     """After so many times it counts as an attempt."""
     desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40), delays_s=(30.0,))
-    await desk.see(_delivery(deferrals=MAX_POSTPONEMENTS), due=True)
+    await desk.see(_delivery(deferrals=MESSAGES.max_postponements), due=True)
     assert desk.endings == [(RETRYING, "provider_throttled")]
     assert desk.timers[0].attempt == 2
 
@@ -230,8 +234,13 @@ async def test_what_finds_no_slot_waits_uncounted(desk: Desk, monkeypatch: pytes
 
 
 async def test_a_last_word_against_it(desk: Desk) -> None:
-    """A suppression since it was routed: skipped, and neither render nor the provider is asked."""
-    desk.start(refuse=lambda one: "unsubscribed" if one.attempt == 2 else "")
+    """A suppression since it was routed: skipped for the first reason, and neither render nor the provider is asked."""
+    refusals = [
+        lambda _: "",
+        lambda one: "unsubscribed" if one.attempt == 2 else "",
+        lambda one: "late" * (one.attempt == 2),
+    ]
+    desk.start(refusals=refusals)
     await desk.see(_delivery(attempt=2), due=True)
     assert desk.endings == [(SKIPPED, "unsubscribed")]
     assert (desk.caller.asked, desk.far_side.calls) == ([], [])
@@ -357,7 +366,7 @@ async def test_without_the_ledger_nothing_old_goes_out(desk: Desk) -> None:
     await eventually(lambda: old.acked)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xff\xff garbage", _delivery(channel=0).SerializeToString()])
+@pytest.mark.parametrize("payload", [b"", b"\xff\xff garbage", _delivery(event_id="e1").SerializeToString()])
 async def test_what_is_no_delivery_is_dropped(desk: Desk, payload: bytes) -> None:
     """It would come again for ever; its neighbour is sent."""
     desk.start()
@@ -366,6 +375,82 @@ async def test_what_is_no_delivery_is_dropped(desk: Desk, payload: bytes) -> Non
     await eventually(lambda: message.acked, every=0)
     await desk.see(_delivery())
     assert len(desk.steps) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"channel": 0}, id="another destination than a message"),
+        pytest.param({"channel": 99}, id="channel"),
+        pytest.param({"channel": event_pb2.CHANNEL_PUSH}, id="channel of other workers"),
+        pytest.param({"template_version_id": ""}, id="content of another kind"),
+        pytest.param({"accepted_at_us": 1}, id="status"),
+    ],
+)
+async def test_what_a_later_version_made_is_left_to_it(desk: Desk, fields: dict[str, Any]) -> None:
+    """It is released and never acknowledged, however often it comes; its neighbour is sent."""
+    desk.start(delays_s=())
+    one = _delivery(**fields)
+    desk.neighbours.states[one.id] = trace_pb2.DeliveryStatus.ValueType(99)
+    message = await desk.take(one)
+    for times in range(1, module._MAX_CRASHES + 2):
+        await eventually(lambda times=times: message.deliveries == times and not desk.worker._tasks, every=0)
+        await desk.broker.redeliver()
+    neighbour = _delivery()
+    await desk.see(neighbour)
+    assert (message.acked, desk.timers, desk.far_side.attempted) == (False, [], [neighbour.id])
+    assert [step.delivery_id for step in desk.steps] == [neighbour.id]
+
+
+class _Signer:
+    """Implements services.delivery.ports.Attempter: sends bytes that nobody rendered."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def slot(self, delivery: event_pb2.Delivery) -> str:
+        """One for each event type."""
+        return delivery.event_type
+
+    async def prepare(self, delivery: event_pb2.Delivery) -> Prepared[bytes]:
+        """Sign the data."""
+        return Prepared(b"signed " + delivery.variables, Details(sms_segments=2, sms_encoding="UCS-2"))
+
+    async def send(self, _: event_pb2.Delivery, message: bytes) -> SendResult:
+        """Note what is sent."""
+        self.sent.append(message)
+        return YES
+
+
+async def test_only_the_attempter_knows_what_is_sent(desk: Desk) -> None:
+    """The worker passes on what was prepared and asks no render; the record has the attempter's details."""
+    signer = _Signer()
+    desk.start(attempter=signer)
+    await desk.see(_delivery(variables=b"{}", template_version_id=""))
+    [step] = desk.steps
+    assert (signer.sent, desk.caller.asked) == ([b"signed {}"], [])
+    assert (step.status, step.sms_segments, step.sms_encoding) == (SENT, 2, "UCS-2")
+
+
+async def test_the_record_tells_how_long_a_text_is(desk: Desk) -> None:
+    """As render counted it."""
+    desk.neighbours.rendered.content.CopyFrom(render_pb2.Content(text="Hi", sms_segments=3, sms_encoding="GSM-7"))
+    desk.start()
+    await desk.see(_delivery())
+    [step] = desk.steps
+    assert (step.sms_segments, step.sms_encoding) == (3, "GSM-7")
+
+
+async def test_a_channel_has_its_own_retries(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the list of channels."""
+    policy = RetryPolicy((7.0,), jitter=0.0, max_postponements=0)
+    monkeypatch.setitem(channels.BY_NUMBER, SMS, dataclasses.replace(channels.BY_NUMBER[SMS], retry=policy))
+    desk.start(BUSY, SendResult(Verdict.POSTPONED, "test", "provider_busy"))
+    await desk.see(_delivery())
+    [again] = desk.timers
+    assert again.planned_at_us == _NOW_US + 7_000_000
+    await desk.see(again, due=True)
+    assert desk.endings == [(RETRYING, "provider_timeout"), (DEAD, "provider_busy")]
 
 
 async def test_a_crash_of_ours_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

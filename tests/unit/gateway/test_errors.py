@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from clarion.common.v1 import error_pb2
 from gateway.admin import problems
 from gateway.dialects.orqestra import errors, signature
 from runtime.errors import ClarionError, Code
@@ -57,6 +59,39 @@ def test_orqestra_says_when_to_come_back(code: Code, status: int, reason: str, g
         "retryAfter": said,
     }
     assert response.headers["Retry-After"] == str(said)
+
+
+@pytest.mark.parametrize(
+    ("window_s", "bound", "said"), [(60, 100, "100/min"), (86_400, 5, "5/day"), (3_600, 7, "7/hour"), (30, 2, "2/30 s")]
+)
+def test_orqestra_words_a_rate_itself(window_s: int, bound: int, said: str) -> None:
+    """Ingest says which limit it is; the published sentence names the tenant and the rate."""
+    limit = error_pb2.LimitState(kind=error_pb2.LIMIT_KIND_SLIDING, window_s=window_s, bound=bound)
+    error = ClarionError(Code.LIMITED, "A rate is reached.", retry_after=45, limit=limit)
+    response = errors.from_error(error, tenant_name="Acorn")
+    assert body_of(response)["message"] == f"Rate limit exceeded for tenant Acorn. Limit: {said}"
+    assert body_of(response)["retryAfter"] == 45
+
+
+@pytest.mark.parametrize("kind", [error_pb2.LIMIT_KIND_UNFINISHED, error_pb2.LIMIT_KIND_BYTES])
+def test_orqestra_has_no_sentence_for_a_quota(kind: "error_pb2.LimitKind.ValueType") -> None:
+    """What is not a rate is said as ingest says it."""
+    error = ClarionError(Code.LIMITED, "Too many events.", limit=error_pb2.LimitState(kind=kind, bound=3))
+    assert body_of(errors.from_error(error, tenant_name="Acorn"))["message"] == "Too many events."
+
+
+async def test_a_limits_message_names_the_tenant_of_the_request() -> None:
+    """The handler that found the tenant leaves its name for the message."""
+
+    class Routes:
+        @errors.answers
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            request[errors.TENANT_NAME] = "Acorn"
+            raise ClarionError(Code.LIMITED, "", limit=error_pb2.LimitState(window_s=60, bound=1))
+
+    response = await Routes().handle(make_mocked_request("POST", "/"))
+    assert isinstance(response, web.Response)
+    assert body_of(response)["message"] == "Rate limit exceeded for tenant Acorn. Limit: 1/min"
 
 
 def test_faults_of_ours_stay_in_the_log() -> None:

@@ -38,7 +38,7 @@ async def app() -> web.Application:
 
 
 async def test_every_route_is_described_and_nothing_else(app: web.Application) -> None:
-    """Whoever adds a route adds its operation in gateway/openapi/areas/."""
+    """Whoever adds a route adds its operation in gateway/openapi/areas/, or in the area of its dialect."""
     served = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()

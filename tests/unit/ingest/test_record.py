@@ -4,6 +4,7 @@ import itertools
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.ingest.ledger.record import merge
+from services.ingest.ledger.rows import Item
 
 SMS = event_pb2.CHANNEL_SMS
 QUEUED, SKIPPED = trace_pb2.DELIVERY_STATUS_QUEUED, trace_pb2.DELIVERY_STATUS_SKIPPED
@@ -148,7 +149,8 @@ def test_an_event_waits_for_the_latest_time_that_is_named() -> None:
     """A time that has come when the event is accepted is none."""
     waiting = trace_pb2.TraceRecord(id="w", event_id="e", tenant_id="t", waiting=trace_pb2.Waiting(until_us=9))
     event = event_pb2.Event(id="e", tenant_id="t", accepted_at_us=3, due_at_us=5)
-    for order in ([event, waiting], [waiting, event]):
+    items: list[Item] = [event, waiting]
+    for order in (items, items[::-1]):
         assert merge(order).events["e"].due_us == 9
     assert merge([event]).events["e"].due_us == 5
     event.due_at_us = 3

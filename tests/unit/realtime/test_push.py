@@ -9,7 +9,7 @@ from clarion.render.v1 import render_pb2
 from runtime.parts import HUB, POSTGRES, PartAway
 from services.delivery.ports import Verdict
 from services.realtime.ports import InboxEntry, PublishOutcome, PublishResult
-from services.realtime.push import Push, category, publication
+from services.realtime.push import Push
 from tests.fakes.realtime import MemoryDirectory, MemoryHub, MemoryInbox
 
 _ID = "0192f0c1-2222-8333-8444-555566667777"
@@ -49,7 +49,7 @@ _CONTENT = render_pb2.Content(title="Shipped", body="Your order is on its way")
 async def test_the_inbox_comes_first_then_the_page() -> None:
     """The row is there before any page can ask for it, and the delivery's id makes both steps repeatable."""
     world = _World(PublishResult(PublishOutcome.DONE))
-    result = await world.push.attempt(_delivery(), _CONTENT)
+    result = await world.push.send(_delivery(), _CONTENT)
     assert result.verdict is Verdict.SENT
     assert result.provider == "realtime"
     kept = InboxEntry(
@@ -78,7 +78,7 @@ async def test_the_inbox_comes_first_then_the_page() -> None:
 async def test_what_the_hub_says_decides_about_a_retry(outcome: PublishOutcome, verdict: Verdict) -> None:
     """Refused for good counts as sent: the inbox has it, and the refusal stays on record."""
     world = _World(PublishResult(outcome, "a_reason", "its words"))
-    result = await world.push.attempt(_delivery(), _CONTENT)
+    result = await world.push.send(_delivery(), _CONTENT)
     assert (result.verdict, result.reason, result.detail) == (verdict, "a_reason", "its words")
 
 
@@ -86,7 +86,7 @@ async def test_nothing_is_published_that_is_not_kept() -> None:
     """A page must never show what its inbox does not know; and no database is no attempt."""
     world = _World(PublishResult(PublishOutcome.DONE), away=True)
     with pytest.raises(PartAway) as caught:
-        await world.push.attempt(_delivery(), _CONTENT)
+        await world.push.send(_delivery(), _CONTENT)
     assert caught.value.part == POSTGRES
     assert (world.kept, world.hub.calls) == ([], [])
 
@@ -95,32 +95,32 @@ async def test_a_hub_that_is_away_is_no_attempt() -> None:
     """The inbox has it, and the publication waits for the hub."""
     world = _World(PublishResult(PublishOutcome.AWAY, "hub_away", "its words"))
     with pytest.raises(PartAway, match="hub_away: its words") as caught:
-        await world.push.attempt(_delivery(), _CONTENT)
+        await world.push.send(_delivery(), _CONTENT)
     assert caught.value.part == HUB
     assert (len(world.kept), len(world.hub.calls)) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "reason"),
     [
-        {"id": "not-a-uuid"},
-        {"recipient": event_pb2.Recipient(user_id="")},
-        {"recipient": event_pb2.Recipient(user_id="u" * 256)},
-        {"recipient": event_pb2.Recipient(user_id="a\x00b")},
+        ({"id": "not-a-uuid"}, "invalid_recipient"),
+        ({"recipient": event_pb2.Recipient(email="ada@example.org")}, "missing_recipient"),
+        ({"recipient": event_pb2.Recipient(user_id="u" * 256)}, "invalid_recipient"),
+        ({"recipient": event_pb2.Recipient(user_id="a\x00b")}, "invalid_recipient"),
     ],
 )
-async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any]) -> None:
+async def test_what_can_never_be_kept_is_not_retried(changes: dict[str, Any], reason: str) -> None:
     """It would come back until its last attempt for nothing."""
     world = _World(PublishResult(PublishOutcome.DONE))
-    result = await world.push.attempt(_delivery(**changes), _CONTENT)
-    assert result.verdict is Verdict.PERMANENT
+    result = await world.push.send(_delivery(**changes), _CONTENT)
+    assert (result.verdict, result.reason) == (Verdict.PERMANENT, reason)
     assert (world.kept, world.hub.calls) == ([], [])
 
 
 async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
     """Such as orders:x#…, which is a channel of Centrifugo's namespace orders."""
     world = _World(PublishResult(PublishOutcome.DONE))
-    result = await world.push.attempt(_delivery(push_namespace="orders:x"), _CONTENT)
+    result = await world.push.send(_delivery(push_namespace="orders:x"), _CONTENT)
     assert (result.verdict, result.reason) == (Verdict.SENT, "invalid_push_namespace")
     assert (len(world.kept), world.hub.calls) == (1, [])
 
@@ -128,7 +128,7 @@ async def test_a_namespace_that_would_be_another_channel_is_not_used() -> None:
 async def test_text_that_postgresql_cannot_keep_is_mended() -> None:
     """A NUL in a template's data must not fail the rows of others in the same statement."""
     world = _World(PublishResult(PublishOutcome.DONE))
-    await world.push.attempt(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
+    await world.push.send(_delivery(), render_pb2.Content(title="a\x00b", body="\x00"))
     assert [(one.title, one.body) for one in world.kept] == [("ab", "")]
 
 
@@ -137,31 +137,3 @@ def test_tenants_do_not_share_a_slot() -> None:
     world = _World(PublishResult(PublishOutcome.DONE))
     push = world.push
     assert push.slot(_delivery()) != push.slot(_delivery(tenant_id="t2"))
-
-
-@pytest.mark.parametrize(
-    ("event_type", "expected"),
-    [
-        ("order.success", "success"),
-        ("global.warning", "warning"),
-        ("global.alert", "alert"),
-        ("payment.error.card", "error"),
-        ("global.info", "info"),
-        ("order.shipped", "info"),
-        ("success", "info"),
-        ("order.shipped.error", "info"),
-        ("order.Error", "info"),
-        ("order..error", "info"),
-        ("", "info"),
-    ],
-)
-def test_the_second_part_of_the_event_type_is_the_category(event_type: str, expected: str) -> None:
-    """Where it is one of the five; all else is info."""
-    assert category(event_type) == expected
-
-
-def test_a_publication_names_the_notification_to_mark() -> None:
-    """The inbox's id is its referenceId, so a page can mark what it was shown."""
-    entry = InboxEntry(_ID, "t1", "u1", "e1", "global.error", "T", "B", 1_700_000_000_999_999)
-    data = publication(entry)
-    assert (data["referenceId"], data["category"], data["timestamp"]) == (_ID, "error", 1_700_000_000)

@@ -9,8 +9,12 @@ from runtime.errors import ClarionError, Code
 @pytest.mark.parametrize("code", Code, ids=lambda code: code.name)
 def test_round_trip(code: Code) -> None:
     """Every field arrives."""
-    came = ClarionError.from_proto(ClarionError(code, "No.", fields=[("a", "is wrong")], retry_after=3).to_proto())
+    limit = error_pb2.LimitState(window_s=60, bound=5)
+    sent = ClarionError(code, "No.", fields=[("a", "is wrong")], retry_after=3, limit=limit)
+    came = ClarionError.from_proto(sent.to_proto())
     assert (came.code, came.detail, came.fields, came.retry_after) == (code, "No.", (("a", "is wrong"),), 3)
+    assert came.limit == limit
+    assert ClarionError.from_proto(ClarionError(code, "No.").to_proto()).limit is None
 
 
 @pytest.mark.parametrize("number", [0, 99], ids=["none", "a later version's"])

@@ -40,6 +40,7 @@ def delivery(
         event_type="order.confirmed",
         channel=channel,
         recipient=event_pb2.Recipient(user_id="u1", email=email, phone=phone),
+        template_version_id=new_id(),
         provider_id=provider_id,
         trace_id="trace-1",
         attempt=1,

@@ -65,7 +65,7 @@ class _Desk:
     async def attempt(self, provider_id: str = "a") -> SendResult:
         """Attempt a delivery for which routing chose this provider."""
         content = render_pb2.Content(text="Hello")
-        return await self.sender.attempt(delivery(_SMS, provider_id=provider_id), content)
+        return await self.sender.send(delivery(_SMS, provider_id=provider_id), content)
 
     @property
     def recorded(self) -> list[SentMessage]:

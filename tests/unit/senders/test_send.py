@@ -52,7 +52,7 @@ async def test_a_text_message_goes_to_its_provider() -> None:
     desk = _Desk()
     desk.publish(_record(id="p0", settings={"sender": "OTHER"}), _record(settings={"sender": "ACORN"}))
     order = delivery(event_pb2.CHANNEL_SMS)
-    result = await desk.sender.attempt(order, _CONTENT)
+    result = await desk.sender.send(order, _CONTENT)
     assert (result.verdict, result.provider) == (Verdict.SENT, "sandbox")
     assert [(text.reference.delivery_id, text.sender) for text in desk.memory.texts] == [(order.id, "ACORN")]
 
@@ -61,22 +61,22 @@ async def test_an_email_carries_its_tenants_name() -> None:
     """As last published."""
     desk = _Desk()
     desk.publish(_record("EMAIL"))
-    waiting = await desk.sender.attempt(delivery(), _CONTENT)
+    waiting = await desk.sender.send(delivery(), _CONTENT)
     assert (waiting.verdict, waiting.reason) == (Verdict.POSTPONED, "tenant_unknown")
     desk.directory.on_change(
         f"tenants.{TENANT}", json.dumps({"id": TENANT, "sender_name": "Acorn", "active": True}).encode()
     )
-    assert (await desk.sender.attempt(delivery(), _CONTENT)).verdict is Verdict.SENT
+    assert (await desk.sender.send(delivery(), _CONTENT)).verdict is Verdict.SENT
     assert desk.memory.emails[0].sender_name == "Acorn"
     desk.directory.on_change(f"tenants.{TENANT}", None)
-    assert (await desk.sender.attempt(delivery(), _CONTENT)).reason == "tenant_unknown"
+    assert (await desk.sender.send(delivery(), _CONTENT)).reason == "tenant_unknown"
 
 
 async def test_what_is_not_published_yet_is_asked_of_its_owner() -> None:
     """Create, then trigger, works at once."""
     desk = _Desk()
     desk.owner.providers = {(TENANT, "p1"): _record()}
-    assert (await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
+    assert (await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
 
 
 async def test_a_provider_deleted_meanwhile() -> None:
@@ -84,13 +84,13 @@ async def test_a_provider_deleted_meanwhile() -> None:
     desk = _Desk()
     desk.publish(_record())
     order = delivery(event_pb2.CHANNEL_SMS)
-    await desk.sender.attempt(order, _CONTENT)
+    await desk.sender.send(order, _CONTENT)
     desk.publish()
-    gone = await desk.sender.attempt(order, _CONTENT)
+    gone = await desk.sender.send(order, _CONTENT)
     assert (gone.verdict, gone.reason) == (Verdict.PERMANENT, "provider_gone")
     desk.owner.away = True
     with pytest.raises(PartAway):  # no attempt: it is known when the database is back
-        await desk.sender.attempt(order, _CONTENT)
+        await desk.sender.send(order, _CONTENT)
 
 
 async def test_another_tenants_provider_is_none() -> None:
@@ -98,8 +98,8 @@ async def test_another_tenants_provider_is_none() -> None:
     desk = _Desk()
     desk.publish(_record(), tenant_id="other")
     desk.publish(_record("EMAIL", id="p2"))
-    foreign = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
-    crossed = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, provider_id="p2"), _CONTENT)
+    foreign = await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    crossed = await desk.sender.send(delivery(event_pb2.CHANNEL_SMS, provider_id="p2"), _CONTENT)
     assert [foreign.reason, crossed.reason] == ["provider_gone", "provider_gone"]
     assert desk.memory.texts == []
 
@@ -109,7 +109,7 @@ async def test_new_settings_are_used_at_once() -> None:
     desk = _Desk()
     for name in ("ONE", "TWO"):
         desk.publish(_record(settings={"sender": name}))
-        await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+        await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     assert [text.sender for text in desk.memory.texts] == ["ONE", "TWO"]
 
 
@@ -119,7 +119,7 @@ async def test_what_cannot_be_opened_is_worth_another_try() -> None:
     for record in (_record(secrets="c2VjcmV0"), _record(settings={"colour": 1}), _record(kind="pigeon")):
         desk = _Desk()
         desk.publish(record)
-        results.append(await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT))
+        results.append(await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT))
     assert [result.verdict for result in results] == [Verdict.CREDENTIALS, Verdict.TRANSIENT, Verdict.TRANSIENT]
     assert [result.reason for result in results] == ["provider_credentials", "provider_settings", "provider_settings"]
 
@@ -128,7 +128,7 @@ async def test_no_recipient() -> None:
     """Is final, and the provider is not called."""
     desk = _Desk()
     desk.publish(_record())
-    result = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS, phone=""), _CONTENT)
+    result = await desk.sender.send(delivery(event_pb2.CHANNEL_SMS, phone=""), _CONTENT)
     assert (result.verdict, result.reason) == (Verdict.PERMANENT, "missing_recipient")
 
 
@@ -137,9 +137,9 @@ async def test_a_sandbox_that_cannot_keep_it() -> None:
     desk = _Desk()
     desk.publish(_record())
     desk.memory.failure = ClarionError(Code.INVALID, "Not storable.")
-    refused = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    refused = await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = ClarionError(Code.OVERLOADED, "Too much work is waiting.")
-    busy = await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+    busy = await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     assert (refused.verdict, refused.reason) == (Verdict.PERMANENT, "message_refused")
     assert (busy.verdict, busy.reason) == (Verdict.POSTPONED, "provider_busy")
 
@@ -151,9 +151,9 @@ async def test_our_database_away_opens_no_circuit() -> None:
     desk.memory.failure = PartAway(POSTGRES)
     for _ in range(3 * BreakerPolicy().failures):
         with pytest.raises(PartAway):
-            await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
+            await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)
     desk.memory.failure = None
-    assert (await desk.sender.attempt(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
+    assert (await desk.sender.send(delivery(event_pb2.CHANNEL_SMS), _CONTENT)).verdict is Verdict.SENT
 
 
 def test_slots_are_by_tenant_and_provider() -> None:

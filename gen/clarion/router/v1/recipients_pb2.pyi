@@ -39,7 +39,7 @@ class StoredRecipient(_message.Message):
     recipient_id: _builtins.str
     """The id that the tenant gave them, 1 to 255 characters; unique within the tenant."""
     email: _builtins.str
-    """Empty: unknown."""
+    """In responses both are in the form that messages are sent to. Empty: unknown."""
     phone: _builtins.str
     name: _builtins.str
     """At most 255 characters."""
@@ -47,7 +47,7 @@ class StoredRecipient(_message.Message):
     """A BCP 47 tag, and an IANA name ("Africa/Nairobi"); empty: unknown."""
     timezone: _builtins.str
     data: _builtins.bytes
-    """A JSON object of at most 16 KiB: the tenant's own fields."""
+    """A JSON object of at most 16 KiB: the tenant's own fields. Empty: {}."""
     created_at_us: _builtins.int
     """Unix microseconds; ignored in requests."""
     updated_at_us: _builtins.int
@@ -485,7 +485,7 @@ class ChangeMembersRequest(_message.Message):
     key: _builtins.str
     @_builtins.property
     def add(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of recipients, at most 500 in both lists together."""
+        """Ids of recipients, 1 to 500 in both lists together; none in both."""
 
     @_builtins.property
     def remove(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...

@@ -92,7 +92,8 @@ class RecipientServiceServicer:
     """
 
     def PutRecipients(self, request, context):
-        """Stores 1 to 100 recipients; one that is stored already is replaced.
+        """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups
+        and place. CONFLICT: the tenant has a million.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +120,7 @@ class RecipientServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutGroup(self, request, context):
-        """Stores a group; one with this key gets the new name and keeps its members.
+        """Stores a group; one with this key gets the new name and keeps its members. CONFLICT: the tenant has 100,000.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +146,8 @@ class RecipientServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeMembers(self, request, context):
-        """Adds and removes members. INVALID: one to be added is not stored; then nothing is changed.
+        """Adds and removes members. NOT_FOUND: the group. INVALID: one to be added is not stored, or is in 1,000 groups; then
+        nothing is changed. An id to be removed need not be a member's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

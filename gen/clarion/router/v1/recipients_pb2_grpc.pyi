@@ -34,20 +34,24 @@ class RecipientServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecipientServiceAsyncStub: ...
     PutRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.PutRecipientsRequest, _recipients_pb2.PutRecipientsResponse]
-    """Stores 1 to 100 recipients; one that is stored already is replaced."""
+    """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups
+    and place. CONFLICT: the tenant has a million.
+    """
     GetRecipient: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.GetRecipientRequest, _recipients_pb2.GetRecipientResponse]
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListRecipientsRequest, _recipients_pb2.ListRecipientsResponse]
     """In the order of their creation."""
     DeleteRecipient: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.DeleteRecipientRequest, _recipients_pb2.DeleteRecipientResponse]
     """Also removes them from their groups. NOT_FOUND."""
     PutGroup: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.PutGroupRequest, _recipients_pb2.PutGroupResponse]
-    """Stores a group; one with this key gets the new name and keeps its members."""
+    """Stores a group; one with this key gets the new name and keeps its members. CONFLICT: the tenant has 100,000."""
     GetGroup: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.GetGroupRequest, _recipients_pb2.GetGroupResponse]
     ListGroups: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListGroupsRequest, _recipients_pb2.ListGroupsResponse]
     DeleteGroup: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.DeleteGroupRequest, _recipients_pb2.DeleteGroupResponse]
     """Its members stay stored. NOT_FOUND."""
     ChangeMembers: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ChangeMembersRequest, _recipients_pb2.ChangeMembersResponse]
-    """Adds and removes members. INVALID: one to be added is not stored; then nothing is changed."""
+    """Adds and removes members. NOT_FOUND: the group. INVALID: one to be added is not stored, or is in 1,000 groups; then
+    nothing is changed. An id to be removed need not be a member's.
+    """
     ListMembers: _grpc.UnaryUnaryMultiCallable[_recipients_pb2.ListMembersRequest, _recipients_pb2.ListMembersResponse]
     """In the order of the recipients' creation."""
 
@@ -57,20 +61,24 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.PutRecipientsRequest, _recipients_pb2.PutRecipientsResponse]  # type: ignore[assignment]
-    """Stores 1 to 100 recipients; one that is stored already is replaced."""
+    """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups
+    and place. CONFLICT: the tenant has a million.
+    """
     GetRecipient: _aio.UnaryUnaryMultiCallable[_recipients_pb2.GetRecipientRequest, _recipients_pb2.GetRecipientResponse]  # type: ignore[assignment]
     ListRecipients: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListRecipientsRequest, _recipients_pb2.ListRecipientsResponse]  # type: ignore[assignment]
     """In the order of their creation."""
     DeleteRecipient: _aio.UnaryUnaryMultiCallable[_recipients_pb2.DeleteRecipientRequest, _recipients_pb2.DeleteRecipientResponse]  # type: ignore[assignment]
     """Also removes them from their groups. NOT_FOUND."""
     PutGroup: _aio.UnaryUnaryMultiCallable[_recipients_pb2.PutGroupRequest, _recipients_pb2.PutGroupResponse]  # type: ignore[assignment]
-    """Stores a group; one with this key gets the new name and keeps its members."""
+    """Stores a group; one with this key gets the new name and keeps its members. CONFLICT: the tenant has 100,000."""
     GetGroup: _aio.UnaryUnaryMultiCallable[_recipients_pb2.GetGroupRequest, _recipients_pb2.GetGroupResponse]  # type: ignore[assignment]
     ListGroups: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListGroupsRequest, _recipients_pb2.ListGroupsResponse]  # type: ignore[assignment]
     DeleteGroup: _aio.UnaryUnaryMultiCallable[_recipients_pb2.DeleteGroupRequest, _recipients_pb2.DeleteGroupResponse]  # type: ignore[assignment]
     """Its members stay stored. NOT_FOUND."""
     ChangeMembers: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ChangeMembersRequest, _recipients_pb2.ChangeMembersResponse]  # type: ignore[assignment]
-    """Adds and removes members. INVALID: one to be added is not stored; then nothing is changed."""
+    """Adds and removes members. NOT_FOUND: the group. INVALID: one to be added is not stored, or is in 1,000 groups; then
+    nothing is changed. An id to be removed need not be a member's.
+    """
     ListMembers: _aio.UnaryUnaryMultiCallable[_recipients_pb2.ListMembersRequest, _recipients_pb2.ListMembersResponse]  # type: ignore[assignment]
     """In the order of the recipients' creation."""
 
@@ -83,7 +91,9 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recipients_pb2.PutRecipientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.PutRecipientsResponse, _abc.Awaitable[_recipients_pb2.PutRecipientsResponse]]:
-        """Stores 1 to 100 recipients; one that is stored already is replaced."""
+        """Stores 1 to 100 recipients, or none if one is invalid; one that is stored already is replaced, and keeps its groups
+        and place. CONFLICT: the tenant has a million.
+        """
 
     @_abc_1.abstractmethod
     def GetRecipient(
@@ -114,7 +124,7 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recipients_pb2.PutGroupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.PutGroupResponse, _abc.Awaitable[_recipients_pb2.PutGroupResponse]]:
-        """Stores a group; one with this key gets the new name and keeps its members."""
+        """Stores a group; one with this key gets the new name and keeps its members. CONFLICT: the tenant has 100,000."""
 
     @_abc_1.abstractmethod
     def GetGroup(
@@ -144,7 +154,9 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recipients_pb2.ChangeMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recipients_pb2.ChangeMembersResponse, _abc.Awaitable[_recipients_pb2.ChangeMembersResponse]]:
-        """Adds and removes members. INVALID: one to be added is not stored; then nothing is changed."""
+        """Adds and removes members. NOT_FOUND: the group. INVALID: one to be added is not stored, or is in 1,000 groups; then
+        nothing is changed. An id to be removed need not be a member's.
+        """
 
     @_abc_1.abstractmethod
     def ListMembers(

@@ -1,4 +1,4 @@
-"""delivery.ports.Attempter: the senders' and realtime's, and the far side of the worker's tests."""
+"""delivery.rendered.MessageSender: the senders' and realtime's, and the far side of the worker's tests."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import render_pb2
 from runtime.ids import new_id
 from runtime.parts import HUB, POSTGRES, OwnParts, PartAway
-from services.delivery.ports import Attempter, SendResult, Verdict
+from services.delivery.ports import SendResult, Verdict
+from services.delivery.rendered import MessageSender
 from services.domain import topology
 from services.realtime.ports import PublishOutcome, PublishResult
 from services.realtime.push import Push
@@ -32,7 +33,7 @@ _CONTENT = render_pb2.Content(title="Paid", subject="Paid", body="Thank you", te
 class Subject:
     """An implementation, and the world around it."""
 
-    attempter: Attempter
+    sender: MessageSender
     channel: event_pb2.Channel.ValueType
     # How many messages went out.
     sent: Callable[[], int]
@@ -105,7 +106,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 async def test_what_is_sent_is_a_result(subject: Subject) -> None:
     """With the kind of provider that took it."""
-    result = await subject.attempter.attempt(subject.delivery(_TENANT), _CONTENT)
+    result = await subject.sender.send(subject.delivery(_TENANT), _CONTENT)
     assert (result.verdict, bool(result.provider), subject.sent()) == (Verdict.SENT, True, 1)
 
 
@@ -114,25 +115,25 @@ async def test_a_part_of_ours_that_is_away_is_no_result(subject: Subject) -> Non
     one = subject.delivery(_TENANT)
     subject.lose()
     with pytest.raises(PartAway) as away:
-        await subject.attempter.attempt(one, _CONTENT)
+        await subject.sender.send(one, _CONTENT)
     assert away.value.part in {POSTGRES, HUB}
     assert subject.sent() == 0
     subject.find()
-    result = await subject.own.until_answered(lambda: subject.attempter.attempt(one, _CONTENT))
+    result = await subject.own.until_answered(lambda: subject.sender.send(one, _CONTENT))
     assert (result.verdict, subject.sent() > 0) == (Verdict.SENT, True)
 
 
 async def test_tenants_do_not_share_a_slot(subject: Subject) -> None:
     """A far side that hangs holds up its own tenant's deliveries only; the name of a slot does not change."""
     one, other = subject.delivery(_TENANT), subject.delivery()
-    assert subject.attempter.slot(one) == subject.attempter.slot(subject.delivery(_TENANT))
-    assert subject.attempter.slot(one) != subject.attempter.slot(other)
+    assert subject.sender.slot(one) == subject.sender.slot(subject.delivery(_TENANT))
+    assert subject.sender.slot(one) != subject.sender.slot(other)
 
 
 async def test_a_no_is_a_result_too(subject: Subject) -> None:
     """It is recorded and decides what follows: no exception."""
-    if isinstance(subject.attempter, FarSide):
-        subject.attempter.answers = [SendResult(Verdict.PERMANENT, "test", "missing_recipient")]
+    if isinstance(subject.sender, FarSide):
+        subject.sender.answers = [SendResult(Verdict.PERMANENT, "test", "missing_recipient")]
     nobody = subject.delivery(_TENANT, recipient=event_pb2.Recipient())
-    result = await subject.attempter.attempt(nobody, _CONTENT)
+    result = await subject.sender.send(nobody, _CONTENT)
     assert (result.verdict, bool(result.reason)) == (Verdict.PERMANENT, True)

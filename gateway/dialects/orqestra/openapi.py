@@ -1,21 +1,18 @@
-"""Orqestra's dialect: triggers, realtime tokens and the inbox."""
+"""The area of the OpenAPI document: triggers, realtime tokens and the inbox."""
 
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.dialects.orqestra.bodies import LIMIT, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, OFFSET
-from gateway.openapi.operations import (
-    REALTIME_TOKEN,
-    TENANT_KEY,
-    Operation,
-    Parameter,
-    ResponseSpec,
-    orqestra_faults,
-)
-from gateway.openapi.values import NO_NUL, Channel, OpenShape, Shape, Time
+from gateway.dialects.orqestra.credentials import API_KEY_HEADER
+from gateway.dialects.orqestra.signature import HEADER as SIGNATURE_HEADER
+from gateway.openapi.operations import BODY_FAULTS, RETRY_AFTER, DialectArea, Operation, Parameter, ResponseSpec
+from gateway.openapi.values import NO_NUL, Channel, OpenShape, RetryAfter, Shape, Time
 
 _TAG = "Orqestra"
+_TENANT_KEY = "tenantKey"
+_REALTIME_TOKEN = "realtimeToken"  # noqa: S105 - a name
 _INBOX = "/api/v1/notifications/{tenant_id}/{user_id}"
 
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
@@ -95,6 +92,15 @@ class MarkedSchema(Shape):
     message: str | UnsetType = UNSET
 
 
+class OrqestraFaultSchema(Shape):
+    """An error of the Orqestra API."""
+
+    statusCode: Annotated[int, Meta(ge=400, le=599)]  # noqa: N815
+    error: Annotated[str, Meta(examples=["Validation Error"])]
+    message: Annotated[str, Meta(examples=["payload.userId is required"])]
+    retryAfter: RetryAfter | UnsetType = UNSET  # noqa: N815
+
+
 _EVENT = {
     "eventType": "order.confirmed",
     "channels": ["EMAIL", "PUSH"],
@@ -116,7 +122,7 @@ _KEY = Parameter(
     place="header",
 )
 _SIGNATURE = Parameter(
-    "X-Orqestra-Signature",
+    SIGNATURE_HEADER,
     str,
     "HMAC-SHA256 of the body as sent, in hexadecimal. Required if the tenant has a webhook secret, else ignored.",
     place="header",
@@ -135,9 +141,22 @@ _PAGING = (
     Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default),
     Parameter("offset", Annotated[int, Meta(ge=OFFSET.least, le=OFFSET.most)], default=OFFSET.default),
 )
-_READERS = (TENANT_KEY, REALTIME_TOKEN)
+_READERS = (_TENANT_KEY, _REALTIME_TOKEN)
 
-OPERATIONS = (
+
+def _faults(*statuses: int, body: bool = False) -> dict[int, ResponseSpec]:
+    """Return error responses. body: with those of a body that is refused before its fields are checked."""
+    wanted = {*statuses, 500, *(BODY_FAULTS if body else ())}
+    return {
+        status: ResponseSpec(
+            OrqestraFaultSchema,
+            headers={"Retry-After": RETRY_AFTER} if status in (429, 503) else {},
+        )
+        for status in sorted(wanted)
+    }
+
+
+_OPERATIONS = (
     Operation(
         "POST",
         "/api/v1/events/trigger",
@@ -151,12 +170,12 @@ OPERATIONS = (
                 may_have={"Idempotent-Replayed": '"true": this call was a repeat and created no event.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
-            **orqestra_faults(401, 429, 503, body=True),
+            **_faults(401, 429, 503, body=True),
         },
         body=TriggerSchema,
         example=_EVENT,
         parameters=(_KEY, _SIGNATURE, *_TRACE),
-        security=(TENANT_KEY,),
+        security=(_TENANT_KEY,),
     ),
     Operation(
         "POST",
@@ -164,10 +183,10 @@ OPERATIONS = (
         "issueRealtimeToken",
         "Get a realtime token for one user",
         _TAG,
-        {200: ResponseSpec(RealtimeTokenSchema), **orqestra_faults(401, 429, body=True)},
+        {200: ResponseSpec(RealtimeTokenSchema), **_faults(401, 429, body=True)},
         body=TokenRequestSchema,
         example={"userId": "u1"},
-        security=(TENANT_KEY,),
+        security=(_TENANT_KEY,),
     ),
     Operation(
         "GET",
@@ -177,7 +196,7 @@ OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(NotificationsSchema, example={"success": True, "data": [_NOTIFICATION]}),
-            **orqestra_faults(400, 401, 422, 429),
+            **_faults(400, 401, 422, 429),
         },
         parameters=_PAGING,
         security=_READERS,
@@ -190,7 +209,7 @@ OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(UnreadSchema, example={"success": True, "unread": 3}),
-            **orqestra_faults(400, 401, 422, 429),
+            **_faults(400, 401, 422, 429),
         },
         security=_READERS,
     ),
@@ -200,7 +219,28 @@ OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: ResponseSpec(MarkedSchema, example={"success": True}), **orqestra_faults(400, 401, 422, 429)},
+        {200: ResponseSpec(MarkedSchema, example={"success": True}), **_faults(400, 401, 422, 429)},
         security=_READERS,
     ),
+)
+
+AREA = DialectArea(
+    tag=_TAG,
+    description="The public API: triggering events, realtime tokens and inboxes.",
+    operations=_OPERATIONS,
+    security={
+        _TENANT_KEY: {
+            "type": "apiKey",
+            "in": "header",
+            "name": API_KEY_HEADER,
+            "description": (
+                "The API key of a tenant. It is shown once, when the tenant is created or the key is rotated."
+            ),
+        },
+        _REALTIME_TOKEN: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A realtime token. It opens the inbox of the user that it was issued for.",
+        },
+    },
 )

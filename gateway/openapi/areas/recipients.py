@@ -1,0 +1,176 @@
+"""Stored recipients and groups."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from gateway.admin.groups import GroupFieldsBody, MembersBody
+from gateway.admin.recipients import RecipientFieldsBody, RecipientsBody
+from gateway.openapi.operations import PAGING, Operation, Parameter, admin
+from gateway.openapi.values import Channel, PageSchema, Shape, Text, Time
+
+_TAG = "Recipients"
+
+
+class StoredRecipientSchema(Shape):
+    """A person whom a tenant stores. An empty text: unknown."""
+
+    recipient_id: Annotated[str, Meta(description="The id that the tenant gave them.")]
+    email: Annotated[str, Meta(description="In the form that messages are sent to, like `phone`.")]
+    phone: str
+    name: str
+    locale: str
+    timezone: str
+    data: Annotated[dict[str, Any], Meta(description="The tenant's own fields.")]
+    tags: list[str]
+    muted_channels: Annotated[list[Channel], Meta(description="The channels that they do not want to be notified on.")]
+    created_at: Time
+    updated_at: Time
+
+
+class StoredRecipientWithGroupsSchema(StoredRecipientSchema):
+    """A stored recipient with the keys of their groups."""
+
+    groups: list[str]
+
+
+class StoredRecipientsSchema(Shape):
+    """Stored recipients, in the order of the request."""
+
+    recipients: list[StoredRecipientSchema]
+
+
+class GroupSchema(Shape):
+    """A group of stored recipients. members: their number."""
+
+    key: str
+    name: str
+    members: int
+    created_at: Time
+
+
+class ChangedMembersSchema(Shape):
+    """How many members were added, and how many removed."""
+
+    added: int
+    removed: int
+
+
+_RECIPIENTS = "/tenants/{id}/recipients"
+_GROUPS = "/tenants/{id}/groups"
+_ADA = {
+    "email": "ada@example.com",
+    "phone": "+254712345678",
+    "name": "Ada",
+    "locale": "sw-KE",
+    "timezone": "Africa/Nairobi",
+    "data": {"plan": "gold"},
+    "tags": ["vip"],
+    "muted_channels": ["SMS"],
+}
+
+OPERATIONS: tuple[Operation, ...] = (
+    admin(
+        "PUT",
+        _RECIPIENTS,
+        "putRecipients",
+        "Store or replace up to 100 recipients",
+        {200: StoredRecipientsSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=RecipientsBody,
+        example={"recipients": [{"recipient_id": "u1", **_ADA}]},
+        description="All of them are stored, or none if one is invalid.",
+    ),
+    admin(
+        "GET",
+        _RECIPIENTS,
+        "listRecipients",
+        "List recipients in the order of their creation",
+        {200: PageSchema[StoredRecipientSchema]},
+        tag=_TAG,
+        parameters=(
+            Parameter("tag", Text, "Only recipients with this tag."),
+            Parameter("address", Text, "Only recipients with this e-mail address or phone number, in full."),
+            *PAGING,
+        ),
+    ),
+    admin(
+        "PUT",
+        _RECIPIENTS + "/{recipient_id}",
+        "putRecipient",
+        "Store or replace a recipient",
+        {200: StoredRecipientSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=RecipientFieldsBody,
+        example=_ADA,
+    ),
+    admin(
+        "GET",
+        _RECIPIENTS + "/{recipient_id}",
+        "getRecipient",
+        "Get a recipient with the keys of their groups",
+        {200: StoredRecipientWithGroupsSchema},
+        tag=_TAG,
+    ),
+    admin(
+        "DELETE",
+        _RECIPIENTS + "/{recipient_id}",
+        "deleteRecipient",
+        "Delete a recipient",
+        {204: None},
+        tag=_TAG,
+        description="What was sent to them stays: to delete that too, erase their data.",
+    ),
+    admin(
+        "GET",
+        _GROUPS,
+        "listGroups",
+        "List groups in the order of their creation",
+        {200: PageSchema[GroupSchema]},
+        tag=_TAG,
+        parameters=PAGING,
+    ),
+    admin(
+        "PUT",
+        _GROUPS + "/{group_key}",
+        "putGroup",
+        "Store or rename a group",
+        {200: GroupSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=GroupFieldsBody,
+        example={"name": "Customers in Kenya"},
+    ),
+    admin("GET", _GROUPS + "/{group_key}", "getGroup", "Get a group", {200: GroupSchema}, tag=_TAG),
+    admin(
+        "DELETE",
+        _GROUPS + "/{group_key}",
+        "deleteGroup",
+        "Delete a group",
+        {204: None},
+        tag=_TAG,
+        description="Its members stay stored.",
+    ),
+    admin(
+        "POST",
+        _GROUPS + "/{group_key}/members",
+        "changeMembers",
+        "Add and remove members of a group",
+        {200: ChangedMembersSchema},
+        tag=_TAG,
+        body=MembersBody,
+        example={"add": ["u1"], "remove": ["u2"]},
+        description="At most 500 ids in both lists together. Nothing is changed if one to be added is not stored.",
+    ),
+    admin(
+        "GET",
+        _GROUPS + "/{group_key}/members",
+        "listMembers",
+        "List the members of a group",
+        {200: PageSchema[StoredRecipientSchema]},
+        tag=_TAG,
+        parameters=PAGING,
+    ),
+)

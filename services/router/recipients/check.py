@@ -1,0 +1,164 @@
+"""Checks stored recipients as they are sent, and brings them into their stored form: pure."""
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import recipients_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import addresses, channels, locales
+
+# Of one tenant.
+MAX_RECIPIENTS = 1_000_000
+# Of one call.
+MAX_ITEMS = 100
+MAX_NAME = 255
+MAX_DATA_BYTES = 16 * 1024
+MAX_TAGS = 50
+MAX_TAG = 64
+# How many faults an error's sentence holds; its fields are complete.
+_MAX_IN_SENTENCE = 5
+
+_WRONG_CHANNELS = f"must hold only {', '.join(channels.BY_PUBLIC_NAME)}"
+_EMPTY = b"{}"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+
+Fault = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRecipient:
+    """A valid recipient in the form that is stored. email, phone: the form that is sent to; empty: unknown.
+
+    data: a JSON object without blanks between its parts.
+    """
+
+    recipient_id: str
+    email: str
+    phone: str
+    name: str
+    locale: str
+    timezone: str
+    data: bytes
+    tags: tuple[str, ...]
+    muted_channels: tuple[event_pb2.Channel.ValueType, ...]
+
+
+def checked(request: recipients_pb2.PutRecipientsRequest) -> list[CheckedRecipient]:
+    """Return the recipients in the same order. Raises INVALID naming each wrong field."""
+    if not 1 <= len(request.recipients) <= MAX_ITEMS:
+        raise invalid([("recipients", f"must be from 1 to {MAX_ITEMS}")])
+    faults = list(tenant(request.tenant_id))
+    found: list[CheckedRecipient] = []
+    positions: dict[str, int] = {}
+    for position, one in enumerate(request.recipients):
+        first = positions.setdefault(one.recipient_id, position)
+        mine: list[Fault] = (
+            [] if first == position else [("recipient_id", f"is the same as that of recipients[{first}]")]
+        )
+        found.append(_stored_form(one, mine))
+        faults += [(f"recipients[{position}].{field}", text) for field, text in mine]
+    if faults:
+        raise invalid(faults)
+    return found
+
+
+def tenant(tenant_id: str) -> Iterator[Fault]:
+    """Yield what is wrong with a tenant's id."""
+    if not is_uuid(tenant_id):
+        yield "tenant_id", "must be a UUID in lower case"
+
+
+def text(field: str, value: str, *, limit: int = MAX_NAME, required: bool = False) -> Iterator[Fault]:
+    """Yield what is wrong with a text of a limited length."""
+    if required and not value:
+        yield field, "is required"
+    if len(value) > limit:
+        yield field, f"must be at most {limit} characters"
+    if "\0" in value:
+        yield field, "must not contain a NUL character"
+
+
+def invalid(faults: Sequence[Fault]) -> ClarionError:
+    """Return the error for these fields."""
+    detail = "; ".join(f"{field} {description}" for field, description in faults[:_MAX_IN_SENTENCE])
+    return ClarionError(Code.INVALID, detail, fields=faults)
+
+
+def _stored_form(one: recipients_pb2.StoredRecipient, faults: list[Fault]) -> CheckedRecipient:
+    """Return the recipient; appends to faults what is wrong with it."""
+    faults += text("recipient_id", one.recipient_id, required=True)
+    faults += text("name", one.name)
+    locale = locales.normal(one.locale)
+    if one.locale and not locale:
+        faults.append(("locale", "must be a language tag such as pt-BR"))
+    if one.timezone and one.timezone not in _timezones():
+        faults.append(("timezone", "must be the IANA name of a time zone, such as Africa/Nairobi"))
+    faults += _wrong_tags(one.tags)
+    if any(channel not in channels.BY_NUMBER for channel in one.muted_channels):
+        faults.append(("muted_channels", _WRONG_CHANNELS))
+    return CheckedRecipient(
+        recipient_id=one.recipient_id,
+        email=_address("email", one.email, addresses.parse_email, faults),
+        phone=_address("phone", one.phone, addresses.parse_phone, faults),
+        name=one.name,
+        locale=locale,
+        timezone=one.timezone,
+        data=_data(one.data, faults),
+        tags=tuple(dict.fromkeys(one.tags)),
+        muted_channels=tuple(sorted(set(one.muted_channels))),
+    )
+
+
+def _address(field: str, written: str, parse: Callable[[str], str], faults: list[Fault]) -> str:
+    if not written:
+        return ""
+    try:
+        return parse(written)
+    except addresses.InvalidAddress as error:
+        faults.append((field, f"is invalid: {error}"))
+        return ""
+
+
+def _wrong_tags(tags: Sequence[str]) -> Iterator[Fault]:
+    if len(tags) > MAX_TAGS:
+        yield "tags", f"must be at most {MAX_TAGS}"
+    for position, tag in enumerate(tags[:MAX_TAGS]):
+        yield from text(f"tags[{position}]", tag, limit=MAX_TAG, required=True)
+
+
+def _data(raw: bytes, faults: list[Fault]) -> bytes:
+    if not raw:
+        return _EMPTY
+    try:
+        value = _decode_object(raw)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is that for what is not UTF-8
+        faults.append(("data", "must be a JSON object"))
+        return _EMPTY
+    if is_too_deep(raw, value):
+        faults.append(("data", f"must be nested at most {MAX_DEPTH} levels deep"))
+        return _EMPTY
+    compact = _encode(value)
+    if len(compact) > MAX_DATA_BYTES:
+        faults.append(("data", f"must be at most {MAX_DATA_BYTES // 1024} KiB of JSON"))
+    if _NUL.search(compact):  # PostgreSQL's jsonb, in which it is searched, has none
+        faults.append(("data", "must not contain a NUL character"))
+    return compact
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    """Return the names of all time zones, from the data that templates use."""
+    from importlib import resources  # most installations never need it
+
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())

@@ -1,0 +1,164 @@
+"""Stored recipients in PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+
+from clarion.common.v1 import event_pb2
+from runtime import clock, postgres
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.router.recipients.check import MAX_RECIPIENTS, CheckedRecipient
+
+# The groups of one recipient; the store of groups holds to it.
+MAX_GROUPS_OF_ONE = 1000
+
+BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+# Seconds to wait for a free connection.
+_ACQUIRE_S = 5.0
+
+_encode = msgspec.json.Encoder().encode
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRow:
+    """A stored recipient. id: its cursor. created_at_us, updated_at_us: Unix microseconds."""
+
+    id: str
+    recipient: CheckedRecipient
+    created_at_us: int
+    updated_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientSearch:
+    """Filters of a list: those with all of these tags, and with one of these addresses; empty: any. after: a cursor."""
+
+    tags: Sequence[str] = ()
+    email: str = ""
+    phone: str = ""
+    after: str = ""
+
+
+class RecipientStore:
+    """Reads and writes router.recipients. Every method raises UNAVAILABLE while PostgreSQL is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def put(self, tenant_id: str, new: Sequence[CheckedRecipient]) -> list[RecipientRow]:
+        """Store recipients and return them in the same order; one that is stored already is replaced.
+
+        Raises CONFLICT if the tenant had more than MAX_RECIPIENTS then.
+        """
+        wanted = {new_id(): one for one in new}
+        items = _encode([_item(id_, one) for id_, one in wanted.items()]).decode()
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+                ids = [row["id"] for row in await connection.fetch(_SQL.put, tenant_id, items)]
+                await connection.execute(_SQL.remove_old_tags, tenant_id, ids)
+                await connection.execute(_SQL.add_tags, tenant_id, ids)
+                if created := sum(str(one) in wanted for one in ids):
+                    await _count(connection, tenant_id, created)
+                rows = await connection.fetch(_SQL.by_ids, tenant_id, ids)
+        stored = {row["recipient_id"]: _row(row) for row in rows}
+        return [stored[one.recipient_id] for one in new]
+
+    async def get(self, tenant_id: str, recipient_id: str) -> RecipientRow | None:
+        """Return a recipient; None: they are not stored."""
+        with postgres.unavailable_while_down():
+            found = await self._pool.fetchval(_SQL.id_of, tenant_id, recipient_id)
+            row = await self._pool.fetchrow(_SQL.by_ids, tenant_id, [found]) if found else None
+        return _row(row) if row else None
+
+    async def groups_of(self, tenant_id: str, id_: str) -> list[str]:
+        """Return the keys of the groups that a recipient is in. id_: RecipientRow.id."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.groups_of, tenant_id, id_, MAX_GROUPS_OF_ONE)
+        return [row["key"] for row in rows]
+
+    async def page(self, tenant_id: str, search: RecipientSearch, limit: int) -> tuple[list[RecipientRow], str]:
+        """Return recipients in the order of their creation, and the next cursor; empty: there are no more."""
+        after, tags = search.after or BEFORE_ALL, list(search.tags)
+        with postgres.unavailable_while_down():
+            if search.email:
+                rows = await self._pool.fetch(_SQL.ids_with_email, tenant_id, after, limit, tags, search.email)
+            elif search.phone:
+                rows = await self._pool.fetch(_SQL.ids_with_phone, tenant_id, after, limit, tags, search.phone)
+            elif tags:
+                rows = await self._pool.fetch(_SQL.ids_with_tags, tenant_id, after, limit, tags)
+            else:
+                rows = await self._pool.fetch(_SQL.ids, tenant_id, after, limit)
+        return await self.by_ids(tenant_id, [row["id"] for row in rows], limit)
+
+    async def by_ids(self, tenant_id: str, ids: Sequence[object], limit: int) -> tuple[list[RecipientRow], str]:
+        """Return the recipients with these ids, and the cursor behind the last if there are limit of them."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.by_ids, tenant_id, ids)
+        return list(map(_row, rows)), str(ids[-1]) if len(ids) == limit else ""
+
+    async def delete(self, tenant_id: str, recipient_id: str) -> int | None:
+        """Delete a recipient; return the number of groups that they were in, None: they were not stored."""
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=_ACQUIRE_S) as connection, connection.transaction():
+                found = await connection.fetchval(_SQL.lock, tenant_id, recipient_id)
+                if found is None:
+                    return None
+                await connection.execute(_SQL.lock_groups_of, tenant_id, found)
+                left = await connection.execute(_SQL.leave_groups, tenant_id, found)
+                await connection.execute(_SQL.delete, tenant_id, found)
+                await _count(connection, tenant_id, -1)
+        return count_of(left)
+
+
+def count_of(status: str) -> int:
+    """Return the number of rows of a statement by its status."""
+    return int(status.rpartition(" ")[2])
+
+
+async def _count(connection: Connection, tenant_id: str, change: int) -> None:
+    if await connection.fetchval(_SQL.count, tenant_id, change) > MAX_RECIPIENTS and change > 0:
+        raise ClarionError(Code.CONFLICT, f"A tenant has at most {MAX_RECIPIENTS:,} recipients: delete some first.")
+
+
+def _item(id_: str, one: CheckedRecipient) -> dict[str, object]:
+    return {
+        "id": id_,
+        "recipient_id": one.recipient_id,
+        "email": one.email,
+        "phone": one.phone,
+        "name": one.name,
+        "locale": one.locale,
+        "timezone": one.timezone,
+        "data": msgspec.Raw(one.data),
+        "tags": one.tags,
+        "muted_channels": one.muted_channels,
+    }
+
+
+def _row(row: asyncpg.Record) -> RecipientRow:
+    return RecipientRow(
+        id=str(row["id"]),
+        recipient=CheckedRecipient(
+            recipient_id=row["recipient_id"],
+            email=row["email"],
+            phone=row["phone"],
+            name=row["name"],
+            locale=row["locale"],
+            timezone=row["timezone"],
+            data=row["data"].encode(),
+            tags=tuple(row["tags"]),
+            muted_channels=tuple(map(event_pb2.Channel.ValueType, row["muted_channels"])),
+        ),
+        created_at_us=clock.micros_of(row["created_at"]),
+        updated_at_us=clock.micros_of(row["updated_at"]),
+    )

@@ -1,0 +1,60 @@
+"""The recipients that tenants store, in memory."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from clarion.common.v1 import event_pb2
+from runtime.errors import ClarionError, Code
+from runtime.ids import new_id
+from services.router.ports import MemberPage, Membership, Person, RecipientKey
+
+
+@dataclass
+class MemoryRecipients:
+    """services.router.ports.StoredRecipients, and what fills it."""
+
+    people: dict[RecipientKey, tuple[str, Person]] = field(default_factory=dict)
+    groups: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    away: bool = False
+
+    def store(
+        self,
+        tenant_id: str,
+        recipient_id: str,
+        *,
+        groups: Iterable[str] = (),
+        muted: Iterable[event_pb2.Channel.ValueType] = (),
+        **fields: str,
+    ) -> None:
+        """Store a recipient, as a member of these groups too. fields: of Recipient."""
+        recipient = event_pb2.Recipient(user_id=recipient_id, **fields)
+        id_, _ = self.people.get((tenant_id, recipient_id), (new_id(), None))
+        self.people[tenant_id, recipient_id] = id_, Person(recipient, recipient_id, frozenset(muted))
+        for group in groups:
+            self.groups.setdefault((tenant_id, group), set()).add(recipient_id)
+
+    async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:
+        """See StoredRecipients."""
+        self._check()
+        return {key: self.people[key][1] for key in wanted if key in self.people}
+
+    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:
+        """See StoredRecipients."""
+        self._check()
+        tenant_id = membership.tenant_id
+        named = {*membership.recipients, *self._members(tenant_id, membership.groups)}
+        excluded = {*membership.excluded, *self._members(tenant_id, membership.excluded_groups)}
+        found = sorted(
+            (id_, key[1], person)
+            for key, (id_, person) in self.people.items()
+            if key[0] == tenant_id and (membership.everybody or key[1] in named) and id_ > after
+        )
+        people = [person for _, recipient_id, person in found[:limit] if recipient_id not in excluded]
+        return MemberPage(people, found[limit - 1][0] if len(found) > limit else "")
+
+    def _members(self, tenant_id: str, groups: Iterable[str]) -> set[str]:
+        return {one for group in groups for one in self.groups.get((tenant_id, group), ())}
+
+    def _check(self) -> None:
+        if self.away:
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)

@@ -1,0 +1,376 @@
+"""Recipients and groups over gRPC's servicers, on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import privacy_pb2, recipients_pb2
+from runtime import postgres
+from runtime.errors import ClarionError, Code
+from services.router.groups import store as group_store
+from services.router.groups.store import GroupStore
+from services.router.recipients import store as recipient_store
+from services.router.recipients.servicer import RecipientServicer, RouterPrivacyServicer
+from services.router.recipients.store import RecipientStore
+from tests.waiting import eventually
+
+TENANT = "01a1fe7a-0000-7000-8000-000000000001"
+OTHER = "01a1fe7a-0000-7000-8000-000000000002"
+
+
+class Api:
+    """The servicers' calls, of one tenant unless another is named."""
+
+    def __init__(self, pool: recipient_store.Pool) -> None:
+        self.pool = pool
+        self.groups = GroupStore(pool)
+        recipients = RecipientStore(pool)
+        self._service = RecipientServicer(recipients, self.groups)
+        self._privacy = RouterPrivacyServicer(recipients)
+
+    async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
+        """Store recipients that have these fields."""
+        new = [recipients_pb2.StoredRecipient(recipient_id=name, **fields) for name in names]
+        request = recipients_pb2.PutRecipientsRequest(tenant_id=tenant_id, recipients=new)
+        return list((await self._service.PutRecipients(request, None)).recipients)
+
+    async def call(self, method: str, *, tenant_id: str = TENANT, **fields: Any) -> Any:
+        """Call a method by its name."""
+        service = self._privacy if method in ("EraseRecipient", "ExportRecipient") else self._service
+        messages = privacy_pb2 if service is self._privacy else recipients_pb2
+        return await getattr(service, method)(
+            getattr(messages, f"{method}Request")(tenant_id=tenant_id, **fields), None
+        )
+
+    async def refused(self, method: str, **fields: Any) -> ClarionError:
+        """Return the error of a call."""
+        with pytest.raises(ClarionError) as refused:
+            await self.call(method, **fields)
+        return refused.value
+
+    async def ids(self, method: str = "ListRecipients", **fields: Any) -> list[str]:
+        """Return the ids of a list, whole, two at a time."""
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = await self.call(method, limit=2, cursor=cursor, **fields)
+            found += [one.recipient_id for one in page.recipients]
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+
+    async def group(self, key: str, *members: str, tenant_id: str = TENANT) -> None:
+        """Store a group with these members."""
+        await self.call("PutGroup", key=key, tenant_id=tenant_id)
+        if members:
+            await self.call("ChangeMembers", key=key, add=members, tenant_id=tenant_id)
+
+    async def members(self, key: str) -> int:
+        """Return the number of members that a group says it has."""
+        return int((await self.call("GetGroup", key=key)).group.members)
+
+    async def rows(self, table: str) -> int:
+        """Return the number of rows."""
+        return int(await self.pool.fetchval(f"SELECT count(*) FROM router.{table}"))
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    """On this test's database."""
+    pool = await postgres.connect(postgres_url, name="test", size=8, deadline=30.0)
+    yield Api(pool)
+    pool.terminate()
+
+
+async def test_a_recipient_is_stored_replaced_and_deleted(api: Api) -> None:
+    """What comes back is what was stored; replaced, they keep their place and when they were created."""
+    fields: dict[str, Any] = {
+        "email": "ada@example.org",
+        "phone": "+254712345678",
+        "name": "Ada",
+        "locale": "sw-KE",
+        "timezone": "Africa/Nairobi",
+        "data": b'{"z":1e300,"a":[123456789012345678901234567890]}',
+        "tags": ["vip", "beta"],
+        "muted_channels": [event_pb2.CHANNEL_SMS],
+    }
+    [stored] = await api.put("ada", **fields)
+    assert stored.created_at_us == stored.updated_at_us > 0
+    wanted = recipients_pb2.StoredRecipient(
+        recipient_id="ada", created_at_us=stored.created_at_us, updated_at_us=stored.updated_at_us, **fields
+    )
+    assert stored == wanted
+    await api.put("bob")
+    [replaced] = await api.put("ada", name="Ada L.", tags=["vip"])
+    assert (replaced.created_at_us, replaced.updated_at_us > stored.updated_at_us) == (stored.created_at_us, True)
+    assert (replaced.name, replaced.email, list(replaced.tags)) == ("Ada L.", "", ["vip"])
+    assert (await api.call("GetRecipient", recipient_id="ada")).recipient == replaced
+    assert await api.ids() == ["ada", "bob"]
+    await api.call("DeleteRecipient", recipient_id="ada")
+    assert await api.ids() == ["bob"]
+    for method in ("GetRecipient", "DeleteRecipient"):
+        assert (await api.refused(method, recipient_id="ada")).code is Code.NOT_FOUND
+    assert await api.rows("recipient_tags") == 0
+
+
+async def test_a_call_stores_all_or_none(api: Api) -> None:
+    """In the order of the request, whichever of them were stored before; one that is invalid refuses them all."""
+    await api.put("b")
+    assert [one.recipient_id for one in await api.put("c", "b", "a")] == ["c", "b", "a"]
+    assert await api.ids() == ["b", "c", "a"]
+    with pytest.raises(ClarionError):
+        await api.put("d", email="no address")
+    assert await api.ids() == ["b", "c", "a"]
+
+
+async def test_recipients_are_listed_by_tags_and_address(api: Api) -> None:
+    """All of the tags; exactly the address, in any case and way of writing it."""
+    await api.put("a", "b", "c", tags=["x", "y"], email="Both@example.org")
+    await api.put("d", "e", tags=["y"], phone="+447911123456")
+    await api.put("f")
+    assert await api.ids(tags=["x"]) == ["a", "b", "c"]
+    assert await api.ids(tags=["y"]) == ["a", "b", "c", "d", "e"]
+    assert await api.ids(tags=["y", "x", "y"]) == ["a", "b", "c"]
+    assert await api.ids(tags=["x", "none"]) == []
+    assert await api.ids(address="BOTH@example.org") == ["a", "b", "c"]
+    assert await api.ids(address="+44 (0)7911 123456", tags=["y"]) == ["d", "e"]
+    assert await api.ids(address="+447911123456", tags=["x"]) == []
+    assert await api.ids(address="both@example.org", tags=["x", "none"]) == []
+    await api.put("b", "d", tags=["x"])
+    assert await api.ids(tags=["x"]) == ["a", "b", "c", "d"]
+    assert await api.ids(tags=["y"]) == ["a", "c", "e"]
+
+
+async def test_groups_are_stored_renamed_listed_and_deleted(api: Api) -> None:
+    """Renamed, one keeps its members and place; deleted, its key is free and its members stay stored."""
+    await api.put("a", "b")
+    for key in ("g", "h", "i"):
+        await api.group(key, "a", "b")
+    renamed = (await api.call("PutGroup", key="g", name="New")).group
+    assert (renamed.key, renamed.name, renamed.members, renamed.created_at_us > 0) == ("g", "New", 2, True)
+    assert (await api.call("GetGroup", key="g")).group == renamed
+    page = await api.call("ListGroups", limit=2)
+    assert [one.key for one in page.groups] == ["g", "h"]
+    assert [one.key for one in (await api.call("ListGroups", cursor=page.next_cursor)).groups] == ["i"]
+    await api.call("DeleteGroup", key="g")
+    assert [one.key for one in (await api.call("ListGroups")).groups] == ["h", "i"]
+    for method, fields in (("GetGroup", {}), ("DeleteGroup", {}), ("ListMembers", {}), ("ChangeMembers", {"add": "a"})):
+        assert (await api.refused(method, key="g", **fields)).code is Code.NOT_FOUND
+    assert await api.ids() == ["a", "b"]
+    assert list((await api.call("GetRecipient", recipient_id="a")).groups) == ["h", "i"]
+    await api.group("g", "b")
+    assert (await api.ids("ListMembers", key="g"), await api.members("g")) == (["b"], 1)
+
+
+async def test_members_are_added_removed_and_counted(api: Api) -> None:
+    """Each once, however often they are named; who is not stored is named, and then nothing changes."""
+    await api.put("a", "b", "c", "d")
+    await api.group("g")
+    changed = await api.call("ChangeMembers", key="g", add=["c", "a", "b", "a"], remove=["d", "none"])
+    assert (changed.added, changed.removed) == (3, 0)
+    changed = await api.call("ChangeMembers", key="g", add=["c", "d"], remove=["a"])
+    assert (changed.added, changed.removed, await api.members("g")) == (1, 1, 3)
+    assert await api.ids("ListMembers", key="g") == ["b", "c", "d"]
+    refused = await api.refused("ChangeMembers", key="g", add=["a", "none", "nobody"], remove=["b"])
+    assert (refused.code, [field for field, _ in refused.fields]) == (Code.INVALID, ["add[1]", "add[2]"])
+    assert (await api.ids("ListMembers", key="g"), await api.members("g")) == (["b", "c", "d"], 3)
+
+
+async def test_who_is_deleted_leaves_their_groups(api: Api) -> None:
+    """Which then count one less."""
+    await api.put("a", "b")
+    await api.group("g", "a", "b")
+    await api.group("h", "a")
+    await api.call("DeleteRecipient", recipient_id="a")
+    assert [await api.members(key) for key in ("g", "h")] == [1, 0]
+    assert await api.ids("ListMembers", key="g") == ["b"]
+    await api.put("a")
+    assert list((await api.call("GetRecipient", recipient_id="a")).groups) == []
+
+
+async def test_the_rows_of_deleted_groups_are_deleted_in_batches(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all such groups, and of no other."""
+    monkeypatch.setattr(group_store, "BATCH", 2)
+    await api.put("a", "b", "c")
+    for key in ("g", "h", "i"):
+        await api.group(key, "a", "b", "c")
+    for key in ("g", "i"):
+        await api.call("DeleteGroup", key=key)
+    counts = []
+    while await api.groups.remove_deleted():
+        counts.append(await api.rows("group_members"))
+    assert counts == [7, 6, 4, 3]
+    assert (await api.rows("groups"), await api.ids("ListMembers", key="h")) == (1, ["a", "b", "c"])
+
+
+async def test_the_rows_of_deleted_groups_are_deleted_in_the_background(api: Api) -> None:
+    """By a task that does not end."""
+    await api.put("a")
+    await api.group("g", "a")
+    await api.call("DeleteGroup", key="g")
+    removing = asyncio.create_task(api.groups.keep_removing_deleted())
+
+    async def is_gone() -> bool:
+        return await api.rows("groups") == 0
+
+    await eventually(is_gone)
+    assert not removing.done()
+    removing.cancel()
+
+
+async def test_another_tenants_ids_keys_and_cursors_find_nothing(api: Api) -> None:
+    """Whatever is asked; equal ids and keys are different people and groups."""
+    await api.put("a", "b", "c", tenant_id=OTHER, email="b@example.org", tags=["t"])
+    await api.group("theirs", "b", "c", tenant_id=OTHER)
+    await api.group("both", "b", "c", tenant_id=OTHER)
+    await api.put("mine", "c", name="mine")
+    await api.group("both", "mine", "c")
+    assert await api.ids() == ["mine", "c"]
+    assert await api.ids(address="b@example.org") == await api.ids(tags=["t"]) == []
+    assert await api.ids("ListMembers", key="both") == ["mine", "c"]
+    for method, fields in (
+        ("GetRecipient", {"recipient_id": "b"}),
+        ("DeleteRecipient", {"recipient_id": "b"}),
+        ("GetGroup", {"key": "theirs"}),
+        ("DeleteGroup", {"key": "theirs"}),
+        ("ListMembers", {"key": "theirs"}),
+        ("ChangeMembers", {"key": "theirs", "add": ["mine"]}),
+    ):
+        assert (await api.refused(method, **fields)).code is Code.NOT_FOUND, method
+    assert (await api.refused("ChangeMembers", key="both", add=["b"])).fields[0][0] == "add[0]"
+    assert (await api.call("ChangeMembers", key="both", remove=["b"])).removed == 0
+    cursor = (await api.call("ListRecipients", tenant_id=OTHER, limit=1)).next_cursor
+    assert {one.recipient_id for one in (await api.call("ListRecipients", cursor=cursor)).recipients} == {"mine", "c"}
+    await api.call("DeleteGroup", key="both")
+    await api.call("EraseRecipient", user_id="c")
+    assert await api.ids(tenant_id=OTHER) == ["a", "b", "c"]
+    assert await api.ids("ListMembers", key="both", tenant_id=OTHER) == ["b", "c"]
+
+
+async def test_what_is_stored_of_a_recipient_is_exported_and_erased(api: Api) -> None:
+    """With their groups; again, there is nothing."""
+    [stored] = await api.put("a", name="Ada", tags=["t"])
+    await api.put("b", name="Bob")
+    await api.group("g", "a", "b")
+    await api.group("h", "a")
+    exported = await api.call("ExportRecipient", user_id="a")
+    assert (exported.recipient, list(exported.groups)) == (stored, ["g", "h"])
+    erased = await api.call("EraseRecipient", user_id="a")
+    assert (erased.recipients, erased.memberships) == (1, 2)
+    assert not (await api.call("ExportRecipient", user_id="a")).HasField("recipient")
+    erased = await api.call("EraseRecipient", user_id="a")
+    assert (erased.recipients, erased.memberships) == (0, 0)
+    assert (await api.ids(), await api.rows("group_members"), await api.rows("recipient_tags")) == (["b"], 1, 0)
+
+
+async def test_a_tenant_has_a_bounded_number_of_recipients_and_groups(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CONFLICT past it, and nothing of the call is stored; what is deleted makes room."""
+    monkeypatch.setattr(recipient_store, "MAX_RECIPIENTS", 3)
+    monkeypatch.setattr(group_store, "MAX_GROUPS", 1)
+    await api.put("a", "b")
+    with pytest.raises(ClarionError) as refused:
+        await api.put("b", "c", "d")
+    assert (refused.value.code, await api.ids()) == (Code.CONFLICT, ["a", "b"])
+    await api.put("b", "c")
+    await api.put("a", "b", tenant_id=OTHER)
+    await api.call("DeleteRecipient", recipient_id="a")
+    await api.put("d", "b")
+    await api.group("g")
+    await api.group("g")
+    assert (await api.refused("PutGroup", key="h")).code is Code.CONFLICT
+    await api.call("DeleteGroup", key="g")
+    await api.group("h")
+
+
+async def test_a_recipient_is_in_a_bounded_number_of_groups(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INVALID past it, naming who; to be added again to a group of theirs is no fault."""
+    monkeypatch.setattr(group_store, "MAX_GROUPS_OF_ONE", 2)
+    await api.put("a", "b")
+    await api.group("g", "a")
+    await api.group("h", "a")
+    await api.group("i")
+    refused = await api.refused("ChangeMembers", key="i", add=["b", "a"])
+    assert (refused.code, [field for field, _ in refused.fields]) == (Code.INVALID, ["add[1]"])
+    assert (await api.call("ChangeMembers", key="h", add=["b", "a"])).added == 1
+
+
+async def test_changes_at_the_same_time_leave_the_counts_right(api: Api) -> None:
+    """Recipients stored, deleted, added and removed by calls that meet: none waits for another for ever."""
+    names = [f"r{number}" for number in range(100)]
+    await api.put(*names)
+    await api.group("g", *names)
+    await api.group("h", *names)
+
+    async def member(method: str, **fields: Any) -> None:
+        try:
+            await api.call(method, **fields)
+        except ClarionError as error:
+            if error.code not in (Code.INVALID, Code.NOT_FOUND):  # another call deleted them first
+                raise
+
+    calls: list[Coroutine[Any, Any, object]] = [api.put(*order) for order in (names, names[::-1]) * 3]
+    calls += [member("DeleteRecipient", recipient_id=name) for name in names[:8]]
+    calls += [member("ChangeMembers", key=key, add=names[4:], remove=names[:4]) for key in ("g", "h")]
+    calls += [member("ChangeMembers", key=key, add=names[12:], remove=names[8:12]) for key in ("h", "g")]
+    await asyncio.gather(*calls)
+    for key in ("g", "h"):
+        assert await api.members(key) == len(await api.ids("ListMembers", key=key))
+    counted = await api.pool.fetchrow("SELECT recipients, groups FROM router.recipient_counts")
+    assert counted is not None
+    assert (counted["recipients"], counted["groups"]) == (await api.rows("recipients"), 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "field"),
+    [
+        ("ListRecipients", {"limit": 101}, "limit"),
+        ("ListRecipients", {"cursor": "x"}, "cursor"),
+        ("ListRecipients", {"tenant_id": "x"}, "tenant_id"),
+        ("ListRecipients", {"address": "x"}, "address"),
+        ("ListRecipients", {"address": "a@b@c"}, "address"),
+        ("ListRecipients", {"tags": ["\0"]}, "tags[0]"),
+        ("ListRecipients", {"tags": ["t"] * 51}, "tags"),
+        ("GetRecipient", {"recipient_id": ""}, "recipient_id"),
+        ("DeleteRecipient", {"recipient_id": "\0"}, "recipient_id"),
+        ("ListGroups", {"limit": -1}, "limit"),
+        ("ListGroups", {"cursor": "x"}, "cursor"),
+        ("GetGroup", {"key": ""}, "key"),
+        ("DeleteGroup", {"key": "\0"}, "key"),
+        ("ListMembers", {"key": "g", "cursor": "x"}, "cursor"),
+        ("ChangeMembers", {"key": "", "add": ["a"]}, "key"),
+        ("EraseRecipient", {"user_id": ""}, "user_id"),
+        ("ExportRecipient", {"user_id": "\0"}, "user_id"),
+    ],
+)
+async def test_a_wrong_field_is_named(api: Api, method: str, fields: dict[str, Any], field: str) -> None:
+    """INVALID."""
+    refused = await api.refused(method, **fields)
+    assert (refused.code, [name for name, _ in refused.fields]) == (Code.INVALID, [field])
+
+
+async def test_a_database_that_is_away(api: Api) -> None:
+    """UNAVAILABLE, whatever is asked."""
+    api.pool.terminate()
+    with pytest.raises(ClarionError) as away:
+        await api.put("a")
+    assert away.value.code is Code.UNAVAILABLE
+    for method, fields in (
+        ("GetRecipient", {"recipient_id": "a"}),
+        ("ListRecipients", {}),
+        ("ListRecipients", {"tags": ["a"]}),
+        ("DeleteRecipient", {"recipient_id": "a"}),
+        ("PutGroup", {"key": "g"}),
+        ("GetGroup", {"key": "g"}),
+        ("ListGroups", {}),
+        ("DeleteGroup", {"key": "g"}),
+        ("ChangeMembers", {"key": "g", "add": ["a"]}),
+        ("ListMembers", {"key": "g"}),
+        ("EraseRecipient", {"user_id": "a"}),
+        ("ExportRecipient", {"user_id": "a"}),
+    ):
+        assert (await api.refused(method, **fields)).code is Code.UNAVAILABLE, method

@@ -131,6 +131,18 @@ async def test_an_event_is_not_finished_before_its_plan_is_closed(ledger: Ledger
     assert (await ledger.event(event.id)).finished_at_us
 
 
+async def test_an_event_is_not_finished_before_all_of_its_parts_are_known(ledger: Ledger) -> None:
+    """The closing record and the end of all known deliveries are read before another part."""
+    event = _event(ledger.tenant, _users(1200))
+    plans = [builders.planned(event, user) for user in _users(1200)]
+    first, second, closing = builders.parts(event, plans)
+    sent = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans]
+    await ledger.write(event, closing, first, *sent[:500], *sent[1000:])
+    assert not (await ledger.event(event.id)).finished_at_us
+    await ledger.write(second, *sent[500:1000])
+    assert (await ledger.event(event.id)).finished_at_us
+
+
 async def test_counters_are_exact_under_concurrency(ledger: Ledger) -> None:
     """Several processes write parts and attempts of one event at the same time, some twice."""
     users = _users(1500)
@@ -355,6 +367,19 @@ async def test_a_canceled_event(ledger: Ledger) -> None:
     steps = {step.step: step for step in answer.steps}
     assert (steps["canceled"].reason, steps["canceled"].detail) == ("canceled", "operator")
     assert await ledger.backlog() == (0, 0, 0)
+
+
+async def test_an_event_that_is_canceled_after_it_was_planned(ledger: Ledger) -> None:
+    """Its plan has no reason; what was in hand ends as it does."""
+    event = builders.event(ledger.tenant)
+    id_ = builders.delivery_id(event)
+    await ledger.write(event, builders.routed(event, {id_: QUEUED}))
+    await ledger.write(builders.canceled(event))
+    assert not (await ledger.event(event.id)).finished_at_us
+    await ledger.write(builders.attempted(event, id_, SENT))
+    answer = await ledger.event(event.id)
+    assert answer.finished_at_us
+    assert answer.reason == "canceled"
 
 
 async def test_an_expansion_that_is_canceled_in_the_middle(ledger: Ledger) -> None:

@@ -139,6 +139,17 @@ async def test_who_missed_different_channels(replays: Replays, streams: Streams)
     assert (await replays.ended(status=DEAD)).replayed == 0
 
 
+async def test_one_recipient_s_replay_is_not_another_one_s(replays: Replays, streams: Streams) -> None:
+    """Two missed the same channel, and one has it by now: the other one still gets it."""
+    event = builders.shared_event(replays.tenant, *map(builders.person, ("ada", "bob")))
+    await _know(replays, event, {("ada", SMS): DEAD, ("bob", SMS): DEAD})
+    await replays.call("ReplayEvent", event_id=event.id, recipients=["ada"])
+    [first] = await streams.events()
+    await _know(replays, first, {("ada", SMS): SENT})
+    assert (await replays.ended(status=DEAD)).replayed == 1
+    assert [_audience(one) for one in await streams.events()] == [{"ada"}, {"bob"}]
+
+
 async def test_more_recipients_than_a_page(replays: Replays, streams: Streams) -> None:
     """Of 2,000 members of a group 130 missed it: each is named once, over several pages."""
     users = [f"u{number:04}" for number in range(2000)]

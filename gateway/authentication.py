@@ -13,7 +13,9 @@ from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
 from gateway.addresses import FailedAttempts
+from runtime import clock
 from runtime.errors import ClarionError, Code
+from services.domain.credentials import API_KEY
 
 # How long an answer is cached, in seconds. A change of a key takes effect within this time.
 TTL_S = 2.0
@@ -39,6 +41,9 @@ class AuthenticatedTenant:
     account_id: str
     # Its events must be signed with one of these. Empty: no signature is needed.
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    # The kind of the key, and the scopes of the events that it may send. Empty: all.
+    kind: str = API_KEY
+    scopes: tuple[str, ...] = ()
 
 
 class CachedAuthenticator:
@@ -47,38 +52,39 @@ class CachedAuthenticator:
     attempts: counts failures per address; other code that finds a failure reports it there, too.
     """
 
-    def __init__(self, ask: Ask, attempts: FailedAttempts, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        attempts: FailedAttempts,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wall_clock: clock.Clock = clock.now_us,
+    ) -> None:
         self._ask = ask
         self.attempts = attempts
         self._now = now
+        self._wall_clock = wall_clock
         self._known: OrderedDict[bytes, tuple[float, AuthenticatedTenant]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[AuthenticatedTenant]] = {}
         self._strangers = asyncio.Semaphore(MAX_ASKED)
         self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
-    async def tenant(self, request: web.Request, key: str) -> AuthenticatedTenant:
+    async def tenant(self, request: web.Request, key: str, kind: str = API_KEY) -> AuthenticatedTenant:
         """Return the tenant of the API key that the request carries; the caller knows where. Empty: it has none.
 
-        A valid key is accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason,
-        LIMITED instead if the address failed too often, or UNAVAILABLE.
+        kind: of the keys that the caller takes. Keys of another kind are refused as unknown ones are. A valid key is
+        accepted even if its address failed too often. Raises UNAUTHENTICATED without the reason, LIMITED instead if the
+        address failed too often, or UNAVAILABLE.
         """
         if not _KEY.fullmatch(key):
             raise self.attempts.refusal(request, _refusal())
         digest = hashlib.sha256(key.encode()).digest()
-        now = self._now()
         known = self._known.get(digest)
-        if known is not None and now < known[0]:
-            return known[1]
-        if now < self._unknown.get(digest, 0.0):
+        tenant = known[1] if known is not None and self._now() < known[0] else await self._find(request, digest, key)
+        if tenant.kind != kind:
             raise self.attempts.refusal(request, _refusal())
-        try:
-            if known is not None:
-                return await self._ask_once(digest, key)
-            async with self._guesses if self.attempts.is_spent(request) else self._strangers:
-                return await self._ask_once(digest, key)
-        except ClarionError as error:
-            raise self.attempts.refusal(request, error) from None
+        return tenant
 
     def forget(self, tenant_id: str) -> None:
         """Drop the cached keys of a tenant that was changed through this gateway."""
@@ -86,6 +92,18 @@ class CachedAuthenticator:
             del self._known[digest]
         # A key of this tenant may be cached as invalid, and invalid keys have no tenant.
         self._unknown.clear()
+
+    async def _find(self, request: web.Request, digest: bytes, key: str) -> AuthenticatedTenant:
+        """Ask ingest, unless the key was unknown a moment ago."""
+        if self._now() < self._unknown.get(digest, 0.0):
+            raise self.attempts.refusal(request, _refusal())
+        try:
+            if digest in self._known:
+                return await self._ask_once(digest, key)
+            async with self._guesses if self.attempts.is_spent(request) else self._strangers:
+                return await self._ask_once(digest, key)
+        except ClarionError as error:
+            raise self.attempts.refusal(request, error) from None
 
     async def _ask_once(self, digest: bytes, key: str) -> AuthenticatedTenant:
         task = self._asking.get(digest)
@@ -106,10 +124,21 @@ class CachedAuthenticator:
             _remember(self._unknown, digest, self._now() + TTL_S)
             raise _refusal() from None
         tenant = AuthenticatedTenant(
-            answer.tenant_id, answer.tenant_name, answer.account_id, tuple(answer.webhook_secrets)
+            answer.tenant_id,
+            answer.tenant_name,
+            answer.account_id,
+            tuple(answer.webhook_secrets),
+            answer.kind or API_KEY,  # an ingest of the previous version sends none
+            tuple(answer.scopes),
         )
-        _remember(self._known, digest, (self._now() + TTL_S, tenant))
+        _remember(self._known, digest, (self._now() + self._ttl_s(answer.expires_at_us), tenant))
         return tenant
+
+    def _ttl_s(self, expires_at_us: int) -> float:
+        """Return how long a key may be believed. expires_at_us: its end, Unix microseconds; 0: it has none."""
+        if not expires_at_us:
+            return TTL_S
+        return min(TTL_S, (expires_at_us - self._wall_clock()) / 1_000_000)
 
 
 def _remember(memory: "OrderedDict[bytes, V]", digest: bytes, value: V) -> None:

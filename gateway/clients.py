@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from clarion.ingest.v1 import (
     audit_pb2_grpc,
     ingest_pb2_grpc,
+    keys_pb2_grpc,
     ledger_pb2_grpc,
     privacy_pb2_grpc,
     replays_pb2_grpc,
@@ -48,6 +49,7 @@ class Clients:
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self.connections["ingest"])
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.connections["ingest"])
         self.tenants = tenants_pb2_grpc.TenantServiceStub(self.connections["ingest"])
+        self.keys = keys_pb2_grpc.KeyServiceStub(self.connections["ingest"])
         self.audit = audit_pb2_grpc.AuditServiceStub(self.connections["ingest"])
         self.router = router_pb2_grpc.RouterServiceStub(self.connections["router"])
         self.render = render_pb2_grpc.RenderServiceStub(self.connections["render"])

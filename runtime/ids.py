@@ -2,10 +2,11 @@
 
 import hashlib
 import re
-import uuid
 
 import uuid_utils
 
+# The first two bits of this digit are the variant.
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -21,20 +22,21 @@ def time_of(uuid7: str) -> int:
 
 def derived_id(*parts: str) -> str:
     """Return a UUIDv8 derived from these parts: the same parts give the same id, other parts another one."""
-    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
-    raw = bytearray(digest[:16])
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    return str(uuid.UUID(bytes=bytes(raw)))
+    return _uuid8(_digest(parts))
 
 
 def derived_id_at(uuid7: str, *parts: str) -> str:
     """Return a UUIDv8 derived from these parts, which begins with the 48 bits of time of a UUIDv7."""
-    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
-    raw = bytearray(bytes.fromhex(uuid7[:8] + uuid7[9:13]) + digest[:10])
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    return str(uuid.UUID(bytes=bytes(raw)))
+    return _uuid8(uuid7[:8] + uuid7[9:13] + _digest(parts))
+
+
+def _digest(parts: tuple[str, ...]) -> str:
+    return hashlib.sha256("\x1f".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()
+
+
+def _uuid8(digits: str) -> str:
+    """Return the UUIDv8 with these hexadecimal digits, but for its version and variant; more than 32 are left out."""
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
 def is_uuid(text: str) -> bool:

@@ -98,9 +98,9 @@ class EventRoutes:
                 user_id=forms.text(request, "user_id"),
                 email=forms.text(request, "email"),
                 phone=forms.text(request, "phone"),
+                locale=forms.text(request, "locale"),
             ),
             channels=forms.channels(named, "channels"),
-            locale=forms.text(request, "locale"),
         )
         answer = await self._clients.call(self._clients.router.ExplainRoute, wire)
         deliveries = [_planned(delivery) for delivery in answer.route.deliveries]

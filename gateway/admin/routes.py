@@ -10,6 +10,7 @@ from gateway.admin.drafts import DraftRoutes
 from gateway.admin.encryption import EncryptionRoutes
 from gateway.admin.events import EventRoutes
 from gateway.admin.groups import GroupRoutes
+from gateway.admin.keys import KeyRoutes
 from gateway.admin.outbox import OutboxRoutes
 from gateway.admin.parameters import MAY_BE_EMPTY, PARAMETERS
 from gateway.admin.parts import PartRoutes
@@ -76,6 +77,7 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
 
 def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
     tenants = TenantRoutes(clients, authenticator)
+    keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
     templates = TemplateRoutes(clients)
     drafts = DraftRoutes(clients)
@@ -95,6 +97,9 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PATCH", "/tenants/{id}", tenants.change),
         ("DELETE", "/tenants/{id}", tenants.deactivate),
         ("POST", "/tenants/{id}/rotate-key", tenants.rotate_key),
+        ("POST", "/tenants/{id}/keys", keys.create),
+        ("GET", "/tenants/{id}/keys", keys.list_all),
+        ("DELETE", "/tenants/{id}/keys/{key_id}", keys.revoke),
         ("POST", "/tenants/{id}/webhook-secret", tenants.rotate_webhook_secret),
         ("DELETE", "/tenants/{id}/webhook-secret", tenants.delete_webhook_secrets),
         ("POST", "/tenants/{id}/revoke-tokens", tenants.revoke_tokens),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType, field
 
+from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.realtime.v1 import realtime_pb2
 from gateway.admin import forms
@@ -25,9 +26,30 @@ ContentKey = Literal["full", "seed"]
 
 _CONTENT_KEYS: "dict[str, tenants_pb2.ContentKey.ValueType]" = {
     "full": tenants_pb2.CONTENT_KEY_FULL,
-    "seed": tenants_pb2.CONTENT_KEY_SEED,
+    "seed": tenants_pb2.CONTENT_KEY_PAYLOAD,
 }
 _CONTENT_KEY_NAMES = {number: name for name, number in _CONTENT_KEYS.items()}
+
+
+RateKind = Literal["sliding", "fixed"]
+_RATE_KINDS: "dict[str, error_pb2.LimitKind.ValueType]" = {
+    "sliding": error_pb2.LIMIT_KIND_SLIDING,
+    "fixed": error_pb2.LIMIT_KIND_FIXED,
+}
+_RATE_KIND_NAMES = {number: name for name, number in _RATE_KINDS.items()}
+
+
+class RateBody(forms.Body):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
+    # The length of the window in seconds.
+    window_s: Annotated[int, Meta(ge=1, le=31 * 86_400)]
+    bound: LimitValue
+    kind: RateKind
+    scope: Annotated[str, Meta(max_length=255)] = ""
+
+
+Rates = Annotated[list[RateBody], Meta(max_length=8)]
 
 
 class NewTenantBody(forms.Body):
@@ -44,6 +66,9 @@ class NewTenantBody(forms.Body):
     max_sms_segments: Segments | UnsetType = UNSET
     rate_limit_per_minute: LimitValue | None = None
     daily_cap: LimitValue | None = None
+    # All rates, instead of the two.
+    rates: Rates = field(default_factory=list)
+    max_scheduled_events: Events | UnsetType = UNSET
     content_key: ContentKey = "full"
 
 
@@ -61,6 +86,9 @@ class TenantChangeBody(forms.Body):
     max_sms_segments: Segments | UnsetType = UNSET
     rate_limit_per_minute: LimitValue | UnsetType | None = UNSET
     daily_cap: LimitValue | UnsetType | None = UNSET
+    # All rates, instead of the two.
+    rates: Rates | UnsetType = UNSET
+    max_scheduled_events: Events | UnsetType = UNSET
     content_key: ContentKey | UnsetType = UNSET
 
 
@@ -93,10 +121,11 @@ _PLAIN_FIELDS = (
     "reply_to",
     "max_unfinished_events",
     "max_unfinished_bytes",
+    "max_scheduled_events",
     "max_sms_segments",
 )
 # Ingest sets these for a new tenant if the body does not.
-_DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_sms_segments")
+_DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_scheduled_events", "max_sms_segments")
 
 
 class TenantRoutes:
@@ -118,6 +147,7 @@ class TenantRoutes:
             reply_to=body.reply_to,
             rate_limit_per_minute=body.rate_limit_per_minute,
             daily_cap=body.daily_cap,
+            rates=_rates(body.rates),
             content_key=_CONTENT_KEYS[body.content_key],
         )
         for name in _DEFAULTED:
@@ -152,6 +182,8 @@ class TenantRoutes:
         for limit in _LIMITS:
             if (value := getattr(body, limit)) is not UNSET:
                 getattr(wire, limit).CopyFrom(tenants_pb2.Limit(value=value))
+        if body.rates is not UNSET:
+            wire.rates.CopyFrom(tenants_pb2.RateList(rates=_rates(body.rates)))
         if body.content_key is not UNSET:
             wire.content_key = _CONTENT_KEYS[body.content_key]
         answer = await self._clients.call(self._clients.tenants.UpdateTenant, wire)
@@ -212,6 +244,13 @@ def _id(request: web.Request) -> str:
     return tenant_id
 
 
+def _rates(bodies: list[RateBody]) -> list[tenants_pb2.Rate]:
+    return [
+        tenants_pb2.Rate(scope=rate.scope, window_s=rate.window_s, bound=rate.bound, kind=_RATE_KINDS[rate.kind])
+        for rate in bodies
+    ]
+
+
 def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
     return {
         "id": tenant.id,
@@ -228,6 +267,11 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
         "max_sms_segments": tenant.max_sms_segments,
         "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
         "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
+        "rates": [
+            {"scope": rate.scope, "window_s": rate.window_s, "bound": rate.bound, "kind": _RATE_KIND_NAMES[rate.kind]}
+            for rate in tenant.rates
+        ],
+        "max_scheduled_events": tenant.max_scheduled_events,
         "content_key": _CONTENT_KEY_NAMES[tenant.content_key],
         "webhook_secrets": [
             {

@@ -16,8 +16,9 @@ def targets(event: event_pb2.Event) -> Sequence[event_pb2.Target]:
 
 
 def needs_expansion(event: event_pb2.Event) -> bool:
-    """Return whether its recipients must be read page by page, because it is for a group or everybody."""
-    return any(target.WhichOneof("target") in ("group", "everybody") for target in event.audience)
+    """Return whether its recipients must be read page by page, because its targets or exclusions name many."""
+    targets = (*event.audience, *event.exclusions)
+    return any(target.HasField("group") or target.HasField("everybody") for target in targets)
 
 
 def destination(recipient: event_pb2.Recipient, position: int = 0) -> str:

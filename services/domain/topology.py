@@ -77,14 +77,17 @@ def stream_of(store: str) -> str:
 
 def tenant_key(tenant_id: str) -> str:
     """A tenant: JSON {id, account_id, name, active, delivery_channels, sender_name, sender_email, reply_to,
-    max_unfinished_events, max_unfinished_bytes, max_sms_segments, rate_limit_per_minute and daily_cap (null: none),
-    content_key, webhook_secrets (list of {id, ciphertext in base64, until_us}; until_us 0: the current one)}.
+    max_unfinished_events, max_unfinished_bytes, max_scheduled_events, max_sms_segments, rate_limit_per_minute and
+    daily_cap (null: none), rates (the others: list of {scope, window_s, bound, kind as in LimitKind}), content_key,
+    webhook_secrets (list of {id, ciphertext in base64, until_us}; until_us 0: the current one)}.
     """
     return f"tenants.{tenant_id}"
 
 
 def api_key_key(digest_hex: str) -> str:
-    """An API key by its SHA-256: the tenant's id as text."""
+    """An API key by its SHA-256: the tenant's id as text; of a restricted key JSON {tenant_id, kind, scopes,
+    expires_at_us}, without what has its default.
+    """
     return f"keys.{digest_hex}"
 
 

@@ -3,7 +3,7 @@
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, keys_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
 from runtime import nats, postgres
 from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.encryption import Vault
@@ -25,6 +25,8 @@ from services.ingest.authenticate import Authenticator
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
+from services.ingest.keys.servicer import KeyServicer
+from services.ingest.keys.store import KeyStore
 from services.ingest.ledger.consumer import LedgerConsumer
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
@@ -79,7 +81,8 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     process.on_drain(repeats.drain)
     process.on_drain(finish_ledger)
 
-    authenticator = Authenticator(watch, tenants, vault)
+    keys = KeyStore(durable, outbox)
+    authenticator = Authenticator(watch, keys, tenants, vault)
     server = GrpcServer(
         settings.grpc_address,
         token=settings.service_token.reveal(),
@@ -95,6 +98,7 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
         TenantServicer(tenants),
         "clarion.ingest.v1.TenantService",
     )
+    server.add(keys_pb2_grpc.add_KeyServiceServicer_to_server, KeyServicer(keys), "clarion.ingest.v1.KeyService")
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
         LedgerServicer(ledger, LedgerReader(durable), connection),

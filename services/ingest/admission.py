@@ -1,17 +1,19 @@
 """Admission in PostgreSQL: one statement for all events that wait."""
 
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 from prometheus_client import Counter, Histogram
 
 from clarion.common.v1 import event_pb2
 from runtime import logs, postgres
 from runtime.batching import GROUPED, Batcher
 from services.ingest.degraded import OutageLimits, SettingsOf
-from services.ingest.ports import AdmissionVerdict, Admitted, Claim, First, LimitKind, Reached
+from services.ingest.ports import KEYLESS_TTL_S, AdmissionVerdict, Admitted, Claim, First, LimitState, Reached
 from services.ingest.pressure import Pressure
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
@@ -25,6 +27,9 @@ _DEGRADED = Counter("clarion_admission_degraded_total", "Events accepted without
 
 # Seconds without PostgreSQL after a failure; the broker's window removes duplicates meanwhile.
 _PAUSE_S = 1.0
+
+_reached = msgspec.json.Decoder(Reached).decode
+_limits = msgspec.json.Decoder(tuple[LimitState, ...]).decode
 
 log = logs.get(__name__)
 
@@ -78,9 +83,7 @@ class PostgresAdmission:
             log.error("admission_degraded", error=repr(error), events=len(claims))
             return self._without(claims)
         self._outage.reset()
-        return [
-            Admitted(str(row["event_id"]), AdmissionVerdict(row["verdict"]), _reached(row), _first(row)) for row in rows
-        ]
+        return [_admitted(row) for row in rows]
 
     async def _ask(self, claims: list[Claim]) -> list[asyncpg.Record]:
         _STATEMENTS.labels("admission").inc()
@@ -94,7 +97,7 @@ class PostgresAdmission:
         """Admit without PostgreSQL: the broker's window removes duplicates, each process counts limits for itself."""
         answers = []
         for claim in claims:
-            reached = self._outage.take(claim.tenant_id, claim.size)
+            reached = self._outage.take(claim)
             answers.append(
                 Admitted(claim.event_id, AdmissionVerdict.LIMITED if reached else AdmissionVerdict.NEW, reached)
             )
@@ -103,22 +106,31 @@ class PostgresAdmission:
         return answers
 
 
-def _reached(row: asyncpg.Record) -> Reached | None:
-    kind = row["limited_by"]
-    return Reached(LimitKind(kind), row["bound"], row["retry_after"]) if kind else None
-
-
-def _first(row: asyncpg.Record) -> First | None:
-    return First(row["first_type"], row["first_fingerprint"]) if row["first_fingerprint"] is not None else None
+def _admitted(row: asyncpg.Record) -> Admitted:
+    return Admitted(
+        str(row["event_id"]),
+        AdmissionVerdict(row["verdict"]),
+        _reached(row["reached"]) if row["reached"] is not None else None,
+        First(row["first_type"], row["first_fingerprint"]) if row["first_fingerprint"] is not None else None,
+        _limits(row["limits"]) if row["limits"] is not None else (),
+    )
 
 
 def _columns(claims: list[Claim]) -> tuple[list[Any], ...]:
-    """Return the query's arguments. asyncpg accepts UUIDs as text."""
+    """Return the query's arguments. asyncpg accepts UUIDs as text.
+
+    An event without a key has a row, too, by which a recount knows it until the ledger has read it. Its key is its id,
+    which no caller's key is equal to, because these are SHA-256.
+    """
     return (
         [claim.tenant_id for claim in claims],
-        [claim.key for claim in claims],
+        [claim.key or uuid.UUID(claim.event_id).bytes for claim in claims],
         [claim.event_id for claim in claims],
         [claim.size for claim in claims],
         [claim.first.event_type if claim.first is not None else None for claim in claims],
         [claim.first.fingerprint if claim.first is not None else None for claim in claims],
+        [claim.ttl_s if claim.key else KEYLESS_TTL_S for claim in claims],
+        [claim.scope for claim in claims],
+        [claim.cost for claim in claims],
+        [claim.scheduled for claim in claims],
     )

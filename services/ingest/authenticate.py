@@ -11,8 +11,10 @@ from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from services.domain import topology
+from services.ingest.keys.api_key import ApiKey, api_key_of, digest_of
+from services.ingest.keys.store import KeyStore
 from services.ingest.tenants.secrets import SealedSecret
-from services.ingest.tenants.store import TenantStore, digest_of
+from services.ingest.tenants.store import TenantStore
 
 # Unknown keys are looked up in PostgreSQL together, one query at a time, which start at least so many seconds apart:
 # however many keys a client guesses, there are at most fifty queries a second.
@@ -37,12 +39,13 @@ _decode = msgspec.json.Decoder(_Tenant).decode
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The tenant that a key belongs to."""
+    """The tenant that a key belongs to, and what the key is good for."""
 
     tenant_id: str
     tenant_name: str
     account_id: str
     webhook_secrets: tuple[SealedSecret, ...]
+    key: ApiKey
 
 
 class Authenticator:
@@ -52,33 +55,41 @@ class Authenticator:
     """
 
     def __init__(
-        self, watch: ConfigurationWatch, store: TenantStore, vault: Vault, *, now: clock.Clock = clock.now_us
+        self,
+        watch: ConfigurationWatch,
+        keys: KeyStore,
+        tenants: TenantStore,
+        vault: Vault,
+        *,
+        now: clock.Clock = clock.now_us,
     ) -> None:
         self._watch = watch
-        self._store = store
+        self._keys = keys
+        self._tenants = tenants
         self._vault = vault
         self._now = now
-        self._lookups: Batcher[bytes, str | None] = Batcher(
+        self._lookups: Batcher[bytes, ApiKey | None] = Batcher(
             self._look_up, BatchLimits(items=_MAX_KEYS, waiting=_MAX_WAITING), BatchTiming(interval_s=_PACE_S)
         )
 
     async def identify(self, api_key: str) -> Identity:
         """Return the key's tenant.
 
-        Raises UNAUTHENTICATED, in the same words for unknown and revoked keys and inactive tenants;
+        Raises UNAUTHENTICATED, in the same words for unknown, revoked and expired keys and inactive tenants;
         UNAVAILABLE for a key that memory does not know while PostgreSQL is away; OVERLOADED while too many wait.
         """
         try:
-            tenant_id = await self._tenant_of(digest_of(api_key))
-            tenant = await self._tenant(tenant_id) if tenant_id else None
+            key = await self._key(digest_of(api_key))
+            is_valid = key is not None and not key.is_expired(self._now())
+            tenant = await self._tenant(key.tenant_id) if key is not None and is_valid else None
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("key_unchecked", error=repr(error))
             raise ClarionError(
                 Code.UNAVAILABLE, "Keys cannot be checked at the moment; try again.", retry_after=1
             ) from error
-        if tenant is None or not tenant.active:
-            raise ClarionError(Code.UNAUTHENTICATED, "Invalid or missing API key.")
-        return Identity(tenant.id, tenant.name, tenant.account_id, tenant.webhook_secrets)
+        if key is None or tenant is None or not tenant.active:
+            raise refusal()
+        return Identity(tenant.id, tenant.name, tenant.account_id, tenant.webhook_secrets, key)
 
     def open_secrets(self, identity: Identity) -> list[str]:
         """Return the webhook secrets that are valid now.
@@ -93,16 +104,21 @@ class Authenticator:
             log.error("webhook_secret_unreadable", tenant_id=identity.tenant_id, error=str(error))
             raise ClarionError(Code.INTERNAL, "A webhook secret cannot be read.") from error
 
-    async def _tenant_of(self, digest: bytes) -> str | None:
+    async def _key(self, digest: bytes) -> ApiKey | None:
         known = self._watch.get(topology.api_key_key(digest.hex()))
         if known is not None:
-            return known.decode()
+            return api_key_of(known)
         return await self._lookups.submit(digest)
 
-    async def _look_up(self, digests: list[bytes]) -> list[str | BaseException | None]:
-        found = await self._store.tenants_of_keys(digests)
+    async def _look_up(self, digests: list[bytes]) -> list[ApiKey | BaseException | None]:
+        found = await self._keys.keys(digests)
         return [found.get(digest) for digest in digests]
 
     async def _tenant(self, tenant_id: str) -> _Tenant | None:
-        known = self._watch.get(topology.tenant_key(tenant_id)) or await self._store.configuration(tenant_id)
+        known = self._watch.get(topology.tenant_key(tenant_id)) or await self._tenants.configuration(tenant_id)
         return _decode(known) if known else None
+
+
+def refusal() -> ClarionError:
+    """Return the error for a key that is not good for the call. It does not say why."""
+    return ClarionError(Code.UNAUTHENTICATED, "Invalid or missing API key.")

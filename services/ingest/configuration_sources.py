@@ -12,6 +12,8 @@ from runtime.clock import micros_of
 from runtime.ids import is_uuid
 from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import erasures, pseudonym_keys, retention, topology
+from services.ingest.keys.api_key import api_key_value
+from services.ingest.keys.store import api_key
 from services.ingest.tenants.store import configuration_value
 
 OWNER = "ingest"
@@ -40,7 +42,7 @@ async def _key_keys(reader: RowReader, after: str, limit: int) -> list[str]:
 
 async def _api_keys(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     rows = await reader.fetch(_SQL.api_keys, [digest for key in keys if (digest := _digest(_rest(key)))])
-    return {topology.api_key_key(row["digest"].hex()): str(row["tenant_id"]).encode() for row in rows}
+    return {topology.api_key_key(row["digest"].hex()): api_key_value(api_key(row)) for row in rows}
 
 
 async def _retention_keys(reader: RowReader, after: str, limit: int) -> list[str]:

@@ -17,7 +17,10 @@ log = logs.get(__name__)
 
 
 class JetStreamEventLog:
-    """Implements ports.EventLog. The message id is made of the deduplication key, so the broker refuses repeats."""
+    """Implements ports.EventLog. The message id is made of the deduplication key, so the broker refuses repeats.
+
+    An event without a key has its own id there.
+    """
 
     def __init__(self, connection: Client) -> None:
         self._publisher = jetstream.StreamPublisher(connection, max_waiting=10_000)
@@ -54,7 +57,8 @@ class JetStreamEventLog:
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
             raise ClarionError(Code.UNAVAILABLE, "The message broker does not answer.", retry_after=1) from error
         first = event_pb2.Event.FromString(message.data or b"")
-        return first if first.dedupe_key == event.dedupe_key else None
+        is_same = first.dedupe_key == event.dedupe_key and _message_id(first) == _message_id(event)
+        return first if is_same else None
 
 
 def _message_id(event: event_pb2.Event) -> str:

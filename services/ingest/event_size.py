@@ -1,16 +1,35 @@
 """How many bytes of its tenant's budget an event takes: pure."""
 
-from clarion.ingest.v1 import ingest_pb2
+from clarion.common.v1 import event_pb2
 from services.domain import channels
+from services.ingest.ports import LEAST_MAX_BYTES
+from services.ingest.pressure import LEAST_SHARE
 
-# Ids, times and the deduplication key, which are stored beside what the caller sent.
-_ENVELOPE = 200
-# One delivery for each channel, each with up to so many bytes of the body: see router.route.MAX_INLINE_BODY.
+# Ids, times and the deduplication key, which are stored beside what the caller sent and the tenant.
+_ENVELOPE = 160
+# Each recipient gets one delivery for each channel, each with up to so many bytes of the body: see
+# router.messages.MAX_INLINE_BODY.
 _CHANNELS = len(channels.BY_NUMBER)
 _MAX_INLINE = 4096
+# Groups, and everybody, are read in pages of so many recipients. One page of an event is under way at a time.
+_PAGE = 500
+# What the tenant with the least budget has while a stream is crowded: so every event has room.
+_MOST = int(LEAST_MAX_BYTES * LEAST_SHARE)
 
 
-def size_in_streams(event: ingest_pb2.NewEvent) -> int:
-    """Return the most bytes that the streams hold of an event: the event, and its deliveries with their bodies."""
+def size_in_streams(event: event_pb2.Event) -> int:
+    """Return the most bytes that the streams hold of an event at a time: the event, and its deliveries with bodies.
+
+    All groups of an audience count as one page. No event counts more than 2 MiB.
+    """
     size = event.ByteSize() + _ENVELOPE
-    return size + _CHANNELS * min(size, _MAX_INLINE)
+    if not event.audience:
+        return size + _CHANNELS * min(size, _MAX_INLINE)
+    named = [target.ByteSize() for target in event.audience if not _is_paged(target)]
+    recipients = len(named) + (_PAGE if len(named) < len(event.audience) else 0)
+    shared = min(size - sum(target.ByteSize() for target in event.audience), _MAX_INLINE)
+    return min(size + _CHANNELS * (recipients * shared + sum(named)), _MOST)
+
+
+def _is_paged(target: event_pb2.Target) -> bool:
+    return target.WhichOneof("target") in ("group", "everybody")

@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Sequence
 
 from clarion.common.v1 import event_pb2
-from clarion.ingest.v1 import ingest_pb2
+from services.ingest.deduplication import content, framed
 from services.ingest.ports import First
-from services.ingest.validate import content
 
 _NAME_BYTES = 4
 _DIGEST_BYTES = 12
@@ -22,18 +21,15 @@ class Fingerprints:
         self._keys = {hashlib.blake2b(key, digest_size=_NAME_BYTES).digest(): key for key in keys}
         self._current = next(iter(self._keys))
 
-    def first(self, event: ingest_pb2.NewEvent | event_pb2.Event) -> First:
+    def first(self, event: event_pb2.Event) -> First:
         """Return what is stored of an event to compare its repeats with. Its JSON parts must be canonical."""
         return First(event.event_type, self._make(self._current, event))
 
-    def differs(self, event: ingest_pb2.NewEvent | event_pb2.Event, first: First) -> bool:
+    def differs(self, event: event_pb2.Event, first: First) -> bool:
         """Return whether an event asks for something else than the first one; False if the key is not known."""
         name = first.fingerprint[:_NAME_BYTES]
         return name in self._keys and self._make(name, event) != first.fingerprint
 
-    def _make(self, name: bytes, event: ingest_pb2.NewEvent | event_pb2.Event) -> bytes:
-        digest = hashlib.blake2b(key=self._keys[name], digest_size=_DIGEST_BYTES)
-        for part in content(event):
-            digest.update(len(part).to_bytes(4, "big"))
-            digest.update(part)
+    def _make(self, name: bytes, event: event_pb2.Event) -> bytes:
+        digest = hashlib.blake2b(framed(content(event)), key=self._keys[name], digest_size=_DIGEST_BYTES)
         return name + digest.digest()

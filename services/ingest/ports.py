@@ -10,7 +10,10 @@ from clarion.common.v1 import event_pb2
 
 # How long a key is remembered, seconds.
 DAY_S = 86_400
+# How long the row of an event without a key stays: until the ledger has read the event, and a recount counts it there.
+KEYLESS_TTL_S = 3600
 DEFAULT_MAX_UNFINISHED = 100_000
+DEFAULT_MAX_SCHEDULED = 100_000
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 # The largest event must fit even while a crowded stream leaves each tenant a sixteenth of its budget.
 LEAST_MAX_BYTES = 32 * 1024 * 1024
@@ -29,42 +32,70 @@ class AdmissionVerdict(Enum):
 
 
 class LimitKind(Enum):
-    """The kinds of limits."""
+    """What a limit counts, and how; the numbers are those of clarion.common.v1.LimitKind."""
 
+    # Events accepted in any window that ends now.
+    SLIDING = 1
+    # Events accepted since the window began. Windows begin at multiples of their length since 1970 UTC.
+    FIXED = 2
     # Accepted events that are not finished.
-    UNFINISHED = "unfinished"
+    UNFINISHED = 3
     # The bytes that these events take in the streams.
-    BYTES = "bytes"
-    # Events accepted in any minute.
-    MINUTE = "minute"
-    # Events accepted from midnight to midnight UTC.
-    DAY = "day"
+    BYTES = 4
+    # Events that wait for their time.
+    SCHEDULED = 5
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
+    window_s: int
+    bound: int
+    kind: LimitKind = LimitKind.SLIDING
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A limit that is reached. retry_after: seconds until it admits an event again; 0: not known."""
+    """A limit that is reached. retry_after: seconds until it admits the event; 0: not known.
+
+    remaining: what is left, less than the event costs. scope, window_s: of a rate; else empty and 0.
+    """
 
     kind: LimitKind
     bound: int = 0
     retry_after: int = 0
+    scope: str = ""
+    window_s: int = 0
+    remaining: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class LimitState:
+    """A rate after an event. reset_s: seconds until something leaves the window, and more remains."""
+
+    kind: LimitKind
+    scope: str
+    window_s: int
+    bound: int
+    remaining: int
+    reset_s: int
+
+
+class First(msgspec.Struct, frozen=True):
     """What is stored of a key's first event to answer its repeats. fingerprint: see fingerprint.py."""
 
     event_type: str
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What admission is asked for one event.
 
     key: of its duplicates; empty: it has none. size: bytes of the tenant's budget (event_size.py). first: stored for
-    the key's repeats. ttl_s: how long the key is remembered, seconds. cost: what it takes of each rate. scheduled: it
-    waits for its time, and counts against another quota meanwhile.
+    the key's repeats. ttl_s: how long the key is remembered, seconds. cost: what it takes of each rate, at least 1.
+    scheduled: it waits for its time, and counts against another quota meanwhile. scope: rates of this scope count it,
+    besides those of the whole tenant.
     """
 
     tenant_id: str
@@ -75,19 +106,22 @@ class Claim:
     ttl_s: int = DAY_S
     cost: int = 1
     scheduled: bool = False
+    scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """Admission's answer.
 
     event_id: of a duplicate, the first event's. reached: the limit, if LIMITED. first: of a duplicate, if it is stored.
+    limits: of a NEW one, the rates that count it, as they are after it; empty without rates, and while the database is
+    away.
     """
 
     event_id: str
     verdict: AdmissionVerdict
     reached: Reached | None = None
     first: First | None = None
+    limits: tuple[LimitState, ...] = ()
 
 
 class Admission(Protocol):
@@ -113,8 +147,13 @@ class ContentKey(Enum):
 
     # All that the caller sent.
     FULL = "full"
-    # Tenant, type and payload alone, as Orqestra's contract says.
-    SEED = "seed"
+    # Type, recipients and payload_extra alone. The word that is stored, and public, is older than this name.
+    PAYLOAD = "seed"
+
+
+# The rates that have a setting of their own: rate_limit_per_minute and daily_cap.
+MINUTE = (60, LimitKind.SLIDING)
+DAY = (DAY_S, LimitKind.FIXED)
 
 
 class TenantSettings(msgspec.Struct, frozen=True):
@@ -126,6 +165,18 @@ class TenantSettings(msgspec.Struct, frozen=True):
     rate_limit_per_minute: int | None = None
     daily_cap: int | None = None
     content_key: ContentKey = ContentKey.FULL
+    max_scheduled_events: int = DEFAULT_MAX_SCHEDULED
+    # Besides the minute's and the day's.
+    rates: tuple[Rate, ...] = ()
+
+    def all_rates(self) -> list[Rate]:
+        """Return the minute's, the day's and the others."""
+        classical = [
+            Rate(window_s, bound, kind)
+            for (window_s, kind), bound in ((MINUTE, self.rate_limit_per_minute), (DAY, self.daily_cap))
+            if bound is not None
+        ]
+        return [*classical, *self.rates]
 
 
 class TenantSettingsSource(Protocol):
@@ -135,8 +186,7 @@ class TenantSettingsSource(Protocol):
         """Return a tenant's settings; the defaults if they cannot be read. Never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The event log's answer: the id of the stored event.
 
     first: the event that was stored before, perhaps by an earlier try of the same call; None: this event is stored.

@@ -1,8 +1,11 @@
 -- Admission.
 
 -- name: admit
-SELECT ordinal, event_id, verdict, limited_by, bound, retry_after, first_type, first_fingerprint
-FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7)
+SELECT ordinal, event_id, verdict, first_type, first_fingerprint, reached, limits
+FROM ingest.admit(
+    $1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7::integer[], $8::text[],
+    $9::integer[], $10::boolean[], $11
+)
 
 -- The broker knew the key and admission did not, because the row was lost or never written: the first event is another
 -- one. Or it is the same event with another body than the row says.
@@ -10,10 +13,12 @@ FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[]
 WITH corrected AS (
     UPDATE ingest.admission SET event_id = $4, stored = true, event_type = $5, fingerprint = $6
     WHERE tenant_id = $1 AND key_hash = $2 AND event_id = $3
-    RETURNING tenant_id, size
+    RETURNING tenant_id, size, scheduled
 )
 UPDATE ingest.backlog b
-SET unfinished = greatest(0, b.unfinished - 1), unfinished_bytes = greatest(0, b.unfinished_bytes - c.size)
+SET unfinished = greatest(0, b.unfinished - (NOT c.scheduled)::integer),
+    unfinished_bytes = greatest(0, b.unfinished_bytes - CASE WHEN c.scheduled THEN 0 ELSE c.size END),
+    scheduled = greatest(0, b.scheduled - c.scheduled::integer)
 FROM corrected c WHERE b.tenant_id = c.tenant_id AND $3::uuid <> $4::uuid
 
 -- For an event whose key has no fingerprint, because it was accepted while PostgreSQL was away.
@@ -23,16 +28,18 @@ SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
 -- These events are in EVENTS. Adds rows that admission could not write, and corrects a pending row that a repeat of
 -- such an event wrote before the ledger read the event.
 -- name: mark_stored
-INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, created_at)
-SELECT t.tenant_id, t.key_hash, t.event_id, true, 'epoch'::timestamptz + t.created_us * interval '1 microsecond'
-FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[]) AS t (tenant_id, key_hash, event_id, created_us)
+INSERT INTO ingest.admission AS m (tenant_id, key_hash, event_id, stored, created_at, expires_at)
+SELECT t.tenant_id, t.key_hash, t.event_id, true, c.created_at, c.created_at + make_interval(secs => t.ttl_s)
+FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::bigint[], $5::integer[])
+    AS t (tenant_id, key_hash, event_id, created_us, ttl_s)
+CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + t.created_us * interval '1 microsecond') AS c (created_at)
 ORDER BY t.tenant_id, t.key_hash
 ON CONFLICT (tenant_id, key_hash) DO UPDATE SET
     stored = true,
     event_id = EXCLUDED.event_id,
     event_type = CASE WHEN m.event_id = EXCLUDED.event_id THEN m.event_type END,
     fingerprint = CASE WHEN m.event_id = EXCLUDED.event_id THEN m.fingerprint END
-WHERE NOT m.stored AND m.created_at < EXCLUDED.created_at + interval '24 hours'
+WHERE NOT m.stored AND m.created_at < EXCLUDED.expires_at
 
 -- $4: events that waited for their time and are unfinished from now on.
 -- name: release_backlog
@@ -48,12 +55,18 @@ WHERE b.tenant_id = t.tenant_id
 
 -- For the janitor.
 
+-- name: admission_pages
+SELECT pg_relation_size('ingest.admission') / current_setting('block_size')::bigint
+
+-- The pages from $1 up to $2. Rows that another process has locked are left for the next time, so that this waits for
+-- nobody.
 -- name: sweep_admission
 DELETE FROM ingest.admission m
 WHERE m.ctid = ANY (ARRAY(
     SELECT s.ctid FROM ingest.admission s
-    WHERE s.created_at < now() - interval '25 hours'
-    LIMIT 5000
+    WHERE s.ctid >= $1::tid AND s.ctid < $2::tid
+        AND ingest.key_expiry(s.created_at, s.expires_at) < now() - interval '1 hour'
+    FOR UPDATE SKIP LOCKED
 ))
 
 -- Recounts from the ledger, and from events admitted within the last minute that the ledger has not read yet. Adds only
@@ -71,7 +84,7 @@ WITH truth AS (
         SELECT e.tenant_id, e.size, e.due_at IS NOT NULL AND e.routed_at IS NULL AS waits
         FROM ingest.events e WHERE e.finished_at IS NULL
         UNION ALL
-        SELECT m.tenant_id, m.size, false FROM ingest.admission m
+        SELECT m.tenant_id, m.size, m.scheduled FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'
             AND NOT EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = m.event_id)
     ) AS u

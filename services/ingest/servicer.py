@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 from prometheus_client import Counter
 
 from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from runtime import logs, tracing
+from runtime import clock, logs, tracing
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
 from runtime.ids import is_uuid
 from runtime.telemetry import current_trace, labelled
+from services.domain.credentials import API_KEY, scope_of
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
-from services.ingest.authenticate import Authenticator
+from services.ingest.authenticate import Authenticator, refusal
 from services.ingest.repeats import RepeatNotes
 
 MAX_ITEMS = 512
@@ -32,19 +33,30 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     # The gateway's groups have 4 MiB at most.
     MAX_BYTES: ClassVar = {"AcceptEvents": 5 * MIB, "TriggerEvent": validate.MAX_SENT_BYTES + 16 * 1024}
 
-    def __init__(self, acceptor: Acceptor, authenticator: Authenticator, repeats: RepeatNotes) -> None:
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        authenticator: Authenticator,
+        repeats: RepeatNotes,
+        *,
+        now: clock.Clock = clock.now_us,
+    ) -> None:
         self._acceptor = acceptor
         self._authenticator = authenticator
         self._repeats = repeats
+        self._now = now
 
     async def TriggerEvent(
         self, request: ingest_pb2.TriggerEventRequest, context: Any
     ) -> ingest_pb2.TriggerEventResponse:
         """Accept one event of an internal caller with an API key."""
         identity = await self._authenticator.identify(metadata_value(context, KEY_METADATA))
+        if identity.key.kind != API_KEY:
+            raise refusal()
         if request.event.HasField("pinned"):
             raise ClarionError(Code.FORBIDDEN, "Only operators can test templates.")
-        validate.normalise(request.event)
+        validate.check_sent(request.event, self._now)
+        request.event.scope = scope_of(request.event.scope, identity.key.scopes)
         if not request.event.trace_id:
             request.event.trace_id = current_trace()
         accepted = await self._accept(identity.tenant_id, request.event)
@@ -53,6 +65,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             duplicate=accepted.duplicate,
             event_type=accepted.event_type,
             differs=accepted.differs,
+            limits=accepted.limits,
         )
 
     async def AcceptEvents(
@@ -74,6 +87,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             tenant_name=identity.tenant_name,
             account_id=identity.account_id,
             webhook_secrets=self._authenticator.open_secrets(identity),
+            kind=identity.key.kind,
+            scopes=identity.key.scopes,
+            expires_at_us=identity.key.expires_at_us,
         )
 
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
@@ -93,6 +109,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
                 event_id=accepted.event_id,
                 duplicate=accepted.duplicate,
                 first_type=accepted.event_type if accepted.duplicate else "",
+                differs=accepted.differs,
+                limits=accepted.limits,
             )
         )
 

@@ -11,6 +11,7 @@ from runtime.bucket_keys import key_text
 from runtime.reconcile import ConfigurationSource, RowReader
 from services.domain import topology
 from services.render.store import published, sources
+from services.render.templates import GLOBAL_TYPES, is_sent
 
 OWNER = "render"
 
@@ -19,12 +20,12 @@ _PLATFORM = "platform"
 
 
 async def _template_keys(reader: RowReader, after: str, limit: int) -> list[str]:
-    rows = await reader.fetch(_SQL.event_types, *(_parts(after) or ("", "")), limit)
+    rows = await reader.fetch(_SQL.event_types, *(_parts(after) or ("", "")), limit, sorted(GLOBAL_TYPES))
     return [topology.templates_key(row["tenant_id"], row["event_type"]) for row in rows]
 
 
 async def _templates(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
-    pairs = [parts for key in keys if (parts := _parts(key)) is not None]
+    pairs = [parts for key in keys if (parts := _parts(key)) is not None and is_sent(*parts)]
     rows = await reader.fetch(_SQL.active, [tenant for tenant, _ in pairs], [event_type for _, event_type in pairs])
     return {
         topology.templates_key(*kind): published(found)

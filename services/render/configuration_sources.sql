@@ -1,9 +1,11 @@
 -- What the configuration bucket holds of render's tables: the keys, a page at a time; then values.
 
+-- $4: the event types whose platform templates are published.
 -- name: event_types
 SELECT DISTINCT tenant_id, event_type
   FROM render.templates
  WHERE active AND (tenant_id, event_type) > ($1, $2)
+   AND (tenant_id <> '' OR event_type = ANY ($4::text[]))
  ORDER BY tenant_id, event_type
  LIMIT $3;
 

@@ -13,7 +13,7 @@ from runtime.errors import ClarionError, Code
 from services.domain import channels, topology
 from services.render.frames import TemplateSource
 from services.render.parts import LAYOUT, PARTIAL
-from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion
+from services.render.templates import ActiveTemplate, NewTemplate, PinnedPart, TemplateVersion, is_sent
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -158,7 +158,7 @@ class PostgresTemplates:
             await connection.execute(_SQL.deactivate_others, *kind, version_id)
         await connection.execute(_SQL.set_active, version_id, active)
         listed = await connection.fetch(_SQL.list_active, [tenant_id], event_type)
-        value = published(listed) if listed else None
+        value = published(listed) if listed and is_sent(tenant_id, event_type) else None
         await self._outbox.add(connection, topology.templates_key(tenant_id, event_type), value)
         return await _one(connection, version_id)
 

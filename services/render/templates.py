@@ -211,11 +211,19 @@ class TemplateLibrary:
 
     async def resolve(self, tenant_id: str, event_type: str) -> list[ActiveTemplate]:
         """Return the active version of each channel and locale: the tenant's own, else (global types) the platform."""
-        owners = [tenant_id, ""] if event_type in GLOBAL_TYPES else [tenant_id]
+        owners = [owner for owner in (tenant_id, "") if is_sent(owner, event_type)]
         found = await self._store.active(owners, event_type)
         chosen = {(active.channel, active.locale): active for owner, active in found if owner == ""}
         chosen |= {(active.channel, active.locale): active for owner, active in found if owner == tenant_id}
         return [chosen[kind] for kind in sorted(chosen)]
+
+
+def is_sent(tenant_id: str, event_type: str) -> bool:
+    """Return whether events may be sent with active templates: the platform's are for the global types only.
+
+    The router uses every platform template that is published, so others are not published.
+    """
+    return bool(tenant_id) or event_type in GLOBAL_TYPES
 
 
 def content_faults(new: NewTemplate) -> list[Fault]:

@@ -9,9 +9,15 @@ from services.domain import topology
 from services.domain.broker_health import report_broker
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
+from services.domain.suppression_list import SuppressionList
+from services.router import policies
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.groups.store import GroupStore
+from services.router.missing import NoRuns
+from services.router.owners import ConfigurationOwners
+from services.router.planner import CatalogPlanner
+from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import (
     RECIPIENT_SERVICE,
     ROUTER_PRIVACY_SERVICE,
@@ -67,9 +73,11 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     for channel in channels.values():
         process.on_close(channel.close)
     own = OwnParts()
-    catalog = Catalog(watch, keyed, caller=grpc.Caller(token), own=own, **channels)
+    catalog = Catalog(watch, ConfigurationOwners(caller=grpc.Caller(token), own=own, **channels))
+    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason)
+    people = PostgresRecipients(pool)
 
-    consumer = RouterConsumer(connection, catalog, own=own)
+    consumer = RouterConsumer(connection, catalog, ordered, people, NoRuns(), own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
@@ -80,7 +88,9 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
     server.add(
-        router_pb2_grpc.add_RouterServiceServicer_to_server, RouterServicer(catalog), "clarion.router.v1.RouterService"
+        router_pb2_grpc.add_RouterServiceServicer_to_server,
+        RouterServicer(CatalogPlanner(catalog, ordered), people),
+        "clarion.router.v1.RouterService",
     )
     server.add(
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,

@@ -1,216 +1,122 @@
-"""Looks up tenants, templates and providers: in the configuration's copy, else at the service that owns them."""
+"""Finds what an event means to its tenant: in the configuration's copy, else at the services that own it."""
 
-from collections.abc import Mapping, Sequence
-
-import grpc.aio
-import msgspec
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from clarion.common.v1 import event_pb2
-from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
-from clarion.render.v1 import templates_pb2, templates_pb2_grpc
-from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
+from runtime import logs
 from runtime.configuration import ConfigurationWatch
-from runtime.grpc import Caller
-from runtime.parts import INGEST, RENDER, SENDERS, OwnParts
-from services.domain import channels, pseudonyms, topology
-from services.domain.pseudonyms import Pseudonyms
-from services.domain.suppression_list import SuppressionList
-from services.router.route import Circumstances, Template
-from services.router.single_flight import SingleFlight
+from runtime.errors import ClarionError, Code
+from services.domain import pseudonyms, topology
+from services.domain.reasons import Reason
+from services.router import compiler
+from services.router.definitions import Definition, Template, Workflow
+from services.router.owners import ConfigurationOwners
 
 # The owners whose keys (default locales, suppressions) are read from the copy only.
 OWNERS = ("render", "router")
 PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS, pseudonyms.PREFIX)
-GLOBAL_TYPES = frozenset({"global.info", "global.success", "global.warning", "global.alert", "global.error"})
 
-_DEADLINE_S = 5.0
 _MAX_MEMOS = 10_000
 
+# Owners' errors that will not change, and the reason that is recorded.
+_FINAL_ERRORS = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
 
-class _Tenant(msgspec.Struct):
-    delivery_channels: list[str] = []
+log = logs.get(__name__)
 
-
-class _ActiveTemplate(msgspec.Struct):
-    channel: str
-    template_version_id: str
-    push_namespace: str = ""
-    subscribed: bool = False
-    locale: str = ""
-
-
-class _Provider(msgspec.Struct):
-    id: str
-    channel: str
-
-
-_decode_tenant = msgspec.json.Decoder(_Tenant).decode
-_decode_templates = msgspec.json.Decoder(list[_ActiveTemplate]).decode
-_decode_providers = msgspec.json.Decoder(list[_Provider]).decode
+_Keys: TypeAlias = tuple[str, ...]
+_Values: TypeAlias = tuple[bytes | None, ...]
 
 
 class Catalog:
     """Answers from memory; asks the owner for what memory does not have, before it counts as absent."""
 
-    def __init__(
-        self,
-        watch: ConfigurationWatch,
-        keyed: Pseudonyms,
-        *,
-        ingest: grpc.aio.Channel,
-        render: grpc.aio.Channel,
-        senders: grpc.aio.Channel,
-        caller: Caller,
-        own: OwnParts | None = None,
-    ) -> None:
-        self._own = own or OwnParts()
+    def __init__(self, watch: ConfigurationWatch, owners: ConfigurationOwners) -> None:
         self._watch = watch
-        self._tenants = tenants_pb2_grpc.TenantServiceStub(ingest)
-        self._templates = templates_pb2_grpc.TemplateServiceStub(render)
-        self._providers = senders_pb2_grpc.ProviderServiceStub(senders)
-        self._caller = caller
-        self._suppressed = SuppressionList(watch.get, keyed)
-        self._templates_flight: SingleFlight[tuple[list[Template], str]] = SingleFlight()
-        self._providers_flight: SingleFlight[list[str]] = SingleFlight()
-        # What was decoded from the copy's values; valid while these are the same.
-        self._memo: dict[tuple[str, str], tuple[tuple[bytes | None, ...], Circumstances]] = {}
+        self._owners = owners
+        # What was compiled of the copy's values, by tenant and event type; valid while these are the same.
+        self._memo: dict[tuple[str, str], tuple[_Keys, _Values, Definition]] = {}
 
-    def from_memory(self, tenant_id: str, event_type: str) -> Circumstances | None:
-        """Return circumstances() from memory alone; None: an owner must be asked."""
-        get = self._watch.get
-        sources = (
-            get(topology.tenant_key(tenant_id)),
-            get(topology.templates_key(tenant_id, event_type)),
-            get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None,
-            get(topology.providers_key(tenant_id)),
-            get(topology.locale_key(tenant_id)),
-        )
-        tenant, own, platform, providers, locale = sources
-        if tenant is None or (own is None and platform is None):
-            return None
+    def from_memory(self, tenant_id: str, event_type: str) -> Definition | None:
+        """Return definition() from memory alone; None: an owner must be asked."""
         memo = self._memo.get((tenant_id, event_type))
-        if memo is not None and memo[0] == sources:
-            return memo[1]
-        templates = _merged(own, platform)
-        wanted = {template.channel for template in templates if channels.BY_NUMBER[template.channel].needs_provider}
-        by_channel = {channel: _ids(providers, channel) for channel in wanted}
-        if not templates or not all(by_channel.values()):
-            return None
-        circumstances = _circumstances(_policy(tenant), templates, by_channel, _text(locale))
-        if len(self._memo) >= _MAX_MEMOS:
-            self._memo.clear()
-        self._memo[tenant_id, event_type] = sources, circumstances
-        return circumstances
+        if memo is not None and memo[1] == self._values(memo[0]):
+            return memo[2]
+        keys = (
+            topology.tenant_key(tenant_id),
+            topology.templates_key(tenant_id, event_type),
+            topology.templates_key("", event_type),
+            topology.providers_key(tenant_id),
+            topology.locale_key(tenant_id),
+        )
+        values = self._values(keys)
+        definition = _compiled(*values)
+        if definition is not None:
+            if len(self._memo) >= _MAX_MEMOS:
+                self._memo.clear()
+            self._memo[tenant_id, event_type] = keys, values, definition
+        return definition
 
-    async def circumstances(self, tenant_id: str, event_type: str) -> Circumstances:
-        """Return what routing an event of this tenant and type needs. Raises PartAway while an owner is away."""
+    async def definition(self, tenant_id: str, event_type: str) -> Definition:
+        """Return what an event of this type means to this tenant. Raises PartAway while an owner is away, NOT_FOUND."""
         known = self.from_memory(tenant_id, event_type)
         if known is not None:
             return known
-        templates, locale = await self._active_templates(tenant_id, event_type)
-        return await self._of_templates(tenant_id, templates, locale) if templates else Circumstances()
+        get = self._watch.get
+        platform = get(topology.templates_key("", event_type))
+        found = compiler.active_templates(get(topology.templates_key(tenant_id, event_type)), platform)
+        locale = _text(get(topology.locale_key(tenant_id)))
+        if not found:
+            found, locale = await self._owners.active_templates(tenant_id, event_type)
+        workflows = compiler.workflows(found)
+        return await self._with_facts(tenant_id, workflows, locale) if workflows else Definition()
 
-    async def pinned(self, event: event_pb2.Event) -> Circumstances:
-        """Return what routing a test needs: its pinned template only. Raises PartAway."""
+    async def of_event(self, event: event_pb2.Event) -> Definition:
+        """Return what an event means: of a test, its pinned template. Raises PartAway while an owner is away."""
+        try:
+            if event.HasField("pinned"):
+                return await self._pinned(event)
+            return await self.definition(event.tenant_id, event.event_type)
+        except ClarionError as error:
+            if error.code not in _FINAL_ERRORS:
+                raise
+            log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
+            return Definition(reason=_FINAL_ERRORS[error.code])
+
+    async def _pinned(self, event: event_pb2.Event) -> Definition:
         pin = event.pinned
-        template = Template(pin.channel, pin.template_version_id, pin.push_namespace, pin.subscribed, pin.locale)
-        return await self._of_templates(event.tenant_id, [template], pin.locale)
+        template = Template(pin.template_version_id, pin.locale, pin.push_namespace, pin.subscribed)
+        return await self._with_facts(event.tenant_id, compiler.workflows([(pin.channel, template)]), pin.locale)
 
-    async def _of_templates(self, tenant_id: str, templates: Sequence[Template], locale: str) -> Circumstances:
-        policy = await self._tenant_policy(tenant_id)
-        providers: dict[event_pb2.Channel.ValueType, Sequence[str]] = {}
-        for template in templates:
-            if channels.BY_NUMBER[template.channel].needs_provider and template.channel not in providers:
-                providers[template.channel] = await self._provider_ids(tenant_id, template.channel)
-        return _circumstances(policy, templates, providers, locale)
-
-    def suppression(self, event: event_pb2.Event, template: Template) -> str:
-        """Implements route.Suppression, from memory alone."""
-        return self._suppressed.reason(
-            event.tenant_id, template.channel, event.recipient, subscribed=template.subscribed
+    async def _with_facts(self, tenant_id: str, workflows: Sequence[Workflow], locale: str) -> Definition:
+        tenant = self._watch.get(topology.tenant_key(tenant_id))
+        allowed = (
+            await self._owners.allowed_channels(tenant_id) if tenant is None else compiler.allowed_channels(tenant)
         )
+        providers = {}
+        for channel in sorted(compiler.channels_with_provider(workflows)):
+            known = compiler.provider_ids(self._watch.get(topology.providers_key(tenant_id)), channel)
+            providers[channel] = known or await self._owners.provider_ids(tenant_id, channel)
+        return Definition(workflows, allowed, providers, locale)
 
-    async def _tenant_policy(self, tenant_id: str) -> frozenset[event_pb2.Channel.ValueType]:
-        known = self._watch.get(topology.tenant_key(tenant_id))
-        if known is not None:
-            return _policy(known)
-        request = tenants_pb2.GetTenantRequest(tenant_id=tenant_id)
-        answer = await self._own.ask(
-            INGEST, lambda: self._caller(self._tenants.GetTenant, request, deadline=_DEADLINE_S)
-        )
-        return frozenset(answer.tenant.delivery_channels)
-
-    async def _active_templates(self, tenant_id: str, event_type: str) -> tuple[list[Template], str]:
-        """Return the active templates and the tenant's default locale."""
-        own = self._watch.get(topology.templates_key(tenant_id, event_type))
-        platform = self._watch.get(topology.templates_key("", event_type)) if event_type in GLOBAL_TYPES else None
-        found = _merged(own, platform)
-        if found:
-            return found, _text(self._watch.get(topology.locale_key(tenant_id)))
-
-        async def request_owner() -> tuple[list[Template], str]:
-            request = templates_pb2.ResolveTemplatesRequest(tenant_id=tenant_id, event_type=event_type)
-            answer = await self._caller(self._templates.ResolveTemplates, request, deadline=_DEADLINE_S)
-            return [
-                Template(t.channel, t.template_version_id, t.push_namespace, t.subscribed, t.locale)
-                for t in answer.templates
-            ], answer.default_locale
-
-        key = topology.templates_key(tenant_id, event_type)
-        return await self._own.ask(RENDER, lambda: self._templates_flight.run(key, request_owner))
-
-    async def _provider_ids(self, tenant_id: str, channel: event_pb2.Channel.ValueType) -> list[str]:
-        found = _ids(self._watch.get(topology.providers_key(tenant_id)), channel)
-        if found:
-            return found
-
-        async def request_owner() -> list[str]:
-            request = senders_pb2.ResolveProvidersRequest(tenant_id=tenant_id, channel=channel)
-            answer = await self._caller(self._providers.ResolveProviders, request, deadline=_DEADLINE_S)
-            return list(answer.provider_ids)
-
-        key = f"{topology.providers_key(tenant_id)}/{channel}"
-        return await self._own.ask(SENDERS, lambda: self._providers_flight.run(key, request_owner))
+    def _values(self, keys: _Keys) -> _Values:
+        return tuple(map(self._watch.get, keys))
 
 
-def _merged(own: bytes | None, platform: bytes | None) -> list[Template]:
-    """Return a tenant's active templates, and the platform's for channels and locales where it has none."""
-    templates = _templates(own)
-    taken = {(template.channel, template.locale) for template in templates}
-    return templates + [
-        template for template in _templates(platform) if (template.channel, template.locale) not in taken
-    ]
-
-
-def _templates(value: bytes | None) -> list[Template]:
-    decoded = _decode_templates(value) if value is not None else ()
-    return [
-        Template(_channel(t.channel), t.template_version_id, t.push_namespace, t.subscribed, t.locale) for t in decoded
-    ]
-
-
-def _circumstances(
-    policy: frozenset[event_pb2.Channel.ValueType],
-    templates: Sequence[Template],
-    providers: Mapping[event_pb2.Channel.ValueType, Sequence[str]],
-    locale: str,
-) -> Circumstances:
-    is_localised = any(template.locale for template in templates)
-    return Circumstances(policy, templates, providers, locale, is_localised)
+def _compiled(
+    tenant: bytes | None, own: bytes | None, platform: bytes | None, providers: bytes | None, locale: bytes | None
+) -> Definition | None:
+    """Return the definition; None: something of it may exist and is not in the copy."""
+    if tenant is None or (own is None and platform is None):
+        return None
+    workflows = compiler.workflows(compiler.active_templates(own, platform))
+    by_channel = {
+        channel: compiler.provider_ids(providers, channel) for channel in compiler.channels_with_provider(workflows)
+    }
+    if not workflows or not all(by_channel.values()):
+        return None
+    return Definition(workflows, compiler.allowed_channels(tenant), by_channel, _text(locale))
 
 
 def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode()
-
-
-def _policy(tenant: bytes) -> frozenset[event_pb2.Channel.ValueType]:
-    return frozenset(_channel(name) for name in _decode_tenant(tenant).delivery_channels)
-
-
-def _ids(providers: bytes | None, channel: event_pb2.Channel.ValueType) -> list[str]:
-    decoded = _decode_providers(providers) if providers is not None else ()
-    return [provider.id for provider in decoded if _channel(provider.channel) == channel]
-
-
-def _channel(name: str) -> event_pb2.Channel.ValueType:
-    return channels.BY_PUBLIC_NAME[name]

@@ -1,7 +1,9 @@
-"""Reads EVENTS, routes each event, and stores its deliveries and the record of the decision before it acknowledges."""
+"""Reads EVENTS, plans each event, and stores its deliveries and the record of the decision before it acknowledges."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter as Counted
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,61 +14,99 @@ from prometheus_client import Counter
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, nats, pulling, telemetry, tracing
+from runtime.batching import Batcher, BatchLimits
 from runtime.errors import ClarionError, Code
+from runtime.gate import Gate
 from runtime.ids import is_uuid
-from runtime.parts import OwnParts
+from runtime.parts import POSTGRES, OwnParts
 from runtime.retrying import RetryUntilAccepted, failure_of
-from services.domain import channels, topology
-from services.domain.reasons import Reason
+from services.domain import audience, channels, delivery_ids, topology
+from services.domain.earlier_events import modernise
 from services.domain.trace import TraceWriter
+from services.router import messages, people
 from services.router.catalog import Catalog
-from services.router.route import Circumstances, Plan, route
+from services.router.definitions import Definition
+from services.router.plan import plan
+from services.router.policies import Policy
+from services.router.ports import NewRun, Person, Runs, StoredRecipients
 
 _MAX_HELD = 512
-# Events of one consumer that may wait for an owner that is away, while others are routed from memory.
+# Events of one consumer that may wait for an owner that is away, while others are planned from memory.
 _MAX_ASIDE = 1024
+# Events to several recipients that are planned and not yet stored, each with up to 300 deliveries: of one tenant, and
+# of all. Others wait as events. A waiting event is in hand or aside, so their number is bounded elsewhere.
+_PLANNED_PER_TENANT, _PLANNED = 8, 32
+_UNBOUNDED = 1_000_000
+# Bytes of the events whose runs are stored together.
+_MAX_KEPT_BYTES = 4 * 1024 * 1024
+# Deliveries that wait to be stored: more than all that are planned at a time.
+_MAX_WAITING = 40_000
 
 _ROUTED = Counter("clarion_routed_total", "Deliveries planned, by channel and decision.", ["channel", "decision"])
 
 _UNREADABLE = Counter("clarion_events_unreadable_total", "Messages on EVENTS that are not an event, dropped.")
 
-# Owners' errors that will not change, and the reason that is recorded.
-_FINAL_ERRORS = {Code.NOT_FOUND: Reason.TENANT_UNKNOWN, Code.INVALID: Reason.UNROUTABLE}
+_OF_LATER_VERSION = Counter(
+    "clarion_events_of_later_version_total", "Events released, because only a later version can plan them."
+)
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Routed:
-    """A message, its event, and the decision."""
+class _Decided:
+    """A message, its event, and what was decided about it.
+
+    records: without ids and times.
+    """
 
     held: pulling.Held
     event: event_pb2.Event
-    plan: Plan
+    deliveries: Sequence[event_pb2.Delivery]
+    records: Sequence[trace_pb2.TraceRecord]
 
 
 @dataclass(frozen=True, slots=True)
 class _Unstored:
     """What may not be stored of a decision, and the error."""
 
-    routed: _Routed
+    decided: _Decided
     deliveries: list[nats.Outgoing]
-    records: list[trace_pb2.TraceRecord]
+    records: Sequence[trace_pb2.TraceRecord]
     failure: ClarionError
 
 
 class RouterConsumer:
-    """Routes one process's share of the events. Routing an event twice is harmless: its deliveries get the same ids."""
+    """Plans one process's share of the events. Planning an event twice is harmless: its deliveries get the same ids.
+
+    policies: see services.router.policies.ordered. runs: keeps the events that are planned later, or page by page.
+    """
 
     def __init__(
-        self, connection: Client, catalog: Catalog, *, own: OwnParts | None = None, now: clock.Clock = clock.now_us
+        self,
+        connection: Client,
+        catalog: Catalog,
+        policies: Sequence[Policy],
+        recipients: StoredRecipients,
+        runs: Runs,
+        *,
+        own: OwnParts | None = None,
+        now: clock.Clock = clock.now_us,
     ) -> None:
         self._catalog = catalog
+        self._policies = policies
+        self._stored_people = people.StoredPeople(recipients)
+        self._runs = runs
+        self._beginning: Batcher[NewRun, None] = Batcher(
+            self._begin, BatchLimits(bytes=_MAX_KEPT_BYTES), size=lambda new: new.event.ByteSize()
+        )
         self._own = own or OwnParts()
-        self._deliveries = nats.StreamPublisher(connection)
+        self._many = Gate(per_caller=_PLANNED_PER_TENANT, total=_PLANNED, waiting=_UNBOUNDED)
+        self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._retry_until_accepted = RetryUntilAccepted()
         self._now = now
+        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._pullers = [
             pulling.Puller(
@@ -89,6 +129,7 @@ class RouterConsumer:
 
     async def drain(self) -> None:
         """Stop reading; run() returns when all received events are routed, or released while the broker is away."""
+        self._stopping = True
         for puller in self._pullers:
             puller.stop()
         self._retry_until_accepted.stop()
@@ -104,74 +145,124 @@ class RouterConsumer:
         task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, batch: list[pulling.Held]) -> None:
-        """Route the events that need no owner together; a slow owner must not delay them."""
+        """Plan the events that need nothing but memory together; a slow owner must not delay them."""
         started = self._now()
-        routed: list[_Routed] = []
+        decided: list[_Decided] = []
         for held in batch:
             try:
                 event = await _read(held)
                 if event is None:
                     continue
-                known = (
-                    None if event.HasField("pinned") else self._catalog.from_memory(event.tenant_id, event.event_type)
-                )
-                if known is not None:
-                    routed.append(_Routed(held, event, self._plan(held, event, known)))
+                if (definition := self._at_hand(event, started)) is not None:
+                    decided.append(self._decide(held, event, definition, people.only_recipient(event)))
                     continue
             except Exception:  # our own fault delays this event alone; it is delivered again
                 log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
-            self._start(self._handle_unknown(held, event, started))
-        if routed:
-            await self._conclude(routed, started)
+            is_kept = event.due_at_us > started or audience.needs_expansion(event)
+            work = self._keep if is_kept else self._plan_alone
+            self._start(self._handle_alone(held, event, partial(work, held, event, started)))
+        if decided:
+            await self._conclude(decided, started)
 
-    async def _handle_unknown(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
+    def _at_hand(self, event: event_pb2.Event, now_us: int) -> Definition | None:
+        """Return the definition, from memory, of an event to its only recipient; None: it needs more than that."""
+        if event.audience or event.exclusions or event.due_at_us > now_us or event.HasField("pinned"):
+            return None
+        return self._catalog.from_memory(event.tenant_id, event.event_type)
+
+    async def _handle_alone(
+        self, held: pulling.Held, event: event_pb2.Event, work: Callable[[], Awaitable[None]]
+    ) -> None:
         try:
-            with held.span.current():
-                circumstances = await self._own.until_answered(partial(self._circumstances, event), aside=held)
-            plan = self._plan(held, event, circumstances)
+            await work()
         except ClarionError as error:
-            if error.code not in _FINAL_ERRORS:
-                _release(held, event, error)
-                return
-            log.error("event_unroutable", event_id=event.id, tenant_id=event.tenant_id, error=error.detail)
-            plan = Plan([], trace_pb2.Routed(reason=_FINAL_ERRORS[error.code]))
+            _release(held, event, error)
         except Exception:  # as in _handle()
             log.exception("route_crashed", event_id=event.id)
             held.release()
-            return
-        await self._conclude([_Routed(held, event, plan)], started)
 
-    def _plan(self, held: pulling.Held, event: event_pb2.Event, circumstances: Circumstances) -> Plan:
-        return route(event, circumstances, self._now(), self._catalog.suppression, sequence=held.sequence)
+    async def _plan_alone(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
+        """Plan an event that needs an owner, stored recipients, or more room than others."""
+        with held.span.current():
+            definition, found = await self._own.until_answered(partial(self._facts, event), aside=held)
+        async with self._place(held, event):
+            named = people.named_directly(event, found)
+            await self._conclude([self._decide(held, event, definition, named)], started)
 
-    async def _circumstances(self, event: event_pb2.Event) -> Circumstances:
-        """Return what routing the event needs. Raises PartAway."""
-        if event.HasField("pinned"):
-            return await self._catalog.pinned(event)
-        return await self._catalog.circumstances(event.tenant_id, event.event_type)
+    async def _facts(self, event: event_pb2.Event) -> tuple[Definition, people.Found]:
+        """Return what the event means, and the stored recipients that it names. Raises PartAway."""
+        definition = await self._catalog.of_event(event)
+        if not (wanted := people.named_ids(event)):
+            return definition, {}
+        return definition, await self._own.ask(POSTGRES, partial(self._stored_people.find, wanted))
 
-    async def _conclude(self, routed: list[_Routed], started: int) -> None:
+    @asynccontextmanager
+    async def _place(self, held: pulling.Held, event: event_pb2.Event) -> AsyncIterator[None]:
+        """Hold the right to plan the event: of events to several recipients only some are planned at a time.
+
+        Raises UNAVAILABLE after drain().
+        """
+        async with AsyncExitStack() as stack:
+            if len(event.audience) > 1:
+                held.set_aside()
+                try:
+                    await stack.enter_async_context(self._many.enter(event.tenant_id))
+                finally:
+                    held.take_back()
+                if self._stopping:  # in turn they might take minutes while the broker is away
+                    raise ClarionError(Code.UNAVAILABLE, "This process is to end.")
+            yield
+
+    def _decide(
+        self, held: pulling.Held, event: event_pb2.Event, definition: Definition, named: Sequence[Person]
+    ) -> _Decided:
+        sequence = messages.body_sequence(event, held.sequence)
+        planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=sequence)
+        return _Decided(held, event, planned.deliveries, messages.records(event, [planned]))
+
+    async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
+        """Hand the event to its run, which plans it later, or page by page."""
+        new = NewRun(event, held.sequence)
+
+        async def begin() -> None:
+            await self._own.ask(POSTGRES, partial(self._beginning.submit, new))
+
+        with held.span.current():
+            await self._own.until_answered(begin, aside=held)
+        records = []
+        if event.due_at_us > started:
+            waiting = trace_pb2.Waiting(until_us=event.due_at_us)
+            records = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id, waiting=waiting)]
+        await self._conclude([_Decided(held, event, (), records)], started)
+
+    async def _begin(self, new: Sequence[NewRun]) -> Sequence[None]:
+        await self._runs.begin(new)
+        return [None] * len(new)
+
+    async def _conclude(self, decided: list[_Decided], started: int) -> None:
         """Store the decisions, then acknowledge."""
         try:
-            if unstored := await self._store(routed, started):
+            if unstored := await self._store(decided, started):
                 # One by one, so that a message that the broker never accepts delays nothing else.
-                for one in unstored:
-                    self._start(self._store_until_accepted(one, started))
+                await asyncio.gather(*[self._store_until_accepted(one, started) for one in unstored])
                 return
-            for done in routed:
+            for done in decided:
                 await self._finish(done, started)
         except Exception:  # our own fault: release all events
-            log.exception("routing_crashed", events=len(routed))
-            for left in routed:
+            log.exception("routing_crashed", events=len(decided))
+            for left in decided:
                 left.held.release()
 
-    async def _store(self, routed: list[_Routed], started: int) -> list[_Unstored]:
+    async def _store(self, decided: list[_Decided], started: int) -> list[_Unstored]:
         """Return what the broker may not have accepted: all deliveries, or all records, even if it accepted some."""
         ended = self._now()
-        records = [_record(one, started, ended) for one in routed]
-        deliveries = [[_outgoing(delivery, one.held.span) for delivery in one.plan.deliveries] for one in routed]
+        records = [record for one in decided for record in one.records]
+        for record in records:
+            record.at_us = ended
+            record.duration_us = ended - started
+        deliveries = [[_outgoing(delivery, one.held.span) for delivery in one.deliveries] for one in decided]
         of_deliveries, of_records = await asyncio.gather(
             failure_of(partial(self._deliveries.publish_all, [one for some in deliveries for one in some])),
             failure_of(partial(self._trace.write_all, records)),
@@ -180,16 +271,16 @@ class RouterConsumer:
         if failure is None:
             return []
         return [
-            _Unstored(one, some if of_deliveries else [], [record] if of_records else [], failure)
-            for one, some, record in zip(routed, deliveries, records, strict=True)
+            _Unstored(one, some if of_deliveries else [], one.records if of_records else (), failure)
+            for one, some in zip(decided, deliveries, strict=True)
         ]
 
     async def _store_until_accepted(self, unstored: _Unstored, started: int) -> None:
         """Retry until everything is stored; the event stays unacknowledged.
 
-        If it were routed again, it would publish everything again, and after the duplicate window that is stored twice.
+        If it were planned again, it would publish everything again, and after the duplicate window store it twice.
         """
-        held, event = unstored.routed.held, unstored.routed.event
+        held, event = unstored.decided.held, unstored.decided.event
         works: list[Callable[[], Awaitable[object]]] = [
             *[partial(self._deliveries.publish, one) for one in unstored.deliveries],
             *[partial(self._trace.write, one) for one in unstored.records],
@@ -198,46 +289,41 @@ class RouterConsumer:
             await asyncio.gather(
                 *[self._retry_until_accepted(work, unstored.failure, event_id=event.id) for work in works]
             )
-            await self._finish(unstored.routed, started)
+            await self._finish(unstored.decided, started)
         except ClarionError as error:  # the process is to end
             _release(held, event, error)
         except Exception:  # as in _conclude()
             log.exception("routing_crashed", event_id=event.id)
             held.release()
 
-    async def _finish(self, one: _Routed, started: int) -> None:
+    async def _finish(self, one: _Decided, started: int) -> None:
         if tracing.is_on():
             for name, value in (("tenant_id", one.event.tenant_id), ("event_id", one.event.id)):
                 one.held.span.set(f"clarion.{name}", value)
         await one.held.ack()
         self._report(one, started)
 
-    def _report(self, one: _Routed, started: int) -> None:
-        event, routed = one.event, one.plan.routed
-        decisions = {channels.NAMES[planned.channel]: planned.reason or "queued" for planned in routed.deliveries}
-        for channel, decision in decisions.items():
-            telemetry.labelled(_ROUTED, channel, decision).inc()
+    def _report(self, one: _Decided, started: int) -> None:
+        """Count and log what was decided: of each channel, or of an audience how many were sent and skipped."""
+        event = one.event
+        planned = [planned for record in one.records for planned in record.routed.deliveries]
+        decisions = [(channels.NAMES[each.channel], each.reason or "queued") for each in planned]
+        for (channel, decision), number in Counted(decisions).items():
+            telemetry.labelled(_ROUTED, channel, decision).inc(number)
+        shown: dict[str, Any] = dict(decisions)
+        if event.audience:
+            shown = {"queued": len(one.deliveries), "skipped": len(planned) - len(one.deliveries)}
         log.info(
             "routed",
             event_id=event.id,
             tenant_id=event.tenant_id,
             event_type=event.event_type,
             trace_id=event.trace_id,
-            reason=routed.reason,
+            reason=one.records[-1].routed.reason if one.records else "",
             wait_ms=(started - event.accepted_at_us) / 1000,
             ms=(self._now() - started) / 1000,
-            **decisions,
+            **shown,
         )
-
-
-def _record(one: _Routed, started: int, ended: int) -> trace_pb2.TraceRecord:
-    return trace_pb2.TraceRecord(
-        event_id=one.event.id,
-        tenant_id=one.event.tenant_id,
-        at_us=ended,
-        duration_us=ended - started,
-        routed=one.plan.routed,
-    )
 
 
 def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing:
@@ -246,17 +332,26 @@ def _outgoing(delivery: event_pb2.Delivery, span: tracing.Span) -> nats.Outgoing
 
 
 async def _read(held: pulling.Held) -> event_pb2.Event | None:
-    """Return the message's event; None: it is not an event, and was dropped, else it would come again for ever."""
+    """Return the message's event in today's form; None: it is not planned here.
+
+    What is not an event is dropped, else it would come again for ever.
+    """
     try:
         event = event_pb2.Event.FromString(held.data)
     except DecodeError:
         event = event_pb2.Event()
-    if is_uuid(event.id) and is_uuid(event.tenant_id) and event.event_type:  # other bytes may parse as an event, too
-        return event
-    _UNREADABLE.inc()
-    log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
-    await held.ack()
-    return None
+    if not (is_uuid(event.id) and is_uuid(event.tenant_id) and event.event_type):  # other bytes may parse as one, too
+        _UNREADABLE.inc()
+        log.error("event_unreadable", sequence=held.sequence, subject=held.subject)
+        await held.ack()
+        return None
+    if not delivery_ids.is_known_scheme(event):
+        _OF_LATER_VERSION.inc()
+        log.warning("event_of_later_version", event_id=event.id, tenant_id=event.tenant_id, scheme=event.id_scheme)
+        held.release()  # it is delivered again after ACK_WAIT_S, to a process of that version if one runs
+        return None
+    modernise(event)
+    return event
 
 
 def _release(held: pulling.Held, event: event_pb2.Event, error: ClarionError) -> None:

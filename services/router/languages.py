@@ -1,36 +1,11 @@
 """Chooses a channel's template by the recipient's language. Pure."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
-
-from clarion.common.v1 import event_pb2
 from services.domain import locales
 
 T = TypeVar("T")
-
-
-class _Body(msgspec.Struct):
-    locale: Any = None
-
-
-_decode = msgspec.json.Decoder(_Body).decode
-
-
-def wanted(event: event_pb2.Event) -> str:
-    """Return the recipient's locale, from the payload, else the variables; empty: neither has one."""
-    for part in (event.payload_extra, event.variables):
-        # Most events have none, and this test is cheaper than decoding.
-        if b'"locale"' not in part:
-            continue
-        try:
-            found = _decode(part).locale
-        except msgspec.DecodeError:
-            continue
-        if isinstance(found, str) and (locale := locales.normal(found)):
-            return locale
-    return ""
 
 
 def best(found: Sequence[tuple[str, T]], wanted_locale: str, default: str) -> T | None:

@@ -2,37 +2,50 @@
 
 from typing import Any
 
-import msgspec
-
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import router_pb2, router_pb2_grpc
-from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.router.catalog import Catalog
-from services.router.route import route
+from services.domain import audience, delivery_ids, locales
+from services.router import messages, people
+from services.router.planner import CatalogPlanner
+from services.router.ports import StoredRecipients
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     """See proto/clarion/router/v1/router.proto."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, planner: CatalogPlanner, recipients: StoredRecipients) -> None:
+        self._planner = planner
+        self._recipients = recipients
 
     async def ExplainRoute(
         self, request: router_pb2.ExplainRouteRequest, context: Any
     ) -> router_pb2.ExplainRouteResponse:
-        """Route an event without sending it; return the decision."""
+        """Plan an event without sending it; return the decision."""
         if not is_uuid(request.tenant_id) or not request.event_type:
             raise ClarionError(Code.INVALID, "tenant_id must be a UUID in lower case and event_type must not be empty.")
-        event = event_pb2.Event(
-            id=new_id(),
-            tenant_id=request.tenant_id,
-            event_type=request.event_type,
-            recipient=request.recipient,
-            channels=request.channels,
-            payload_extra=msgspec.json.encode({"locale": request.locale} if request.locale else {}),
-        )
-        circumstances = await self._catalog.circumstances(request.tenant_id, request.event_type)
-        plan = route(event, circumstances, clock.now_us(), self._catalog.suppression)
-        return router_pb2.ExplainRouteResponse(route=plan.routed)
+        event = _event(request)
+        if audience.needs_expansion(event) or len(event.audience) > audience.MAX_TARGETS:
+            message = f"audience must have at most {audience.MAX_TARGETS} recipients, and no groups."
+            raise ClarionError(Code.INVALID, message)
+        wanted = people.named_ids(event)
+        found = await self._recipients.find(wanted) if wanted else {}
+        planned = await self._planner.plan(event, people.named_directly(event, found), sequence=0)
+        (record,) = messages.records(event, [planned])
+        return router_pb2.ExplainRouteResponse(route=record.routed)
+
+
+def _event(request: router_pb2.ExplainRouteRequest) -> event_pb2.Event:
+    event = event_pb2.Event(
+        id=new_id(),
+        tenant_id=request.tenant_id,
+        event_type=request.event_type,
+        recipient=None if request.audience else request.recipient,
+        channels=request.channels,
+        audience=request.audience,
+        id_scheme=delivery_ids.CURRENT_SCHEME,
+    )
+    if request.locale and not request.audience and not event.recipient.locale:
+        event.recipient.locale = locales.normal(request.locale)
+    return event

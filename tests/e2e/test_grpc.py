@@ -68,6 +68,19 @@ async def test_the_python_example(client: Client, shared_stack: Running, tmp_pat
     assert wrong.stderr.startswith("UNAUTHENTICATED, ERROR_CODE_UNAUTHENTICATED: ")
 
 
+def test_the_audience_example(shared_stack: Running, tmp_path: Path) -> None:
+    """It runs beside the first one, and its key is remembered."""
+    saved_example(tmp_path)
+    example = tmp_path / "audience.py"
+    example.write_text(documentation.block(PAGE, "python", "audience="), encoding="utf-8")
+    for said in ("is new", "was there before"):
+        done = run([sys.executable, str(example)], shared_stack, tmp_path)
+        assert done.returncode == 0, done.stderr
+        event_id, _, rest = done.stdout.partition(" ")
+        assert is_uuid(event_id)
+        assert rest == f"{said}\n"
+
+
 async def test_the_python_example_sends_again(shared_stack: Running, tmp_path: Path) -> None:
     """A connection that breaks without an answer is no reason to give up, and the event stays one."""
     cut: list[str] = []

@@ -1,13 +1,16 @@
 """Ingest's ports in memory: admission, tenants' settings, the event log."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clarion.common.v1 import event_pb2
+from runtime import clock
 from runtime.errors import ClarionError, Code
 from services.ingest.degraded import OutageLimits
-from services.ingest.ports import AdmissionVerdict, Admitted, Appended, Claim, First, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Admitted, Appended, Claim, First, Reached, TenantSettings
+from tests.fakes.limits import PlainLimits
 
 
 @dataclass
@@ -27,37 +30,50 @@ class MemoryTenants:
 
 @dataclass
 class Row:
-    """A key's row: the event that it names, whether that is stored, and what is kept of it."""
+    """A key's row: the event that it names, what is kept of it, whether it is stored, and until when it counts."""
 
     event_id: str
     first: First | None
     stored: bool = False
+    # Unix microseconds.
+    expires_at: float = math.inf
 
 
 class MemoryAdmission:
     """Implements ports.Admission. away: the database does not answer.
 
-    rows: by tenant and key. events: those that the ledger has, by tenant and id.
+    claims: what was asked. rows: by tenant and key. events: those that the ledger has, by tenant and id. now: Unix
+    microseconds.
     """
 
-    def __init__(self, settings_of: Callable[[str], TenantSettings]) -> None:
+    def __init__(self, settings_of: Callable[[str], TenantSettings], now: clock.Clock = clock.now_us) -> None:
         self.rows: dict[tuple[str, bytes], Row] = {}
         self.events: dict[tuple[str, str], event_pb2.Event] = {}
+        self.claims: list[Claim] = []
         self.away = False
-        self._limits = OutageLimits(settings_of)
+        self._settings_of = settings_of
+        self._now = now
+        self._limits = PlainLimits(now)
+        self._outage = OutageLimits(settings_of)
 
     async def admit(self, claim: Claim) -> Admitted:
         """Claim the key, unless it is known, within the tenant's limits. While away, every key is new."""
-        row = None if self.away else self.rows.get((claim.tenant_id, claim.key))
-        if row is not None:
+        self.claims.append(claim)
+        if self.away:
+            reached = self._outage.take(claim)
+            return Admitted(claim.event_id, AdmissionVerdict.LIMITED if reached else AdmissionVerdict.NEW, reached)
+        row = self.rows.get((claim.tenant_id, claim.key)) if claim.key else None
+        if row is not None and row.expires_at > self._now():
             return Admitted(
                 row.event_id, AdmissionVerdict.STORED if row.stored else AdmissionVerdict.PENDING, first=row.first
             )
-        if reached := self._limits.take(claim.tenant_id, claim.size):
-            return Admitted(claim.event_id, AdmissionVerdict.LIMITED, reached)
-        if not self.away:
-            self.rows[claim.tenant_id, claim.key] = Row(claim.event_id, claim.first)
-        return Admitted(claim.event_id, AdmissionVerdict.NEW)
+        taken = self._limits.take(claim, self._settings_of(claim.tenant_id))
+        if isinstance(taken, Reached):
+            return Admitted(claim.event_id, AdmissionVerdict.LIMITED, taken)
+        if claim.key:
+            expires_at = self._now() + claim.ttl_s * 1_000_000
+            self.rows[claim.tenant_id, claim.key] = Row(claim.event_id, claim.first, expires_at=expires_at)
+        return Admitted(claim.event_id, AdmissionVerdict.NEW, limits=taken)
 
     async def correct(
         self, tenant_id: str, key_hash: bytes, claimed: str, stored: str, first: First | None = None

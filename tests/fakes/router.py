@@ -1,6 +1,7 @@
-"""The owners of what the router knows: tenants, templates and providers, in memory."""
+"""The owners of what the router knows, and the runs that it keeps, in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2, templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime.errors import ClarionError, Code
+from services.router.ports import NewRun
 
 
 @dataclass
@@ -66,3 +68,20 @@ class Owners(
         await self.gate.wait()
         if self.away:
             raise ClarionError(Code.UNAVAILABLE, "away")
+
+
+@dataclass
+class MemoryRuns:
+    """services.router.ports.Runs. begun: the first run of each event, by its id."""
+
+    begun: dict[str, NewRun] = field(default_factory=dict)
+    away: bool = False
+    asked: int = 0
+
+    async def begin(self, new: Sequence[NewRun]) -> None:
+        """See Runs."""
+        self.asked += 1
+        if self.away:
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.", retry_after=1)
+        for one in new:
+            self.begun.setdefault(one.event.id, one)

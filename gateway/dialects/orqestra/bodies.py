@@ -13,6 +13,7 @@ from gateway.queries import Bounds
 from gateway.replies import not_json
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import locales
 from services.domain.channels import BY_PUBLIC_NAME
 
 MAX_BODY_BYTES = 256 * 1024
@@ -45,6 +46,7 @@ def parse_trigger(raw: bytes) -> ingest_pb2.NewEvent:
         recipient.user_id = _text(payload, "userId", faults, "payload.", required=True)
         recipient.email = _text(payload, "recipientEmail", faults, "payload.", shortest=0, longest=MAX_ADDRESS_LENGTH)
         recipient.phone = _text(payload, "recipientPhone", faults, "payload.", shortest=0, longest=MAX_ADDRESS_LENGTH)
+        recipient.locale = _locale(payload, variables or {})
     if faults:
         raise _invalid(faults)
     extra = {name: value for name, value in (payload or {}).items() if name not in _PAYLOAD_KEYS}
@@ -135,6 +137,15 @@ def _mapping(body: Mapping[str, Any], name: str, faults: Faults, *, required: bo
     elif required:
         faults.append((name, "is required"))
     return None
+
+
+def _locale(*sources: Mapping[str, Any]) -> str:
+    """Return the recipient's locale, a normal tag: the first one that is one; empty: there is none."""
+    for source in sources:
+        found = source.get("locale")
+        if isinstance(found, str) and (locale := locales.normal(found)):
+            return locale
+    return ""
 
 
 def _channels(value: Any, faults: Faults) -> "list[event_pb2.Channel.ValueType]":

@@ -170,7 +170,7 @@ _OPERATIONS = (
                 may_have={"Idempotent-Replayed": '"true": this call was a repeat and created no event.'},
                 example={"success": True, "message": "Event order.confirmed dispatched securely for Acorn Shop"},
             ),
-            **_faults(401, 429, 503, body=True),
+            **_faults(401, 403, 429, 503, body=True),
         },
         body=TriggerSchema,
         example=_EVENT,

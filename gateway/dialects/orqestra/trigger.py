@@ -12,6 +12,7 @@ from gateway.dialects.orqestra.signature import HEADER, is_signed, refusal
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply, read_json_bytes
 from runtime import telemetry
+from services.domain.credentials import scope_of
 
 
 class TriggerRoutes:
@@ -34,6 +35,7 @@ class TriggerRoutes:
         queries.check(request)
         event = bodies.parse_trigger(raw)
         event.idempotency_key = bodies.parse_idempotency_key(request.headers)
+        event.scope = scope_of("", tenant.scopes)
         event.trace_id = telemetry.current_trace()
         accepted = await self._acceptor.accept(tenant.id, event)
         request[EVENT_ID] = accepted.event_id

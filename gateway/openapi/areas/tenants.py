@@ -4,7 +4,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.tenants import ContentKey, NewTenantBody, NewWebhookSecretBody, RevocationBody, TenantChangeBody
+from gateway.admin.keys import NewKeyBody
+from gateway.admin.tenants import (
+    ContentKey,
+    NewTenantBody,
+    NewWebhookSecretBody,
+    RateKind,
+    RevocationBody,
+    TenantChangeBody,
+)
 from gateway.openapi.operations import PAGING, Operation, admin
 from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
 
@@ -17,6 +25,15 @@ class WebhookSecretSchema(Shape):
     last4: str
     created_at: Time
     valid_until: Time | None
+
+
+class RateSchema(Shape):
+    """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
+
+    scope: str
+    window_s: int
+    bound: int
+    kind: RateKind
 
 
 class TenantSchema(Shape):
@@ -40,6 +57,10 @@ class TenantSchema(Shape):
         int | None, Meta(description="The number of events accepted in any minute. null: no limit.")
     ]
     daily_cap: Annotated[int | None, Meta(description="The number of events accepted in a UTC day. null: no limit.")]
+    rates: Annotated[list[RateSchema], Meta(description="All rates, those of rate_limit_per_minute and daily_cap too.")]
+    max_scheduled_events: Annotated[
+        int, Meta(description="The number of accepted events that may wait for their time.")
+    ]
     content_key: ContentKey
     webhook_secrets: list[WebhookSecretSchema]
     created_at: Time
@@ -55,6 +76,25 @@ class TenantWithSecretSchema(TenantSchema):
     """A tenant with its new webhook secret, shown only in this response."""
 
     webhook_secret: str
+
+
+class KeySchema(Shape):
+    """A further API key of a tenant. expires_at is null for one that does not end."""
+
+    id: Id
+    tenant_id: Id
+    name: str
+    kind: Annotated[str, Meta(description="Which API takes it. `api`: the APIs for sending events.")]
+    scopes: Annotated[list[str], Meta(description="The scopes of the events that it may send. Empty: all.")]
+    expires_at: Time | None
+    last4: str
+    created_at: Time
+
+
+class KeyWithSecretSchema(KeySchema):
+    """A new key, shown only in this response."""
+
+    api_key: str
 
 
 _NEW = {"name": "Acorn Shop", "sender_name": "Acorn Shop", "sender_email": "orders@acorn.example"}
@@ -105,6 +145,33 @@ OPERATIONS: tuple[Operation, ...] = (
         "rotateKey",
         "Rotate the API key; the old one stops working",
         {200: TenantWithKeySchema},
+        tag=_TAG,
+    ),
+    admin(
+        "POST",
+        "/tenants/{id}/keys",
+        "createKey",
+        "Create a further API key, for some scopes or for some time",
+        {201: KeyWithSecretSchema},
+        tag=_TAG,
+        faults=(409,),
+        body=NewKeyBody,
+        example={"name": "nightly import", "scopes": ["live"], "expires_at": "2999-01-01T00:00:00Z"},
+    ),
+    admin(
+        "GET",
+        "/tenants/{id}/keys",
+        "listKeys",
+        "List the further API keys, newest first",
+        {200: PageSchema[KeySchema]},
+        tag=_TAG,
+    ),
+    admin(
+        "DELETE",
+        "/tenants/{id}/keys/{key_id}",
+        "revokeKey",
+        "Revoke a further API key",
+        {204: None},
         tag=_TAG,
     ),
     admin(

@@ -1,51 +1,66 @@
--- Returns the limit that a tenant has reached whose event was just refused; of several, the one that ends last.
-CREATE OR REPLACE FUNCTION ingest.limit_reached(refused uuid, at timestamptz, share double precision)
-RETURNS TABLE (tenant_id uuid, limited_by text, bound bigint, retry_after integer)
-LANGUAGE sql
-AS $$
-WITH entries AS (
-    SELECT u.at, sum(u.n) OVER (ORDER BY u.place) AS until_here, sum(u.n) OVER () AS in_minute
-    FROM ingest.rates r
-    CROSS JOIN LATERAL unnest(r.granted_at, r.granted) WITH ORDINALITY AS u (at, n, place)
-    WHERE r.tenant_id = refused AND u.at > $2 - interval '1 minute'
-),
-state AS (
-    SELECT
-        t.rate_limit_per_minute AS per_minute,
-        t.daily_cap AS per_day,
-        t.max_unfinished_events AS events,
-        floor(t.max_unfinished_bytes * share)::bigint AS bytes,
-        coalesce(b.unfinished, 0) AS unfinished,
-        coalesce((SELECT e.in_minute FROM entries e LIMIT 1), 0) AS in_minute,
-        CASE WHEN r.day = ($2 AT TIME ZONE 'UTC')::date THEN r.granted_today ELSE 0 END AS in_day
-    FROM ingest.tenants t
-    LEFT JOIN ingest.rates r ON r.tenant_id = t.id
-    LEFT JOIN ingest.backlog b ON b.tenant_id = t.id
-    WHERE t.id = refused
+-- Returns the limit that refuses an event, as {kind, scope, window_s, bound, remaining, retry_after}: of several the one
+-- that ends last. kind is clarion.common.v1.LimitKind, retry_after the seconds until the limit admits the event; 0: not
+-- known. Null: there is no such tenant.
+CREATE OR REPLACE FUNCTION ingest.limit_reached(
+    refused uuid, counts_in text, cost integer, waits boolean, at timestamptz, share double precision
 )
-SELECT
-    refused,
-    CASE
-        WHEN s.in_day >= s.per_day THEN 'day'
-        WHEN s.in_minute >= s.per_minute THEN 'minute'
-        WHEN s.unfinished >= s.events THEN 'unfinished'
-        ELSE 'bytes'
-    END,
-    CASE
-        WHEN s.in_day >= s.per_day THEN s.per_day
-        WHEN s.in_minute >= s.per_minute THEN s.per_minute
-        WHEN s.unfinished >= s.events THEN s.events
-        ELSE s.bytes
-    END,
-    CASE
-        WHEN s.in_day >= s.per_day THEN ceil(extract(epoch FROM
-            (($2 AT TIME ZONE 'UTC')::date + 1)::timestamp AT TIME ZONE 'UTC' - $2))::integer
-        -- When the first entry goes without which there is room; a limit of 0 has none.
-        WHEN s.in_minute >= s.per_minute THEN coalesce((
-            SELECT ceil(extract(epoch FROM min(e.at) + interval '1 minute' - $2))::integer
-            FROM entries e WHERE e.in_minute - e.until_here < s.per_minute
-        ), 60)
-        ELSE 0
-    END
-FROM state s
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan  -- as in ingest.rates_of
+AS $$
+#variable_conflict use_column
+DECLARE
+    found jsonb;
+BEGIN
+    SELECT jsonb_build_object(
+        'kind', c.kind, 'scope', c.scope, 'window_s', c.window_s, 'bound', c.bound,
+        'remaining', greatest(0, c.bound - c.counted),
+        'retry_after', w.retry_after
+    )
+    INTO found
+    FROM ingest.rates_of(ARRAY[refused], at) AS c
+    CROSS JOIN LATERAL (
+        SELECT ceil(extract(epoch FROM coalesce(
+            -- When the first entry leaves without which there is room.
+            (
+                SELECT min(e.at) FROM (
+                    SELECT u.at, sum(u.n) OVER (ORDER BY u.place) AS until_here
+                    FROM unnest(c.granted_at, c.granted) WITH ORDINALITY AS u (at, n, place)
+                ) AS e
+                WHERE c.counted - e.until_here <= c.bound - cost
+            ),
+            -- There will never be room: in a window from now on, or from the next one that begins.
+            CASE c.kind
+                WHEN ingest.fixed() THEN date_bin(make_interval(secs => c.window_s), at, timestamptz 'epoch')
+                ELSE at
+            END
+        ) + make_interval(secs => c.window_s) - at))::integer AS retry_after
+    ) AS w
+    WHERE c.scope IN ('', counts_in) AND c.bound - c.counted < cost
+    ORDER BY w.retry_after DESC, c.window_s DESC, c.kind, c.scope
+    LIMIT 1;
+    IF found IS NOT NULL THEN
+        RETURN found;
+    END IF;
+
+    SELECT jsonb_build_object(
+        'kind', q.kind, 'scope', '', 'window_s', 0, 'bound', q.bound, 'remaining', greatest(0, q.bound - q.used),
+        'retry_after', 0
+    )
+    INTO found
+    FROM ingest.tenants t
+    JOIN ingest.backlog b ON b.tenant_id = t.id
+    CROSS JOIN LATERAL (
+        VALUES
+            -- LIMIT_KIND_UNFINISHED, _BYTES and _SCHEDULED. What is refused though no number is reached does not fit into
+            -- the budget of bytes.
+            (3, t.max_unfinished_events::bigint, b.unfinished, NOT waits AND b.unfinished >= t.max_unfinished_events),
+            (4, floor(t.max_unfinished_bytes * share)::bigint, b.unfinished_bytes, NOT waits),
+            (5, t.max_scheduled_events::bigint, b.scheduled, waits)
+    ) AS q (kind, bound, used, is_reached)
+    WHERE t.id = refused AND q.is_reached
+    ORDER BY q.kind
+    LIMIT 1;
+    RETURN found;
+END
 $$;

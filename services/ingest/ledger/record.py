@@ -18,6 +18,7 @@ from services.ingest.ledger.recipients import (
     user_ids_of,
 )
 from services.ingest.ledger.rows import DeliveryRow, Item, LedgerRows
+from services.ingest.ports import DAY_S
 
 _NONE_ENDED = (0, 0)
 
@@ -92,7 +93,11 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
         row.caller_event_id, row.trace_id = event.caller_event_id, event.trace_id
         row.payload = kept.SerializeToString()
     if event.dedupe_key:
-        rows.stored[event.tenant_id, event.dedupe_key] = (event.id, event.accepted_at_us)
+        rows.stored[event.tenant_id, event.dedupe_key] = (
+            event.id,
+            event.accepted_at_us,
+            event.dedupe_ttl_s or DAY_S,
+        )
 
 
 def _without_erased(event: event_pb2.Event, erasures: Erasures | None) -> event_pb2.Event | None:

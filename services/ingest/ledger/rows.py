@@ -77,8 +77,8 @@ class LedgerRows:
     dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
     # By event: the first record of a later call that used its key for something else.
     repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    # By (tenant, key hash): (event, accepted_us) of the events that are in EVENTS.
-    stored: dict[tuple[str, bytes], tuple[str, int]] = field(default_factory=dict)
+    # By (tenant, key hash): (event, accepted_us, ttl_s of the key) of the events that are in EVENTS.
+    stored: dict[tuple[str, bytes], tuple[str, int, int]] = field(default_factory=dict)
     # What only a later version understands.
     unknown: list[Item] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
+from services.ingest.admission_sweep import AdmissionSweep
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.record import is_known
 from services.ingest.ledger.rows import EventRow, Item, LedgerRows
@@ -42,6 +43,7 @@ class LedgerStore:
         self._fast = fast
         self._now = now
         self._looked_until = _FIRST
+        self._sweep = AdmissionSweep(fast)
 
     async def write(self, group: LedgerRows) -> None:
         """Store the rows, finish the events that they complete, and mark their admission rows as stored."""
@@ -108,8 +110,9 @@ class LedgerStore:
             columns = [
                 [tenant for tenant, _ in keys],
                 [key for _, key in keys],
-                [event_id for event_id, _ in values],
-                [accepted_us for _, accepted_us in values],
+                [event_id for event_id, _, _ in values],
+                [accepted_us for _, accepted_us, _ in values],
+                [ttl_s for _, _, ttl_s in values],
             ]
             await self._execute(self._fast, _ADMISSION_QUERIES.mark_stored, columns)
 
@@ -143,16 +146,10 @@ class LedgerStore:
             last = await connection.fetchval(_QUERIES.finish_forgotten, self._looked_until)
             await connection.execute(_QUERIES.recount_event)
         self._looked_until = last or _FIRST
-        while await self._sweep():
-            pass
+        await self._sweep.run()
         if recount:
             async with postgres.background_transaction(self._fast) as connection:
                 await connection.execute(_ADMISSION_QUERIES.recount_backlog)
-
-    async def _sweep(self) -> bool:
-        """Delete one batch of expired keys; return whether there may be more."""
-        async with postgres.background_transaction(self._fast) as connection:
-            return await connection.execute(_ADMISSION_QUERIES.sweep_admission) != "DELETE 0"
 
     async def replay(self, delivery_id: str, publish: Any) -> bool:
         """Publish the dead letter again, and mark it; False: there is none.

@@ -58,6 +58,3 @@ CREATE TABLE ingest.unknown_records (
 -- Of a replay in the middle of an event with many recipients: the last one that is done; null: the event at position is
 -- done.
 ALTER TABLE ingest.replays ADD COLUMN position_destination text;
-
--- Events that wait for their time, counted as unfinished is.
-ALTER TABLE ingest.backlog ADD COLUMN IF NOT EXISTS scheduled bigint NOT NULL DEFAULT 0;

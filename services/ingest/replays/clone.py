@@ -27,6 +27,7 @@ def clone_event(
     event.replay_of = first.id
     event.accepted_at_us = now_us
     event.dedupe_key = b""
+    event.dedupe_ttl_s = 0
     event.due_at_us = 0
     event.id_scheme = CURRENT_SCHEME
     if channels:

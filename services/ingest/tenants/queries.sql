@@ -7,17 +7,11 @@ SELECT EXISTS (SELECT 1 FROM ingest.accounts WHERE id = $1)
 -- name: insert_tenant
 INSERT INTO ingest.tenants
     (id, account_id, name, delivery_channels, sender_name, sender_email, reply_to, max_unfinished_events,
-    rate_limit_per_minute, daily_cap, content_key, max_unfinished_bytes, max_sms_segments)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    rate_limit_per_minute, daily_cap, rates, content_key, max_unfinished_bytes, max_sms_segments, max_scheduled_events)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- name: insert_backlog
 INSERT INTO ingest.backlog (tenant_id) VALUES ($1)
-
--- Admission counts only tenants with a row, so each tenant with a limit needs one.
--- name: insert_rates
-INSERT INTO ingest.rates (tenant_id)
-SELECT t.id FROM ingest.tenants t WHERE t.id = $1 AND coalesce(t.rate_limit_per_minute, t.daily_cap) IS NOT NULL
-ON CONFLICT (tenant_id) DO NOTHING
 
 -- name: insert_key
 INSERT INTO ingest.api_keys (digest, tenant_id, last4) VALUES ($1, $2, $3)
@@ -29,7 +23,7 @@ UPDATE ingest.api_keys SET revoked_at = now() WHERE tenant_id = $1 AND revoked_a
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
     t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
-    t.content_key, t.created_at,
+    t.rates, t.max_scheduled_events, t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE t.id = $1
@@ -41,7 +35,7 @@ SELECT id FROM ingest.tenants WHERE id = $1 FOR UPDATE
 SELECT
     t.id, t.account_id, t.name, t.active, t.delivery_channels, t.sender_name, t.sender_email, t.reply_to,
     t.max_unfinished_events, t.max_unfinished_bytes, t.max_sms_segments, t.rate_limit_per_minute, t.daily_cap,
-    t.content_key, t.created_at,
+    t.rates, t.max_scheduled_events, t.content_key, t.created_at,
     (SELECT k.last4 FROM ingest.api_keys k WHERE k.tenant_id = t.id AND k.revoked_at IS NULL LIMIT 1) AS last4
 FROM ingest.tenants t
 WHERE ($1::uuid IS NULL OR t.id < $1)
@@ -62,11 +56,22 @@ UPDATE ingest.tenants SET
     daily_cap = CASE WHEN $11 THEN $12 ELSE daily_cap END,
     content_key = coalesce($13, content_key),
     max_unfinished_bytes = coalesce($14, max_unfinished_bytes),
-    max_sms_segments = coalesce($15, max_sms_segments)
+    max_sms_segments = coalesce($15, max_sms_segments),
+    rates = coalesce($16, rates),
+    max_scheduled_events = coalesce($17, max_scheduled_events)
 WHERE id = $1
 
--- name: tenants_of_keys
-SELECT digest, tenant_id FROM ingest.api_keys WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL
+-- The row that admission locks, so that it does not write a window which is deleted.
+-- name: lock_backlog
+SELECT tenant_id FROM ingest.backlog WHERE tenant_id = $1 FOR UPDATE
+
+-- What rates have granted that the tenant no longer has.
+-- name: delete_rate_windows
+DELETE FROM ingest.rate_windows w
+WHERE w.tenant_id = $1 AND NOT EXISTS (
+    SELECT 1 FROM ingest.rates_of(ARRAY[$1::uuid], now()) AS r
+    WHERE r.scope = w.scope AND r.window_s = w.window_s AND r.kind = w.kind
+)
 
 -- name: insert_webhook_secret
 INSERT INTO ingest.webhook_secrets (id, tenant_id, ciphertext, last4) VALUES ($1, $2, $3, $4)

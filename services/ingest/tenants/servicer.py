@@ -1,8 +1,9 @@
 """TenantService: wire to store."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
@@ -13,6 +14,7 @@ from services.domain.paging import page_limit
 from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
 from services.ingest.database import database_errors
 from services.ingest.ports import LEAST_MAX_BYTES
+from services.ingest.tenants import rates
 from services.ingest.tenants.secrets import DEFAULT_OVERLAP_S
 from services.ingest.tenants.store import CONTENT_KEYS, Changes, NewLimit, TenantStore
 
@@ -20,6 +22,12 @@ _MAX_NAME = 100
 # Of the sender's display name in a mail.
 _MAX_SENDER_NAME = 256
 _MAX_OVERLAP_S = 30 * 86_400
+_QUOTAS: "tuple[Literal['max_unfinished_events', 'max_scheduled_events'], ...]" = (
+    "max_unfinished_events",
+    "max_scheduled_events",
+)
+# The rates that have a field of their own.
+_OWN_RATES: "tuple[Literal['rate_limit_per_minute', 'daily_cap'], ...]" = ("rate_limit_per_minute", "daily_cap")
 _WEBHOOK_SECRET = re.compile(r"[\x21-\x7e]{16,256}")
 
 
@@ -39,13 +47,16 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             name=request.name,
             sender_name=request.sender_name,
             addresses={"sender_email": request.sender_email, "reply_to": request.reply_to},
-            quota=request.max_unfinished_events or 1,
-            budget=request.max_unfinished_bytes or LEAST_MAX_BYTES,
             segments=request.max_sms_segments or 1,
             channels=list(request.delivery_channels),
-            rate_limit_per_minute=request.rate_limit_per_minute,
-            daily_cap=request.daily_cap,
             content_key=request.content_key,
+            limits=_faults_of_limits(
+                request,
+                quotas={field: getattr(request, field) or 1 for field in _QUOTAS},
+                budget=request.max_unfinished_bytes or LEAST_MAX_BYTES,
+                own_rates={field: getattr(request, field) for field in _OWN_RATES},
+                new_rates=request.rates or None,
+            ),
         )
         if request.account_id:
             _check_id("account_id", request.account_id)
@@ -81,6 +92,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         def given(field: str) -> Any:
             return getattr(request, field) if request.HasField(field) else None  # type: ignore[arg-type]
 
+        new_rates = request.rates.rates if request.HasField("rates") else None
         policy = request.delivery_channels.channels if request.HasField("delivery_channels") else None
         changes = Changes(
             name=given("name"),
@@ -95,19 +107,25 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             content_key=CONTENT_KEYS.get(request.content_key),
             max_unfinished_bytes=given("max_unfinished_bytes"),
             max_sms_segments=given("max_sms_segments"),
+            max_scheduled_events=given("max_scheduled_events"),
         )
         _check(
             name="x" if changes.name is None else changes.name,
             sender_name=changes.sender_name or "",
             addresses={"sender_email": changes.sender_email or "", "reply_to": changes.reply_to or ""},
-            quota=1 if changes.max_unfinished_events is None else changes.max_unfinished_events,
-            budget=LEAST_MAX_BYTES if changes.max_unfinished_bytes is None else changes.max_unfinished_bytes,
             segments=1 if changes.max_sms_segments is None else changes.max_sms_segments,
             channels=changes.delivery_channels or [],
-            rate_limit_per_minute=request.rate_limit_per_minute.value,
-            daily_cap=request.daily_cap.value,
             content_key=request.content_key,
+            limits=_faults_of_limits(
+                request,
+                quotas={field: getattr(request, field) for field in _QUOTAS if request.HasField(field)},
+                budget=LEAST_MAX_BYTES if changes.max_unfinished_bytes is None else changes.max_unfinished_bytes,
+                own_rates={field: getattr(request, field).value for field in _OWN_RATES},
+                new_rates=new_rates,
+            ),
         )
+        if new_rates is not None:
+            changes = replace(changes, rates=rates.parsed(new_rates))
         return tenants_pb2.UpdateTenantResponse(tenant=await self._store.update(request.tenant_id, changes))
 
     @database_errors
@@ -185,34 +203,46 @@ def _check(
     name: str,
     sender_name: str,
     addresses: Mapping[str, str],
-    quota: int,
-    budget: int,
     segments: int,
     channels: list[int],
-    rate_limit_per_minute: int,
-    daily_cap: int,
     content_key: int,
+    limits: list[tuple[str, str]],
 ) -> None:
+    """Raise INVALID with everything that is wrong. limits: the faults of the limits."""
     faults: list[tuple[str, str]] = []
     if not 1 <= len(name.strip()) <= _MAX_NAME or not name.isprintable():
         faults.append(("name", f"must be 1 to {_MAX_NAME} printable characters"))
     if len(sender_name) > _MAX_SENDER_NAME or not sender_name.isprintable():
         faults.append(("sender_name", f"must be at most {_MAX_SENDER_NAME} printable characters"))
     faults += [(field, why) for field, text in addresses.items() if (why := _fault_of_address(text))]
-    if quota < 1:
-        faults.append(("max_unfinished_events", "must be at least 1"))
-    if budget < LEAST_MAX_BYTES:
-        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
+    faults += limits
     if not known_channels.BY_NUMBER.keys() >= set(channels):
         faults.append(("delivery_channels", f"must be some of {', '.join(known_channels.BY_PUBLIC_NAME)}"))
-    for field, limit in (("rate_limit_per_minute", rate_limit_per_minute), ("daily_cap", daily_cap)):
-        if limit < 0:
-            faults.append((field, "must not be negative"))
     if content_key not in tenants_pb2.ContentKey.values():
         faults.append(("content_key", "must be full or seed"))
     if not 1 <= segments <= LARGEST_MAX_SEGMENTS:
         faults.append(("max_sms_segments", f"must be from 1 to {LARGEST_MAX_SEGMENTS}"))
     _refuse(faults)
+
+
+def _faults_of_limits(
+    request: tenants_pb2.CreateTenantRequest | tenants_pb2.UpdateTenantRequest,
+    *,
+    quotas: Mapping[str, int],
+    budget: int,
+    own_rates: Mapping[str, int],
+    new_rates: Sequence[tenants_pb2.Rate] | None,
+) -> list[tuple[str, str]]:
+    """Return what is wrong with the limits. own_rates: those that have a field. new_rates: None: they stay."""
+    faults = [(field, "must be at least 1") for field, quota in quotas.items() if quota < 1]
+    if budget < LEAST_MAX_BYTES:
+        faults.append(("max_unfinished_bytes", f"must be at least {LEAST_MAX_BYTES:,}"))
+    faults += [(field, "must not be negative") for field, bound in own_rates.items() if bound < 0]
+    if new_rates is not None:
+        if any(request.HasField(field) for field in _OWN_RATES):
+            faults.append(("rates", f"must not be given together with {' or '.join(_OWN_RATES)}"))
+        faults += rates.faults(new_rates)
+    return faults
 
 
 def _fault_of_address(text: str) -> str:

@@ -1,6 +1,5 @@
 """Tenants, their keys and webhook secrets. Each change is published in the transaction of its row."""
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -19,7 +18,9 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import channels, topology
 from services.domain.sms_limit import DEFAULT_MAX_SEGMENTS
-from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_UNFINISHED, ContentKey
+from services.ingest.keys.api_key import KEY_BYTES, ApiKey, api_key_value, digest_of
+from services.ingest.ports import DEFAULT_MAX_BYTES, DEFAULT_MAX_SCHEDULED, DEFAULT_MAX_UNFINISHED, ContentKey, Rate
+from services.ingest.tenants import rates
 from services.ingest.tenants import secrets as webhook_secrets
 
 # Smaller than any id.
@@ -28,14 +29,9 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 CONTENT_KEYS = {
     tenants_pb2.CONTENT_KEY_FULL: ContentKey.FULL.value,
-    tenants_pb2.CONTENT_KEY_SEED: ContentKey.SEED.value,
+    tenants_pb2.CONTENT_KEY_PAYLOAD: ContentKey.PAYLOAD.value,
 }
 _CONTENT_KEY_NUMBERS = {text: number for number, text in CONTENT_KEYS.items()}
-
-
-def digest_of(api_key: str) -> bytes:
-    """Return the SHA-256 of a key, which is all that is stored of it."""
-    return hashlib.sha256(api_key.strip().encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,9 @@ class Changes:
     content_key: str | None = None
     max_unfinished_bytes: int | None = None
     max_sms_segments: int | None = None
+    # Instead of rate_limit_per_minute and daily_cap.
+    rates: "Sequence[Rate] | None" = None
+    max_scheduled_events: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,8 @@ class TenantStore:
 
     async def create(self, request: tenants_pb2.CreateTenantRequest) -> tuple[tenants_pb2.Tenant, str]:
         """Return the new tenant and its key, which cannot be read later."""
-        tenant_id, api_key = new_id(), secrets.token_hex(32)
+        tenant_id, api_key = new_id(), secrets.token_hex(KEY_BYTES)
+        split = rates.split(rates.asked(request))
         async with self._pool.acquire() as connection, connection.transaction():
             account_id = request.account_id or new_id()
             if not request.account_id:
@@ -90,14 +90,15 @@ class TenantStore:
                 request.sender_email,
                 request.reply_to,
                 request.max_unfinished_events or DEFAULT_MAX_UNFINISHED,
-                request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
-                request.daily_cap if request.HasField("daily_cap") else None,
+                split.per_minute,
+                split.per_day,
+                split.stored,
                 CONTENT_KEYS.get(request.content_key, ContentKey.FULL.value),
                 request.max_unfinished_bytes or DEFAULT_MAX_BYTES,
                 request.max_sms_segments or DEFAULT_MAX_SEGMENTS,
+                request.max_scheduled_events or DEFAULT_MAX_SCHEDULED,
             )
             await connection.execute(_QUERIES.insert_backlog, tenant_id)
-            await connection.execute(_QUERIES.insert_rates, tenant_id)
             await self._add_key(connection, tenant_id, api_key)
             tenant = await self._publish(connection, tenant_id)
         await self._outbox.flush()
@@ -117,7 +118,10 @@ class TenantStore:
         return [_tenant(row, found.get(row["id"], [])) for row in rows]
 
     async def update(self, tenant_id: str, changes: Changes) -> tenants_pb2.Tenant:
-        """Change a tenant; return it. Raises NOT_FOUND."""
+        """Change a tenant; return it. Raises NOT_FOUND, and INVALID if it has too many rates then."""
+        split = rates.split(changes.rates) if changes.rates is not None else None
+        per_minute = NewLimit(split.per_minute) if split else changes.rate_limit_per_minute
+        per_day = NewLimit(split.per_day) if split else changes.daily_cap
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             await connection.execute(
@@ -130,20 +134,26 @@ class TenantStore:
                 changes.sender_email,
                 changes.reply_to,
                 changes.max_unfinished_events,
-                *_setting(changes.rate_limit_per_minute),
-                *_setting(changes.daily_cap),
+                *_setting(per_minute),
+                *_setting(per_day),
                 changes.content_key,
                 changes.max_unfinished_bytes,
                 changes.max_sms_segments,
+                split.stored if split else None,
+                changes.max_scheduled_events,
             )
-            await connection.execute(_QUERIES.insert_rates, tenant_id)
+            if split:
+                await connection.execute(_QUERIES.lock_backlog, tenant_id)
+                await connection.execute(_QUERIES.delete_rate_windows, tenant_id)
             tenant = await self._publish(connection, tenant_id)
+            if len(tenant.rates) > rates.MAX_RATES:  # by a rate that has a field of its own
+                raise ClarionError(Code.INVALID, f"A tenant can have {rates.MAX_RATES} rates.")
         await self._outbox.flush()
         return tenant
 
     async def rotate_key(self, tenant_id: str) -> tuple[tenants_pb2.Tenant, str]:
         """Revoke the tenant's key; return the tenant and its new key. Raises NOT_FOUND."""
-        api_key = secrets.token_hex(32)
+        api_key = secrets.token_hex(KEY_BYTES)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._lock(connection, tenant_id)
             for row in await connection.fetch(_QUERIES.revoke_keys, tenant_id):
@@ -214,11 +224,6 @@ class TenantStore:
                 await self._publish(connection, tenant_id)
         return renewed, is_readable
 
-    async def tenants_of_keys(self, digests: Sequence[bytes]) -> dict[bytes, str]:
-        """Return the tenants' ids by the digests of their keys; unknown and revoked keys are left out."""
-        rows = await self._pool.fetch(_QUERIES.tenants_of_keys, digests)
-        return {bytes(row["digest"]): str(row["tenant_id"]) for row in rows}
-
     async def configuration(self, tenant_id: str) -> bytes | None:
         """Return the value to publish for a tenant; None: there is no such tenant."""
         row = await self._pool.fetchrow(_QUERIES.tenant, tenant_id)
@@ -233,7 +238,7 @@ class TenantStore:
     async def _add_key(self, connection: Any, tenant_id: str, api_key: str) -> None:
         digest = digest_of(api_key)
         await connection.execute(_QUERIES.insert_key, digest, tenant_id, api_key[-4:])
-        await self._outbox.add(connection, topology.api_key_key(digest.hex()), tenant_id.encode())
+        await self._outbox.add(connection, topology.api_key_key(digest.hex()), api_key_value(ApiKey(tenant_id)))
 
     async def _publish(self, connection: Any, tenant_id: str) -> tenants_pb2.Tenant:
         row = await connection.fetchrow(_QUERIES.tenant, tenant_id)
@@ -269,6 +274,8 @@ def _tenant(row: "asyncpg.Record | None", signing: "list[asyncpg.Record]") -> te
         webhook_secrets=webhook_secrets.shown(signing),
         max_unfinished_bytes=row["max_unfinished_bytes"],
         max_sms_segments=row["max_sms_segments"],
+        rates=rates.shown(row["rate_limit_per_minute"], row["daily_cap"], row["rates"]),
+        max_scheduled_events=row["max_scheduled_events"],
     )
 
 
@@ -293,6 +300,8 @@ def configuration_value(row: asyncpg.Record, kept: "list[asyncpg.Record]") -> by
             "max_sms_segments": tenant.max_sms_segments,
             "rate_limit_per_minute": tenant.rate_limit_per_minute if tenant.HasField("rate_limit_per_minute") else None,
             "daily_cap": tenant.daily_cap if tenant.HasField("daily_cap") else None,
+            "rates": rates.stored(row["rates"]),
+            "max_scheduled_events": tenant.max_scheduled_events,
             "content_key": CONTENT_KEYS[tenant.content_key],
             "webhook_secrets": webhook_secrets.sealed(kept),
         }

@@ -1,6 +1,5 @@
 """Checks stored recipients as they are sent, and brings them into their stored form: pure."""
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import addresses, channels, locales
+from services.domain.time_zones import is_time_zone
 
 # Of one tenant.
 MAX_RECIPIENTS = 1_000_000
@@ -102,7 +102,7 @@ def _stored_form(one: recipients_pb2.StoredRecipient, faults: list[Fault]) -> Ch
     locale = locales.normal(one.locale)
     if one.locale and not locale:
         faults.append(("locale", "must be a language tag such as pt-BR"))
-    if one.timezone and one.timezone not in _timezones():
+    if one.timezone and not is_time_zone(one.timezone):
         faults.append(("timezone", "must be the IANA name of a time zone, such as Africa/Nairobi"))
     faults += _wrong_tags(one.tags)
     if any(channel not in channels.BY_NUMBER for channel in one.muted_channels):
@@ -154,11 +154,3 @@ def _data(raw: bytes, faults: list[Fault]) -> bytes:
     if _NUL.search(compact):  # PostgreSQL's jsonb, in which it is searched, has none
         faults.append(("data", "must not contain a NUL character"))
     return compact
-
-
-@functools.cache
-def _timezones() -> frozenset[str]:
-    """Return the names of all time zones, from the data that templates use."""
-    from importlib import resources  # most installations never need it
-
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import error_pb2, event_pb2
 from clarion.ingest.v1 import tenants_pb2
 from clarion.router.v1 import suppressions_pb2
 from cli import configuration
@@ -23,9 +23,10 @@ from runtime.reconcile import Reconciler, RowReader
 from runtime.settings import Secret
 from services.domain import erasures, retention, suppression_list, topology
 from services.ingest import configuration_sources as ingest
+from services.ingest.keys.api_key import digest_of
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.privacy.store import LedgerPrivacyStore
-from services.ingest.tenants.store import Changes, TenantStore, digest_of
+from services.ingest.tenants.store import Changes, TenantStore
 from services.realtime.store import EpochStore
 from services.render.part_store import PostgresParts
 from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary
@@ -72,7 +73,8 @@ async def owners(postgres_url: str, connection: Client) -> AsyncIterator[Owners]
     pool = await postgres.connect(postgres_url, name="test", size=4)
     vault = Vault(encryption_key())
     tenants = TenantStore(pool, PatientOutbox(pool, "ingest", connection), vault)
-    tenant, old_key = await tenants.create(tenants_pb2.CreateTenantRequest(name="Acorn", daily_cap=9))
+    rates = [tenants_pb2.Rate(window_s=3600, bound=9, kind=error_pb2.LIMIT_KIND_SLIDING, scope="eu")]
+    tenant, old_key = await tenants.create(tenants_pb2.CreateTenantRequest(name="Acorn", rates=rates))
     await tenants.create(tenants_pb2.CreateTenantRequest(name="Birch"))
     await tenants.rotate_webhook_secret(tenant.id, "", 3600)
     await tenants.rotate_webhook_secret(tenant.id, "", 0)  # the first one is over at once

@@ -39,6 +39,9 @@ async def test_only_the_operator_gets_in(http: aiohttp.ClientSession, admin: dic
         assert problem["type"] == "urn:clarion:problem:unauthenticated"
 
 
+_RATE = {"scope": "", "window_s": 60, "bound": 10, "kind": "sliding"}
+
+
 async def test_a_tenants_key_is_no_admin_token(http: aiohttp.ClientSession, create_tenant: CreateTenant) -> None:
     """A customer is no operator."""
     tenant = await create_tenant()
@@ -67,6 +70,22 @@ async def test_a_tenant_from_first_to_last(http: aiohttp.ClientSession, admin: d
     assert gone["active"] is False
 
 
+async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
+    """One list, in which two have a field of their own."""
+    other = {"scope": "eu", "window_s": 3600, "bound": 7, "kind": "fixed"}
+    new = {"name": "Acorn", "rates": [_RATE, other], "max_scheduled_events": 5}
+    _, created = await call(http, "POST", "/tenants", admin, new)
+    assert (created["rates"], created["rate_limit_per_minute"]) == ([_RATE, other], 10)
+    assert created["max_scheduled_events"] == 5
+    path = f"/tenants/{created['id']}"
+    _, changed = await call(http, "PATCH", path, admin, {"rate_limit_per_minute": None, "max_scheduled_events": 6})
+    assert (changed["rates"], changed["max_scheduled_events"]) == ([other], 6)
+    _, changed = await call(http, "PATCH", path, admin, {"daily_cap": 8})
+    assert changed["rates"] == [{"scope": "", "window_s": 86_400, "bound": 8, "kind": "fixed"}, other]
+    _, changed = await call(http, "PATCH", path, admin, {"rates": []})
+    assert (changed["rates"], changed["daily_cap"]) == ([], None)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "field"),
     [
@@ -77,6 +96,12 @@ async def test_a_tenant_from_first_to_last(http: aiohttp.ClientSession, admin: d
         ("POST", "/tenants", {"name": "x", "max_unfinished_events": -1}, 422, "max_unfinished_events"),
         ("POST", "/tenants", {"name": "x", "max_unfinished_events": 0}, 422, "max_unfinished_events"),
         ("POST", "/tenants", {"name": "x", "max_unfinished_bytes": 0}, 422, "max_unfinished_bytes"),
+        ("POST", "/tenants", {"name": "x", "max_scheduled_events": 0}, 422, "max_scheduled_events"),
+        ("POST", "/tenants", {"name": "x", "rates": [{**_RATE, "window_s": 0}]}, 422, "rates[0].window_s"),
+        ("POST", "/tenants", {"name": "x", "rates": [_RATE, {**_RATE, "kind": "log"}]}, 422, "rates[1].kind"),
+        ("POST", "/tenants", {"name": "x", "rates": [{**_RATE, "scope": "a\nb"}]}, 422, "rates[0].scope"),
+        ("POST", "/tenants", {"name": "x", "rates": [_RATE, {**_RATE, "bound": 9}]}, 422, "rates"),
+        ("POST", "/tenants", {"name": "x", "rates": [_RATE], "daily_cap": 1}, 422, "rates"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 0}, 422, "max_sms_segments"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 256}, 422, "max_sms_segments"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": None}, 422, "max_sms_segments"),

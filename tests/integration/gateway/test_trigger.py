@@ -197,3 +197,36 @@ async def test_an_inactive_tenant_is_refused_like_an_unknown_key(
         return (await trigger(http, tenant))[0] == 200
 
     await eventually(is_taken)
+
+
+async def test_a_further_key(http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant) -> None:
+    """It sends within its scopes beside the tenant's own key, is listed without its secret, and ends when revoked."""
+    tenant = await create_tenant()
+    path = f"/api/v1/admin/tenants/{tenant.id}/keys"
+    made = {}
+    for scopes in (["live"], ["live", "test"]):
+        body = {"name": "nightly import", "scopes": scopes, "expires_at": "2999-01-01T00:00:00Z"}
+        async with http.post(path, json=body, headers=admin) as answer:
+            assert answer.status == 201
+            made[len(scopes)] = await answer.json()
+    one, two = (Tenant(tenant.id, tenant.name, made[number]["api_key"]) for number in (1, 2))
+    assert (await trigger(http, one))[0] == 200
+    status, body, _ = await trigger(http, two)  # this API cannot say which
+    assert (status, body["error"]) == (403, "Forbidden")
+    assert "live, test" in body["message"]
+
+    async with http.get(path, headers=admin) as answer:
+        listed = await answer.json()
+    assert listed == {
+        "data": [{name: value for name, value in made[number].items() if name != "api_key"} for number in (2, 1)],
+        "next_cursor": None,
+    }
+    assert listed["data"][0]["expires_at"] == "2999-01-01T00:00:00.000000Z"
+    async with http.delete(f"{path}/{made[1]['id']}", headers=admin) as answer:
+        assert answer.status == 204
+
+    async def is_refused() -> bool:
+        return (await trigger(http, one))[0] == 401
+
+    await eventually(is_refused)
+    assert (await trigger(http, tenant))[0] == 200

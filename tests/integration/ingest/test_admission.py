@@ -115,7 +115,10 @@ async def test_a_stored_key_is_answered_from_its_row(ingest: Ingest, streams: St
     again = await _accepted(ingest, tenant.id, "k")
     assert (again.event_id, again.duplicate) == (first.event_id, True)
     assert await streams.events() == []
-    await pool.execute("UPDATE ingest.admission SET created_at = now() - interval '24 hours 1 second'")
+    await pool.execute(
+        "UPDATE ingest.admission SET created_at = created_at - interval '24 hours 1 second',"
+        " expires_at = expires_at - interval '24 hours 1 second'"
+    )
     anew = await _accepted(ingest, tenant.id, "k")
     assert not anew.duplicate
     assert anew.event_id != first.event_id

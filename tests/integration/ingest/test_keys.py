@@ -238,6 +238,7 @@ async def test_operators_nonsense(ingest: Ingest) -> None:
         ("max_sms_segments", 256),
         ("max_unfinished_events", -1),
         ("max_unfinished_bytes", 1),
+        ("max_scheduled_events", -1),
     ],
 )
 async def test_what_a_tenant_cannot_have(ingest: Ingest, field: str, value: Any) -> None:
@@ -271,18 +272,19 @@ async def test_a_change_of_something_else_leaves_addresses_and_limits(ingest: In
 
 
 async def test_faults_of_an_event_have_the_names_of_the_message(ingest: Ingest) -> None:
-    """The errors use the names of the gRPC message, which differ from the HTTP API's."""
+    """The errors use the names of the gRPC message, which differ from the HTTP API's; all are named at once."""
     created = await ingest.tenant()
     stub = ingest_pb2_grpc.IngestServiceStub(ingest.service.channel)
     wrong = ingest_pb2.NewEvent(variables=b"{", channels=[event_pb2.CHANNEL_UNSPECIFIED])
     fields = []
+    named = ["event_type", "recipient.user_id", "channels"]
     for event in (wrong, ingest_pb2.NewEvent(channels=[event_pb2.CHANNEL_UNSPECIFIED])):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await stub.TriggerEvent(
                 ingest_pb2.TriggerEventRequest(event=event), timeout=30, metadata=((KEY_METADATA, created.api_key),)
             )
         fields.append([field for field, _ in from_rpc_error(failed.value).fields])
-    assert fields == [["variables"], ["event_type", "recipient.user_id", "channels"]]
+    assert fields == [[*named, "variables"], named]
 
 
 async def test_a_tenant_has_one_spelling(ingest: Ingest) -> None:

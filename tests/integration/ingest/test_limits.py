@@ -11,67 +11,15 @@ import pytest
 
 from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
-from services.ingest.ports import AdmissionVerdict, Admitted, Claim, LimitKind, Reached, TenantSettings
+from services.ingest.ports import AdmissionVerdict, Claim, LimitKind, Reached, TenantSettings
 from tests.conftest import PostgresServer
 from tests.integration.ingest.clock import stopped
+from tests.integration.ingest.door import Door, day, door, minute
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 NEW, LIMITED, PENDING = AdmissionVerdict.NEW, AdmissionVerdict.LIMITED, AdmissionVerdict.PENDING
 NOON = datetime(2026, 4, 22, 12, 0, 0, tzinfo=UTC)
-
-
-class Door:
-    """One tenant's way through admission."""
-
-    def __init__(self, pool: Pool, tenant_id: str) -> None:
-        self.pool = pool
-        self.tenant_id = tenant_id
-        self.admission = PostgresAdmission(pool, lambda _: TenantSettings())
-
-    async def ask(self, key: str = "") -> Admitted:
-        """Ask for one event; without a key for one that nobody asked for before."""
-        return await self.admission.admit(Claim(self.tenant_id, (key or new_id()).encode(), new_id(), 1))
-
-    async def many(self, number: int) -> list[Admitted]:
-        """Ask for so many at once."""
-        return await asyncio.gather(*[self.ask() for _ in range(number)])
-
-    async def let_in(self, number: int) -> int:
-        """Return the number of admitted events out of so many."""
-        return sum(admitted.verdict is NEW for admitted in await self.many(number))
-
-    async def refused(self) -> Reached | None:
-        """Return which limit refuses one."""
-        admitted = await self.ask()
-        assert admitted.verdict is LIMITED
-        return admitted.reached
-
-    async def log(self) -> tuple[list[datetime], list[int]]:
-        """Return the stored log of the tenant."""
-        row = await self.pool.fetchrow("SELECT * FROM ingest.rates WHERE tenant_id = $1", self.tenant_id)
-        assert row is not None
-        return row["granted_at"], row["granted"]
-
-
-async def door(
-    pool: Pool, *, per_minute: int | None = None, per_day: int | None = None, unfinished: int = 1_000_000
-) -> Door:
-    """Make a tenant with these limits."""
-    tenant_id, account_id = new_id(), new_id()
-    await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
-    await pool.execute(
-        "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, rate_limit_per_minute, daily_cap)"
-        " VALUES ($1, $2, 'A', $3, $4, $5)",
-        tenant_id,
-        account_id,
-        unfinished,
-        per_minute,
-        per_day,
-    )
-    await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
-    await pool.execute("INSERT INTO ingest.rates (tenant_id) VALUES ($1)", tenant_id)
-    return Door(pool, tenant_id)
 
 
 async def test_the_minute_slides(pool: Pool) -> None:
@@ -81,12 +29,12 @@ async def test_the_minute_slides(pool: Pool) -> None:
     assert await tenant.let_in(4) == 4
     await clock.forward(seconds=30)
     assert await tenant.let_in(20) == 6
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    assert await tenant.refused() == minute(10, 30)
     await clock.forward(seconds=29, microseconds=999_999)
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 1)
+    assert await tenant.refused() == minute(10, 1)
     await clock.forward(microseconds=1)
     assert await tenant.let_in(20) == 4
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 10, 30)
+    assert await tenant.refused() == minute(10, 30)
     await clock.forward(seconds=30)
     assert await tenant.let_in(20) == 6
 
@@ -96,14 +44,14 @@ async def test_the_day_ends_at_midnight_utc(pool: Pool) -> None:
     clock = await stopped(pool, datetime(2026, 4, 22, 23, 59, 15, 500_000, tzinfo=UTC))
     tenant = await door(pool, per_day=3, per_minute=1000)
     assert await tenant.let_in(5) == 3
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 45)
+    assert await tenant.refused() == day(3, 45)
     await clock.set(datetime(2026, 4, 22, 23, 59, 59, 999_999, tzinfo=UTC))
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 1)
+    assert await tenant.refused() == day(3, 1)
     await clock.set(datetime(2026, 4, 23, 0, 0, 0, tzinfo=UTC))
     assert await tenant.let_in(5) == 3
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 86_400)
+    assert await tenant.refused() == day(3, 86_400)
     await clock.forward(hours=12)
-    assert await tenant.refused() == Reached(LimitKind.DAY, 3, 43_200)
+    assert await tenant.refused() == day(3, 43_200)
 
 
 @pytest.mark.parametrize("limit", ["rate_limit_per_minute", "daily_cap"])
@@ -136,7 +84,7 @@ async def test_a_limit_lowered_tells_when_there_is_room(pool: Pool) -> None:
         assert await tenant.let_in(10) == 10
         await clock.forward(seconds=10)
     await pool.execute("UPDATE ingest.tenants SET rate_limit_per_minute = 5")
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 50)
+    assert await tenant.refused() == minute(5, 50)
 
 
 async def test_duplicates_and_the_refused_burn_nothing(pool: Pool) -> None:
@@ -155,7 +103,7 @@ async def test_duplicates_and_the_refused_burn_nothing(pool: Pool) -> None:
     await clock.forward(minutes=1)
     assert (await tenant.ask("late")).verdict is NEW
     assert await tenant.let_in(9) == 1  # the day's: 5
-    assert await pool.fetchval("SELECT granted_today FROM ingest.rates") == 5
+    assert (await tenant.log(86_400))[1] == [5]
 
 
 async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
@@ -169,7 +117,7 @@ async def test_what_the_quota_refuses_is_not_counted(pool: Pool) -> None:
     await pool.execute("UPDATE ingest.backlog SET unfinished = 0")
     assert await tenant.let_in(9) == 1
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog") == 1
-    assert await tenant.refused() == Reached(LimitKind.MINUTE, 5, 60)
+    assert await tenant.refused() == minute(5, 60)
 
 
 async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
@@ -186,8 +134,8 @@ async def test_tenants_of_one_group_have_their_own_limits(pool: Pool) -> None:
     assert found == {
         (0, NEW, None): 4,
         (1, NEW, None): 2,
-        (1, LIMITED, Reached(LimitKind.MINUTE, 2, 60)): 2,
-        (2, LIMITED, Reached(LimitKind.MINUTE, 0, 60)): 4,
+        (1, LIMITED, minute(2, 60)): 2,
+        (2, LIMITED, minute(0, 60)): 4,
         (3, LIMITED, None): 4,
     }
 
@@ -248,7 +196,7 @@ async def test_without_postgres_each_process_counts_for_itself(pool: Pool, postg
     finally:
         postgres_server.start()
     assert refused is not None
-    assert (refused.kind, refused.bound) == (LimitKind.MINUTE, 3)
+    assert (refused.kind, refused.bound) == (LimitKind.SLIDING, 3)
     assert 55 <= refused.retry_after <= 60
     fresh = Door(pool, tenant.tenant_id)
     assert await fresh.let_in(5) == 1

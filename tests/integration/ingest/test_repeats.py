@@ -32,12 +32,14 @@ async def test_the_first_answer(pair: list[Ingest], streams: Streams) -> None:
     first = await _accept(pair[0], tenant_id, _event())
     assert first == ingest_pb2.Accepted(event_id=first.event_id)
     answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
+    other = _of_another_body(answer)
     for ingest in pair:
-        for event in (_event(), _event(_SECOND), _event(variables=b'{"n":2}')):
-            assert await _accept(ingest, tenant_id, event) == answer
+        assert await _accept(ingest, tenant_id, _event()) == answer
+        for event in (_event(_SECOND), _event(variables=b'{"n":2}')):
+            assert await _accept(ingest, tenant_id, event) == other
     await _repeated(pair[0], first.event_id)
     for ingest in pair:
-        assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
+        assert await _accept(ingest, tenant_id, _event(_SECOND)) == other
     assert [(event.id, event.event_type) for event in await streams.events()] == [(first.event_id, _FIRST)]
 
 
@@ -113,7 +115,8 @@ async def test_the_first_call_failed(ingest: Ingest, streams: Streams, nats_serv
     assert (stored.event_id, stored.duplicate) == (claimed, False)
     assert [event.event_type for event in await streams.events()] == [_SECOND]
     answer = ingest_pb2.Accepted(event_id=claimed, duplicate=True, first_type=_SECOND)
-    assert [await _accept(ingest, tenant_id, _event(kind)) for kind in (_FIRST, _SECOND)] == [answer, answer]
+    answers = [await _accept(ingest, tenant_id, _event(kind)) for kind in (_FIRST, _SECOND)]
+    assert answers == [_of_another_body(answer), answer]
     assert _FIRST in (await _repeated(ingest, claimed)).detail
 
 
@@ -124,13 +127,13 @@ async def test_without_postgres(ingest: Ingest, streams: Streams, postgres_serve
     try:
         first = await _accept(ingest, tenant_id, _event())
         answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
-        assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
+        assert await _accept(ingest, tenant_id, _event(_SECOND)) == _of_another_body(answer)
     finally:
         postgres_server.start()  # in this thread: the server ends with the thread that starts it
     assert _SECOND in (await _repeated(ingest, first.event_id)).detail
 
     async def is_kept() -> bool:
-        assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
+        assert await _accept(ingest, tenant_id, _event(_SECOND)) == _of_another_body(answer)
         kept: str | None = await pool.fetchval("SELECT event_type FROM ingest.admission WHERE stored")
         return kept == _FIRST
 
@@ -146,7 +149,7 @@ async def test_a_row_without_a_fingerprint(ingest: Ingest, streams: Streams, poo
     kept = await pool.fetchrow("SELECT event_type, fingerprint FROM ingest.admission")
     await pool.execute("UPDATE ingest.admission SET event_type = NULL, fingerprint = NULL")
     answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
-    assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
+    assert await _accept(ingest, tenant_id, _event(_SECOND)) == _of_another_body(answer)
     assert await pool.fetchrow("SELECT event_type, fingerprint FROM ingest.admission") == kept
     await _repeated(ingest, first.event_id)
     assert await pool.fetchval("SELECT unfinished FROM ingest.backlog WHERE tenant_id = $1", tenant_id) == 1
@@ -172,7 +175,7 @@ async def test_a_row_that_postgres_lost(ingest: Ingest, streams: Streams, pool: 
     kept = await pool.fetchrow("SELECT event_id, event_type, fingerprint FROM ingest.admission")
     await pool.execute("DELETE FROM ingest.admission")
     answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
-    assert await _accept(ingest, tenant_id, _event(_SECOND)) == answer
+    assert await _accept(ingest, tenant_id, _event(_SECOND)) == _of_another_body(answer)
     assert await pool.fetchrow("SELECT event_id, event_type, fingerprint FROM ingest.admission") == kept
     await _repeated(ingest, first.event_id)
 
@@ -183,22 +186,26 @@ async def test_after_24_hours(ingest: Ingest, streams: Streams, pool: Pool) -> N
     await _accept(ingest, tenant_id, _event())
     await eventually(lambda: pool.fetchval("SELECT stored FROM ingest.admission"))
     await streams.forget()
-    await pool.execute("UPDATE ingest.admission SET created_at = now() - interval '24 hours 1 second'")
+    await pool.execute(
+        "UPDATE ingest.admission SET created_at = created_at - interval '24 hours 1 second',"
+        " expires_at = expires_at - interval '24 hours 1 second'"
+    )
     second = await _accept(ingest, tenant_id, _event(_SECOND))
     assert not second.duplicate
     answer = ingest_pb2.Accepted(event_id=second.event_id, duplicate=True, first_type=_SECOND)
-    assert [await _accept(ingest, tenant_id, _event(kind)) for kind in (_SECOND, _FIRST)] == [answer, answer]
+    answers = [await _accept(ingest, tenant_id, _event(kind)) for kind in (_SECOND, _FIRST)]
+    assert answers == [answer, _of_another_body(answer)]
 
 
 async def test_the_content_as_the_key(ingest: Ingest, pool: Pool) -> None:
-    """Where it is the whole content nothing more is kept; with the seed's key a repeat may differ in its variables."""
+    """Where it is the whole content nothing more is kept; with the payload's a repeat may differ in its variables."""
     tenant_id = (await ingest.tenant()).tenant.id
     await _accept(ingest, tenant_id, _event(key=""))
     assert await pool.fetchval("SELECT fingerprint FROM ingest.admission") is None
     assert (await _accept(ingest, tenant_id, _event(key=""))).first_type == _FIRST
     seed = await ingest.call(
         "TenantService.CreateTenant",
-        tenants_pb2.CreateTenantRequest(name="Seed", content_key=tenants_pb2.CONTENT_KEY_SEED),
+        tenants_pb2.CreateTenantRequest(name="Seed", content_key=tenants_pb2.CONTENT_KEY_PAYLOAD),
     )
 
     async def first_of_two() -> str:
@@ -244,17 +251,20 @@ async def test_a_new_encryption_key(pair: list[Ingest], start: Any) -> None:
     answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
     assert await _accept(rotated, tenant_id, _event()) == answer
     assert "repeat_differs" not in rotated.service.log.read_text()
-    assert await _accept(rotated, tenant_id, _event(_SECOND)) == answer
+    assert await _accept(rotated, tenant_id, _event(_SECOND)) == _of_another_body(answer)
     await _repeated(rotated, first.event_id)
 
 
 async def test_processes_of_the_version_before(ingest: Ingest, pool: Pool) -> None:
     """They admit by the function that they know; the rows they write are looked up."""
     tenant_id = (await ingest.tenant()).tenant.id
-    query = "SELECT event_id, verdict FROM ingest.admit($1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5)"
+    query = (
+        "SELECT event_id, verdict FROM ingest.admit("
+        "$1::uuid[], $2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::bytea[], $7)"
+    )
     ids = [new_id(), new_id()]
     for one, verdict in zip(ids, ("new", "pending"), strict=True):
-        row = await pool.fetchrow(query, [tenant_id], [b"k"], [one], [1], 1.0)
+        row = await pool.fetchrow(query, [tenant_id], [b"k"], [one], [1], [None], [None], 1.0)
         assert row is not None
         assert (str(row["event_id"]), row["verdict"]) == (ids[0], verdict)
 
@@ -265,7 +275,8 @@ async def test_a_limit_that_is_reached(ingest: Ingest, limit: dict[str, int]) ->
     tenant_id = (await ingest.tenant(**limit)).tenant.id
     first = await _accept(ingest, tenant_id, _event())
     results = await ingest.accept(tenant_id, _event(_SECOND), _event(_SECOND, key="another"))
-    assert results[0].accepted == ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
+    answer = ingest_pb2.Accepted(event_id=first.event_id, duplicate=True, first_type=_FIRST)
+    assert results[0].accepted == _of_another_body(answer)
     assert results[1].error.code == error_pb2.ERROR_CODE_LIMITED
 
 
@@ -273,6 +284,13 @@ async def _accept(ingest: Ingest, tenant_id: str, event: ingest_pb2.NewEvent) ->
     [result] = await ingest.accept(tenant_id, event)
     assert result.HasField("accepted"), result
     return result.accepted
+
+
+def _of_another_body(answer: ingest_pb2.Accepted) -> ingest_pb2.Accepted:
+    """Return the answer to a repeat that asked for something else."""
+    made = ingest_pb2.Accepted(differs=True)
+    made.MergeFrom(answer)
+    return made
 
 
 async def _accepted_or_none(ingest: Ingest, tenant_id: str, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from nats.aio.client import Client
@@ -11,7 +12,7 @@ from clarion.render.v1 import render_pb2, templates_pb2
 from runtime.bucket_keys import BUCKET
 from runtime.errors import ClarionError, Code
 from services.domain import topology
-from services.render import platform_templates
+from services.render import configuration_sources, platform_templates
 from services.render.store import PostgresTemplates
 from tests.conftest import PostgresServer
 from tests.integration.render.conftest import Service
@@ -230,6 +231,22 @@ async def test_global_types_fall_back_per_channel(service: Service, store: Postg
     assert await resolve(service, "t1", "global.info") == {**platform, SMS: own.id}
     assert await resolve(service, "t2", "global.info") == platform
     assert await resolve(service, "t1", "global.unknown") == {}
+
+
+async def test_the_platforms_templates_of_other_types_are_not_published(
+    service: Service, broker: Client, database: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """The router uses all that are published, so a platform template of a tenant's own type must not be."""
+    for event_type in ("global.info", "order.confirmed"):
+        made = await service.create(SMS, "the platform's", tenant_id="", event_type=event_type)
+        await activate(service, made.id)
+    kept, other = (topology.templates_key("", event_type) for event_type in ("global.info", "order.confirmed"))
+    bucket = await broker.jetstream().key_value(BUCKET)
+    assert [key for key in await bucket.keys() if key.startswith("templates.")] == [kept]
+    templates, *_ = configuration_sources.SOURCES
+    reader: Any = database
+    assert await templates.keys(reader, "", 10) == [kept]
+    assert list(await templates.read(reader, [kept, other])) == [kept]
 
 
 async def test_platform_templates_render(service: Service, store: PostgresTemplates) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable
 
+import pytest
+
 from clarion.common.v1 import event_pb2
 from clarion.render.v1 import templates_pb2
-from clarion.router.v1 import router_pb2
+from clarion.router.v1 import recipients_pb2, router_pb2
 from runtime import nats
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import channels, topology
 from tests.conftest import NatsServer
@@ -86,13 +89,12 @@ async def test_templates_take_effect(start: StartService, bucket: Bucket, stream
         await eventually(lambda wanted=wanted: _equal(versions_of_next(), wanted))
 
 
-async def test_global_types_fall_back_to_the_platform(
+async def test_the_platforms_templates_are_used_where_the_tenant_has_none(
     start: StartService, bucket: Bucket, streams: Streams, routed: Routed
 ) -> None:
-    """A tenant's own template replaces the platform's of its channel and no other; other types have none."""
+    """A tenant's own template replaces the platform's of its channel and no other."""
     await bucket.tenant(TENANT)
-    for event_type in ("global.info", TYPE):
-        await bucket.templates("", event_type, SMS="platform", PUSH="platform")
+    await bucket.templates("", "global.info", SMS="platform", PUSH="platform")
     await bucket.templates(TENANT, "global.info", SMS="own")
     await start("services.router")
     event = builders.event(TENANT, event_type="global.info", **FULL)
@@ -210,6 +212,25 @@ async def test_drains_on_sigterm(start: StartService, bucket: Bucket, streams: S
     assert sorted(one.event_id for one in await routed.deliveries()) == sorted(event.id for event in events)
 
 
+async def test_a_stored_recipient(start: StartService, bucket: Bucket, streams: Streams, routed: Routed) -> None:
+    """Named by id, as soon as the call that stores them is answered: with their address, without what they muted."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1", SMS="v2", PUSH="v3")
+    router = await start("services.router")
+    ada = recipients_pb2.StoredRecipient(
+        recipient_id="ada", email=FULL["email"], phone=FULL["phone"], muted_channels=[event_pb2.CHANNEL_PUSH]
+    )
+    await router.call(
+        "RecipientService.PutRecipients", recipients_pb2.PutRecipientsRequest(tenant_id=TENANT, recipients=[ada])
+    )
+    event = builders.event(TENANT, id_scheme=1, audience=[event_pb2.Target(recipient_id="ada")])
+    event.ClearField("recipient")
+    await streams.publish(builders.accepted(event))
+    await eventually(routed.all_acked)
+    assert await routed.decisions(event.id) == {"email": "", "sms": "", "push": "channel_muted"}
+    assert {(one.recipient.email, one.recipient.phone) for one in await routed.deliveries()} == {tuple(FULL.values())}
+
+
 async def test_explain(start: StartService, bucket: Bucket, routed: Routed) -> None:
     """ExplainRoute returns the decision and sends nothing."""
     await bucket.tenant(TENANT)
@@ -224,6 +245,32 @@ async def test_explain(start: StartService, bucket: Bucket, routed: Routed) -> N
         (event_pb2.CHANNEL_SMS, "missing_phone"),
     ]
     assert await routed.deliveries() == []
+
+
+async def test_explain_an_audience(start: StartService, bucket: Bucket) -> None:
+    """Each described recipient's language decides; a group's members are not explained."""
+    await bucket.tenant(TENANT)
+    templates = [{"channel": "SMS", "template_version_id": f"v-{tag}", "locale": tag} for tag in ("en", "pt")]
+    await bucket.put(topology.templates_key(TENANT, TYPE), templates)
+    router = await start("services.router")
+    people = [event_pb2.Recipient(user_id=tag, phone=FULL["phone"], locale=tag) for tag in ("pt-BR", "en", "de")]
+    request = router_pb2.ExplainRouteRequest(
+        tenant_id=TENANT, event_type=TYPE, audience=[event_pb2.Target(recipient=one) for one in people]
+    )
+    answer = await router.call("RouterService.ExplainRoute", request)
+    assert [(one.recipient.user_id, one.template_version_id, one.reason) for one in answer.route.deliveries] == [
+        ("pt-BR", "v-pt", ""),
+        ("en", "v-en", ""),
+        ("de", "", "no_template_for_locale"),
+    ]
+    older = router_pb2.ExplainRouteRequest(tenant_id=TENANT, event_type=TYPE, recipient=people[2], locale="pt_BR")
+    older.recipient.ClearField("locale")
+    answer = await router.call("RouterService.ExplainRoute", older)
+    assert [one.template_version_id for one in answer.route.deliveries] == ["v-pt"]
+    request.audience.add(group="g")
+    with pytest.raises(ClarionError) as refused:
+        await router.call("RouterService.ExplainRoute", request)
+    assert refused.value.code is Code.INVALID
 
 
 async def _is_routed(routed: Routed, event_id: str) -> bool:

@@ -19,6 +19,9 @@ class Ingest:
 
     def __init__(self) -> None:
         self.tenants = {"good": "tenant-1"}
+        self.kind = ""  # as the previous version answers
+        self.scopes: list[str] = []
+        self.expires_at_us = 0
         self.asked: list[str] = []
         self.fault: ClarionError | None = None
         self.gate = asyncio.Event()
@@ -32,7 +35,13 @@ class Ingest:
             raise self.fault
         if key not in self.tenants:
             raise ClarionError(Code.UNAUTHENTICATED, "no")
-        return ingest_pb2.AuthenticateResponse(tenant_id=self.tenants[key], tenant_name="Acorn")
+        return ingest_pb2.AuthenticateResponse(
+            tenant_id=self.tenants[key],
+            tenant_name="Acorn",
+            kind=self.kind,
+            scopes=self.scopes,
+            expires_at_us=self.expires_at_us,
+        )
 
 
 class Clock:
@@ -200,3 +209,42 @@ async def test_a_key_that_was_revoked_is_like_any_other() -> None:
     clock.now += TTL_S
     assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
     assert await refused(authenticator, "good") is Code.LIMITED
+
+
+async def test_a_key_is_not_believed_past_its_end() -> None:
+    """Neither for the rest of the time to live, nor once more."""
+    ingest, clock = Ingest(), Clock()
+    ingest.expires_at_us = 1_000_500_000
+    authenticator = CachedAuthenticator(
+        ingest, unlimited(), now=clock, wall_clock=lambda: 1_000_000_000 + round((clock.now - 100) * 1_000_000)
+    )
+    await authenticator.tenant(request(), "good")
+    clock.now += 0.4
+    await authenticator.tenant(request(), "good")
+    assert len(ingest.asked) == 1
+    ingest.tenants.clear()  # as ingest says from the key's end on
+    clock.now += 0.1
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+
+
+async def test_a_key_that_never_ends_is_believed_for_the_time_to_live() -> None:
+    """As is one that ends later."""
+    for expires_at_us in (0, 2**62):
+        ingest, clock = Ingest(), Clock()
+        ingest.expires_at_us = expires_at_us
+        authenticator = CachedAuthenticator(ingest, unlimited(), now=clock, wall_clock=lambda: 1_000_000_000)
+        for _ in range(2):
+            await authenticator.tenant(request(), "good")
+            clock.now += TTL_S - 0.1
+        assert len(ingest.asked) == 1
+
+
+async def test_a_key_of_another_kind_is_unknown() -> None:
+    """An API takes the keys of its kind; a refusal does not say that the key is another API's."""
+    ingest = Ingest()
+    ingest.kind, ingest.scopes = "inbox", ["live"]
+    authenticator = CachedAuthenticator(ingest, unlimited(), now=Clock())
+    assert await refused(authenticator, "good") is Code.UNAUTHENTICATED
+    tenant = await authenticator.tenant(request(), "good", "inbox")
+    assert (tenant.kind, tenant.scopes) == ("inbox", ("live",))
+    assert ingest.asked == ["good"]

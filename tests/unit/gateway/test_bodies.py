@@ -151,6 +151,25 @@ def test_deep_json_is_refused() -> None:
     assert len(msgspec.json.decode(wide.variables)) == 1000
 
 
+@pytest.mark.parametrize(
+    ("payload", "variables", "locale"),
+    [
+        ({}, None, ""),
+        ({"locale": "pt_br"}, {"locale": "fr"}, "pt-BR"),
+        ({}, {"locale": "de_DE.UTF-8"}, "de-DE"),
+        ({"locale": "Deutsch, bitte"}, {"locale": "fr"}, "fr"),
+        ({"locale": 7}, {"locale": ["fr"]}, ""),
+        ({"locale": None, "a": {"locale": "fr"}}, {"b": {"locale": "fr"}}, ""),
+    ],
+)
+def test_the_recipients_locale(payload: dict[str, Any], variables: dict[str, Any] | None, locale: str) -> None:
+    """The payload's, else the variables', if it is one; templates find it where it stood, too."""
+    event = bodies.parse_trigger(encoded(payload={"userId": "u", **payload}, variables=variables))
+    assert event.recipient.locale == locale
+    assert msgspec.json.decode(event.payload_extra or b"{}") == payload
+    assert msgspec.json.decode(event.variables or b"{}") == (variables or {})
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)))
 def test_variables_arrive_whole_and_in_order(variables: dict[str, Any]) -> None:

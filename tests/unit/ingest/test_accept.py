@@ -11,11 +11,14 @@ from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
-from services.ingest.accept import QUOTA_RETRY_AFTER_S, Accepted, Acceptor
+from services.domain.delivery_ids import CURRENT_SCHEME
+from services.ingest.accept import Accepted, Acceptor
+from services.ingest.deduplication import caller_key
 from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
-from services.ingest.ports import ContentKey, First, TenantSettings
-from services.ingest.validate import caller_key
+from services.ingest.intake import event_of
+from services.ingest.ports import DAY_S, ContentKey, First, TenantSettings
+from services.ingest.refusals import QUOTA_RETRY_AFTER_S
 from tests.fakes.ingest import MemoryAdmission, MemoryEventLog, MemoryTenants, Row
 
 _TENANT = new_id()
@@ -54,7 +57,7 @@ class Desk:
     def claim(self, event_type: str, *, keeps_body: bool = True) -> str:
         """Let another process have claimed the key for a body of this type; return the event's id."""
         event_id = new_id()
-        first = _FINGERPRINTS.first(_call(event_type)) if keeps_body else None
+        first = _first(event_type) if keeps_body else None
         self.admission.rows[_TENANT, _KEY] = _row(event_id, first)
         return event_id
 
@@ -81,8 +84,12 @@ def _call(event_type: str = _OURS, key: str = "k", **fields: Any) -> ingest_pb2.
     return ingest_pb2.NewEvent(event_type=event_type, recipient=recipient, idempotency_key=key, **fields)
 
 
-def _row(event_id: str, first: First | None) -> Row:
+def _first(event_type: str) -> First:
+    """Return what is stored of a call of this type, for its repeats."""
+    return _FINGERPRINTS.first(event_of(_TENANT, _call(event_type)))
 
+
+def _row(event_id: str, first: First | None) -> Row:
     return Row(event_id, first)
 
 
@@ -105,7 +112,9 @@ async def test_an_event_is_stored_as_it_was_sent() -> None:
     assert (event.tenant_id, event.event_type, event.caller_event_id) == (_TENANT, _OURS, "mine")
     assert (event.variables, event.payload_extra, event.trace_id) == (b'{"a":1}', b"{}", "t")
     assert (list(event.channels), event.recipient) == ([event_pb2.CHANNEL_SMS], new.recipient)
-    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, _KEY, size_in_streams(new))
+    weight = size_in_streams(event_of(_TENANT, new))
+    assert (event.accepted_at_us, event.dedupe_key, event.weight) == (1_000_000, _KEY, weight)
+    assert (event.id_scheme, event.due_at_us, event.scope) == (CURRENT_SCHEME, 0, "")
     assert not event.HasField("pinned")
 
 
@@ -138,10 +147,10 @@ async def test_a_key_is_its_tenants() -> None:
 
 @pytest.mark.parametrize(
     ("content_key", "duplicate", "differs"),
-    [(ContentKey.FULL, False, False), (ContentKey.SEED, True, True)],
+    [(ContentKey.FULL, False, False), (ContentKey.PAYLOAD, True, True)],
 )
 async def test_without_a_key_the_content_is_the_key(content_key: ContentKey, *, duplicate: bool, differs: bool) -> None:
-    """By default all of it, so that another body is another event; by the tenant's setting what the seed names."""
+    """By default all of it, so that another body is another event; by the tenant's setting the payload alone."""
     desk = Desk()
     desk.tenants.known[_TENANT] = TenantSettings(content_key=content_key)
     first = await desk.accept(_call(key="", variables=b'{"n":1}'))
@@ -246,11 +255,10 @@ async def test_some_of_a_group_fail_alone() -> None:
     [
         (TenantSettings(max_unfinished_events=1), "still being delivered", QUOTA_RETRY_AFTER_S),
         (TenantSettings(max_unfinished_bytes=1000), "more than 0 MiB", QUOTA_RETRY_AFTER_S),
-        (TenantSettings(name="Acme", rate_limit_per_minute=1), "tenant Acme. Limit: 1/min", 60),
-        (TenantSettings(rate_limit_per_minute=1), f"tenant {_TENANT}. Limit: 1/min", 60),
-        (TenantSettings(name="Acme", daily_cap=1), "tenant Acme. Limit: 1/day", 86_400),
+        (TenantSettings(rate_limit_per_minute=1), "1 in a minute", 60),
+        (TenantSettings(daily_cap=1), "1 in a day", 86_400),
     ],
-    ids=["events", "bytes", "minute", "minute-without-a-name", "day"],
+    ids=["events", "bytes", "minute", "day"],
 )
 async def test_a_limit_that_is_reached(settings: TenantSettings, says: str, retry_after: int) -> None:
     """The caller is told which one and when to come back; a repeat of what was let in burns nothing."""
@@ -260,6 +268,8 @@ async def test_a_limit_that_is_reached(settings: TenantSettings, says: str, retr
     refused = await desk.refused(_call(key="2"))
     assert refused.code is Code.LIMITED
     assert says in refused.detail
+    assert refused.limit is not None
+    assert refused.limit.kind
     assert 1 <= (refused.retry_after or 0) <= retry_after
     assert (await desk.accept(_call(key="1"))).event_id == accepted.event_id
     assert len(desk.log.events) == 1
@@ -301,7 +311,7 @@ async def test_what_came_while_admission_was_away_is_looked_up_once() -> None:
     desk.admission.rows[_TENANT, _KEY] = _row(event.id, None)
     desk.admission.store(event)
     assert await desk.accept(_call()) == Accepted(event.id, _OTHER, duplicate=True, differs=True)
-    assert desk.row_of(_KEY).first == _FINGERPRINTS.first(_call(_OTHER))
+    assert desk.row_of(_KEY).first == _first(_OTHER)
     desk.admission.events.clear()  # it is erased: what was kept still tells
     assert (await desk.accept(_call())).differs
 
@@ -312,6 +322,112 @@ async def test_a_stored_event_that_was_erased_is_the_same() -> None:
     event_id = desk.claim(_OTHER, keeps_body=False)
     desk.row_of(_KEY).stored = True
     assert await desk.accept(_call()) == Accepted(event_id, _OURS, duplicate=True)
+
+
+async def test_without_deduplication_each_call_is_an_event() -> None:
+    """Also calls at once, and with one body: none waits for another, and no key is stored."""
+    desk = Desk()
+    desk.log.gate.clear()
+    never = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)
+    calls = [asyncio.create_task(desk.accept(_call(key="", dedupe=never))) for _ in range(3)]
+    await asyncio.sleep(0)
+    desk.log.gate.set()
+    accepted = await asyncio.gather(*calls)
+    assert [one.duplicate for one in accepted] == [False] * 3
+    assert {one.event_id for one in accepted} == {event.id for event in desk.log.events}
+    assert len(desk.log.events) == 3
+    assert {event.dedupe_key for event in desk.log.events} == {b""}
+    assert not desk.admission.rows
+
+
+async def test_our_own_try_without_deduplication_is_one_event() -> None:
+    """The publisher repeats what the broker has not answered: the answer is still that of a new event."""
+    desk = Desk()
+    append = desk.log.append
+
+    async def twice(event: event_pb2.Event) -> Any:
+        await append(event)
+        return await append(event)
+
+    desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
+    accepted = await desk.accept(_call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)))
+    assert accepted == Accepted(desk.log.events[0].id, _OURS, duplicate=False)
+    assert len(desk.log.events) == 1
+
+
+async def test_an_idempotency_key_is_short_for_a_key() -> None:
+    """Whichever way it is said, the same key is the same event, for a day."""
+    desk = Desk()
+    first = await desk.accept(_call(key="k"))
+    named = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")
+    assert (await desk.accept(_call(key="", dedupe=named))).event_id == first.event_id
+    assert {claim.ttl_s for claim in desk.admission.claims} == {DAY_S}
+
+
+@pytest.mark.parametrize(
+    ("kind", "differs_by_variables"),
+    [(ingest_pb2.DEDUPE_KIND_CONTENT, False), (ingest_pb2.DEDUPE_KIND_PAYLOAD, True)],
+)
+async def test_the_caller_says_which_content_is_the_key(
+    kind: ingest_pb2.DedupeKind.ValueType, *, differs_by_variables: bool
+) -> None:
+    """Whatever the tenant's setting is."""
+    desk = Desk()
+    for content_key in ContentKey:
+        desk.tenants.known[_TENANT] = TenantSettings(content_key=content_key)
+        asked = ingest_pb2.Dedupe(kind=kind, scope=content_key.value)
+        first = await desk.accept(_call(key="", dedupe=asked, variables=b'{"n":1}'))
+        other = await desk.accept(_call(key="", dedupe=asked, variables=b'{"n":2}'))
+        assert (other.event_id == first.event_id) is differs_by_variables
+        assert other.differs is differs_by_variables
+
+
+async def test_keys_of_two_scopes_are_two_events() -> None:
+    """The scope of the deduplication; where it has none, that of the event."""
+    desk = Desk()
+    asked = [
+        _call(),
+        _call(scope="live"),
+        _call(scope="test"),
+        _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="other")),
+        _call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", scope="live")),
+        _call(key="", scope="test", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k")),
+    ]
+    accepted = [await desk.accept(new) for new in asked]
+    assert [one.duplicate for one in accepted] == [False, False, False, False, True, True]
+    assert [one.event_id for one in accepted[4:]] == [accepted[1].event_id, accepted[2].event_id]
+
+
+async def test_a_receipt_says_what_is_left() -> None:
+    """Of each rate, after a new event; of a duplicate nothing is taken, and nothing is told."""
+    desk = Desk()
+    desk.tenants.known[_TENANT] = TenantSettings(rate_limit_per_minute=10, daily_cap=20)
+    first = await desk.accept(_call(key="1"))
+    assert [(limit.window_s, limit.bound, limit.remaining) for limit in first.limits] == [(60, 10, 9), (DAY_S, 20, 19)]
+    assert (await desk.accept(_call(key="1"))).limits == ()
+    assert [limit.remaining for limit in (await desk.accept(_call(key="2", cost=3))).limits] == [6, 16]
+
+
+async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
+    """The cost is 1 and the memory a day, unless the caller says otherwise; what is due waits only in the future."""
+    desk = Desk(ticks=itertools.repeat(1_000_000))
+    week = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="w", ttl_s=7 * DAY_S)
+    for new in (
+        _call(key="1"),
+        _call(key="", dedupe=week, cost=3),
+        _call(key="2", due_at_us=1_000_001),
+        _call(key="3", due_at_us=1_000_000),
+        _call(key="4", scope="live"),
+    ):
+        await desk.accept(new)
+    assert [(claim.ttl_s, claim.cost, claim.scheduled, claim.scope) for claim in desk.admission.claims] == [
+        (DAY_S, 1, False, ""),
+        (7 * DAY_S, 3, False, ""),
+        (DAY_S, 1, True, ""),
+        (DAY_S, 1, False, ""),
+        (DAY_S, 1, False, "live"),
+    ]
+    assert [event.due_at_us for event in desk.log.events] == [0, 0, 1_000_001, 1_000_000, 0]
 
 
 @pytest.mark.parametrize(
@@ -340,7 +456,7 @@ async def test_the_stored_body_is_the_first(
     [event] = desk.log.events
     assert event.id == (claimed or first or accepted.event_id)
     assert accepted == Accepted(event.id, event_type, duplicate=duplicate, differs=event_type != _OURS)
-    assert (desk.row_of(_KEY).event_id, desk.row_of(_KEY).first) == (event.id, _FINGERPRINTS.first(_call(kept)))
+    assert (desk.row_of(_KEY).event_id, desk.row_of(_KEY).first) == (event.id, _first(kept))
 
 
 async def test_our_own_try_is_no_duplicate() -> None:

@@ -1,7 +1,9 @@
 """Limits without PostgreSQL."""
 
+from typing import Any
+
 from services.ingest.degraded import OutageLimits
-from services.ingest.ports import LimitKind, Reached, TenantSettings
+from services.ingest.ports import Claim, LimitKind, Rate, Reached, TenantSettings
 from services.ingest.pressure import Pressure
 
 # A midnight of UTC.
@@ -12,22 +14,26 @@ SECOND_US = 1_000_000
 class Process:
     """One process during an outage, and its clock."""
 
-    def __init__(self, **settings: int | None) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.now_us = MIDNIGHT_US + 3600 * SECOND_US
-        self.settings = TenantSettings(**settings)  # type: ignore[arg-type]
+        self.settings = TenantSettings(**settings)
         self.pressure = Pressure()
         self.limits = OutageLimits(lambda _: self.settings, self.pressure, now=lambda: self.now_us)
 
+    def take(self, tenant_id: str, size: int = 0, **fields: Any) -> Reached | None:
+        """Ask for one event."""
+        return self.limits.take(Claim(tenant_id, b"", "", size, **fields))
+
     def let_in(self, number: int, tenant_id: str = "t") -> int:
         """Return the number of admitted events out of so many."""
-        return sum(self.limits.take(tenant_id) is None for _ in range(number))
+        return sum(self.take(tenant_id) is None for _ in range(number))
 
 
 def test_the_quota_counts_once_for_each_outage() -> None:
     """Each tenant has its own quota, nothing is finished meanwhile, and the end of the outage resets it."""
     process = Process(max_unfinished_events=3)
     assert (process.let_in(5), process.let_in(5, "other")) == (3, 3)
-    assert process.limits.take("t") == Reached(LimitKind.UNFINISHED, 3)
+    assert process.take("t") == Reached(LimitKind.UNFINISHED, 3)
     process.limits.reset()
     assert process.let_in(5) == 3
 
@@ -38,26 +44,29 @@ def test_the_minute_slides() -> None:
     assert process.let_in(4) == 4
     process.now_us += 30 * SECOND_US
     assert process.let_in(20) == 6
-    assert process.limits.take("t") == Reached(LimitKind.MINUTE, 10, 30)
+    assert process.take("t") == Reached(LimitKind.SLIDING, 10, 30, window_s=60)
     process.now_us += 30 * SECOND_US
     assert process.let_in(20) == 4
 
 
 def test_the_day_ends_at_midnight() -> None:
-    """The daily cap is reported before the minute's limit, which ends sooner."""
+    """Of both limits the one that ends last is reported: near midnight that is the minute's."""
     process = Process(rate_limit_per_minute=5, daily_cap=5)
     process.now_us = MIDNIGHT_US - 10 * SECOND_US
     assert process.let_in(9) == 5
-    assert process.limits.take("t") == Reached(LimitKind.DAY, 5, 10)
+    assert process.take("t") == Reached(LimitKind.SLIDING, 5, 60, window_s=60)
+    process.settings = TenantSettings(daily_cap=5)
+    assert process.take("t") == Reached(LimitKind.FIXED, 5, 10, window_s=86_400)
+    process.settings = TenantSettings(rate_limit_per_minute=5, daily_cap=5)
     process.now_us = MIDNIGHT_US
-    assert process.limits.take("t") == Reached(LimitKind.MINUTE, 5, 50)
+    assert process.take("t") == Reached(LimitKind.SLIDING, 5, 50, window_s=60)
     process.now_us += 60 * SECOND_US
     assert process.let_in(9) == 5
 
 
 def test_zero_lets_nothing_in() -> None:
     """A limit of zero admits nothing."""
-    assert Process(rate_limit_per_minute=0).limits.take("t") == Reached(LimitKind.MINUTE, 0, 60)
+    assert Process(rate_limit_per_minute=0).take("t") == Reached(LimitKind.SLIDING, 0, 60, window_s=60)
     assert Process(daily_cap=0).let_in(3) == 0
 
 
@@ -67,17 +76,48 @@ def test_a_log_stays_short() -> None:
     for _ in range(3000):
         process.let_in(3)
         process.now_us += SECOND_US // 20
-    assert len(process.limits._minutes["t"]._log) <= 241
+    [window] = process.limits._windows.values()
+    assert len(window._log) <= 241
 
 
 def test_the_budget_of_bytes_holds_without_postgres() -> None:
     """Each process admits the tenant's budget of bytes, and only a share of it while a stream is crowded."""
     process = Process(max_unfinished_bytes=1000)
-    assert process.limits.take("t", 900) is None
-    assert process.limits.take("t", 200) == Reached(LimitKind.BYTES, 1000)
-    assert process.limits.take("t", 100) is None
-    assert process.limits.take("other", 1000) is None
+    assert process.take("t", 900) is None
+    assert process.take("t", 200) == Reached(LimitKind.BYTES, 1000, remaining=100)
+    assert process.take("t", 100) is None
+    assert process.take("other", 1000) is None
     process.limits.reset()
     process.pressure.record("TIMERS", 95, 100)
-    assert process.limits.take("t", 63) == Reached(LimitKind.BYTES, 62)
-    assert process.limits.take("t", 62) is None
+    assert process.take("t", 63) == Reached(LimitKind.BYTES, 62, remaining=62)
+    assert process.take("t", 62) is None
+
+
+def test_rates_of_a_scope_and_costs() -> None:
+    """An event counts in the rates of its scope and of the tenant, as much as it costs; what is refused counts nowhere.
+
+    A window of an hour slides, one of 100 seconds begins at a multiple of 100.
+    """
+    hour, fixed = Rate(3600, 10, LimitKind.SLIDING, "eu"), Rate(100, 12, LimitKind.FIXED)
+    process = Process(rates=(hour, fixed))
+    process.now_us = MIDNIGHT_US + 30 * SECOND_US
+    assert process.take("t", scope="eu", cost=8) is None
+    refused = Reached(LimitKind.SLIDING, 10, 3600, "eu", 3600, 2)
+    assert process.take("t", scope="eu", cost=3) == refused
+    assert process.take("t", scope="us", cost=5) == Reached(LimitKind.FIXED, 12, 70, "", 100, 4)
+    assert process.take("t", scope="us", cost=4) is None
+    process.now_us += 70 * SECOND_US
+    assert process.take("t", scope="us", cost=12) is None
+    process.now_us += 3530 * SECOND_US
+    assert process.take("t", scope="eu", cost=10) is None
+
+
+def test_what_waits_for_its_time_has_a_quota_of_its_own() -> None:
+    """It takes nothing of the quotas of what is unfinished."""
+    process = Process(max_scheduled_events=1, max_unfinished_events=1, max_unfinished_bytes=10)
+    assert process.take("t", 99, scheduled=True) is None
+    assert process.take("t", 99, scheduled=True) == Reached(LimitKind.SCHEDULED, 1)
+    assert process.take("t", 10) is None
+    assert process.take("t", 10) == Reached(LimitKind.UNFINISHED, 1)
+    process.limits.reset()
+    assert process.take("t", 99, scheduled=True) is None

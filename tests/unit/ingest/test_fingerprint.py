@@ -7,14 +7,17 @@ import pytest
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2
+from runtime.clock import now_us
+from services.ingest.deduplication import content
 from services.ingest.fingerprint import Fingerprints
-from services.ingest.validate import content, normalise
+from services.ingest.intake import event_of
+from services.ingest.validate import check_sent
 
 _OLD, _NEW = os.urandom(32), os.urandom(32)
 _SMS, _PUSH = event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
 
 
-def _event(**fields: object) -> ingest_pb2.NewEvent:
+def _event(**fields: object) -> event_pb2.Event:
     defaults: dict[str, object] = {
         "event_type": "order.confirmed",
         "caller_event_id": "o-1",
@@ -24,8 +27,8 @@ def _event(**fields: object) -> ingest_pb2.NewEvent:
         "channels": [_SMS, _PUSH],
     }
     event = ingest_pb2.NewEvent(**{**defaults, **fields})  # type: ignore[arg-type]
-    normalise(event)
-    return event
+    check_sent(event, now_us)
+    return event_of("t", event)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +68,23 @@ def test_another_body(fields: dict[str, object]) -> None:
     assert fingerprints.differs(_event(**fields), fingerprints.first(_event()))
 
 
-def test_an_event_and_its_call_have_one_fingerprint() -> None:
-    """The other event may come from the stream or the ledger."""
+def test_an_event_of_an_earlier_version_has_the_same_fingerprint() -> None:
+    """It may come from the stream or the ledger: its locale stands in the body alone."""
     new = _event()
-    names = ("event_type", "caller_event_id", "recipient", "variables", "payload_extra", "channels")
+    names = ("event_type", "caller_event_id", "variables", "payload_extra", "channels")
     event = event_pb2.Event(id="e1", dedupe_key=b"k", **{name: getattr(new, name) for name in names})
+    event.recipient.CopyFrom(event_pb2.Recipient(user_id="u1", email="ada@example.org", phone="+254712345678"))
+    assert (event.recipient.locale, new.recipient.locale) == ("", "de")
     fingerprints = Fingerprints([_NEW])
     assert fingerprints.first(event) == fingerprints.first(new)
     assert fingerprints.first(new).event_type == "order.confirmed"
+
+
+def test_a_fingerprint_is_the_one_that_earlier_versions_made() -> None:
+    """Rows of the last days hold it: another one would let each of their repeats differ."""
+    event = _event(variables=b"{}", payload_extra=b'{"locale":"pt_BR"}', caller_event_id="", channels=[])
+    event.event_type, event.variables = "order.confirmed", b'{"locale":"de"}'
+    assert Fingerprints([b"k" * 32]).first(event).fingerprint.hex() == "b1e49ec913c2eb3ba4c0e433a407e397"
 
 
 def test_a_new_key() -> None:

@@ -44,7 +44,7 @@ def test_a_whole_life_in_one_group() -> None:
     event, delivery = rows.events["e"], rows.deliveries["d0"]
     assert (event.event_type, event.total, event.finished_us) == ("x", 1, 3)
     assert (delivery.status, delivery.attempts, delivery.provider) == (SENT, 1, "p")
-    assert rows.stored == {("t", b"k"): ("e", 1)}
+    assert rows.stored == {("t", b"k"): ("e", 1, 86_400)}
     assert rows.maybe_finished() == []
 
 

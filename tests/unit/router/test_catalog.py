@@ -11,14 +11,15 @@ from clarion.common.v1 import event_pb2
 from clarion.render.v1 import templates_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from runtime.parts import INGEST, RENDER, SENDERS, PartAway
+from runtime.parts import INGEST, RENDER, SENDERS, OwnParts, PartAway
 from services.domain import topology
+from services.domain.reasons import Reason
 from services.router.catalog import Catalog
-from services.router.route import Circumstances, Template
+from services.router.definitions import Definition, Step, Template, Workflow
+from services.router.owners import ConfigurationOwners
 from tests.fakes.configuration import MemoryWatch
 from tests.fakes.grpc import MemoryCaller, MemoryChannel
 from tests.fakes.router import Owners
-from tests.keyed import KEYED
 from tests.waiting import eventually
 
 TENANT, TYPE = new_id(), "order.confirmed"
@@ -40,7 +41,9 @@ class Desk:
         channel: Any = MemoryChannel()
         watch: Any = self.watch
         caller: Any = self.caller
-        self.catalog = Catalog(watch, KEYED, ingest=channel, render=channel, senders=channel, caller=caller)
+        self.own = OwnParts()
+        owners = ConfigurationOwners(ingest=channel, render=channel, senders=channel, caller=caller, own=self.own)
+        self.catalog = Catalog(watch, owners)
 
     def tenant(self, *channels: str) -> None:
         """Bring the tenant, with a channel policy."""
@@ -55,9 +58,23 @@ class Desk:
         records = [{"id": id_, "channel": channel} for id_, channel in channels.items()]
         self.watch.put(topology.providers_key(TENANT), records or None)
 
-    async def ask(self, event_type: str = TYPE) -> Circumstances:
-        """Return what routing an event needs."""
-        return await self.catalog.circumstances(TENANT, event_type)
+    async def ask(self, event_type: str = TYPE) -> Definition:
+        """Return what an event means."""
+        return await self.catalog.definition(TENANT, event_type)
+
+
+def _meaning(*steps: Step) -> list[Workflow]:
+    return [Workflow(list(steps))]
+
+
+def _templates(found: Definition) -> list[tuple[str, str]]:
+    """Return the steps' names with their templates' versions."""
+    return [
+        (step.name, template.version_id)
+        for workflow in found.workflows
+        for step in workflow.steps
+        for template in step.templates
+    ]
 
 
 def _template(channel: str, version: str, **fields: Any) -> dict[str, Any]:
@@ -70,12 +87,8 @@ _BRINGS: list[Callable[[Desk], None]] = [
     lambda desk: desk.providers(p1="SMS", p2="SMS", p3="EMAIL"),
     lambda desk: desk.watch.put(topology.locale_key(TENANT), b"en"),
 ]
-_WHOLE = Circumstances(
-    frozenset({SMS}),
-    [Template(SMS, "v1", locale="pt", subscribed=True)],
-    {SMS: ["p1", "p2"]},
-    "en",
-    is_localised=True,
+_WHOLE = Definition(
+    _meaning(Step("sms", SMS, [Template("v1", "pt", subscribed=True)])), frozenset({SMS}), {SMS: ["p1", "p2"]}, "en"
 )
 
 
@@ -100,9 +113,9 @@ async def test_what_changes_is_known_at_once() -> None:
     first = desk.catalog.from_memory(TENANT, TYPE)
     assert desk.catalog.from_memory(TENANT, TYPE) is first
     desk.tenant()
-    assert (await desk.ask()).policy == frozenset()
+    assert (await desk.ask()).allowed == frozenset()
     desk.templates(_template("SMS", "v2"))
-    assert [template.version_id for template in (await desk.ask()).templates] == ["v2"]
+    assert _templates(await desk.ask()) == [("sms", "v2")]
     desk.providers(p9="SMS")
     assert (await desk.ask()).providers == {SMS: ["p9"]}
     desk.watch.put(topology.locale_key(TENANT), None)
@@ -123,7 +136,7 @@ async def test_a_template_that_is_not_there_is_asked_of_its_owner_once() -> None
     """Only its owner can say for an event that there is none; no provider and no tenant is asked for it."""
     desk = Desk()
     desk.tenant()
-    assert await desk.ask() == Circumstances()
+    assert await desk.ask() == Definition()
     assert desk.caller.asked == ["ResolveTemplates"]
 
 
@@ -139,12 +152,15 @@ async def test_create_then_trigger_works_before_the_watch_brings_it() -> None:
     ]
     desk.owners.providers[TENANT, SMS] = ["p1"]
     found = await desk.ask()
-    assert found.policy == frozenset({SMS, PUSH})
-    assert list(found.templates) == [
-        Template(SMS, "v1", locale="pt", subscribed=True),
-        Template(PUSH, "v2", push_namespace="orders"),
-    ]
-    assert (found.providers, found.default_locale, found.is_localised) == ({SMS: ["p1"]}, "en", True)
+    assert found == Definition(
+        _meaning(
+            Step("sms", SMS, [Template("v1", "pt", subscribed=True)]),
+            Step("push", PUSH, [Template("v2", push_namespace="orders")]),
+        ),
+        frozenset({SMS, PUSH}),
+        {SMS: ["p1"]},
+        "en",
+    )
     assert desk.caller.asked == ["ResolveTemplates", "GetTenant", "ResolveProviders"]
 
 
@@ -176,7 +192,7 @@ async def test_what_is_deleted_is_asked_of_its_owner_again() -> None:
         bring(desk)
     await desk.ask()
     desk.templates()
-    assert await desk.ask() == Circumstances()
+    assert await desk.ask() == Definition()
     desk.templates(_template("SMS", "v1"))
     desk.providers()
     assert (await desk.ask()).providers == {SMS: []}
@@ -191,7 +207,7 @@ async def test_askers_at_once_share_one_question() -> None:
     answers = await asyncio.gather(*[desk.ask() for _ in range(200)], desk.ask("another.type"))
     assert desk.caller.asked.count("ResolveTemplates") == 2
     assert desk.caller.asked.count("ResolveProviders") == 1
-    assert [len(answer.templates) for answer in answers] == [1] * 200 + [0]
+    assert [len(answer.workflows) for answer in answers] == [1] * 200 + [0]
 
 
 async def test_an_asker_that_gives_up_leaves_the_answer_to_the_others() -> None:
@@ -204,7 +220,7 @@ async def test_an_asker_that_gives_up_leaves_the_answer_to_the_others() -> None:
     with pytest.raises(asyncio.CancelledError):
         await first
     desk.owners.gate.set()
-    assert await second == Circumstances()
+    assert await second == Definition()
     assert desk.caller.asked == ["ResolveTemplates"]
 
 
@@ -220,8 +236,8 @@ async def test_an_owner_that_is_away_is_no_word_that_there_is_none(service: str,
         await desk.ask()
     assert away.value.part == part
     desk.caller.away.clear()
-    found = await desk.catalog._own.until_answered(desk.ask)
-    assert (len(found.templates), found.providers) == (1, {SMS: ["p1"]})
+    found = await desk.own.until_answered(desk.ask)
+    assert (_templates(found), found.providers) == ([("sms", "v1")], {SMS: ["p1"]})
 
 
 async def test_a_tenant_that_its_owner_does_not_know() -> None:
@@ -231,7 +247,9 @@ async def test_a_tenant_that_its_owner_does_not_know() -> None:
     with pytest.raises(ClarionError) as refused:
         await desk.ask()
     assert refused.value.code is Code.NOT_FOUND
-    assert not desk.catalog._own.is_away(INGEST)
+    assert not desk.own.is_away(INGEST)
+    event = event_pb2.Event(id=new_id(), tenant_id=TENANT, event_type=TYPE)
+    assert await desk.catalog.of_event(event) == Definition(reason=Reason.TENANT_UNKNOWN)
 
 
 async def test_an_outage_does_not_reach_what_is_known() -> None:
@@ -240,22 +258,22 @@ async def test_an_outage_does_not_reach_what_is_known() -> None:
     for bring in _BRINGS:
         bring(desk)
     desk.caller.away |= {_INGEST, _RENDER, _SENDERS}
-    assert len((await desk.ask()).templates) == 1
+    assert await desk.ask() == _WHOLE
     assert desk.caller.asked == []
 
 
-async def test_global_types_fall_back_to_the_platforms_templates() -> None:
-    """For the channels and locales where the tenant has none of its own; other types have no platform."""
+async def test_the_platforms_templates_are_used_where_the_tenant_has_none() -> None:
+    """Channel by channel and locale by locale. Which types it offers is up to its owner; the router takes them all."""
     desk = Desk()
     desk.tenant()
     desk.providers(p1="SMS", p2="EMAIL")
-    for event_type in ("global.info", TYPE):
+    for event_type in ("offered", "another"):
         desk.templates(_template("SMS", "theirs"), _template("EMAIL", "theirs"), event_type=event_type, tenant_id="")
-    desk.templates(_template("SMS", "own"), event_type="global.info")
-    found = await desk.ask("global.info")
-    assert [(one.channel, one.version_id) for one in found.templates] == [(SMS, "own"), (EMAIL, "theirs")]
+    desk.templates(_template("SMS", "own"), _template("SMS", "own-pt", locale="pt"), event_type="offered")
+    assert _templates(await desk.ask("offered")) == [("email", "theirs"), ("sms", "own"), ("sms", "own-pt")]
+    assert _templates(await desk.ask("another")) == [("email", "theirs"), ("sms", "theirs")]
     assert desk.caller.asked == []
-    assert await desk.ask(TYPE) == Circumstances()
+    assert await desk.ask(TYPE) == Definition()
 
 
 async def test_a_test_uses_its_one_template() -> None:
@@ -265,9 +283,9 @@ async def test_a_test_uses_its_one_template() -> None:
     desk.templates(_template("SMS", "active"))
     desk.providers(p1="SMS")
     pin = event_pb2.PinnedTemplate(channel=SMS, template_version_id="draft", locale="pt")
-    found = await desk.catalog.pinned(event_pb2.Event(id=new_id(), tenant_id=TENANT, pinned=pin))
-    assert found == Circumstances(
-        frozenset({SMS}), [Template(SMS, "draft", locale="pt")], {SMS: ["p1"]}, "pt", is_localised=True
+    found = await desk.catalog.of_event(event_pb2.Event(id=new_id(), tenant_id=TENANT, pinned=pin))
+    assert found == Definition(
+        _meaning(Step("sms", SMS, [Template("draft", "pt")])), frozenset({SMS}), {SMS: ["p1"]}, "pt"
     )
     assert desk.caller.asked == []
 

@@ -3,17 +3,14 @@
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarion.common.v1 import event_pb2
 from services.domain import locales
 from services.router import languages
-from services.router.route import Circumstances, Template, route
-
-EMAIL, SMS = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS
+from services.router.definitions import Template
+from tests.unit.router.planning import EMAIL, SMS, an_event, definition, planned
 
 
 @pytest.mark.parametrize(
@@ -218,60 +215,31 @@ def test_customs_follow_the_text(wanted: str, template: str, expected: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("payload", "variables", "expected"),
-    [
-        ({"locale": "pt_BR"}, {"locale": "fr"}, "pt-BR"),
-        ({}, {"locale": "fr"}, "fr"),
-        ({"locale": 7}, {"locale": "fr"}, "fr"),
-        ({"locale": "nonsense!"}, {}, ""),
-        ({"user": {"locale": "fr"}}, {}, ""),
-        ({}, {}, ""),
-    ],
-)
-def test_the_recipient_says_which(payload: dict[str, object], variables: dict[str, object], expected: str) -> None:
-    """The payload's locale comes before the variables'; other texts are ignored."""
-    event = event_pb2.Event(payload_extra=msgspec.json.encode(payload), variables=msgspec.json.encode(variables))
-    assert languages.wanted(event) == expected
-
-
-def test_broken_data_say_nothing() -> None:
-    """It does not fail the event."""
-    assert languages.wanted(event_pb2.Event(payload_extra=b'{"locale":', variables=b"")) == ""
-
-
-@pytest.mark.parametrize(
     ("locale", "default", "chosen"),
     [
         ("pt-BR", "", "pt"),
+        ("PT-br", "", "pt"),
         ("pt-PT", "", "pt"),
         ("fr", "en", "en"),
+        ("no tag!", "en", "en"),
         ("fr", "", ""),
         ("", "", ""),
     ],
 )
 def test_one_template_per_channel(locale: str, default: str, chosen: str) -> None:
     """Of several templates the best one is chosen, and the plan has its locale."""
-    found = [Template(SMS, f"sms-{tag}", locale=tag) for tag in ("", "en", "pt")]
-    event = _event(locale)
-    plan = route(event, Circumstances(frozenset(), found, {SMS: ["p"]}, default, is_localised=True), 1)
-    assert [(one.template_version_id, one.locale) for one in plan.routed.deliveries] == [(f"sms-{chosen}", chosen)]
+    found = [(SMS, Template(f"sms-{tag}", tag)) for tag in ("", "en", "pt")]
+    event = an_event(recipient={"locale": locale})
+    plan = planned(event, definition(found, default_locale=default))
+    assert [(one.template_version_id, one.locale) for one in plan.planned] == [(f"sms-{chosen}", chosen)]
     assert [delivery.template_version_id for delivery in plan.deliveries] == [f"sms-{chosen}"]
 
 
 def test_no_template_for_this_language() -> None:
     """A channel without a version for the recipient is skipped with that reason; other channels are not."""
-    found = [Template(EMAIL, "mail-fr", locale="fr"), Template(SMS, "sms")]
-    circumstances = Circumstances(frozenset(), found, {SMS: ["p"], EMAIL: ["p"]}, "", is_localised=True)
-    plan = route(_event("de"), circumstances, 1)
-    assert [(one.channel, one.reason) for one in plan.routed.deliveries] == [
+    found = [(EMAIL, Template("mail-fr", "fr")), (SMS, Template("sms"))]
+    plan = planned(an_event(recipient={"locale": "de"}), definition(found))
+    assert [(one.channel, one.reason) for one in plan.planned] == [
         (EMAIL, "no_template_for_locale"),
         (SMS, ""),
     ]
-
-
-def _event(locale: str) -> event_pb2.Event:
-    return event_pb2.Event(
-        id="e",
-        recipient=event_pb2.Recipient(user_id="u", email="a@example.com", phone="+254712345678"),
-        payload_extra=msgspec.json.encode({"locale": locale}),
-    )

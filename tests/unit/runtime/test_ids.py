@@ -1,11 +1,12 @@
 """Identifiers."""
 
 import time
+import uuid
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.ids import derived_id, is_uuid, new_id, time_of
+from runtime.ids import derived_id, derived_id_at, is_uuid, new_id, time_of
 
 
 def test_new_ids_are_ordered() -> None:
@@ -19,6 +20,15 @@ def test_new_ids_are_ordered() -> None:
 def test_derived_ids_are_the_same_only_for_the_same_parts(one: list[str], other: list[str]) -> None:
     """The boundaries between the parts count as well."""
     assert (derived_id(*one) == derived_id(*other)) is (one == other)
+
+
+@given(st.lists(st.text()))
+def test_derived_ids_are_uuids_of_version_8(parts: list[str]) -> None:
+    """With the time of another id in front, where that is asked for."""
+    first = new_id()
+    derived = [uuid.UUID(derived_id(*parts)), uuid.UUID(derived_id_at(first, *parts))]
+    assert [(one.version, one.variant) for one in derived] == [(8, uuid.RFC_4122)] * 2
+    assert time_of(str(derived[1])) == time_of(first)
 
 
 def test_other_texts_are_no_uuids() -> None:

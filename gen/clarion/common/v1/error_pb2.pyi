@@ -75,9 +75,9 @@ class _LimitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitKind.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIMIT_KIND_UNSPECIFIED: _LimitKind.ValueType  # 0
     LIMIT_KIND_SLIDING: _LimitKind.ValueType  # 1
-    """Events in any window of this length that ends now."""
+    """What events cost in any window of this length that ends now."""
     LIMIT_KIND_FIXED: _LimitKind.ValueType  # 2
-    """Events since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
+    """What events cost since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
     LIMIT_KIND_UNFINISHED: _LimitKind.ValueType  # 3
     """Accepted events that are not finished."""
     LIMIT_KIND_BYTES: _LimitKind.ValueType  # 4
@@ -90,9 +90,9 @@ class LimitKind(_LimitKind, metaclass=_LimitKindEnumTypeWrapper):
 
 LIMIT_KIND_UNSPECIFIED: LimitKind.ValueType  # 0
 LIMIT_KIND_SLIDING: LimitKind.ValueType  # 1
-"""Events in any window of this length that ends now."""
+"""What events cost in any window of this length that ends now."""
 LIMIT_KIND_FIXED: LimitKind.ValueType  # 2
-"""Events since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
+"""What events cost since the window began; windows begin at multiples of their length since 1970 UTC: a day at midnight."""
 LIMIT_KIND_UNFINISHED: LimitKind.ValueType  # 3
 """Accepted events that are not finished."""
 LIMIT_KIND_BYTES: LimitKind.ValueType  # 4
@@ -187,7 +187,7 @@ class LimitState(_message.Message):
     remaining: _builtins.int
     """How much is left now."""
     reset_s: _builtins.int
-    """Seconds until something is admitted again; 0: not known, or now."""
+    """Seconds until something leaves the window; of a limit that is reached, until it admits the event. 0: not known."""
     def __init__(
         self,
         *,

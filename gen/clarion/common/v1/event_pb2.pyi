@@ -157,6 +157,7 @@ class Event(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     ID_SCHEME_FIELD_NUMBER: _builtins.int
     DUE_AT_US_FIELD_NUMBER: _builtins.int
+    DEDUPE_TTL_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -185,6 +186,8 @@ class Event(_message.Message):
     """
     due_at_us: _builtins.int
     """When to send it, Unix microseconds; 0: at once."""
+    dedupe_ttl_s: _builtins.int
+    """How long dedupe_key is remembered, seconds; 0: 24 hours."""
     @_builtins.property
     def recipient(self) -> Global___Recipient:
         """The only recipient, as most events have one; absent where audience is set."""
@@ -227,10 +230,11 @@ class Event(_message.Message):
         scope: _builtins.str = ...,
         id_scheme: _builtins.int = ...,
         due_at_us: _builtins.int = ...,
+        dedupe_ttl_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clarion.common.v1 import error_pb2 as _error_pb2
 from clarion.common.v1 import event_pb2 as _event_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -29,8 +30,8 @@ class _ContentKeyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKey
     CONTENT_KEY_UNSPECIFIED: _ContentKey.ValueType  # 0
     CONTENT_KEY_FULL: _ContentKey.ValueType  # 1
     """Everything that the caller sent: type, event id, payload, variables, channels."""
-    CONTENT_KEY_SEED: _ContentKey.ValueType  # 2
-    """Type and payload alone, as Orqestra's contract says."""
+    CONTENT_KEY_PAYLOAD: _ContentKey.ValueType  # 2
+    """Type, recipients and payload_extra alone."""
 
 class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
     """Which content makes two events without an idempotency key the same."""
@@ -38,8 +39,8 @@ class ContentKey(_ContentKey, metaclass=_ContentKeyEnumTypeWrapper):
 CONTENT_KEY_UNSPECIFIED: ContentKey.ValueType  # 0
 CONTENT_KEY_FULL: ContentKey.ValueType  # 1
 """Everything that the caller sent: type, event id, payload, variables, channels."""
-CONTENT_KEY_SEED: ContentKey.ValueType  # 2
-"""Type and payload alone, as Orqestra's contract says."""
+CONTENT_KEY_PAYLOAD: ContentKey.ValueType  # 2
+"""Type, recipients and payload_extra alone."""
 Global___ContentKey: _TypeAlias = ContentKey  # noqa: Y015
 
 @_typing.final
@@ -96,6 +97,62 @@ class Limit(_message.Message):
 Global___Limit: _TypeAlias = Limit  # noqa: Y015
 
 @_typing.final
+class Rate(_message.Message):
+    """A limit of events per window."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    WINDOW_S_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    scope: _builtins.str
+    """Only events of this scope count; empty: all of the tenant. At most 255 characters."""
+    window_s: _builtins.int
+    """Seconds, 1 to 31 days."""
+    bound: _builtins.int
+    """What the events of a window may cost together; 0: none is accepted."""
+    kind: _error_pb2.LimitKind.ValueType
+    """SLIDING or FIXED."""
+    def __init__(
+        self,
+        *,
+        scope: _builtins.str = ...,
+        window_s: _builtins.int = ...,
+        bound: _builtins.int = ...,
+        kind: _error_pb2.LimitKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "kind", b"kind", "scope", b"scope", "window_s", b"window_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rate: _TypeAlias = Rate  # noqa: Y015
+
+@_typing.final
+class RateList(_message.Message):
+    """A list of rates, so that it can be absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rate]: ...
+    def __init__(
+        self,
+        *,
+        rates: _abc.Iterable[Global___Rate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateList: _TypeAlias = RateList  # noqa: Y015
+
+@_typing.final
 class Tenant(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -116,6 +173,8 @@ class Tenant(_message.Message):
     WEBHOOK_SECRETS_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
@@ -133,14 +192,16 @@ class Tenant(_message.Message):
     created_at_us: _builtins.int
     """Unix time in microseconds."""
     rate_limit_per_minute: _builtins.int
-    """Events accepted in any minute; absent: no limit."""
+    """Events accepted in any minute; absent: no limit. It is the bound of that rate in rates."""
     daily_cap: _builtins.int
-    """Events accepted from midnight to midnight UTC; absent: no limit."""
+    """Events accepted from midnight to midnight UTC; absent: no limit. It is the bound of that rate in rates."""
     content_key: Global___ContentKey.ValueType
     max_unfinished_bytes: _builtins.int
     """How many bytes the unfinished events may take in the streams; beyond that calls are LIMITED."""
     max_sms_segments: _builtins.int
     """The most segments that a text message may be billed as, 1 to 255; a longer one is not sent."""
+    max_scheduled_events: _builtins.int
+    """How many accepted events may wait for their time; beyond that calls with a time are LIMITED."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """The channels that the tenant may use; empty: all."""
@@ -148,6 +209,10 @@ class Tenant(_message.Message):
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WebhookSecret]:
         """The valid secrets, the current one first."""
+
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rate]:
+        """All rates, at most 8, each with another scope, window and kind."""
 
     def __init__(
         self,
@@ -169,10 +234,12 @@ class Tenant(_message.Message):
         webhook_secrets: _abc.Iterable[Global___WebhookSecret] | None = ...,
         max_unfinished_bytes: _builtins.int = ...,
         max_sms_segments: _builtins.int = ...,
+        rates: _abc.Iterable[Global___Rate] | None = ...,
+        max_scheduled_events: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "active", b"active", "content_key", b"content_key", "created_at_us", b"created_at_us", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "id", b"id", "key_last4", b"key_last4", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -201,6 +268,8 @@ class CreateTenantRequest(_message.Message):
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters."""
     account_id: _builtins.str
@@ -218,8 +287,14 @@ class CreateTenantRequest(_message.Message):
     """At least 32 MiB; 0: the default, 256 MiB."""
     max_sms_segments: _builtins.int
     """1 to 255; 0: the default, 10."""
+    max_scheduled_events: _builtins.int
+    """0: the default, 100,000."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rate]:
+        """All rates; INVALID together with rate_limit_per_minute or daily_cap, which are rates."""
+
     def __init__(
         self,
         *,
@@ -235,10 +310,12 @@ class CreateTenantRequest(_message.Message):
         content_key: Global___ContentKey.ValueType = ...,
         max_unfinished_bytes: _builtins.int = ...,
         max_sms_segments: _builtins.int = ...,
+        rates: _abc.Iterable[Global___Rate] | None = ...,
+        max_scheduled_events: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
@@ -378,6 +455,8 @@ class UpdateTenantRequest(_message.Message):
     CONTENT_KEY_FIELD_NUMBER: _builtins.int
     MAX_UNFINISHED_BYTES_FIELD_NUMBER: _builtins.int
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     active: _builtins.bool
@@ -388,12 +467,17 @@ class UpdateTenantRequest(_message.Message):
     content_key: Global___ContentKey.ValueType
     max_unfinished_bytes: _builtins.int
     max_sms_segments: _builtins.int
+    max_scheduled_events: _builtins.int
     @_builtins.property
     def delivery_channels(self) -> Global___ChannelPolicy: ...
     @_builtins.property
     def rate_limit_per_minute(self) -> Global___Limit: ...
     @_builtins.property
     def daily_cap(self) -> Global___Limit: ...
+    @_builtins.property
+    def rates(self) -> Global___RateList:
+        """All rates; INVALID together with rate_limit_per_minute or daily_cap, which are rates."""
+
     def __init__(
         self,
         *,
@@ -410,10 +494,12 @@ class UpdateTenantRequest(_message.Message):
         content_key: Global___ContentKey.ValueType | None = ...,
         max_unfinished_bytes: _builtins.int | None = ...,
         max_sms_segments: _builtins.int | None = ...,
+        rates: Global___RateList | None = ...,
+        max_scheduled_events: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_content_key", b"_content_key", "_daily_cap", b"_daily_cap", "_delivery_channels", b"_delivery_channels", "_max_scheduled_events", b"_max_scheduled_events", "_max_sms_segments", b"_max_sms_segments", "_max_unfinished_bytes", b"_max_unfinished_bytes", "_max_unfinished_events", b"_max_unfinished_events", "_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_rates", b"_rates", "_reply_to", b"_reply_to", "_sender_email", b"_sender_email", "_sender_name", b"_sender_name", "active", b"active", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -423,6 +509,8 @@ class UpdateTenantRequest(_message.Message):
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015
     _WhichOneofReturnType__delivery_channels: _TypeAlias = _typing.Literal["delivery_channels"]  # noqa: Y015
     _WhichOneofArgType__delivery_channels: _TypeAlias = _typing.Literal["_delivery_channels", b"_delivery_channels"]  # noqa: Y015
+    _WhichOneofReturnType__max_scheduled_events: _TypeAlias = _typing.Literal["max_scheduled_events"]  # noqa: Y015
+    _WhichOneofArgType__max_scheduled_events: _TypeAlias = _typing.Literal["_max_scheduled_events", b"_max_scheduled_events"]  # noqa: Y015
     _WhichOneofReturnType__max_sms_segments: _TypeAlias = _typing.Literal["max_sms_segments"]  # noqa: Y015
     _WhichOneofArgType__max_sms_segments: _TypeAlias = _typing.Literal["_max_sms_segments", b"_max_sms_segments"]  # noqa: Y015
     _WhichOneofReturnType__max_unfinished_bytes: _TypeAlias = _typing.Literal["max_unfinished_bytes"]  # noqa: Y015
@@ -433,6 +521,8 @@ class UpdateTenantRequest(_message.Message):
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofReturnType__rates: _TypeAlias = _typing.Literal["rates"]  # noqa: Y015
+    _WhichOneofArgType__rates: _TypeAlias = _typing.Literal["_rates", b"_rates"]  # noqa: Y015
     _WhichOneofReturnType__reply_to: _TypeAlias = _typing.Literal["reply_to"]  # noqa: Y015
     _WhichOneofArgType__reply_to: _TypeAlias = _typing.Literal["_reply_to", b"_reply_to"]  # noqa: Y015
     _WhichOneofReturnType__sender_email: _TypeAlias = _typing.Literal["sender_email"]  # noqa: Y015
@@ -448,6 +538,8 @@ class UpdateTenantRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_channels) -> _WhichOneofReturnType__delivery_channels | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_scheduled_events) -> _WhichOneofReturnType__max_scheduled_events | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_sms_segments) -> _WhichOneofReturnType__max_sms_segments | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_unfinished_bytes) -> _WhichOneofReturnType__max_unfinished_bytes | None: ...
@@ -457,6 +549,8 @@ class UpdateTenantRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rates) -> _WhichOneofReturnType__rates | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reply_to) -> _WhichOneofReturnType__reply_to | None: ...
     @_typing.overload

@@ -26,7 +26,7 @@ from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/router/v1/router.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xab\x01\n\x13\x45xplainRouteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12,\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18( \x01(\t\"@\n\x14\x45xplainRouteResponse\x12(\n\x05route\x18\x01 \x01(\x0b\x32\x19.clarion.common.v1.Routed2p\n\rRouterService\x12_\n\x0c\x45xplainRoute\x12&.clarion.router.v1.ExplainRouteRequest\x1a\'.clarion.router.v1.ExplainRouteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/router/v1/router.proto\x12\x11\x63larion.router.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd8\x01\n\x13\x45xplainRouteRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12,\n\x08\x63hannels\x18\x04 \x03(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06locale\x18( \x01(\t\x12+\n\x08\x61udience\x18< \x03(\x0b\x32\x19.clarion.common.v1.Target\"@\n\x14\x45xplainRouteResponse\x12(\n\x05route\x18\x01 \x01(\x0b\x32\x19.clarion.common.v1.Routed2p\n\rRouterService\x12_\n\x0c\x45xplainRoute\x12&.clarion.router.v1.ExplainRouteRequest\x1a\'.clarion.router.v1.ExplainRouteResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clarion.router.v1.router_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXPLAINROUTEREQUEST']._serialized_start=116
-  _globals['_EXPLAINROUTEREQUEST']._serialized_end=287
-  _globals['_EXPLAINROUTERESPONSE']._serialized_start=289
-  _globals['_EXPLAINROUTERESPONSE']._serialized_end=353
-  _globals['_ROUTERSERVICE']._serialized_start=355
-  _globals['_ROUTERSERVICE']._serialized_end=467
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=332
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=334
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=398
+  _globals['_ROUTERSERVICE']._serialized_start=400
+  _globals['_ROUTERSERVICE']._serialized_end=512
 # @@protoc_insertion_point(module_scope)

@@ -29,14 +29,19 @@ class ExplainRouteRequest(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     event_type: _builtins.str
     locale: _builtins.str
-    """The recipient's language, as in an event's payload.locale."""
+    """The recipient's language, from callers of an earlier version; others set recipient.locale."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient: ...
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
+    @_builtins.property
+    def audience(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Target]:
+        """In place of recipient: at most 100 recipients, described or named by their ids."""
+
     def __init__(
         self,
         *,
@@ -45,10 +50,11 @@ class ExplainRouteRequest(_message.Message):
         recipient: _event_pb2.Recipient | None = ...,
         channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
         locale: _builtins.str = ...,
+        audience: _abc.Iterable[_event_pb2.Target] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "event_type", b"event_type", "locale", b"locale", "recipient", b"recipient", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "channels", b"channels", "event_type", b"event_type", "locale", b"locale", "recipient", b"recipient", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,22 @@ from runtime.ids import new_id
 from services.ingest.admission import PostgresAdmission
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
-from services.ingest.ports import Admission, AdmissionVerdict, Admitted, Claim, First, LimitKind, TenantSettings
+from services.ingest.ports import (
+    Admission,
+    AdmissionVerdict,
+    Admitted,
+    Claim,
+    First,
+    LimitKind,
+    LimitState,
+    Rate,
+    Reached,
+    TenantSettings,
+)
 from tests.contract.ports.conftest import Pool
 from tests.fakes.ingest import MemoryAdmission, MemoryTenants
 from tests.integration.ingest import builders
+from tests.integration.ingest.door import tenant_with
 
 _FIRST = First("order.confirmed", b"f" * 16)
 _OTHER = First("order.shipped", b"g" * 16)
@@ -31,9 +44,9 @@ class Subject:
     store: Callable[[event_pb2.Event], Awaitable[None]]
     go_away: Callable[[], None]
 
-    async def ask(self, tenant_id: str, key: str, first: First | None = None, size: int = 1) -> Admitted:
+    async def ask(self, tenant_id: str, key: str, first: First | None = None, size: int = 1, **fields: Any) -> Admitted:
         """Claim a key for a new event."""
-        return await self.admission.admit(Claim(tenant_id, key.encode(), new_id(), size, first))
+        return await self.admission.admit(Claim(tenant_id, key.encode(), new_id(), size, first, **fields))
 
 
 def _fake() -> Subject:
@@ -58,18 +71,9 @@ def _real(pool: Pool) -> Subject:
     known: dict[str, TenantSettings] = {}
 
     async def tenant(settings: TenantSettings) -> str:
-        tenant_id, account_id = new_id(), new_id()
-        known[tenant_id] = settings
-        await pool.execute("INSERT INTO ingest.accounts (id, name) VALUES ($1, 'A')", account_id)
-        await pool.execute(
-            "INSERT INTO ingest.tenants (id, account_id, name, max_unfinished_events, max_unfinished_bytes,"
-            " rate_limit_per_minute, daily_cap) VALUES ($1, $2, 'A', $3, $4, $5, $6)",
-            *(tenant_id, account_id, settings.max_unfinished_events, settings.max_unfinished_bytes),
-            *(settings.rate_limit_per_minute, settings.daily_cap),
-        )
-        await pool.execute("INSERT INTO ingest.backlog (tenant_id) VALUES ($1)", tenant_id)
-        await pool.execute("INSERT INTO ingest.rates (tenant_id) VALUES ($1)", tenant_id)
-        return tenant_id
+        made = await tenant_with(pool, settings)
+        known[made.tenant_id] = settings
+        return made.tenant_id
 
     async def store(event: event_pb2.Event) -> None:
         await LedgerStore(pool, pool).write(merge([event]))
@@ -147,8 +151,9 @@ async def test_a_corrected_key_names_the_stored_event(subject: Subject) -> None:
     [
         (TenantSettings(max_unfinished_events=2), LimitKind.UNFINISHED),
         (TenantSettings(max_unfinished_bytes=2), LimitKind.BYTES),
-        (TenantSettings(rate_limit_per_minute=2), LimitKind.MINUTE),
-        (TenantSettings(daily_cap=2), LimitKind.DAY),
+        (TenantSettings(rate_limit_per_minute=2), LimitKind.SLIDING),
+        (TenantSettings(daily_cap=2), LimitKind.FIXED),
+        (TenantSettings(rates=(Rate(7200, 2),)), LimitKind.SLIDING),
     ],
 )
 async def test_limits_are_exact(subject: Subject, settings: TenantSettings, kind: LimitKind) -> None:
@@ -172,6 +177,45 @@ async def test_an_event_larger_than_the_budget_is_limited(subject: Subject) -> N
     assert large.reached is not None
     assert (large.verdict, large.reached.kind) == (AdmissionVerdict.LIMITED, LimitKind.BYTES)
     assert (await subject.ask(tenant_id, "small", size=100)).verdict is AdmissionVerdict.NEW
+
+
+async def test_an_event_without_a_key_is_never_a_duplicate(subject: Subject) -> None:
+    """It counts as any other, asked for alone or with others."""
+    tenant_id = await subject.tenant(TenantSettings(max_unfinished_events=6))
+    keys = ["", "", "k", "", "k2", ""]
+    answers = await asyncio.gather(*[subject.ask(tenant_id, key) for key in keys])
+    assert [one.verdict for one in answers] == [AdmissionVerdict.NEW] * 6
+    assert len({one.event_id for one in answers}) == 6
+    assert (await subject.ask(tenant_id, "")).reached == Reached(LimitKind.UNFINISHED, 6)
+
+
+async def test_rates_tell_what_remains(subject: Subject) -> None:
+    """Each rate that counts the event, as it is after it; a scope's rate does not count another scope's events."""
+    day, hour = Rate(86_400, 9, LimitKind.FIXED), Rate(3600, 5, LimitKind.SLIDING, "eu")
+    tenant_id = await subject.tenant(TenantSettings(daily_cap=day.bound, rates=(hour,)))
+
+    async def left(**fields: Any) -> dict[int, tuple[str, int, int]]:
+        found = (await subject.ask(tenant_id, "", **fields)).limits
+        assert all(isinstance(one, LimitState) and 0 < one.reset_s <= one.window_s for one in found)
+        return {one.window_s: (one.scope, one.bound, one.remaining) for one in found}
+
+    assert await left(scope="us") == {86_400: ("", 9, 8)}
+    assert await left(scope="eu", cost=4) == {86_400: ("", 9, 4), 3600: ("eu", 5, 1)}
+    refused = (await subject.ask(tenant_id, "", scope="eu", cost=2)).reached
+    assert refused is not None
+    assert (refused.kind, refused.scope, refused.window_s) == (LimitKind.SLIDING, "eu", 3600)
+    assert (refused.bound, refused.remaining) == (5, 1)
+    assert 3590 <= refused.retry_after <= 3600
+    assert await left(scope="eu") == {86_400: ("", 9, 3), 3600: ("eu", 5, 0)}
+
+
+async def test_an_event_that_waits_for_its_time_has_another_quota(subject: Subject) -> None:
+    """Both quotas are used up apart."""
+    tenant_id = await subject.tenant(TenantSettings(max_scheduled_events=2, max_unfinished_events=1))
+    waiting = [await subject.ask(tenant_id, str(number), scheduled=True) for number in range(3)]
+    assert [one.reached for one in waiting] == [None, None, Reached(LimitKind.SCHEDULED, 2)]
+    assert [(await subject.ask(tenant_id, "")).reached for _ in range(2)] == [None, Reached(LimitKind.UNFINISHED, 1)]
+    assert (await subject.ask(tenant_id, "1", scheduled=True)).verdict is AdmissionVerdict.PENDING
 
 
 async def test_an_outage_reaches_no_caller(subject: Subject) -> None:

@@ -83,6 +83,17 @@ async def test_a_key_is_stored_once(subject: Subject) -> None:
     assert await subject.events() == [first]
 
 
+async def test_without_a_key_each_event_is_stored_once(subject: Subject) -> None:
+    """Two events with one body are two; the same event again, as after a lost answer, is one."""
+    tenant_id = new_id()
+    one, other = builders.event(tenant_id), builders.event(tenant_id)
+    for event in (one, other):
+        event.dedupe_key = b""
+        assert await subject.log.append(event) == Appended(event.id)
+    assert await subject.log.append(one) == Appended(one.id, one)
+    assert [event.id for event in await subject.events()] == [one.id, other.id]
+
+
 async def test_of_many_at_once_each_has_its_own_answer(subject: Subject) -> None:
     """Also where some of them are known."""
     events = [_event(str(number)) for number in range(50)]

@@ -13,7 +13,7 @@ from runtime.configuration import ConfigurationWatch
 from runtime.encryption import Vault
 from runtime.ids import new_id
 from services.domain import topology
-from services.ingest.ports import ContentKey, TenantSettings, TenantSettingsSource
+from services.ingest.ports import ContentKey, LimitKind, Rate, TenantSettings, TenantSettingsSource
 from services.ingest.tenant_settings import TenantSettingsCache
 from services.ingest.tenants.store import TenantStore
 from tests.contract.ports.conftest import Pool
@@ -23,7 +23,8 @@ from tests.integration.outboxes import PatientOutbox
 from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
 
-_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.SEED)
+_RATES = (Rate(3600, 5, LimitKind.FIXED, "eu"), Rate(1, 2))
+_SETTINGS = TenantSettings("Acme", 7, 8, 9, 10, ContentKey.PAYLOAD, 11, _RATES)
 
 
 @dataclass

@@ -1,0 +1,83 @@
+"""Further API keys of a tenant."""
+
+from typing import Annotated, Any
+
+from aiohttp import web
+from msgspec import Meta, field
+
+from clarion.ingest.v1 import keys_pb2
+from gateway.admin import forms
+from gateway.authentication import CachedAuthenticator
+from gateway.clients import Clients
+from gateway.observing import TENANT_ID
+from gateway.replies import json_reply
+
+Scope = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class NewKeyBody(forms.Body):
+    """The body of POST /tenants/{id}/keys."""
+
+    # What the key is for.
+    name: str
+    # Which API takes it.
+    kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")] = "api"
+    # The scopes of the events that it may send. Empty: all.
+    scopes: Annotated[list[Scope], Meta(max_length=20)] = field(default_factory=list)
+    # When it ends; null: never.
+    expires_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
+
+
+class KeyRoutes:
+    """Handlers that ask ingest's KeyService."""
+
+    def __init__(self, clients: Clients, authenticator: CachedAuthenticator) -> None:
+        self._clients = clients
+        self._authenticator = authenticator
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Give the tenant a further key. Only this response contains it."""
+        body = await forms.read(request, NewKeyBody)
+        wire = keys_pb2.CreateKeyRequest(
+            tenant_id=_tenant_id(request),
+            name=body.name,
+            kind=body.kind,
+            scopes=body.scopes,
+            expires_at_us=forms.moment(body.expires_at, "expires_at") if body.expires_at is not None else 0,
+        )
+        answer = await self._clients.call(self._clients.keys.CreateKey, wire)
+        return json_reply({**_shown(answer.key), "api_key": answer.api_key}, status=201)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List the tenant's further keys, newest first."""
+        tenant_id = _tenant_id(request)
+        await forms.check_tenant(request, self._clients, tenant_id)
+        answer = await self._clients.call(self._clients.keys.ListKeys, keys_pb2.ListKeysRequest(tenant_id=tenant_id))
+        return json_reply(forms.page([_shown(key) for key in answer.keys], ""))
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Revoke a further key."""
+        tenant_id = _tenant_id(request)
+        wire = keys_pb2.RevokeKeyRequest(tenant_id=tenant_id, key_id=request.match_info["key_id"])
+        await self._clients.call(self._clients.keys.RevokeKey, wire)
+        self._authenticator.forget(tenant_id)
+        return web.Response(status=204)
+
+
+def _tenant_id(request: web.Request) -> str:
+    tenant_id = forms.path_id(request)
+    request[TENANT_ID] = tenant_id
+    return tenant_id
+
+
+def _shown(key: keys_pb2.Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "tenant_id": key.tenant_id,
+        "name": key.name,
+        "kind": key.kind,
+        "scopes": list(key.scopes),
+        "expires_at": forms.iso(key.expires_at_us),
+        "last4": key.last4,
+        "created_at": forms.iso(key.created_at_us),
+    }

@@ -1,0 +1,89 @@
+"""Compiles a tenant's configuration into definitions. Pure.
+
+A tenant's active templates of an event type are a workflow that nobody stored: a step for each channel, all at once.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from services.domain import channels
+from services.router.definitions import ChannelNumber, Step, Template, Workflow
+
+# A template and its channel.
+ActiveTemplate: TypeAlias = tuple[ChannelNumber, Template]
+
+
+class _StoredTenant(msgspec.Struct):
+    delivery_channels: list[str] = []
+
+
+class _StoredTemplate(msgspec.Struct):
+    channel: str
+    template_version_id: str
+    push_namespace: str = ""
+    subscribed: bool = False
+    locale: str = ""
+
+
+class _StoredProvider(msgspec.Struct):
+    id: str
+    channel: str
+
+
+_decode_tenant = msgspec.json.Decoder(_StoredTenant).decode
+_decode_templates = msgspec.json.Decoder(list[_StoredTemplate]).decode
+_decode_providers = msgspec.json.Decoder(list[_StoredProvider]).decode
+
+
+def workflows(templates: Iterable[ActiveTemplate]) -> Sequence[Workflow]:
+    """Return the workflow of active templates of one event type; none: there are no templates."""
+    by_channel = itertools.groupby(sorted(templates, key=_channel_of), key=_channel_of)
+    steps = [
+        Step(channels.NAMES[channel], channel, [template for _, template in found]) for channel, found in by_channel
+    ]
+    return [Workflow(steps)] if steps else []
+
+
+def active_templates(own: bytes | None, platform: bytes | None) -> list[ActiveTemplate]:
+    """Return a tenant's active templates, and the platform's for channels and locales where it has none.
+
+    own, platform: values of topology.templates_key.
+    """
+    found = _templates(own)
+    taken = {(channel, template.locale) for channel, template in found}
+    return found + [one for one in _templates(platform) if (one[0], one[1].locale) not in taken]
+
+
+def allowed_channels(tenant: bytes) -> frozenset[ChannelNumber]:
+    """Return the channels that a tenant may use; none: all. tenant: a value of topology.tenant_key."""
+    return frozenset(_number(name) for name in _decode_tenant(tenant).delivery_channels)
+
+
+def provider_ids(providers: bytes | None, channel: ChannelNumber) -> list[str]:
+    """Return a channel's providers, best first. providers: a value of topology.providers_key."""
+    decoded = _decode_providers(providers) if providers is not None else ()
+    return [provider.id for provider in decoded if _number(provider.channel) == channel]
+
+
+def channels_with_provider(found: Iterable[Workflow]) -> set[ChannelNumber]:
+    """Return the channels of workflows that need a provider."""
+    used = {step.channel for workflow in found for step in workflow.steps}
+    return {channel for channel in used if channels.BY_NUMBER[channel].needs_provider}
+
+
+def _templates(value: bytes | None) -> list[ActiveTemplate]:
+    decoded = _decode_templates(value) if value is not None else ()
+    return [
+        (_number(t.channel), Template(t.template_version_id, t.locale, t.push_namespace, t.subscribed)) for t in decoded
+    ]
+
+
+def _channel_of(template: ActiveTemplate) -> ChannelNumber:
+    return template[0]
+
+
+def _number(name: str) -> ChannelNumber:
+    return channels.BY_PUBLIC_NAME[name]

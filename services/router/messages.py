@@ -1,0 +1,116 @@
+"""Writes a plan as messages: the deliveries to send, and the records of what was decided. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from services.router.definitions import Template
+from services.router.policies import Candidate
+
+_QUEUED = trace_pb2.DELIVERY_STATUS_QUEUED
+_SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
+
+# The largest body, in bytes, that each delivery carries itself; a larger one is referred to.
+MAX_INLINE_BODY = 4096
+# Planned deliveries in one record.
+MAX_PLANNED = 500
+
+
+class Plan(NamedTuple):
+    """deliveries: to send. planned: all decisions. reason: why there is nothing to decide about; empty: there is."""
+
+    deliveries: Sequence[event_pb2.Delivery] = ()
+    planned: Sequence[trace_pb2.PlannedDelivery] = ()
+    reason: str = ""
+
+
+def body_sequence(event: event_pb2.Event, sequence: int) -> int:
+    """Return the sequence by which deliveries find the event's body; 0: it is small, and each carries it."""
+    return sequence if _body_size(event) > MAX_INLINE_BODY else 0
+
+
+def records(
+    event: event_pb2.Event, plans: Sequence[Plan], *, closes: bool = True, total: int = 0
+) -> list[trace_pb2.TraceRecord]:
+    """Return the records of an event's plans, without ids and times; at most MAX_PLANNED decisions in each.
+
+    closes: these are the event's last plans; then there is at least one record, and the last one says so. total: the
+    number of decisions of the whole event, those of earlier calls included; 0: of these plans.
+    """
+    planned = plans[0].planned if len(plans) == 1 else [one for plan in plans for one in plan.planned]
+    written = []
+    for start in range(0, max(len(planned), closes), MAX_PLANNED):  # at least one that closes
+        record = trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id)
+        routed = record.routed
+        part = planned[start : start + MAX_PLANNED]
+        routed.deliveries.extend(part)
+        if not closes or start + MAX_PLANNED < len(planned):
+            routed.continues = True
+        elif not (total or planned):
+            routed.SetInParent()
+            routed.reason = next((plan.reason for plan in plans if plan.reason), "")
+        elif (total or len(planned)) > len(part):
+            routed.total = total or len(planned)
+        written.append(record)
+    return written
+
+
+def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
+    """Return what was decided. reason: for not sending; empty: it is sent."""
+    step, template = candidate.step, candidate.template
+    return trace_pb2.PlannedDelivery(
+        delivery_id=delivery_id,
+        channel=step.channel,
+        status=_SKIPPED if reason else _QUEUED,
+        reason=reason,
+        template_version_id="" if template is None else template.version_id,
+        provider_id="" if reason else candidate.provider_id,
+        locale="" if template is None else template.locale,
+        # The only recipient of an event is known without the record.
+        recipient=candidate.person.recipient if candidate.event.audience else None,
+        step=step.name_if_not_channels,
+    )
+
+
+def common(event: event_pb2.Event, now_us: int, sequence: int) -> event_pb2.Delivery:
+    """Return what all deliveries of an event have in common. sequence: see body_sequence()."""
+    shared = event_pb2.Delivery(
+        event_id=event.id,
+        tenant_id=event.tenant_id,
+        event_type=event.event_type,
+        variables=b"" if sequence else event.variables,
+        payload_extra=b"" if sequence else event.payload_extra,
+        trace_id=event.trace_id,
+        accepted_at_us=event.accepted_at_us,
+        planned_at_us=now_us,
+        attempt=1,
+    )
+    if sequence:
+        # An event that is kept without its body still has its weight, which is more.
+        size = _body_size(event) or event.weight
+        shared.body_reference.CopyFrom(event_pb2.BodyReference(sequence=sequence, size=size))
+    return shared
+
+
+def delivery(
+    shared: event_pb2.Delivery, candidate: Candidate, template: Template, delivery_id: str
+) -> event_pb2.Delivery:
+    """Return the message that sends it. shared: see common(); to copy it takes half the time of naming its fields."""
+    written = event_pb2.Delivery()
+    written.CopyFrom(shared)
+    written.id = delivery_id
+    written.channel = candidate.step.channel
+    written.recipient.CopyFrom(candidate.person.recipient)
+    written.template_version_id = template.version_id
+    written.provider_id = candidate.provider_id
+    if template.push_namespace:
+        written.push_namespace = template.push_namespace
+    if template.subscribed:
+        written.subscribed = True
+    if candidate.step.name_if_not_channels:
+        written.step = candidate.step.name_if_not_channels
+    return written
+
+
+def _body_size(event: event_pb2.Event) -> int:
+    return len(event.variables) + len(event.payload_extra)

@@ -1,0 +1,139 @@
+"""Why a step is not sent to somebody: a list of policies, one function each, asked in this order. Pure.
+
+A new reason for not sending is a function here and its place in ordered(). The order decides which of several reasons
+is recorded, so an existing policy keeps its place.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from clarion.common.v1 import event_pb2
+from services.domain import addresses, channels
+from services.domain.reasons import Reason
+from services.router.definitions import ChannelNumber, Definition, Step, Template
+from services.router.ports import Person
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A message that may be sent: a step of an event's definition, to one person.
+
+    template: the step's for this person; None: it has none for them. provider_id: the best one; empty: there is none.
+    """
+
+    event: event_pb2.Event
+    definition: Definition
+    step: Step
+    person: Person
+    template: Template | None
+    provider_id: str
+
+
+# Returns the reason for not sending; empty: nothing is against it.
+Policy: TypeAlias = Callable[[Candidate], str]
+
+
+class Suppression(Protocol):
+    """Implemented by services.domain.suppression_list.SuppressionList.reason."""
+
+    def __call__(
+        self, tenant_id: str, channel: ChannelNumber, recipient: event_pb2.Recipient, *, subscribed: bool
+    ) -> str:
+        """Return the reason for not sending to a suppressed address; empty: it is not suppressed."""
+
+
+def ordered(suppression: Suppression) -> Sequence[Policy]:
+    """Return all policies in their order."""
+    return (
+        tenant_channels,
+        requested_channels,
+        known_recipient,
+        template_present,
+        muted_channels,
+        usable_address,
+        provider_present,
+        not_suppressed(suppression),
+    )
+
+
+def refusal(candidate: Candidate, policies: Sequence[Policy]) -> str:
+    """Return the first policy's reason for not sending; empty: it is sent."""
+    for policy in policies:
+        if reason := policy(candidate):
+            return reason
+    return ""
+
+
+def tenant_channels(candidate: Candidate) -> str:
+    """The tenant must use the channel."""
+    allowed = candidate.definition.allowed
+    return Reason.TENANT_POLICY if allowed and candidate.step.channel not in allowed else ""
+
+
+def requested_channels(candidate: Candidate) -> str:
+    """A request that names channels must name this one. It can only narrow what the tenant uses."""
+    requested = candidate.event.channels
+    return Reason.NOT_REQUESTED if requested and candidate.step.channel not in requested else ""
+
+
+def known_recipient(candidate: Candidate) -> str:
+    """A recipient who is named by id must be stored."""
+    return Reason.RECIPIENT_UNKNOWN if candidate.person.is_unknown else ""
+
+
+def template_present(candidate: Candidate) -> str:
+    """The step must have a template, and one that suits the recipient's language."""
+    if candidate.template is not None:
+        return ""
+    return Reason.NO_TEMPLATE_FOR_LOCALE if candidate.step.templates else Reason.NO_ACTIVE_TEMPLATE
+
+
+def muted_channels(candidate: Candidate) -> str:
+    """The recipient must want to be notified on the channel."""
+    return Reason.CHANNEL_MUTED if candidate.step.channel in candidate.person.muted else ""
+
+
+def usable_address(candidate: Candidate) -> str:
+    """The recipient must have a well-formed address, where the channel needs one."""
+    recipient = candidate.person.recipient
+    match channels.BY_NUMBER[candidate.step.channel].address_field:
+        case "email":
+            return _fault(recipient.email, addresses.parse_email, Reason.MISSING_EMAIL, Reason.MALFORMED_EMAIL)
+        case "phone":
+            return _fault(recipient.phone, addresses.parse_phone, Reason.MISSING_PHONE, Reason.MALFORMED_PHONE)
+    return ""
+
+
+def provider_present(candidate: Candidate) -> str:
+    """The tenant must have a provider, where the channel needs one."""
+    if candidate.provider_id or not channels.BY_NUMBER[candidate.step.channel].needs_provider:
+        return ""
+    return Reason.NO_PROVIDER
+
+
+def not_suppressed(suppression: Suppression) -> Policy:
+    """The recipient's address must not be suppressed."""
+
+    def policy(candidate: Candidate) -> str:
+        if candidate.step.channel not in channels.WITH_ADDRESS:
+            return ""
+        template = candidate.template
+        return suppression(
+            candidate.event.tenant_id,
+            candidate.step.channel,
+            candidate.person.recipient,
+            subscribed=template is not None and template.subscribed,
+        )
+
+    return policy
+
+
+def _fault(text: str, parse: Callable[[str], str], missing: Reason, malformed: Reason) -> str:
+    if not text:
+        return missing
+    try:
+        parse(text)
+    except addresses.InvalidAddress:
+        return malformed
+    return ""

@@ -1,0 +1,99 @@
+"""Events, definitions and plans for the planner's tests."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from clarion.common.v1 import event_pb2
+from services.domain import delivery_ids
+from services.router import compiler, messages, people, policies
+from services.router.compiler import ActiveTemplate
+from services.router.definitions import ChannelNumber, Definition, Template
+from services.router.messages import Plan
+from services.router.plan import plan
+from services.router.ports import Person
+
+EMAIL, SMS, PUSH = event_pb2.CHANNEL_EMAIL, event_pb2.CHANNEL_SMS, event_pb2.CHANNEL_PUSH
+ALL: Sequence[ActiveTemplate] = (
+    (EMAIL, Template("t-email")),
+    (SMS, Template("t-sms")),
+    (PUSH, Template("t-push", push_namespace="orders")),
+)
+PROVIDERS: Mapping[ChannelNumber, Sequence[str]] = {EMAIL: ["mail-1", "mail-2"], SMS: ["sms-1"]}
+EVENT_ID = "01938b1c-7d5a-7e11-9c3a-0242ac120002"
+
+
+def an_event(**fields: Any) -> event_pb2.Event:
+    """An event to a recipient with all addresses. recipient: the fields to change."""
+    recipient = {"user_id": "u", "email": "a@example.com", "phone": "+254712345678"}
+    recipient.update(fields.pop("recipient", {}))
+    return event_pb2.Event(
+        id=EVENT_ID,
+        tenant_id="t",
+        event_type="order.confirmed",
+        recipient=event_pb2.Recipient(**recipient),
+        id_scheme=delivery_ids.CURRENT_SCHEME,
+        **fields,
+    )
+
+
+def for_audience(*targets: event_pb2.Target, excluded: Iterable[str] = (), **fields: Any) -> event_pb2.Event:
+    """An event for several targets. excluded: ids."""
+    event = an_event(audience=targets, exclusions=[by_id(one) for one in excluded], **fields)
+    event.ClearField("recipient")
+    return event
+
+
+def described(user_id: str = "", **fields: str) -> event_pb2.Target:
+    """A target whom the caller describes."""
+    return event_pb2.Target(recipient=event_pb2.Recipient(user_id=user_id, **fields))
+
+
+def by_id(recipient_id: str) -> event_pb2.Target:
+    """A target who is stored."""
+    return event_pb2.Target(recipient_id=recipient_id)
+
+
+def stored(*ids: str, muted: Collection[ChannelNumber] = ()) -> people.Found:
+    """Stored recipients with all addresses."""
+    return {
+        ("t", id_): Person(
+            event_pb2.Recipient(user_id=id_, email=f"{id_}@example.com", phone="+254712345678"), id_, frozenset(muted)
+        )
+        for id_ in ids
+    }
+
+
+def definition(
+    templates: Iterable[ActiveTemplate] = ALL,
+    providers: Mapping[ChannelNumber, Sequence[str]] = PROVIDERS,
+    *,
+    allowed: Collection[ChannelNumber] = (),
+    default_locale: str = "",
+) -> Definition:
+    """What a tenant's active templates mean. allowed: its channels; none: all."""
+    return Definition(compiler.workflows(templates), frozenset(allowed), providers, default_locale)
+
+
+def not_suppressed(*_: Any, **__: Any) -> str:
+    """Suppress nobody: see policies.Suppression."""
+    return ""
+
+
+def planned(
+    event: event_pb2.Event,
+    meaning: Definition,
+    found: people.Found | None = None,
+    *,
+    now_us: int = 0,
+    sequence: int = 0,
+    suppression: policies.Suppression = not_suppressed,
+) -> Plan:
+    """Plan an event. found: the stored recipients. sequence: of the event in EVENTS."""
+    named = people.named_directly(event, found or {})
+    sequence = messages.body_sequence(event, sequence)
+    return plan(event, meaning, named, policies.ordered(suppression), now_us=now_us, sequence=sequence)
+
+
+def decisions(found: Plan) -> dict[int, str]:
+    """Return the reason of each channel, "" where it is used."""
+    return {one.channel: one.reason for one in found.planned}

@@ -70,9 +70,8 @@ WHERE m.ctid = ANY (ARRAY(
 ))
 
 -- Recounts from the ledger, and from events admitted within the last minute that the ledger has not read yet. Adds only
--- the difference at the start of the statement, so that concurrent changes are kept. Events without a key, and replays,
--- have no row of admission: those between admission and the ledger, about 0.3 s of them, are missing until the next
--- recount.
+-- the difference at the start of the statement, so that concurrent changes are kept. Replays have no row of admission:
+-- those that the ledger has not read yet, about 0.3 s of them, are missing until the next recount.
 -- name: recount_backlog
 WITH truth AS (
     SELECT u.tenant_id,

@@ -186,6 +186,8 @@ class Acceptor:
         event.id = admitted.event_id
         event.dedupe_key = claim.key
         event.weight = claim.size
+        if claim.ttl_s != DAY_S:
+            event.dedupe_ttl_s = claim.ttl_s
         # A repeat may come after the broker forgot the first event. Its old time makes workers ask the ledger first.
         is_new = admitted.verdict is AdmissionVerdict.NEW
         event.accepted_at_us = self._now() if is_new else time_of(admitted.event_id)

@@ -428,6 +428,8 @@ async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
         (DAY_S, 1, False, "live"),
     ]
     assert [event.due_at_us for event in desk.log.events] == [0, 0, 1_000_001, 1_000_000, 0]
+    # The ledger writes rows of keys that admission could not: 0 means a day.
+    assert [event.dedupe_ttl_s for event in desk.log.events] == [0, 7 * DAY_S, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,21 @@ A stack of its own in a temporary folder, so a running one is left alone.
 import argparse
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 import aiohttp
 
-from bench.ground import prepare_postgres
 from checks import broker, idempotency
 from checks.absence import absence
 from checks.catcher import EGRESS_TO_LOOPBACK
-from checks.ports import free_port
+from checks.own_stack import own_stack
 from checks.recovery import Recoveries
 from checks.report import Report
 from checks.strike import EVERYTHING, TARGETS, Striker, striker
 from checks.waiting import CheckError, expect
-from stack import client as stack_client
 from stack.client import Running
 from stack.faults import StackError
-from stack.local import Options
 
 Work = Callable[[Running], Awaitable[None]]
 
@@ -110,18 +104,9 @@ async def _main(arguments: argparse.Namespace) -> int:
 
 
 async def _with_stack(report: Report, replicas: Mapping[str, int], work: Work) -> None:
-    """Start a stack, do some work, and stop it. The folder stays if something failed."""
-    folder = Path(tempfile.mkdtemp(prefix="clarion-chaos-"))
-    print(f"starting a stack in {folder}", flush=True)
-    failed = report.failed
-    await asyncio.to_thread(prepare_postgres, folder)
-    options = Options(data=folder, port=free_port(), replicas=replicas)
-    async with stack_client.run(options, environment=EGRESS_TO_LOOPBACK) as running:
+    """Start a stack, do some work, and stop it."""
+    async with own_stack(report, "chaos", replicas=replicas, environment=EGRESS_TO_LOOPBACK) as running:
         await work(running)
-    if report.failed > failed:
-        print(f"the logs are in {folder}/log", flush=True)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _arguments() -> argparse.Namespace:

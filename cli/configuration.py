@@ -11,7 +11,7 @@ from runtime.reconcile import ConfigurationSource, Differences, Reconciler
 from services.ingest import configuration_sources as ingest
 from services.realtime import configuration_sources as realtime
 from services.render import configuration_sources as render
-from services.router.suppressions import configuration_sources as router
+from services.router import configuration_sources as router
 from services.senders import configuration_sources as senders
 
 # The tables that each service publishes in the bucket.

@@ -43,12 +43,13 @@ class Queries:
 
 
 async def connect(
-    url: str, *, name: str, size: int, deadline: float = 5.0, durable: bool = True
+    url: str, *, name: str, size: int, deadline: float = 5.0, durable: bool = True, bitmap_scans: bool = True
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Return a pool that connects when first used, so that a service starts without its database.
 
     size: most connections. deadline: seconds for each statement. durable=False: commits do not wait
-    for the disk (synchronous_commit = off); only for what can be rebuilt.
+    for the disk (synchronous_commit = off); only for what can be rebuilt. bitmap_scans=False: for queues. Where the
+    server expects few due rows, it would otherwise read all of them and sort, instead of the first ones by the index.
     """
     return await asyncpg.create_pool(
         url,
@@ -65,6 +66,7 @@ async def connect(
             "synchronous_commit": "on" if durable else "off",
             "statement_timeout": str(int(deadline * 1000)),
             "jit": "off",
+            "enable_bitmapscan": "on" if bitmap_scans else "off",
         },
     )
 

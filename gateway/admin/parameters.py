@@ -18,6 +18,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("POST", "/template-parts/{id}/apply"): ("cursor",),
     ("GET", "/events"): ("tenant_id", "event_type", "recipient", "status", "since", "until", "event_id", *_PAGE),
     ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
+    ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
     ("GET", "/dead-letters"): ("tenant_id", *_PAGE),
     ("GET", "/route-explain"): ("tenant_id", "event_type", "user_id", "email", "phone", "channels", "locale"),

@@ -19,6 +19,7 @@ from gateway.admin.problems import RequestHandler, guard, problem
 from gateway.admin.providers import ProviderRoutes
 from gateway.admin.recipients import RecipientRoutes
 from gateway.admin.replay import ReplayRoutes
+from gateway.admin.runs import RunRoutes
 from gateway.admin.suppressions import SuppressionRoutes
 from gateway.admin.templates import TemplateRoutes
 from gateway.admin.tenants import TenantRoutes
@@ -88,6 +89,7 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     replays = ReplayRoutes(clients)
+    runs = RunRoutes(clients)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     return [
@@ -149,6 +151,12 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("GET", "/events/{id}", events.get),
         ("GET", "/events/{id}/deliveries", events.deliveries),
         ("GET", "/deliveries/{id}", events.delivery),
+        ("POST", "/tenants/{id}/events", runs.send),
+        ("POST", "/tenants/{id}/events/{event_id}/cancel", runs.cancel),
+        ("GET", "/runs", runs.list_all),
+        ("GET", "/events/{id}/run", runs.get),
+        ("POST", "/events/{id}/run/pause", runs.pause),
+        ("POST", "/events/{id}/run/resume", runs.resume),
         ("POST", "/events/{id}/replay", replays.replay_event),
         ("POST", "/replays", replays.start),
         ("GET", "/replays", replays.list_all),

@@ -36,6 +36,7 @@ TAGS = {
     "Providers": "Services that send the messages of tenants, with their credentials.",
     "Recipients": "People whom a tenant stores, and groups of them.",
     "Replays": "Sending events again.",
+    "Runs": "Events for many recipients, and events that wait for their time.",
     "Suppressions": "Addresses that get no more messages.",
     "Templates": "Templates, layouts and partials, with their versions.",
     "Tenants": "Customers with their API keys, limits and secrets.",

@@ -1,14 +1,9 @@
-"""Stands where runs are not stored: the events that need one wait, unacknowledged."""
-
-from collections.abc import Sequence
-
-from runtime.errors import ClarionError, Code
-from services.router.ports import NewRun
+"""Stands where the ledger cannot be asked yet how many deliveries of an event are open: no page waits for them."""
 
 
-class NoRuns:
-    """Implements ports.Runs."""
+class NoProgress:
+    """Implements runs.ports.Progress."""
 
-    async def begin(self, new: Sequence[NewRun]) -> None:  # noqa: ARG002 - the port's
-        """Raise UNAVAILABLE."""
-        raise ClarionError(Code.UNAVAILABLE, "This router stores no runs.")
+    async def obstacle(self, event_id: str, published: int) -> str:  # noqa: ARG002 - the port's
+        """Return none."""
+        return ""

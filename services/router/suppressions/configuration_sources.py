@@ -1,4 +1,4 @@
-"""The router's part of the configuration bucket: suppressed addresses. See runtime.reconcile."""
+"""The suppressed addresses in the configuration bucket. See runtime.reconcile."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,9 +7,7 @@ from pathlib import Path
 from runtime import postgres
 from runtime.ids import is_uuid
 from runtime.reconcile import ConfigurationSource, RowReader
-from services.domain import pseudonym_keys, topology
-
-OWNER = "router"
+from services.domain import topology
 
 _SQL = postgres.Queries(Path(__file__).with_name("configuration_sources.sql"))
 _BEFORE_ALL = str(uuid.UUID(int=0)), -1
@@ -26,7 +24,7 @@ async def _shards(reader: RowReader, keys: Sequence[str]) -> dict[str, bytes]:
     return {topology.suppressions_key(str(row["tenant_id"]), row["shard"]): row["packed"] for row in rows}
 
 
-SOURCES = (ConfigurationSource(topology.SUPPRESSIONS, _keys, _shards, batch=64), pseudonym_keys.source(OWNER))
+SOURCE = ConfigurationSource(topology.SUPPRESSIONS, _keys, _shards, batch=64)
 
 
 def _parts(key: str) -> tuple[str, int] | None:

@@ -1,4 +1,4 @@
--- The router's part of the configuration bucket: queries for a page of keys, and for the values of given keys.
+-- The suppressed addresses of the configuration bucket: queries for a page of keys, and for the values of given keys.
 
 -- name: shard_ids
 SELECT DISTINCT s.tenant_id, get_byte(s.digest, 0) AS shard

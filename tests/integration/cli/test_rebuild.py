@@ -32,6 +32,7 @@ from services.render.part_store import PostgresParts
 from services.render.parts import LAYOUT, PARTIAL, NewPart, PartLibrary
 from services.render.store import PostgresTemplates
 from services.render.templates import NewTemplate, TemplateLibrary
+from services.router.runs.store import RunStore
 from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
@@ -107,6 +108,10 @@ async def _write_the_rest(
     ]
     held = list((await suppressions.suppress(checked(wanted, KEYED))).values())
     await suppressions.lift(held[0].id)
+    cancellations = RunStore(pool, outbox("router"))
+    for event_id in (new_id(), new_id()):
+        await cancellations.cancel(tenant_id, event_id, "operator", clock.now_us())
+    await cancellations.publish_cancellations()
     providers = ProviderStore(pool, outbox("senders"), SecretBox(vault))
     new = NewProvider(new_id(), tenant_id, EMAIL, "smtp", "main", 1, {"host": "a", "b": {"z": 1, "a": 2}}, {"p": "s"})
     for one in (new, replace(new, id=new_id(), name="spare"), replace(new, id=new_id(), tenant_id=new_id())):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from nats.aio.client import Client
@@ -12,11 +13,12 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2_grpc
-from runtime import bucket_keys, grpc
+from runtime import bucket_keys, grpc, postgres
 from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
 from tests.integration.ingest.processes import TOKEN, StartService, starter
+from tests.integration.router.run_world import World
 from tests.streams import Streams
 
 
@@ -112,3 +114,17 @@ async def start(
             yield start_service
     finally:
         await server.stop(0)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]]":
+    """The router's."""
+    made = await postgres.connect(postgres_url, name="test", size=8, bitmap_scans=False)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def world(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, streams: Streams, bucket: Bucket) -> World:
+    """One router, nobody stored."""
+    return World(pool, connection, streams)

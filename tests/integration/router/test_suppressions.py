@@ -14,7 +14,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler
 from services.domain import suppression_list, topology
-from services.router.suppressions import configuration_sources
+from services.router import configuration_sources
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.processes import Service, StartService

@@ -28,7 +28,7 @@ from services.realtime import configuration_sources as realtime
 from services.realtime import unkeyed_digests as realtime_former
 from services.realtime.principal import Epoch
 from services.realtime.store import EpochStore
-from services.router.suppressions import configuration_sources as router
+from services.router import configuration_sources as router
 from services.router.suppressions import unkeyed_digests as router_former
 from tests.conftest import NatsServer, free_port
 from tests.integration.ingest import builders

@@ -33,6 +33,8 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_PAUSED: _RunState.ValueType  # 3
     RUN_STATE_DONE: _RunState.ValueType  # 4
     RUN_STATE_CANCELED: _RunState.ValueType  # 5
+    RUN_STATE_FAILED: _RunState.ValueType  # 6
+    """It ended because Clarion failed, several times in a row; the router's log has the error."""
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper): ...
 
@@ -44,6 +46,8 @@ RUN_STATE_EXPANDING: RunState.ValueType  # 2
 RUN_STATE_PAUSED: RunState.ValueType  # 3
 RUN_STATE_DONE: RunState.ValueType  # 4
 RUN_STATE_CANCELED: RunState.ValueType  # 5
+RUN_STATE_FAILED: RunState.ValueType  # 6
+"""It ended because Clarion failed, several times in a row; the router's log has the error."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 @_typing.final
@@ -75,7 +79,7 @@ class Run(_message.Message):
     sends: _builtins.int
     skips: _builtins.int
     held_back: _builtins.str
-    """Why the next page waits at the moment ("backlog"); empty: it does not."""
+    """Why the next page waits at the moment ("backlog", "unavailable", "internal_error"); empty: it does not."""
     created_at_us: _builtins.int
     """Unix microseconds."""
     updated_at_us: _builtins.int

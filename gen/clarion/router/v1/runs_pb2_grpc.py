@@ -95,7 +95,8 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelEvent(self, request, context):
-        """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. CONFLICT: its run has ended.
+        """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. Repeated, it changes
+        nothing. NOT_FOUND: its run is another tenant's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class RunServiceStub:
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.ResumeRunResponse]
     """CONFLICT: it is not paused."""
     CancelEvent: _grpc.UnaryUnaryMultiCallable[_runs_pb2.CancelEventRequest, _runs_pb2.CancelEventResponse]
-    """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. CONFLICT: its run has ended."""
+    """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. Repeated, it changes
+    nothing. NOT_FOUND: its run is another tenant's.
+    """
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -58,7 +60,9 @@ class RunServiceAsyncStub(RunServiceStub):
     ResumeRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.ResumeRunResponse]  # type: ignore[assignment]
     """CONFLICT: it is not paused."""
     CancelEvent: _aio.UnaryUnaryMultiCallable[_runs_pb2.CancelEventRequest, _runs_pb2.CancelEventResponse]  # type: ignore[assignment]
-    """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. CONFLICT: its run has ended."""
+    """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. Repeated, it changes
+    nothing. NOT_FOUND: its run is another tenant's.
+    """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     """Events that the router keeps in mind: those that wait for their time, and those for many recipients."""
@@ -101,6 +105,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runs_pb2.CancelEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.CancelEventResponse, _abc.Awaitable[_runs_pb2.CancelEventResponse]]:
-        """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. CONFLICT: its run has ended."""
+        """Cancels an event, with or without a run: nothing more of it is sent but what is in hand. Repeated, it changes
+        nothing. NOT_FOUND: its run is another tenant's.
+        """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

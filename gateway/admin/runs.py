@@ -1,0 +1,251 @@
+"""Events that an operator sends, and runs: events that wait for their time, or have many recipients."""
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, field
+
+from clarion.common.v1 import error_pb2, event_pb2
+from clarion.ingest.v1 import ingest_pb2, ledger_pb2
+from clarion.router.v1 import runs_pb2
+from gateway.accepting import DEADLINE_S
+from gateway.admin import forms
+from gateway.clients import Clients
+from gateway.observing import EVENT_ID, TENANT_ID
+from gateway.replies import json_reply
+from runtime import telemetry
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+
+STATES = {name.removeprefix("RUN_STATE_").lower(): number for name, number in runs_pb2.RunState.items() if number}
+LIMIT_KINDS = {
+    number: name.removeprefix("LIMIT_KIND_").lower() for name, number in error_pb2.LimitKind.items() if number
+}
+_STATE_NAMES = {number: name for name, number in STATES.items()}
+
+# Who cancels here, as the timeline tells it.
+_BY = "operator"
+# Of an event, as ingest has them for its callers.
+MAX_TARGETS = 100
+MAX_EVENT_BYTES = 256 * 1024
+
+Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class TargetRecipient(forms.Body):
+    """A person whom the caller describes. They need not be stored. At least one of the first three is needed."""
+
+    user_id: str = ""
+    email: str = ""
+    phone: str = ""
+    locale: str = ""
+    timezone: str = ""
+
+
+class AudienceTarget(forms.Body):
+    """Whom an event is for: exactly one of these fields. everybody: true, or absent."""
+
+    recipient: TargetRecipient | None = None
+    recipient_id: str | None = None
+    group: str | None = None
+    everybody: bool = False
+
+
+class ExcludedTarget(forms.Body):
+    """Who gets nothing although the audience holds them: exactly one of these fields."""
+
+    recipient_id: str | None = None
+    group: str | None = None
+
+
+class NewEventBody(forms.Body):
+    """The body of POST /tenants/{id}/events. due_at: at once if it is absent or past."""
+
+    event_type: str
+    audience: Annotated[list[AudienceTarget], Meta(min_length=1, max_length=MAX_TARGETS)]
+    exclusions: Annotated[list[ExcludedTarget], Meta(max_length=MAX_TARGETS)] = field(default_factory=list)
+    due_at: Moment | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    payload: dict[str, Any] = field(default_factory=dict)
+    channels: list[forms.Channel] = field(default_factory=list)
+    scope: str = ""
+    # Without one each call is an event of its own.
+    idempotency_key: str = ""
+
+
+# Names of NewEvent, and what they are called here.
+_FIELDS = {"payload_extra": "payload", "due_at_us": "due_at", "dedupe.key": "idempotency_key"}
+
+
+class RunRoutes:
+    """Handlers that ask ingest to accept events, and the router's RunService."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Accept an event for an audience."""
+        body = await forms.read(request, NewEventBody)
+        event = _event(body)
+        tenant_id = await forms.path_tenant(request, self._clients)
+        item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
+        wire = ingest_pb2.AcceptEventsRequest(items=[item])
+        answer = await self._clients.call(self._clients.ingest.AcceptEvents, wire, deadline=DEADLINE_S)
+        (result,) = answer.results
+        if not result.HasField("accepted"):
+            raise _named(ClarionError.from_proto(result.error))
+        accepted = result.accepted
+        request[EVENT_ID] = accepted.event_id
+        shown = {
+            "event_id": accepted.event_id,
+            "duplicate": accepted.duplicate,
+            "differs": accepted.differs,
+            "limits": [_limit(limit) for limit in accepted.limits],
+        }
+        return json_reply(shown, status=202)
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """List runs, newest first."""
+        state = forms.text(request, "state")
+        if state and state not in STATES:
+            raise forms.invalid("state", f"must be one of {', '.join(STATES)}")
+        wire = runs_pb2.ListRunsRequest(
+            tenant_id=forms.text(request, "tenant_id"),
+            state=STATES.get(state, runs_pb2.RUN_STATE_UNSPECIFIED),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.runs.ListRuns, wire)
+        return json_reply(forms.page(list(map(shown, answer.runs)), answer.next_cursor))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Return an event's run with its progress."""
+        wire = runs_pb2.GetRunRequest(event_id=_event_id(request))
+        answer = await self._clients.call(self._clients.runs.GetRun, wire)
+        return json_reply(shown(answer.run))
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Stop a run before its next page."""
+        wire = runs_pb2.PauseRunRequest(event_id=_event_id(request))
+        answer = await self._clients.call(self._clients.runs.PauseRun, wire)
+        request[TENANT_ID] = answer.run.tenant_id
+        return json_reply(shown(answer.run))
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Let a paused run go on."""
+        wire = runs_pb2.ResumeRunRequest(event_id=_event_id(request))
+        answer = await self._clients.call(self._clients.runs.ResumeRun, wire)
+        request[TENANT_ID] = answer.run.tenant_id
+        return json_reply(shown(answer.run))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel an event, with or without a run: nothing more of it is sent but what is in hand."""
+        event_id = _event_id(request, "event_id")
+        tenant_id = await forms.path_tenant(request, self._clients)
+        await self._check_owner(tenant_id, event_id)
+        wire = runs_pb2.CancelEventRequest(tenant_id=tenant_id, event_id=event_id, by=_BY)
+        answer = await self._clients.call(self._clients.runs.CancelEvent, wire)
+        return json_reply({"event_id": event_id, "run": shown(answer.run) if answer.HasField("run") else None})
+
+    async def _check_owner(self, tenant_id: str, event_id: str) -> None:
+        """Raise NOT_FOUND if the event is another tenant's. One that the ledger does not have yet may be canceled."""
+        try:
+            wire = ledger_pb2.GetEventRequest(event_id=event_id)
+            found = await self._clients.call(self._clients.ledger.GetEvent, wire)
+        except ClarionError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+        else:
+            if found.event.tenant_id != tenant_id:
+                raise ClarionError(Code.NOT_FOUND, "This tenant has no such event.")
+
+
+def shown(run: runs_pb2.Run) -> dict[str, Any]:
+    """Return a run as the API shows it."""
+    return {
+        "event_id": run.event_id,
+        "tenant_id": run.tenant_id,
+        "event_type": run.event_type,
+        "scope": run.scope or None,
+        "state": _STATE_NAMES.get(run.state, "waiting"),
+        "due_at": forms.iso(run.due_at_us),
+        "recipients": run.recipients,
+        "sends": run.sends,
+        "skips": run.skips,
+        "held_back": run.held_back or None,
+        "created_at": forms.iso(run.created_at_us),
+        "updated_at": forms.iso(run.updated_at_us),
+    }
+
+
+def _event_id(request: web.Request, name: str = "id") -> str:
+    """Return the id of the event in the path. Raises NOT_FOUND for one that cannot exist."""
+    event_id: str = request.match_info[name]
+    if not is_uuid(event_id):
+        raise ClarionError(Code.NOT_FOUND, "There is no event with this id.")
+    request[EVENT_ID] = event_id
+    return event_id
+
+
+def _event(body: NewEventBody) -> ingest_pb2.NewEvent:
+    """Return the event that is to be accepted. Raises INVALID."""
+    kind = ingest_pb2.DEDUPE_KIND_KEY if body.idempotency_key else ingest_pb2.DEDUPE_KIND_NONE
+    event = ingest_pb2.NewEvent(
+        event_type=body.event_type,
+        variables=_encode(body.variables),
+        payload_extra=_encode(body.payload),
+        channels=forms.channels(body.channels, "channels"),
+        trace_id=telemetry.current_trace(),
+        audience=[_target(target, f"audience[{place}]") for place, target in enumerate(body.audience)],
+        exclusions=[_excluded(target, f"exclusions[{place}]") for place, target in enumerate(body.exclusions)],
+        scope=body.scope,
+        due_at_us=forms.moment(body.due_at, "due_at") if body.due_at is not None else 0,
+        dedupe=ingest_pb2.Dedupe(kind=kind, key=body.idempotency_key),
+    )
+    if event.ByteSize() > MAX_EVENT_BYTES:
+        raise forms.invalid("body", f"is larger than an event may be, {MAX_EVENT_BYTES // 1024} KiB")
+    return event
+
+
+def _target(target: AudienceTarget, place: str) -> event_pb2.Target:
+    chosen = [name for name in ("recipient", "recipient_id", "group") if getattr(target, name) is not None]
+    if len(chosen) + target.everybody != 1:
+        raise forms.invalid(place, "must have exactly one of recipient, recipient_id, group and everybody")
+    if target.recipient is not None:
+        return event_pb2.Target(recipient=event_pb2.Recipient(**msgspec.structs.asdict(target.recipient)))
+    if target.everybody:
+        return event_pb2.Target(everybody=event_pb2.Everybody())
+    return _stored(target)
+
+
+def _excluded(target: ExcludedTarget, place: str) -> event_pb2.Target:
+    if (target.recipient_id is None) == (target.group is None):
+        raise forms.invalid(place, "must have exactly one of recipient_id and group")
+    return _stored(target)
+
+
+def _stored(target: AudienceTarget | ExcludedTarget) -> event_pb2.Target:
+    if target.group is not None:
+        return event_pb2.Target(group=target.group)
+    return event_pb2.Target(recipient_id=target.recipient_id or "")
+
+
+def _named(error: ClarionError) -> ClarionError:
+    """Return ingest's error with the names that the fields have here."""
+    fields = [(_FIELDS.get(name, name), description) for name, description in error.fields]
+    detail = "; ".join(f"{name} {description}" for name, description in fields) or error.detail
+    return ClarionError(error.code, detail, fields=fields, retry_after=error.retry_after)
+
+
+def _limit(limit: error_pb2.LimitState) -> dict[str, Any]:
+    return {
+        "kind": LIMIT_KINDS.get(limit.kind, ""),
+        "scope": limit.scope or None,
+        "window_s": limit.window_s or None,
+        "bound": limit.bound,
+        "remaining": limit.remaining,
+        "reset_s": limit.reset_s or None,
+    }

@@ -1,0 +1,96 @@
+"""Takes a person out of a run that has not ended: pure. A person is known by their user id alone."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.router.v1 import run_output_pb2
+from runtime.ids import new_id
+from services.domain.reasons import Reason
+from services.router.runs import run as runs
+from services.router.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """A run without a person. output: what is to be published of it; is_closed: that is its end."""
+
+    run_id: str
+    event: event_pb2.Event
+    output: run_output_pb2.RunOutput | None
+    sends: int
+    skips: int
+    is_closed: bool
+
+
+def names(event: event_pb2.Event, user_id: str) -> bool:
+    """Return whether the event describes the person, or names them by their id."""
+    return _is(event.recipient, user_id) or any(_targets(target, user_id) for target in event.audience)
+
+
+def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainder | None:
+    """Return what is left of a run; None: the person is not in it. is_closed: its last page is decided.
+
+    A run that is left with nobody ends.
+    """
+    event = _event_without(run.event, user_id)
+    output, removed = (None, 0) if run.output is None else _output_without(run.output, user_id)
+    if event is None and not removed:
+        return None
+    left = event or run.event
+    if not is_closed and not left.audience and not left.HasField("recipient"):
+        records = runs.routed(left, (), Reason.RECIPIENT_ERASED, now_us, closes=True, total=run.planned)
+        output, is_closed = run_output_pb2.RunOutput(records=records), True
+    return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
+
+
+def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | None:
+    """Return a copy without the person; None: they are not in it."""
+    kept = [target for target in event.audience if not _targets(target, user_id)]
+    excluded = [target for target in event.exclusions if not _targets(target, user_id)]
+    is_recipient = _is(event.recipient, user_id)
+    if len(kept) == len(event.audience) and len(excluded) == len(event.exclusions) and not is_recipient:
+        return None
+    left = event_pb2.Event()
+    left.CopyFrom(event)
+    del left.audience[:]
+    del left.exclusions[:]
+    left.audience.extend(kept)
+    left.exclusions.extend(excluded)
+    if is_recipient:
+        for field in ("recipient", "caller_event_id", "variables", "payload_extra"):
+            left.ClearField(field)
+    return left
+
+
+def _output_without(output: run_output_pb2.RunOutput, user_id: str) -> tuple[run_output_pb2.RunOutput, int]:
+    """Return the output without the person's deliveries, and their number.
+
+    What was planned for them stays in the plan, skipped: whether it was published is not known, and the plan's total
+    counts it.
+    """
+    kept = [delivery for delivery in output.deliveries if not _is(delivery.recipient, user_id)]
+    removed = {delivery.id for delivery in output.deliveries} - {delivery.id for delivery in kept}
+    records = [_record_without(record, user_id, removed) for record in output.records]
+    return run_output_pb2.RunOutput(deliveries=kept, records=records), len(removed)
+
+
+def _record_without(record: trace_pb2.TraceRecord, user_id: str, removed: Collection[str]) -> trace_pb2.TraceRecord:
+    if not any(_is(one.recipient, user_id) or one.delivery_id in removed for one in record.routed.deliveries):
+        return record
+    left = trace_pb2.TraceRecord()
+    left.CopyFrom(record)
+    left.id = new_id()  # the ledger may have stored the record as it was
+    for one in left.routed.deliveries:
+        if _is(one.recipient, user_id) or one.delivery_id in removed:
+            one.status, one.reason = trace_pb2.DELIVERY_STATUS_SKIPPED, Reason.RECIPIENT_ERASED
+            one.recipient.Clear()
+    return left
+
+
+def _is(recipient: event_pb2.Recipient, user_id: str) -> bool:
+    return recipient.user_id == user_id
+
+
+def _targets(target: event_pb2.Target, user_id: str) -> bool:
+    return target.recipient_id == user_id or _is(target.recipient, user_id)

@@ -1,0 +1,39 @@
+-- Runs of a tenant that have not ended and may name a person, whose id $3 is as bytes. Of those that follow $2 the next
+-- $4 are looked at.
+-- name: lock_naming
+SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.recipients, r.sends, r.skips, r.due_at,
+    r.crashes, r.updated_at, r.is_closed, r.event, r.output
+FROM router.runs r
+WHERE r.id IN (
+    SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4
+) AND (position($3::bytea IN r.event) > 0 OR position($3::bytea IN r.output) > 0)
+ORDER BY r.id
+FOR UPDATE OF r
+
+-- name: naming
+SELECT r.id, r.due_at, r.created_at, r.event
+FROM router.runs r
+WHERE r.id IN (
+    SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4
+) AND position($3::bytea IN r.event) > 0
+ORDER BY r.id
+
+-- The last one that the two above look at; null: there are no more than $3.
+-- name: last_looked_at
+SELECT CASE WHEN count(*) = $3 THEN max(page.id::text) END
+FROM (
+    SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $3
+) AS page
+
+-- Whoever decides about the run as it was before decides nothing: the revision is raised. What is to be published is
+-- published now.
+-- name: replace
+UPDATE router.runs r SET
+    event = t.event, output = t.output, sends = t.sends, skips = t.skips, is_closed = t.is_closed,
+    revision = r.revision + 1,
+    state = CASE WHEN t.is_closed AND r.state IN (1, 3) THEN 2 ELSE r.state END,
+    wake_at = CASE WHEN t.output IS NULL THEN r.wake_at
+        ELSE 'epoch'::timestamptz + $7::bigint * interval '1 microsecond' END
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::boolean[])
+    AS t (id, event, output, sends, skips, is_closed)
+WHERE r.id = t.id

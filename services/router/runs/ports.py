@@ -1,0 +1,30 @@
+"""The interfaces that runs need."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from clarion.common.v1 import event_pb2
+from services.router.messages import Plan
+from services.router.ports import Person
+
+
+class Planner(Protocol):
+    """Plans an event for some people."""
+
+    async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
+        """Return the plan. sequence: of the event in EVENTS, if the event lacks its body; else 0.
+
+        Deliveries need no body, and no reference to it: whoever publishes them adds it.
+        Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
+        count as a fault of ours, and end the run after many tries.
+        """
+
+
+class Progress(Protocol):
+    """What became of the deliveries that were published."""
+
+    async def obstacle(self, event_id: str, published: int) -> str:
+        """Return why the next page of an event's recipients must wait; empty: it need not.
+
+        published: the deliveries of the event so far. Raises ClarionError if that cannot be told.
+        """

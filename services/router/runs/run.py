@@ -1,0 +1,316 @@
+"""A run, and what comes next of it: pure."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.router.v1 import run_output_pb2, runs_pb2
+from runtime.ids import derived_id_at, new_id
+from services.domain import audience
+from services.domain.reasons import Reason
+from services.router.messages import Plan
+from services.router.ports import Membership
+
+WAITING = runs_pb2.RUN_STATE_WAITING
+EXPANDING = runs_pb2.RUN_STATE_EXPANDING
+PAUSED = runs_pb2.RUN_STATE_PAUSED
+DONE = runs_pb2.RUN_STATE_DONE
+CANCELED = runs_pb2.RUN_STATE_CANCELED
+FAILED = runs_pb2.RUN_STATE_FAILED
+
+# Shares of the tenants that are served in turn. More than the lanes of streams: they cost less.
+LANES = 64
+
+# A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
+MAX_INLINE_BODY = 1024
+# The most entries of one record, and their bytes.
+MAX_PLANNED = 500
+MAX_PLANNED_BYTES = 256 * 1024
+# An event that names more targets waits for its turn among those that are read page by page.
+MAX_FEW = 10
+
+# Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
+# the time that it has waited already, between these.
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+# A run that could not be decided because of our own fault is tried again after 1, 2, 4, … seconds, at most ten minutes;
+# after so many tries, in about two hours, it ends.
+MAX_CRASHES = 20
+_LONGEST_CRASH_WAIT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has not ended. Times in Unix microseconds, 0: none.
+
+    body: where the event's body is; None: the event carries it. crashes: how often in a row it could not be decided.
+    updated_us: when it last went on.
+    """
+
+    id: str
+    event: event_pb2.Event
+    state: runs_pb2.RunState.ValueType
+    revision: int
+    body: event_pb2.BodyReference | None
+    page_after: str
+    recipients: int
+    sends: int
+    skips: int
+    due_us: int
+    crashes: int
+    updated_us: int
+    output: run_output_pb2.RunOutput | None
+
+    @property
+    def planned(self) -> int:
+        """The number of deliveries so far, skipped ones included."""
+        return self.sends + self.skips
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What is shown of a run. Times in Unix microseconds, 0: none."""
+
+    id: str
+    event_id: str
+    tenant_id: str
+    event_type: str
+    scope: str
+    state: runs_pb2.RunState.ValueType
+    due_us: int
+    recipients: int
+    sends: int
+    skips: int
+    held_back: str
+    created_us: int
+    updated_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be stored of a run before it is published. is_last: nothing follows it. state: then, or meanwhile."""
+
+    run: Run
+    output: run_output_pb2.RunOutput
+    page_after: str
+    recipients: int
+    sends: int
+    skips: int
+    is_last: bool
+    state: runs_pb2.RunState.ValueType = EXPANDING
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A run that is looked at again later, and why. revision: of the run as it was seen."""
+
+    run: Run
+    revision: int
+    reason: str
+    crashes: int
+    until_us: int
+
+
+def run_id(event_id: str) -> str:
+    """Return the id of an event's run."""
+    return derived_id_at(event_id, "run", event_id)
+
+
+def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2.Event, event_pb2.BodyReference]:
+    """Return the event as a run stores it, and where its body is; empty: the event carries it."""
+    size = len(event.variables) + len(event.payload_extra)
+    if size <= MAX_INLINE_BODY:
+        return event, event_pb2.BodyReference()
+    small = event_pb2.Event()
+    small.CopyFrom(event)
+    small.ClearField("variables")
+    small.ClearField("payload_extra")
+    return small, event_pb2.BodyReference(sequence=sequence, size=size)
+
+
+def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueType:
+    """Return the state in which an event's run begins."""
+    return WAITING if event.due_at_us > now_us else EXPANDING
+
+
+def is_paged(event: event_pb2.Event) -> bool:
+    """Return whether its recipients are read page by page; if not, it names at most a hundred."""
+    return audience.needs_expansion(event)
+
+
+def is_large(event: event_pb2.Event) -> bool:
+    """Return whether it waits for its turn among the large ones, so that few recipients never wait for many."""
+    return is_paged(event) or len(event.audience) > MAX_FEW
+
+
+def lane_of(tenant_id: str) -> int:
+    """Return the tenant's lane."""
+    return zlib.crc32(tenant_id.encode()) % LANES
+
+
+def pause_s(run: Run, now_us: int) -> float:
+    """Return the seconds until a run is looked at again that waits for others."""
+    waited_s = (now_us - max(run.updated_us, run.due_us)) / 1_000_000
+    return min(max(SHORTEST_WAIT_S, waited_s / 4), LONGEST_WAIT_S)
+
+
+def pause_after_crash_s(crashes: int) -> float:
+    """Return the seconds until a run is tried again that could not be decided so many times."""
+    return min(2.0 ** (crashes - 1), _LONGEST_CRASH_WAIT_S)
+
+
+def membership(event: event_pb2.Event) -> Membership:
+    """Return from whom the pages are read: all targets but the inline ones, which come before the first page."""
+    groups, recipients, everybody = [], [], False
+    for target in event.audience:
+        match target.WhichOneof("target"):
+            case "group":
+                groups.append(target.group)
+            case "recipient_id":
+                recipients.append(target.recipient_id)
+            case "everybody":
+                everybody = True
+    return Membership(
+        event.tenant_id,
+        groups=groups,
+        everybody=everybody,
+        recipients=recipients,
+        # Whoever is described inline is written to as described, not once more as stored.
+        excluded=[*_named(event.exclusions), *_inline_ids(event)],
+        excluded_groups=[target.group for target in event.exclusions if target.WhichOneof("target") == "group"],
+    )
+
+
+def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -> Decision:
+    """Return what a page gives. page_after: where the next one begins; empty: this is the last one."""
+    skips = len(planned.planned) - len(planned.deliveries)
+    is_last = not page_after
+    total = run.planned + len(planned.planned)
+    reason = "" if total else planned.reason
+    records = routed(run.event, planned.planned, reason, now_us, closes=is_last, total=total)
+    output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=records)
+    for delivery in output.deliveries:  # with_body() adds it
+        for field in ("variables", "payload_extra", "body_reference"):
+            delivery.ClearField(field)
+    return Decision(
+        run,
+        output,
+        page_after,
+        run.recipients + people,
+        run.sends + len(planned.deliveries),
+        run.skips + skips,
+        is_last,
+    )
+
+
+def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
+    """Return a delivery of the run's output with the body, or with where it is."""
+    if run.body is not None:
+        whole = event_pb2.Delivery(body_reference=run.body)
+    else:
+        whole = event_pb2.Delivery(variables=run.event.variables, payload_extra=run.event.payload_extra)
+    whole.MergeFrom(delivery)
+    return whole
+
+
+def failed(run: Run, now_us: int) -> Decision:
+    """Return the end of a run that cannot be decided."""
+    records = routed(run.event, (), Reason.INTERNAL_ERROR, now_us, closes=True, total=run.planned)
+    output = run_output_pb2.RunOutput(records=records)
+    return Decision(run, output, "", run.recipients, run.sends, run.skips, is_last=True, state=FAILED)
+
+
+def ended_by_cancel(run: Run, now_us: int) -> Decision:
+    """Return the end of a run that began after its event was canceled."""
+    return Decision(
+        run, canceled(run, "", now_us), "", run.recipients, run.sends, run.skips, is_last=True, state=CANCELED
+    )
+
+
+def canceled(run: Run, by: str, now_us: int) -> run_output_pb2.RunOutput:
+    """Return what is published when a run is canceled; what was decided and perhaps not published goes with it.
+
+    by: who did it; empty: that is recorded already.
+    """
+    output = run_output_pb2.RunOutput()
+    if run.output is not None:
+        output.CopyFrom(run.output)
+    if by:
+        output.records.append(canceled_record(run.event.tenant_id, run.event.id, by, now_us))
+    output.records.extend(routed(run.event, (), Reason.CANCELED, now_us, closes=True, total=run.planned))
+    return output
+
+
+def canceled_record(tenant_id: str, event_id: str, by: str, now_us: int) -> trace_pb2.TraceRecord:
+    """Return the record of a cancellation; of an event it is always the same one."""
+    id_ = derived_id_at(event_id, "canceled", event_id)
+    return trace_pb2.TraceRecord(
+        id=id_, tenant_id=tenant_id, event_id=event_id, at_us=now_us, canceled=trace_pb2.Canceled(by=by)
+    )
+
+
+def waiting_record(event: event_pb2.Event, now_us: int) -> trace_pb2.TraceRecord:
+    """Return the record of an event that waits for its time."""
+    return trace_pb2.TraceRecord(
+        id=new_id(),
+        tenant_id=event.tenant_id,
+        event_id=event.id,
+        at_us=now_us,
+        waiting=trace_pb2.Waiting(until_us=event.due_at_us),
+    )
+
+
+def routed(
+    event: event_pb2.Event,
+    planned: Sequence[trace_pb2.PlannedDelivery],
+    reason: str,
+    now_us: int,
+    *,
+    closes: bool,
+    total: int,
+) -> list[trace_pb2.TraceRecord]:
+    """Return the records of a plan's part, each of a bounded size. closes: nothing follows. total: of the plan."""
+    parts: list[Sequence[trace_pb2.PlannedDelivery]] = list(_parts(planned))
+    if closes and not parts:
+        parts = [()]
+    records = [
+        trace_pb2.TraceRecord(
+            id=new_id(),
+            tenant_id=event.tenant_id,
+            event_id=event.id,
+            at_us=now_us,
+            routed=trace_pb2.Routed(deliveries=part, continues=True),
+        )
+        for part in parts
+    ]
+    if closes:
+        last = records[-1].routed
+        last.continues = False
+        last.total = total
+        last.reason = reason
+    return records
+
+
+def _parts(planned: Iterable[trace_pb2.PlannedDelivery]) -> Iterable[list[trace_pb2.PlannedDelivery]]:
+    part: list[trace_pb2.PlannedDelivery] = []
+    size = 0
+    for one in planned:
+        size += one.ByteSize()
+        if part and (len(part) == MAX_PLANNED or size > MAX_PLANNED_BYTES):
+            yield part
+            part, size = [], one.ByteSize()
+        part.append(one)
+    if part:
+        yield part
+
+
+def _named(targets: Sequence[event_pb2.Target]) -> list[str]:
+    return [target.recipient_id for target in targets if target.WhichOneof("target") == "recipient_id"]
+
+
+def _inline_ids(event: event_pb2.Event) -> list[str]:
+    return [
+        target.recipient.user_id
+        for target in event.audience
+        if target.WhichOneof("target") == "recipient" and target.recipient.user_id
+    ]

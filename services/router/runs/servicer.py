@@ -1,0 +1,108 @@
+"""RunService: wire to store."""
+
+from collections.abc import Callable
+from typing import Any
+
+from clarion.router.v1 import runs_pb2, runs_pb2_grpc
+from runtime import clock, logs
+from runtime.errors import ClarionError, Code
+from runtime.ids import is_uuid
+from services.domain.paging import page_limit
+from services.domain.trace import TraceWriter
+from services.router.runs import run as runs
+from services.router.runs.run import RunSummary
+from services.router.runs.store import RunStore
+
+RUN_SERVICE = "clarion.router.v1.RunService"
+
+_MAX_BY = 50
+
+log = logs.get(__name__)
+
+
+class RunServicer(runs_pb2_grpc.RunServiceServicer):
+    """See proto/clarion/router/v1/runs.proto. wake: makes this process look at what is due."""
+
+    def __init__(
+        self, store: RunStore, wake: Callable[[], None], trace: TraceWriter, *, now: clock.Clock = clock.now_us
+    ) -> None:
+        self._store = store
+        self._wake = wake
+        self._trace = trace
+        self._now = now
+
+    async def ListRuns(self, request: runs_pb2.ListRunsRequest, context: Any) -> runs_pb2.ListRunsResponse:
+        """Return a page of runs, newest first."""
+        limit = page_limit(request.limit)
+        for field in ("tenant_id", "cursor"):
+            if value := getattr(request, field):
+                _check_id(field, value)
+        if request.state not in runs_pb2.RunState.values():
+            raise _invalid("state", "is not known")
+        found = await self._store.page(request.tenant_id or None, request.state, request.cursor or None, limit)
+        return runs_pb2.ListRunsResponse(
+            runs=map(_wire, found), next_cursor=found[-1].id if len(found) == limit else ""
+        )
+
+    async def GetRun(self, request: runs_pb2.GetRunRequest, context: Any) -> runs_pb2.GetRunResponse:
+        """Return an event's run."""
+        _check_id("event_id", request.event_id)
+        return runs_pb2.GetRunResponse(run=_wire(await self._store.of_event(request.event_id)))
+
+    async def PauseRun(self, request: runs_pb2.PauseRunRequest, context: Any) -> runs_pb2.PauseRunResponse:
+        """Pause a run."""
+        _check_id("event_id", request.event_id)
+        run = await self._store.pause(request.event_id, self._now())
+        log.info("run_paused", event_id=request.event_id, tenant_id=run.tenant_id)
+        return runs_pb2.PauseRunResponse(run=_wire(run))
+
+    async def ResumeRun(self, request: runs_pb2.ResumeRunRequest, context: Any) -> runs_pb2.ResumeRunResponse:
+        """Let a paused run go on."""
+        _check_id("event_id", request.event_id)
+        run = await self._store.resume(request.event_id, self._now())
+        self._wake()
+        log.info("run_resumed", event_id=request.event_id, tenant_id=run.tenant_id)
+        return runs_pb2.ResumeRunResponse(run=_wire(run))
+
+    async def CancelEvent(self, request: runs_pb2.CancelEventRequest, context: Any) -> runs_pb2.CancelEventResponse:
+        """Cancel an event."""
+        _check_id("tenant_id", request.tenant_id)
+        _check_id("event_id", request.event_id)
+        if not 0 < len(request.by) <= _MAX_BY:
+            raise _invalid("by", f"must have 1 to {_MAX_BY} characters")
+        now = self._now()
+        run, _ = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
+        await self._store.publish_cancellations()
+        self._wake()
+        if run is None or run.state != runs.CANCELED:
+            # Also if an earlier call stored the cancellation, and then could not write this; the ledger stores it once.
+            await self._trace.write(runs.canceled_record(request.tenant_id, request.event_id, request.by, now))
+        log.info("event_canceled", event_id=request.event_id, tenant_id=request.tenant_id, by=request.by)
+        return runs_pb2.CancelEventResponse(run=_wire(run) if run is not None else None)
+
+
+def _wire(run: RunSummary) -> runs_pb2.Run:
+    return runs_pb2.Run(
+        id=run.id,
+        event_id=run.event_id,
+        tenant_id=run.tenant_id,
+        event_type=run.event_type,
+        state=run.state,
+        due_at_us=run.due_us,
+        recipients=run.recipients,
+        sends=run.sends,
+        skips=run.skips,
+        held_back=run.held_back,
+        created_at_us=run.created_us,
+        updated_at_us=run.updated_us,
+        scope=run.scope,
+    )
+
+
+def _check_id(field: str, value: str) -> None:
+    if not is_uuid(value):
+        raise _invalid(field, "must be a UUID in lower case")
+
+
+def _invalid(field: str, description: str) -> ClarionError:
+    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

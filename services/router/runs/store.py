@@ -1,0 +1,223 @@
+"""Runs in PostgreSQL. No row stays locked while the broker is asked: a run that is worked on is leased."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+from google.protobuf.message import DecodeError
+
+from clarion.common.v1 import event_pb2
+from clarion.router.v1 import run_output_pb2, runs_pb2
+from runtime import logs, postgres
+from runtime.clock import micros_of
+from runtime.configuration import ConfigurationOutbox
+from runtime.errors import ClarionError, Code
+from services.domain import topology
+from services.router.ports import NewRun
+from services.router.runs import run as runs
+from services.router.runs.run import Decision, Hold, Run, RunSummary
+
+_SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
+
+# How long a process may work on what it has claimed before another one does, seconds.
+LEASE_S = 30.0
+
+log = logs.get(__name__)
+
+
+class RunStore:
+    """Reads and writes router.runs. Every method raises UNAVAILABLE while PostgreSQL is away.
+
+    pool: without bitmap scans, because claiming reads a queue.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox) -> None:
+        self._pool = pool
+        self._outbox = outbox
+
+    async def begin(self, new: Sequence[NewRun], now_us: int) -> None:
+        """Store a run for each event that has none."""
+        rows = [_new_row(one, now_us) for one in {one.event.id: one for one in new}.values()]
+        if rows:
+            with postgres.unavailable_while_down():
+                await self._pool.execute(_SQL.begin, *map(list, zip(*rows, strict=True)), now_us)
+
+    async def claim(self, now_us: int, limit: int, *, large: bool) -> list[tuple[Run, bool]]:
+        """Lease runs whose time has come, lane by lane in turn; return each, and whether its event was canceled."""
+        until = now_us + int(LEASE_S * 1_000_000)
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.claim, large, now_us, until, limit, runs.LANES)
+        found = [(run, row["is_canceled"]) for row in rows if (run := read_run(row)) is not None]
+        return sorted(found, key=lambda one: (one[0].due_us, one[0].id))
+
+    async def until_next(self, now_us: int, *, large: bool) -> float | None:
+        """Return the seconds until a run must be looked at; None: there is none."""
+        with postgres.unavailable_while_down():
+            seconds: float | None = await self._pool.fetchval(_SQL.until_next, large, now_us, runs.LANES)
+        return seconds
+
+    async def decide(self, decisions: Sequence[Decision], now_us: int) -> set[str]:
+        """Store decisions and their output; return the ids of the runs that were still as the decisions saw them."""
+        rows = [
+            (
+                one.run.id,
+                one.run.revision,
+                one.output.SerializeToString(),
+                one.page_after,
+                one.recipients,
+                one.sends,
+                one.skips,
+                one.is_last,
+                one.state,
+            )
+            for one in sorted(decisions, key=lambda one: one.run.id)
+        ]
+        with postgres.unavailable_while_down():
+            written = await self._pool.fetch(_SQL.decide, *map(list, zip(*rows, strict=True)), now_us)
+        return {str(row["id"]) for row in written}
+
+    async def published(self, ids: Sequence[str], revisions: Sequence[int], now_us: int) -> None:
+        """Note that the outputs of these revisions are published."""
+        with postgres.unavailable_while_down():
+            await self._pool.execute(_SQL.published, ids, revisions, now_us)
+
+    async def hold_back(self, holds: Sequence[Hold]) -> None:
+        """Look at runs later, and say why."""
+        rows = [(one.run.id, one.revision, one.reason, one.crashes, one.until_us) for one in holds]
+        with postgres.unavailable_while_down():
+            await self._pool.execute(_SQL.hold_back, *map(list, zip(*sorted(rows), strict=True)))
+
+    async def of_event(self, event_id: str) -> RunSummary:
+        """Return an event's run. Raises NOT_FOUND."""
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(_SQL.run_of_event, runs.run_id(event_id))
+        if row is None:
+            raise ClarionError(Code.NOT_FOUND, "This event has no run: it was sent at once, or is not known.")
+        return _summary(row)
+
+    async def page(
+        self, tenant_id: str | None, state: runs_pb2.RunState.ValueType, before: str | None, limit: int
+    ) -> list[RunSummary]:
+        """Return up to limit runs, newest first. before: a run's id."""
+        with postgres.unavailable_while_down():
+            rows = await self._pool.fetch(_SQL.runs, tenant_id, state, before, limit)
+        return [_summary(row) for row in rows]
+
+    async def pause(self, event_id: str, now_us: int) -> RunSummary:
+        """Pause a run before its next page. Raises NOT_FOUND, and CONFLICT: it has ended, or is paused."""
+        return await self._change(_SQL.pause, event_id, now_us, "This run has ended, or is paused already.")
+
+    async def resume(self, event_id: str, now_us: int) -> RunSummary:
+        """Let a paused run go on. Raises NOT_FOUND, and CONFLICT: it is not paused."""
+        return await self._change(_SQL.resume, event_id, now_us, "This run is not paused.")
+
+    async def cancel(self, tenant_id: str, event_id: str, by: str, now_us: int) -> tuple[RunSummary | None, bool]:
+        """Cancel an event; return its run, if it has one, and whether it was not canceled before.
+
+        Raises NOT_FOUND: the run is another tenant's.
+        """
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                is_new = await connection.fetchval(_SQL.insert_canceled, tenant_id, event_id, now_us) is not None
+                if is_new:
+                    key = topology.canceled_key(tenant_id, event_id)
+                    await self._outbox.add(connection, key, str(now_us).encode())
+                row = await connection.fetchrow(_SQL.lock_run, runs.run_id(event_id), tenant_id)
+                if row is None:
+                    if await connection.fetchrow(_SQL.run_of_event, runs.run_id(event_id)) is not None:
+                        raise ClarionError(Code.NOT_FOUND, "This tenant has no such event.")
+                    return None, is_new
+                if not row["is_closed"] and (run := read_run(row)) is not None:
+                    output = runs.canceled(run, by, now_us).SerializeToString()
+                    row = await connection.fetchrow(_SQL.cancel, run.id, output, now_us)
+        return (_summary(row) if row is not None else None), is_new
+
+    async def publish_cancellations(self) -> None:
+        """Publish what cancel() stored, so that workers refuse the rest."""
+        await self._outbox.flush()
+
+    async def forget(self, canceled_before_us: int, finished_before_us: int) -> int:
+        """Delete up to 1,000 cancellations and 1,000 ended runs that are older; return the number deleted."""
+        with postgres.unavailable_while_down():
+            async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
+                rows = await connection.fetch(_SQL.forget_canceled, canceled_before_us)
+                for row in rows:
+                    key = topology.canceled_key(str(row["tenant_id"]), str(row["event_id"]))
+                    await self._outbox.add(connection, key, None)
+                status = await connection.execute(_SQL.forget_runs, finished_before_us)
+        return len(rows) + int(status.rpartition(" ")[2])
+
+    async def _change(self, query: str, event_id: str, now_us: int, conflict: str) -> RunSummary:
+        with postgres.unavailable_while_down():
+            row = await self._pool.fetchrow(query, runs.run_id(event_id), now_us)
+        if row is None:
+            await self.of_event(event_id)
+            raise ClarionError(Code.CONFLICT, conflict)
+        return _summary(row)
+
+
+def _new_row(new: NewRun, now_us: int) -> tuple[object, ...]:
+    event, body = runs.without_large_body(new.event, new.sequence)
+    return (
+        runs.run_id(event.id),
+        event.id,
+        event.tenant_id,
+        event.event_type,
+        event.scope,
+        runs.lane_of(event.tenant_id),
+        runs.first_state(event, now_us),
+        runs.is_large(event),
+        event.due_at_us,
+        event.SerializeToString(),
+        body.sequence,
+        body.size,
+    )
+
+
+def read_run(row: asyncpg.Record) -> Run | None:
+    """Return the run; None: its row cannot be read. It must not stop the others."""
+    output = row["output"]
+    try:
+        event = event_pb2.Event.FromString(row["event"])
+        pending = run_output_pb2.RunOutput.FromString(output) if output is not None else None
+    except DecodeError:
+        log.exception("run_unreadable", run_id=str(row["id"]))
+        return None
+    return Run(
+        id=str(row["id"]),
+        event=event,
+        state=runs_pb2.RunState.ValueType(row["state"]),
+        revision=row["revision"],
+        body=event_pb2.BodyReference(sequence=row["sequence"], size=row["body_size"]) if row["sequence"] else None,
+        page_after=row["page_after"],
+        recipients=row["recipients"],
+        sends=row["sends"],
+        skips=row["skips"],
+        due_us=_micros(row["due_at"]),
+        crashes=row["crashes"],
+        updated_us=_micros(row["updated_at"]),
+        output=pending,
+    )
+
+
+def _summary(row: asyncpg.Record) -> RunSummary:
+    return RunSummary(
+        id=str(row["id"]),
+        event_id=str(row["event_id"]),
+        tenant_id=str(row["tenant_id"]),
+        event_type=row["event_type"],
+        scope=row["scope"],
+        state=runs_pb2.RunState.ValueType(row["state"]),
+        due_us=_micros(row["due_at"]),
+        recipients=row["recipients"],
+        sends=row["sends"],
+        skips=row["skips"],
+        held_back=row["held_back"],
+        created_us=_micros(row["created_at"]),
+        updated_us=_micros(row["updated_at"]),
+    )
+
+
+def _micros(moment: datetime | None) -> int:
+    return micros_of(moment) if moment is not None else 0

@@ -1,0 +1,122 @@
+"""A person in runs that have not ended: erased, and exported."""
+
+import pytest
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.router.v1 import runs_pb2
+from runtime import nats
+from runtime.ids import new_id
+from services.domain.reasons import Reason
+from services.router.runs.people import PeopleInRuns
+from services.router.runs.store import LEASE_S
+from tests.integration.router.run_world import TENANT, World, fail, group, inline, names, stored
+
+
+@pytest.fixture
+def people(world: World) -> PeopleInRuns:
+    """Two runs in each batch."""
+    return PeopleInRuns(world.pool, batch=2)
+
+
+async def _erase(world: World, people: PeopleInRuns, user_id: str) -> int:
+    """Erase a person of all runs; return the number of runs that they were in."""
+    count, after, more = 0, "", True
+    while more:
+        erased = await people.erase(TENANT, user_id, world.clock(), after)
+        count, after, more = count + erased.runs, erased.after, bool(erased.after)
+    return count
+
+
+async def _in_rows(world: World, user_id: str) -> int:
+    """Return the number of rows that hold the id, in whatever column."""
+    count: int = await world.pool.fetchval(
+        "SELECT count(*) FROM router.runs WHERE position($1::bytea IN event) > 0 OR position($1::bytea IN output) > 0",
+        user_id.encode(),
+    )
+    return count
+
+
+async def test_who_is_erased_gets_nothing(world: World, people: PeopleInRuns) -> None:
+    """The others do; an event for nobody else ends and says why; another tenant's person with this id stays."""
+    only = world.event(due_in_s=60)
+    only.recipient.CopyFrom(event_pb2.Recipient(user_id="ada", email="ada@example.com"))
+    among = world.event(inline("ada"), inline("bob"), due_in_s=60)
+    by_id = world.event(stored("ada"), due_in_s=60)
+    with_group = world.event(inline("ada"), group("g"), due_in_s=60)
+    unrelated = world.event(inline("adam"), due_in_s=60)
+    foreign = world.event(inline("ada"), due_in_s=60, tenant_id=new_id())
+    world.recipients.add(TENANT, "m", group="g")
+    world.recipients.add(TENANT, "ada")
+    await world.begin(only, among, by_id, with_group, unrelated, foreign)
+    assert await _erase(world, people, "ada") == 4
+    assert await _erase(world, people, "ada") == 0
+    await world.work()
+    assert await world.state(only) == runs_pb2.RUN_STATE_DONE
+    world.clock.pass_s(61)
+    await world.work()
+    assert await world.sent_to() == ["ada", "adam", "bob", "m"]
+    assert [one.tenant_id for one in await world.deliveries() if one.recipient.user_id == "ada"] == [foreign.tenant_id]
+    reasons = {one.event_id: one.routed.reason for one in await world.records("routed")}
+    assert (reasons[only.id], reasons[by_id.id]) == (Reason.RECIPIENT_ERASED, Reason.RECIPIENT_ERASED)
+    assert await world.plan(only) == (0, [0])
+
+
+async def test_no_row_keeps_who_was_erased(world: World, people: PeopleInRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what waits, is paused, or is decided and not known to be published; the plan's total stays right."""
+    world.recipients.add(TENANT, *names(25), group="g")
+    waiting = world.event(inline("ada"), inline("bob"), due_in_s=60)
+    paused = world.event(inline("ada"), group("g"))
+    decided = world.event(inline("ada"), group("g"))
+    await world.begin(waiting, paused, decided)
+    await world.store.pause(paused.id, world.clock())
+    with monkeypatch.context() as broken:
+        broken.setattr(nats.StreamPublisher, "publish_all", fail)
+        await world.work()
+    assert await _in_rows(world, "ada") == 3
+    assert await _erase(world, people, "ada") == 3
+    assert await _in_rows(world, "ada") == 0
+    world.clock.pass_s(LEASE_S + 1)
+    await world.work()
+    assert await world.state(paused) == runs_pb2.RUN_STATE_PAUSED
+    assert await world.sent_to() == names(25)
+    # The ledger stores a delivery once, whichever of the records that name it were published.
+    records = [one.routed for one in await world.records("routed") if one.event_id == decided.id]
+    planned = [one for record in records for one in record.deliveries]
+    assert (len({one.delivery_id for one in planned}), [one.total for one in records if not one.continues]) == (
+        26,
+        [26],
+    )
+    erased = [one for one in planned if one.reason == Reason.RECIPIENT_ERASED]
+    assert [(one.status, one.recipient.email) for one in erased] == [(trace_pb2.DELIVERY_STATUS_SKIPPED, "")]
+    summary = await world.store.of_event(decided.id)
+    assert (summary.sends, summary.skips) == (25, 1)
+
+
+async def test_an_erasure_while_a_page_is_decided(world: World, people: PeopleInRuns) -> None:
+    """What was decided with the person is not stored; the page is decided again without them."""
+    event = world.event(inline("ada"), inline("bob"), due_in_s=1)
+    await world.begin(event)
+    world.clock.pass_s(2)
+
+    async def erase(_: event_pb2.Event) -> None:
+        world.planner.before = None
+        assert await _erase(world, people, "ada") == 1
+
+    world.planner.before = erase
+    await world.work()
+    world.clock.pass_s(LEASE_S + 1)
+    await world.work()
+    assert await world.sent_to() == ["bob"]
+
+
+async def test_export_shows_what_waits(world: World, people: PeopleInRuns) -> None:
+    """Each event that names the person, of this tenant alone, batch by batch."""
+    mine = [world.event(inline("ada"), inline("bob"), due_in_s=60 + number) for number in range(3)]
+    others = [world.event(inline("adam"), due_in_s=60), world.event(inline("ada"), due_in_s=60, tenant_id=new_id())]
+    await world.begin(*mine, *others)
+    found, after = await people.export(TENANT, "ada")
+    while after:
+        more, after = await people.export(TENANT, "ada", after)
+        found += more
+    assert {one.event.id: one.due_us for one in found} == {event.id: event.due_at_us for event in mine}
+    assert found[0].event.audience[0].recipient.email == "inline@example.com"

@@ -1,0 +1,51 @@
+"""What a page of a run gives."""
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from runtime.ids import new_id
+from services.domain.reasons import Reason
+from services.router.messages import Plan
+from services.router.runs import run as runs
+
+
+def _run(*, sends: int = 0) -> runs.Run:
+    event = event_pb2.Event(id=new_id(), tenant_id=new_id(), event_type="news")
+    return runs.Run(
+        id=runs.run_id(event.id),
+        event=event,
+        state=runs.EXPANDING,
+        revision=0,
+        body=None,
+        page_after="",
+        recipients=sends,
+        sends=sends,
+        skips=0,
+        due_us=0,
+        crashes=0,
+        updated_us=0,
+        output=None,
+    )
+
+
+def test_an_empty_last_page_is_no_reason() -> None:
+    """Only an event of which nothing at all is planned says why."""
+    nobody = Plan(reason=Reason.NO_RECIPIENT)
+    after_others = runs.decide(_run(sends=500), nobody, "", 0, 1).output.records[-1].routed
+    alone = runs.decide(_run(), nobody, "", 0, 1).output.records[-1].routed
+    assert (after_others.reason, after_others.total, after_others.continues) == ("", 500, False)
+    assert (alone.reason, alone.total) == (Reason.NO_RECIPIENT, 0)
+
+
+def test_records_are_bounded_by_bytes_too() -> None:
+    """A page of recipients with long addresses fits into the broker's messages."""
+    recipient = event_pb2.Recipient(user_id="u" * 255, email="e" * 1000, phone="1" * 1000)
+    planned = [trace_pb2.PlannedDelivery(delivery_id=new_id(), recipient=recipient) for _ in range(500)]
+    records = runs.decide(_run(), Plan(planned=planned), "", 500, 1).output.records
+    assert sum(len(record.routed.deliveries) for record in records) == 500
+    assert max(record.ByteSize() for record in records) <= runs.MAX_PLANNED_BYTES + 1024
+    assert [record.routed.continues for record in records] == [True] * (len(records) - 1) + [False]
+
+
+def test_a_pause_grows_with_the_wait() -> None:
+    """From a second to a quarter of a minute."""
+    seconds = [runs.pause_s(_run(), at * 1_000_000) for at in (1, 20, 3600)]
+    assert seconds == [1.0, 5.0, 15.0]

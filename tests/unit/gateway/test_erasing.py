@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from clarion.ingest.v1 import privacy_pb2
 from clarion.realtime.v1 import privacy_pb2 as realtime_pb2
+from clarion.router.v1 import privacy_pb2 as router_pb2
 from clarion.senders.v1 import privacy_pb2 as senders_pb2
 from gateway.admin.privacy import _Erasure
 from gateway.clients import Clients
@@ -21,6 +22,7 @@ class Services:
         self.unknown: set[str] = set()
         self.privacy = SimpleNamespace(ListErasureEvents=self.list_events, EraseEvents=self.erase_events)
         self.senders_privacy = SimpleNamespace(EraseMessages=self.erase_messages)
+        self.router_privacy = SimpleNamespace(EraseRecipient=lambda _: router_pb2.EraseRecipientResponse())
         self.realtime_privacy = SimpleNamespace(EraseRecipient=lambda _: realtime_pb2.EraseRecipientResponse())
 
     async def call(self, method: Any, wire: Any, deadline: float) -> Any:

@@ -57,7 +57,9 @@ def records(
 
 def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
     """Return what was decided. reason: for not sending; empty: it is sent."""
-    step, template = candidate.step, candidate.template
+    step, template, person = candidate.step, candidate.template, candidate.person
+    # The only recipient of an event is known without the record.
+    is_named = bool(candidate.event.audience)
     return trace_pb2.PlannedDelivery(
         delivery_id=delivery_id,
         channel=step.channel,
@@ -66,9 +68,9 @@ def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.P
         template_version_id="" if template is None else template.version_id,
         provider_id="" if reason else candidate.provider_id,
         locale="" if template is None else template.locale,
-        # The only recipient of an event is known without the record.
-        recipient=candidate.person.recipient if candidate.event.audience else None,
+        recipient=person.recipient if is_named else None,
         step=step.name_if_not_channels,
+        destination=person.destination if is_named and not person.recipient.user_id else "",
     )
 
 

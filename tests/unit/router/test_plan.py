@@ -254,8 +254,14 @@ def test_an_address_can_be_corrected() -> None:
 
 def test_people_without_an_id_are_told_apart_by_their_place() -> None:
     """Two people who are known by their address only."""
-    event = for_audience(described(email="a@example.com"), described(email="b@example.com"))
-    assert len({delivery.id for delivery in planned(event, definition()).deliveries}) == 4
+    event = for_audience(described(email="a@example.com"), described(email="b@example.com"), described("ada"))
+    plan = planned(event, definition())
+    assert len({delivery.id for delivery in plan.deliveries}) == 5
+    assert {(one.recipient.email, one.recipient.user_id, one.destination) for one in plan.planned} == {
+        ("a@example.com", "", "#0"),
+        ("b@example.com", "", "#1"),
+        ("", "ada", ""),
+    }
 
 
 @given(st.lists(st.integers(0, 30), max_size=20), st.randoms(use_true_random=False))

@@ -45,6 +45,16 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.FromString,
                 _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/ListDeliveries',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.GetDelivery = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetDelivery',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.FromString,
+                _registered_method=True)
         self.GetDeliveryStates = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/GetDeliveryStates',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
@@ -80,6 +90,20 @@ class LedgerServiceServicer:
 
     def GetEvent(self, request, context):
         """One event with its timeline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeliveries(self, request, context):
+        """All deliveries of one event, by recipient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDelivery(self, request, context):
+        """One delivery with its timeline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +151,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetEvent,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.SerializeToString,
+            ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'GetDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelivery,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.SerializeToString,
             ),
             'GetDeliveryStates': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeliveryStates,
@@ -204,6 +238,60 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetEvent',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/ListDeliveries',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetDelivery',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class LedgerServiceStub:
     """Newest first."""
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """One event with its timeline."""
+    ListDeliveries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeliveriesRequest, _ledger_pb2.ListDeliveriesResponse]
+    """All deliveries of one event, by recipient."""
+    GetDelivery: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryRequest, _ledger_pb2.GetDeliveryResponse]
+    """One delivery with its timeline."""
     GetDeliveryStates: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]
     """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
     everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
@@ -59,6 +63,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Newest first."""
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event with its timeline."""
+    ListDeliveries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeliveriesRequest, _ledger_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
+    """All deliveries of one event, by recipient."""
+    GetDelivery: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryRequest, _ledger_pb2.GetDeliveryResponse]  # type: ignore[assignment]
+    """One delivery with its timeline."""
     GetDeliveryStates: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]  # type: ignore[assignment]
     """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
     everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
@@ -90,6 +98,22 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetEventResponse, _abc.Awaitable[_ledger_pb2.GetEventResponse]]:
         """One event with its timeline."""
+
+    @_abc_1.abstractmethod
+    def ListDeliveries(
+        self,
+        request: _ledger_pb2.ListDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListDeliveriesResponse, _abc.Awaitable[_ledger_pb2.ListDeliveriesResponse]]:
+        """All deliveries of one event, by recipient."""
+
+    @_abc_1.abstractmethod
+    def GetDelivery(
+        self,
+        request: _ledger_pb2.GetDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetDeliveryResponse, _abc.Awaitable[_ledger_pb2.GetDeliveryResponse]]:
+        """One delivery with its timeline."""
 
     @_abc_1.abstractmethod
     def GetDeliveryStates(

@@ -185,6 +185,7 @@ class _Erasure:
             (
                 "recipients",
                 "memberships",
+                "waiting_events",
                 "notifications",
                 "messages",
                 "provider_records",
@@ -198,14 +199,23 @@ class _Erasure:
 
     async def run(self) -> bool:
         """Erase until nothing is left or ERASE_S is over. Return whether nothing is left."""
-        await self._stored()
-        return await self._inbox() and await self._events(late=False) and await self._events(late=True)
+        if not (await self._stored() and await self._inbox()):
+            return False
+        return await self._events(late=False) and await self._events(late=True)
 
-    async def _stored(self) -> None:
-        wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id)
-        answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
-        self.counts["recipients"] += answer.recipients
-        self.counts["memberships"] += answer.memberships
+    async def _stored(self) -> bool:
+        """Erase what the router stores, and take the person out of events that wait."""
+        after, more = "", True
+        while more:
+            if self._is_over():
+                return False
+            wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id, after=after)
+            answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
+            self.counts["recipients"] += answer.recipients
+            self.counts["memberships"] += answer.memberships
+            self.counts["waiting_events"] += answer.runs
+            after, more = answer.next_after, bool(answer.next_after)
+        return True
 
     async def _inbox(self) -> bool:
         more, inbox_only = True, False

@@ -29,7 +29,6 @@ from services.router import configuration_sources, policies
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.groups.store import GroupStore
-from services.router.missing import NoProgress
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner
 from services.router.policies import Policy
@@ -38,6 +37,7 @@ from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServ
 from services.router.recipients.store import RecipientStore
 from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
+from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
@@ -105,7 +105,8 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     planner = CatalogPlanner(catalog, known.policies)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    runs = Runs(connection, stores.runs, planner, people, NoProgress(), now=clock)
+    progress = LedgerProgress(connection, channels["ingest"], caller, own)
+    runs = Runs(connection, stores.runs, planner, people, progress, now=clock)
     working = process.start(runs.run(), name="runs")
 
     consumer = RouterConsumer(connection, catalog, known.policies, people, runs, own=own)

@@ -10,6 +10,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.ids import is_uuid
+from services.domain import statuses
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
@@ -97,6 +98,11 @@ class LedgerReader:
         for row in await self._pool.fetch(_QUERIES.counts, [row["id"] for row in rows]):
             counts.setdefault(str(row["event_id"]), {})[row["status"]] = row["n"]
         return [KnownEvent(row, by_event.get(id_, []), counts.get(id_, {})) for row in rows for id_ in [str(row["id"])]]
+
+    async def settled(self, event_id: str) -> int:
+        """Return the number of an event's deliveries of which nothing more is tried."""
+        rows = await self._pool.fetch(_QUERIES.counts, [event_id])
+        return sum(row["n"] for row in rows if statuses.is_terminal(row["status"]))
 
     async def row(self, event_id: str) -> "asyncpg.Record | None":
         """Return an event's row."""

@@ -147,6 +147,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
 
     @database_errors
+    async def GetEventProgress(
+        self, request: ledger_pb2.GetEventProgressRequest, context: Any
+    ) -> ledger_pb2.GetEventProgressResponse:
+        """Return how far an event's deliveries have come."""
+        _check_id("event_id", request.event_id)
+        return ledger_pb2.GetEventProgressResponse(settled=await self._reader.settled(request.event_id))
+
+    @database_errors
     async def ListDeadLetters(
         self, request: ledger_pb2.ListDeadLettersRequest, context: Any
     ) -> ledger_pb2.ListDeadLettersResponse:

@@ -32,7 +32,7 @@ MAX_FEW = 10
 
 # Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
 # the time that it has waited already, between these.
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 15.0
 # A run that could not be decided because of our own fault is tried again after 1, 2, 4, … seconds, at most ten minutes;
 # after so many tries, in about two hours, it ends.
 MAX_CRASHES = 20

@@ -65,6 +65,11 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
                 _registered_method=True)
+        self.GetEventProgress = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetEventProgress',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/ListDeadLetters',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeadLettersRequest.SerializeToString,
@@ -125,6 +130,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEventProgress(self, request, context):
+        """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+        that the ledger does not know yet has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeadLetters(self, request, context):
         """Newest first.
         """
@@ -171,6 +184,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetEventBody,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.SerializeToString,
+            ),
+            'GetEventProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEventProgress,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -346,6 +364,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetEventBody',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEventProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetEventProgress',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

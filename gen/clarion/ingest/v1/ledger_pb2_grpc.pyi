@@ -49,6 +49,10 @@ class LedgerServiceStub:
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
     """
+    GetEventProgress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]
+    """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+    that the ledger does not know yet has none.
+    """
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]
     """Newest first."""
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReplayDeadLetterRequest, _ledger_pb2.ReplayDeadLetterResponse]
@@ -74,6 +78,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]  # type: ignore[assignment]
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
+    """
+    GetEventProgress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]  # type: ignore[assignment]
+    """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+    that the ledger does not know yet has none.
     """
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Newest first."""
@@ -133,6 +141,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.GetEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetEventBodyResponse]]:
         """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
         yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEventProgress(
+        self,
+        request: _ledger_pb2.GetEventProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetEventProgressResponse, _abc.Awaitable[_ledger_pb2.GetEventProgressResponse]]:
+        """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+        that the ledger does not know yet has none.
         """
 
     @_abc_1.abstractmethod

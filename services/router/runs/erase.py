@@ -34,7 +34,7 @@ def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainde
         return None
     left = event or run.event
     if not is_closed and not _names_anybody(left):
-        records = runs.routed(left, (), Reason.RECIPIENT_ERASED, now_us, closes=True, total=run.planned)
+        records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
 

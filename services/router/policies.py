@@ -118,7 +118,7 @@ def usable_address(candidate: Candidate) -> str:
             return _fault(recipient.email, addresses.parse_email, Reason.MISSING_EMAIL, Reason.MALFORMED_EMAIL)
         case "phone":
             return _fault(recipient.phone, addresses.parse_phone, Reason.MISSING_PHONE, Reason.MALFORMED_PHONE)
-    return ""
+    return "" if recipient.user_id else Reason.MISSING_RECIPIENT  # such a channel reaches a user by their id
 
 
 def provider_present(candidate: Candidate) -> str:

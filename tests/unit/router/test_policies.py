@@ -31,6 +31,7 @@ def _candidate(channel: event_pb2.Channel.ValueType = EMAIL, **changes: Any) -> 
 
 _STRANGER = Person(event_pb2.Recipient(user_id="x"), "x", is_unknown=True)
 _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
+_WITHOUT_ID = Person(event_pb2.Recipient(email="u@example.com"), "#0")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
         ),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS}, Reason.MISSING_EMAIL),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS, "channel": SMS}, Reason.MISSING_PHONE),
+        (policies.usable_address, {"person": _WITHOUT_ID, "channel": PUSH}, Reason.MISSING_RECIPIENT),
         (policies.provider_present, {"provider_id": ""}, Reason.NO_PROVIDER),
     ],
 )

@@ -43,6 +43,33 @@ class EventRoutes:
         request[TENANT_ID] = answer.event.tenant_id
         return json_reply({**shown(answer.event), "timeline": [shown_step(step) for step in answer.steps]})
 
+    async def deliveries(self, request: web.Request) -> web.Response:
+        """List an event's deliveries, by recipient."""
+        event_id = forms.path_id(request)
+        request[EVENT_ID] = event_id
+        wire = ledger_pb2.ListDeliveriesRequest(
+            event_id=event_id,
+            status=forms.status(request),
+            recipient=forms.text(request, "recipient"),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
+        )
+        answer = await self._clients.call(self._clients.ledger.ListDeliveries, wire)
+        return json_reply(forms.page([_delivery(delivery) for delivery in answer.deliveries], answer.next_cursor))
+
+    async def delivery(self, request: web.Request) -> web.Response:
+        """Return one delivery with its timeline."""
+        wire = ledger_pb2.GetDeliveryRequest(delivery_id=forms.path_id(request))
+        answer = await self._clients.call(self._clients.ledger.GetDelivery, wire)
+        request[EVENT_ID], request[TENANT_ID] = answer.delivery.event_id, answer.tenant_id
+        return json_reply(
+            {
+                **_delivery(answer.delivery),
+                "tenant_id": answer.tenant_id,
+                "timeline": [shown_step(step) for step in answer.steps],
+            }
+        )
+
     async def dead_letters(self, request: web.Request) -> web.Response:
         """List dead letters, newest first."""
         wire = ledger_pb2.ListDeadLettersRequest(
@@ -82,34 +109,43 @@ class EventRoutes:
 
 def shown(event: ledger_pb2.EventSummary) -> dict[str, Any]:
     """Return an event as the API shows it."""
-    recipient = event.recipient
     return {
         "id": event.id,
         "tenant_id": event.tenant_id,
         "event_type": event.event_type,
         "caller_event_id": event.caller_event_id or None,
-        "recipient": {
-            "user_id": recipient.user_id,
-            "email": recipient.email or None,
-            "phone": recipient.phone or None,
-        },
+        "recipient": _recipient(event.recipient) if event.HasField("recipient") else None,
+        "several_recipients": event.several_recipients,
         "trace_id": event.trace_id,
         "test": event.test,
         "replay_of": event.replay_of or None,
         "accepted_at": forms.iso(event.accepted_at_us),
+        "due_at": forms.iso(event.due_at_us),
+        "waiting": event.waiting,
         "finished_at": forms.iso(event.finished_at_us),
+        "reason": event.reason or None,
+        "delivery_count": event.delivery_count,
+        "counts": {forms.status_name(one.status) or str(one.status): one.count for one in event.counts},
         "deliveries": [_delivery(delivery) for delivery in event.deliveries],
     }
+
+
+def _recipient(recipient: event_pb2.Recipient) -> dict[str, Any]:
+    return {"user_id": recipient.user_id, "email": recipient.email or None, "phone": recipient.phone or None}
 
 
 def _delivery(delivery: ledger_pb2.DeliverySummary) -> dict[str, Any]:
     return {
         "id": delivery.id,
+        "event_id": delivery.event_id,
         "channel": forms.channel_name(delivery.channel),
+        "step": delivery.step,
+        "recipient": _recipient(delivery.recipient) if delivery.HasField("recipient") else None,
         "status": forms.status_name(delivery.status),
         "reason": delivery.reason or None,
         "provider": delivery.provider or None,
         "attempts": delivery.attempts,
+        "updated_at": forms.iso(delivery.updated_at_us),
     }
 
 

@@ -33,6 +33,16 @@ OptionalId = Annotated[
     msgspec.Meta(extra_json_schema={"anyOf": [{"format": "uuid"}, {"const": ""}]}),
 ]
 
+UserId = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\u0000]*$",
+        description="a string of 1 to 255 characters, none of them NUL",
+    ),
+]
+
 # A date, or a date and time of RFC 3339. Other forms of ISO 8601 are ambiguous: 1712121210305 is both a time in
 # milliseconds and a day of the year 1712.
 _MOMENT = re.compile(

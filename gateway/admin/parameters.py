@@ -17,6 +17,7 @@ PARAMETERS: Mapping[tuple[str, str], Collection[str]] = {
     ("GET", "/template-parts"): ("tenant_id", "kind", "name", "newest", *_PAGE),
     ("POST", "/template-parts/{id}/apply"): ("cursor",),
     ("GET", "/events"): ("tenant_id", "event_type", "recipient", "status", "since", "until", "event_id", *_PAGE),
+    ("GET", "/events/{id}/deliveries"): ("status", "recipient", *_PAGE),
     ("GET", "/runs"): ("tenant_id", "state", *_PAGE),
     ("GET", "/replays"): ("tenant_id", *_PAGE),
     ("GET", "/dead-letters"): ("tenant_id", *_PAGE),

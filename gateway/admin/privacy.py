@@ -7,6 +7,7 @@ no state: an erasure that was interrupted is requested again.
 import base64
 import binascii
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -30,17 +31,10 @@ ERASE_S = 15.0
 PAGE_DEADLINE_S = 8.0
 EXPORT_EVENTS = 20
 EXPORT_NOTIFICATIONS = 100
+# The most deliveries that the senders take at a time.
+EXPORT_DELIVERIES = 1000
 
 Days = Annotated[int, Meta(ge=1, le=3650)] | None
-UserId = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[^\u0000]*$",
-        description="a string of 1 to 255 characters, none of them NUL",
-    ),
-]
 
 
 class RetentionBody(forms.Body):
@@ -55,7 +49,7 @@ class RetentionBody(forms.Body):
 class RecipientBody(forms.Body):
     """The body of POST /tenants/{id}/recipients/erase. The user id is in the body because paths are logged."""
 
-    user_id: UserId
+    user_id: forms.UserId
 
 
 class ExportRequestBody(RecipientBody):
@@ -142,16 +136,27 @@ class PrivacyRoutes:
     async def _events(self, tenant_id: str, user_id: str, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
         wire = privacy_pb2.ExportEventsRequest(tenant_id=tenant_id, user_id=user_id, cursor=cursor, limit=EXPORT_EVENTS)
         answer = await self._clients.call(self._clients.privacy.ExportEvents, wire, deadline=PAGE_DEADLINE_S)
-        messages = await self._messages(tenant_id, [one.event.id for one in answer.events])
+        alone = [one.event.id for one in answer.events if not one.shared]
+        shared = [one for one in answer.events if one.shared and one.event.deliveries]
+        theirs = [delivery.id for one in shared for delivery in one.event.deliveries]
+        messages = await self._messages(tenant_id, alone)
+        for first in range(0, len(theirs), EXPORT_DELIVERIES):
+            some = theirs[first : first + EXPORT_DELIVERIES]
+            for event_id, more in (await self._messages(tenant_id, [one.event.id for one in shared], some)).items():
+                messages.setdefault(event_id, []).extend(more)
         found = [{**_event(one), "messages": messages.get(one.event.id, [])} for one in answer.events]
         return found, answer.next_cursor or None
 
-    async def _messages(self, tenant_id: str, event_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
-        """Return the sandbox messages of these events."""
+    async def _messages(
+        self, tenant_id: str, event_ids: list[str], delivery_ids: Sequence[str] = ()
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the sandbox messages of these events, or of these deliveries of them."""
         by_event: dict[str, list[dict[str, Any]]] = {}
         after = "" if event_ids else None
         while after is not None:
-            wire = senders_pb2.ExportMessagesRequest(tenant_id=tenant_id, event_ids=event_ids, after=after)
+            wire = senders_pb2.ExportMessagesRequest(
+                tenant_id=tenant_id, event_ids=event_ids, delivery_ids=delivery_ids, after=after
+            )
             answer = await self._clients.call(self._clients.senders_privacy.ExportMessages, wire)
             for message in answer.messages:
                 by_event.setdefault(message.event_id, []).append(_message(message))
@@ -180,6 +185,7 @@ class _Erasure:
             (
                 "recipients",
                 "memberships",
+                "waiting_events",
                 "notifications",
                 "messages",
                 "provider_records",
@@ -193,14 +199,23 @@ class _Erasure:
 
     async def run(self) -> bool:
         """Erase until nothing is left or ERASE_S is over. Return whether nothing is left."""
-        await self._stored()
-        return await self._inbox() and await self._events(late=False) and await self._events(late=True)
+        if not (await self._stored() and await self._inbox()):
+            return False
+        return await self._events(late=False) and await self._events(late=True)
 
-    async def _stored(self) -> None:
-        wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id)
-        answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
-        self.counts["recipients"] += answer.recipients
-        self.counts["memberships"] += answer.memberships
+    async def _stored(self) -> bool:
+        """Erase what the router stores, and take the person out of events that wait."""
+        after, more = "", True
+        while more:
+            if self._is_over():
+                return False
+            wire = router_pb2.EraseRecipientRequest(tenant_id=self._tenant_id, user_id=self._user_id, after=after)
+            answer = await self._call(self._clients.router_privacy.EraseRecipient, wire)
+            self.counts["recipients"] += answer.recipients
+            self.counts["memberships"] += answer.memberships
+            self.counts["waiting_events"] += answer.runs
+            after, more = answer.next_after, bool(answer.next_after)
+        return True
 
     async def _inbox(self) -> bool:
         more, inbox_only = True, False
@@ -227,31 +242,45 @@ class _Erasure:
                 erasure_id=self._erasure_id,
                 late=late,
                 after=after,
+                shared=True,
             )
-            event_ids = list((await self._call(self._clients.privacy.ListErasureEvents, wire)).event_ids)
-            if not event_ids:
+            page = await self._call(self._clients.privacy.ListErasureEvents, wire)
+            if not page.event_ids:
                 return True
-            await self._page(event_ids, late=late)
-            after = event_ids[-1] if late else ""
+            await self._page(page, late=late)
+            after = page.event_ids[-1] if late else ""
 
-    async def _page(self, event_ids: list[str], *, late: bool) -> None:
+    async def _page(self, page: privacy_pb2.ListErasureEventsResponse, *, late: bool) -> None:
         # The ledger comes last: only it knows whose events these are.
-        messages = await self._call(
-            self._clients.senders_privacy.EraseMessages,
-            senders_pb2.EraseMessagesRequest(tenant_id=self._tenant_id, event_ids=event_ids),
-        )
+        shared = set(page.shared_event_ids)
+        await self._messages([id_ for id_ in page.event_ids if id_ not in shared])
+        if page.delivery_ids:  # none would mean all
+            await self._messages(list(page.shared_event_ids), list(page.delivery_ids))
         ledger = await self._call(
             self._clients.privacy.EraseEvents,
-            privacy_pb2.EraseEventsRequest(tenant_id=self._tenant_id, erasure_id=self._erasure_id, event_ids=event_ids),
+            privacy_pb2.EraseEventsRequest(
+                tenant_id=self._tenant_id,
+                erasure_id=self._erasure_id,
+                event_ids=page.event_ids,
+                user_id=self._user_id,
+            ),
         )
-        for answer, names in (
-            (messages, ("messages", "provider_records")),
-            (ledger, ("payloads", "attempts", "dead_letters")),
-        ):
-            for name in names:
-                self.counts[name] += getattr(answer, name)
+        self._count(ledger, "payloads", "attempts", "dead_letters")
         if not late:  # late ones were counted before
-            self.counts["events"] += ledger.events
+            self._count(ledger, "events")
+
+    async def _messages(self, event_ids: list[str], delivery_ids: Sequence[str] = ()) -> None:
+        """Erase what the senders store of these events, or of these deliveries of them."""
+        if event_ids:
+            wire = senders_pb2.EraseMessagesRequest(
+                tenant_id=self._tenant_id, event_ids=event_ids, delivery_ids=delivery_ids
+            )
+            answer = await self._call(self._clients.senders_privacy.EraseMessages, wire)
+            self._count(answer, "messages", "provider_records")
+
+    def _count(self, answer: Any, *names: str) -> None:
+        for name in names:
+            self.counts[name] += getattr(answer, name)
 
     async def _call(self, method: Any, wire: Any) -> Any:
         return await self._clients.call(method, wire, deadline=PAGE_DEADLINE_S)

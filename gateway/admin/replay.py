@@ -8,6 +8,7 @@ from msgspec import Meta, field
 from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import replays_pb2
 from gateway.admin import forms
+from gateway.admin.forms import UserId
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID, TENANT_ID
 from gateway.replies import json_reply
@@ -29,9 +30,14 @@ Moment = Annotated[str, Meta(examples=["2026-04-22T12:00:00Z"])]
 
 
 class EventReplayBody(forms.Body):
-    """The body of POST /events/{id}/replay. channels: some of those that the event asked for; empty: all of them."""
+    """The body of POST /events/{id}/replay.
+
+    channels: some of those that the event asked for; empty: all of them. recipients: user ids of some of its
+    recipients; empty: the whole audience.
+    """
 
     channels: list[forms.Channel] = field(default_factory=list)
+    recipients: Annotated[list[UserId], Meta(max_length=100)] = field(default_factory=list)
 
 
 class NewReplayBody(forms.Body):
@@ -54,7 +60,9 @@ class ReplayRoutes:
         """Replay one event as a new event."""
         event_id = forms.path_id(request)
         body = await forms.read(request, EventReplayBody)
-        wire = replays_pb2.ReplayEventRequest(event_id=event_id, channels=forms.channels(body.channels, "channels"))
+        wire = replays_pb2.ReplayEventRequest(
+            event_id=event_id, channels=forms.channels(body.channels, "channels"), recipients=body.recipients
+        )
         answer = await self._clients.call(self._clients.replays.ReplayEvent, wire)
         request[EVENT_ID], request[TENANT_ID] = answer.event_id, answer.tenant_id
         return json_reply({"event_id": answer.event_id, "replay_of": event_id}, status=202)

@@ -149,6 +149,8 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
         ("PUT", "/tenants/{id}/locale", templates.set_locale),
         ("GET", "/events", events.search),
         ("GET", "/events/{id}", events.get),
+        ("GET", "/events/{id}/deliveries", events.deliveries),
+        ("GET", "/deliveries/{id}", events.delivery),
         ("POST", "/tenants/{id}/events", runs.send),
         ("POST", "/tenants/{id}/events/{event_id}/cancel", runs.cancel),
         ("GET", "/runs", runs.list_all),

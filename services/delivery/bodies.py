@@ -1,4 +1,11 @@
-"""Reads the bodies of large events, which their deliveries only refer to: from EVENTS, later from the ledger."""
+"""Reads the bodies of large events, which their deliveries only refer to: from EVENTS, later from the ledger.
+
+An event may have many deliveries, which come one after another: the last bodies are kept in memory.
+"""
+
+import asyncio
+from collections import OrderedDict
+from typing import TypeAlias
 
 import grpc.aio
 import nats.errors
@@ -14,6 +21,11 @@ from services.domain import topology
 
 _READ_S = 2.0
 _ASK_S = 5.0
+# Bytes of bodies that are kept. The largest event has 1 MiB as it is stored.
+_KEPT_BYTES = 8 * 1024 * 1024
+
+# variables and payload_extra
+_Body: TypeAlias = tuple[bytes, bytes]
 
 
 class Bodies:
@@ -24,6 +36,11 @@ class Bodies:
         self._stream = connection.jetstream(timeout=_READ_S)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
         self._caller = caller
+        # By event, the one that was used last at the end.
+        self._kept: OrderedDict[str, _Body] = OrderedDict()
+        self._kept_bytes = 0
+        # Deliveries of one event that come together wait for one reading.
+        self._reading: dict[str, asyncio.Lock] = {}
 
     async def complete(self, delivery: event_pb2.Delivery) -> event_pb2.Delivery:
         """Return the delivery with its variables and payload_extra; the delivery itself where it has them.
@@ -33,14 +50,32 @@ class Bodies:
         """
         if not delivery.HasField("body_reference"):
             return delivery
-        body = await self._from_stream(delivery) or await self._from_ledger(delivery)
+        body = await self._body(delivery)
         whole = event_pb2.Delivery()
         whole.CopyFrom(delivery)
         whole.ClearField("body_reference")
         whole.variables, whole.payload_extra = body
         return whole
 
-    async def _from_stream(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes] | None:
+    async def _body(self, delivery: event_pb2.Delivery) -> _Body:
+        key = f"{delivery.tenant_id}/{delivery.event_id}"
+        lock = self._reading.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                body = self._kept.pop(key, None)
+                if body is None:
+                    body = await self._from_stream(delivery) or await self._from_ledger(delivery)
+                    self._kept_bytes += _size(body)
+                self._kept[key] = body
+        finally:
+            if not lock.locked():
+                self._reading.pop(key, None)
+        while self._kept_bytes > _KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= _size(oldest)
+        return body
+
+    async def _from_stream(self, delivery: event_pb2.Delivery) -> _Body | None:
         """Return the body; None: it was purged, or the broker does not answer."""
         sequence = delivery.body_reference.sequence
         if not sequence:
@@ -53,7 +88,11 @@ class Bodies:
         # A recreated stream has used this sequence for another event.
         return (event.variables, event.payload_extra) if event.id == delivery.event_id else None
 
-    async def _from_ledger(self, delivery: event_pb2.Delivery) -> tuple[bytes, bytes]:
+    async def _from_ledger(self, delivery: event_pb2.Delivery) -> _Body:
         request = ledger_pb2.GetEventBodyRequest(tenant_id=delivery.tenant_id, event_id=delivery.event_id)
         answer = await self._own.ask(INGEST, lambda: self._caller(self._stub.GetEventBody, request, deadline=_ASK_S))
         return answer.variables, answer.payload_extra
+
+
+def _size(body: _Body) -> int:
+    return len(body[0]) + len(body[1])

@@ -1,6 +1,7 @@
-"""Which recipients were erased within the last week: what was accepted for them before is neither sent nor stored.
+"""Which recipients were erased lately: what was accepted for them before is neither planned, sent nor stored.
 
-Each erasure is a key of the configuration, named by a keyed digest, for a week: longer than anything waits in a stream.
+Each erasure is a key of the configuration, named by a keyed digest: for a week, which is longer than anything waits in
+a stream, and for as long as an event of the tenant from before it is unfinished, which may be a year.
 """
 
 from dataclasses import dataclass
@@ -67,7 +68,10 @@ class Erasures:
         found = self._by_digest.get(self._keyed.erasure(unkeyed(tenant_id, user_id)))
         return found if found is not None and accepted_us <= found.at_us else None
 
+    def refusal_of(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
+        """Return the reason for sending a recipient nothing of an event; empty: it may be sent."""
+        return Reason.RECIPIENT_ERASED if self.find(tenant_id, user_id, accepted_us) is not None else ""
+
     def refusal(self, delivery: event_pb2.Delivery) -> str:
         """Return the reason for not sending this delivery; empty: it may be sent."""
-        found = self.find(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)
-        return Reason.RECIPIENT_ERASED if found is not None else ""
+        return self.refusal_of(delivery.tenant_id, delivery.recipient.user_id, delivery.accepted_at_us)

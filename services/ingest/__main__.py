@@ -37,6 +37,7 @@ from services.ingest.janitor import Janitor
 from services.ingest.keys.servicer import KeyServicer
 from services.ingest.keys.store import KeyStore
 from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
@@ -112,7 +113,7 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     server.add(keys_pb2_grpc.add_KeyServiceServicer_to_server, KeyServicer(keys), "clarion.ingest.v1.KeyService")
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(ledger, connection),
+        LedgerServicer(ledger, LedgerReader(durable), connection),
         "clarion.ingest.v1.LedgerService",
     )
     server.add(
@@ -131,7 +132,6 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
         durable=durable,
         fast=fast,
         outbox=outbox,
-        ledger=ledger,
         janitor=janitor,
         keyed=keyed,
     )

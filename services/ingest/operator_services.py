@@ -9,7 +9,7 @@ from runtime.grpc import GrpcServer
 from runtime.service import Process
 from services.domain.pseudonyms import Pseudonyms
 from services.ingest.janitor import Janitor
-from services.ingest.ledger.store import LedgerStore
+from services.ingest.ledger.reader import LedgerReader
 from services.ingest.privacy import servicer as privacy
 from services.ingest.privacy.clearing import Clearing
 from services.ingest.privacy.retention import RetentionWorker
@@ -29,7 +29,6 @@ def add_services(
     durable: "asyncpg.Pool[asyncpg.Record]",
     fast: "asyncpg.Pool[asyncpg.Record]",
     outbox: ConfigurationOutbox,
-    ledger: LedgerStore,
     janitor: Janitor,
     keyed: Pseudonyms,
 ) -> None:
@@ -44,7 +43,7 @@ def add_services(
     process.start(runner.run(), name="replays")
     server.add(
         privacy_pb2_grpc.add_PrivacyServiceServicer_to_server,
-        privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, ledger, keyed)),
+        privacy.PrivacyServicer(LedgerPrivacyStore(durable, outbox, LedgerReader(durable), keyed)),
         privacy.NAME,
     )
     server.add(

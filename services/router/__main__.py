@@ -1,5 +1,11 @@
 """Starts the router: ``python -m services.router``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from nats.aio.client import Client
+
 from clarion.router.v1 import (
     privacy_pb2_grpc,
     recipients_pb2_grpc,
@@ -11,8 +17,10 @@ from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
 from runtime.parts import OwnParts
 from runtime.service import Process, run
-from services.domain import topology
+from services.domain import erasures, pseudonym_keys, topology
 from services.domain.broker_health import report_broker
+from services.domain.cancellations import Cancellations
+from services.domain.erasures import Erasures
 from services.domain.pseudonyms import Pseudonyms
 from services.domain.publishing import start_publishing
 from services.domain.suppression_list import SuppressionList
@@ -21,22 +29,20 @@ from services.router import configuration_sources, policies
 from services.router.catalog import OWNERS, PREFIXES, Catalog
 from services.router.consumer import RouterConsumer
 from services.router.groups.store import GroupStore
-from services.router.missing import NoProgress
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner
+from services.router.policies import Policy
 from services.router.recipients.people import PostgresRecipients
-from services.router.recipients.servicer import (
-    RECIPIENT_SERVICE,
-    ROUTER_PRIVACY_SERVICE,
-    RecipientServicer,
-    RouterPrivacyServicer,
-)
+from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
 from services.router.runs.database_clock import DatabaseClock
+from services.router.runs.people import PeopleInRuns
+from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
 from services.router.runs.servicer import RUN_SERVICE, RunServicer
 from services.router.runs.store import RunStore
 from services.router.servicer import RouterServicer
+from services.router.servicer_privacy import ROUTER_PRIVACY_SERVICE, RouterPrivacyServicer
 from services.router.settings import Settings
 from services.router.suppressions.servicer import SUPPRESSION_SERVICE, SuppressionServicer
 from services.router.suppressions.store import SuppressionStore
@@ -46,37 +52,45 @@ from services.router.suppressions.unkeyed_digests import unkeyed_digests
 _POSTGRES_CONNECTIONS, _RUNS_POSTGRES_CONNECTIONS = 4, 6
 
 
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The router's tables."""
+
+    suppressions: SuppressionStore
+    recipients: RecipientStore
+    groups: GroupStore
+    runs: RunStore
+    people_in_runs: PeopleInRuns
+
+
+@dataclass(frozen=True, slots=True)
+class _Configuration:
+    """The copy of the configuration, and what in it speaks against sending."""
+
+    watch: ConfigurationWatch
+    policies: Sequence[Policy]
+
+
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     """Wire the service."""
     keyed = Pseudonyms(settings.pseudonym_key.reveal())
-    pool = await postgres.connect(settings.postgres_url.reveal(), name="router", size=_POSTGRES_CONNECTIONS)
+    url = settings.postgres_url.reveal()
+    pool = await postgres.connect(url, name="router", size=_POSTGRES_CONNECTIONS)
     process.on_close(pool.close)
     connection = await nats.connect(settings.nats_url.reveal(), name="router")
     process.on_close(connection.close)
-    runs_pool = await postgres.connect(
-        settings.postgres_url.reveal(), name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False
-    )
+    runs_pool = await postgres.connect(url, name="router", size=_RUNS_POSTGRES_CONNECTIONS, bitmap_scans=False)
     process.on_close(runs_pool.close)
     outbox = configuration.ConfigurationOutbox(pool, "router", connection)
-    migration = start_publishing(
-        process,
-        pool,
-        connection,
-        outbox,
-        keyed,
-        unkeyed_digests(pool, keyed),
-        owner=configuration_sources.OWNER,
-        sources=configuration_sources.SOURCES,
+    known = await _configuration(process, connection, pool, outbox, keyed)
+    stores = _Stores(
+        SuppressionStore(pool, outbox),
+        RecipientStore(pool),
+        GroupStore(pool),
+        RunStore(runs_pool, outbox),
+        PeopleInRuns(runs_pool),
     )
-    watch = ConfigurationWatch(connection, PREFIXES)
-    process.start(watch.run(), name="configuration")
-    await watch.ready()
-    # Nothing may be sent before the suppressions are known.
-    await watch.complete(*OWNERS)
-    await migration.ready(watch)
-    suppressions = SuppressionStore(pool, outbox)
-    recipients, groups = RecipientStore(pool), GroupStore(pool)
-    process.start(groups.keep_removing_deleted(), name="deleted groups")
+    process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
     token = settings.service_token.reveal()
     channels = {
@@ -86,18 +100,16 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     }
     for channel in channels.values():
         process.on_close(channel.close)
-    own = OwnParts()
-    catalog = Catalog(watch, ConfigurationOwners(caller=grpc.Caller(token), own=own, **channels))
-    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason)
-    people = PostgresRecipients(pool)
-
-    planner = CatalogPlanner(catalog, ordered)
-    run_store, clock = RunStore(runs_pool, outbox), DatabaseClock(runs_pool)
+    own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
+    catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
+    planner = CatalogPlanner(catalog, known.policies)
+    clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
-    runs = Runs(connection, run_store, planner, people, NoProgress(), now=clock)
+    progress = LedgerProgress(connection, channels["ingest"], caller, own)
+    runs = Runs(connection, stores.runs, planner, people, progress, now=clock)
     working = process.start(runs.run(), name="runs")
 
-    consumer = RouterConsumer(connection, catalog, ordered, people, runs, own=own)
+    consumer = RouterConsumer(connection, catalog, known.policies, people, runs, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
@@ -109,35 +121,68 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     process.on_drain(finish)
 
     server = grpc.GrpcServer(settings.grpc_address, token=token)
-    server.add(
-        router_pb2_grpc.add_RouterServiceServicer_to_server,
-        RouterServicer(planner, people),
-        "clarion.router.v1.RouterService",
+    trace = TraceWriter(nats.StreamPublisher(connection))
+    run_servicer = RunServicer(stores.runs, runs.wake, trace, now=clock)
+    _add_services(server, stores, RouterServicer(planner, people), run_servicer, keyed)
+    await server.start()
+    await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
+    return server
+
+
+async def _configuration(
+    process: Process,
+    connection: Client,
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    outbox: configuration.ConfigurationOutbox,
+    keyed: Pseudonyms,
+) -> _Configuration:
+    """Publish the router's part and watch the rest; return when all that speaks against sending is known."""
+    migration = start_publishing(
+        process,
+        pool,
+        connection,
+        outbox,
+        keyed,
+        unkeyed_digests(pool, keyed),
+        owner=configuration_sources.OWNER,
+        sources=configuration_sources.SOURCES,
     )
+    erased, canceled = Erasures(keyed), Cancellations()
+
+    def on_change(key: str, value: bytes | None) -> None:
+        for follower in (erased, canceled):
+            follower.on_change(key, value)
+
+    watch = ConfigurationWatch(connection, (*PREFIXES, erasures.PREFIX, topology.CANCELED), on_change)
+    process.start(watch.run(), name="configuration")
+    await watch.ready()
+    await watch.complete(*OWNERS)
+    await migration.ready(watch)
+    await pseudonym_keys.recognise(watch, keyed, "ingest")  # which names the erased
+    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason, erased.refusal_of, canceled.covers)
+    return _Configuration(watch, ordered)
+
+
+def _add_services(
+    server: grpc.GrpcServer, stores: _Stores, router: RouterServicer, runs: RunServicer, keyed: Pseudonyms
+) -> None:
+    server.add(router_pb2_grpc.add_RouterServiceServicer_to_server, router, "clarion.router.v1.RouterService")
     server.add(
         suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server,
-        SuppressionServicer(suppressions, keyed),
+        SuppressionServicer(stores.suppressions, keyed),
         SUPPRESSION_SERVICE,
     )
     server.add(
         recipients_pb2_grpc.add_RecipientServiceServicer_to_server,
-        RecipientServicer(recipients, groups),
+        RecipientServicer(stores.recipients, stores.groups),
         RECIPIENT_SERVICE,
     )
     server.add(
         privacy_pb2_grpc.add_RouterPrivacyServiceServicer_to_server,
-        RouterPrivacyServicer(recipients),
+        RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
         ROUTER_PRIVACY_SERVICE,
     )
-    trace = TraceWriter(nats.StreamPublisher(connection))
-    server.add(
-        runs_pb2_grpc.add_RunServiceServicer_to_server,
-        RunServicer(run_store, runs.wake, trace, now=clock),
-        RUN_SERVICE,
-    )
-    await server.start()
-    await report_broker(process, server, connection, (topology.DELIVERIES, topology.TRACE))
-    return server
+    server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 
 if __name__ == "__main__":

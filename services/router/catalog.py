@@ -14,7 +14,7 @@ from services.router.definitions import Definition, Template, Workflow
 from services.router.owners import ConfigurationOwners
 
 # The owners whose keys (default locales, suppressions) are read from the copy only.
-OWNERS = ("render", "router")
+OWNERS = ("ingest", "render", "router")
 PREFIXES = ("tenants", "templates", "providers", "locales", topology.SUPPRESSIONS, pseudonyms.PREFIX)
 
 _MAX_MEMOS = 10_000

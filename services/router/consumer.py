@@ -220,7 +220,7 @@ class RouterConsumer:
     ) -> _Decided:
         sequence = messages.body_sequence(event, held.sequence)
         planned = plan(event, definition, named, self._policies, now_us=self._now(), sequence=sequence)
-        return _Decided(held, event, planned.deliveries, messages.records(event, [planned]))
+        return _Decided(held, event, planned.deliveries, messages.records(event, planned))
 
     async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         """Hand the event to its run, which plans it later, or page by page."""

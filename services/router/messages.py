@@ -1,6 +1,6 @@
 """Writes a plan as messages: the deliveries to send, and the records of what was decided. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -12,8 +12,11 @@ _SKIPPED = trace_pb2.DELIVERY_STATUS_SKIPPED
 
 # The largest body, in bytes, that each delivery carries itself; a larger one is referred to.
 MAX_INLINE_BODY = 4096
-# Planned deliveries in one record.
+# Planned deliveries in one record, and about how many bytes of them.
 MAX_PLANNED = 500
+MAX_PLANNED_BYTES = 256 * 1024
+# So many are never that large.
+_FEW = 50
 
 
 class Plan(NamedTuple):
@@ -29,35 +32,37 @@ def body_sequence(event: event_pb2.Event, sequence: int) -> int:
     return sequence if _body_size(event) > MAX_INLINE_BODY else 0
 
 
-def records(
-    event: event_pb2.Event, plans: Sequence[Plan], *, closes: bool = True, total: int = 0
-) -> list[trace_pb2.TraceRecord]:
-    """Return the records of an event's plans, without ids and times; at most MAX_PLANNED decisions in each.
+def records(event: event_pb2.Event, plan: Plan, *, closes: bool = True, before: int = 0) -> list[trace_pb2.TraceRecord]:
+    """Return the records of an event's plan, or of a part of it, without ids and times.
 
-    closes: these are the event's last plans; then there is at least one record, and the last one says so. total: the
-    number of decisions of the whole event, those of earlier calls included; 0: of these plans.
+    Each has at most MAX_PLANNED decisions and about MAX_PLANNED_BYTES. closes: no other part follows; then there is at
+    least one record, and the last one says so, with the plan's reason. before: the decisions of the parts before.
     """
-    planned = plans[0].planned if len(plans) == 1 else [one for plan in plans for one in plan.planned]
-    written = []
-    for start in range(0, max(len(planned), closes), MAX_PLANNED):  # at least one that closes
-        record = trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id)
-        routed = record.routed
-        part = planned[start : start + MAX_PLANNED]
-        routed.deliveries.extend(part)
-        if not closes or start + MAX_PLANNED < len(planned):
-            routed.continues = True
-        elif not (total or planned):
-            routed.SetInParent()
-            routed.reason = next((plan.reason for plan in plans if plan.reason), "")
-        elif (total or len(planned)) > len(part):
-            routed.total = total or len(planned)
-        written.append(record)
+    written = [
+        trace_pb2.TraceRecord(
+            event_id=event.id, tenant_id=event.tenant_id, routed=trace_pb2.Routed(deliveries=part, continues=True)
+        )
+        for part in _parts(plan.planned)
+    ]
+    if not closes:
+        return written
+    if not written:
+        written = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id)]
+    last = written[-1].routed
+    last.SetInParent()
+    last.continues = False
+    last.reason = plan.reason
+    total = before + len(plan.planned)
+    if total > len(last.deliveries):  # else it is those in this record
+        last.total = total
     return written
 
 
 def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
     """Return what was decided. reason: for not sending; empty: it is sent."""
-    step, template = candidate.step, candidate.template
+    step, template, person = candidate.step, candidate.template, candidate.person
+    # The only recipient of an event is known without the record.
+    is_named = bool(candidate.event.audience)
     return trace_pb2.PlannedDelivery(
         delivery_id=delivery_id,
         channel=step.channel,
@@ -66,9 +71,9 @@ def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.P
         template_version_id="" if template is None else template.version_id,
         provider_id="" if reason else candidate.provider_id,
         locale="" if template is None else template.locale,
-        # The only recipient of an event is known without the record.
-        recipient=candidate.person.recipient if candidate.event.audience else None,
+        recipient=person.recipient if is_named else None,
         step=step.name_if_not_channels,
+        destination=person.destination if is_named and not person.recipient.user_id else "",
     )
 
 
@@ -114,3 +119,17 @@ def delivery(
 
 def _body_size(event: event_pb2.Event) -> int:
     return len(event.variables) + len(event.payload_extra)
+
+
+def _parts(planned: Sequence[trace_pb2.PlannedDelivery]) -> Iterable[Sequence[trace_pb2.PlannedDelivery]]:
+    if len(planned) <= _FEW:
+        if planned:
+            yield planned
+        return
+    start = size = 0
+    for at, one in enumerate(planned):
+        size += one.ByteSize()
+        if at > start and (at - start == MAX_PLANNED or size > MAX_PLANNED_BYTES):
+            yield planned[start:at]
+            start, size = at, one.ByteSize()
+    yield planned[start:]

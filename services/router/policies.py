@@ -43,9 +43,25 @@ class Suppression(Protocol):
         """Return the reason for not sending to a suppressed address; empty: it is not suppressed."""
 
 
-def ordered(suppression: Suppression) -> Sequence[Policy]:
+class Erased(Protocol):
+    """Implemented by services.domain.erasures.Erasures.refusal_of."""
+
+    def __call__(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
+        """Return the reason for sending a recipient nothing of an event accepted then; empty: it may be sent."""
+
+
+class Canceled(Protocol):
+    """Implemented by services.domain.cancellations.Cancellations.covers."""
+
+    def __call__(self, tenant_id: str, event_id: str) -> bool:
+        """Return whether an event was canceled."""
+
+
+def ordered(suppression: Suppression, erased: Erased, canceled: Canceled) -> Sequence[Policy]:
     """Return all policies in their order."""
     return (
+        not_canceled(canceled),
+        not_erased(erased),
         tenant_channels,
         requested_channels,
         known_recipient,
@@ -102,7 +118,7 @@ def usable_address(candidate: Candidate) -> str:
             return _fault(recipient.email, addresses.parse_email, Reason.MISSING_EMAIL, Reason.MALFORMED_EMAIL)
         case "phone":
             return _fault(recipient.phone, addresses.parse_phone, Reason.MISSING_PHONE, Reason.MALFORMED_PHONE)
-    return ""
+    return "" if recipient.user_id else Reason.MISSING_RECIPIENT  # such a channel reaches a user by their id
 
 
 def provider_present(candidate: Candidate) -> str:
@@ -110,6 +126,26 @@ def provider_present(candidate: Candidate) -> str:
     if candidate.provider_id or not channels.BY_NUMBER[candidate.step.channel].needs_provider:
         return ""
     return Reason.NO_PROVIDER
+
+
+def not_canceled(canceled: Canceled) -> Policy:
+    """Nobody must have canceled the event before it was planned."""
+
+    def policy(candidate: Candidate) -> str:
+        event = candidate.event
+        return Reason.CANCELED if canceled(event.tenant_id, event.id) else ""
+
+    return policy
+
+
+def not_erased(erased: Erased) -> Policy:
+    """The recipient must not have been erased since the event was accepted."""
+
+    def policy(candidate: Candidate) -> str:
+        event = candidate.event
+        return erased(event.tenant_id, candidate.person.recipient.user_id, event.accepted_at_us)
+
+    return policy
 
 
 def not_suppressed(suppression: Suppression) -> Policy:

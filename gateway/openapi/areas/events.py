@@ -12,9 +12,9 @@ _TAG = "Events"
 
 
 class EventRecipientSchema(Shape):
-    """The recipient of an event."""
+    """Who gets a message, as the caller or the tenant's stored recipient describes them."""
 
-    user_id: str
+    user_id: Annotated[str, Meta(description="Empty: the person is known by an address only.")]
     email: str | None
     phone: str | None
 
@@ -23,11 +23,17 @@ class DeliverySchema(Shape):
     """One message to one recipient."""
 
     id: Id
+    event_id: Id
     channel: Channel
+    step: Annotated[str, Meta(description="The step of the workflow that sends it; usually the channel's name.")]
+    recipient: Annotated[
+        EventRecipientSchema | None, Meta(description="Who gets it. null: the event's only recipient.")
+    ]
     status: Status | None
     reason: Annotated[Reason | None, Meta(description=ALL_REASONS)]
     provider: str | None
     attempts: int
+    updated_at: Time | None
 
 
 class EventSchema(Shape):
@@ -37,15 +43,29 @@ class EventSchema(Shape):
     tenant_id: str
     event_type: str
     caller_event_id: str | None
-    recipient: EventRecipientSchema
+    recipient: Annotated[
+        EventRecipientSchema | None,
+        Meta(description="Its only recipient. null: it has several, or the ledger does not know it yet."),
+    ]
+    several_recipients: Annotated[
+        bool, Meta(description="true: it has several recipients, or it is for a group or everybody.")
+    ]
     trace_id: str
     test: Annotated[bool, Meta(description="true: an operator sent it to test a template.")]
     replay_of: Annotated[
         Id | None, Meta(description="The id of the event that this one repeats; null: it is not a replay.")
     ]
     accepted_at: Time | None
+    due_at: Annotated[Time | None, Meta(description="When it is to be sent. null: at once.")]
+    waiting: Annotated[bool, Meta(description="true: its time has not come, and nothing of it is sent yet.")]
     finished_at: Annotated[Time | None, Meta(description="null: some deliveries are not finished yet.")]
-    deliveries: list[DeliverySchema]
+    reason: Annotated[Reason | None, Meta(description="Why nothing, or no more, of it is sent.")]
+    delivery_count: Annotated[int, Meta(description="The number of deliveries that are planned so far.")]
+    counts: Annotated[dict[str, int], Meta(description="How many of them have each status.")]
+    deliveries: Annotated[
+        list[DeliverySchema],
+        Meta(description="The first 20, or 100 of a single event. `GET /events/{id}/deliveries` lists all."),
+    ]
 
 
 class StepSchema(Shape):
@@ -74,6 +94,13 @@ class StepSchema(Shape):
 class EventWithTimelineSchema(EventSchema):
     """An event and all its steps."""
 
+    timeline: list[StepSchema]
+
+
+class DeliveryWithTimelineSchema(DeliverySchema):
+    """A delivery and all its steps."""
+
+    tenant_id: Id
     timeline: list[StepSchema]
 
 
@@ -114,9 +141,10 @@ class ExplanationSchema(Shape):
     reason: Reason | None
 
 
+_RECIPIENT = Parameter("recipient", Text, "A recipient's user id, e-mail address or phone number.")
 _SEARCH = (
     *filters("tenant_id", "event_type"),
-    Parameter("recipient", Text, "The recipient's user id, e-mail address or phone number."),
+    _RECIPIENT,
     Parameter("status", Status, "Only events with a delivery in this status."),
     SINCE,
     UNTIL,
@@ -145,6 +173,23 @@ OPERATIONS: tuple[Operation, ...] = (
         "getEvent",
         "Get an event with its timeline",
         {200: EventWithTimelineSchema},
+        tag=_TAG,
+    ),
+    admin(
+        "GET",
+        "/events/{id}/deliveries",
+        "listDeliveries",
+        "List an event's deliveries, by recipient",
+        {200: PageSchema[DeliverySchema]},
+        tag=_TAG,
+        parameters=(_RECIPIENT, Parameter("status", Status, "Only deliveries in this status."), *PAGING),
+    ),
+    admin(
+        "GET",
+        "/deliveries/{id}",
+        "getDelivery",
+        "Get a delivery with its timeline",
+        {200: DeliveryWithTimelineSchema},
         tag=_TAG,
     ),
     admin(

@@ -2,9 +2,9 @@
 
 import asyncio
 import itertools
+import random
 import time
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import asyncpg
 from google.protobuf.message import DecodeError
@@ -17,6 +17,7 @@ from runtime.retrying import retry
 from services.domain import topology
 from services.domain.erasures import Erasures
 from services.ingest.ledger.record import merge
+from services.ingest.ledger.rows import Item, LedgerRows
 from services.ingest.ledger.store import LedgerStore
 
 # No event waits for the ledger, so it waits a little: then most records of an event are in one group.
@@ -33,13 +34,16 @@ _UNWRITABLE = (
 )
 # Between two tries while PostgreSQL is away, seconds.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
+# Between two looks for records that an earlier version stored because it did not understand them, seconds.
+_REREAD_S = 30.0
 _MAX_HELD = 2000
 # One group is written while the next one comes in.
 _MAX_HELD_BYTES = 2 * _MAX_GROUP_BYTES
 
-_Item: TypeAlias = event_pb2.Event | trace_pb2.TraceRecord
-
 _LOST = Counter("clarion_ledger_unreadable_total", "Messages and records that the ledger could not read or write.")
+_UNKNOWN = Counter(
+    "clarion_ledger_unknown_total", "Records that only a later version understands, stored for one that does."
+)
 
 log = logs.get(__name__)
 
@@ -76,10 +80,12 @@ class LedgerConsumer:
         """Read and write until drain()."""
         async with asyncio.TaskGroup() as tasks:  # if the writer fails, the readers must end too
             writer = tasks.create_task(self._write_all())
+            rereader = tasks.create_task(self._reread_always())
             async with asyncio.TaskGroup() as readers:
                 for puller in self._pullers:
                     readers.create_task(self._collect(puller))
             writer.cancel()
+            rereader.cancel()
 
     async def drain(self) -> None:
         """Stop reading; run() returns when all received messages are written."""
@@ -111,10 +117,10 @@ class LedgerConsumer:
         log.debug("ledger_written", messages=len(batch), ms=round((time.perf_counter() - started) * 1000, 1))
         return len(batch)
 
-    def _take(self, at_most: int) -> tuple[list[pulling.Held], list[_Item]]:
+    def _take(self, at_most: int) -> tuple[list[pulling.Held], list[Item]]:
         """Return the messages of the next transaction, and their events and records."""
         batch: list[pulling.Held] = []
-        items: list[_Item] = []
+        items: list[Item] = []
         size = 0
         for held in itertools.islice(self._waiting, at_most):
             batch.append(held)
@@ -125,7 +131,27 @@ class LedgerConsumer:
         self._waiting = self._waiting[len(batch) :]
         return batch, items
 
-    async def _write(self, items: list[_Item]) -> None:
+    async def _reread_always(self) -> None:
+        """Read what a process of an earlier version could not understand, until cancelled."""
+        while True:
+            await asyncio.sleep(_REREAD_S * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
+            try:
+                await self.reread()
+            except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+                log.warning("unknown_records_wait", error=repr(error))
+
+    async def reread(self) -> None:
+        """Write the stored records that this version understands, and forget them."""
+        after, is_more = "", True
+        while is_more:
+            items, after = await self._store.unknown(after)
+            if items:
+                await self._write(items)
+                await self._store.forget_unknown(items)
+                log.info("unknown_records_read", records=len(items))
+            is_more = after != ""
+
+    async def _write(self, items: list[Item]) -> None:
         """Write the items; wait while PostgreSQL is away, and drop an item that it refuses."""
 
         def tell(failure: BaseException, _: int) -> None:
@@ -133,7 +159,7 @@ class LedgerConsumer:
 
         try:
             await retry(
-                lambda: self._store.write(merge(items, self._erasures)),
+                lambda: self._store.write(self._merged(items)),
                 (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError),
                 unless=_UNWRITABLE,
                 first_s=_FIRST_PAUSE_S,
@@ -150,8 +176,15 @@ class LedgerConsumer:
             await self._write(items[:break_at])
             await self._write(items[break_at:])
 
+    def _merged(self, items: list[Item]) -> LedgerRows:
+        rows = merge(items, self._erasures)
+        if rows.unknown:
+            _UNKNOWN.inc(len(rows.unknown))
+            log.warning("ledger_records_unknown", records=len(rows.unknown), first=rows.unknown[0].id)
+        return rows
 
-def _items(held: pulling.Held) -> Sequence[_Item]:
+
+def _items(held: pulling.Held) -> Sequence[Item]:
     try:
         if held.subject == topology.TRACE_SUBJECT:
             return trace_pb2.TraceBatch.FromString(held.data).records

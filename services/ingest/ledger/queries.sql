@@ -1,55 +1,88 @@
 -- Arguments that are times: Unix microseconds.
 
--- Returns by tenant the number of events that this finished, and their bytes. An event that was finished before (a
--- redelivery) is not counted again.
+-- Also stores the events' recipients: in one statement, because nearly every event has one.
+-- Returns by tenant what to take off the backlog: finished events and their bytes, and events that waited until this
+-- planned them (due), which are unfinished from now on. An event that was finished or planned before (a redelivery) is
+-- not counted again.
 -- name: upsert_events
-WITH written AS (
+WITH people AS (
+INSERT INTO ingest.recipients AS r (event_id, destination, tenant_id, user_id, addresses)
+SELECT t.event_id, t.destination, t.tenant_id, t.user_id, t.addresses::jsonb
+FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::text[], $23::text[])
+    AS t (event_id, destination, tenant_id, user_id, addresses)
+ORDER BY t.event_id, t.destination
+ON CONFLICT (event_id, destination) DO UPDATE SET addresses = r.addresses || EXCLUDED.addresses
+WHERE NOT r.addresses @> EXCLUDED.addresses
+),
+written AS (
 INSERT INTO ingest.events AS e (
-    id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at,
-    routed_at, route_us, route_reason, planned, finished_at, replay_of, is_test, size
+    id, tenant_id, event_type, caller_event_id, trace_id, accepted_at, routed_at, route_us, route_reason,
+    planned, total, finished_at, replay_of, is_test, size, is_shared, due_at, canceled_at, canceled_by
 )
 SELECT
-    t.id, t.tenant_id, t.event_type, t.caller_event_id, t.user_id, t.email, t.phone, t.trace_id,
+    t.id, t.tenant_id, t.event_type, t.caller_event_id, t.trace_id,
     'epoch'::timestamptz + t.accepted_us * interval '1 microsecond',
     'epoch'::timestamptz + t.routed_us * interval '1 microsecond',
-    t.route_us, t.route_reason, t.planned,
+    t.route_us, t.route_reason,
+    -- Of small plans also as processes of the version before read it.
+    CASE WHEN t.total <= 500 THEN t.total END, t.total,
     'epoch'::timestamptz + t.finished_us * interval '1 microsecond',
-    t.replay_of, t.is_test, t.size
+    t.replay_of, t.is_test, t.size, t.is_shared,
+    'epoch'::timestamptz + t.due_us * interval '1 microsecond',
+    'epoch'::timestamptz + t.canceled_us * interval '1 microsecond', t.canceled_by
 FROM unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::bigint[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::uuid[], $16::boolean[],
-    $17::integer[]
+    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
+    $10::integer[], $11::bigint[], $12::uuid[], $13::boolean[], $14::integer[], $15::boolean[], $16::bigint[],
+    $17::bigint[], $18::text[]
 ) AS t (
-    id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_us,
-    routed_us, route_us, route_reason, planned, finished_us, replay_of, is_test, size
+    id, tenant_id, event_type, caller_event_id, trace_id, accepted_us, routed_us, route_us, route_reason,
+    total, finished_us, replay_of, is_test, size, is_shared, due_us, canceled_us, canceled_by
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
     event_type = coalesce(e.event_type, EXCLUDED.event_type),
     caller_event_id = coalesce(e.caller_event_id, EXCLUDED.caller_event_id),
-    user_id = coalesce(e.user_id, EXCLUDED.user_id),
-    email = coalesce(e.email, EXCLUDED.email),
-    phone = coalesce(e.phone, EXCLUDED.phone),
     trace_id = coalesce(e.trace_id, EXCLUDED.trace_id),
     accepted_at = coalesce(e.accepted_at, EXCLUDED.accepted_at),
     routed_at = coalesce(e.routed_at, EXCLUDED.routed_at),
     route_us = coalesce(e.route_us, EXCLUDED.route_us),
-    route_reason = coalesce(e.route_reason, EXCLUDED.route_reason),
+    -- Of a plan in several records the last one may have a reason.
+    route_reason = coalesce(nullif(e.route_reason, ''), EXCLUDED.route_reason, e.route_reason),
     planned = coalesce(e.planned, EXCLUDED.planned),
-    -- A row that is finished without a plan was made for a late record (finish_late).
-    finished_at = CASE WHEN e.planned IS NULL AND EXCLUDED.planned IS NOT NULL
+    total = coalesce(e.total, EXCLUDED.total),
+    -- A row that is finished without a plan was made for a late record (finish_late). A process of the version before
+    -- takes the first record of a plan of several for the whole.
+    finished_at = CASE WHEN e.total IS NULL AND EXCLUDED.total IS NOT NULL AND e.planned IS DISTINCT FROM EXCLUDED.total
         THEN EXCLUDED.finished_at ELSE coalesce(e.finished_at, EXCLUDED.finished_at) END,
     replay_of = coalesce(e.replay_of, EXCLUDED.replay_of),
     is_test = coalesce(e.is_test, EXCLUDED.is_test),
-    size = coalesce(e.size, EXCLUDED.size)
-RETURNING e.id, e.tenant_id, e.finished_at, coalesce(e.size, 0) AS size, e.xmax = 0 AS inserted
+    size = coalesce(e.size, EXCLUDED.size),
+    is_shared = coalesce(e.is_shared, EXCLUDED.is_shared),
+    due_at = greatest(e.due_at, EXCLUDED.due_at),
+    canceled_at = coalesce(e.canceled_at, EXCLUDED.canceled_at),
+    canceled_by = coalesce(e.canceled_by, EXCLUDED.canceled_by)
+RETURNING e.id, e.tenant_id, e.finished_at, e.due_at IS NOT NULL AND e.routed_at IS NOT NULL AS is_due,
+    coalesce(e.size, 0) AS size, e.xmax = 0 AS inserted
+),
+-- The table here is as it was before the statement.
+changed AS (
+    SELECT w.tenant_id, w.size,
+        w.finished_at IS NOT NULL
+            AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
+            AS is_finished,
+        w.is_due AND (w.inserted OR EXISTS (
+            SELECT 1 FROM ingest.events o WHERE o.id = w.id AND (o.due_at IS NULL OR o.routed_at IS NULL)
+        )) AS is_due
+    FROM written w
+    WHERE w.finished_at IS NOT NULL OR w.is_due
 )
-SELECT w.tenant_id, count(*) AS finished, sum(w.size) AS bytes
-FROM written w
-WHERE w.finished_at IS NOT NULL
-    -- This sees the table as it was before the statement.
-    AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
-GROUP BY w.tenant_id
+SELECT c.tenant_id,
+    count(*) FILTER (WHERE c.is_finished) - count(*) FILTER (WHERE c.is_due) AS finished,
+    coalesce(sum(c.size) FILTER (WHERE c.is_finished), 0) - coalesce(sum(c.size) FILTER (WHERE c.is_due), 0) AS bytes,
+    count(*) FILTER (WHERE c.is_due) AS due
+FROM changed c
+WHERE c.is_finished OR c.is_due
+GROUP BY c.tenant_id
 
 -- The first note of each event stays. An event older than $5 without a row was deleted by retention.
 -- name: note_repeats
@@ -77,21 +110,25 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) AS t (tenant_id, event_id, even
 ORDER BY t.tenant_id, t.event_id
 ON CONFLICT (tenant_id, event_id) DO NOTHING
 
--- A status of a higher rank replaces one of a lower rank; a replay starts over.
+-- A status of a higher rank replaces one of a lower rank; a replay starts over. Also keeps the counters of events whose
+-- plan came in several records: what a delivery is counted under stands in its own row, so that a repeat, or another
+-- order, never counts it twice.
 -- name: upsert_deliveries
+WITH written AS (
 INSERT INTO ingest.deliveries AS d (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
-    template_version_id, provider_id, updated_at
+    template_version_id, provider_id, updated_at, destination, step, counted
 )
 SELECT
     t.id, t.event_id, t.tenant_id, t.channel, t.status, t.reason, t.provider, t.attempts, t.replay,
-    t.template_version_id, t.provider_id, 'epoch'::timestamptz + t.updated_us * interval '1 microsecond'
+    t.template_version_id, t.provider_id, 'epoch'::timestamptz + t.updated_us * interval '1 microsecond',
+    t.destination, t.step, CASE WHEN t.is_part THEN t.status END
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[], $8::smallint[],
-    $9::smallint[], $10::text[], $11::text[], $12::bigint[]
+    $9::smallint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::boolean[]
 ) AS t (
     id, event_id, tenant_id, channel, status, reason, provider, attempts, replay,
-    template_version_id, provider_id, updated_us
+    template_version_id, provider_id, updated_us, destination, step, is_part
 )
 ORDER BY t.id
 ON CONFLICT (id) DO UPDATE SET
@@ -108,7 +145,40 @@ ON CONFLICT (id) DO UPDATE SET
     replay = greatest(d.replay, EXCLUDED.replay),
     template_version_id = coalesce(d.template_version_id, EXCLUDED.template_version_id),
     provider_id = coalesce(d.provider_id, EXCLUDED.provider_id),
-    updated_at = greatest(d.updated_at, EXCLUDED.updated_at)
+    updated_at = greatest(d.updated_at, EXCLUDED.updated_at),
+    destination = coalesce(d.destination, EXCLUDED.destination),
+    step = coalesce(d.step, EXCLUDED.step),
+    counted_before = d.counted,
+    -- Null while no record says that the plan has several; else the new status, as above.
+    counted = CASE WHEN coalesce(d.counted, EXCLUDED.counted) IS NULL THEN NULL
+        WHEN (EXCLUDED.replay, ingest.status_rank(EXCLUDED.status), EXCLUDED.attempts)
+            > (d.replay, ingest.status_rank(d.status), d.attempts)
+        THEN EXCLUDED.status ELSE d.status END
+RETURNING d.event_id, d.counted, d.counted_before
+),
+changes AS (
+    SELECT w.event_id, c.status, sum(c.n) AS n
+    FROM written w
+    CROSS JOIN LATERAL (VALUES (w.counted, 1), (w.counted_before, -1)) AS c (status, n)
+    WHERE w.counted IS DISTINCT FROM w.counted_before AND c.status IS NOT NULL
+    GROUP BY w.event_id, c.status
+    HAVING sum(c.n) <> 0
+)
+INSERT INTO ingest.event_counts AS t (event_id, status, n)
+SELECT c.event_id, c.status, c.n FROM changes c
+ORDER BY c.event_id, c.status
+ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
+
+-- name: insert_unknown
+INSERT INTO ingest.unknown_records (id, is_event, record)
+SELECT t.id, t.is_event, t.record FROM unnest($1::text[], $2::boolean[], $3::bytea[]) AS t (id, is_event, record)
+ON CONFLICT (id) DO NOTHING
+
+-- name: unknown_records
+SELECT id, is_event, record FROM ingest.unknown_records WHERE id > $1 ORDER BY id LIMIT 500
+
+-- name: delete_unknown
+DELETE FROM ingest.unknown_records WHERE id = ANY ($1::text[])
 
 -- name: insert_attempts
 INSERT INTO ingest.attempts (
@@ -142,13 +212,24 @@ ON CONFLICT (delivery_id) DO UPDATE SET
     delivery = EXCLUDED.delivery, replayed_at = NULL
 WHERE EXCLUDED.died_at > l.died_at
 
+-- An event is finished when its plan is closed, and all of its deliveries are known and none is open.
 -- All statements that write several events lock them in the order of their ids, so that processes do not deadlock.
 -- Also releases the quota of the events that it finishes.
 -- name: finish_events
 WITH ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id = ANY ($1::uuid[]) AND e.finished_at IS NULL
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
+        AND coalesce(e.total, e.planned) IS NOT NULL
+        AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+        THEN (
+            SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
+            FROM ingest.event_counts c WHERE c.event_id = e.id
+        )
+        ELSE (
+            SELECT count(*) >= coalesce(e.total, e.planned)
+                AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
+            FROM ingest.deliveries d WHERE d.event_id = e.id
+        ) END
     ORDER BY e.id
     FOR UPDATE
 ),
@@ -182,7 +263,17 @@ WITH page AS MATERIALIZED (
 ended AS (
     SELECT e.id FROM ingest.events e
     WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND e.routed_at < now() - interval '5 seconds'
-        AND e.planned <= (SELECT count(*) FROM ingest.deliveries d WHERE d.event_id = e.id AND ingest.is_terminal(d.status))
+        AND coalesce(e.total, e.planned) IS NOT NULL
+        AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+        THEN (
+            SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
+            FROM ingest.event_counts c WHERE c.event_id = e.id
+        )
+        ELSE (
+            SELECT count(*) >= coalesce(e.total, e.planned)
+                AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
+            FROM ingest.deliveries d WHERE d.event_id = e.id
+        ) END
     FOR UPDATE SKIP LOCKED
 ),
 finished AS (
@@ -190,65 +281,40 @@ finished AS (
 )
 SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 
--- Reading.
+-- Counts the deliveries again of one event that is long unfinished: a process of an earlier version does not keep the
+-- counters.
+-- name: recount_event
+WITH stale AS (
+    SELECT e.id FROM ingest.events e
+    WHERE e.finished_at IS NULL AND e.is_shared AND e.total IS NOT NULL AND e.routed_at < now() - interval '10 minutes'
+        AND EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+    ORDER BY random()
+    LIMIT 1
+),
+locked AS (
+    SELECT d.id FROM ingest.deliveries d
+    WHERE d.event_id IN (SELECT s.id FROM stale s) AND d.counted IS DISTINCT FROM d.status
+    ORDER BY d.id
+    FOR UPDATE
+),
+fixed AS (
+    UPDATE ingest.deliveries d SET counted_before = d.counted, counted = d.status
+    FROM locked l WHERE d.id = l.id
+    RETURNING d.event_id, d.counted, d.counted_before
+),
+changes AS (
+    SELECT f.event_id, c.status, sum(c.n) AS n
+    FROM fixed f
+    CROSS JOIN LATERAL (VALUES (f.counted, 1), (f.counted_before, -1)) AS c (status, n)
+    WHERE c.status IS NOT NULL
+    GROUP BY f.event_id, c.status
+)
+INSERT INTO ingest.event_counts AS t (event_id, status, n)
+SELECT c.event_id, c.status, c.n FROM changes c
+ORDER BY c.event_id, c.status
+ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
 
--- name: event
-SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of, is_test, repeat_differed_at, repeat_type
-FROM ingest.events WHERE id = $1
-
--- name: events_of_recipient
-SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of, is_test, repeat_differed_at, repeat_type
-FROM ingest.events WHERE user_id = $2 AND tenant_id = $1 AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC
-LIMIT $4
-
--- name: deliveries
-SELECT id, event_id, channel, status, reason, provider, attempts, replay, updated_at, template_version_id
-FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[]) ORDER BY event_id, channel
-
--- name: attempts
-SELECT delivery_id, channel, attempt, replay, status, reason, detail, provider, ended_at, wait_us, render_us, send_us,
-    next_attempt_at, sms_segments, sms_encoding, provider_id, provider_message_id
-FROM ingest.attempts WHERE event_id = $1 ORDER BY ended_at, id LIMIT 1000
-
--- name: events
-SELECT id, tenant_id, event_type, caller_event_id, user_id, email, phone, trace_id, accepted_at, routed_at, route_us,
-    route_reason, planned, finished_at, replay_of, is_test
-FROM ingest.events e
-WHERE e.accepted_at IS NOT NULL
-    AND ($1::uuid IS NULL OR e.tenant_id = $1)
-    AND ($2::text IS NULL OR e.event_type = $2)
-    AND ($3::text IS NULL OR e.user_id = $3 OR e.email = $3 OR e.phone = $3)
-    AND ($4::smallint IS NULL OR EXISTS (
-        SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status = $4
-    ))
-    AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
-    AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
-    -- $8: $7 if it is a UUID.
-    AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
-    AND ($9::uuid IS NULL OR e.id < $9)
-ORDER BY e.id DESC
-LIMIT $10
-
--- name: replays_of
-SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at IS NOT NULL ORDER BY id LIMIT 100
-
--- name: states
-SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
-
--- name: payload
-SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
-
--- name: dead_letters
-SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
-FROM ingest.dead_letters l
-WHERE l.replayed_at IS NULL
-    AND ($1::uuid IS NULL OR l.tenant_id = $1)
-    AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
-ORDER BY l.died_at DESC, l.delivery_id DESC
-LIMIT $4
+-- Replaying dead letters.
 
 -- Locks the event first, as the ledger does; retention skips locked events.
 -- name: lock_event_of_dead_letter
@@ -259,18 +325,31 @@ FOR UPDATE
 -- name: dead_letter_for_update
 SELECT delivery FROM ingest.dead_letters WHERE delivery_id = $1 AND replayed_at IS NULL FOR UPDATE
 
+-- name: has_payload
+SELECT EXISTS (SELECT 1 FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2)
+
 -- name: mark_replayed
 UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = $1
 
 -- Reopens the delivery's event. Returns its tenant and size if it was finished.
 -- name: requeue_delivery
 WITH queued AS (
-    UPDATE ingest.deliveries SET status = $3, reason = '', replay = $2, updated_at = now()
+    UPDATE ingest.deliveries SET status = $3::smallint, reason = '', replay = $2, updated_at = now(),
+        counted_before = counted, counted = CASE WHEN counted IS NOT NULL THEN $3::smallint END
     WHERE id = $1 AND replay < $2
-    RETURNING event_id
+    RETURNING event_id, counted, counted_before
+),
+recounted AS (
+    INSERT INTO ingest.event_counts AS t (event_id, status, n)
+    SELECT q.event_id, c.status, c.n
+    FROM queued q CROSS JOIN LATERAL (VALUES (q.counted, 1), (q.counted_before, -1)) AS c (status, n)
+    WHERE q.counted IS DISTINCT FROM q.counted_before AND c.status IS NOT NULL
+    ORDER BY c.status
+    ON CONFLICT (event_id, status) DO UPDATE SET n = t.n + EXCLUDED.n
 )
 UPDATE ingest.events e SET finished_at = NULL
-FROM queued q WHERE e.id = q.event_id AND e.finished_at IS NOT NULL AND e.planned IS NOT NULL
+FROM queued q
+WHERE e.id = q.event_id AND e.finished_at IS NOT NULL AND coalesce(e.total, e.planned) IS NOT NULL
 RETURNING e.tenant_id, coalesce(e.size, 0) AS size
 
 -- name: count_again

@@ -1,137 +1,97 @@
 """Merges messages of EVENTS and TRACE into rows, one per event and delivery: pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from services.domain import statuses
+from runtime.ids import time_of
+from services.domain import audience, channels, statuses
+from services.domain.delivery_ids import is_known_scheme
 from services.domain.erasures import Erasures
+from services.ingest.ledger.recipients import (
+    RecipientRow,
+    is_shared,
+    remove_people,
+    row_of,
+    rows_of,
+    user_ids_of,
+)
+from services.ingest.ledger.rows import DeliveryRow, Item, LedgerRows
 from services.ingest.ports import DAY_S
 
-
-@dataclass(slots=True)
-class EventRow:
-    """What these messages say of an event; None: nothing. Times in Unix microseconds."""
-
-    id: str
-    tenant_id: str
-    event_type: str | None = None
-    caller_event_id: str | None = None
-    user_id: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    trace_id: str | None = None
-    accepted_us: int | None = None
-    routed_us: int | None = None
-    route_us: int | None = None
-    route_reason: str | None = None
-    planned: int | None = None
-    finished_us: int | None = None
-    replay_of: str | None = None
-    is_test: bool | None = None
-    # Bytes of its tenant's budget.
-    size: int | None = None
-    # The serialised event.
-    payload: bytes | None = None
+_NONE_ENDED = (0, 0)
 
 
-@dataclass(slots=True)
-class DeliveryRow:
-    """The state of a delivery."""
-
-    id: str
-    event_id: str
-    tenant_id: str
-    channel: int
-    status: int
-    reason: str
-    provider: str
-    attempts: int
-    replay: int
-    template_version_id: str | None
-    provider_id: str | None
-    updated_us: int
-
-
-@dataclass(slots=True)
-class LedgerRows:
-    """The rows of one transaction."""
-
-    events: dict[str, EventRow] = field(default_factory=dict)
-    deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
-    attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
-    # By event: the first record of a later call that used its key for something else.
-    repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
-    # By (tenant, key hash): (event, accepted_us, ttl_s of the key) of the events that are in EVENTS.
-    stored: dict[tuple[str, bytes], tuple[str, int, int]] = field(default_factory=dict)
-
-    def finished(self) -> list[EventRow]:
-        """Return the events that these rows alone show to be finished."""
-        return [row for row in self.events.values() if row.finished_us is not None]
-
-    def add_late(self, before: str) -> list[str]:
-        """Add a row for each event below this id that has only deliveries or attempts here; return the events' ids.
-
-        Retention may have deleted the event, and deliveries without an event would never be found or deleted.
-        """
-        tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
-        tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
-        late = sorted(tenants.keys() - self.events.keys())
-        for event_id in late:
-            _event(self, event_id, tenants[event_id])
-        return late
-
-    def maybe_finished(self) -> list[str]:
-        """Return the events that may be finished now, together with what the tables hold of them."""
-        touched = {row.event_id for row in self.deliveries.values() if statuses.is_terminal(row.status)}
-        touched |= {row.id for row in self.events.values() if row.planned is not None}
-        return sorted(touched - {row.id for row in self.finished()})
-
-
-def merge(items: Iterable[event_pb2.Event | trace_pb2.TraceRecord], erasures: Erasures | None = None) -> LedgerRows:
+def merge(items: Iterable[Item], erasures: Erasures | None = None) -> LedgerRows:
     """Merge events and records, which may come in any order and repeatedly. erasures: whose data is not stored."""
     rows = LedgerRows()
     for item in items:
         if isinstance(item, event_pb2.Event):
-            _accepted(rows, item, erasures)
-        elif item.HasField("routed"):
-            _routed(rows, item)
-        elif item.HasField("attempted"):
-            _attempted(rows, item)
-            _died(rows, item, erasures)
-        elif item.HasField("reported"):
-            _reported(rows, item)
-        elif item.HasField("repeat"):
-            rows.repeats.setdefault(item.event_id, item)
+            _event_read(rows, item, erasures)
+        else:
+            _record_read(rows, item, erasures)
     _finish(rows)
     return rows
 
 
-def _event(rows: LedgerRows, event_id: str, tenant_id: str) -> EventRow:
-    row = rows.events.get(event_id)
-    if row is None:
-        row = rows.events[event_id] = EventRow(event_id, tenant_id)
-    return row
+def is_known(item: Item) -> bool:
+    """Return whether this version understands the event or record; if not, a later version wrote it."""
+    if isinstance(item, event_pb2.Event):
+        return is_known_scheme(item)
+    return item.WhichOneof("step") is not None or not len(UnknownFieldSet(item))
+
+
+def _event_read(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
+    if is_known(event):
+        _accepted(rows, event, erasures)
+    else:
+        rows.unknown.append(event)
+
+
+def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
+    match record.WhichOneof("step"):
+        case "attempted":  # the most frequent one
+            _attempted(rows, record)
+            if record.attempted.status == trace_pb2.DELIVERY_STATUS_DEAD:
+                _died(rows, record, erasures)
+        case "routed":
+            _routed(rows, record, erasures)
+        case "reported":
+            _reported(rows, record)
+        case "repeat":
+            rows.repeats.setdefault(record.event_id, record)
+        case "waiting":
+            row = rows.event(record.event_id, record.tenant_id)
+            row.due_us = max(row.due_us or 0, record.waiting.until_us)
+        case "canceled":
+            row = rows.event(record.event_id, record.tenant_id)
+            row.canceled_us, row.canceled_by = record.at_us, record.canceled.by
+        case None if not is_known(record):
+            rows.unknown.append(record)
 
 
 def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
-    row = _event(rows, event.id, event.tenant_id)
-    recipient = event.recipient
+    row = rows.event(event.id, event.tenant_id)
     row.event_type = event.event_type
     row.accepted_us = event.accepted_at_us
     row.replay_of = event.replay_of or None
     row.is_test = event.HasField("pinned")
     row.size = event.weight or None
-    erasure = erasures.find(event.tenant_id, recipient.user_id, event.accepted_at_us) if erasures else None
-    if erasure is None:
-        row.caller_event_id = event.caller_event_id
-        row.user_id, row.email, row.phone = recipient.user_id, recipient.email, recipient.phone
-        row.trace_id = event.trace_id
-        row.payload = event.SerializeToString()
+    if event.audience and is_shared(event):
+        row.is_shared = True
+    if event.due_at_us > event.accepted_at_us:  # a time that has come is "at once"
+        row.due_us = max(row.due_us or 0, event.due_at_us)
+    any_erased = False
+    for person in rows_of(event, erasures):
+        any_erased |= person.addresses is None
+        _for(rows, person)
+    kept = _without_erased(event, erasures) if any_erased or event.exclusions else event
+    if kept is None:
+        row.caller_event_id = row.trace_id = ""
     else:
-        row.caller_event_id = row.email = row.phone = row.trace_id = ""
-        row.user_id = erasure.pseudonym
+        row.caller_event_id, row.trace_id = event.caller_event_id, event.trace_id
+        row.payload = kept.SerializeToString()
     if event.dedupe_key:
         rows.stored[event.tenant_id, event.dedupe_key] = (
             event.id,
@@ -140,30 +100,75 @@ def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | Non
         )
 
 
-def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
-    row = _event(rows, record.event_id, record.tenant_id)
+def _without_erased(event: event_pb2.Event, erasures: Erasures | None) -> event_pb2.Event | None:
+    """Return the event without erased people; None: it is for nobody else."""
+    erased = {
+        user_id
+        for user_id in user_ids_of(event)
+        if erasures is not None and erasures.find(event.tenant_id, user_id, event.accepted_at_us)
+    }
+    if not erased:
+        return event
+    kept = event_pb2.Event()
+    kept.CopyFrom(event)
+    return kept if remove_people(kept, erased) else None
+
+
+def _for(rows: LedgerRows, person: RecipientRow) -> None:
+    known = rows.recipients.setdefault((person.event_id, person.destination), person)
+    if known is not person:
+        known.merge(person)
+
+
+def _routed(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
+    row = rows.event(record.event_id, record.tenant_id)
     routed = record.routed
-    row.routed_us, row.route_us = record.at_us, record.duration_us
-    row.route_reason = routed.reason
-    row.planned = len(routed.deliveries)
+    if row.routed_us is None or record.at_us < row.routed_us:
+        row.routed_us, row.route_us = record.at_us, record.duration_us
+    row.route_reason = row.route_reason or routed.reason
+    if not routed.continues:
+        row.total = routed.total or len(routed.deliveries)
+    is_part = routed.continues or routed.total > len(routed.deliveries)
+    destinations = set()
     for planned in routed.deliveries:
-        _deliver(
-            rows,
-            DeliveryRow(
-                planned.delivery_id,
-                record.event_id,
-                record.tenant_id,
-                planned.channel,
-                planned.status,
-                planned.reason,
-                "",
-                0,
-                0,
-                planned.template_version_id,
-                planned.provider_id,
-                record.at_us,
-            ),
+        destination = None
+        if planned.HasField("recipient"):
+            destination = _destination(rows, record, planned, erasures)
+            destinations.add(destination)
+        new = DeliveryRow(
+            planned.delivery_id,
+            record.event_id,
+            record.tenant_id,
+            planned.channel,
+            planned.status,
+            planned.reason,
+            "",
+            0,
+            0,
+            planned.template_version_id,
+            planned.provider_id,
+            record.at_us,
+            destination,
+            planned.step if planned.step and planned.step != channels.NAMES.get(planned.channel) else None,
+            is_part,
         )
+        _deliver(rows, new)
+    if is_part or len(destinations) > 1:
+        row.is_shared = True
+
+
+def _destination(
+    rows: LedgerRows,
+    record: trace_pb2.TraceRecord,
+    planned: trace_pb2.PlannedDelivery,
+    erasures: Erasures | None,
+) -> str:
+    # An event's id has the time at which it was accepted.
+    accepted_us = time_of(record.event_id) if erasures is not None else 0
+    destination = planned.destination or audience.destination(planned.recipient)
+    person = row_of(record.event_id, record.tenant_id, planned.recipient, destination, accepted_us, erasures)
+    _for(rows, person)
+    return person.destination
 
 
 def _attempted(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
@@ -215,9 +220,7 @@ def _reported(rows: LedgerRows, record: trace_pb2.TraceRecord) -> None:
 
 
 def _died(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Erasures | None) -> None:
-    step = record.attempted
-    letter = step.dead_letter
-    if step.status == trace_pb2.DELIVERY_STATUS_DEAD and not (erasures and erasures.refusal(letter)):
+    if not (erasures and erasures.refusal(record.attempted.dead_letter)):
         rows.dead.append(record)
 
 
@@ -228,9 +231,13 @@ def _deliver(rows: LedgerRows, new: DeliveryRow) -> None:
         return
     later, earlier = (new, old) if _rank(new) > _rank(old) else (old, new)
     later.attempts = max(later.attempts, earlier.attempts)
+    later.updated_us = max(later.updated_us, earlier.updated_us)
+    # What the plan says; an attempt does not.
     later.template_version_id = later.template_version_id or earlier.template_version_id
     later.provider_id = later.provider_id or earlier.provider_id
-    later.updated_us = max(later.updated_us, earlier.updated_us)
+    later.destination = later.destination or earlier.destination
+    later.step = later.step or earlier.step
+    later.is_part = later.is_part or earlier.is_part
     rows.deliveries[new.id] = later
 
 
@@ -239,12 +246,17 @@ def _rank(row: DeliveryRow) -> tuple[int, int, int]:
 
 
 def _finish(rows: LedgerRows) -> None:
-    ended: dict[str, int] = {}
-    last: dict[str, int] = {}
+    # By event: how many of its deliveries have ended, and when the last of them did.
+    ended: dict[str, tuple[int, int]] = {}
+    is_open: set[str] = set()
     for delivery in rows.deliveries.values():
-        if statuses.is_terminal(delivery.status):
-            ended[delivery.event_id] = ended.get(delivery.event_id, 0) + 1
-            last[delivery.event_id] = max(last.get(delivery.event_id, 0), delivery.updated_us)
+        if delivery.status in statuses.OPEN:
+            is_open.add(delivery.event_id)
+        else:
+            count, last_us = ended.get(delivery.event_id, _NONE_ENDED)
+            ended[delivery.event_id] = (count + 1, max(last_us, delivery.updated_us))
     for row in rows.events.values():
-        if row.planned is not None and ended.get(row.id, 0) >= row.planned:
-            row.finished_us = last.get(row.id, row.routed_us)
+        if row.total is not None and row.id not in is_open:
+            count, last_us = ended.get(row.id, _NONE_ENDED)
+            if count >= row.total:
+                row.finished_us = last_us or row.routed_us

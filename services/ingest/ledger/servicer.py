@@ -15,18 +15,26 @@ from services.domain import topology
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.progress import TraceProgress
-from services.ingest.ledger.store import EventSearch, LedgerStore
-from services.ingest.ledger.timeline import Row, timeline, to_us
+from services.ingest.ledger.reader import EventSearch, LedgerReader
+from services.ingest.ledger.store import LedgerStore
+from services.ingest.ledger.summaries import dead_letter, delivery_summary, event_summary, recipient
+from services.ingest.ledger.timeline import Row, delivery_timeline, timeline
 from services.ingest.time_range import check_time_range
 
 _MAX_STATES = 500
+# Deliveries of an event that a list shows, and that GetEvent shows; see ListDeliveries.
+LISTED = 20
+SHOWN = 100
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     """See proto/clarion/ingest/v1/ledger.proto."""
 
-    def __init__(self, store: LedgerStore, connection: Client, *, now: clock.Clock = clock.now_us) -> None:
+    def __init__(
+        self, store: LedgerStore, reader: LedgerReader, connection: Client, *, now: clock.Clock = clock.now_us
+    ) -> None:
         self._store = store
+        self._reader = reader
         self._publisher = nats.StreamPublisher(connection)
         self._progress = TraceProgress(connection)
         self._now = now
@@ -48,24 +56,69 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             event_id=request.event_id or None,
             before=request.cursor or None,
         )
-        rows = await self._store.events(search, limit)
-        deliveries = await self._store.deliveries([row["id"] for row in rows])
-        events = [summary(row, deliveries.get(str(row["id"]), [])) for row in rows]
-        return ledger_pb2.ListEventsResponse(events=events, next_cursor=events[-1].id if len(events) == limit else "")
+        found = await self._reader.search(search, limit)
+        events = await self._reader.events(found, LISTED)
+        return ledger_pb2.ListEventsResponse(
+            events=[event_summary(event.row, event.deliveries, event.counts) for event in events],
+            next_cursor=found[-1] if len(found) == limit else "",
+        )
 
     @database_errors
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
         _check_id("event_id", request.event_id)
-        row = await self._store.event(request.event_id)
-        if row is None:
-            raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
-        deliveries = (await self._store.deliveries([request.event_id])).get(request.event_id, [])
-        attempts = await self._store.attempts(request.event_id)
-        replays = await self._store.replays(request.event_id)
+        found = await self._reader.events([request.event_id], SHOWN)
+        if not found:
+            raise _no_event()
+        event = found[0]
+        # All attempts, or those of the deliveries that are shown.
+        shown = [delivery["id"] for delivery in event.deliveries] if len(event.deliveries) == SHOWN else None
+        attempts = await self._reader.attempts(event.id, shown)
+        replays = await self._reader.replays(event.id)
         return ledger_pb2.GetEventResponse(
-            event=summary(row, deliveries), steps=timeline(row, deliveries, attempts, replays)
+            event=event_summary(event.row, event.deliveries, event.counts),
+            steps=timeline(event.row, event.deliveries, attempts, replays),
         )
+
+    @database_errors
+    async def ListDeliveries(
+        self, request: ledger_pb2.ListDeliveriesRequest, context: Any
+    ) -> ledger_pb2.ListDeliveriesResponse:
+        """Return a page of an event's deliveries."""
+        limit = page_limit(request.limit)
+        _check_id("cursor", request.cursor, required=False)
+        _check_id("event_id", request.event_id)
+        event = await self._event(request.event_id)
+        if request.recipient and not event["is_shared"] and not _is_for(event, request.recipient):
+            return ledger_pb2.ListDeliveriesResponse()
+        rows = await self._reader.deliveries(
+            event, request.status or None, request.recipient or None, request.cursor or None, limit
+        )
+        return ledger_pb2.ListDeliveriesResponse(
+            deliveries=[delivery_summary(row) for row in rows],
+            next_cursor=str(rows[-1]["id"]) if len(rows) == limit else "",
+        )
+
+    @database_errors
+    async def GetDelivery(self, request: ledger_pb2.GetDeliveryRequest, context: Any) -> ledger_pb2.GetDeliveryResponse:
+        """Return one delivery and its timeline."""
+        _check_id("delivery_id", request.delivery_id)
+        row = await self._reader.delivery(request.delivery_id)
+        if row is None:
+            raise ClarionError(Code.NOT_FOUND, "There is no such delivery, or the ledger has not read it yet.")
+        event = await self._event(str(row["event_id"]))
+        attempts = await self._reader.attempts(event["id"], [row["id"]])
+        return ledger_pb2.GetDeliveryResponse(
+            delivery=delivery_summary(row),
+            tenant_id=str(row["tenant_id"]),
+            steps=delivery_timeline(event, row, attempts),
+        )
+
+    async def _event(self, event_id: str) -> Row:
+        row = await self._reader.row(event_id)
+        if row is None:
+            raise _no_event()
+        return row
 
     @database_errors
     async def GetDeliveryStates(
@@ -75,7 +128,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if len(request.delivery_ids) > _MAX_STATES:
             raise ClarionError(Code.INVALID, f"At most {_MAX_STATES} ids at a time.")
         await self._progress.catch_up()
-        known = await self._store.states(request.delivery_ids)
+        known = await self._reader.states(request.delivery_ids)
         unknown = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
         return ledger_pb2.GetDeliveryStatesResponse(
             states=[trace_pb2.DeliveryStatus.ValueType(known.get(id_, unknown)) for id_ in request.delivery_ids]
@@ -88,10 +141,18 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Return what an event carried."""
         _check_id("tenant_id", request.tenant_id)
         _check_id("event_id", request.event_id)
-        event = await self._store.payload(request.tenant_id, request.event_id)
+        event = await self._reader.payload(request.tenant_id, request.event_id)
         if event is None:
             raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
         return ledger_pb2.GetEventBodyResponse(variables=event.variables, payload_extra=event.payload_extra)
+
+    @database_errors
+    async def GetEventProgress(
+        self, request: ledger_pb2.GetEventProgressRequest, context: Any
+    ) -> ledger_pb2.GetEventProgressResponse:
+        """Return how far an event's deliveries have come."""
+        _check_id("event_id", request.event_id)
+        return ledger_pb2.GetEventProgressResponse(settled=await self._reader.settled(request.event_id))
 
     @database_errors
     async def ListDeadLetters(
@@ -101,19 +162,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         limit = page_limit(request.limit)
         _check_id("tenant_id", request.tenant_id, required=False)
         before = _decode_cursor(request.cursor) if request.cursor else None
-        rows = await self._store.dead_letters(request.tenant_id or None, before, limit)
-        letters = [
-            ledger_pb2.DeadLetter(
-                delivery_id=str(row["delivery_id"]),
-                event_id=str(row["event_id"]),
-                tenant_id=str(row["tenant_id"]),
-                channel=row["channel"],
-                reason=row["reason"],
-                detail=row["detail"],
-                died_at_us=to_us(row["died_at"]),
-            )
-            for row in rows
-        ]
+        rows = await self._reader.dead_letters(request.tenant_id or None, before, limit)
+        letters = [dead_letter(row) for row in rows]
         more = _encode_cursor(letters[-1]) if len(letters) == limit else ""
         return ledger_pb2.ListDeadLettersResponse(dead_letters=letters, next_cursor=more)
 
@@ -138,31 +188,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
 
 
-def summary(row: Row, deliveries: list[Any]) -> ledger_pb2.EventSummary:
-    """Return the wire form of an event's row and its deliveries' rows."""
-    return ledger_pb2.EventSummary(
-        id=str(row["id"]),
-        tenant_id=str(row["tenant_id"]),
-        event_type=row["event_type"] or "",
-        caller_event_id=row["caller_event_id"] or "",
-        recipient=event_pb2.Recipient(user_id=row["user_id"] or "", email=row["email"] or "", phone=row["phone"] or ""),
-        trace_id=row["trace_id"] or "",
-        accepted_at_us=to_us(row["accepted_at"]),
-        finished_at_us=to_us(row["finished_at"]),
-        replay_of=str(row["replay_of"] or ""),
-        test=bool(row["is_test"]),
-        deliveries=[
-            ledger_pb2.DeliverySummary(
-                id=str(delivery["id"]),
-                channel=delivery["channel"],
-                status=delivery["status"],
-                reason=delivery["reason"],
-                provider=delivery["provider"],
-                attempts=delivery["attempts"],
-            )
-            for delivery in deliveries
-        ],
-    )
+def _no_event() -> ClarionError:
+    return ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
+
+
+def _is_for(event: Row, text: str) -> bool:
+    """Return whether this is the user id or an address of the event's only recipient."""
+    one = recipient(event)
+    return one is not None and text in (one.user_id, one.email, one.phone)
 
 
 def _check_id(field: str, value: str, *, required: bool = True) -> None:

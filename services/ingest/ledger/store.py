@@ -1,8 +1,7 @@
-"""The ledger's tables: written in groups, read for operators."""
+"""Writes the ledger's tables, in groups; reader.py reads them."""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from prometheus_client import Counter
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
 from services.ingest.admission_sweep import AdmissionSweep
 from services.ingest.event_ids import lowest_id
-from services.ingest.ledger.record import EventRow, LedgerRows
+from services.ingest.ledger.record import is_known
+from services.ingest.ledger.rows import EventRow, Item, LedgerRows
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 _ADMISSION_QUERIES = postgres.Queries(Path(__file__).parents[1] / "queries.sql")
@@ -30,22 +29,8 @@ _FIRST = uuid.UUID(int=0)
 log = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EventSearch:
-    """Filters of the list of events; None: any. Times in Unix microseconds. event_id: the event's, or the caller's."""
-
-    tenant_id: str | None = None
-    event_type: str | None = None
-    recipient: str | None = None
-    status: int | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-    event_id: str | None = None
-    before: str | None = None
-
-
 class LedgerStore:
-    """Reads and writes the ledger's tables. durable: a pool with durable commits. fast: one without."""
+    """Writes the ledger's tables. durable: a pool with durable commits. fast: one without."""
 
     def __init__(
         self,
@@ -79,13 +64,14 @@ class LedgerStore:
             await self._execute(self._durable, _QUERIES.note_repeats, [*_repeat_columns(group), before])
         await self._mark_stored(group)
 
-    async def _write_rows(self, connection: Any, group: LedgerRows) -> dict[str, tuple[int, int]]:
-        """Return by tenant the number of events that this finished, and their bytes."""
-        finished: dict[str, tuple[int, int]] = {}
+    async def _write_rows(self, connection: Any, group: LedgerRows) -> "list[asyncpg.Record]":
+        """Return by tenant what to take off the backlog."""
+        finished: list[asyncpg.Record] = []
         if group.events:
             _STATEMENTS.inc()
-            rows = await connection.fetch(_QUERIES.upsert_events, *_event_columns(group))
-            finished = {str(row["tenant_id"]): (row["finished"], row["bytes"]) for row in rows}
+            finished = await connection.fetch(
+                _QUERIES.upsert_events, *_event_columns(group), *_recipient_columns(group)
+            )
         if payloads := [row for row in group.events.values() if row.payload is not None]:
             await self._execute(connection, _QUERIES.insert_payloads, _payload_columns(payloads))
         if group.deliveries:
@@ -109,6 +95,8 @@ class LedgerStore:
                     step.replay,
                 ],
             )
+        if group.unknown:
+            await self._execute(connection, _QUERIES.insert_unknown, _unknown_columns(group.unknown))
         return finished
 
     async def _execute(self, connection: Any, query: str, arguments: Sequence[Any]) -> None:
@@ -128,81 +116,40 @@ class LedgerStore:
             ]
             await self._execute(self._fast, _ADMISSION_QUERIES.mark_stored, columns)
 
-    async def _release(self, connection: Any, finished: dict[str, tuple[int, int]]) -> None:
+    async def _release(self, connection: Any, finished: "list[asyncpg.Record]") -> None:
         if finished:
-            events, sizes = zip(*finished.values(), strict=True)
-            await self._execute(
-                connection, _ADMISSION_QUERIES.release_backlog, [list(finished), list(events), list(sizes)]
-            )
+            columns = [[row[name] for row in finished] for name in ("tenant_id", "finished", "bytes", "due")]
+            await self._execute(connection, _ADMISSION_QUERIES.release_backlog, columns)
+
+    async def unknown(self, after: str) -> tuple[list[Item], str]:
+        """Return the next records that this version understands and the one that stored them did not.
+
+        after: empty, or what the call before returned beside them; empty at the end.
+        """
+        rows = await self._durable.fetch(_QUERIES.unknown_records, after)
+        items: list[Item] = [
+            event_pb2.Event.FromString(row["record"])
+            if row["is_event"]
+            else trace_pb2.TraceRecord.FromString(row["record"])
+            for row in rows
+        ]
+        return [item for item in items if is_known(item)], rows[-1]["id"] if rows else ""
+
+    async def forget_unknown(self, items: Sequence[Item]) -> None:
+        """Delete what unknown() returned, after it is written."""
+        await self._durable.execute(_QUERIES.delete_unknown, [item.id for item in items])
 
     async def tidy(self, *, recount: bool) -> None:
         """Finish events that a crash left unfinished, and delete expired keys. recount: also recount the backlog."""
         async with postgres.background_transaction(self._durable) as connection:
             # A page of them each time, and not always the oldest, which may rightly be unfinished.
             last = await connection.fetchval(_QUERIES.finish_forgotten, self._looked_until)
+            await connection.execute(_QUERIES.recount_event)
         self._looked_until = last or _FIRST
         await self._sweep.run()
         if recount:
             async with postgres.background_transaction(self._fast) as connection:
                 await connection.execute(_ADMISSION_QUERIES.recount_backlog)
-
-    async def event(self, event_id: str) -> "asyncpg.Record | None":
-        """Return the event's row."""
-        return await self._durable.fetchrow(_QUERIES.event, event_id)
-
-    async def events(self, search: EventSearch, limit: int) -> "list[asyncpg.Record]":
-        """Return up to limit rows, newest first."""
-        return await self._durable.fetch(
-            _QUERIES.events,
-            search.tenant_id,
-            search.event_type,
-            search.recipient,
-            search.status,
-            search.since_us,
-            search.until_us,
-            search.event_id,
-            search.event_id if search.event_id and is_uuid(search.event_id) else None,
-            search.before,
-            limit,
-        )
-
-    async def of_recipient(
-        self, tenant_id: str, user_id: str, before: str | None, limit: int
-    ) -> "list[asyncpg.Record]":
-        """Return up to limit events of one recipient, newest first; before: an event's id."""
-        return await self._durable.fetch(_QUERIES.events_of_recipient, tenant_id, user_id, before, limit)
-
-    async def deliveries(self, event_ids: Sequence[str]) -> "dict[str, list[asyncpg.Record]]":
-        """Return the deliveries of each event."""
-        by_event: dict[str, list[asyncpg.Record]] = {}
-        for row in await self._durable.fetch(_QUERIES.deliveries, list(event_ids)):
-            by_event.setdefault(str(row["event_id"]), []).append(row)
-        return by_event
-
-    async def attempts(self, event_id: str) -> "list[asyncpg.Record]":
-        """Return the event's attempts, oldest first."""
-        return await self._durable.fetch(_QUERIES.attempts, event_id)
-
-    async def replays(self, event_id: str) -> "list[asyncpg.Record]":
-        """Return the events that are replays of this one, oldest first, at most 100."""
-        return await self._durable.fetch(_QUERIES.replays_of, event_id)
-
-    async def states(self, delivery_ids: Sequence[str]) -> dict[str, int]:
-        """Return the status of each known delivery."""
-        rows = await self._durable.fetch(_QUERIES.states, list(delivery_ids))
-        return {str(row["id"]): row["status"] for row in rows}
-
-    async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
-        """Return the event as it was accepted; None: deleted, or never read."""
-        raw = await self._durable.fetchval(_QUERIES.payload, tenant_id, event_id)
-        return event_pb2.Event.FromString(raw) if raw is not None else None
-
-    async def dead_letters(
-        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
-    ) -> "list[asyncpg.Record]":
-        """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
-        died_us, delivery_id = before or (None, _FIRST)
-        return await self._durable.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)
 
     async def replay(self, delivery_id: str, publish: Any) -> bool:
         """Publish the dead letter again, and mark it; False: there is none.
@@ -234,7 +181,7 @@ class LedgerStore:
     async def _check_body(self, connection: Any, delivery: event_pb2.Delivery) -> None:
         if not delivery.HasField("body_reference"):
             return
-        if await connection.fetchval(_QUERIES.payload, delivery.tenant_id, delivery.event_id) is None:
+        if not await connection.fetchval(_QUERIES.has_payload, delivery.tenant_id, delivery.event_id):
             raise ClarionError(Code.CONFLICT, "Retention has deleted the event's content; trigger the event again.")
 
     async def _count_again(self, tenant_id: uuid.UUID, size: int) -> None:
@@ -253,19 +200,39 @@ def _event_columns(group: LedgerRows) -> list[list[Any]]:
         [row.tenant_id for row in rows],
         [row.event_type for row in rows],
         [row.caller_event_id for row in rows],
-        [row.user_id for row in rows],
-        [row.email for row in rows],
-        [row.phone for row in rows],
         [row.trace_id for row in rows],
         [row.accepted_us for row in rows],
         [row.routed_us for row in rows],
         [row.route_us for row in rows],
         [row.route_reason for row in rows],
-        [row.planned for row in rows],
+        [row.total for row in rows],
         [row.finished_us for row in rows],
         [row.replay_of for row in rows],
         [row.is_test for row in rows],
         [row.size for row in rows],
+        [row.is_shared for row in rows],
+        [row.due_us for row in rows],
+        [row.canceled_us for row in rows],
+        [row.canceled_by for row in rows],
+    ]
+
+
+def _recipient_columns(group: LedgerRows) -> list[list[Any]]:
+    rows = list(group.recipients.values())
+    return [
+        [row.event_id for row in rows],
+        [row.destination for row in rows],
+        [row.tenant_id for row in rows],
+        [row.user_id for row in rows],
+        [row.addresses_json for row in rows],
+    ]
+
+
+def _unknown_columns(items: Sequence[Item]) -> list[list[Any]]:
+    return [
+        [item.id for item in items],
+        [isinstance(item, event_pb2.Event) for item in items],
+        [item.SerializeToString() for item in items],
     ]
 
 
@@ -298,6 +265,9 @@ def _delivery_columns(group: LedgerRows) -> list[list[Any]]:
         [row.template_version_id for row in rows],
         [row.provider_id for row in rows],
         [row.updated_us for row in rows],
+        [row.destination for row in rows],
+        [row.step for row in rows],
+        [row.is_part for row in rows],
     ]
 
 

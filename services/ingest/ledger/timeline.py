@@ -30,19 +30,9 @@ def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
     """Return the steps in order of time. replays: the events (id, accepted_at) that are replays of this one."""
-    steps = []
-    if event["accepted_at"] is not None:
-        steps.append(
-            ledger_pb2.TimelineStep(
-                step="accepted",
-                at_us=to_us(event["accepted_at"]),
-                outcome=statuses.OK,
-                detail="A test of one template version." if event["is_test"] else "",
-                service="ingest",
-            )
-        )
+    steps = _of_event(event)
     if event["routed_at"] is not None:
-        steps += _routed(event, deliveries)
+        steps += [_queued(event, delivery) for delivery in deliveries]
     for attempt in attempts:
         steps += _attempted(attempt)
     steps += [
@@ -55,6 +45,63 @@ def timeline(
         )
         for replay in replays
     ]
+    return sorted(steps, key=lambda step: step.at_us)
+
+
+def delivery_timeline(event: Row, delivery: Row, attempts: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps of one delivery of an event, in order of time."""
+    steps = [_queued(event, delivery)] if event["routed_at"] is not None else []
+    for attempt in attempts:
+        steps += _attempted(attempt)
+    return sorted(steps, key=lambda step: step.at_us)
+
+
+def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
+    """Return the steps of the event as a whole."""
+    steps = []
+    if event["accepted_at"] is not None:
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="accepted",
+                at_us=to_us(event["accepted_at"]),
+                outcome=statuses.OK,
+                detail="A test of one template version." if event["is_test"] else "",
+                service="ingest",
+            )
+        )
+    if event["due_at"] is not None and event["accepted_at"] is not None:
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="waiting",
+                at_us=to_us(event["accepted_at"]),
+                outcome=statuses.OK,
+                next_attempt_at_us=to_us(event["due_at"]),
+                service="router",
+            )
+        )
+    if event["routed_at"] is not None:
+        reason = event["route_reason"] or ""
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="routed",
+                at_us=to_us(event["routed_at"]),
+                duration_us=event["route_us"] or 0,
+                outcome=statuses.SKIPPED if reason else statuses.OK,
+                reason=reason,
+                service="router",
+            )
+        )
+    if event["canceled_at"] is not None:
+        steps.append(
+            ledger_pb2.TimelineStep(
+                step="canceled",
+                at_us=to_us(event["canceled_at"]),
+                outcome=statuses.SKIPPED,
+                reason=Reason.CANCELED,
+                detail=event["canceled_by"] or "",
+                service="router",
+            )
+        )
     if event["repeat_differed_at"] is not None:
         steps.append(
             ledger_pb2.TimelineStep(
@@ -67,37 +114,22 @@ def timeline(
                 service="ingest",
             )
         )
-    return sorted(steps, key=lambda step: step.at_us)
-
-
-def _routed(event: Row, deliveries: Sequence[Row]) -> list[ledger_pb2.TimelineStep]:
-    at_us = to_us(event["routed_at"])
-    reason = event["route_reason"] or ""
-    steps = [
-        ledger_pb2.TimelineStep(
-            step="routed",
-            at_us=at_us,
-            duration_us=event["route_us"] or 0,
-            outcome=statuses.SKIPPED if reason else statuses.OK,
-            reason=reason,
-            service="router",
-        )
-    ]
-    for delivery in deliveries:
-        skipped = delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
-        steps.append(
-            ledger_pb2.TimelineStep(
-                step="skipped" if skipped else "queued",
-                at_us=at_us,
-                delivery_id=str(delivery["id"]),
-                channel=delivery["channel"],
-                outcome=statuses.SKIPPED if skipped else statuses.OK,
-                reason=delivery["reason"] if skipped else "",
-                service="router",
-                template_version_id=delivery["template_version_id"] or "",
-            )
-        )
     return steps
+
+
+def _queued(event: Row, delivery: Row) -> ledger_pb2.TimelineStep:
+    """Return what was decided on a delivery."""
+    skipped = delivery["status"] == trace_pb2.DELIVERY_STATUS_SKIPPED and not delivery["attempts"]
+    return ledger_pb2.TimelineStep(
+        step="skipped" if skipped else "queued",
+        at_us=to_us(event["routed_at"]),
+        delivery_id=str(delivery["id"]),
+        channel=delivery["channel"],
+        outcome=statuses.SKIPPED if skipped else statuses.OK,
+        reason=delivery["reason"] if skipped else "",
+        service="router",
+        template_version_id=delivery["template_version_id"] or "",
+    )
 
 
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:

@@ -11,3 +11,12 @@ class Erased:
     payloads: int
     attempts: int
     dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErasurePage:
+    """Events to erase. shared: those of them with other recipients, too. deliveries: the person's, of these."""
+
+    events: list[str]
+    shared: list[str]
+    deliveries: list[str]

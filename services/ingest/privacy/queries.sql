@@ -22,43 +22,111 @@ RETURNING id
 -- name: erasure
 SELECT erased_at FROM ingest.recipient_erasures WHERE id = $1 AND tenant_id = $2
 
+-- Versions before wrote an event's only recipient into ingest.events. $4: also list events with other recipients; few
+-- of these at a time, because all attempts of such an event are searched for the person's.
 -- name: events_to_erase
-SELECT id FROM ingest.events
-WHERE user_id = $2 AND tenant_id = $1 AND coalesce(accepted_at, $3) <= $3
-ORDER BY id
+SELECT f.id, f.is_shared
+FROM (
+    SELECT a.id, a.is_shared, row_number() OVER (PARTITION BY a.is_shared ORDER BY a.id) AS place
+    FROM (
+        SELECT e.id, e.is_shared IS TRUE AS is_shared FROM ingest.events e
+        WHERE e.user_id = $2 AND e.tenant_id = $1 AND coalesce(e.accepted_at, $3) <= $3
+        UNION
+        SELECT e.id, e.is_shared IS TRUE FROM ingest.recipients r JOIN ingest.events e ON e.id = r.event_id
+        WHERE r.user_id = $2 AND r.tenant_id = $1 AND coalesce(e.accepted_at, $3) <= $3
+    ) AS a
+) AS f
+WHERE NOT f.is_shared OR ($4 AND f.place <= 10)
+ORDER BY f.id
 LIMIT 100
 
--- Erased events with something recorded since shortly before the erasure.
+-- Erased events with something recorded of the person since shortly before the erasure.
 -- name: events_erased_late
-SELECT e.id FROM ingest.events e
-WHERE e.user_id = $2 AND e.tenant_id = $1 AND e.id > $4
-    AND (e.finished_at IS NULL OR EXISTS (
+SELECT e.id, e.is_shared IS TRUE AS is_shared
+FROM (
+    SELECT o.id FROM ingest.events o WHERE o.user_id = $2 AND o.tenant_id = $1 AND o.id > $4
+    UNION
+    SELECT r.event_id FROM ingest.recipients r WHERE r.user_id = $2 AND r.tenant_id = $1 AND r.event_id > $4
+) AS f
+JOIN ingest.events e ON e.id = f.id
+WHERE CASE WHEN e.is_shared IS TRUE THEN $5 AND EXISTS (
+        SELECT 1 FROM ingest.deliveries d
+        WHERE d.event_id = e.id AND d.destination = $2
+            AND (NOT ingest.is_terminal(d.status) OR d.updated_at > $3::timestamptz - interval '2 minutes')
+    )
+    ELSE e.finished_at IS NULL OR EXISTS (
         SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.updated_at > $3::timestamptz - interval '2 minutes'
-    ))
+    ) END
 ORDER BY e.id
 LIMIT 100
 
+-- $2: a user id, and the pseudonym of their erasure. $3: null: all.
+-- name: deliveries_of_person
+SELECT d.id, d.event_id
+FROM ingest.recipients r
+JOIN ingest.deliveries d ON d.event_id = r.event_id AND d.destination = r.destination
+WHERE r.event_id = ANY ($1::uuid[]) AND r.user_id = ANY ($2::text[])
+ORDER BY d.event_id, d.id
+LIMIT $3
+
 -- Locks the events in the order in which the ledger does, so that the two do not deadlock.
 -- name: lock_events
-SELECT id FROM ingest.events WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
+SELECT id, is_shared IS TRUE AS is_shared FROM ingest.events
+WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
 
--- Empty, not null: if the ledger reads the event again, it fills in nulls only.
+-- Of events with one recipient, whose own id and trace id belong to the person, too. Empty, not null: if the ledger
+-- reads the event again, it fills in nulls only.
 -- name: erase_events
-UPDATE ingest.events SET user_id = $3, email = '', phone = '', caller_event_id = '', trace_id = ''
+UPDATE ingest.events SET caller_event_id = '', trace_id = '',
+    user_id = CASE WHEN user_id IS NOT NULL THEN $3 END,
+    email = CASE WHEN email IS NOT NULL THEN '' END,
+    phone = CASE WHEN phone IS NOT NULL THEN '' END
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[])
+
+-- $1: events with one recipient; $2: events with several, of which only these people ($3) go. $4: what stands for the
+-- person from now on. Deliveries are locked in the order in which the ledger does.
+-- name: erase_recipients
+WITH gone AS (
+    DELETE FROM ingest.recipients r
+    WHERE r.event_id = ANY ($1::uuid[] || $2::uuid[])
+        AND (r.event_id = ANY ($1::uuid[]) OR r.user_id = ANY ($3::text[]))
+        AND r.addresses IS NOT NULL
+    RETURNING r.event_id, r.destination, r.tenant_id
+),
+locked AS (
+    SELECT d.id FROM ingest.deliveries d
+    WHERE (d.event_id, d.destination) IN (SELECT g.event_id, g.destination FROM gone g)
+    ORDER BY d.id
+    FOR UPDATE
+),
+moved AS (
+    UPDATE ingest.deliveries d SET destination = $4 FROM locked l WHERE d.id = l.id
+)
+INSERT INTO ingest.recipients (event_id, destination, tenant_id, user_id)
+SELECT DISTINCT g.event_id, $4::text, g.tenant_id, $4::text FROM gone g
+ON CONFLICT (event_id, destination) DO NOTHING
 
 -- name: erase_payloads
 DELETE FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
--- The provider's text may hold the address, and its message id leads to the message there.
+-- name: payload_for_update
+SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2 FOR UPDATE
+
+-- name: replace_payload
+UPDATE ingest.event_payloads SET event = $3 WHERE tenant_id = $1 AND event_id = $2
+
+-- The provider's text may hold the address, and its message id leads to the message there. $1: all attempts of these
+-- events; $2: of these, the attempts of the deliveries $3.
 -- name: erase_attempts
 UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
-FROM ingest.events e
-WHERE e.id = ANY ($2::uuid[]) AND e.tenant_id = $1 AND a.event_id = e.id
+WHERE a.event_id = ANY ($1::uuid[] || $2::uuid[])
+    AND (a.event_id = ANY ($1::uuid[]) OR a.delivery_id = ANY ($3::uuid[]))
     AND (a.detail <> '' OR a.provider_message_id <> '')
 
 -- name: erase_dead_letters
-DELETE FROM ingest.dead_letters WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
+DELETE FROM ingest.dead_letters
+WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[] || $3::uuid[])
+    AND (event_id = ANY ($2::uuid[]) OR delivery_id = ANY ($4::uuid[]))
 
 -- name: payloads
 SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
@@ -66,7 +134,8 @@ SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event
 -- name: dead_letters_of_events
 SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
 FROM ingest.dead_letters
-WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[]) AND replayed_at IS NULL
+WHERE tenant_id = $1 AND replayed_at IS NULL AND event_id = ANY ($2::uuid[] || $3::uuid[])
+    AND (event_id = ANY ($2::uuid[]) OR delivery_id = ANY ($4::uuid[]))
 
 -- Retention. An event's id begins with its time in milliseconds, so the oldest come first in the index.
 
@@ -94,6 +163,8 @@ LIMIT $3
 WITH attempts AS (DELETE FROM ingest.attempts WHERE event_id = ANY ($1::uuid[])),
 dead_letters AS (DELETE FROM ingest.dead_letters WHERE event_id = ANY ($1::uuid[])),
 deliveries AS (DELETE FROM ingest.deliveries WHERE event_id = ANY ($1::uuid[])),
+recipients AS (DELETE FROM ingest.recipients WHERE event_id = ANY ($1::uuid[])),
+counts AS (DELETE FROM ingest.event_counts WHERE event_id = ANY ($1::uuid[])),
 payloads AS (
     DELETE FROM ingest.event_payloads p USING ingest.events e
     WHERE e.id = ANY ($1::uuid[]) AND p.tenant_id = e.tenant_id AND p.event_id = e.id
@@ -120,11 +191,29 @@ USING (
 ) AS old
 WHERE d.tenant_id = old.tenant_id AND d.event_id = old.event_id
 
+-- After a week, but not while an event of the tenant from before the erasure is unfinished: it may wait for its time, and
+-- its recipients are then read for the first time.
 -- name: forget_erasures
+WITH oldest AS (
+    SELECT DISTINCT ON (e.tenant_id) e.tenant_id, e.id
+    FROM ingest.events e WHERE e.finished_at IS NULL
+    ORDER BY e.tenant_id, e.id
+)
 DELETE FROM ingest.recipient_erasures WHERE id IN (
-    SELECT id FROM ingest.recipient_erasures WHERE erased_at < now() - interval '7 days' LIMIT 1000
+    SELECT x.id FROM ingest.recipient_erasures x
+    LEFT JOIN oldest o ON o.tenant_id = x.tenant_id
+    WHERE x.erased_at < now() - interval '7 days'
+        AND (o.id IS NULL OR o.id > (
+            lpad(to_hex((extract(epoch FROM x.erased_at) * 1000)::bigint), 12, '0') || repeat('f', 20)
+        )::uuid)
+    LIMIT 1000
 )
 RETURNING tenant_id, recipient
+
+-- name: forget_unknown
+DELETE FROM ingest.unknown_records WHERE id IN (
+    SELECT id FROM ingest.unknown_records WHERE stored_at < now() - interval '90 days' LIMIT 1000
+)
 
 -- name: forget_replays
 DELETE FROM ingest.replays WHERE id IN (
@@ -171,8 +260,26 @@ UPDATE ingest.clearing SET cleared_until = until, until = NULL, closed_at = NULL
 
 -- Deletes providers' texts and message ids that were recorded after the erasure, for all erasures until $1.
 -- name: erase_late_words
+WITH people AS (
+    SELECT x.tenant_id, 'erased:' || x.id AS pseudonym
+    FROM ingest.clearing c JOIN ingest.recipient_erasures x ON x.erased_at > c.cleared_until AND x.erased_at <= $1
+),
+-- A null delivery: all deliveries of the event are the person's.
+theirs AS (
+    SELECT e.id AS event_id, NULL::uuid AS delivery_id
+    FROM people p JOIN ingest.events e ON e.user_id = p.pseudonym AND e.tenant_id = p.tenant_id
+    UNION
+    SELECT e.id, NULL
+    FROM people p
+    JOIN ingest.recipients r ON r.user_id = p.pseudonym AND r.tenant_id = p.tenant_id
+    JOIN ingest.events e ON e.id = r.event_id AND e.is_shared IS NOT TRUE
+    UNION
+    SELECT d.event_id, d.id
+    FROM people p
+    JOIN ingest.recipients r ON r.user_id = p.pseudonym AND r.tenant_id = p.tenant_id
+    JOIN ingest.deliveries d ON d.event_id = r.event_id AND d.destination = r.destination
+)
 UPDATE ingest.attempts a SET detail = '', provider_message_id = ''
-FROM ingest.clearing c, ingest.recipient_erasures x, ingest.events e
-WHERE x.erased_at > c.cleared_until AND x.erased_at <= $1
-    AND e.user_id = 'erased:' || x.id AND e.tenant_id = x.tenant_id AND a.event_id = e.id
+FROM theirs t
+WHERE a.event_id = t.event_id AND (t.delivery_id IS NULL OR a.delivery_id = t.delivery_id)
     AND (a.detail <> '' OR a.provider_message_id <> '')

@@ -82,9 +82,10 @@ class RetentionWorker:
         return len(rows), int(status.rpartition(" ")[2])
 
     async def forget(self) -> None:
-        """Delete erasures after a week, and replays after 90 days."""
+        """Delete erasures that nothing needs any more, and replays and unknown records after 90 days."""
         async with self._pool.acquire() as connection, connection.transaction():
             for row in await connection.fetch(_QUERIES.forget_erasures):
                 await self._outbox.add(connection, erasures.key(str(row["tenant_id"]), row["recipient"]), None)
             await connection.execute(_QUERIES.forget_replays)
+            await connection.execute(_QUERIES.forget_unknown)
         await self._outbox.flush()

@@ -75,11 +75,17 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         if request.late:
             if request.after:
                 _check_ids(after=request.after)
-            found = await self._store.erased_late(request.tenant_id, request.erasure_id, request.after)
+            page = await self._store.erased_late(
+                request.tenant_id, request.erasure_id, request.after, shared=request.shared
+            )
         else:
             _check_user(request.user_id)
-            found = await self._store.to_erase(request.tenant_id, request.user_id, request.erasure_id)
-        return privacy_pb2.ListErasureEventsResponse(event_ids=found)
+            page = await self._store.to_erase(
+                request.tenant_id, request.user_id, request.erasure_id, shared=request.shared
+            )
+        return privacy_pb2.ListErasureEventsResponse(
+            event_ids=page.events, shared_event_ids=page.shared, delivery_ids=page.deliveries
+        )
 
     @database_errors
     async def EraseEvents(
@@ -89,7 +95,9 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
         if len(request.event_ids) > MAX_EVENTS or not all(map(is_uuid, request.event_ids)):
             raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
-        erased = await self._store.erase(request.tenant_id, request.erasure_id, request.event_ids)
+        if request.user_id:
+            _check_user(request.user_id)
+        erased = await self._store.erase(request.tenant_id, request.user_id, request.erasure_id, request.event_ids)
         return privacy_pb2.EraseEventsResponse(
             events=erased.events,
             payloads=erased.payloads,

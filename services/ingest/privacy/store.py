@@ -1,9 +1,11 @@
 """What the ledger stores about a person: exported and erased."""
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,13 +18,16 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import erasures, retention
 from services.domain.pseudonyms import Pseudonyms, unkeyed
-from services.ingest.ledger.servicer import summary
-from services.ingest.ledger.store import LedgerStore
-from services.ingest.ledger.timeline import timeline, to_us
-from services.ingest.privacy.ports import Erased
+from services.ingest.ledger.reader import KnownEvent, LedgerReader
+from services.ingest.ledger.recipients import remove_people, user_ids_of
+from services.ingest.ledger.summaries import dead_letter, event_summary, recipient
+from services.ingest.ledger.timeline import timeline
+from services.ingest.privacy.ports import Erased, ErasurePage
 
 # Less than the caller's deadline, seconds.
 _ANNOUNCE_S = 3.0
+# Of one person, in one page of an erasure.
+MAX_DELIVERIES = 1000
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
@@ -31,7 +36,7 @@ class LedgerPrivacyStore:
     """Reads and writes. What other services need is published in the transaction of its row."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, ledger: LedgerStore, keyed: Pseudonyms
+        self, pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, ledger: LedgerReader, keyed: Pseudonyms
     ) -> None:
         self._keyed = keyed
         self._pool = pool
@@ -68,58 +73,104 @@ class LedgerPrivacyStore:
             raise ClarionError(Code.UNAVAILABLE, "The erasure could not be published yet; try again.", retry_after=1)
         return erasure
 
-    async def to_erase(self, tenant_id: str, user_id: str, erasure_id: str) -> list[str]:
-        """Return up to 100 events that still hold this person's data."""
+    async def to_erase(self, tenant_id: str, user_id: str, erasure_id: str, *, shared: bool) -> ErasurePage:
+        """Return up to 100 events that still hold this person's data. shared: also those with other recipients."""
         at = await self._erased_at(tenant_id, erasure_id)
-        rows = await self._pool.fetch(_QUERIES.events_to_erase, tenant_id, user_id, at)
-        return [str(row["id"]) for row in rows]
+        rows = await self._pool.fetch(_QUERIES.events_to_erase, tenant_id, user_id, at, shared)
+        return await self._page(rows, user_id)
 
-    async def erased_late(self, tenant_id: str, erasure_id: str, after: str) -> list[str]:
-        """Return up to 100 erased events of which something was recorded after the erasure."""
+    async def erased_late(self, tenant_id: str, erasure_id: str, after: str, *, shared: bool) -> ErasurePage:
+        """Return up to 100 erased events of which something was recorded after the erasure. shared: see to_erase()."""
         at = await self._erased_at(tenant_id, erasure_id)
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
         last = after or str(uuid.UUID(int=0))
-        rows = await self._pool.fetch(_QUERIES.events_erased_late, tenant_id, pseudonym, at, last)
-        return [str(row["id"]) for row in rows]
+        rows = await self._pool.fetch(_QUERIES.events_erased_late, tenant_id, pseudonym, at, last, shared)
+        return await self._page(rows, pseudonym)
 
-    async def erase(self, tenant_id: str, erasure_id: str, event_ids: Sequence[str]) -> Erased:
-        """Remove the person from these events, in one transaction."""
+    async def _page(self, rows: Sequence[asyncpg.Record], person: str) -> ErasurePage:
+        shared = [str(row["id"]) for row in rows if row["is_shared"]]
+        theirs = await self._pool.fetch(_QUERIES.deliveries_of_person, shared, [person], MAX_DELIVERIES + 1)
+        events = [str(row["id"]) for row in rows]
+        if len(theirs) > MAX_DELIVERIES:  # the rest is for the next page
+            cut = str(theirs[-1]["event_id"])
+            events = [id_ for id_ in events if id_ < cut] or events[:1]
+            theirs = [row for row in theirs[:-1] if str(row["event_id"]) in events]
+        return ErasurePage(events, [id_ for id_ in shared if id_ in events], [str(row["id"]) for row in theirs])
+
+    async def erase(self, tenant_id: str, user_id: str, erasure_id: str, event_ids: Sequence[str]) -> Erased:
+        """Remove the person from these events, in one transaction.
+
+        What belongs to other recipients stays. user_id: empty: the person is the events' only recipient.
+        """
         await self._erased_at(tenant_id, erasure_id)
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
-        ids = list(event_ids)
+        people = [pseudonym, user_id] if user_id else [pseudonym]
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_QUERIES.lock_events, tenant_id, ids)
-            return Erased(
-                payloads=_count(await connection.execute(_QUERIES.erase_payloads, tenant_id, ids)),
-                attempts=_count(await connection.execute(_QUERIES.erase_attempts, tenant_id, ids)),
-                dead_letters=_count(await connection.execute(_QUERIES.erase_dead_letters, tenant_id, ids)),
-                events=_count(await connection.execute(_QUERIES.erase_events, tenant_id, ids, pseudonym)),
-            )
+            found = await connection.fetch(_QUERIES.lock_events, tenant_id, list(event_ids))
+            alone = [row["id"] for row in found if not row["is_shared"]]
+            shared = [row["id"] for row in found if row["is_shared"]]
+            theirs = [row["id"] for row in await connection.fetch(_QUERIES.deliveries_of_person, shared, people, None)]
+            payloads = _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, alone))
+            for event_id in shared:
+                payloads += await _rewrite(connection, tenant_id, event_id, people)
+            attempts = await connection.execute(_QUERIES.erase_attempts, alone, shared, theirs)
+            letters = await connection.execute(_QUERIES.erase_dead_letters, tenant_id, alone, shared, theirs)
+            await connection.execute(_QUERIES.erase_events, tenant_id, alone, pseudonym)
+            await connection.execute(_QUERIES.erase_recipients, alone, shared, people, pseudonym)
+        return Erased(events=len(found), payloads=payloads, attempts=_count(attempts), dead_letters=_count(letters))
 
     async def export(self, tenant_id: str, user_id: str, before: str, limit: int) -> list[privacy_pb2.ExportedEvent]:
         """Return up to limit events of a recipient with everything that is stored about them, newest first."""
         await self._check_tenant(tenant_id)
-        rows = await self._ledger.of_recipient(tenant_id, user_id, before or None, limit)
-        ids = [str(row["id"]) for row in rows]
-        deliveries = await self._ledger.deliveries(ids)
+        ids = await self._ledger.of_recipient(tenant_id, user_id, before or None, limit)
+        events = await self._ledger.events(ids, MAX_DELIVERIES)
+        alone = [event.id for event in events if not event.row["is_shared"]]
+        shared = [event.id for event in events if event.row["is_shared"]]
+        theirs: dict[str, list[asyncpg.Record]] = {}
+        for event_id in shared:
+            theirs[event_id] = await self._ledger.of_person(event_id, user_id)
+        letters: dict[str, list[ledger_pb2.DeadLetter]] = {}
+        deliveries = [row["id"] for rows in theirs.values() for row in rows]
+        for row in await self._pool.fetch(_QUERIES.dead_letters_of_events, tenant_id, alone, shared, deliveries):
+            letters.setdefault(str(row["event_id"]), []).append(dead_letter(row))
         payloads = {
             str(row["event_id"]): row["event"] for row in await self._pool.fetch(_QUERIES.payloads, tenant_id, ids)
         }
-        letters: dict[str, list[ledger_pb2.DeadLetter]] = {}
-        for row in await self._pool.fetch(_QUERIES.dead_letters_of_events, tenant_id, ids):
-            letters.setdefault(str(row["event_id"]), []).append(_dead_letter(row))
-        exported = []
-        for id_, row in zip(ids, rows, strict=True):
-            of_event = deliveries.get(id_, [])
-            one = privacy_pb2.ExportedEvent(
-                event=summary(row, of_event),
-                steps=timeline(row, of_event, await self._ledger.attempts(id_), await self._ledger.replays(id_)),
-                dead_letters=letters.get(id_, []),
-            )
-            if id_ in payloads:
-                one.payload.CopyFrom(event_pb2.Event.FromString(payloads[id_]))
-            exported.append(one)
-        return exported
+        return [
+            await self._exported(event, user_id, theirs.get(event.id), letters, payloads.get(event.id))
+            for event in events
+        ]
+
+    async def _exported(
+        self,
+        event: KnownEvent,
+        user_id: str,
+        theirs: "list[asyncpg.Record] | None",
+        letters: dict[str, list[ledger_pb2.DeadLetter]],
+        payload: bytes | None,
+    ) -> privacy_pb2.ExportedEvent:
+        """Return one event; theirs: the person's deliveries if it has other recipients, too."""
+        deliveries = event.deliveries if theirs is None else theirs
+        only = None if theirs is None else [row["id"] for row in theirs]
+        counts = event.counts if theirs is None else Counter(row["status"] for row in theirs)
+        one = privacy_pb2.ExportedEvent(
+            event=event_summary(event.row, deliveries, counts),
+            steps=timeline(
+                event.row,
+                deliveries,
+                await self._ledger.attempts(event.id, only),
+                await self._ledger.replays(event.id),
+            ),
+            dead_letters=letters.get(event.id, []),
+            shared=theirs is not None,
+        )
+        if payload is not None:
+            one.payload.CopyFrom(event_pb2.Event.FromString(payload))
+        if theirs:
+            one.event.recipient.CopyFrom(recipient(theirs[0]) or event_pb2.Recipient())
+        if theirs is not None:
+            remove_people(one.payload, user_ids_of(one.payload) - {user_id}, nameless=True)
+        return one
 
     async def _erased_at(self, tenant_id: str, erasure_id: str) -> datetime:
         at: datetime | None = await self._pool.fetchval(_QUERIES.erasure, erasure_id, tenant_id)
@@ -132,16 +183,18 @@ class LedgerPrivacyStore:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
 
 
-def _dead_letter(row: asyncpg.Record) -> ledger_pb2.DeadLetter:
-    return ledger_pb2.DeadLetter(
-        delivery_id=str(row["delivery_id"]),
-        event_id=str(row["event_id"]),
-        tenant_id=str(row["tenant_id"]),
-        channel=row["channel"],
-        reason=row["reason"],
-        detail=row["detail"],
-        died_at_us=to_us(row["died_at"]),
-    )
+async def _rewrite(connection: Any, tenant_id: str, event_id: uuid.UUID, user_ids: Sequence[str]) -> int:
+    """Remove people from a stored event with other recipients; return the number of changed payloads."""
+    raw = await connection.fetchval(_QUERIES.payload_for_update, tenant_id, event_id)
+    if raw is None:
+        return 0
+    event = event_pb2.Event.FromString(raw)
+    if not remove_people(event, user_ids):
+        return _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, [event_id]))
+    changed = event.SerializeToString()
+    if changed == raw:  # a member of a group
+        return 0
+    return _count(await connection.execute(_QUERIES.replace_payload, tenant_id, event_id, changed))
 
 
 def _count(status: str) -> int:

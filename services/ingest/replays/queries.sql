@@ -42,47 +42,72 @@ UPDATE ingest.replays SET waiting = $2, next_at = now() + interval '2 seconds' W
 -- Keeps the pace, but does not catch up in a burst after waiting.
 -- name: advance
 UPDATE ingest.replays SET
-    position = $2, replayed = replayed + $3, unplayable = unplayable + $4, waiting = '',
+    position = $2, position_destination = $7, replayed = replayed + $3, unplayable = unplayable + $4, waiting = '',
     next_at = greatest(next_at, now() - interval '1 second') + $5::float8 * interval '1 second',
     state = CASE WHEN $6::boolean THEN 2 ELSE 1 END,
     finished_at = CASE WHEN $6::boolean THEN now() END
 WHERE id = $1
 
--- The next events in the order of their ids: reads $4, returns at most $5. channels: empty: all that it asked for.
--- Of a status $6 (0: every event): what ended so on a channel, and was not sent again on it since. $7: whether events
--- of which nothing was planned count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a
--- replay left out.
+-- The next events in the order of their ids: reads $4, returns at most $5 rows; of an event with several recipients one
+-- for each recipient, after $10 of the event $2. channels: empty: all that it asked for.
+-- Of a status $6 (0: every event): what ended so for a recipient on a channel, and was not sent again on it since,
+-- except by this replay (its events' ids lie between $11 and $12). $7: whether events of which nothing was planned
+-- count, too. $8: reasons of what is never sent again. $9: the reason of a channel that a replay left out.
 -- name: page
 WITH scanned AS (
-    SELECT e.id, e.planned, e.route_reason, e.replay_of
+    SELECT e.id, coalesce(e.total, e.planned) AS total, e.replay_of, e.is_shared IS TRUE AS is_shared,
+        e.canceled_at IS NOT NULL AS is_canceled
     FROM ingest.events e
-    WHERE e.tenant_id = $1 AND e.id > $2 AND e.id < $3 AND e.finished_at IS NOT NULL
+    WHERE e.tenant_id = $1 AND e.id >= $2 AND (e.id > $2 OR $10::text IS NOT NULL) AND e.id < $3
+        AND e.finished_at IS NOT NULL
     ORDER BY e.id
     LIMIT $4
 ),
 taken AS (
-    SELECT s.id, '{}'::smallint[] AS channels
+    SELECT s.id, NULL::text AS destination, '{}'::smallint[] AS channels, '{}'::uuid[] AS deliveries
     FROM scanned s
     WHERE ($6 = 0 AND s.replay_of IS NULL)
-        OR ($7 AND s.planned = 0
-            AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id))
+        OR ($7 AND s.total = 0 AND NOT s.is_canceled
+            AND NOT EXISTS (SELECT 1 FROM ingest.events r WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12))
     UNION ALL
-    SELECT s.id, array_agg(DISTINCT d.channel)
+    SELECT s.id, NULL, array_agg(DISTINCT d.channel), array_agg(d.id)
     FROM scanned s
     JOIN ingest.deliveries d ON d.event_id = s.id AND d.status = $6
-    WHERE $6 <> 0 AND d.reason <> ALL ($8::text[])
+    WHERE $6 <> 0 AND NOT s.is_shared AND d.reason <> ALL ($8::text[])
         AND NOT EXISTS (
             SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
-            WHERE r.replay_of = s.id AND rd.channel = d.channel AND rd.reason <> $9
+            WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12 AND rd.channel = d.channel AND rd.reason <> $9
         )
     GROUP BY s.id
+    UNION ALL
+    SELECT s.id, p.destination, p.channels, p.deliveries
+    FROM scanned s
+    CROSS JOIN LATERAL (
+        SELECT d.destination, array_agg(DISTINCT d.channel) AS channels, array_agg(d.id) AS deliveries
+        FROM ingest.deliveries d
+        JOIN ingest.recipients n ON n.event_id = d.event_id AND n.destination = d.destination
+            AND n.addresses IS NOT NULL  -- not erased
+        WHERE d.event_id = s.id AND d.destination > CASE WHEN s.id = $2 THEN $10 ELSE '' END
+            AND d.status = $6 AND d.reason <> ALL ($8::text[])
+            AND NOT EXISTS (
+                SELECT 1 FROM ingest.events r JOIN ingest.deliveries rd ON rd.event_id = r.id
+                WHERE r.replay_of = s.id AND r.id NOT BETWEEN $11 AND $12
+                    AND rd.destination = d.destination AND rd.channel = d.channel AND rd.reason <> $9
+            )
+        GROUP BY d.destination
+        ORDER BY d.destination
+        LIMIT $5
+    ) AS p
+    WHERE $6 <> 0 AND s.is_shared
 )
-SELECT t.id, t.channels, p.event, NULL::boolean AS is_end
-FROM (SELECT id, channels FROM taken ORDER BY id LIMIT $5) AS t
-LEFT JOIN ingest.event_payloads p ON p.tenant_id = $1 AND p.event_id = t.id
+SELECT t.id, t.destination, t.channels, t.deliveries, NULL::boolean AS is_end
+FROM (SELECT id, destination, channels, deliveries FROM taken ORDER BY id, destination LIMIT $5) AS t
 UNION ALL
 -- The last event that was read, and whether there are no more.
-SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), '{}', NULL, (SELECT count(*) FROM scanned) < $4
+SELECT (SELECT id FROM scanned ORDER BY id DESC LIMIT 1), NULL, '{}', '{}', (SELECT count(*) FROM scanned) < $4
+
+-- name: payloads
+SELECT event_id, event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
 
 -- name: known
 SELECT id FROM ingest.events WHERE id = ANY ($1::uuid[])
@@ -91,11 +116,24 @@ SELECT id FROM ingest.events WHERE id = ANY ($1::uuid[])
 UPDATE ingest.dead_letters SET replayed_at = now()
 WHERE event_id = ANY ($1::uuid[]) AND replayed_at IS NULL AND (cardinality($2::smallint[]) = 0 OR channel = ANY ($2))
 
+-- name: mark_dead_deliveries
+UPDATE ingest.dead_letters SET replayed_at = now() WHERE delivery_id = ANY ($1::uuid[]) AND replayed_at IS NULL
+
+-- Which of these recipients an event with several recipients has; none that was erased.
+-- name: recipients
+SELECT r.destination FROM ingest.recipients r
+WHERE r.event_id = $1 AND r.destination = ANY ($2::text[]) AND r.addresses IS NOT NULL
+
+-- name: deliveries_of
+SELECT d.id FROM ingest.deliveries d
+WHERE d.event_id = $1 AND d.destination = ANY ($2::text[])
+    AND (cardinality($3::smallint[]) = 0 OR d.channel = ANY ($3::smallint[]))
+
 -- name: count_backlog
 UPDATE ingest.backlog SET unfinished = unfinished + $2, unfinished_bytes = unfinished_bytes + $3 WHERE tenant_id = $1
 
 -- name: payload
-SELECT e.tenant_id, t.active, p.event
+SELECT e.tenant_id, t.active, e.is_shared IS TRUE AS is_shared, p.event
 FROM ingest.events e
 JOIN ingest.tenants t ON t.id = e.tenant_id
 LEFT JOIN ingest.event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id

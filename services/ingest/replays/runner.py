@@ -14,7 +14,7 @@ from runtime import clock, logs, nats, postgres
 from runtime.errors import ClarionError
 from services.domain import topology
 from services.ingest.replays.clone import clone_event, replayed_id
-from services.ingest.replays.store import Claim, ReplayStore, StoredEvent
+from services.ingest.replays.store import Claim, ReplayPart, ReplayStore
 
 # Pauses, seconds: while no replay runs (another process may start one), and the longest while one runs.
 _IDLE_S = 2.0
@@ -94,17 +94,21 @@ class ReplayRunner:
     async def _page(self, claim: Claim) -> list[event_pb2.Event]:
         """Send the next page; return its events."""
         page = await claim.page()
-        named = {replayed_id(claim.replay.id, stored.id): stored for stored in page.events}
+        named = {replayed_id(claim.replay.id, part.id, part.key): part for part in page.parts}
         known = await claim.known(list(named)) if named else set()
-        events = [event for id_, stored in named.items() if id_ not in known and (event := self._clone(stored, id_))]
+        clones = {id_: event for id_, part in named.items() if id_ not in known and (event := self._clone(part, id_))}
+        events = list(clones.values())
         await self._publisher.publish(events)
-        if page.events and claim.replay.status in _MARKING:
-            await claim.mark_dead_letters([stored.id for stored in page.events if stored.event is not None])
+        if page.parts and claim.replay.status in _MARKING:
+            await claim.mark_dead_letters([part for part in page.parts if part.event is not None])
         replayed = len(events) + len(known)
-        await claim.advance(page, replayed=replayed, unplayable=len(page.events) - replayed)
+        size = sum(part.size for id_, part in named.items() if id_ in known or id_ in clones)
+        await claim.advance(page, replayed=replayed, unplayable=len(page.parts) - replayed, size=size)
         if page.is_last:
             log.info("replay_done", replay_id=claim.replay.id, tenant_id=claim.replay.tenant_id)
         return events
 
-    def _clone(self, stored: StoredEvent, id_: str) -> event_pb2.Event | None:
-        return clone_event(stored.event, id_, self._now(), stored.channels) if stored.event is not None else None
+    def _clone(self, part: ReplayPart, id_: str) -> event_pb2.Event | None:
+        if part.event is None:
+            return None
+        return clone_event(part.event, id_, self._now(), part.channels, part.destinations)

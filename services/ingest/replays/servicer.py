@@ -12,11 +12,13 @@ from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
 from services.domain import channels, statuses
+from services.domain.audience import MAX_TARGETS
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
+from services.ingest.ledger.recipients import user_ids_of
 from services.ingest.replays.clone import clone_event
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
-from services.ingest.replays.store import ReplayStore
+from services.ingest.replays.store import ReplayStore, StoredEvent
 
 NAME = "clarion.ingest.v1.ReplayService"
 
@@ -49,16 +51,33 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         _check_id("event_id", request.event_id)
         if any(channel not in channels.BY_NUMBER for channel in request.channels):
             raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
-        tenant_id, stored = await self._store.stored(request.event_id)
+        if len(request.recipients) > MAX_TARGETS:
+            raise _invalid("recipients", f"must be at most {MAX_TARGETS}")
+        stored = await self._store.stored(request.event_id)
         if stored.event is None:
             raise ClarionError(Code.CONFLICT, "The event's content was deleted by retention.")
-        event = clone_event(stored.event, new_id(), self._now(), request.channels)
+        destinations = await self._destinations(stored, stored.event, request.recipients)
+        event = clone_event(stored.event, new_id(), self._now(), request.channels, destinations)
         if event is None:
             raise _invalid("channels", "must be channels that the caller asked for")
         await self._publisher.publish([event])
-        await self._conclude(event, request.channels)
-        log.info("event_replayed", tenant_id=tenant_id, event_id=event.id, replay_of=request.event_id)
-        return replays_pb2.ReplayEventResponse(event_id=event.id, tenant_id=tenant_id)
+        await self._conclude(event, request.channels, destinations)
+        log.info("event_replayed", tenant_id=stored.tenant_id, event_id=event.id, replay_of=request.event_id)
+        return replays_pb2.ReplayEventResponse(event_id=event.id, tenant_id=stored.tenant_id)
+
+    async def _destinations(
+        self, stored: StoredEvent, event: event_pb2.Event, user_ids: Sequence[str]
+    ) -> Sequence[str] | None:
+        """Return the recipients to narrow the replay to; None: the whole audience. Raises INVALID."""
+        if not user_ids:
+            return None
+        if stored.is_shared:
+            known = await self._store.recipients(stored.id, user_ids)
+        else:
+            known = user_ids_of(event)
+        if not known.issuperset(user_ids):
+            raise _invalid("recipients", "must be user ids of the event's recipients")
+        return list(user_ids) if stored.is_shared else None
 
     @database_errors
     async def StartReplay(
@@ -112,11 +131,16 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
 
-    async def _conclude(self, event: event_pb2.Event, wanted: Sequence[int]) -> None:
+    async def _conclude(
+        self, event: event_pb2.Event, channels: Sequence[int], destinations: Sequence[str] | None
+    ) -> None:
         """Update the tables after sending. Errors are only logged, else the caller would replay again."""
         try:
             async with asyncio.timeout(_CONCLUDE_S):
-                await self._store.mark_dead_letters([event.replay_of], list(wanted))
+                if destinations is None:
+                    await self._store.mark_dead_letters([event.replay_of], list(channels))
+                else:
+                    await self._store.mark_recipients(event.replay_of, destinations, list(channels))
                 # If this fails, the janitor's next count does it.
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:

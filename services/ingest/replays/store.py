@@ -1,6 +1,6 @@
 """Replays in PostgreSQL: their rows, and the events to replay."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from services.domain.reasons import NOT_REPLAYED, Reason
 from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.timeline import to_us
 
-# Events of a page, and the most events that are read to find them.
+# Recipients of a page (an event with one counts as one), and the most events that are read to find them.
 PAGE = 50
 SCANNED = 2000
 
@@ -25,20 +25,50 @@ _QUERIES = postgres.Queries(Path(__file__).with_name("queries.sql"))
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event as it was accepted. channels: those to replay; empty: all. event None: its content was deleted."""
+class ReplayPart:
+    """An event to replay, whole or for some of its recipients.
+
+    event: as it was accepted; None: its content was deleted. channels: those to replay; empty: all. destinations: of
+    the recipients; None: the same audience. deliveries: the failed ones that this replays, empty: all of the event.
+    """
 
     id: str
-    channels: tuple[event_pb2.Channel.ValueType, ...]
     event: event_pb2.Event | None
+    channels: tuple[event_pb2.Channel.ValueType, ...] = ()
+    destinations: tuple[str, ...] | None = None
+    deliveries: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of recipients; of a whole event 1."""
+        return 1 if self.destinations is None else len(self.destinations)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it apart from the other parts of its event; empty: it is the only one."""
+        return () if self.destinations is None else (self.channels, self.destinations)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of a tenant as it was accepted; None: its content was deleted."""
+
+    id: str
+    tenant_id: str
+    event: event_pb2.Event | None
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPage:
-    """The next events of a replay. position: the last id that was read. is_last: there are no more."""
+    """The next events of a replay. position: the last id that was read. is_last: there are no more.
 
-    events: list[StoredEvent]
+    destination: of the last recipient of the event at position; None: the event is done.
+    """
+
+    parts: list[ReplayPart]
     position: str
+    destination: str | None
     is_last: bool
 
 
@@ -84,14 +114,24 @@ class ReplayStore:
             raise ClarionError(Code.CONFLICT, "This replay is not running.")
         return replay
 
-    async def stored(self, event_id: str) -> tuple[str, StoredEvent]:
-        """Return an event's tenant and content. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
+    async def stored(self, event_id: str) -> StoredEvent:
+        """Return an event. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
         row = await self._durable.fetchrow(_QUERIES.payload, event_id)
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         if not row["active"]:
             raise ClarionError(Code.CONFLICT, "The event's tenant is not active.")
-        return str(row["tenant_id"]), StoredEvent(event_id, (), _event(row["event"]))
+        return StoredEvent(event_id, str(row["tenant_id"]), _event(row["event"]), row["is_shared"])
+
+    async def recipients(self, event_id: str, user_ids: Sequence[str]) -> set[str]:
+        """Return which of these recipients an event with several recipients has."""
+        rows = await self._durable.fetch(_QUERIES.recipients, event_id, list(user_ids))
+        return {row["destination"] for row in rows}
+
+    async def mark_recipients(self, event_id: str, destinations: Sequence[str], channels: list[int]) -> None:
+        """Mark the dead letters of some of an event's recipients as replayed. channels: empty: all."""
+        rows = await self._durable.fetch(_QUERIES.deliveries_of, event_id, list(destinations), channels)
+        await self._durable.execute(_QUERIES.mark_dead_deliveries, [row["id"] for row in rows])
 
     async def mark_dead_letters(self, event_ids: list[str], channels: list[int]) -> None:
         """Mark the dead letters of these events as replayed. channels: empty: all."""
@@ -137,6 +177,7 @@ class Claim:
     async def page(self) -> ReplayPage:
         """Return the next events."""
         end = lowest_id(self.replay.until_us)
+        own = self.replay.id[:13]
         rows = await self._connection.fetch(
             _QUERIES.page,
             self.replay.tenant_id,
@@ -148,27 +189,67 @@ class Claim:
             self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED,
             NOT_REPLAYED,
             Reason.NOT_REQUESTED,
+            self._row["position_destination"],
+            f"{own}-0000-0000-000000000000",
+            f"{own}-ffff-ffff-ffffffffffff",
         )
         last = next(row for row in rows if row["is_end"] is not None)
-        found = sorted((row for row in rows if row["is_end"] is None), key=lambda row: row["id"].int)
-        events = [StoredEvent(str(row["id"]), tuple(row["channels"]), _event(row["event"])) for row in found]
-        if len(events) == PAGE:
-            return ReplayPage(events, events[-1].id, is_last=False)
-        return ReplayPage(events, str(last["id"] or self._row["position"]), is_last=last["is_end"])
+        found = [row for row in rows if row["is_end"] is None]
+        found.sort(key=lambda row: (row["id"].int, row["destination"] or ""))
+        parts = await self._parts(found)
+        if len(found) == PAGE:
+            return ReplayPage(parts, str(found[-1]["id"]), found[-1]["destination"], is_last=False)
+        position = str(last["id"] or self._row["position"])
+        return ReplayPage(parts, position, None, is_last=last["is_end"])
+
+    async def _parts(self, found: "list[asyncpg.Record]") -> list[ReplayPart]:
+        """Return the events to make: one for all recipients of an event who missed it on the same channels."""
+        ids = list({row["id"] for row in found})
+        payloads = {
+            row["event_id"]: _event(row["event"])
+            for row in await self._connection.fetch(_QUERIES.payloads, self.replay.tenant_id, ids)
+        }
+        grouped: dict[tuple[Any, ...], list[asyncpg.Record]] = {}
+        for row in found:
+            key = (row["id"], tuple(row["channels"]), row["destination"] is None)
+            grouped.setdefault(key, []).append(row)
+        return [
+            ReplayPart(
+                str(id_),
+                payloads.get(id_),
+                channels,
+                None if is_whole else tuple(row["destination"] for row in rows),
+                tuple(str(one) for row in rows for one in row["deliveries"]),
+            )
+            for (id_, channels, is_whole), rows in grouped.items()
+        ]
 
     async def known(self, event_ids: list[str]) -> set[str]:
         """Return which of these ids the ledger has: a crash may have interrupted a page."""
         return {str(row["id"]) for row in await self._connection.fetch(_QUERIES.known, event_ids)}
 
-    async def mark_dead_letters(self, event_ids: list[str]) -> None:
-        """Mark all dead letters of these events as replayed."""
-        await self._connection.execute(_QUERIES.mark_dead_letters, event_ids, [])
+    async def mark_dead_letters(self, parts: Sequence[ReplayPart]) -> None:
+        """Mark the dead letters of these as replayed."""
+        whole = [part.id for part in parts if not part.deliveries]
+        await self._connection.execute(_QUERIES.mark_dead_letters, whole, [])
+        deliveries = [one for part in parts for one in part.deliveries]
+        await self._connection.execute(_QUERIES.mark_dead_deliveries, deliveries)
 
-    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int) -> None:
-        """Store the new position; the next page is due after the time that this page takes at per_second."""
-        seconds = max(replayed, 1) / self.replay.per_second if page.events else 0.0
+    async def advance(self, page: ReplayPage, *, replayed: int, unplayable: int, size: int) -> None:
+        """Store the new position; the next page is due after the time that this page takes at per_second.
+
+        size: recipients that this page was sent to.
+        """
+        seconds = max(size, 1) / self.replay.per_second if page.parts else 0.0
         await self._connection.execute(
-            _QUERIES.advance, self.replay.id, page.position, replayed, unplayable, seconds, page.is_last
+            _QUERIES.advance,
+            self.replay.id,
+            page.position,
+            replayed,
+            unplayable,
+            seconds,
+            page.is_last,
+            page.destination,
         )
 
 

@@ -1,11 +1,11 @@
-"""RecipientService and RouterPrivacyService: wire to stores."""
+"""RecipientService: wire to stores."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from prometheus_client import Counter
 
-from clarion.router.v1 import privacy_pb2, privacy_pb2_grpc, recipients_pb2, recipients_pb2_grpc
+from clarion.router.v1 import recipients_pb2, recipients_pb2_grpc
 from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
@@ -17,7 +17,6 @@ from services.router.recipients.check import MAX_TAGS, Fault, checked, invalid, 
 from services.router.recipients.store import RecipientRow, RecipientSearch, RecipientStore
 
 RECIPIENT_SERVICE = "clarion.router.v1.RecipientService"
-ROUTER_PRIVACY_SERVICE = "clarion.router.v1.RouterPrivacyService"
 
 _CHANGES = Counter("clarion_recipient_changes_total", "Changes of stored recipients and groups, by kind.", ["change"])
 
@@ -41,36 +40,36 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         rows = await self._recipients.put(request.tenant_id, checked(request))
         _CHANGES.labels("stored").inc(len(rows))
         log.info("recipients_stored", tenant_id=request.tenant_id, count=len(rows))
-        return recipients_pb2.PutRecipientsResponse(recipients=map(_recipient, rows))
+        return recipients_pb2.PutRecipientsResponse(recipients=map(recipient_of, rows))
 
     async def GetRecipient(
         self, request: recipients_pb2.GetRecipientRequest, context: Any
     ) -> recipients_pb2.GetRecipientResponse:
         """Return a recipient and the keys of their groups."""
-        _check(request.tenant_id, recipient_id=request.recipient_id)
+        check(request.tenant_id, recipient_id=request.recipient_id)
         row = await self._recipients.get(request.tenant_id, request.recipient_id)
         if row is None:
             raise _no_recipient()
         groups = await self._recipients.groups_of(request.tenant_id, row.id)
-        return recipients_pb2.GetRecipientResponse(recipient=_recipient(row), groups=groups)
+        return recipients_pb2.GetRecipientResponse(recipient=recipient_of(row), groups=groups)
 
     async def ListRecipients(
         self, request: recipients_pb2.ListRecipientsRequest, context: Any
     ) -> recipients_pb2.ListRecipientsResponse:
         """List recipients."""
         limit = page_limit(request.limit)
-        _check(request.tenant_id, cursor=request.cursor, tags=request.tags)
+        check(request.tenant_id, cursor=request.cursor, tags=request.tags)
         search = RecipientSearch(
             tags=tuple(dict.fromkeys(request.tags)), after=request.cursor, **_address(request.address)
         )
         rows, next_cursor = await self._recipients.page(request.tenant_id, search, limit)
-        return recipients_pb2.ListRecipientsResponse(recipients=map(_recipient, rows), next_cursor=next_cursor)
+        return recipients_pb2.ListRecipientsResponse(recipients=map(recipient_of, rows), next_cursor=next_cursor)
 
     async def DeleteRecipient(
         self, request: recipients_pb2.DeleteRecipientRequest, context: Any
     ) -> recipients_pb2.DeleteRecipientResponse:
         """Delete a recipient."""
-        _check(request.tenant_id, recipient_id=request.recipient_id)
+        check(request.tenant_id, recipient_id=request.recipient_id)
         if await self._recipients.delete(request.tenant_id, request.recipient_id) is None:
             raise _no_recipient()
         _CHANGES.labels("deleted").inc()
@@ -93,7 +92,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     ) -> recipients_pb2.ListGroupsResponse:
         """List groups."""
         limit = page_limit(request.limit)
-        _check(request.tenant_id, cursor=request.cursor)
+        check(request.tenant_id, cursor=request.cursor)
         rows = await self._groups.page(request.tenant_id, request.cursor, limit)
         return recipients_pb2.ListGroupsResponse(
             groups=map(_group, rows), next_cursor=rows[-1].id if len(rows) == limit else ""
@@ -103,7 +102,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
         self, request: recipients_pb2.DeleteGroupRequest, context: Any
     ) -> recipients_pb2.DeleteGroupResponse:
         """Delete a group."""
-        _check(request.tenant_id, key=request.key)
+        check(request.tenant_id, key=request.key)
         if not await self._groups.delete(request.tenant_id, request.key):
             raise _no_group()
         log.info("group_deleted", tenant_id=request.tenant_id)
@@ -114,7 +113,7 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     ) -> recipients_pb2.ChangeMembersResponse:
         """Add and remove members."""
         check_members(request)
-        _check(request.tenant_id, key=request.key)
+        check(request.tenant_id, key=request.key)
         changed = await self._groups.change_members(request.tenant_id, request.key, request.add, request.remove)
         if changed is None:
             raise _no_group()
@@ -129,47 +128,21 @@ class RecipientServicer(recipients_pb2_grpc.RecipientServiceServicer):
     ) -> recipients_pb2.ListMembersResponse:
         """List the members of a group."""
         limit = page_limit(request.limit)
-        _check(request.tenant_id, cursor=request.cursor)
+        check(request.tenant_id, cursor=request.cursor)
         group = await self._find_group(request.tenant_id, request.key)
         ids = await self._groups.member_ids(group.id, request.cursor, limit)
         rows, next_cursor = await self._recipients.by_ids(request.tenant_id, ids, limit)
-        return recipients_pb2.ListMembersResponse(recipients=map(_recipient, rows), next_cursor=next_cursor)
+        return recipients_pb2.ListMembersResponse(recipients=map(recipient_of, rows), next_cursor=next_cursor)
 
     async def _find_group(self, tenant_id: str, key: str) -> GroupRow:
-        _check(tenant_id, key=key)
+        check(tenant_id, key=key)
         row = await self._groups.get(tenant_id, key)
         if row is None:
             raise _no_group()
         return row
 
 
-class RouterPrivacyServicer(privacy_pb2_grpc.RouterPrivacyServiceServicer):
-    """See proto/clarion/router/v1/privacy.proto."""
-
-    def __init__(self, recipients: RecipientStore) -> None:
-        self._recipients = recipients
-
-    async def EraseRecipient(
-        self, request: privacy_pb2.EraseRecipientRequest, context: Any
-    ) -> privacy_pb2.EraseRecipientResponse:
-        """Delete what is stored of a recipient."""
-        _check(request.tenant_id, user_id=request.user_id)
-        memberships = await self._recipients.delete(request.tenant_id, request.user_id)
-        return privacy_pb2.EraseRecipientResponse(recipients=int(memberships is not None), memberships=memberships or 0)
-
-    async def ExportRecipient(
-        self, request: privacy_pb2.ExportRecipientRequest, context: Any
-    ) -> privacy_pb2.ExportRecipientResponse:
-        """Return what is stored of a recipient."""
-        _check(request.tenant_id, user_id=request.user_id)
-        row = await self._recipients.get(request.tenant_id, request.user_id)
-        if row is None:
-            return privacy_pb2.ExportRecipientResponse()
-        groups = await self._recipients.groups_of(request.tenant_id, row.id)
-        return privacy_pb2.ExportRecipientResponse(recipient=_recipient(row), groups=groups)
-
-
-def _check(tenant_id: str, *, cursor: str = "", tags: Sequence[str] = (), **required: str) -> None:
+def check(tenant_id: str, *, cursor: str = "", tags: Sequence[str] = (), **required: str) -> None:
     """Raise INVALID naming each wrong field. required: ids and keys."""
     faults: list[Fault] = [*tenant(tenant_id)]
     for field, value in required.items():
@@ -203,7 +176,8 @@ def _no_group() -> ClarionError:
     return ClarionError(Code.NOT_FOUND, "There is no group with this key.")
 
 
-def _recipient(row: RecipientRow) -> recipients_pb2.StoredRecipient:
+def recipient_of(row: RecipientRow) -> recipients_pb2.StoredRecipient:
+    """Return the wire form of a stored recipient."""
     one = row.recipient
     return recipients_pb2.StoredRecipient(
         recipient_id=one.recipient_id,

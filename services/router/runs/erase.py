@@ -23,11 +23,6 @@ class Remainder:
     is_closed: bool
 
 
-def names(event: event_pb2.Event, user_id: str) -> bool:
-    """Return whether the event describes the person, or names them by their id."""
-    return _is(event.recipient, user_id) or any(_targets(target, user_id) for target in event.audience)
-
-
 def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainder | None:
     """Return what is left of a run; None: the person is not in it. is_closed: its last page is decided.
 
@@ -38,18 +33,24 @@ def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainde
     if event is None and not removed:
         return None
     left = event or run.event
-    if not is_closed and not left.audience and not left.HasField("recipient"):
-        records = runs.routed(left, (), Reason.RECIPIENT_ERASED, now_us, closes=True, total=run.planned)
+    if not is_closed and not _names_anybody(left):
+        records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
 
 
+def _names_anybody(event: event_pb2.Event) -> bool:
+    return event.HasField("recipient") or any(target.WhichOneof("target") for target in event.audience)
+
+
 def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | None:
     """Return a copy without the person; None: they are not in it."""
-    kept = [target for target in event.audience if not _targets(target, user_id)]
+    # An emptied target keeps its place, by which recipients without an id are known.
+    kept = [event_pb2.Target() if _targets(target, user_id) else target for target in event.audience]
     excluded = [target for target in event.exclusions if not _targets(target, user_id)]
     is_recipient = _is(event.recipient, user_id)
-    if len(kept) == len(event.audience) and len(excluded) == len(event.exclusions) and not is_recipient:
+    is_target = any(_targets(target, user_id) for target in event.audience)
+    if not is_target and len(excluded) == len(event.exclusions) and not is_recipient:
         return None
     left = event_pb2.Event()
     left.CopyFrom(event)

@@ -1,4 +1,4 @@
-"""What runs that have not ended hold of a person: shown, and erased. Of those that have ended nothing is kept."""
+"""Takes an erased person out of the runs that have not ended. Of those that have ended nothing is kept."""
 
 import uuid
 from dataclasses import dataclass
@@ -6,9 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from clarion.common.v1 import event_pb2
 from runtime import postgres
-from runtime.clock import micros_of
 from services.router.runs import erase
 from services.router.runs.store import read_run
 
@@ -27,17 +25,8 @@ class ErasedRuns:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class NamingRun:
-    """An event that waits and names the person. Times in Unix microseconds; due_us: 0: it was to be sent at once."""
-
-    event: event_pb2.Event
-    due_us: int
-    created_us: int
-
-
 class PeopleInRuns:
-    """Reads and rewrites router.runs. Every method raises UNAVAILABLE while PostgreSQL is away."""
+    """Rewrites router.runs. Raises UNAVAILABLE while PostgreSQL is away."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, batch: int = BATCH) -> None:
         self._pool = pool
@@ -70,15 +59,3 @@ class PeopleInRuns:
                     ]
                     await connection.execute(_SQL.replace, *map(list, zip(*columns, strict=True)), now_us)
         return ErasedRuns(len(left), last or "")
-
-    async def export(self, tenant_id: str, user_id: str, after: str = "") -> tuple[list[NamingRun], str]:
-        """Return those of the next runs of a tenant that name a person, and where the next call begins; empty: end."""
-        with postgres.unavailable_while_down():
-            last = await self._pool.fetchval(_SQL.last_looked_at, tenant_id, after or _FIRST, self._batch)
-            rows = await self._pool.fetch(_SQL.naming, tenant_id, after or _FIRST, user_id.encode(), self._batch)
-        found = [
-            NamingRun(event, micros_of(row["due_at"]) if row["due_at"] else 0, micros_of(row["created_at"]))
-            for row in rows
-            if erase.names(event := event_pb2.Event.FromString(row["event"]), user_id)
-        ]
-        return found, last or ""

@@ -10,15 +10,7 @@ WHERE r.id IN (
 ORDER BY r.id
 FOR UPDATE OF r
 
--- name: naming
-SELECT r.id, r.due_at, r.created_at, r.event
-FROM router.runs r
-WHERE r.id IN (
-    SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4
-) AND position($3::bytea IN r.event) > 0
-ORDER BY r.id
-
--- The last one that the two above look at; null: there are no more than $3.
+-- The last one that this looks at; null: there are no more than $3.
 -- name: last_looked_at
 SELECT CASE WHEN count(*) = $3 THEN max(page.id::text) END
 FROM (

@@ -1,7 +1,7 @@
 """A run, and what comes next of it: pure."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -9,6 +9,7 @@ from clarion.router.v1 import run_output_pb2, runs_pb2
 from runtime.ids import derived_id_at, new_id
 from services.domain import audience
 from services.domain.reasons import Reason
+from services.router import messages
 from services.router.messages import Plan
 from services.router.ports import Membership
 
@@ -24,15 +25,12 @@ LANES = 64
 
 # A body that is larger, in bytes, is read from where it is stored: a run repeats it in each of its deliveries.
 MAX_INLINE_BODY = 1024
-# The most entries of one record, and their bytes.
-MAX_PLANNED = 500
-MAX_PLANNED_BYTES = 256 * 1024
 # An event that names more targets waits for its turn among those that are read page by page.
 MAX_FEW = 10
 
 # Seconds until a run is looked at again that waits for the deliveries before, or for a part of Clarion: a quarter of
 # the time that it has waited already, between these.
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.25, 15.0
 # A run that could not be decided because of our own fault is tried again after 1, 2, 4, … seconds, at most ten minutes;
 # after so many tries, in about two hours, it ends.
 MAX_CRASHES = 20
@@ -186,9 +184,9 @@ def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -
     skips = len(planned.planned) - len(planned.deliveries)
     is_last = not page_after
     total = run.planned + len(planned.planned)
-    reason = "" if total else planned.reason
-    records = routed(run.event, planned.planned, reason, now_us, closes=is_last, total=total)
-    output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=records)
+    told = planned._replace(reason="") if total else planned
+    written = records(run.event, told, now_us, closes=is_last, before=run.planned)
+    output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=written)
     for delivery in output.deliveries:  # with_body() adds it
         for field in ("variables", "payload_extra", "body_reference"):
             delivery.ClearField(field)
@@ -215,8 +213,7 @@ def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
 
 def failed(run: Run, now_us: int) -> Decision:
     """Return the end of a run that cannot be decided."""
-    records = routed(run.event, (), Reason.INTERNAL_ERROR, now_us, closes=True, total=run.planned)
-    output = run_output_pb2.RunOutput(records=records)
+    output = run_output_pb2.RunOutput(records=end(run.event, Reason.INTERNAL_ERROR, now_us, run.planned))
     return Decision(run, output, "", run.recipients, run.sends, run.skips, is_last=True, state=FAILED)
 
 
@@ -237,7 +234,7 @@ def canceled(run: Run, by: str, now_us: int) -> run_output_pb2.RunOutput:
         output.CopyFrom(run.output)
     if by:
         output.records.append(canceled_record(run.event.tenant_id, run.event.id, by, now_us))
-    output.records.extend(routed(run.event, (), Reason.CANCELED, now_us, closes=True, total=run.planned))
+    output.records.extend(end(run.event, Reason.CANCELED, now_us, run.planned))
     return output
 
 
@@ -249,59 +246,19 @@ def canceled_record(tenant_id: str, event_id: str, by: str, now_us: int) -> trac
     )
 
 
-def waiting_record(event: event_pb2.Event, now_us: int) -> trace_pb2.TraceRecord:
-    """Return the record of an event that waits for its time."""
-    return trace_pb2.TraceRecord(
-        id=new_id(),
-        tenant_id=event.tenant_id,
-        event_id=event.id,
-        at_us=now_us,
-        waiting=trace_pb2.Waiting(until_us=event.due_at_us),
-    )
-
-
-def routed(
-    event: event_pb2.Event,
-    planned: Sequence[trace_pb2.PlannedDelivery],
-    reason: str,
-    now_us: int,
-    *,
-    closes: bool,
-    total: int,
+def records(
+    event: event_pb2.Event, plan: Plan, now_us: int, *, closes: bool, before: int
 ) -> list[trace_pb2.TraceRecord]:
-    """Return the records of a plan's part, each of a bounded size. closes: nothing follows. total: of the plan."""
-    parts: list[Sequence[trace_pb2.PlannedDelivery]] = list(_parts(planned))
-    if closes and not parts:
-        parts = [()]
-    records = [
-        trace_pb2.TraceRecord(
-            id=new_id(),
-            tenant_id=event.tenant_id,
-            event_id=event.id,
-            at_us=now_us,
-            routed=trace_pb2.Routed(deliveries=part, continues=True),
-        )
-        for part in parts
-    ]
-    if closes:
-        last = records[-1].routed
-        last.continues = False
-        last.total = total
-        last.reason = reason
-    return records
+    """Return the records of a part of the event's plan; see messages.records."""
+    written = messages.records(event, plan, closes=closes, before=before)
+    for record in written:
+        record.id, record.at_us = new_id(), now_us
+    return written
 
 
-def _parts(planned: Iterable[trace_pb2.PlannedDelivery]) -> Iterable[list[trace_pb2.PlannedDelivery]]:
-    part: list[trace_pb2.PlannedDelivery] = []
-    size = 0
-    for one in planned:
-        size += one.ByteSize()
-        if part and (len(part) == MAX_PLANNED or size > MAX_PLANNED_BYTES):
-            yield part
-            part, size = [], one.ByteSize()
-        part.append(one)
-    if part:
-        yield part
+def end(event: event_pb2.Event, reason: Reason, now_us: int, before: int) -> list[trace_pb2.TraceRecord]:
+    """Return the record that closes an event's plan early. before: the decisions until then."""
+    return records(event, Plan(reason=reason), now_us, closes=True, before=before)
 
 
 def _named(targets: Sequence[event_pb2.Target]) -> list[str]:

@@ -24,7 +24,7 @@ from runtime.settings import Secret
 from services.domain import erasures, retention, suppression_list, topology
 from services.ingest import configuration_sources as ingest
 from services.ingest.keys.api_key import digest_of
-from services.ingest.ledger.store import LedgerStore
+from services.ingest.ledger.reader import LedgerReader
 from services.ingest.privacy.store import LedgerPrivacyStore
 from services.ingest.tenants.store import Changes, TenantStore
 from services.realtime.store import EpochStore
@@ -92,7 +92,7 @@ async def _write_the_rest(
     def outbox(owner: str) -> ConfigurationOutbox:
         return PatientOutbox(pool, owner, connection)
 
-    privacy = LedgerPrivacyStore(pool, outbox("ingest"), LedgerStore(pool, pool), KEYED)
+    privacy = LedgerPrivacyStore(pool, outbox("ingest"), LedgerReader(pool), KEYED)
     await privacy.set_retention(tenant_id, retention.RetentionPolicy(inbox_days=3))
     await privacy.begin(tenant_id, "ada", clock.now_us())
     epochs = EpochStore(pool, outbox("realtime"))

@@ -1,5 +1,7 @@
 """Deliveries that refer to what their event carried: where it is read, and what happens while it cannot be."""
 
+import asyncio
+from functools import partial
 from typing import TypeAlias
 
 import pytest
@@ -8,6 +10,7 @@ from nats.aio.client import Client
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import ledger_pb2
 from runtime import nats
+from runtime.ids import new_id
 from runtime.parts import INGEST, OwnParts
 from services.delivery import rendered
 from services.delivery.ports import SendResult, Verdict
@@ -51,6 +54,24 @@ async def test_the_body_is_read_from_events(
     await eventually(lambda: trace.is_over(one.id, SENT))
     [item] = neighbours[0].items
     assert (item.variables, item.fallback) == (VARIABLES, EXTRA)
+
+
+async def test_deliveries_of_one_event_share_a_reading(
+    create_worker: CreateWorker, streams: Streams, trace: Trace, connection: Client, neighbours: Beside
+) -> None:
+    """What was read for one of them serves the others, though EVENTS and the ledger have let it go."""
+    create_worker(FarSide())
+    one = await stored(connection, referring(0))
+    others = [event_pb2.Delivery() for _ in range(3)]
+    for other in others:
+        other.CopyFrom(one)
+        other.id = new_id()
+    await streams.publish(queued(one))
+    await eventually(lambda: trace.is_over(one.id, SENT))
+    await connection.jetstream().purge_stream(topology.EVENTS)
+    await streams.publish(*map(queued, others))
+    await asyncio.gather(*[eventually(partial(trace.is_over, other.id, SENT)) for other in others])
+    assert {(item.variables, item.fallback) for item in neighbours[0].items} == {(VARIABLES, EXTRA)}
 
 
 async def test_a_retry_waits_as_a_reference(

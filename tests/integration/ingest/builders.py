@@ -3,7 +3,7 @@
 import itertools
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -43,6 +43,69 @@ def event(
         dedupe_key=event_id.encode(),
         **fields,
     )
+
+
+def shared_event(tenant_id: str, *targets: event_pb2.Target, **fields: Any) -> event_pb2.Event:
+    """An accepted event for these targets."""
+    one = event(tenant_id, **fields)
+    one.ClearField("recipient")
+    one.audience.extend(targets)
+    one.id_scheme = 1
+    return one
+
+
+def person(user_id: str, email: str = "", phone: str = "") -> event_pb2.Target:
+    """A recipient whom the caller describes."""
+    return event_pb2.Target(recipient=event_pb2.Recipient(user_id=user_id, email=email, phone=phone))
+
+
+def group(key: str) -> event_pb2.Target:
+    """A group of stored recipients."""
+    return event_pb2.Target(group=key)
+
+
+def planned(
+    one: event_pb2.Event, user_id: str, status: trace_pb2.DeliveryStatus.ValueType = QUEUED, **fields: Any
+) -> trace_pb2.PlannedDelivery:
+    """The decision on one recipient's text message."""
+    channel = fields.pop("channel", SMS)
+    recipient = fields.pop("recipient", None) or event_pb2.Recipient(user_id=user_id, phone="+254712345678")
+    id_ = derived_id(one.id, user_id, str(channel))
+    return trace_pb2.PlannedDelivery(delivery_id=id_, channel=channel, status=status, recipient=recipient, **fields)
+
+
+def plan(
+    one: event_pb2.Event,
+    deliveries: Sequence[trace_pb2.PlannedDelivery],
+    *,
+    continues: bool = False,
+    total: int = 0,
+    reason: str = "",
+) -> trace_pb2.TraceRecord:
+    """The router's record of a plan, or of a part of one."""
+    routed = trace_pb2.Routed(deliveries=deliveries, continues=continues, total=total, reason=reason)
+    return _record(one, one.accepted_at_us + 1000, routed=routed)
+
+
+def parts(
+    one: event_pb2.Event, deliveries: Sequence[trace_pb2.PlannedDelivery], size: int = 500
+) -> list[trace_pb2.TraceRecord]:
+    """The router's records of a plan in several parts."""
+    pages = [deliveries[first : first + size] for first in range(0, len(deliveries), size)]
+    return [
+        *(plan(one, page, continues=True) for page in pages[:-1]),
+        plan(one, pages[-1], total=len(deliveries) if len(pages) > 1 else 0),
+    ]
+
+
+def waiting(one: event_pb2.Event, until_us: int) -> trace_pb2.TraceRecord:
+    """The router's record that the event waits."""
+    return _record(one, one.accepted_at_us + 500, waiting=trace_pb2.Waiting(until_us=until_us))
+
+
+def canceled(one: event_pb2.Event, by: str = "operator") -> trace_pb2.TraceRecord:
+    """The router's record that someone canceled the event."""
+    return _record(one, one.accepted_at_us + 2000, canceled=trace_pb2.Canceled(by=by))
 
 
 def age(one: event_pb2.Event, days: float) -> None:

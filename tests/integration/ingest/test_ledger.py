@@ -18,7 +18,9 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
 from services.ingest.ledger.consumer import LedgerConsumer
-from services.ingest.ledger.record import LedgerRows, merge
+from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.record import merge
+from services.ingest.ledger.rows import LedgerRows
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.conftest import PostgresServer
@@ -70,7 +72,7 @@ async def ledger(pool: Pool, connection: Client) -> AsyncIterator[Ledger]:
     store = LedgerStore(pool, pool)
     consumer = LedgerConsumer(connection, store, interval_s=0.02)
     reading = asyncio.create_task(consumer.run())
-    yield Ledger(store, LedgerServicer(store, connection))
+    yield Ledger(store, LedgerServicer(store, LedgerReader(pool), connection))
     await consumer.drain()
     await asyncio.wait_for(reading, 60)
 
@@ -445,7 +447,7 @@ async def test_states_are_unknown_until_trace_is_read(pool: Pool, streams: Strea
     event = builders.event(TENANT)
     id_ = builders.delivery_id(event)
     store = LedgerStore(pool, pool)
-    ledger = Ledger(store, LedgerServicer(store, connection))
+    ledger = Ledger(store, LedgerServicer(store, LedgerReader(pool), connection))
     await streams.publish(builders.trace(builders.attempted(event, id_, SENT)))
     with pytest.raises(ClarionError) as refused:
         await ledger.call("GetDeliveryStates", delivery_ids=[id_])

@@ -17,6 +17,7 @@ from runtime.ids import new_id
 from services.domain import erasures, retention
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
+from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.privacy.retention import RetentionWorker
@@ -31,7 +32,7 @@ from tests.statement_timeouts import refuse_short_timeouts
 from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-TABLES = ("events", "event_payloads", "deliveries", "attempts", "dead_letters")
+TABLES = ("events", "event_payloads", "recipients", "deliveries", "attempts", "dead_letters")
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Privacy:
 async def privacy(pool: Pool, connection: Client) -> Privacy:
     """The parts."""
     outbox, ledger = PatientOutbox(pool, "ingest", connection), LedgerStore(pool, pool)
-    servicer = PrivacyServicer(LedgerPrivacyStore(pool, outbox, ledger, KEYED))
+    servicer = PrivacyServicer(LedgerPrivacyStore(pool, outbox, LedgerReader(pool), KEYED))
     keeper = RetentionWorker(pool, outbox, events_days=90, payload_days=30)
     return Privacy(pool, outbox, ledger, servicer, keeper)
 
@@ -106,6 +107,7 @@ async def test_no_table_holds_the_person_any_more(privacy: Privacy) -> None:
     assert await privacy.count() == {
         "events": 3,
         "event_payloads": 1,
+        "recipients": 3,
         "deliveries": 3,
         "attempts": 3,
         "dead_letters": 0,
@@ -118,7 +120,7 @@ async def test_a_namesake_at_another_tenant_is_somebody_else(privacy: Privacy) -
     await privacy.know(tenant)
     kept = await privacy.know(other)
     await privacy.erase(tenant)
-    assert await privacy.pool.fetchval("SELECT user_id FROM ingest.events WHERE id = $1", kept) == "ada"
+    assert await privacy.pool.fetchval("SELECT user_id FROM ingest.recipients WHERE event_id = $1", kept) == "ada"
     assert (await privacy.count())["event_payloads"] == 1
     shown = (await privacy.call("ExportEvents", tenant_id=other, user_id="ada")).events
     assert [one.event.id for one in shown] == [kept]
@@ -139,7 +141,7 @@ async def test_an_erasure_cut_off_is_finished_by_the_next_one(privacy: Privacy) 
     assert len(page) == 100
     await privacy.call("EraseEvents", **common, event_ids=page)
     await privacy.erase(tenant)
-    pseudonyms = await privacy.pool.fetch("SELECT DISTINCT user_id FROM ingest.events")
+    pseudonyms = await privacy.pool.fetch("SELECT DISTINCT user_id FROM ingest.recipients")
     assert [row["user_id"] for row in pseudonyms] == [f"erased:{first.erasure_id}"]
 
 
@@ -165,10 +167,10 @@ async def test_what_the_ledger_reads_afterwards_is_erased_as_it_comes(privacy: P
     anew.accepted_at_us = clock.now_us() + 1_000_000
     for _ in range(2):
         await privacy.ledger.write(merge([before, late, dead, anew], known))
-    rows = {str(row["id"]): row for row in await privacy.pool.fetch("SELECT * FROM ingest.events")}
+    rows = {str(row["event_id"]): row for row in await privacy.pool.fetch("SELECT * FROM ingest.recipients")}
     for event in (before, late):
-        assert (rows[event.id]["user_id"], rows[event.id]["email"]) == (marker.pseudonym, "")
-    assert (rows[anew.id]["user_id"], rows[anew.id]["email"]) == ("ada", "ada@example.org")
+        assert (rows[event.id]["user_id"], rows[event.id]["addresses"]) == (marker.pseudonym, None)
+    assert (rows[anew.id]["user_id"], rows[anew.id]["addresses"]) == ("ada", '{"email": "ada@example.org"}')
     count = await privacy.count()
     assert (count["event_payloads"], count["dead_letters"]) == (1, 0)
 
@@ -289,6 +291,7 @@ async def test_a_dead_letter_sent_again_keeps_its_event_until_it_is_over(privacy
     await privacy.keeper.expire_all()
     assert {name: count for name, count in (await privacy.count()).items() if name != "event_payloads"} == {
         "events": 1,
+        "recipients": 1,
         "deliveries": 1,
         "attempts": 1,
         "dead_letters": 1,

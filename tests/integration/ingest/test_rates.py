@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import asyncpg
+import msgspec
 import pytest
 
 from runtime import postgres
@@ -293,7 +294,7 @@ def _rates(chance: random.Random) -> tuple[Rate, ...]:
 
 def _ordered(admitted: Admitted) -> Admitted:
     states = sorted(admitted.limits, key=lambda state: (state.scope, state.window_s, state.kind.value))
-    return replace(admitted, limits=tuple(states))
+    return msgspec.structs.replace(admitted, limits=tuple(states))
 
 
 async def _spread(doors: list[Door], scopes: list[str]) -> list[Admitted]:

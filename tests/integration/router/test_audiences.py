@@ -47,7 +47,7 @@ class Router:
         watch: Any = self._watch
         caller: Any = MemoryCaller({})
         owners = ConfigurationOwners(ingest=channel, render=channel, senders=channel, caller=caller, own=self._own)
-        ordered = [self._note, *policies.ordered(lambda *_, **__: "")]
+        ordered = [self._note, *policies.ordered(lambda *_, **__: "", lambda *_: "", lambda *_: False)]
         self.consumer = RouterConsumer(
             connection, Catalog(watch, owners), ordered, self.recipients, self.runs, own=self._own
         )

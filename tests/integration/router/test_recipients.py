@@ -13,8 +13,10 @@ from runtime.errors import ClarionError, Code
 from services.router.groups import store as group_store
 from services.router.groups.store import GroupStore
 from services.router.recipients import store as recipient_store
-from services.router.recipients.servicer import RecipientServicer, RouterPrivacyServicer
+from services.router.recipients.servicer import RecipientServicer
 from services.router.recipients.store import RecipientStore
+from services.router.runs.people import PeopleInRuns
+from services.router.servicer_privacy import RouterPrivacyServicer
 from tests.waiting import eventually
 
 TENANT = "01a1fe7a-0000-7000-8000-000000000001"
@@ -29,7 +31,7 @@ class Api:
         self.groups = GroupStore(pool)
         recipients = RecipientStore(pool)
         self._service = RecipientServicer(recipients, self.groups)
-        self._privacy = RouterPrivacyServicer(recipients)
+        self._privacy = RouterPrivacyServicer(recipients, PeopleInRuns(pool))
 
     async def put(self, *names: str, tenant_id: str = TENANT, **fields: Any) -> list[recipients_pb2.StoredRecipient]:
         """Store recipients that have these fields."""

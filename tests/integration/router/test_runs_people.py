@@ -1,4 +1,4 @@
-"""A person in runs that have not ended: erased, and exported."""
+"""An erased person in runs that have not ended."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.router.v1 import runs_pb2
 from runtime import nats
 from runtime.ids import new_id
+from services.domain import delivery_ids
 from services.domain.reasons import Reason
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.store import LEASE_S
@@ -109,14 +110,13 @@ async def test_an_erasure_while_a_page_is_decided(world: World, people: PeopleIn
     assert await world.sent_to() == ["bob"]
 
 
-async def test_export_shows_what_waits(world: World, people: PeopleInRuns) -> None:
-    """Each event that names the person, of this tenant alone, batch by batch."""
-    mine = [world.event(inline("ada"), inline("bob"), due_in_s=60 + number) for number in range(3)]
-    others = [world.event(inline("adam"), due_in_s=60), world.event(inline("ada"), due_in_s=60, tenant_id=new_id())]
-    await world.begin(*mine, *others)
-    found, after = await people.export(TENANT, "ada")
-    while after:
-        more, after = await people.export(TENANT, "ada", after)
-        found += more
-    assert {one.event.id: one.due_us for one in found} == {event.id: event.due_at_us for event in mine}
-    assert found[0].event.audience[0].recipient.email == "inline@example.com"
+async def test_the_places_of_others_stay(world: World, people: PeopleInRuns) -> None:
+    """A person without an id is known by their place: it is the same after someone before them was erased."""
+    nobody = event_pb2.Target(recipient=event_pb2.Recipient(email="nobody@example.com"))
+    event = world.event(inline("ada"), nobody, due_in_s=60)
+    await world.begin(event)
+    assert await _erase(world, people, "ada") == 1
+    world.clock.pass_s(61)
+    await world.work()
+    [delivery] = await world.deliveries()
+    assert delivery.id == delivery_ids.delivery_id(event, event_pb2.CHANNEL_EMAIL, "#1", step="email")

@@ -15,6 +15,7 @@ from runtime.ids import new_id
 from runtime.reconcile import Reconciler
 from services.domain import suppression_list, topology
 from services.router import configuration_sources
+from tests import keyed
 from tests.conftest import PostgresServer
 from tests.integration.ingest import builders
 from tests.integration.ingest.processes import Service, StartService
@@ -236,6 +237,9 @@ async def test_a_router_on_a_lost_bucket_waits_for_what_it_must_know(
     assert not starting.done()
     assert not await routed.all_acked()
     await configuration.mark_complete(connection, ["render"])
+    assert not starting.done()
+    await configuration.mark_complete(connection, ["ingest"])
+    await keyed.announce(connection)
     await starting
     await eventually(routed.all_acked)
     assert (await routed.decisions(event.id))["email"] == "suppressed_bounced"

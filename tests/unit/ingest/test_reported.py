@@ -71,7 +71,13 @@ def test_an_unsubscription_is_a_line_and_moves_nothing() -> None:
 )
 def test_a_report_is_one_step_of_the_timeline(status: int, step: str, outcome: str) -> None:
     """The step has the provider's text, and there is no step for rendering."""
-    event: dict[str, Any] = {"accepted_at": None, "routed_at": None, "repeat_differed_at": None}
+    event: dict[str, Any] = {
+        "accepted_at": None,
+        "routed_at": None,
+        "repeat_differed_at": None,
+        "due_at": None,
+        "canceled_at": None,
+    }
     attempt = {
         "delivery_id": _DELIVERY,
         "channel": event_pb2.CHANNEL_EMAIL,

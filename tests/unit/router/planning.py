@@ -79,6 +79,13 @@ def not_suppressed(*_: Any, **__: Any) -> str:
     return ""
 
 
+def ordered(
+    suppression: policies.Suppression = not_suppressed, *, erased: str = "", canceled: bool = False
+) -> Sequence[policies.Policy]:
+    """Return all policies. erased: the reason where everyone is. canceled: every event is."""
+    return policies.ordered(suppression, lambda *_: erased, lambda *_: canceled)
+
+
 def planned(
     event: event_pb2.Event,
     meaning: Definition,
@@ -91,7 +98,7 @@ def planned(
     """Plan an event. found: the stored recipients. sequence: of the event in EVENTS."""
     named = people.named_directly(event, found or {})
     sequence = messages.body_sequence(event, sequence)
-    return plan(event, meaning, named, policies.ordered(suppression), now_us=now_us, sequence=sequence)
+    return plan(event, meaning, named, ordered(suppression), now_us=now_us, sequence=sequence)
 
 
 def decisions(found: Plan) -> dict[int, str]:

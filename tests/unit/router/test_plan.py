@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from services.router import policies
 from services.router.definitions import Definition, Step, Template, Workflow
 from services.router.messages import MAX_INLINE_BODY
 from services.router.plan import plan
@@ -27,7 +26,7 @@ from tests.unit.router.planning import (
     definition,
     described,
     for_audience,
-    not_suppressed,
+    ordered,
     planned,
     stored,
 )
@@ -212,7 +211,7 @@ def test_an_event_that_is_kept_without_its_body() -> None:
         an_event(weight=9_000),
         definition(),
         [Person(an_event().recipient, "u")],
-        policies.ordered(not_suppressed),
+        ordered(),
         now_us=0,
         sequence=7,
     )
@@ -254,9 +253,16 @@ def test_an_address_can_be_corrected() -> None:
 
 
 def test_people_without_an_id_are_told_apart_by_their_place() -> None:
-    """Two people who are known by their address only."""
-    event = for_audience(described(email="a@example.com"), described(email="b@example.com"))
-    assert len({delivery.id for delivery in planned(event, definition()).deliveries}) == 4
+    """Two people who are known by their address only; a push reaches nobody without an id."""
+    event = for_audience(described(email="a@example.com"), described(email="b@example.com"), described("ada"))
+    plan = planned(event, definition())
+    assert len({one.delivery_id for one in plan.planned}) == 9
+    assert len(plan.deliveries) == 3
+    assert {(one.recipient.email, one.recipient.user_id, one.destination) for one in plan.planned} == {
+        ("a@example.com", "", "#0"),
+        ("b@example.com", "", "#1"),
+        ("", "ada", ""),
+    }
 
 
 @given(st.lists(st.integers(0, 30), max_size=20), st.randoms(use_true_random=False))

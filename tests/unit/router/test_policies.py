@@ -10,7 +10,7 @@ from services.router import policies
 from services.router.definitions import Step, Template
 from services.router.policies import Candidate
 from services.router.ports import Person
-from tests.unit.router.planning import EMAIL, PUSH, SMS, an_event, definition, not_suppressed
+from tests.unit.router.planning import EMAIL, PUSH, SMS, an_event, definition, ordered
 
 _TEMPLATE = Template("v")
 
@@ -31,6 +31,7 @@ def _candidate(channel: event_pb2.Channel.ValueType = EMAIL, **changes: Any) -> 
 
 _STRANGER = Person(event_pb2.Recipient(user_id="x"), "x", is_unknown=True)
 _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
+_WITHOUT_ID = Person(event_pb2.Recipient(email="u@example.com"), "#0")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ _WITHOUT_ADDRESS = Person(event_pb2.Recipient(user_id="u"), "u")
         ),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS}, Reason.MISSING_EMAIL),
         (policies.usable_address, {"person": _WITHOUT_ADDRESS, "channel": SMS}, Reason.MISSING_PHONE),
+        (policies.usable_address, {"person": _WITHOUT_ID, "channel": PUSH}, Reason.MISSING_RECIPIENT),
         (policies.provider_present, {"provider_id": ""}, Reason.NO_PROVIDER),
     ],
 )
@@ -65,7 +67,7 @@ def test_each_policy(policy: policies.Policy, changes: dict[str, Any], reason: R
 def test_what_a_channel_does_not_need() -> None:
     """Push reaches a user by their id, without a provider."""
     candidate = _candidate(PUSH, provider_id="", person=_WITHOUT_ADDRESS)
-    assert not policies.refusal(candidate, policies.ordered(not_suppressed))
+    assert not policies.refusal(candidate, ordered())
 
 
 def test_suppressed_addresses() -> None:
@@ -102,12 +104,18 @@ def test_of_several_reasons_the_first_is_recorded() -> None:
         {"person": Person(an_event().recipient, "u")},
         {"provider_id": "p"},
     ]
-    ordered = policies.ordered(lambda *_, **__: "suppressed_manual")
-    found = []
+    suppressed = ordered(lambda *_, **__: "suppressed_manual")
+    everything = [
+        ordered(lambda *_, **__: "suppressed_manual", erased="recipient_erased", canceled=is_canceled)
+        for is_canceled in (True, False)
+    ]
+    found = [policies.refusal(_candidate(**changes), order) for order in everything]
     for amend in ({}, *amends):
         changes |= amend
-        found.append(policies.refusal(_candidate(**changes), ordered))
+        found.append(policies.refusal(_candidate(**changes), suppressed))
     assert found == [
+        "canceled",
+        "recipient_erased",
         "tenant_policy",
         "not_requested",
         "recipient_unknown",

@@ -248,6 +248,7 @@ class PlannedDelivery(_message.Message):
     LOCALE_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: Global___DeliveryStatus.ValueType
@@ -260,6 +261,8 @@ class PlannedDelivery(_message.Message):
     """The template's; empty: it has none."""
     step: _builtins.str
     """See Delivery.step."""
+    destination: _builtins.str
+    """Of a recipient without a user_id: what identifies them within the event, see services/domain/audience.py."""
     @_builtins.property
     def recipient(self) -> _event_pb2.Recipient:
         """Who gets it; absent: the event's only recipient."""
@@ -276,10 +279,11 @@ class PlannedDelivery(_message.Message):
         locale: _builtins.str = ...,
         recipient: _event_pb2.Recipient | None = ...,
         step: _builtins.str = ...,
+        destination: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "destination", b"destination", "locale", b"locale", "provider_id", b"provider_id", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "template_version_id", b"template_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

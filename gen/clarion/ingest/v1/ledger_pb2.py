@@ -26,7 +26,7 @@ from clarion.common.v1 import event_pb2 as clarion_dot_common_dot_v1_dot_event__
 from clarion.common.v1 import trace_pb2 as clarion_dot_common_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ledger.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd5\x01\n\x11ListEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\"Z\n\x12ListEventsResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xa6\x02\n\x0c\x45ventSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x07 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x08 \x01(\x03\x12\x36\n\ndeliveries\x18\t \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x0c\n\x04test\x18( \x01(\x08\"\xb1\x01\n\x0f\x44\x65liverySummary\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x31\n\x06status\x18\x03 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"r\n\x10GetEventResponse\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\xfe\x02\n\x0cTimelineStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x10\n\x08provider\x18\n \x01(\t\x12\x1a\n\x12next_attempt_at_us\x18\x0b \x01(\x03\x12\x0f\n\x07service\x18\x0c \x01(\t\x12\x13\n\x0bprovider_id\x18\x1e \x01(\t\x12\x1b\n\x13provider_message_id\x18\x1f \x01(\t\x12\x1b\n\x13template_version_id\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\":\n\x13GetEventBodyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"@\n\x14GetEventBodyResponse\x12\x11\n\tvariables\x18\x01 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x02 \x01(\x0c\"0\n\x18GetDeliveryStatesRequest\x12\x14\n\x0c\x64\x65livery_ids\x18\x01 \x03(\t\"N\n\x19GetDeliveryStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.clarion.common.v1.DeliveryStatus\"J\n\x16ListDeadLettersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xa7\x01\n\nDeadLetter\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12+\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x12\n\ndied_at_us\x18\x07 \x01(\x03\".\n\x17ReplayDeadLetterRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse2\xe7\x04\n\rLedgerService\x12Y\n\nListEvents\x12$.clarion.ingest.v1.ListEventsRequest\x1a%.clarion.ingest.v1.ListEventsResponse\x12S\n\x08GetEvent\x12\".clarion.ingest.v1.GetEventRequest\x1a#.clarion.ingest.v1.GetEventResponse\x12n\n\x11GetDeliveryStates\x12+.clarion.ingest.v1.GetDeliveryStatesRequest\x1a,.clarion.ingest.v1.GetDeliveryStatesResponse\x12_\n\x0cGetEventBody\x12&.clarion.ingest.v1.GetEventBodyRequest\x1a\'.clarion.ingest.v1.GetEventBodyResponse\x12h\n\x0fListDeadLetters\x12).clarion.ingest.v1.ListDeadLettersRequest\x1a*.clarion.ingest.v1.ListDeadLettersResponse\x12k\n\x10ReplayDeadLetter\x12*.clarion.ingest.v1.ReplayDeadLetterRequest\x1a+.clarion.ingest.v1.ReplayDeadLetterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63larion/ingest/v1/ledger.proto\x12\x11\x63larion.ingest.v1\x1a\x1d\x63larion/common/v1/event.proto\x1a\x1d\x63larion/common/v1/trace.proto\"\xd5\x01\n\x11ListEventsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x31\n\x06status\x18\x04 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x10\n\x08since_us\x18\x05 \x01(\x03\x12\x10\n\x08until_us\x18\x06 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12\r\n\x05limit\x18\x08 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\t \x01(\t\"Z\n\x12ListEventsResponse\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xbe\x03\n\x0c\x45ventSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61ller_event_id\x18\x04 \x01(\t\x12/\n\trecipient\x18\x05 \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x07 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x08 \x01(\x03\x12\x36\n\ndeliveries\x18\t \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\treplay_of\x18\x37 \x01(\t\x12\x0c\n\x04test\x18( \x01(\x08\x12\x16\n\x0e\x64\x65livery_count\x18< \x01(\x03\x12.\n\x06\x63ounts\x18= \x03(\x0b\x32\x1e.clarion.ingest.v1.StatusCount\x12\x1a\n\x12several_recipients\x18> \x01(\x08\x12\x11\n\tdue_at_us\x18? \x01(\x03\x12\x0f\n\x07waiting\x18@ \x01(\x08\x12\x0e\n\x06reason\x18\x41 \x01(\t\"O\n\x0bStatusCount\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\x99\x02\n\x0f\x44\x65liverySummary\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x31\n\x06status\x18\x03 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x10\n\x08\x65vent_id\x18< \x01(\t\x12/\n\trecipient\x18= \x01(\x0b\x32\x1c.clarion.common.v1.Recipient\x12\x0c\n\x04step\x18> \x01(\t\x12\x15\n\rupdated_at_us\x18? \x01(\x03\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"r\n\x10GetEventResponse\x12.\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1f.clarion.ingest.v1.EventSummary\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\x8e\x01\n\x15ListDeliveriesRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.clarion.common.v1.DeliveryStatus\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"e\n\x16ListDeliveriesResponse\x12\x36\n\ndeliveries\x18\x01 \x03(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\")\n\x12GetDeliveryRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x8e\x01\n\x13GetDeliveryResponse\x12\x34\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\".clarion.ingest.v1.DeliverySummary\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12.\n\x05steps\x18\x03 \x03(\x0b\x32\x1f.clarion.ingest.v1.TimelineStep\"\xfe\x02\n\x0cTimelineStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x64uration_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65livery_id\x18\x04 \x01(\t\x12+\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12\x10\n\x08provider\x18\n \x01(\t\x12\x1a\n\x12next_attempt_at_us\x18\x0b \x01(\x03\x12\x0f\n\x07service\x18\x0c \x01(\t\x12\x13\n\x0bprovider_id\x18\x1e \x01(\t\x12\x1b\n\x13provider_message_id\x18\x1f \x01(\t\x12\x1b\n\x13template_version_id\x18( \x01(\t\x12\x14\n\x0csms_segments\x18) \x01(\x05\x12\x14\n\x0csms_encoding\x18* \x01(\t\"+\n\x17GetEventProgressRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"+\n\x18GetEventProgressResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x03\":\n\x13GetEventBodyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"@\n\x14GetEventBodyResponse\x12\x11\n\tvariables\x18\x01 \x01(\x0c\x12\x15\n\rpayload_extra\x18\x02 \x01(\x0c\"0\n\x18GetDeliveryStatesRequest\x12\x14\n\x0c\x64\x65livery_ids\x18\x01 \x03(\t\"N\n\x19GetDeliveryStatesResponse\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.clarion.common.v1.DeliveryStatus\"J\n\x16ListDeadLettersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.clarion.ingest.v1.DeadLetter\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xa7\x01\n\nDeadLetter\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\ttenant_id\x18\x03 \x01(\t\x12+\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x1a.clarion.common.v1.Channel\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x12\n\ndied_at_us\x18\x07 \x01(\x03\".\n\x17ReplayDeadLetterRequest\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\"\x1a\n\x18ReplayDeadLetterResponse2\x99\x07\n\rLedgerService\x12Y\n\nListEvents\x12$.clarion.ingest.v1.ListEventsRequest\x1a%.clarion.ingest.v1.ListEventsResponse\x12S\n\x08GetEvent\x12\".clarion.ingest.v1.GetEventRequest\x1a#.clarion.ingest.v1.GetEventResponse\x12\x65\n\x0eListDeliveries\x12(.clarion.ingest.v1.ListDeliveriesRequest\x1a).clarion.ingest.v1.ListDeliveriesResponse\x12\\\n\x0bGetDelivery\x12%.clarion.ingest.v1.GetDeliveryRequest\x1a&.clarion.ingest.v1.GetDeliveryResponse\x12n\n\x11GetDeliveryStates\x12+.clarion.ingest.v1.GetDeliveryStatesRequest\x1a,.clarion.ingest.v1.GetDeliveryStatesResponse\x12_\n\x0cGetEventBody\x12&.clarion.ingest.v1.GetEventBodyRequest\x1a\'.clarion.ingest.v1.GetEventBodyResponse\x12k\n\x10GetEventProgress\x12*.clarion.ingest.v1.GetEventProgressRequest\x1a+.clarion.ingest.v1.GetEventProgressResponse\x12h\n\x0fListDeadLetters\x12).clarion.ingest.v1.ListDeadLettersRequest\x1a*.clarion.ingest.v1.ListDeadLettersResponse\x12k\n\x10ReplayDeadLetter\x12*.clarion.ingest.v1.ReplayDeadLetterRequest\x1a+.clarion.ingest.v1.ReplayDeadLetterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,33 +38,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSRESPONSE']._serialized_start=331
   _globals['_LISTEVENTSRESPONSE']._serialized_end=421
   _globals['_EVENTSUMMARY']._serialized_start=424
-  _globals['_EVENTSUMMARY']._serialized_end=718
-  _globals['_DELIVERYSUMMARY']._serialized_start=721
-  _globals['_DELIVERYSUMMARY']._serialized_end=898
-  _globals['_GETEVENTREQUEST']._serialized_start=900
-  _globals['_GETEVENTREQUEST']._serialized_end=935
-  _globals['_GETEVENTRESPONSE']._serialized_start=937
-  _globals['_GETEVENTRESPONSE']._serialized_end=1051
-  _globals['_TIMELINESTEP']._serialized_start=1054
-  _globals['_TIMELINESTEP']._serialized_end=1436
-  _globals['_GETEVENTBODYREQUEST']._serialized_start=1438
-  _globals['_GETEVENTBODYREQUEST']._serialized_end=1496
-  _globals['_GETEVENTBODYRESPONSE']._serialized_start=1498
-  _globals['_GETEVENTBODYRESPONSE']._serialized_end=1562
-  _globals['_GETDELIVERYSTATESREQUEST']._serialized_start=1564
-  _globals['_GETDELIVERYSTATESREQUEST']._serialized_end=1612
-  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_start=1614
-  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_end=1692
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1694
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1768
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1770
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1869
-  _globals['_DEADLETTER']._serialized_start=1872
-  _globals['_DEADLETTER']._serialized_end=2039
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=2041
-  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=2087
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=2089
-  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=2115
-  _globals['_LEDGERSERVICE']._serialized_start=2118
-  _globals['_LEDGERSERVICE']._serialized_end=2733
+  _globals['_EVENTSUMMARY']._serialized_end=870
+  _globals['_STATUSCOUNT']._serialized_start=872
+  _globals['_STATUSCOUNT']._serialized_end=951
+  _globals['_DELIVERYSUMMARY']._serialized_start=954
+  _globals['_DELIVERYSUMMARY']._serialized_end=1235
+  _globals['_GETEVENTREQUEST']._serialized_start=1237
+  _globals['_GETEVENTREQUEST']._serialized_end=1272
+  _globals['_GETEVENTRESPONSE']._serialized_start=1274
+  _globals['_GETEVENTRESPONSE']._serialized_end=1388
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1391
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1533
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1535
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1636
+  _globals['_GETDELIVERYREQUEST']._serialized_start=1638
+  _globals['_GETDELIVERYREQUEST']._serialized_end=1679
+  _globals['_GETDELIVERYRESPONSE']._serialized_start=1682
+  _globals['_GETDELIVERYRESPONSE']._serialized_end=1824
+  _globals['_TIMELINESTEP']._serialized_start=1827
+  _globals['_TIMELINESTEP']._serialized_end=2209
+  _globals['_GETEVENTPROGRESSREQUEST']._serialized_start=2211
+  _globals['_GETEVENTPROGRESSREQUEST']._serialized_end=2254
+  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_start=2256
+  _globals['_GETEVENTPROGRESSRESPONSE']._serialized_end=2299
+  _globals['_GETEVENTBODYREQUEST']._serialized_start=2301
+  _globals['_GETEVENTBODYREQUEST']._serialized_end=2359
+  _globals['_GETEVENTBODYRESPONSE']._serialized_start=2361
+  _globals['_GETEVENTBODYRESPONSE']._serialized_end=2425
+  _globals['_GETDELIVERYSTATESREQUEST']._serialized_start=2427
+  _globals['_GETDELIVERYSTATESREQUEST']._serialized_end=2475
+  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_start=2477
+  _globals['_GETDELIVERYSTATESRESPONSE']._serialized_end=2555
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=2557
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=2631
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=2633
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2732
+  _globals['_DEADLETTER']._serialized_start=2735
+  _globals['_DEADLETTER']._serialized_end=2902
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_start=2904
+  _globals['_REPLAYDEADLETTERREQUEST']._serialized_end=2950
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_start=2952
+  _globals['_REPLAYDEADLETTERRESPONSE']._serialized_end=2978
+  _globals['_LEDGERSERVICE']._serialized_start=2981
+  _globals['_LEDGERSERVICE']._serialized_end=3902
 # @@protoc_insertion_point(module_scope)

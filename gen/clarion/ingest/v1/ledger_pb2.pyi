@@ -37,7 +37,7 @@ class ListEventsRequest(_message.Message):
     """Empty strings and zeros mean: any."""
     event_type: _builtins.str
     recipient: _builtins.str
-    """Matches the user id, the e-mail address or the phone number."""
+    """A recipient's user id, e-mail address or phone number. A number is looked for where no event has it as a user id."""
     status: _trace_pb2.DeliveryStatus.ValueType
     """Events with at least one delivery of this status."""
     since_us: _builtins.int
@@ -107,6 +107,12 @@ class EventSummary(_message.Message):
     DELIVERIES_FIELD_NUMBER: _builtins.int
     REPLAY_OF_FIELD_NUMBER: _builtins.int
     TEST_FIELD_NUMBER: _builtins.int
+    DELIVERY_COUNT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SEVERAL_RECIPIENTS_FIELD_NUMBER: _builtins.int
+    DUE_AT_US_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     tenant_id: _builtins.str
     event_type: _builtins.str
@@ -119,10 +125,26 @@ class EventSummary(_message.Message):
     """The event that this one is a replay of; empty: it is not a replay."""
     test: _builtins.bool
     """Sent by an operator to try a template."""
+    delivery_count: _builtins.int
+    """How many deliveries are known, and how many of them have each status; statuses that none has are left out."""
+    several_recipients: _builtins.bool
+    """It has more than one recipient, or it is for a group or everybody."""
+    due_at_us: _builtins.int
+    """When it is to be sent, Unix microseconds; 0: at once."""
+    waiting: _builtins.bool
+    """Its time has not come."""
+    reason: _builtins.str
+    """Why nothing, or no more, of it is sent ("no_active_template", "canceled"); empty: see the deliveries."""
     @_builtins.property
-    def recipient(self) -> _event_pb2.Recipient: ...
+    def recipient(self) -> _event_pb2.Recipient:
+        """The only recipient; absent if there are several, or if none is known yet."""
+
     @_builtins.property
-    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]: ...
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]:
+        """The first ones: at most 20 in a list, at most 100 in GetEvent. See delivery_count and ListDeliveries."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCount]: ...
     def __init__(
         self,
         *,
@@ -137,14 +159,42 @@ class EventSummary(_message.Message):
         deliveries: _abc.Iterable[Global___DeliverySummary] | None = ...,
         replay_of: _builtins.str = ...,
         test: _builtins.bool = ...,
+        delivery_count: _builtins.int = ...,
+        counts: _abc.Iterable[Global___StatusCount] | None = ...,
+        several_recipients: _builtins.bool = ...,
+        due_at_us: _builtins.int = ...,
+        waiting: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "deliveries", b"deliveries", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "recipient", b"recipient", "replay_of", b"replay_of", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "caller_event_id", b"caller_event_id", "counts", b"counts", "deliveries", b"deliveries", "delivery_count", b"delivery_count", "due_at_us", b"due_at_us", "event_type", b"event_type", "finished_at_us", b"finished_at_us", "id", b"id", "reason", b"reason", "recipient", b"recipient", "replay_of", b"replay_of", "several_recipients", b"several_recipients", "tenant_id", b"tenant_id", "test", b"test", "trace_id", b"trace_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventSummary: _TypeAlias = EventSummary  # noqa: Y015
+
+@_typing.final
+class StatusCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    status: _trace_pb2.DeliveryStatus.ValueType
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        status: _trace_pb2.DeliveryStatus.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatusCount: _TypeAlias = StatusCount  # noqa: Y015
 
 @_typing.final
 class DeliverySummary(_message.Message):
@@ -156,12 +206,25 @@ class DeliverySummary(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     channel: _event_pb2.Channel.ValueType
     status: _trace_pb2.DeliveryStatus.ValueType
     reason: _builtins.str
     provider: _builtins.str
     attempts: _builtins.int
+    event_id: _builtins.str
+    step: _builtins.str
+    """See clarion.common.v1.Delivery."""
+    updated_at_us: _builtins.int
+    """Unix microseconds."""
+    @_builtins.property
+    def recipient(self) -> _event_pb2.Recipient:
+        """Who gets it; absent: the event's only recipient."""
+
     def __init__(
         self,
         *,
@@ -171,10 +234,14 @@ class DeliverySummary(_message.Message):
         reason: _builtins.str = ...,
         provider: _builtins.str = ...,
         attempts: _builtins.int = ...,
+        event_id: _builtins.str = ...,
+        recipient: _event_pb2.Recipient | None = ...,
+        step: _builtins.str = ...,
+        updated_at_us: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "id", b"id", "provider", b"provider", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "channel", b"channel", "event_id", b"event_id", "id", b"id", "provider", b"provider", "reason", b"reason", "recipient", b"recipient", "status", b"status", "step", b"step", "updated_at_us", b"updated_at_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,7 +276,7 @@ class GetEventResponse(_message.Message):
     def event(self) -> Global___EventSummary: ...
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineStep]:
-        """In order of time."""
+        """In order of time: of the event as a whole, and of the deliveries that are shown; at most 1,000 attempts."""
 
     def __init__(
         self,
@@ -224,6 +291,111 @@ class GetEventResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+
+@_typing.final
+class ListDeliveriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    status: _trace_pb2.DeliveryStatus.ValueType
+    """UNSPECIFIED: any."""
+    recipient: _builtins.str
+    """A user id, an e-mail address or a phone number; empty: any."""
+    limit: _builtins.int
+    """1 to 100; 0: 50."""
+    cursor: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        status: _trace_pb2.DeliveryStatus.ValueType = ...,
+        recipient: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "limit", b"limit", "recipient", b"recipient", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeliveriesRequest: _TypeAlias = ListDeliveriesRequest  # noqa: Y015
+
+@_typing.final
+class ListDeliveriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]: ...
+    def __init__(
+        self,
+        *,
+        deliveries: _abc.Iterable[Global___DeliverySummary] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeliveriesResponse: _TypeAlias = ListDeliveriesResponse  # noqa: Y015
+
+@_typing.final
+class GetDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryRequest: _TypeAlias = GetDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class GetDeliveryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    @_builtins.property
+    def delivery(self) -> Global___DeliverySummary: ...
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineStep]:
+        """In order of time; at most 1,000 attempts."""
+
+    def __init__(
+        self,
+        *,
+        delivery: Global___DeliverySummary | None = ...,
+        tenant_id: _builtins.str = ...,
+        steps: _abc.Iterable[Global___TimelineStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "steps", b"steps", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryResponse: _TypeAlias = GetDeliveryResponse  # noqa: Y015
 
 @_typing.final
 class TimelineStep(_message.Message):
@@ -249,9 +421,10 @@ class TimelineStep(_message.Message):
     SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     SMS_ENCODING_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """"accepted", "routed", "skipped", "queued", "rendered", "sent", "failed_over" (the next provider was called at
-    once), "retrying", "failed", "dead"; "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated"
-    (a later call with the event's key asked for something else).
+    """"accepted", "waiting" (next_attempt_at_us: until when), "canceled" (detail: by whom), "routed", "skipped", "queued",
+    "rendered", "sent", "failed_over" (the next provider was called at once), "retrying", "failed", "dead";
+    "delivered", "bounced", "complained", "unsubscribed"; "replayed"; "repeated" (a later call with the event's key
+    asked for something else).
     """
     at_us: _builtins.int
     """Unix microseconds when it ended, and how long it took."""
@@ -305,6 +478,45 @@ class TimelineStep(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TimelineStep: _TypeAlias = TimelineStep  # noqa: Y015
+
+@_typing.final
+class GetEventProgressRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventProgressRequest: _TypeAlias = GetEventProgressRequest  # noqa: Y015
+
+@_typing.final
+class GetEventProgressResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTLED_FIELD_NUMBER: _builtins.int
+    settled: _builtins.int
+    """Deliveries of which nothing more is tried, skipped ones included."""
+    def __init__(
+        self,
+        *,
+        settled: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settled", b"settled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventProgressResponse: _TypeAlias = GetEventProgressResponse  # noqa: Y015
 
 @_typing.final
 class GetEventBodyRequest(_message.Message):

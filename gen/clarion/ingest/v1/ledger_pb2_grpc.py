@@ -45,6 +45,16 @@ class LedgerServiceStub:
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.FromString,
                 _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/ListDeliveries',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.GetDelivery = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetDelivery',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.FromString,
+                _registered_method=True)
         self.GetDeliveryStates = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/GetDeliveryStates',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.SerializeToString,
@@ -54,6 +64,11 @@ class LedgerServiceStub:
                 '/clarion.ingest.v1.LedgerService/GetEventBody',
                 request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
                 response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
+                _registered_method=True)
+        self.GetEventProgress = channel.unary_unary(
+                '/clarion.ingest.v1.LedgerService/GetEventProgress',
+                request_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
+                response_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.FromString,
                 _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/clarion.ingest.v1.LedgerService/ListDeadLetters',
@@ -85,6 +100,20 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeliveries(self, request, context):
+        """All deliveries of one event, by recipient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDelivery(self, request, context):
+        """One delivery with its timeline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDeliveryStates(self, request, context):
         """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
         everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
@@ -96,6 +125,14 @@ class LedgerServiceServicer:
     def GetEventBody(self, request, context):
         """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
         yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEventProgress(self, request, context):
+        """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+        that the ledger does not know yet has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +165,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventResponse.SerializeToString,
             ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'GetDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelivery,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.SerializeToString,
+            ),
             'GetDeliveryStates': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeliveryStates,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryStatesRequest.FromString,
@@ -137,6 +184,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetEventBody,
                     request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.FromString,
                     response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.SerializeToString,
+            ),
+            'GetEventProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEventProgress,
+                    request_deserializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.FromString,
+                    response_serializer=clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -215,6 +267,60 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/ListDeliveries',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetDelivery',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetDeliveryStates(request,
             target,
             options=(),
@@ -258,6 +364,33 @@ class LedgerService:
             '/clarion.ingest.v1.LedgerService/GetEventBody',
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyRequest.SerializeToString,
             clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventBodyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEventProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clarion.ingest.v1.LedgerService/GetEventProgress',
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressRequest.SerializeToString,
+            clarion_dot_ingest_dot_v1_dot_ledger__pb2.GetEventProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class LedgerServiceStub:
     """Newest first."""
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """One event with its timeline."""
+    ListDeliveries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeliveriesRequest, _ledger_pb2.ListDeliveriesResponse]
+    """All deliveries of one event, by recipient."""
+    GetDelivery: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryRequest, _ledger_pb2.GetDeliveryResponse]
+    """One delivery with its timeline."""
     GetDeliveryStates: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]
     """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
     everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
@@ -44,6 +48,10 @@ class LedgerServiceStub:
     GetEventBody: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
+    """
+    GetEventProgress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]
+    """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+    that the ledger does not know yet has none.
     """
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]
     """Newest first."""
@@ -59,6 +67,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Newest first."""
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """One event with its timeline."""
+    ListDeliveries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeliveriesRequest, _ledger_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
+    """All deliveries of one event, by recipient."""
+    GetDelivery: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryRequest, _ledger_pb2.GetDeliveryResponse]  # type: ignore[assignment]
+    """One delivery with its timeline."""
     GetDeliveryStates: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetDeliveryStatesRequest, _ledger_pb2.GetDeliveryStatesResponse]  # type: ignore[assignment]
     """The statuses of deliveries, for workers that may have handled them before. UNAVAILABLE until the ledger has read
     everything that was on TRACE at the time of the call: before that it may not know that a delivery was sent.
@@ -66,6 +78,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetEventBody: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventBodyRequest, _ledger_pb2.GetEventBodyResponse]  # type: ignore[assignment]
     """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
     yet.
+    """
+    GetEventProgress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventProgressRequest, _ledger_pb2.GetEventProgressResponse]  # type: ignore[assignment]
+    """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+    that the ledger does not know yet has none.
     """
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListDeadLettersRequest, _ledger_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Newest first."""
@@ -92,6 +108,22 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """One event with its timeline."""
 
     @_abc_1.abstractmethod
+    def ListDeliveries(
+        self,
+        request: _ledger_pb2.ListDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListDeliveriesResponse, _abc.Awaitable[_ledger_pb2.ListDeliveriesResponse]]:
+        """All deliveries of one event, by recipient."""
+
+    @_abc_1.abstractmethod
+    def GetDelivery(
+        self,
+        request: _ledger_pb2.GetDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetDeliveryResponse, _abc.Awaitable[_ledger_pb2.GetDeliveryResponse]]:
+        """One delivery with its timeline."""
+
+    @_abc_1.abstractmethod
     def GetDeliveryStates(
         self,
         request: _ledger_pb2.GetDeliveryStatesRequest,
@@ -109,6 +141,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.GetEventBodyResponse, _abc.Awaitable[_ledger_pb2.GetEventBodyResponse]]:
         """The body of an event, for deliveries that refer to it. NOT_FOUND: it was deleted, or the ledger has not read it
         yet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEventProgress(
+        self,
+        request: _ledger_pb2.GetEventProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.GetEventProgressResponse, _abc.Awaitable[_ledger_pb2.GetEventProgressResponse]]:
+        """How far the deliveries of an event have come, for those who make them page by page. About a second behind. An event
+        that the ledger does not know yet has none.
         """
 
     @_abc_1.abstractmethod

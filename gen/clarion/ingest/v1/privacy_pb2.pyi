@@ -190,6 +190,7 @@ class ListErasureEventsRequest(_message.Message):
     ERASURE_ID_FIELD_NUMBER: _builtins.int
     LATE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     user_id: _builtins.str
     erasure_id: _builtins.str
@@ -197,6 +198,8 @@ class ListErasureEventsRequest(_message.Message):
     """List erased events with something recorded since shortly before the erasure, for attempts that were under way."""
     after: _builtins.str
     """Only with late: the last id of the previous page."""
+    shared: _builtins.bool
+    """List events with other recipients, too. Without it, as versions before this field ask, they are left out."""
     def __init__(
         self,
         *,
@@ -205,10 +208,11 @@ class ListErasureEventsRequest(_message.Message):
         erasure_id: _builtins.str = ...,
         late: _builtins.bool = ...,
         after: _builtins.str = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "erasure_id", b"erasure_id", "late", b"late", "tenant_id", b"tenant_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "erasure_id", b"erasure_id", "late", b"late", "shared", b"shared", "tenant_id", b"tenant_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,18 +223,30 @@ class ListErasureEventsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_IDS_FIELD_NUMBER: _builtins.int
+    SHARED_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    DELIVERY_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 100; empty: there are no more."""
+
+    @_builtins.property
+    def shared_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of event_ids that have other recipients, too: only the person's deliveries of them are to be erased."""
+
+    @_builtins.property
+    def delivery_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The person's deliveries of the shared events; at most 1,000."""
 
     def __init__(
         self,
         *,
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        shared_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        delivery_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_ids", b"event_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_ids", b"delivery_ids", "event_ids", b"event_ids", "shared_event_ids", b"shared_event_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,8 +259,11 @@ class EraseEventsRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     ERASURE_ID_FIELD_NUMBER: _builtins.int
     EVENT_IDS_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     erasure_id: _builtins.str
+    user_id: _builtins.str
+    """Empty, as versions before this field ask: the person is the events' only recipient."""
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 100."""
@@ -255,10 +274,11 @@ class EraseEventsRequest(_message.Message):
         tenant_id: _builtins.str = ...,
         erasure_id: _builtins.str = ...,
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasure_id", b"erasure_id", "event_ids", b"event_ids", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasure_id", b"erasure_id", "event_ids", b"event_ids", "tenant_id", b"tenant_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,11 +373,14 @@ class ExportedEvent(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
+    shared: _builtins.bool
+    """It has other recipients, too. Everything here is this one's part."""
     @_builtins.property
     def event(self) -> _ledger_pb2.EventSummary: ...
     @_builtins.property
     def payload(self) -> _event_pb2.Event:
-        """What the caller sent; absent if it was deleted."""
+        """What the caller sent, without the other recipients; absent if it was deleted."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.TimelineStep]: ...
@@ -372,10 +395,11 @@ class ExportedEvent(_message.Message):
         payload: _event_pb2.Event | None = ...,
         steps: _abc.Iterable[_ledger_pb2.TimelineStep] | None = ...,
         dead_letters: _abc.Iterable[_ledger_pb2.DeadLetter] | None = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "event", b"event", "payload", b"payload", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "event", b"event", "payload", b"payload", "shared", b"shared", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -46,20 +46,26 @@ class ReplayEventRequest(_message.Message):
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]:
         """The channels to use; empty: those of the original call."""
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only to these of its recipients, by their user ids, at most 100; empty: to the whole audience. Groups are read again."""
 
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
         channels: _abc.Iterable[_event_pb2.Channel.ValueType] | None = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "event_id", b"event_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "event_id", b"event_id", "recipients", b"recipients"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,11 +108,12 @@ class StartReplayRequest(_message.Message):
     """Accepted at or after, and before; Unix microseconds, negative before 1970. until_us 0: now."""
     until_us: _builtins.int
     status: _trace_pb2.DeliveryStatus.ValueType
-    """FAILED, DEAD, SKIPPED: the deliveries that ended so, unless their event was replayed on the channel since.
+    """FAILED, DEAD, SKIPPED: the deliveries that ended so, unless they were replayed since; only their recipients, and on
+    their channels. An event with several recipients may become several events.
     UNSPECIFIED: every event that is not a replay, on all its channels.
     """
     per_second: _builtins.int
-    """Events a second, 1 to 1,000; 0: 50."""
+    """Events a second, of those with several recipients recipients a second; 1 to 1,000; 0: 50."""
     def __init__(
         self,
         *,

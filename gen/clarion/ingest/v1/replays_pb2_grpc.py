@@ -67,7 +67,7 @@ class ReplayServiceServicer:
     """
 
     def ReplayEvent(self, request, context):
-        """Replays one event. CONFLICT: its content was deleted by retention.
+        """Replays one event. CONFLICT: its content was deleted by retention, or its recipients were erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

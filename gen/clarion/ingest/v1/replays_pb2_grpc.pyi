@@ -34,7 +34,7 @@ class ReplayServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReplayServiceAsyncStub: ...
     ReplayEvent: _grpc.UnaryUnaryMultiCallable[_replays_pb2.ReplayEventRequest, _replays_pb2.ReplayEventResponse]
-    """Replays one event. CONFLICT: its content was deleted by retention."""
+    """Replays one event. CONFLICT: its content was deleted by retention, or its recipients were erased."""
     StartReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.StartReplayRequest, _replays_pb2.StartReplayResponse]
     """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay."""
     GetReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.GetReplayRequest, _replays_pb2.GetReplayResponse]
@@ -49,7 +49,7 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayEvent: _aio.UnaryUnaryMultiCallable[_replays_pb2.ReplayEventRequest, _replays_pb2.ReplayEventResponse]  # type: ignore[assignment]
-    """Replays one event. CONFLICT: its content was deleted by retention."""
+    """Replays one event. CONFLICT: its content was deleted by retention, or its recipients were erased."""
     StartReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.StartReplayRequest, _replays_pb2.StartReplayResponse]  # type: ignore[assignment]
     """Replays a tenant's events of a time, in the background. CONFLICT while the tenant has a running replay."""
     GetReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.GetReplayRequest, _replays_pb2.GetReplayResponse]  # type: ignore[assignment]
@@ -67,7 +67,7 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replays_pb2.ReplayEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.ReplayEventResponse, _abc.Awaitable[_replays_pb2.ReplayEventResponse]]:
-        """Replays one event. CONFLICT: its content was deleted by retention."""
+        """Replays one event. CONFLICT: its content was deleted by retention, or its recipients were erased."""
 
     @_abc_1.abstractmethod
     def StartReplay(

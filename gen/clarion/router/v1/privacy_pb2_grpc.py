@@ -52,7 +52,8 @@ class RouterPrivacyServiceServicer:
     """
 
     def EraseRecipient(self, request, context):
-        """Deletes the stored recipient and their memberships. Answers zeros if they are not stored.
+        """Deletes the stored recipient and their memberships, and takes the person out of events that wait or are read page
+        by page. Answers zeros if there is nothing of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,156 @@
+"""Reads the ledger's tables for operators."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from clarion.common.v1 import event_pb2
+from runtime import postgres
+from runtime.ids import is_uuid
+from services.domain import statuses
+from services.ingest.ledger.timeline import Row
+
+_QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
+_SEARCH = {
+    way: _QUERIES.search.replace("{recipient}", getattr(_QUERIES, way))
+    for way in ("of_anybody", "of_user", "of_address")
+}
+# Smaller than any id.
+_FIRST = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class EventSearch:
+    """Filters of the list of events; None: any. Times in Unix microseconds. event_id: the event's, or the caller's."""
+
+    tenant_id: str | None = None
+    event_type: str | None = None
+    recipient: str | None = None
+    status: int | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    event_id: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """An event's row with its first deliveries, and how many deliveries have each status."""
+
+    row: asyncpg.Record
+    deliveries: "list[asyncpg.Record]"
+    counts: dict[int, int]
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.row["id"])
+
+
+class LedgerReader:
+    """Reads for operators and for workers; pool: any."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def search(self, search: EventSearch, limit: int) -> list[str]:
+        """Return the ids of up to limit events, newest first."""
+        rows = await self._pool.fetch(
+            _SEARCH[await self._way(search.recipient)],
+            search.tenant_id,
+            search.event_type,
+            search.recipient,
+            search.status,
+            search.since_us,
+            search.until_us,
+            search.event_id,
+            search.event_id if search.event_id and is_uuid(search.event_id) else None,
+            search.before,
+            limit,
+        )
+        return [str(row["id"]) for row in rows]
+
+    async def _way(self, recipient: str | None) -> str:
+        """Return how to look for a recipient: user ids have an index, addresses do not."""
+        if recipient is None:
+            return "of_anybody"
+        if "@" not in recipient and await self._pool.fetchval(_QUERIES.is_user, recipient):
+            return "of_user"
+        return "of_address"
+
+    async def of_recipient(self, tenant_id: str, user_id: str, before: str | None, limit: int) -> list[str]:
+        """Return the ids of up to limit events of one recipient, newest first; before: an event's id."""
+        rows = await self._pool.fetch(_QUERIES.of_recipient, tenant_id, user_id, before, limit)
+        return [str(row["id"]) for row in rows]
+
+    async def events(self, event_ids: Sequence[str], most_deliveries: int) -> list[KnownEvent]:
+        """Return those that are known, newest first, each with its first deliveries."""
+        rows = await self._pool.fetch(_QUERIES.events, list(event_ids))
+        by_event: dict[str, list[asyncpg.Record]] = {}
+        alone = [row["id"] for row in rows if not row["is_shared"]]
+        shared = [row["id"] for row in rows if row["is_shared"]]
+        for row in await self._pool.fetch(_QUERIES.first_deliveries, alone, shared, most_deliveries):
+            by_event.setdefault(str(row["event_id"]), []).append(row)
+        counts: dict[str, dict[int, int]] = {}
+        for row in await self._pool.fetch(_QUERIES.counts, [row["id"] for row in rows]):
+            counts.setdefault(str(row["event_id"]), {})[row["status"]] = row["n"]
+        return [KnownEvent(row, by_event.get(id_, []), counts.get(id_, {})) for row in rows for id_ in [str(row["id"])]]
+
+    async def settled(self, event_id: str) -> int:
+        """Return the number of an event's deliveries of which nothing more is tried."""
+        rows = await self._pool.fetch(_QUERIES.counts, [event_id])
+        return sum(row["n"] for row in rows if statuses.is_terminal(row["status"]))
+
+    async def row(self, event_id: str) -> "asyncpg.Record | None":
+        """Return an event's row."""
+        return await self._pool.fetchrow(_QUERIES.events, [event_id])
+
+    async def deliveries(
+        self, event: Row, status: int | None, recipient: str | None, after: str | None, limit: int
+    ) -> "list[asyncpg.Record]":
+        """Return up to limit deliveries of an event, by recipient; after: a delivery's id."""
+        if not event["is_shared"]:
+            return await self._pool.fetch(_QUERIES.deliveries, event["id"], status, after, limit)
+        destinations = None
+        if recipient is not None:
+            found = await self._pool.fetch(_QUERIES.destinations, event["id"], recipient)
+            destinations = [row["destination"] for row in found]
+        return await self._pool.fetch(_QUERIES.shared_deliveries, event["id"], status, after, limit, destinations)
+
+    async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
+        """Return a user's deliveries of an event with several recipients, at most 1,000."""
+        return await self._pool.fetch(_QUERIES.shared_deliveries, event_id, None, None, 1000, [user_id])
+
+    async def delivery(self, delivery_id: str) -> "asyncpg.Record | None":
+        """Return a delivery's row."""
+        return await self._pool.fetchrow(_QUERIES.delivery, delivery_id)
+
+    async def attempts(self, event_id: str, delivery_ids: Sequence[str] | None) -> "list[asyncpg.Record]":
+        """Return the attempts of these deliveries of an event, oldest first, at most 1,000; None: of all."""
+        return await self._pool.fetch(
+            _QUERIES.attempts, event_id, list(delivery_ids) if delivery_ids is not None else None
+        )
+
+    async def replays(self, event_id: str) -> "list[asyncpg.Record]":
+        """Return the events that are replays of this one, oldest first, at most 100."""
+        return await self._pool.fetch(_QUERIES.replays_of, event_id)
+
+    async def states(self, delivery_ids: Sequence[str]) -> dict[str, int]:
+        """Return the status of each known delivery."""
+        rows = await self._pool.fetch(_QUERIES.states, list(delivery_ids))
+        return {str(row["id"]): row["status"] for row in rows}
+
+    async def payload(self, tenant_id: str, event_id: str) -> event_pb2.Event | None:
+        """Return the event as it was accepted; None: deleted, or never read."""
+        raw = await self._pool.fetchval(_QUERIES.payload, tenant_id, event_id)
+        return event_pb2.Event.FromString(raw) if raw is not None else None
+
+    async def dead_letters(
+        self, tenant_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> "list[asyncpg.Record]":
+        """Return up to limit dead letters, newest first; before: (died_at in µs, delivery id)."""
+        died_us, delivery_id = before or (None, _FIRST)
+        return await self._pool.fetch(_QUERIES.dead_letters, tenant_id, died_us, delivery_id, limit)

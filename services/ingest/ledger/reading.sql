@@ -1,0 +1,178 @@
+-- What operators see of the ledger.
+
+-- Rows of versions before have an event's only recipient in user_id, email and phone, and planned for total.
+-- name: events
+SELECT e.id, e.tenant_id, e.event_type, e.caller_event_id, e.trace_id, e.accepted_at, e.routed_at, e.route_us,
+    e.route_reason, e.finished_at, e.replay_of, e.is_test, e.repeat_differed_at, e.repeat_type, e.due_at, e.canceled_at,
+    e.canceled_by, coalesce(e.total, e.planned) AS total,
+    e.is_shared IS TRUE AS is_shared,
+    coalesce(person.user_id, e.user_id) AS user_id,
+    coalesce(person.addresses, jsonb_build_object('email', e.email, 'sms', e.phone))::text AS addresses
+FROM ingest.events e
+LEFT JOIN LATERAL (
+    SELECT r.user_id, r.addresses FROM ingest.recipients r WHERE r.event_id = e.id ORDER BY r.destination LIMIT 1
+) AS person ON true
+WHERE e.id = ANY ($1::uuid[])
+ORDER BY e.id DESC
+
+-- {recipient}: one of the three conditions below.
+-- name: search
+SELECT e.id
+FROM ingest.events e
+WHERE e.accepted_at IS NOT NULL
+    AND ($1::uuid IS NULL OR e.tenant_id = $1)
+    AND ($2::text IS NULL OR e.event_type = $2)
+    AND {recipient}
+    AND ($4::smallint IS NULL OR EXISTS (
+        SELECT 1 FROM ingest.deliveries d WHERE d.event_id = e.id AND d.status = $4
+    ))
+    AND ($5::bigint IS NULL OR e.accepted_at >= 'epoch'::timestamptz + $5 * interval '1 microsecond')
+    AND ($6::bigint IS NULL OR e.accepted_at < 'epoch'::timestamptz + $6 * interval '1 microsecond')
+    -- $8: $7 if it is a UUID.
+    AND ($7::text IS NULL OR e.caller_event_id = $7 OR e.id = $8::uuid)
+    AND ($9::uuid IS NULL OR e.id < $9)
+ORDER BY e.id DESC
+LIMIT $10
+
+-- name: of_anybody
+$3::text IS NULL
+
+-- name: of_user
+e.id IN (
+    SELECT r.event_id FROM ingest.recipients r WHERE r.user_id = $3
+    UNION ALL
+    SELECT o.id FROM ingest.events o WHERE o.user_id = $3
+)
+
+-- Reads the recipients of every event: addresses have no index.
+-- name: of_address
+(
+    e.user_id = $3 OR e.email = $3 OR e.phone = $3 OR EXISTS (
+        SELECT 1 FROM ingest.recipients r
+        WHERE r.event_id = e.id
+            AND (r.user_id = $3 OR EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $3))
+    )
+)
+
+-- name: is_user
+SELECT EXISTS (SELECT 1 FROM ingest.recipients r WHERE r.user_id = $1)
+    OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.user_id = $1)
+
+-- name: of_recipient
+SELECT f.id
+FROM (
+    (
+        SELECT r.event_id AS id FROM ingest.recipients r
+        WHERE r.user_id = $2 AND r.tenant_id = $1 AND ($3::uuid IS NULL OR r.event_id < $3)
+        ORDER BY r.event_id DESC LIMIT $4
+    )
+    UNION
+    (
+        SELECT e.id FROM ingest.events e
+        WHERE e.user_id = $2 AND e.tenant_id = $1 AND ($3::uuid IS NULL OR e.id < $3)
+        ORDER BY e.id DESC LIMIT $4
+    )
+) AS f
+ORDER BY f.id DESC
+LIMIT $4
+
+-- The first $3 deliveries of each event. $1: events with one recipient; $2: those with several.
+-- name: first_deliveries
+SELECT d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
+    d.template_version_id, d.step, NULL::text AS destination, NULL::text AS user_id, NULL::text AS addresses
+FROM unnest($1::uuid[]) AS e (id)
+CROSS JOIN LATERAL (SELECT o.* FROM ingest.deliveries o WHERE o.event_id = e.id ORDER BY o.channel, o.id LIMIT $3) AS d
+UNION ALL
+SELECT d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
+    d.template_version_id, d.step, d.destination, r.user_id, r.addresses::text
+FROM unnest($2::uuid[]) AS e (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM ingest.deliveries o
+    WHERE o.event_id = e.id AND o.destination IS NOT NULL
+    ORDER BY o.destination, o.id
+    LIMIT $3
+) AS d
+LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
+
+-- Of an event with one recipient.
+-- name: deliveries
+SELECT d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
+    d.template_version_id, d.step, NULL::text AS destination, NULL::text AS user_id, NULL::text AS addresses
+FROM ingest.deliveries d
+WHERE d.event_id = $1 AND ($2::smallint IS NULL OR d.status = $2) AND ($3::uuid IS NULL OR d.id > $3)
+ORDER BY d.id
+LIMIT $4
+
+-- Of an event with several recipients, by recipient. $3: after this delivery. $5: of these destinations only.
+-- name: shared_deliveries
+SELECT d.id, d.event_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
+    d.template_version_id, d.step, d.destination, r.user_id, r.addresses::text AS addresses
+FROM (
+    SELECT o.* FROM ingest.deliveries o
+    WHERE o.event_id = $1 AND o.destination IS NOT NULL
+        AND ($2::smallint IS NULL OR o.status = $2)
+        AND ($3::uuid IS NULL
+            OR (o.destination, o.id) > ((SELECT c.destination FROM ingest.deliveries c WHERE c.id = $3), $3))
+        AND ($5::text[] IS NULL OR o.destination = ANY ($5))
+    ORDER BY o.destination, o.id
+    LIMIT $4
+) AS d
+LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
+ORDER BY d.destination, d.id
+
+-- name: delivery
+SELECT d.id, d.event_id, d.tenant_id, d.channel, d.status, d.reason, d.provider, d.attempts, d.replay, d.updated_at,
+    d.template_version_id, d.step, d.destination, r.user_id, r.addresses::text AS addresses
+FROM ingest.deliveries d
+LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
+WHERE d.id = $1
+
+-- The recipients of an event with this user id, or with this address if there is none.
+-- name: destinations
+SELECT r.destination FROM ingest.recipients r WHERE r.event_id = $1 AND r.destination = $2
+UNION ALL
+(
+    SELECT r.destination FROM ingest.recipients r
+    WHERE r.event_id = $1
+        AND NOT EXISTS (SELECT 1 FROM ingest.recipients o WHERE o.event_id = $1 AND o.destination = $2)
+        AND EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $2)
+    LIMIT 100
+)
+
+-- How many deliveries of each event have each status: from counters where the event has them, else from the rows.
+-- name: counts
+SELECT c.event_id, c.status, c.n FROM ingest.event_counts c WHERE c.event_id = ANY ($1::uuid[]) AND c.n > 0
+UNION ALL
+SELECT e.id, d.status, d.n
+FROM unnest($1::uuid[]) AS e (id)
+CROSS JOIN LATERAL (
+    SELECT o.status, count(*) AS n FROM ingest.deliveries o WHERE o.event_id = e.id GROUP BY o.status
+) AS d
+WHERE NOT EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+ORDER BY 1, 2
+
+-- $2: of these deliveries only; null: of all.
+-- name: attempts
+SELECT delivery_id, channel, attempt, replay, status, reason, detail, provider, ended_at, wait_us, render_us, send_us,
+    next_attempt_at, sms_segments, sms_encoding, provider_id, provider_message_id
+FROM ingest.attempts
+WHERE event_id = $1 AND ($2::uuid[] IS NULL OR delivery_id = ANY ($2))
+ORDER BY ended_at, id LIMIT 1000
+
+-- name: replays_of
+SELECT id, accepted_at FROM ingest.events WHERE replay_of = $1 AND accepted_at IS NOT NULL ORDER BY id LIMIT 100
+
+-- name: states
+SELECT id, status FROM ingest.deliveries WHERE id = ANY ($1::uuid[])
+
+-- name: payload
+SELECT event FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = $2
+
+-- name: dead_letters
+SELECT delivery_id, event_id, tenant_id, channel, reason, detail, died_at
+FROM ingest.dead_letters l
+WHERE l.replayed_at IS NULL
+    AND ($1::uuid IS NULL OR l.tenant_id = $1)
+    AND ($2::bigint IS NULL OR (l.died_at, l.delivery_id) < ('epoch'::timestamptz + $2 * interval '1 microsecond', $3::uuid))
+ORDER BY l.died_at DESC, l.delivery_id DESC
+LIMIT $4

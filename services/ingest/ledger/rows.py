@@ -1,0 +1,112 @@
+"""The rows that one transaction of the ledger writes: plain values."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from services.domain import statuses
+from services.ingest.ledger.recipients import RecipientRow
+
+# A message of EVENTS, or a record of TRACE.
+Item: TypeAlias = event_pb2.Event | trace_pb2.TraceRecord
+
+
+@dataclass(slots=True)
+class EventRow:
+    """What these messages say of an event; None: nothing. Times in Unix microseconds."""
+
+    id: str
+    tenant_id: str
+    event_type: str | None = None
+    caller_event_id: str | None = None
+    trace_id: str | None = None
+    accepted_us: int | None = None
+    routed_us: int | None = None
+    route_us: int | None = None
+    route_reason: str | None = None
+    # Deliveries of the whole plan, once it is closed.
+    total: int | None = None
+    finished_us: int | None = None
+    replay_of: str | None = None
+    is_test: bool | None = None
+    # Bytes of its tenant's budget.
+    size: int | None = None
+    # The serialised event.
+    payload: bytes | None = None
+    # It has, or may get, more than one recipient.
+    is_shared: bool | None = None
+    due_us: int | None = None
+    canceled_us: int | None = None
+    canceled_by: str | None = None
+
+
+@dataclass(slots=True)
+class DeliveryRow:
+    """The state of a delivery.
+
+    destination: None: the event's only recipient. step: None: the channel's name. is_part: of a plan of several
+    records, whose deliveries have counters.
+    """
+
+    id: str
+    event_id: str
+    tenant_id: str
+    channel: int
+    status: int
+    reason: str
+    provider: str
+    attempts: int
+    replay: int
+    template_version_id: str | None
+    provider_id: str | None
+    updated_us: int
+    destination: str | None = None
+    step: str | None = None
+    is_part: bool = False
+
+
+@dataclass(slots=True)
+class LedgerRows:
+    """The rows of one transaction."""
+
+    events: dict[str, EventRow] = field(default_factory=dict)
+    # By event and destination.
+    recipients: dict[tuple[str, str], RecipientRow] = field(default_factory=dict)
+    deliveries: dict[str, DeliveryRow] = field(default_factory=dict)
+    attempts: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
+    dead: list[trace_pb2.TraceRecord] = field(default_factory=list)
+    # By event: the first record of a later call that used its key for something else.
+    repeats: dict[str, trace_pb2.TraceRecord] = field(default_factory=dict)
+    # By (tenant, key hash): (event, accepted_us, ttl_s of the key) of the events that are in EVENTS.
+    stored: dict[tuple[str, bytes], tuple[str, int, int]] = field(default_factory=dict)
+    # What only a later version understands.
+    unknown: list[Item] = field(default_factory=list)
+
+    def event(self, event_id: str, tenant_id: str) -> EventRow:
+        """Return an event's row, a new one if there is none."""
+        row = self.events.get(event_id)
+        if row is None:
+            row = self.events[event_id] = EventRow(event_id, tenant_id)
+        return row
+
+    def finished(self) -> list[EventRow]:
+        """Return the events that these rows alone show to be finished."""
+        return [row for row in self.events.values() if row.finished_us is not None]
+
+    def add_late(self, before: str) -> list[str]:
+        """Add a row for each event below this id that has only deliveries or attempts here; return the events' ids.
+
+        Retention may have deleted the event, and deliveries without an event would never be found or deleted.
+        """
+        tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
+        tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
+        late = sorted(tenants.keys() - self.events.keys())
+        for event_id in late:
+            self.event(event_id, tenants[event_id])
+        return late
+
+    def maybe_finished(self) -> list[str]:
+        """Return the events that may be finished now, together with what the tables hold of them."""
+        touched = {row.event_id for row in self.deliveries.values() if statuses.is_terminal(row.status)}
+        touched |= {row.id for row in self.events.values() if row.total is not None}
+        return sorted(touched - {row.id for row in self.finished()})

@@ -1,0 +1,86 @@
+"""The wire form of the ledger's rows: pure."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from clarion.common.v1 import event_pb2, trace_pb2
+from clarion.ingest.v1 import ledger_pb2
+from services.domain import channels
+from services.domain.reasons import Reason
+from services.ingest.ledger.timeline import Row, to_us
+
+_decode_addresses = msgspec.json.Decoder(dict[str, str | None]).decode
+# The field of a recipient by the channel's name.
+_FIELDS = {channel.name: channel.address_field for channel in channels.BY_NUMBER.values() if channel.address_field}
+
+
+def recipient(row: Row) -> event_pb2.Recipient | None:
+    """Return the recipient of a row with user_id and addresses; None: it has none."""
+    if row["user_id"] is None:
+        return None
+    addresses = _decode_addresses(row["addresses"]) if row["addresses"] else {}
+    return event_pb2.Recipient(
+        user_id=row["user_id"],
+        **{field: value for name, field in _FIELDS.items() if (value := addresses.get(name))},
+    )
+
+
+def event_summary(row: Row, deliveries: Sequence[Row], counts: Mapping[int, int]) -> ledger_pb2.EventSummary:
+    """Return an event with its first deliveries. counts: of all deliveries, by status."""
+    return ledger_pb2.EventSummary(
+        id=str(row["id"]),
+        tenant_id=str(row["tenant_id"]),
+        event_type=row["event_type"] or "",
+        caller_event_id=row["caller_event_id"] or "",
+        recipient=recipient(row) if not row["is_shared"] else None,
+        trace_id=row["trace_id"] or "",
+        accepted_at_us=to_us(row["accepted_at"]),
+        finished_at_us=to_us(row["finished_at"]),
+        replay_of=str(row["replay_of"] or ""),
+        test=bool(row["is_test"]),
+        deliveries=[delivery_summary(delivery) for delivery in deliveries],
+        delivery_count=sum(counts.values()),
+        counts=[
+            ledger_pb2.StatusCount(status=trace_pb2.DeliveryStatus.ValueType(status), count=count)
+            for status, count in sorted(counts.items())
+        ],
+        several_recipients=row["is_shared"],
+        due_at_us=to_us(row["due_at"]),
+        waiting=is_waiting(row),
+        reason=Reason.CANCELED if row["canceled_at"] is not None else row["route_reason"] or "",
+    )
+
+
+def is_waiting(row: Row) -> bool:
+    """Return whether the event's time has not come: nothing of it is planned."""
+    return row["due_at"] is not None and row["routed_at"] is None and row["finished_at"] is None
+
+
+def delivery_summary(row: Row) -> ledger_pb2.DeliverySummary:
+    """Return a delivery."""
+    return ledger_pb2.DeliverySummary(
+        id=str(row["id"]),
+        event_id=str(row["event_id"]),
+        channel=row["channel"],
+        status=row["status"],
+        reason=row["reason"],
+        provider=row["provider"],
+        attempts=row["attempts"],
+        recipient=recipient(row),
+        step=row["step"] or channels.NAMES.get(row["channel"], ""),
+        updated_at_us=to_us(row["updated_at"]),
+    )
+
+
+def dead_letter(row: Row) -> ledger_pb2.DeadLetter:
+    """Return a dead letter."""
+    return ledger_pb2.DeadLetter(
+        delivery_id=str(row["delivery_id"]),
+        event_id=str(row["event_id"]),
+        tenant_id=str(row["tenant_id"]),
+        channel=row["channel"],
+        reason=row["reason"],
+        detail=row["detail"],
+        died_at_us=to_us(row["died_at"]),
+    )

@@ -1,0 +1,67 @@
+"""A replay's event: the first one's content, for all or some of its recipients."""
+
+from clarion.common.v1 import event_pb2
+from services.domain import audience
+from services.domain.delivery_ids import CURRENT_SCHEME
+from services.ingest.replays.clone import clone_event, replayed_id
+
+_ADA = event_pb2.Target(recipient=event_pb2.Recipient(user_id="ada", email="ada@example.org"))
+_MAIL = event_pb2.Target(recipient=event_pb2.Recipient(email="somebody@example.org"))
+_STORED = event_pb2.Target(recipient_id="bob")
+_GROUP = event_pb2.Target(group="team")
+
+
+def _first(*targets: event_pb2.Target) -> event_pb2.Event:
+    return event_pb2.Event(id="e1", audience=targets, due_at_us=5, dedupe_key=b"k", scope="s")
+
+
+def _narrowed(first: event_pb2.Event, *destinations: str) -> list[event_pb2.Target]:
+    event = clone_event(first, "e2", 9, (), destinations)
+    return list(event.audience) if event is not None else []
+
+
+def test_the_same_audience() -> None:
+    """All targets; at once, and never a duplicate."""
+    first = _first(_ADA, _GROUP)
+    event = clone_event(first, "e2", 9)
+    assert event == event_pb2.Event(
+        id="e2",
+        audience=first.audience,
+        scope="s",
+        replay_of="e1",
+        accepted_at_us=9,
+        id_scheme=CURRENT_SCHEME,
+    )
+
+
+def test_described_people_keep_their_addresses() -> None:
+    """And stored ones their ids; a group's member is named by their id."""
+    first = _first(_ADA, _STORED, _GROUP)
+    assert _narrowed(first, "ada") == [_ADA]
+    assert [target for target in _narrowed(first, "bob", "eve") if target.WhichOneof("target")] == [
+        _STORED,
+        event_pb2.Target(recipient_id="eve"),
+    ]
+
+
+def test_a_person_without_an_id_keeps_their_place() -> None:
+    """By their place they are known in the first event and in its replays."""
+    first = _first(_ADA, _MAIL)
+    [nobody, mail] = _narrowed(first, "#1")
+    assert not nobody.WhichOneof("target")
+    assert audience.destination(mail.recipient, 1) == audience.destination(_MAIL.recipient, 1) == "#1"
+    assert mail == _MAIL
+
+
+def test_nobody_is_left() -> None:
+    """Then there is nothing to send."""
+    assert clone_event(_first(event_pb2.Target()), "e2", 9) is None
+
+
+def test_the_parts_of_an_event_have_ids_of_their_own() -> None:
+    """By channels and recipients; always the same."""
+    replay = "01a22758-a2b1-7042-a4ae-a2560fdcc733"
+    parts = [(), ((1,), ("ada",)), ((1,), ("ada", "bob")), ((2,), ("ada",))]
+    ids = [replayed_id(replay, "e1", part) for part in parts]
+    assert len(set(ids)) == len(parts)
+    assert ids == [replayed_id(replay, "e1", part) for part in parts]

@@ -12,15 +12,19 @@ import runtime.nats
 import runtime.postgres
 from cli import configuration
 from runtime import migrations
+from runtime.bucket_keys import BUCKET
 from runtime.reconcile import Differences
 from runtime.retrying import retry
 from runtime.settings import Secret
 from services.domain import provision, topology
+from services.ingest.claims.store import ClaimStore
 
 SERVICES = Path(__file__).parents[1] / "services"
 # An arbitrary number that all runs share. runtime.migrations has a lock of its own.
 _LOCK = 0x434C4149
 _WAIT_S = 30.0
+# What a broker does not have that is new, or into which a backup was restored: a backup has no bucket.
+_NEW_BROKER = {topology.DELIVERIES, BUCKET}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +56,24 @@ async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 say(f"applied {folder.name}/{name}")
         connection = await runtime.nats.connect(settings.nats_url.reveal(), name="clarion-migrate", wait=_WAIT_S)
         try:
-            for stream in await provision.apply(
+            created = await provision.apply(
                 connection, replicas=settings.nats_replicas, max_bytes=settings.stream_max_bytes
-            ):
+            )
+            for stream in created:
                 say(f"created stream {stream}")
+            if _NEW_BROKER & set(created):
+                await _forget_claims(url)
             for owner, found in (await configuration.rebuild(url, connection)).items():
                 if found.total:
                     say(_rebuilt(owner, found))
         finally:
             await connection.close()
+
+
+async def _forget_claims(url: str) -> None:
+    """Delete the claims of deliveries: the copies that have them may be lost, and others would wait for them."""
+    async with await runtime.postgres.connect(url, name="clarion-migrate", size=1) as pool:
+        await ClaimStore(pool).forget_all()
 
 
 def _rebuilt(owner: str, found: Differences) -> str:

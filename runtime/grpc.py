@@ -138,6 +138,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> ClarionError:
     return ClarionError(Code.INTERNAL, f"{error.code().name}: {error.details()}")
 
 
+def is_unimplemented(error: ClarionError) -> bool:
+    """Return whether the server that was called does not have the method: it is of an earlier version."""
+    cause = error.__cause__
+    return isinstance(cause, grpc.aio.AioRpcError) and cause.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 class GrpcServer:
     """A gRPC server with health, reflection, authentication, limits and error mapping.
 

@@ -11,8 +11,10 @@ _SCHEDULE_TARGET = "Nats-Schedule-Target"
 
 
 def timer(delivery: event_pb2.Delivery, due_us: int) -> Outgoing:
-    """Return the message that delivers it again at due_us (Unix microseconds): one per attempt and deferral."""
+    """Return the message that delivers it again at due_us (Unix microseconds): one per attempt, deferral and copy."""
     revision = f"{delivery.replay}-{delivery.attempt}-{delivery.deferrals}"
+    if delivery.claim:  # otherwise the broker would take the timer of a copy for that of another one
+        revision += f"-{delivery.claim.rpartition('.')[2]}"
     due = dt.datetime.fromtimestamp(due_us / 1_000_000, dt.UTC)
     return Outgoing(
         topology.timer_subject(delivery.id, revision),

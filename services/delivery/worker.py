@@ -20,6 +20,7 @@ from runtime.errors import ClarionError
 from runtime.ids import is_uuid
 from runtime.retrying import RetryUntilAccepted
 from services.delivery import records, retry, timers
+from services.delivery.claims import Claim, LedgerClaims
 from services.delivery.ports import (
     NO_DETAILS,
     Attempter,
@@ -31,7 +32,6 @@ from services.delivery.ports import (
     Verdict,
 )
 from services.delivery.slots import Slots
-from services.delivery.states import LedgerStates
 from services.domain import channels, statuses, topology
 from services.domain.reasons import Reason
 from services.domain.retry_policy import RetryPolicy
@@ -49,6 +49,9 @@ _LATENCY = Histogram(
     ["channel"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+
+# A message that is sent is recorded within this time, and the clocks of processes differ by less, seconds.
+_RECORDED_S = 10.0
 
 # Deliveries of one consumer that wait for a part of Clarion which others may not need.
 _MAX_ASIDE = 1024
@@ -84,7 +87,7 @@ class DeliveryWorker:
         connection: Client,
         channels: Sequence[event_pb2.Channel.ValueType],
         attempter: Attempter[Any],
-        states: LedgerStates,
+        claims: LedgerClaims,
         *,
         delays_s: Sequence[float] | None = None,
         max_held: int = 256,
@@ -97,12 +100,13 @@ class DeliveryWorker:
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._attempter = attempter
-        self._states = states
+        self._claims = claims
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._timers = nats.StreamPublisher(connection)
         self._retry_until_accepted = RetryUntilAccepted()
         self._policies = _policies(channels, delays_s)
         self._attempt_deadline_s = attempt_deadline_s
+        self._young_us = int((topology.DUPLICATE_WINDOW_S - attempt_deadline_s - _RECORDED_S) * 1_000_000)
         self._refusals = refusals
         self._own = own or parts.OwnParts()
         self._needs = needs
@@ -199,23 +203,29 @@ class DeliveryWorker:
                 partial(self._attempt_in_slot, delivery, held), aside=held, only_aside=self._may_defer
             )
         except parts.CannotWait as away:
-            if away.part == parts.LEDGER:  # the ledger is not asked about timers, so this must not become one
+            if away.part == parts.LEDGER:  # its timer would ask the ledger as well
                 raise
-            return partial(self._defer, delivery, f"{away.part}_away")
+            return partial(self._defer, delivery, held, f"{away.part}_away")
+
+    def _may_have_copies(self, delivery: event_pb2.Delivery) -> bool:
+        """Return whether the broker may have stored the delivery twice before an attempt that starts now is recorded.
+
+        Retries have none: the record of the attempt before tells the other copies.
+        """
+        age_us = self._now() - (delivery.decided_at_us or delivery.accepted_at_us)
+        return age_us >= self._young_us and delivery.attempt <= 1
 
     async def _is_repeat(self, delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
-        """Return whether the delivery had its attempt already. After the duplicate window only the ledger knows.
+        """Return whether the delivery had its first attempt already, or another copy of it has claimed that.
 
         Raises PartAway, and UnknownDelivery for a status that this version does not know.
         """
-        age_us = self._now() - delivery.accepted_at_us
-        if age_us < topology.DUPLICATE_WINDOW_S * 1_000_000 or held.subject.startswith("timers.") or delivery.replay:
-            return False
-        state = await self._own.ask(parts.LEDGER, partial(self._states.state, delivery.id))
-        if state in _UNDECIDED:
-            return False
-        if state not in statuses.BY_NUMBER:
-            raise UnknownDelivery(f"status {state}")
+        claim = Claim(delivery.id, delivery.replay, _copy(delivery, held))
+        answer = await self._own.ask(parts.LEDGER, partial(self._claims.claim, claim))
+        if answer.status in _UNDECIDED:
+            return answer.is_held_by_another
+        if answer.status not in statuses.BY_NUMBER:
+            raise UnknownDelivery(f"status {answer.status}")
         return True
 
     async def _attempt_in_slot(self, delivery: event_pb2.Delivery, held: pulling.Held) -> Callable[[], Awaitable[None]]:
@@ -224,19 +234,21 @@ class DeliveryWorker:
         The needed parts are checked first: while one is away, every delivery without a slot would go to TIMERS, which
         has no bound.
         """
-        if await self._is_repeat(delivery, held):
-            log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
-            return _nothing_to_do
+        is_claimed = self._may_have_copies(delivery)
+        if is_claimed and await self._is_repeat(delivery, held):
+            return _repeat_dropped(delivery)
         slot, size = self._attempter.slot(delivery), delivery.body_reference.size
         self._own.check(*self._needs)
         if not await self._slots.enter(slot, size):
-            return partial(self._defer, delivery, "no_slot")
+            return partial(self._defer, delivery, held, "no_slot")
         try:
-            return await self._attempt(delivery)
+            return await self._attempt(delivery, held, is_claimed=is_claimed)
         finally:
             self._slots.leave(slot, size)
 
-    async def _attempt(self, delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
+    async def _attempt(
+        self, delivery: event_pb2.Delivery, held: pulling.Held, *, is_claimed: bool
+    ) -> Callable[[], Awaitable[None]]:
         """Make the attempt; return what is left to do without the slot. Raises PartAway, UnknownDelivery."""
         started = self._now()
         for refuse in self._refusals:
@@ -246,11 +258,14 @@ class DeliveryWorker:
         prepared, details = await self._attempter.prepare(delivery), NO_DETAILS
         prepared_at = self._now()
         if isinstance(prepared, Prepared):
+            is_late = not is_claimed and self._may_have_copies(delivery)  # preparing it took long
+            if is_late and await self._is_repeat(delivery, held):
+                return _repeat_dropped(delivery)
             result, details = await self._send(delivery, prepared.message), prepared.details
         else:
             result = prepared
         if retry.is_postponed(result, delivery.deferrals, self._policies[delivery.channel]):
-            return partial(self._defer, delivery, result.reason, at_least_s=result.retry_after_s)
+            return partial(self._defer, delivery, held, result.reason, at_least_s=result.retry_after_s)
         return partial(self._finish, delivery, result, started, prepared_at, details)
 
     async def _send(self, delivery: event_pb2.Delivery, message: object) -> SendResult:
@@ -285,6 +300,7 @@ class DeliveryWorker:
     ) -> None:
         """Store the attempt's records and its retry or dead letter. The last record is the attempt's own."""
         record = steps[-1]
+        delivery.ClearField("claim")  # its first attempt is over
         if decision.status == trace_pb2.DELIVERY_STATUS_DEAD:
             record.attempted.dead_letter.CopyFrom(delivery)
         if decision.status != trace_pb2.DELIVERY_STATUS_RETRYING:
@@ -317,10 +333,14 @@ class DeliveryWorker:
             return
         await held.ack()
 
-    async def _defer(self, delivery: event_pb2.Delivery, reason: str, *, at_least_s: float = 0.0) -> None:
+    async def _defer(
+        self, delivery: event_pb2.Delivery, held: pulling.Held, reason: str, *, at_least_s: float = 0.0
+    ) -> None:
         due_us = self._now() + int((at_least_s + retry.deferral_s(delivery.deferrals)) * 1_000_000)
         _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
+        if delivery.attempt <= 1:
+            delivery.claim = _copy(delivery, held)
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
 
@@ -355,8 +375,22 @@ class DeliveryWorker:
         )
 
 
+def _repeat_dropped(delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:
+    """Return what is left to do for a copy that is not sent: nothing."""
+    log.info("delivery_repeat_dropped", delivery_id=delivery.id, event_id=delivery.event_id)
+    return _nothing_to_do
+
+
 async def _nothing_to_do() -> None:
-    """Do nothing: the delivery had its attempt already."""
+    """Do nothing."""
+
+
+def _copy(delivery: event_pb2.Delivery, held: pulling.Held) -> str:
+    """Return which copy of the delivery this is: see Delivery.claim.
+
+    Empty: a worker of an earlier version deferred it, so the ledger may know the copy by a name that this is not.
+    """
+    return delivery.claim if held.subject.startswith("timers.") else f"{topology.DELIVERIES}.{held.sequence}"
 
 
 def _read(held: pulling.Held) -> event_pb2.Delivery | None:

@@ -21,7 +21,7 @@ LANES = 16
 LANE_GROUPS = 4
 
 # How long the broker remembers the message ids of EVENTS, DELIVERIES and TIMERS, seconds. An id costs it about 280
-# bytes of memory. Before a delivery of an older event is attempted, the worker asks the ledger whether it was sent.
+# bytes of memory. Before a delivery that is about as old is attempted, the worker claims it at the ledger.
 DUPLICATE_WINDOW_S = 120
 # The broker delivers a dead worker's messages again after this time, seconds.
 ACK_WAIT_S = 6.0
@@ -45,7 +45,7 @@ def delivery_subject(channel: event_pb2.Channel.ValueType, tenant_id: str) -> st
 
 
 def timer_subject(delivery_id: str, revision: str) -> str:
-    """Return the subject for a schedule in TIMERS; one per delivery and revision (attempt, deferral, replay)."""
+    """Return the subject for a schedule in TIMERS; one per delivery and revision (services/delivery/timers.py)."""
     return f"timers.wait.{delivery_id}.{revision}"
 
 

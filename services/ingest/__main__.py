@@ -3,7 +3,14 @@
 import asyncpg
 from nats.aio.client import Client
 
-from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, keys_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import (
+    audit_pb2_grpc,
+    claims_pb2_grpc,
+    ingest_pb2_grpc,
+    keys_pb2_grpc,
+    ledger_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from runtime import nats, postgres
 from runtime.configuration import ConfigurationOutbox, ConfigurationWatch
 from runtime.encryption import Vault
@@ -22,6 +29,8 @@ from services.ingest.admission import PostgresAdmission
 from services.ingest.audit.servicer import AuditServicer
 from services.ingest.audit.store import AuditStore
 from services.ingest.authenticate import Authenticator
+from services.ingest.claims import servicer as claims_servicer
+from services.ingest.claims.store import ClaimStore
 from services.ingest.event_log import JetStreamEventLog
 from services.ingest.fingerprint import Fingerprints
 from services.ingest.janitor import Janitor
@@ -73,6 +82,9 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
     audit = AuditStore(durable, retention_days=settings.audit_retention_days)
     process.start(audit.keep_swept(), name="audit retention")
 
+    claims = ClaimStore(durable)
+    process.start(claims.keep_swept(), name="retention of claims")
+
     async def finish_ledger() -> None:
         await consumer.drain()
         await reading
@@ -103,6 +115,11 @@ async def wire(settings: Settings, process: Process) -> GrpcServer:
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
         LedgerServicer(ledger, LedgerReader(durable), connection),
         "clarion.ingest.v1.LedgerService",
+    )
+    server.add(
+        claims_pb2_grpc.add_ClaimServiceServicer_to_server,
+        claims_servicer.ClaimServicer(claims, connection),
+        claims_servicer.NAME,
     )
     server.add(
         audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(audit), "clarion.ingest.v1.AuditService"

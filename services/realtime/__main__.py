@@ -11,10 +11,10 @@ from clarion.realtime.v1 import privacy_pb2_grpc, realtime_pb2_grpc
 from runtime import configuration, logs, nats, parts, postgres, service
 from runtime.grpc import Caller, channel
 from services.delivery.bodies import Bodies
+from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
-from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import cancellations, erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
@@ -164,7 +164,7 @@ def _worker(
         connection,
         [event_pb2.CHANNEL_PUSH],
         RenderingAttempter(push, Bodies(connection, ingest, caller, own), RenderClient(render, caller), own),
-        LedgerStates(ingest, caller),
+        LedgerClaims(ingest, caller),
         delays_s=settings.retry_delays_s or None,
         refusals=refusals,
         own=own,

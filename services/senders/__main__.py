@@ -11,10 +11,10 @@ from clarion.common.v1 import event_pb2
 from clarion.senders.v1 import privacy_pb2_grpc, reports_pb2_grpc, senders_pb2_grpc
 from runtime import configuration, grpc, nats, parts, postgres, reconcile, service
 from services.delivery.bodies import Bodies
+from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
-from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import cancellations, erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
@@ -205,7 +205,7 @@ def _make_workers(
                 RenderClient(connections.render, caller),
                 away,
             ),
-            LedgerStates(ingest, caller),
+            LedgerClaims(ingest, caller),
             delays_s=settings.retry_delays_s or None,
             max_held=_MAX_HELD,
             slot_limit=limit,

@@ -7,25 +7,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
+from clarion.ingest.v1 import claims_pb2, claims_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
+from services.ingest.claims.store import Claim
+from tests.fakes.claims import MemoryClaims
 
 SMS = event_pb2.CHANNEL_SMS
 
 
 @dataclass
-class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
+class Neighbours(
+    render_pb2_grpc.RenderServiceServicer,
+    ledger_pb2_grpc.LedgerServiceServicer,
+    claims_pb2_grpc.ClaimServiceServicer,
+):
     """Render and the ledger. rendered: what each item becomes; states: of deliveries the ledger knows."""
 
     rendered: render_pb2.RenderResult = field(
         default_factory=lambda: render_pb2.RenderResult(content=render_pb2.Content(text="Hello"))
     )
     states: dict[str, trace_pb2.DeliveryStatus.ValueType] = field(default_factory=dict)
+    claims: MemoryClaims = field(default_factory=MemoryClaims)
     render_away: bool = False
     ledger_away: bool = False
     # What the ledger has of events, by id; and what was rendered.
@@ -50,6 +57,24 @@ class Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerSe
         unknown = trace_pb2.DELIVERY_STATUS_UNSPECIFIED
         return ledger_pb2.GetDeliveryStatesResponse(
             states=[self.states.get(id_, unknown) for id_ in request.delivery_ids]
+        )
+
+    async def ClaimDeliveries(  # noqa: N802
+        self, request: claims_pb2.ClaimDeliveriesRequest, _: Any
+    ) -> claims_pb2.ClaimDeliveriesResponse:
+        """By the states, which are those of the first round, and the claims so far."""
+        if self.ledger_away:
+            raise ClarionError(Code.UNAVAILABLE, "away")
+        self.claims.known = {id_: (status, 0) for id_, status in self.states.items()}
+        answers = await self.claims.claim([Claim(one.delivery_id, one.replay, one.token) for one in request.claims])
+        return claims_pb2.ClaimDeliveriesResponse(
+            states=[
+                claims_pb2.ClaimState(
+                    status=trace_pb2.DeliveryStatus.ValueType(answer.status),
+                    is_held_by_another=answer.is_held_by_another,
+                )
+                for answer in answers
+            ]
         )
 
     async def GetEventBody(  # noqa: N802

@@ -9,14 +9,14 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.common.v1 import trace_pb2
-from clarion.ingest.v1 import ledger_pb2_grpc
+from clarion.ingest.v1 import claims_pb2_grpc, ledger_pb2_grpc
 from clarion.render.v1 import render_pb2_grpc
 from runtime import grpc
 from runtime.parts import RENDER, OwnParts
 from services.delivery.bodies import Bodies
+from services.delivery.claims import LedgerClaims
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
-from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import topology
 from tests.conftest import free_port
@@ -50,10 +50,14 @@ class Trace:
         info = await self._jetstream.stream_info(topology.TIMERS, subjects_filter="timers.wait.>")
         return len(info.state.subjects or {})
 
+    async def left(self) -> int:
+        """How many messages are not delivered or not acknowledged."""
+        infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.delivery_consumers(SMS)]
+        return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+
     async def all_acked(self) -> bool:
         """Whether nothing is left to deliver."""
-        infos = [await self._jetstream.consumer_info(one.stream, one.name) for one in topology.delivery_consumers(SMS)]
-        return not any(info.num_pending or info.num_ack_pending for info in infos)
+        return not await self.left()
 
 
 @pytest.fixture
@@ -70,6 +74,7 @@ async def neighbours() -> AsyncIterator[tuple[Neighbours, str]]:
     servicer = Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
     server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")
+    server.add(claims_pb2_grpc.add_ClaimServiceServicer_to_server, servicer, "clarion.ingest.v1.ClaimService")
     await server.start()
     yield servicer, address
     await server.stop(0)
@@ -86,9 +91,8 @@ async def create_worker(connection: Client, neighbours: tuple[Neighbours, str]) 
             own = options.setdefault("own", OwnParts())
             bodies, renderer = Bodies(connection, channel, caller, own), RenderClient(channel, caller)
             attempter = options.pop("attempter", None) or RenderingAttempter(far_side, bodies, renderer, own)
-            worker = DeliveryWorker(
-                connection, [SMS], attempter, LedgerStates(channel, caller), needs=[RENDER], **options
-            )
+            claims = options.pop("claims", None) or LedgerClaims(channel, caller)
+            worker = DeliveryWorker(connection, [SMS], attempter, claims, needs=[RENDER], **options)
             task = asyncio.create_task(worker.run())
 
             async def end() -> None:

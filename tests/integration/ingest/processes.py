@@ -11,7 +11,14 @@ from typing import Any
 
 import grpc.aio
 
-from clarion.ingest.v1 import audit_pb2_grpc, ingest_pb2_grpc, keys_pb2_grpc, ledger_pb2_grpc, tenants_pb2_grpc
+from clarion.ingest.v1 import (
+    audit_pb2_grpc,
+    claims_pb2_grpc,
+    ingest_pb2_grpc,
+    keys_pb2_grpc,
+    ledger_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from clarion.router.v1 import recipients_pb2_grpc, router_pb2_grpc, suppressions_pb2_grpc
 from runtime.grpc import Caller, channel, is_serving
 from tests.conftest import free_port
@@ -25,6 +32,7 @@ ENCRYPTION_KEY = base64.b64encode(bytes(range(32))).decode()
 
 _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "AuditService": audit_pb2_grpc.AuditServiceStub,
+    "ClaimService": claims_pb2_grpc.ClaimServiceStub,
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "KeyService": keys_pb2_grpc.KeyServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,

@@ -14,7 +14,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.ingest.v1 import ledger_pb2, ledger_pb2_grpc
+from clarion.ingest.v1 import claims_pb2, claims_pb2_grpc
 from clarion.render.v1 import render_pb2, render_pb2_grpc
 from clarion.senders.v1 import senders_pb2, senders_pb2_grpc
 from runtime import bucket_keys, grpc, nats
@@ -35,7 +35,7 @@ _ADDRESSES = (
 )
 
 
-class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerServiceServicer):
+class _Neighbours(render_pb2_grpc.RenderServiceServicer, claims_pb2_grpc.ClaimServiceServicer):
     """Render and the ledger over real gRPC; every template renders the same content."""
 
     async def RenderBatch(  # noqa: N802
@@ -45,13 +45,11 @@ class _Neighbours(render_pb2_grpc.RenderServiceServicer, ledger_pb2_grpc.LedgerS
         content = render_pb2.Content(subject="Hello", text="text", html="<p>html</p>")
         return render_pb2.RenderBatchResponse(results=[render_pb2.RenderResult(content=content)] * len(request.items))
 
-    async def GetDeliveryStates(  # noqa: N802
-        self, request: ledger_pb2.GetDeliveryStatesRequest, _: Any
-    ) -> ledger_pb2.GetDeliveryStatesResponse:
+    async def ClaimDeliveries(  # noqa: N802
+        self, request: claims_pb2.ClaimDeliveriesRequest, _: Any
+    ) -> claims_pb2.ClaimDeliveriesResponse:
         """Nothing was ever heard of."""
-        return ledger_pb2.GetDeliveryStatesResponse(
-            states=[trace_pb2.DELIVERY_STATUS_UNSPECIFIED] * len(request.delivery_ids)
-        )
+        return claims_pb2.ClaimDeliveriesResponse(states=[claims_pb2.ClaimState()] * len(request.claims))
 
 
 @dataclass
@@ -132,7 +130,7 @@ async def neighbours() -> AsyncIterator[str]:
     server = grpc.GrpcServer(address, token=TOKEN)
     servicer = _Neighbours()  # type: ignore[abstract]  # the other methods are never called
     server.add(render_pb2_grpc.add_RenderServiceServicer_to_server, servicer, "clarion.render.v1.RenderService")
-    server.add(ledger_pb2_grpc.add_LedgerServiceServicer_to_server, servicer, "clarion.ingest.v1.LedgerService")
+    server.add(claims_pb2_grpc.add_ClaimServiceServicer_to_server, servicer, "clarion.ingest.v1.ClaimService")
     await server.start()
     try:
         yield address

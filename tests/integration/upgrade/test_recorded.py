@@ -36,8 +36,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 _DEADLINE_S = 60.0
 # By then all timers are due, and the broker would have forgotten all ids. Nobody can commit a recording before that.
 _AGE_S = 180
-# Finished events that are in EVENTS once more, as if their router had ended before it acknowledged them.
-_REDELIVERED = ("f-order", "f-large", "f-signed")
+# Events that are in EVENTS once more, as if their router had ended before it acknowledged them: finished ones, and one
+# whose deliveries still wait.
+_REDELIVERED = ("f-order", "f-large", "f-signed", "p-order")
 # A call without a key, whose content key is of type and payload alone.
 _SEED = "f-seed"
 
@@ -98,7 +99,7 @@ async def upgraded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up
 
 
 async def _redeliver(found: Manifest, running: Installation) -> None:
-    """Put finished events into EVENTS again, as the broker delivers those whose router ended before it acknowledged."""
+    """Put events into EVENTS again, as the broker delivers those whose router ended before it acknowledged."""
     ids = {found.event(marker).id: marker for marker in _REDELIVERED}
     connection = await nats.connect(running.nats_url, name="test")
     try:

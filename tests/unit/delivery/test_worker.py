@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,10 +16,10 @@ from runtime.parts import HUB, RENDER, OwnParts, PartAway
 from services.delivery import slots
 from services.delivery import worker as module
 from services.delivery.bodies import Bodies
+from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Details, Prepared, ProviderCall, SendResult, Verdict
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
-from services.delivery.states import LedgerStates
 from services.delivery.worker import DeliveryWorker
 from services.domain import channels, topology
 from services.domain.retry_policy import MESSAGES, RetryPolicy
@@ -34,8 +34,10 @@ FAILED, DEAD = trace_pb2.DELIVERY_STATUS_FAILED, trace_pb2.DELIVERY_STATUS_DEAD
 YES = SendResult(Verdict.SENT, "test", provider_message_id="m1")
 BUSY = SendResult(Verdict.TRANSIENT, "test", "provider_timeout", "no answer")
 _RENDER, _LEDGER = "clarion.render.v1.RenderService", "clarion.ingest.v1.LedgerService"
+_CLAIMS = "clarion.ingest.v1.ClaimService"
 _NOW_US = 1_750_000_000_000_000
-_WINDOW_US = topology.DUPLICATE_WINDOW_S * 1_000_000
+# The age up to which the broker's memory and the longest attempt leave no room for a second copy.
+_YOUNG_US = (topology.DUPLICATE_WINDOW_S - 30) * 1_000_000
 
 
 class Desk:
@@ -44,7 +46,7 @@ class Desk:
     def __init__(self) -> None:
         self.broker = MemoryBroker()
         self.neighbours = Neighbours()  # type: ignore[abstract]  # the other methods are never called
-        self.caller = MemoryCaller({_RENDER: self.neighbours, _LEDGER: self.neighbours})
+        self.caller = MemoryCaller(dict.fromkeys((_RENDER, _LEDGER, _CLAIMS), self.neighbours))
         self.far_side = FarSide([YES])
         self.now_us = _NOW_US
         self.worker: DeliveryWorker
@@ -64,7 +66,7 @@ class Desk:
             or RenderingAttempter(
                 self.far_side, Bodies(connection, channel, caller, own), RenderClient(channel, caller), own
             ),
-            LedgerStates(channel, caller),
+            LedgerClaims(channel, caller),
             needs=[RENDER],
             now=lambda: self.now_us,
             **options,
@@ -324,41 +326,145 @@ async def test_a_body_that_is_nowhere(
     assert (desk.endings, desk.far_side.calls) == (endings, [])
 
 
-async def test_past_the_window_the_ledger_is_asked(desk: Desk) -> None:
-    """What it has handled is dropped, and acknowledged; what it has not, goes out."""
-    old = {"accepted_at_us": _NOW_US - _WINDOW_US - 1}
-    handled, waiting, unknown = (_delivery(**old) for _ in range(3))
+async def test_what_is_old_is_claimed_at_the_ledger(desk: Desk) -> None:
+    """What had its attempt is dropped, and acknowledged; what had none goes out."""
+    old = {"accepted_at_us": _NOW_US - _YOUNG_US}
+    handled, waiting, unknown, decided_late = (_delivery(**old) for _ in range(4))
+    decided_late.accepted_at_us, decided_late.decided_at_us = 1, _NOW_US - _YOUNG_US
     desk.neighbours.states = {handled.id: SENT, waiting.id: QUEUED}
     desk.start()
-    for one in (handled, waiting, unknown):
+    for one in (handled, waiting, unknown, decided_late):
         await desk.see(one)
-    assert desk.far_side.attempted == [waiting.id, unknown.id]
-    assert desk.caller.asked.count("GetDeliveryStates") == 3
+    assert desk.far_side.attempted == [waiting.id, unknown.id, decided_late.id]
+    assert desk.caller.asked.count("ClaimDeliveries") == 4
+    assert (waiting.id, 0) in desk.neighbours.claims.holders
+
+
+async def test_of_two_copies_the_first_goes(desk: Desk) -> None:
+    """Both wait while the ledger is away and knows of no attempt; the other copy is dropped."""
+    desk.caller.away.add(_CLAIMS)
+    desk.start()
+    one = _delivery(accepted_at_us=1)
+    copies = [await desk.take(one), await desk.take(one)]
+    desk.caller.away.clear()
+    await eventually(lambda: all(copy.acked for copy in copies))
+    assert (desk.far_side.attempted, desk.timers) == ([one.id], [])
+
+
+async def test_a_copy_that_comes_again_has_its_claim(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker crashed after it had claimed; a copy that was first seen meanwhile is dropped."""
+    desk.start()
+    one = _delivery(accepted_at_us=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.far_side, "slot", _crash)
+        message = await desk.take(one)
+        await eventually(lambda: message.deliveries == 1 and not desk.worker._tasks, every=0)
+    await desk.see(one)
+    assert desk.far_side.attempted == []
+    await desk.broker.redeliver()
+    await eventually(lambda: message.acked, every=0)
+    assert desk.far_side.attempted == [one.id]
+
+
+@pytest.mark.parametrize("accepted_at_us", [1, _NOW_US], ids=["old", "young"])
+async def test_a_deferral_keeps_the_claim_of_its_message(desk: Desk, accepted_at_us: int) -> None:
+    """Its timer goes on, however often it is deferred; the same delivery from DELIVERIES once more does not."""
+    postponed = SendResult(Verdict.POSTPONED, "test", "provider_throttled")
+    desk.start(postponed, postponed, BUSY)
+    one = _delivery(accepted_at_us=accepted_at_us)
+    message = await desk.see(one)
+    token = f"DELIVERIES.{message.sequence}"
+    assert [again.claim for again in desk.timers] == [token]
+    desk.now_us += 10 * _YOUNG_US
+    await desk.see(desk.timers[0], due=True)
+    assert desk.neighbours.claims.holders == {(one.id, 0): token}
+    await desk.see(one)
+    assert [again.claim for again in desk.timers] == [token, token]
+    await desk.see(desk.timers[1], due=True)
+    assert [(again.attempt, again.claim) for again in desk.timers[2:]] == [(2, "")]
+    assert len(desk.far_side.calls) == 3
+
+
+async def test_two_copies_have_two_timers(desk: Desk) -> None:
+    """The broker takes no timer of a copy for that of another one: it would be lost with its message."""
+    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled"))
+    one = _delivery()
+    await desk.see(one)
+    await desk.see(one)
+    assert len({again.claim for again in desk.timers}) == 2
+
+
+async def test_what_an_earlier_version_deferred_only_asks(desk: Desk) -> None:
+    """Its copy has no name, and may be the very one that has the claim: what had its attempt is dropped, no more."""
+    claimed, handled = _delivery(accepted_at_us=1), _delivery(accepted_at_us=1)
+    desk.neighbours.claims.holders[claimed.id, 0] = "DELIVERIES.1"
+    desk.neighbours.states = {handled.id: RETRYING}
+    desk.start()
+    for one in (claimed, handled):
+        await desk.see(one, due=True)
+    assert desk.far_side.attempted == [claimed.id]
+
+
+async def test_each_replay_has_a_claim_of_its_own(desk: Desk) -> None:
+    """The second copy of a replay is dropped, and so is what waits of the round before."""
+    one = _delivery(accepted_at_us=1, claim="DELIVERIES.1")
+    again = _delivery(**{**{name.name: value for name, value in one.ListFields()}, "replay": 1})
+    desk.neighbours.states[one.id] = DEAD
+    desk.start()
+    for copy in (again, again, one):
+        await desk.see(copy)
+    assert desk.far_side.attempted == [one.id]
+
+
+async def test_a_delivery_that_grew_old_while_it_was_prepared(desk: Desk) -> None:
+    """It is claimed before it is sent."""
+    signer = _Signer()
+    signer.prepared = lambda: setattr(desk, "now_us", desk.now_us + _YOUNG_US)
+    desk.start(attempter=signer)
+    one, two = _delivery(accepted_at_us=_NOW_US), _delivery(accepted_at_us=_NOW_US + _YOUNG_US)
+    desk.neighbours.claims.holders[two.id, 0] = "DELIVERIES.99"
+    await desk.see(one)
+    await desk.see(two)
+    assert [step.delivery_id for step in desk.steps] == [one.id]
+    assert (one.id, 0) in desk.neighbours.claims.holders
 
 
 @pytest.mark.parametrize(
     ("fields", "due"),
     [
-        pytest.param({"accepted_at_us": _NOW_US - _WINDOW_US + 1}, False, id="young"),
-        pytest.param({"accepted_at_us": 1}, True, id="timer"),
-        pytest.param({"accepted_at_us": 1, "replay": 1}, False, id="replay"),
+        pytest.param({"accepted_at_us": _NOW_US - _YOUNG_US + 1}, False, id="young"),
+        pytest.param({"accepted_at_us": 1, "decided_at_us": _NOW_US - _YOUNG_US + 1}, False, id="just decided"),
+        pytest.param({"accepted_at_us": _NOW_US - _YOUNG_US + 1}, True, id="young timer"),
+        pytest.param({"accepted_at_us": 1, "attempt": 2}, True, id="retry"),
     ],
 )
 async def test_the_ledger_is_not_asked_about(desk: Desk, fields: dict[str, Any], *, due: bool) -> None:
-    """What the broker itself keeps single; timers and replays are meant to come although the ledger knows them."""
+    """What the broker itself keeps single; retries are meant to come although the ledger knows the delivery."""
     desk.start()
     one = _delivery(**fields)
-    desk.neighbours.states[one.id] = DEAD
+    desk.neighbours.states[one.id] = RETRYING
     await desk.see(one, due=due)
     assert desk.far_side.attempted == [one.id]
-    assert "GetDeliveryStates" not in desk.caller.asked
+    assert "ClaimDeliveries" not in desk.caller.asked
 
 
-async def test_without_the_ledger_nothing_old_goes_out(desk: Desk) -> None:
-    """It might be a second time: it waits in hand, and what is young goes on."""
-    desk.caller.away.add(_LEDGER)
+async def test_a_ledger_of_an_earlier_version_is_asked_for_states(desk: Desk) -> None:
+    """It knows no claims: what it says was handled is dropped, replays go out."""
+    desk.caller.unimplemented.add("ClaimDeliveries")
+    handled, waiting, replayed = (_delivery(accepted_at_us=1, replay=replay) for replay in (0, 0, 1))
+    desk.neighbours.states = {handled.id: SENT, waiting.id: QUEUED, replayed.id: DEAD}
     desk.start()
-    old = await desk.take(_delivery(accepted_at_us=1))
+    for one in (handled, waiting, replayed):
+        await desk.see(one)
+    assert desk.far_side.attempted == [waiting.id, replayed.id]
+
+
+@pytest.mark.parametrize("due", [False, True], ids=["first", "deferred"])
+async def test_without_the_ledger_nothing_old_goes_out(desk: Desk, *, due: bool) -> None:
+    """It might be a second time: it waits in hand, and what is young goes on."""
+    desk.caller.away.add(_CLAIMS)
+    desk.start()
+    old = await desk.take(_delivery(accepted_at_us=1, claim="DELIVERIES.1"), due=due)
     young = _delivery()
     await desk.see(young)
     assert (old.acked, desk.far_side.attempted, desk.timers) == (False, [young.id], [])
@@ -407,6 +513,7 @@ class _Signer:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+        self.prepared: Callable[[], None] = lambda: None
 
     def slot(self, delivery: event_pb2.Delivery) -> str:
         """One for each event type."""
@@ -414,6 +521,7 @@ class _Signer:
 
     async def prepare(self, delivery: event_pb2.Delivery) -> Prepared[bytes]:
         """Sign the data."""
+        self.prepared()
         return Prepared(b"signed " + delivery.variables, Details(sms_segments=2, sms_encoding="UCS-2"))
 
     async def send(self, _: event_pb2.Delivery, message: bytes) -> SendResult:

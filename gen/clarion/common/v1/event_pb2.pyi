@@ -301,6 +301,8 @@ class Delivery(_message.Message):
     SUBSCRIBED_FIELD_NUMBER: _builtins.int
     BODY_REFERENCE_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
+    DECIDED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash, see services/domain/delivery_ids.py: planning twice gives the same id."""
     event_id: _builtins.str
@@ -330,6 +332,14 @@ class Delivery(_message.Message):
     """E-mail from which the recipient can unsubscribe with one click."""
     step: _builtins.str
     """The step of the workflow that sends it. Empty: the channel's name, as versions before this field planned it."""
+    claim: _builtins.str
+    """Only of a timer before the first attempt: the message of DELIVERIES that was deferred, as stream and sequence
+    ("DELIVERIES.17"). By it the ledger tells copies of a delivery apart, see ClaimService.
+    """
+    decided_at_us: _builtins.int
+    """Of a run's delivery: Unix time in microseconds when it was decided. Its age counts from then. 0: from
+    accepted_at_us.
+    """
     @_builtins.property
     def recipient(self) -> Global___Recipient:
         """Who gets it; of the addresses only the channel's is needed."""
@@ -361,10 +371,12 @@ class Delivery(_message.Message):
         subscribed: _builtins.bool = ...,
         body_reference: Global___BodyReference | None = ...,
         step: _builtins.str = ...,
+        claim: _builtins.str = ...,
+        decided_at_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -187,9 +187,11 @@ def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -
     told = planned._replace(reason="") if total else planned
     written = records(run.event, told, now_us, closes=is_last, before=run.planned)
     output = run_output_pb2.RunOutput(deliveries=planned.deliveries, records=written)
-    for delivery in output.deliveries:  # with_body() adds it
+    for delivery in output.deliveries:
+        # Workers tell by it how long two copies may have waited; see services/delivery/claims.py.
+        delivery.decided_at_us = now_us
         for field in ("variables", "payload_extra", "body_reference"):
-            delivery.ClearField(field)
+            delivery.ClearField(field)  # with_body() adds it
     return Decision(
         run,
         output,

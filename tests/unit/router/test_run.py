@@ -35,6 +35,13 @@ def test_an_empty_last_page_is_no_reason() -> None:
     assert (alone.reason, alone.total) == (Reason.NO_RECIPIENT, 0)
 
 
+def test_deliveries_say_when_they_were_decided() -> None:
+    """Long after their event was accepted: workers need not ask whether another copy was sent."""
+    plan = Plan(deliveries=[event_pb2.Delivery(id=new_id(), accepted_at_us=1, variables=b"{}")])
+    [delivery] = runs.decide(_run(), plan, "", 1, 5_000_000).output.deliveries
+    assert (delivery.decided_at_us, delivery.accepted_at_us, delivery.variables) == (5_000_000, 1, b"")
+
+
 def test_records_are_bounded_by_bytes_too() -> None:
     """A page of recipients with long addresses fits into the broker's messages."""
     recipient = event_pb2.Recipient(user_id="u" * 255, email="e" * 1000, phone="1" * 1000)

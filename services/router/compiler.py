@@ -18,6 +18,7 @@ ActiveTemplate: TypeAlias = tuple[ChannelNumber, Template]
 
 class _StoredTenant(msgspec.Struct):
     delivery_channels: list[str] = []
+    active: bool = True
 
 
 class _StoredTemplate(msgspec.Struct):
@@ -60,6 +61,11 @@ def active_templates(own: bytes | None, platform: bytes | None) -> list[ActiveTe
 def allowed_channels(tenant: bytes) -> frozenset[ChannelNumber]:
     """Return the channels that a tenant may use; none: all. tenant: a value of topology.tenant_key."""
     return frozenset(_number(name) for name in _decode_tenant(tenant).delivery_channels)
+
+
+def is_active(tenant: bytes) -> bool:
+    """Return whether a tenant is active. tenant: a value of topology.tenant_key."""
+    return _decode_tenant(tenant).active
 
 
 def provider_ids(providers: bytes | None, channel: ChannelNumber) -> list[str]:

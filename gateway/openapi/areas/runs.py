@@ -58,7 +58,7 @@ class RunSchema(Shape):
         str | None,
         Meta(
             description="Why the next page waits: `backlog` (for the deliveries before it), `unavailable` (for a part"
-            " of Clarion), `internal_error` (it is tried again); null: it does not.",
+            " of Clarion), `internal_error` (it is tried again), `tenant_inactive`; null: it does not.",
             examples=["backlog"],
         ),
     ]
@@ -81,6 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Send an event to an audience, now or later",
         {202: AcceptedEventSchema},
         tag=_TAG,
+        faults=(409,),
         body=NewEventBody,
         example={
             "event_type": "news.published",

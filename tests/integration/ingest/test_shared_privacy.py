@@ -1,5 +1,7 @@
 """Erasure and export of one of several recipients on real PostgreSQL: the others' part stays as it is."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from nats.aio.client import Client
@@ -11,7 +13,7 @@ from runtime.ids import new_id
 from services.domain import erasures
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
-from services.ingest.ledger.reader import EventSearch, LedgerReader
+from services.ingest.ledger.reader import EventSearch, KnownEvent, LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
 from services.ingest.ledger.store import LedgerStore
@@ -333,3 +335,28 @@ async def test_a_record_that_a_later_version_must_read_keeps_the_erasures(privac
     await privacy.keeper.forget()
     await privacy.keeper.forget()
     assert await privacy.pool.fetchval(count) == 0
+
+
+class _Reader(LedgerReader):
+    """Notes how many deliveries it reads with the events."""
+
+    deliveries = 0
+
+    async def events(
+        self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
+    ) -> list[KnownEvent]:
+        """Read."""
+        found = await super().events(event_ids, most_deliveries, of_shared=of_shared)
+        self.deliveries += sum(len(event.deliveries) for event in found)
+        return found
+
+
+async def test_an_export_does_not_read_what_others_got(privacy: Privacy) -> None:
+    """Of an event with many recipients the person's deliveries are read, and no others."""
+    tenant = await privacy.tenant()
+    users = ["ada", *(f"u{number:03}" for number in range(100))]
+    await privacy.ledger.write(merge(_of(builders.shared_event(tenant, builders.group("all")), users)))
+    reader = _Reader(privacy.pool)
+    [found] = await LedgerPrivacyStore(privacy.pool, privacy.outbox, reader, KEYED).export(tenant, "ada", "", 20)
+    assert [one.recipient.user_id for one in found.event.deliveries] == ["ada"]
+    assert reader.deliveries == 0

@@ -340,14 +340,14 @@ async def test_a_record_that_a_later_version_must_read_keeps_the_erasures(privac
 class _Reader(LedgerReader):
     """Notes how many deliveries it reads with the events."""
 
-    deliveries = 0
+    read = 0
 
     async def events(
         self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
     ) -> list[KnownEvent]:
         """Read."""
         found = await super().events(event_ids, most_deliveries, of_shared=of_shared)
-        self.deliveries += sum(len(event.deliveries) for event in found)
+        self.read += sum(len(event.deliveries) for event in found)
         return found
 
 
@@ -359,4 +359,4 @@ async def test_an_export_does_not_read_what_others_got(privacy: Privacy) -> None
     reader = _Reader(privacy.pool)
     [found] = await LedgerPrivacyStore(privacy.pool, privacy.outbox, reader, KEYED).export(tenant, "ada", "", 20)
     assert [one.recipient.user_id for one in found.event.deliveries] == ["ada"]
-    assert reader.deliveries == 0
+    assert reader.read == 0

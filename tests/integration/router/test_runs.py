@@ -150,14 +150,14 @@ async def test_a_run_of_an_inactive_tenant_waits(world: World) -> None:
 
 
 async def test_a_canceled_run_of_an_inactive_tenant_ends(world: World) -> None:
-    """It waits for nothing."""
+    """It waits for nothing: its plan is closed."""
     event = world.event(inline("a"), due_in_s=60)
     await world.begin(event)
     world.inactive.add(TENANT)
     await world.store.cancel(TENANT, event.id, "operator", world.clock())
     world.clock.pass_s(60)
     await world.work()
-    assert (await world.deliveries(), await world.state(event)) == ([], runs_pb2.RUN_STATE_CANCELED)
+    assert (await world.deliveries(), await world.plan(event)) == ([], (0, [0]))
 
 
 async def test_cancel_in_the_middle(world: World) -> None:

@@ -22,6 +22,8 @@ CREATE TABLE router.runs (
     is_closed boolean NOT NULL DEFAULT false,
     -- Where the next page of recipients begins; empty: at the start.
     page_after text NOT NULL DEFAULT '',
+    -- The last stored recipient when the first page was read: later ones are on no page. Empty: no page was read.
+    page_upto text NOT NULL DEFAULT '',
     recipients bigint NOT NULL DEFAULT 0,
     sends bigint NOT NULL DEFAULT 0,
     skips bigint NOT NULL DEFAULT 0,

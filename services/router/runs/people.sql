@@ -1,7 +1,7 @@
 -- Runs of a tenant that have not ended and may name a person, whose id $3 is as bytes. Of those that follow $2 the next
 -- $4 are looked at.
 -- name: lock_naming
-SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.recipients, r.sends, r.skips, r.due_at,
+SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips, r.due_at,
     r.crashes, r.updated_at, r.is_closed, r.event, r.output
 FROM router.runs r
 WHERE r.id IN (

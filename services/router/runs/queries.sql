@@ -52,8 +52,8 @@ FROM (
     FOR UPDATE OF waiting SKIP LOCKED
 ) AS due
 WHERE r.id = due.id
-RETURNING r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.recipients, r.sends, r.skips, r.due_at, r.crashes,
-    r.updated_at, r.event, r.output, EXISTS (
+RETURNING r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips,
+    r.due_at, r.crashes, r.updated_at, r.event, r.output, EXISTS (
         SELECT 1 FROM router.canceled_events c WHERE c.tenant_id = r.tenant_id AND c.event_id = r.event_id
     ) AS is_canceled
 
@@ -71,13 +71,13 @@ CROSS JOIN LATERAL (
 -- Not if it was paused, canceled or decided by another process meanwhile. Returns the runs that were written.
 -- name: decide
 UPDATE router.runs r SET
-    state = t.state, revision = r.revision + 1, output = t.output, page_after = t.page_after,
+    state = t.state, revision = r.revision + 1, output = t.output, page_after = t.page_after, page_upto = t.page_upto,
     recipients = t.recipients, sends = t.sends, skips = t.skips, is_closed = t.is_closed, held_back = '', crashes = 0,
-    updated_at = 'epoch'::timestamptz + $10::bigint * interval '1 microsecond'
+    updated_at = 'epoch'::timestamptz + $11::bigint * interval '1 microsecond'
 FROM unnest(
-    $1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[],
-    $9::smallint[]
-) AS t (id, revision, output, page_after, recipients, sends, skips, is_closed, state)
+    $1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::boolean[], $10::smallint[]
+) AS t (id, revision, output, page_after, page_upto, recipients, sends, skips, is_closed, state)
 WHERE r.id = t.id AND r.revision = t.revision AND r.state IN (1, 2) AND r.output IS NULL
 RETURNING r.id
 
@@ -110,8 +110,8 @@ SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, se
 FROM router.runs WHERE id = $1
 
 -- name: lock_run
-SELECT id, event_id, tenant_id, event_type, scope, state, revision, sequence, body_size, page_after, due_at, recipients, sends,
-    skips, held_back, crashes, is_closed, event, output, created_at, updated_at
+SELECT id, event_id, tenant_id, event_type, scope, state, revision, sequence, body_size, page_after, page_upto, due_at,
+    recipients, sends, skips, held_back, crashes, is_closed, event, output, created_at, updated_at
 FROM router.runs WHERE id = $1 AND tenant_id = $2 FOR UPDATE
 
 -- name: runs

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 from nats.aio.client import Client
@@ -204,6 +205,9 @@ class Runs:
                 if obstacle := await self._obstacle(run):
                     await self._hold(run, obstacle)
                     return None
+                if runs.is_paged(run.event) and not run.page_upto:
+                    # Who is deleted and stored again meanwhile would else be on a second page.
+                    run = replace(run, page_upto=await self._recipients.newest(run.event.tenant_id))
                 page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
                 planned = await self._planner.plan(
                     run.event, page.people, sequence=run.body.sequence if run.body else 0
@@ -242,7 +246,7 @@ class Runs:
     async def _members(self, run: Run) -> MemberPage:
         """Return the next page; the first one begins with those whom the event describes itself."""
         membership = runs.membership(run.event)
-        page = await self._recipients.page(membership, run.page_after, self._page)
+        page = await self._recipients.page(membership, run.page_after, self._page, run.page_upto)
         if run.page_after:
             return page
         return MemberPage([*await self._described(run, membership), *page.people], page.after)

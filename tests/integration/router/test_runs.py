@@ -25,6 +25,19 @@ async def test_a_group_is_sent_page_by_page(world: World) -> None:
     assert (run.state, run.recipients, run.sends, run.skips) == (runs_pb2.RUN_STATE_DONE, 35, 35, 0)
 
 
+async def test_who_is_stored_again_is_planned_once(world: World) -> None:
+    """Deleted and stored anew between two pages; who is stored after the first page is on none."""
+    world.recipients.add(TENANT, *names(15), group="g")
+    event = world.event(group("g"))
+    await world.begin(event)
+    await world.runs.work(large=True)
+    world.recipients.delete(TENANT, "u0003")
+    world.recipients.add(TENANT, "u0003", "late", group="g")
+    await world.work()
+    assert await world.sent_to() == names(15)
+    assert await world.plan(event) == (15, [15])
+
+
 async def test_who_is_named_twice_gets_one(world: World) -> None:
     """Directly, by two groups and inline: once each, as described inline; the excluded get nothing."""
     world.recipients.add(TENANT, "a", "b", "c", "d", group="g")

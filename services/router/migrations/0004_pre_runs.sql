@@ -45,6 +45,7 @@ CREATE TABLE router.runs (
 
 CREATE INDEX runs_waking ON router.runs (is_large, lane, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_of_tenant ON router.runs (tenant_id, id);
+CREATE INDEX runs_in_state ON router.runs (state, id);
 -- Those of a tenant that may still hold data about people.
 CREATE INDEX runs_unfinished ON router.runs (tenant_id, id) WHERE finished_at IS NULL;
 CREATE INDEX runs_finished ON router.runs (finished_at) WHERE finished_at IS NOT NULL;

@@ -134,6 +134,11 @@ def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueT
     return WAITING if event.due_at_us > now_us else EXPANDING
 
 
+def has_run(event: event_pb2.Event) -> bool:
+    """Return whether an event has a run: of the same event always the same answer, whenever it is read."""
+    return event.due_at_us > event.accepted_at_us or is_paged(event)
+
+
 def is_paged(event: event_pb2.Event) -> bool:
     """Return whether its recipients are read page by page; if not, it names at most a hundred."""
     return audience.needs_expansion(event)

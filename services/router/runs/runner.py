@@ -252,9 +252,15 @@ class Runs:
         return MemberPage([*await self._described(run, membership), *page.people], page.after)
 
     async def _described(self, run: Run, membership: Membership) -> list[Person]:
-        """Return those whom the event describes itself, without members of the groups that it excludes."""
-        described = [person for person in people.named_directly(run.event, {}) if not person.is_unknown]
-        ids = [person.recipient.user_id for person in described if person.recipient.user_id]
+        """Return those whom the event describes itself, without members of the groups that it excludes.
+
+        And those whom it names by id and the tenant does not store, so that the plan says so.
+        """
+        found = await self._stored.find(people.named_ids(run.event))
+        stored_ids = {id_ for _, id_ in found}  # they are on the pages
+        direct = people.named_directly(run.event, found)
+        described = [person for person in direct if person.recipient.user_id not in stored_ids]
+        ids = [one.recipient.user_id for one in described if one.recipient.user_id and not one.is_unknown]
         if not ids or not membership.excluded_groups:
             return described
         stored = await self._stored.find([(membership.tenant_id, id_) for id_ in ids])

@@ -29,6 +29,19 @@ async def test_a_group_is_sent_page_by_page(world: World) -> None:
     assert (run.state, run.recipients, run.sends, run.skips) == (runs_pb2.RUN_STATE_DONE, 35, 35, 0)
 
 
+async def test_who_is_named_and_not_stored_is_told(world: World) -> None:
+    """Beside a group as alone: the plan says of them, once, that the tenant does not know them."""
+    world.recipients.add(TENANT, *names(15), group="g")
+    world.recipients.add(TENANT, "bob")
+    event = world.event(group("g"), stored("eve"), stored("bob"), stored("mallory"), exclusions=[stored("mallory")])
+    await world.begin(event)
+    await world.work()
+    assert await world.sent_to() == ["bob", *names(15)]
+    assert await world.plan(event) == (17, [17])
+    records = [one.routed for one in await world.records("routed")]
+    assert [one.recipient.user_id for record in records for one in record.deliveries if one.reason] == ["eve"]
+
+
 async def test_who_is_stored_again_is_planned_once(world: World) -> None:
     """Deleted and stored anew between two pages; who is stored after the first page is on none."""
     world.recipients.add(TENANT, *names(15), group="g")

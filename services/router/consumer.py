@@ -228,17 +228,18 @@ class RouterConsumer:
 
     async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
         """Hand the event to its run, which plans it later, or page by page; without who was erased meanwhile."""
-        left = erase.without_all(event, lambda user_id: self._is_erased(event, user_id))
-        if left is None:
-            await self._plan_alone(held, event, started)  # which says why nobody gets it
-            return
-        new = NewRun(left, held.sequence)
 
-        async def begin() -> None:
-            await self._own.ask(POSTGRES, partial(self._beginning.submit, new))
+        async def begin() -> bool:
+            left = erase.without_all(event, lambda user_id: self._is_erased(event, user_id))
+            if left is not None:
+                await self._own.ask(POSTGRES, partial(self._beginning.submit, NewRun(left, held.sequence)))
+            return left is not None
 
         with held.span.current():
-            await self._own.until_answered(begin, aside=held)
+            is_kept = await self._own.until_answered(begin, aside=held)
+        if not is_kept:
+            await self._plan_alone(held, event, started)  # which says why nobody gets it
+            return
         records = []
         if event.due_at_us > started:
             waiting = trace_pb2.Waiting(until_us=event.due_at_us)

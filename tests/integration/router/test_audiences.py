@@ -202,6 +202,18 @@ async def test_who_was_erased_meanwhile_is_in_no_run(router: Router, streams: St
     assert {one.reason for one in (await routed.records())[only.id].deliveries} == {Reason.RECIPIENT_ERASED}
 
 
+async def test_who_is_erased_while_the_run_cannot_be_stored(router: Router, streams: Streams, routed: Routed) -> None:
+    """Each try looks again: the erasure may have passed the rows before this one is there."""
+    router.runs.away = True
+    event = _event(_described("ada"), _described("bob"), due_at_us=clock.now_us() + HOUR_US)
+    await streams.publish(builders.accepted(event))
+    await eventually(lambda: router.runs.asked)
+    router.erased = {"ada"}
+    router.runs.away = False
+    await eventually(routed.all_acked)
+    assert list(router.runs.begun[event.id].event.audience) == [event_pb2.Target(), _described("bob")]
+
+
 async def test_an_event_of_a_later_version_is_left_to_it(router: Router, streams: Streams, routed: Routed) -> None:
     """This version cannot make the ids of its deliveries: it stays in the stream, and others are planned."""
     later, today = _event(), _event()

@@ -314,6 +314,26 @@ async def test_runs_are_listed(world: World) -> None:
         assert everywhere == [*first, *rest]
 
 
+async def test_rare_runs_are_found_without_reading_the_others(world: World) -> None:
+    """Of 20,000 that are done those that are not."""
+    event = world.event(inline("a"), due_in_s=60)
+    await world.begin(event)
+    await world.pool.execute(
+        """INSERT INTO router.runs (id, event_id, tenant_id, event_type, scope, lane, state, is_large, event, sequence,
+               body_size, created_at, updated_at, finished_at)
+           SELECT gen_random_uuid(), gen_random_uuid(), $1, 'news', '', 0, 4, false, '', 0, 0, now(), now(), now()
+           FROM generate_series(1, 20000)""",
+        TENANT,
+    )
+    await world.pool.execute("ANALYZE router.runs")
+    for state, most in ((runs_pb2.RUN_STATE_WAITING, 1), (runs_pb2.RUN_STATE_DONE, 10)):
+        query = f"EXPLAIN (ANALYZE) {store._SQL.runs_in_state}"
+        plan = "\n".join(row[0] for row in await world.pool.fetch(query, store._AFTER_ALL, 10, state))
+        assert "Rows Removed" not in plan
+        assert f"rows={most} " in plan
+    assert [run.event_id for run in await world.store.page(None, runs_pb2.RUN_STATE_WAITING, None, 10)] == [event.id]
+
+
 async def test_old_ones_are_forgotten(world: World) -> None:
     """Ended runs and cancellations go after their time; waiting runs never."""
     done, waiting = world.event(inline("a"), due_in_s=1), world.event(inline("b"), due_in_s=10**7)

@@ -1,6 +1,7 @@
 """Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -183,6 +184,13 @@ def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
 def invalid(field: str, description: str) -> ClarionError:
     """Return the error for an invalid field."""
     return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
+
+
+def named(error: ClarionError, names: Mapping[str, str]) -> ClarionError:
+    """Return a service's error with the names that the fields have in this API. names: the others stay."""
+    fields = [(names.get(name, name), description) for name, description in error.fields]
+    detail = "; ".join(f"{name} {description}" for name, description in fields) or error.detail
+    return ClarionError(error.code, detail, fields=fields, retry_after=error.retry_after)
 
 
 def path_id(request: web.Request) -> str:

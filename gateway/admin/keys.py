@@ -11,6 +11,10 @@ from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
 from gateway.replies import json_reply
+from runtime.errors import ClarionError
+
+# Names of CreateKeyRequest, and what they are called here.
+_FIELDS = {"expires_at_us": "expires_at"}
 
 Scope = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -45,7 +49,10 @@ class KeyRoutes:
             scopes=body.scopes,
             expires_at_us=forms.moment(body.expires_at, "expires_at") if body.expires_at is not None else 0,
         )
-        answer = await self._clients.call(self._clients.keys.CreateKey, wire)
+        try:
+            answer = await self._clients.call(self._clients.keys.CreateKey, wire)
+        except ClarionError as error:
+            raise forms.named(error, _FIELDS) from None
         return json_reply({**_shown(answer.key), "api_key": answer.api_key}, status=201)
 
     async def list_all(self, request: web.Request) -> web.Response:

@@ -33,6 +33,8 @@ _BASE = "/api/v1/admin"
 _READING = frozenset({"GET", "HEAD"})
 # This POST changes nothing, so it is not recorded in the audit log.
 _ASKING = frozenset({_BASE + "/templates/preview"})
+# The last words of these paths may be recipients' ids, too: their other methods are those of {recipient_id}.
+_ALSO_IDS = frozenset({_BASE + "/tenants/{id}/recipients/erase", _BASE + "/tenants/{id}/recipients/export"})
 
 
 def add_routes(
@@ -44,11 +46,14 @@ def add_routes(
     for method, path, handler in _routes(clients, authenticator):
         paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
+        # An id may contain braces, which {id} alone would not match.
+        pattern = path.replace("}", ":[^/]+}")
         for method, handler in methods:
             writes = method not in _READING and path not in _ASKING
-            app.router.add_route(method, path, protect(handler, writes=writes))
+            app.router.add_route(method, pattern, protect(handler, writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
-        app.router.add_route("*", path, protect(_not_allowed, writes=False))
+        if path not in _ALSO_IDS:
+            app.router.add_route("*", pattern, protect(_not_allowed, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
 
 

@@ -90,13 +90,16 @@ class RunRoutes:
         """Accept an event for an audience."""
         body = await forms.read(request, NewEventBody)
         event = _event(body)
-        tenant_id = await forms.path_tenant(request, self._clients)
+        tenant_id = forms.path_id(request)
+        tenant = await forms.check_tenant(request, self._clients, tenant_id)
+        if not tenant.active:
+            raise ClarionError(Code.CONFLICT, "The tenant is not active. Activate it to send events.")
         item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event)
         wire = ingest_pb2.AcceptEventsRequest(items=[item])
         answer = await self._clients.call(self._clients.ingest.AcceptEvents, wire, deadline=DEADLINE_S)
         (result,) = answer.results
         if not result.HasField("accepted"):
-            raise _named(ClarionError.from_proto(result.error))
+            raise forms.named(ClarionError.from_proto(result.error), _FIELDS)
         accepted = result.accepted
         request[EVENT_ID] = accepted.event_id
         shown = {
@@ -202,7 +205,7 @@ def _event(body: NewEventBody) -> ingest_pb2.NewEvent:
         audience=[_target(target, f"audience[{place}]") for place, target in enumerate(body.audience)],
         exclusions=[_excluded(target, f"exclusions[{place}]") for place, target in enumerate(body.exclusions)],
         scope=body.scope,
-        due_at_us=forms.moment(body.due_at, "due_at") if body.due_at is not None else 0,
+        due_at_us=max(0, forms.moment(body.due_at, "due_at")) if body.due_at is not None else 0,
         dedupe=ingest_pb2.Dedupe(kind=kind, key=body.idempotency_key),
     )
     if event.ByteSize() > MAX_EVENT_BYTES:
@@ -231,13 +234,6 @@ def _stored(target: AudienceTarget | ExcludedTarget) -> event_pb2.Target:
     if target.group is not None:
         return event_pb2.Target(group=target.group)
     return event_pb2.Target(recipient_id=target.recipient_id or "")
-
-
-def _named(error: ClarionError) -> ClarionError:
-    """Return ingest's error with the names that the fields have here."""
-    fields = [(_FIELDS.get(name, name), description) for name, description in error.fields]
-    detail = "; ".join(f"{name} {description}" for name, description in fields) or error.detail
-    return ClarionError(error.code, detail, fields=fields, retry_after=error.retry_after)
 
 
 def _limit(limit: error_pb2.LimitState) -> dict[str, Any]:

@@ -22,5 +22,20 @@ def needs_expansion(event: event_pb2.Event) -> bool:
 
 
 def destination(recipient: event_pb2.Recipient, position: int = 0) -> str:
-    """Return what identifies a recipient within an event: their id, else their place among its targets."""
-    return recipient.user_id or f"#{position}"
+    """Return what identifies a recipient within an event: their id, else their place among its targets, as "#0"."""
+    return of_user(recipient.user_id) if recipient.user_id else f"#{position}"
+
+
+def of_user(user_id: str) -> str:
+    """Return the destination of a recipient with this id. One that begins with # gets another #: it is no place."""
+    return f"#{user_id}" if user_id.startswith("#") else user_id
+
+
+def user_id_of(destination: str) -> str:
+    """Return the id of a recipient who has one."""
+    return destination[1:] if destination.startswith("##") else destination
+
+
+def of_excluded(user_id: str) -> str:
+    """Return what stands for somebody who is excluded by id. No recipient has this destination."""
+    return f"#-{user_id}"

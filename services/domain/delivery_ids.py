@@ -12,6 +12,7 @@ Scheme 0 is that of versions without this file: a hash over event, recipient and
 
 from clarion.common.v1 import event_pb2
 from runtime.ids import derived_id, derived_id_at
+from services.domain import audience
 
 CURRENT_SCHEME = 1
 
@@ -30,7 +31,7 @@ def delivery_id(
     destination: see services.domain.audience.destination. workflow: the id of the workflow; empty: nobody stored it.
     """
     if event.id_scheme == 0:
-        return derived_id(event.id, destination, str(channel))
+        return derived_id(event.id, audience.user_id_of(destination), str(channel))
     return derived_id_at(event.id, event.id, workflow, step, destination, window)
 
 

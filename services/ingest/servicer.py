@@ -57,6 +57,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
             raise ClarionError(Code.FORBIDDEN, "Only operators can test templates.")
         validate.check_sent(request.event, self._now)
         request.event.scope = scope_of(request.event.scope, identity.key.scopes)
+        if request.event.dedupe.scope:  # else it is the event's
+            scope_of(request.event.dedupe.scope, identity.key.scopes)
         if not request.event.trace_id:
             request.event.trace_id = current_trace()
         accepted = await self._accept(identity.tenant_id, request.event)

@@ -138,7 +138,7 @@ def _due(faults: Faults, due_at_us: int, now_us: int) -> None:
     if due_at_us < 0:
         faults.append(("due_at_us", "must not be negative"))
     elif due_at_us > now_us + MAX_AHEAD_DAYS * _DAY_US:
-        faults.append(("due_at_us", "must be at most a year ahead, in Unix microseconds"))
+        faults.append(("due_at_us", "must be at most a year ahead"))
 
 
 def _dedupe(faults: Faults, event: ingest_pb2.NewEvent) -> None:

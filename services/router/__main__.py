@@ -107,7 +107,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     progress = LedgerProgress(connection, channels["ingest"], caller, own)
-    runs = Runs(connection, stores.runs, planner, people, progress, now=clock)
+    runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
     working = process.start(runs.run(), name="runs")
 
     consumer = RouterConsumer(connection, catalog, known.policies, people, runs, erased=known.erased, own=own)

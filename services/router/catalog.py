@@ -71,6 +71,11 @@ class Catalog:
         workflows = compiler.workflows(found)
         return await self._with_facts(tenant_id, workflows, locale) if workflows else Definition()
 
+    def is_inactive(self, tenant_id: str) -> bool:
+        """Return whether the copy says that a tenant is inactive."""
+        tenant = self._watch.get(topology.tenant_key(tenant_id))
+        return tenant is not None and not compiler.is_active(tenant)
+
     async def of_event(self, event: event_pb2.Event) -> Definition:
         """Return what an event means: of a test, its pinned template. Raises PartAway while an owner is away."""
         try:

@@ -19,6 +19,7 @@ ActiveTemplate: TypeAlias = tuple[ChannelNumber, Template]
 
 class _StoredTenant(msgspec.Struct):
     delivery_channels: list[str] = []
+    active: bool = True
 
 
 class _StoredTemplate(msgspec.Struct):
@@ -66,6 +67,11 @@ def allowed_channels(tenant: bytes) -> frozenset[ChannelNumber]:
     """Return the channels that a tenant may use; none: all. tenant: a value of topology.tenant_key."""
     # A later version's channel stays, as one that no step has: a list without it could be empty, which allows all.
     return frozenset(map(_number, _decode_tenant(tenant).delivery_channels))
+
+
+def is_active(tenant: bytes) -> bool:
+    """Return whether a tenant is active. tenant: a value of topology.tenant_key."""
+    return _decode_tenant(tenant).active
 
 
 def provider_ids(providers: bytes | None, channel: ChannelNumber) -> list[str]:

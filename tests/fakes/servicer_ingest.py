@@ -24,12 +24,13 @@ class Ingest(
     tenants_pb2_grpc.TenantServiceServicer,
     audit_pb2_grpc.AuditServiceServicer,
 ):
-    """What the admin API asks of ingest. events: in the ledger, with their tenants.
+    """What the admin API asks of ingest. events: in the ledger, with their tenants. inactive: some of the tenants.
 
     result: of each event that is to be accepted. accepted, audited: what it was given.
     """
 
     tenants: set[str] = field(default_factory=set)
+    inactive: set[str] = field(default_factory=set)
     events: dict[str, str] = field(default_factory=dict)
     accepted: list[ingest_pb2.AcceptItem] = field(default_factory=list)
     result: ingest_pb2.AcceptResult = field(default_factory=ingest_pb2.AcceptResult)
@@ -51,7 +52,8 @@ class Ingest(
         """Return the tenant."""
         if request.tenant_id not in self.tenants:
             raise ClarionError(Code.NOT_FOUND, "There is no tenant with this id.")
-        return tenants_pb2.GetTenantResponse(tenant=tenants_pb2.Tenant(id=request.tenant_id))
+        tenant = tenants_pb2.Tenant(id=request.tenant_id, active=request.tenant_id not in self.inactive)
+        return tenants_pb2.GetTenantResponse(tenant=tenant)
 
     async def BeginAuditEntry(
         self, request: audit_pb2.BeginAuditEntryRequest, _: Any

@@ -1,7 +1,7 @@
 """Realtime tokens and the inbox of one user.
 
-A tenant's key opens the inboxes of its users, a realtime token (as bearer token) the inbox of its user. An inbox that
-belongs to another user looks like one that does not exist.
+A tenant's key opens the inboxes of its users, unless it is only for some scopes; a realtime token (as bearer token)
+opens the inbox of its user. An inbox that belongs to another user looks like one that does not exist.
 """
 
 import re
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from clarion.realtime.v1 import realtime_pb2
 from gateway import queries
-from gateway.authentication import CachedAuthenticator
+from gateway.authentication import AuthenticatedTenant, CachedAuthenticator
 from gateway.clients import Clients
 from gateway.dialects.orqestra import bodies
 from gateway.dialects.orqestra.credentials import api_key
@@ -24,6 +24,7 @@ from runtime.errors import ClarionError, Code
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 NOT_FOUND = "Notification not found or access denied."
+SCOPED = "This key can only send events of its scopes. Use a key without scopes for inboxes and realtime tokens."
 
 
 class InboxRoutes:
@@ -36,8 +37,7 @@ class InboxRoutes:
     @answers
     async def issue_token(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v1/auth/realtime-token: a connection token for one user, and the channels it opens."""
-        tenant = await self._authenticator.tenant(request, api_key(request))
-        request[TENANT_ID] = tenant.id
+        tenant = await self._tenant(request, api_key(request))
         queries.check(request)
         user_id = bodies.parse_user_id(await read_json_bytes(request, limit=bodies.MAX_BODY_BYTES))
         answer = await self._clients.call(
@@ -90,13 +90,15 @@ class InboxRoutes:
         return answer.found
 
     async def _authorize(self, request: web.Request) -> tuple[bool, str, str]:
-        """Return whether the inbox is the caller's, its tenant and its user. Raises UNAUTHENTICATED or INVALID."""
+        """Return whether the inbox is the caller's, its tenant and its user.
+
+        Raises UNAUTHENTICATED, FORBIDDEN or INVALID.
+        """
         tenant_id, user_id = request.match_info["tenant_id"], request.match_info["user_id"]
         key = api_key(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if key or scheme.lower() != "bearer":
-            tenant = await self._authenticator.tenant(request, key)
-            request[TENANT_ID] = tenant.id
+            tenant = await self._tenant(request, key)
             bodies.check_user_id(user_id)
             return tenant.id == tenant_id, tenant_id, user_id
         try:
@@ -105,6 +107,14 @@ class InboxRoutes:
             raise self._authenticator.attempts.refusal(request, error) from None
         request[TENANT_ID] = tenant_id
         return True, tenant_id, user_id
+
+    async def _tenant(self, request: web.Request, key: str) -> AuthenticatedTenant:
+        """Return the tenant of a key. Raises UNAUTHENTICATED, and FORBIDDEN if it can only send events."""
+        tenant = await self._authenticator.tenant(request, key)
+        request[TENANT_ID] = tenant.id
+        if tenant.scopes:
+            raise ClarionError(Code.FORBIDDEN, SCOPED)
+        return tenant
 
     async def _verify(self, token: str, tenant_id: str, user_id: str) -> None:
         if not _TOKEN.fullmatch(token) or "\0" in tenant_id + user_id:

@@ -183,7 +183,7 @@ _OPERATIONS = (
         "issueRealtimeToken",
         "Get a realtime token for one user",
         _TAG,
-        {200: ResponseSpec(RealtimeTokenSchema), **_faults(401, 429, body=True)},
+        {200: ResponseSpec(RealtimeTokenSchema), **_faults(401, 403, 429, body=True)},
         body=TokenRequestSchema,
         example={"userId": "u1"},
         security=(_TENANT_KEY,),
@@ -196,7 +196,7 @@ _OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(NotificationsSchema, example={"success": True, "data": [_NOTIFICATION]}),
-            **_faults(400, 401, 422, 429),
+            **_faults(400, 401, 403, 422, 429),
         },
         parameters=_PAGING,
         security=_READERS,
@@ -209,7 +209,7 @@ _OPERATIONS = (
         _TAG,
         {
             200: ResponseSpec(UnreadSchema, example={"success": True, "unread": 3}),
-            **_faults(400, 401, 422, 429),
+            **_faults(400, 401, 403, 422, 429),
         },
         security=_READERS,
     ),
@@ -219,7 +219,7 @@ _OPERATIONS = (
         "markRead",
         "Mark a notification as read",
         _TAG,
-        {200: ResponseSpec(MarkedSchema, example={"success": True}), **_faults(400, 401, 422, 429)},
+        {200: ResponseSpec(MarkedSchema, example={"success": True}), **_faults(400, 401, 403, 422, 429)},
         security=_READERS,
     ),
 )

@@ -58,7 +58,8 @@ class RunSchema(Shape):
         str | None,
         Meta(
             description="Why the next page waits: `backlog` (for the deliveries before it), `streams` (a stream is"
-            " crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again); null: it does not.",
+            " crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again), `tenant_inactive`;"
+            " null: it does not.",
             examples=["backlog"],
         ),
     ]
@@ -81,6 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Send an event to an audience, now or later",
         {202: AcceptedEventSchema},
         tag=_TAG,
+        faults=(409,),
         body=NewEventBody,
         example={
             "event_type": "news.published",

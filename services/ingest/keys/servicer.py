@@ -42,7 +42,7 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         elif not all(1 <= len(scope) <= _MAX_SCOPE and scope.isprintable() for scope in scopes):
             faults.append(("scopes", f"must each be 1 to {_MAX_SCOPE} printable characters"))
         if request.expires_at_us and not self._now() < request.expires_at_us <= _LATEST_US:
-            faults.append(("expires_at_us", "must be in the future, in Unix microseconds"))
+            faults.append(("expires_at_us", "must be in the future, and before the year 10000"))
         _refuse(faults)
         wanted = ApiKey(request.tenant_id, kind, scopes, request.expires_at_us)
         key, api_key = await self._store.create(wanted, request.name.strip())

@@ -10,7 +10,7 @@ import asyncpg
 from clarion.common.v1 import event_pb2
 from runtime import postgres
 from runtime.ids import is_uuid
-from services.domain import statuses
+from services.domain import audience, statuses
 from services.ingest.ledger.timeline import Row
 
 _QUERIES = postgres.Queries(Path(__file__).with_name("reading.sql"))
@@ -86,12 +86,17 @@ class LedgerReader:
         rows = await self._pool.fetch(_QUERIES.of_recipient, tenant_id, user_id, before, limit)
         return [str(row["id"]) for row in rows]
 
-    async def events(self, event_ids: Sequence[str], most_deliveries: int) -> list[KnownEvent]:
-        """Return those that are known, newest first, each with its first deliveries."""
+    async def events(
+        self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
+    ) -> list[KnownEvent]:
+        """Return those that are known, newest first, each with its first deliveries.
+
+        of_shared: also read the deliveries of events with several recipients.
+        """
         rows = await self._pool.fetch(_QUERIES.events, list(event_ids))
         by_event: dict[str, list[asyncpg.Record]] = {}
         alone = [row["id"] for row in rows if not row["is_shared"]]
-        shared = [row["id"] for row in rows if row["is_shared"]]
+        shared = [row["id"] for row in rows if row["is_shared"]] if of_shared else []
         for row in await self._pool.fetch(_QUERIES.first_deliveries, alone, shared, most_deliveries):
             by_event.setdefault(str(row["event_id"]), []).append(row)
         counts: dict[str, dict[int, int]] = {}
@@ -116,13 +121,15 @@ class LedgerReader:
             return await self._pool.fetch(_QUERIES.deliveries, event["id"], status, after, limit)
         destinations = None
         if recipient is not None:
-            found = await self._pool.fetch(_QUERIES.destinations, event["id"], recipient)
+            found = await self._pool.fetch(_QUERIES.destinations, event["id"], audience.of_user(recipient), recipient)
             destinations = [row["destination"] for row in found]
         return await self._pool.fetch(_QUERIES.shared_deliveries, event["id"], status, after, limit, destinations)
 
     async def of_person(self, event_id: str, user_id: str) -> "list[asyncpg.Record]":
         """Return a user's deliveries of an event with several recipients, at most 1,000."""
-        return await self._pool.fetch(_QUERIES.shared_deliveries, event_id, None, None, 1000, [user_id])
+        return await self._pool.fetch(
+            _QUERIES.shared_deliveries, event_id, None, None, 1000, [audience.of_user(user_id)]
+        )
 
     async def delivery(self, delivery_id: str) -> "asyncpg.Record | None":
         """Return a delivery's row."""

@@ -39,7 +39,7 @@ $3::text IS NULL
 
 -- name: of_user
 e.id IN (
-    SELECT r.event_id FROM ingest.recipients r WHERE r.user_id = $3
+    SELECT r.event_id FROM ingest.recipients r WHERE r.user_id = $3 AND r.destination NOT LIKE '#-%'  -- not excluded
     UNION ALL
     SELECT o.id FROM ingest.events o WHERE o.user_id = $3
 )
@@ -49,7 +49,7 @@ e.id IN (
 (
     e.user_id = $3 OR e.email = $3 OR e.phone = $3 OR EXISTS (
         SELECT 1 FROM ingest.recipients r
-        WHERE r.event_id = e.id
+        WHERE r.event_id = e.id AND r.destination NOT LIKE '#-%'
             AND (r.user_id = $3 OR EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $3))
     )
 )
@@ -58,6 +58,7 @@ e.id IN (
 SELECT EXISTS (SELECT 1 FROM ingest.recipients r WHERE r.user_id = $1)
     OR EXISTS (SELECT 1 FROM ingest.events e WHERE e.user_id = $1)
 
+-- Also of somebody whom an event excludes.
 -- name: of_recipient
 SELECT f.id
 FROM (
@@ -127,7 +128,7 @@ FROM ingest.deliveries d
 LEFT JOIN ingest.recipients r ON r.event_id = d.event_id AND r.destination = d.destination
 WHERE d.id = $1
 
--- The recipients of an event with this user id, or with this address if there is none.
+-- The recipients of an event with the destination $2 of a user id, or with this address $3 if there is none.
 -- name: destinations
 SELECT r.destination FROM ingest.recipients r WHERE r.event_id = $1 AND r.destination = $2
 UNION ALL
@@ -135,7 +136,7 @@ UNION ALL
     SELECT r.destination FROM ingest.recipients r
     WHERE r.event_id = $1
         AND NOT EXISTS (SELECT 1 FROM ingest.recipients o WHERE o.event_id = $1 AND o.destination = $2)
-        AND EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $2)
+        AND EXISTS (SELECT 1 FROM jsonb_each_text(r.addresses) AS a WHERE a.value = $3)
     LIMIT 100
 )
 

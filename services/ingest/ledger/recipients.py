@@ -1,6 +1,6 @@
 """Whom an event is for, as rows: pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +17,10 @@ _ADDRESS_FIELDS = {
 
 @dataclass(slots=True)
 class RecipientRow:
-    """A recipient of an event. addresses: by the channel's name; None: the person was erased."""
+    """A recipient of an event, or somebody whom it excludes by id; these have no deliveries.
+
+    addresses: by the channel's name; None: the person was erased.
+    """
 
     event_id: str
     destination: str
@@ -53,7 +56,7 @@ def row_of(
 
 
 def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[RecipientRow]:
-    """Return the rows of the recipients that the event names; the members of groups are known when they are planned."""
+    """Return the rows of those whom the event names; the members of groups are known when they are planned."""
     if not event.audience:  # nearly always: a target would be a copy
         if event.HasField("recipient"):
             one = event.recipient
@@ -64,11 +67,16 @@ def rows_of(event: event_pb2.Event, erasures: Erasures | None) -> Iterator[Recip
         if recipient is not None:
             destination = audience.destination(recipient, position)
             yield row_of(event.id, event.tenant_id, recipient, destination, event.accepted_at_us, erasures)
+    for target in event.exclusions:  # found by these rows, they are exported and erased, too
+        recipient = _named(target)
+        if recipient is not None:
+            destination = audience.of_excluded(recipient.user_id)
+            yield row_of(event.id, event.tenant_id, recipient, destination, event.accepted_at_us, erasures)
 
 
 def is_shared(event: event_pb2.Event) -> bool:
-    """Return whether the event has, or may get, more than one recipient."""
-    return len(event.audience) > 1 or audience.needs_expansion(event)
+    """Return whether the event has, or may get, more than one recipient, or names somebody whom it excludes."""
+    return len(event.audience) > 1 or bool(event.exclusions) or audience.needs_expansion(event)
 
 
 def remove_people(event: event_pb2.Event, user_ids: Collection[str], *, nameless: bool = False) -> bool:
@@ -92,8 +100,17 @@ def remove_people(event: event_pb2.Event, user_ids: Collection[str], *, nameless
 
 
 def user_ids_of(event: event_pb2.Event) -> set[str]:
-    """Return the user ids that the event names."""
-    named = [_named(target) for target in (*audience.targets(event), *event.exclusions)]
+    """Return the user ids that the event names, as recipients or as excluded."""
+    return recipient_ids_of(event) | _user_ids(event.exclusions)
+
+
+def recipient_ids_of(event: event_pb2.Event) -> set[str]:
+    """Return the user ids of the recipients that the event names."""
+    return _user_ids(audience.targets(event))
+
+
+def _user_ids(targets: Iterable[event_pb2.Target]) -> set[str]:
+    named = map(_named, targets)
     return {recipient.user_id for recipient in named if recipient is not None and recipient.user_id}
 
 

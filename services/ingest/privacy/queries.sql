@@ -74,8 +74,8 @@ LIMIT $3
 SELECT id, is_shared IS TRUE AS is_shared FROM ingest.events
 WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
 
--- Of events with one recipient, whose own id and trace id belong to the person, too. Empty, not null: if the ledger
--- reads the event again, it fills in nulls only.
+-- Of events with one recipient, or with nobody else left, whose own id and trace id belong to the person, too. Empty,
+-- not null: if the ledger reads the event again, it fills in nulls only.
 -- name: erase_events
 UPDATE ingest.events SET caller_event_id = '', trace_id = '',
     user_id = CASE WHEN user_id IS NOT NULL THEN $3 END,
@@ -105,6 +105,17 @@ moved AS (
 INSERT INTO ingest.recipients (event_id, destination, tenant_id, user_id)
 SELECT DISTINCT g.event_id, $4::text, g.tenant_id, $4::text FROM gone g
 ON CONFLICT (event_id, destination) DO NOTHING
+
+-- Where replays stand within an event with several recipients. A running one goes on after the recipient before.
+-- name: erase_positions
+UPDATE ingest.replays r SET position_destination = CASE WHEN r.state = 1 THEN coalesce(
+    (
+        SELECT max(d.destination) FROM ingest.deliveries d
+        WHERE d.event_id = r.position AND d.destination < r.position_destination
+    ),
+    ''
+) END
+WHERE r.tenant_id = $1 AND r.position_destination = $2
 
 -- name: erase_payloads
 DELETE FROM ingest.event_payloads WHERE tenant_id = $1 AND event_id = ANY ($2::uuid[])
@@ -192,7 +203,8 @@ USING (
 WHERE d.tenant_id = old.tenant_id AND d.event_id = old.event_id
 
 -- After a week, but not while an event of the tenant from before the erasure is unfinished: it may wait for its time, and
--- its recipients are then read for the first time.
+-- its recipients are then read for the first time. Nor while there are records that only a later version can read: any of
+-- them may name the person.
 -- name: forget_erasures
 WITH oldest AS (
     SELECT DISTINCT ON (e.tenant_id) e.tenant_id, e.id
@@ -203,6 +215,7 @@ DELETE FROM ingest.recipient_erasures WHERE id IN (
     SELECT x.id FROM ingest.recipient_erasures x
     LEFT JOIN oldest o ON o.tenant_id = x.tenant_id
     WHERE x.erased_at < now() - interval '7 days'
+        AND NOT EXISTS (SELECT 1 FROM ingest.unknown_records)
         AND (o.id IS NULL OR o.id > (
             lpad(to_hex((extract(epoch FROM x.erased_at) * 1000)::bigint), 12, '0') || repeat('f', 20)
         )::uuid)

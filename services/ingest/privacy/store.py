@@ -16,10 +16,10 @@ from runtime import postgres
 from runtime.configuration import ConfigurationOutbox
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.domain import erasures, retention
+from services.domain import audience, erasures, retention
 from services.domain.pseudonyms import Pseudonyms, unkeyed
 from services.ingest.ledger.reader import KnownEvent, LedgerReader
-from services.ingest.ledger.recipients import remove_people, user_ids_of
+from services.ingest.ledger.recipients import recipient_ids_of, remove_people, user_ids_of
 from services.ingest.ledger.summaries import dead_letter, event_summary, recipient
 from services.ingest.ledger.timeline import timeline
 from services.ingest.privacy.ports import Erased, ErasurePage
@@ -105,17 +105,22 @@ class LedgerPrivacyStore:
         await self._erased_at(tenant_id, erasure_id)
         pseudonym = erasures.Erasure(erasure_id, 0).pseudonym
         people = [pseudonym, user_id] if user_id else [pseudonym]
+        if user_id:  # by itself: a replay holds the lock of its row while it sends a page
+            await self._pool.execute(_QUERIES.erase_positions, tenant_id, audience.of_user(user_id))
         async with self._pool.acquire() as connection, connection.transaction():
             found = await connection.fetch(_QUERIES.lock_events, tenant_id, list(event_ids))
             alone = [row["id"] for row in found if not row["is_shared"]]
             shared = [row["id"] for row in found if row["is_shared"]]
             theirs = [row["id"] for row in await connection.fetch(_QUERIES.deliveries_of_person, shared, people, None)]
             payloads = _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, alone))
+            emptied = []
             for event_id in shared:
-                payloads += await _rewrite(connection, tenant_id, event_id, people)
+                changed, is_empty = await _rewrite(connection, tenant_id, event_id, people)
+                payloads += changed
+                emptied += [event_id] if is_empty else []
             attempts = await connection.execute(_QUERIES.erase_attempts, alone, shared, theirs)
             letters = await connection.execute(_QUERIES.erase_dead_letters, tenant_id, alone, shared, theirs)
-            await connection.execute(_QUERIES.erase_events, tenant_id, alone, pseudonym)
+            await connection.execute(_QUERIES.erase_events, tenant_id, alone + emptied, pseudonym)
             await connection.execute(_QUERIES.erase_recipients, alone, shared, people, pseudonym)
         return Erased(events=len(found), payloads=payloads, attempts=_count(attempts), dead_letters=_count(letters))
 
@@ -123,7 +128,7 @@ class LedgerPrivacyStore:
         """Return up to limit events of a recipient with everything that is stored about them, newest first."""
         await self._check_tenant(tenant_id)
         ids = await self._ledger.of_recipient(tenant_id, user_id, before or None, limit)
-        events = await self._ledger.events(ids, MAX_DELIVERIES)
+        events = await self._ledger.events(ids, MAX_DELIVERIES, of_shared=False)
         alone = [event.id for event in events if not event.row["is_shared"]]
         shared = [event.id for event in events if event.row["is_shared"]]
         theirs: dict[str, list[asyncpg.Record]] = {}
@@ -170,6 +175,9 @@ class LedgerPrivacyStore:
             one.event.recipient.CopyFrom(recipient(theirs[0]) or event_pb2.Recipient())
         if theirs is not None:
             remove_people(one.payload, user_ids_of(one.payload) - {user_id}, nameless=True)
+            if not theirs and user_id not in recipient_ids_of(one.payload):  # only excluded: the body is not for them
+                one.payload.ClearField("variables")
+                one.payload.ClearField("payload_extra")
         return one
 
     async def _erased_at(self, tenant_id: str, erasure_id: str) -> datetime:
@@ -183,18 +191,18 @@ class LedgerPrivacyStore:
             raise ClarionError(Code.NOT_FOUND, "There is no such tenant.")
 
 
-async def _rewrite(connection: Any, tenant_id: str, event_id: uuid.UUID, user_ids: Sequence[str]) -> int:
-    """Remove people from a stored event with other recipients; return the number of changed payloads."""
+async def _rewrite(connection: Any, tenant_id: str, event_id: uuid.UUID, user_ids: Sequence[str]) -> tuple[int, bool]:
+    """Remove people from a stored event; return the number of changed payloads, and whether nobody else is left."""
     raw = await connection.fetchval(_QUERIES.payload_for_update, tenant_id, event_id)
     if raw is None:
-        return 0
+        return 0, False
     event = event_pb2.Event.FromString(raw)
     if not remove_people(event, user_ids):
-        return _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, [event_id]))
+        return _count(await connection.execute(_QUERIES.erase_payloads, tenant_id, [event_id])), True
     changed = event.SerializeToString()
     if changed == raw:  # a member of a group
-        return 0
-    return _count(await connection.execute(_QUERIES.replace_payload, tenant_id, event_id, changed))
+        return 0, False
+    return _count(await connection.execute(_QUERIES.replace_payload, tenant_id, event_id, changed)), False
 
 
 def _count(status: str) -> int:

@@ -51,13 +51,15 @@ def _narrow(event: event_pb2.Event, destinations: set[str]) -> None:
         match target.WhichOneof("target"):
             case "recipient" if (found := audience.destination(target.recipient, position)) in destinations:
                 destinations.remove(found)
-            case "recipient_id" if target.recipient_id in destinations:
-                destinations.remove(target.recipient_id)
+            case "recipient_id" if (found := audience.of_user(target.recipient_id)) in destinations:
+                destinations.remove(found)
             case _:
                 target.Clear()
     while event.audience and not _is_somebody(event.audience[-1]):
         del event.audience[-1]
-    event.audience.extend(event_pb2.Target(recipient_id=destination) for destination in sorted(destinations))
+    event.audience.extend(
+        event_pb2.Target(recipient_id=audience.user_id_of(destination)) for destination in sorted(destinations)
+    )
 
 
 def _is_somebody(target: event_pb2.Target) -> bool:

@@ -16,7 +16,8 @@ ORDER BY id DESC
 LIMIT $3
 
 -- name: cancel_replay
-UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '' WHERE id = $1 AND state = 1
+UPDATE ingest.replays SET state = 3, finished_at = now(), waiting = '', position_destination = NULL
+WHERE id = $1 AND state = 1
 RETURNING id
 
 -- Seconds until the next page of any replay is due; null: no replay runs.
@@ -133,7 +134,8 @@ WHERE d.event_id = $1 AND d.destination = ANY ($2::text[])
 UPDATE ingest.backlog SET unfinished = unfinished + $2, unfinished_bytes = unfinished_bytes + $3 WHERE tenant_id = $1
 
 -- name: payload
-SELECT e.tenant_id, t.active, e.is_shared IS TRUE AS is_shared, p.event
+SELECT e.tenant_id, t.active, e.is_shared IS TRUE AS is_shared, p.event,
+    e.due_at IS NOT NULL AND e.routed_at IS NULL AND e.finished_at IS NULL AS is_waiting
 FROM ingest.events e
 JOIN ingest.tenants t ON t.id = e.tenant_id
 LEFT JOIN ingest.event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id

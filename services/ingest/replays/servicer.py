@@ -11,11 +11,10 @@ from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid, new_id
-from services.domain import channels, statuses
-from services.domain.audience import MAX_TARGETS
+from services.domain import audience, channels, statuses
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
-from services.ingest.ledger.recipients import user_ids_of
+from services.ingest.ledger.recipients import recipient_ids_of
 from services.ingest.replays.clone import clone_event
 from services.ingest.replays.runner import ReplayPublisher, ReplayRunner
 from services.ingest.replays.store import ReplayStore, StoredEvent
@@ -51,8 +50,8 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         _check_id("event_id", request.event_id)
         if any(channel not in channels.BY_NUMBER for channel in request.channels):
             raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
-        if len(request.recipients) > MAX_TARGETS:
-            raise _invalid("recipients", f"must be at most {MAX_TARGETS}")
+        if len(request.recipients) > audience.MAX_TARGETS:
+            raise _invalid("recipients", f"must be at most {audience.MAX_TARGETS}")
         stored = await self._store.stored(request.event_id)
         if stored.event is None:
             raise ClarionError(Code.CONFLICT, "The event's content was deleted by retention.")
@@ -71,13 +70,14 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         """Return the recipients to narrow the replay to; None: the whole audience. Raises INVALID."""
         if not user_ids:
             return None
+        destinations = list(map(audience.of_user, user_ids))
         if stored.is_shared:
-            known = await self._store.recipients(stored.id, user_ids)
+            known = await self._store.recipients(stored.id, destinations)
         else:
-            known = user_ids_of(event)
-        if not known.issuperset(user_ids):
+            known = set(map(audience.of_user, recipient_ids_of(event)))
+        if not known.issuperset(destinations):
             raise _invalid("recipients", "must be user ids of the event's recipients")
-        return list(user_ids) if stored.is_shared else None
+        return destinations if stored.is_shared else None
 
     @database_errors
     async def StartReplay(

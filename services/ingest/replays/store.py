@@ -115,17 +115,21 @@ class ReplayStore:
         return replay
 
     async def stored(self, event_id: str) -> StoredEvent:
-        """Return an event. Raises NOT_FOUND, and CONFLICT: the tenant is inactive."""
+        """Return an event. Raises NOT_FOUND, and CONFLICT: the tenant is inactive, or the event still waits."""
         row = await self._durable.fetchrow(_QUERIES.payload, event_id)
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such event, or the ledger has not read it yet.")
         if not row["active"]:
             raise ClarionError(Code.CONFLICT, "The event's tenant is not active.")
+        if row["is_waiting"]:
+            raise ClarionError(
+                Code.CONFLICT, "The event still waits for its time. It can be replayed when it was sent."
+            )
         return StoredEvent(event_id, str(row["tenant_id"]), _event(row["event"]), row["is_shared"])
 
-    async def recipients(self, event_id: str, user_ids: Sequence[str]) -> set[str]:
+    async def recipients(self, event_id: str, destinations: Sequence[str]) -> set[str]:
         """Return which of these recipients an event with several recipients has."""
-        rows = await self._durable.fetch(_QUERIES.recipients, event_id, list(user_ids))
+        rows = await self._durable.fetch(_QUERIES.recipients, event_id, list(destinations))
         return {row["destination"] for row in rows}
 
     async def mark_recipients(self, event_id: str, destinations: Sequence[str], channels: list[int]) -> None:

@@ -20,6 +20,13 @@ class Planner(Protocol):
         """
 
 
+class InactiveTenants(Protocol):
+    """The tenants that may not send. Implemented by services.router.catalog.Catalog.is_inactive."""
+
+    def __call__(self, tenant_id: str, /) -> bool:
+        """Return whether a tenant is inactive."""
+
+
 class Progress(Protocol):
     """What became of the deliveries that were published."""
 

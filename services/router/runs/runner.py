@@ -26,7 +26,7 @@ from services.domain.trace import TraceWriter
 from services.router import people
 from services.router.ports import MemberPage, Membership, NewRun, Person, StoredRecipients
 from services.router.runs import run as runs
-from services.router.runs.ports import Planner, Progress
+from services.router.runs.ports import InactiveTenants, Planner, Progress
 from services.router.runs.run import Decision, Hold, Run
 from services.router.runs.store import RunStore
 from services.router.runs.under_way import UnderWay
@@ -81,6 +81,7 @@ class Runs:
         planner: Planner,
         recipients: StoredRecipients,
         progress: Progress,
+        is_inactive: InactiveTenants,
         *,
         page: int = PAGE,
         now: clock.Clock = clock.now_us,
@@ -89,6 +90,7 @@ class Runs:
         self._planner = planner
         self._recipients = recipients
         self._progress = progress
+        self._is_inactive = is_inactive
         self._deliveries = nats.StreamPublisher(connection, max_waiting=_MAX_WAITING)
         self._trace = TraceWriter(nats.StreamPublisher(connection))
         self._page = page
@@ -236,6 +238,9 @@ class Runs:
         return None
 
     async def _obstacle(self, run: Run) -> str:
+        """Return why the next page must wait; empty: it need not."""
+        if self._is_inactive(run.event.tenant_id):
+            return "tenant_inactive"
         return await self._progress.obstacle(run.event.id, run.planned) if run.planned else ""
 
     async def _named(self, run: Run) -> MemberPage:

@@ -70,6 +70,21 @@ async def test_a_tenant_from_first_to_last(http: aiohttp.ClientSession, admin: d
     assert gone["active"] is False
 
 
+@pytest.mark.parametrize("expires_at", ["2020-01-01", "1970-01-01T00:00:00Z"])
+async def test_the_end_of_a_key_is_named_as_in_the_request(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant, expires_at: str
+) -> None:
+    """Not as ingest calls it, nor in its unit."""
+    tenant = await create_tenant()
+    new = {"name": "k", "expires_at": expires_at}
+    status, problem = await call(http, "POST", f"/tenants/{tenant.id}/keys", admin, new)
+    assert (status, problem["errors"]) == (
+        422,
+        [{"field": "expires_at", "detail": "must be in the future, and before the year 10000"}],
+    )
+    assert problem["detail"] == "expires_at must be in the future, and before the year 10000"
+
+
 async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
     """One list, in which two have a field of their own."""
     other = {"scope": "eu", "window_s": 3600, "bound": 7, "kind": "fixed"}

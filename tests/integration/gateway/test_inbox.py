@@ -173,6 +173,23 @@ async def test_no_other_call_takes_a_query(http: aiohttp.ClientSession, create_t
         assert (await ask(http, tenant.inbox("u", path), tenant.headers, method))[0] == 422
 
 
+async def test_a_key_with_scopes_opens_no_inbox(
+    http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
+) -> None:
+    """403 for each way in, and no token for anybody; a further key without scopes opens all."""
+    tenant = await create_tenant()
+    for scopes, status in ((["marketing"], 403), ([], 200)):
+        new = {"name": "k", "scopes": scopes}
+        async with http.post(f"/api/v1/admin/tenants/{tenant.id}/keys", json=new, headers=admin) as answer:
+            key = {"x-api-key": (await answer.json())["api_key"]}
+        async with http.post("/api/v1/auth/realtime-token", json={"userId": "ceo"}, headers=key) as answer:
+            body = await answer.json()
+        assert (answer.status, "token" in body) == (status, status == 200)
+        for method, path in (("GET", ""), ("GET", "/unread-count"), ("PUT", "/n/read")):
+            found, body = await ask(http, tenant.inbox("ceo", path), key, method)
+            assert (found, body.get("error")) == (status, "Forbidden" if status == 403 else None)
+
+
 async def test_an_inbox_remembers(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> None:

@@ -173,6 +173,20 @@ async def test_tenants_have_recipients_of_their_own(
         assert (await nobody.call(method, path, body))[0] == 404
 
 
+@pytest.mark.parametrize("name", ["a{b}", "{recipient_id}", "%7Bx%7D", "erase", "export"])
+async def test_an_id_may_have_braces_or_be_the_word_of_another_path(api: Api, name: str) -> None:
+    """Of a recipient, and the key of a group; erasing and exporting stay what they are."""
+    for path in (_path(name), "/groups/" + urllib.parse.quote(name, safe="")):
+        await api.must("PUT", path, {})
+        found = await api.must("GET", path)
+        assert found.get("recipient_id", found.get("key")) == name
+    assert (await api.must("POST", "/recipients/export", {"user_id": name}))["recipient"]["recipient_id"] == name
+    for path in (_path(name), "/groups/" + urllib.parse.quote(name, safe="")):
+        await api.must("DELETE", path)
+        assert (await api.call("GET", path))[0] == 404
+    assert (await api.call("PATCH", _path(name)))[0] == 405
+
+
 async def test_a_recipients_data_is_exported_and_erased_with_them(api: Api) -> None:
     """The stored recipient is on the first page of an export; erased, nothing of them is stored."""
     await api.must("PUT", _path(STRANGE), ADA)

@@ -198,6 +198,25 @@ async def test_an_unknown_tenant(call: Call, ingest: Ingest) -> None:
     assert (status, ingest.accepted) == (404, [])
 
 
+async def test_an_inactive_tenant_sends_nothing(call: Call, ingest: Ingest) -> None:
+    """409, and ingest is not given the event."""
+    ingest.inactive.add(TENANT)
+    status, problem = await call("POST", f"/tenants/{TENANT}/events", {"event_type": "n", "audience": [{"group": "g"}]})
+    assert (status, problem["detail"], ingest.accepted) == (
+        409,
+        "The tenant is not active. Activate it to send events.",
+        [],
+    )
+
+
+@pytest.mark.parametrize("due_at", ["1969-12-31T23:00:00Z", "1970-01-01", "0001-01-01"])
+async def test_a_time_before_1970_is_at_once(call: Call, ingest: Ingest, due_at: str) -> None:
+    """As any time that has passed."""
+    body = {"event_type": "n", "audience": [{"group": "g"}], "due_at": due_at}
+    assert (await call("POST", f"/tenants/{TENANT}/events", body))[0] == 202
+    assert ingest.accepted[0].event.due_at_us == 0
+
+
 async def test_runs_are_listed_and_shown(call: Call, store: RunStore) -> None:
     """By tenant and state, page by page; one with its progress."""
     mine = [await _begin(store) for _ in range(3)]

@@ -80,6 +80,24 @@ async def test_a_scope_must_be_the_keys(ingest: Ingest, streams: Streams) -> Non
         assert refused.value.code is Code.FORBIDDEN
 
 
+async def test_the_scope_of_a_deduplication_key_must_be_the_keys(ingest: Ingest, streams: Streams) -> None:
+    """FORBIDDEN: a key cannot make events of other scopes duplicates of its own. A key without scopes may name any."""
+    tenant = await ingest.tenant()
+    one = await _create(ingest, tenant.tenant.id, scopes=["live"])
+
+    def dedupe(scope: str) -> ingest_pb2.Dedupe:
+        return ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="order-1", scope=scope)
+
+    for scope in ("test", "other"):
+        with pytest.raises(ClarionError, match="only for the scopes live") as refused:
+            await _trigger(ingest, one.api_key, new_event(dedupe=dedupe(scope)))
+        assert refused.value.code is Code.FORBIDDEN
+    first = await _trigger(ingest, one.api_key, new_event(dedupe=dedupe("live")))
+    assert (await _trigger(ingest, one.api_key, new_event(dedupe=dedupe("")))).event_id == first.event_id
+    assert not (await _trigger(ingest, tenant.api_key, new_event(dedupe=dedupe("test")))).duplicate
+    assert len(await streams.events()) == 2
+
+
 async def test_a_key_that_does_not_fit_is_unknown(ingest: Ingest) -> None:
     """One that has ended, and one of another kind, are refused in the words for unknown keys."""
     tenant_id = (await ingest.tenant()).tenant.id

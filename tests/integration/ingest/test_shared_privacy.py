@@ -1,5 +1,7 @@
 """Erasure and export of one of several recipients on real PostgreSQL: the others' part stays as it is."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from nats.aio.client import Client
@@ -11,7 +13,7 @@ from runtime.ids import new_id
 from services.domain import erasures
 from services.domain.erasures import Erasures
 from services.domain.pseudonyms import unkeyed
-from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.reader import EventSearch, KnownEvent, LedgerReader
 from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
 from services.ingest.ledger.store import LedgerStore
@@ -86,7 +88,8 @@ async def test_one_of_several_recipients(privacy: Privacy, count: int) -> None:
     event = builders.shared_event(
         tenant, *(targets if count <= 100 else (targets[0], builders.group("all"))), variables=b'{"n":1}'
     )
-    event.exclusions.append(event_pb2.Target(recipient_id="bob"))
+    if count > 1:
+        event.exclusions.append(event_pb2.Target(recipient_id="bob"))
     items = _of(event, ["ada", *others])
     for first in range(0, len(items), 1000):
         await privacy.ledger.write(merge(items[first : first + 1000]))
@@ -234,3 +237,126 @@ async def test_payloads_of_waiting_events_stay(privacy: Privacy) -> None:
     await privacy.ledger.write(merge([builders.plan(event, [], reason="canceled")]))
     await privacy.keeper.expire_all()
     assert not any((await privacy.count()).values())
+
+
+async def test_who_is_excluded_is_exported_and_erased(privacy: Privacy) -> None:
+    """Their id is taken out of the stored event, and nothing else: not of its only recipient either."""
+    tenant = await privacy.tenant()
+    event = builders.shared_event(tenant, builders.person("bob"), variables=b'{"n":1}')
+    event.exclusions.extend([event_pb2.Target(recipient_id="x03ada"), event_pb2.Target(recipient_id="joe")])
+    await privacy.ledger.write(merge(_of(event, ["bob"])))
+    assert set(await _holding(privacy)) == {"recipients", "event_payloads"}
+
+    exported = await privacy.call("ExportEvents", tenant_id=tenant, user_id="x03ada")
+    [one] = exported.events
+    assert (one.event.id, list(one.event.deliveries), one.payload.variables) == (event.id, [], b"")
+    assert list(one.payload.exclusions) == [event_pb2.Target(recipient_id="x03ada")]
+    assert not [target for target in one.payload.audience if target.WhichOneof("target")]
+    assert await LedgerReader(privacy.pool).search(EventSearch(recipient="x03ada"), 10) == []
+
+    before = await privacy.count()
+    [page] = await _erase(privacy, tenant, "x03ada")
+    assert (list(page.shared_event_ids), list(page.delivery_ids)) == ([event.id], [])
+    assert await _holding(privacy) == []
+    assert await privacy.count() == before
+    stored = event_pb2.Event.FromString(await privacy.pool.fetchval("SELECT event FROM ingest.event_payloads"))
+    del event.exclusions[0]
+    assert stored == event
+    assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.attempts WHERE detail <> ''") == 1
+
+
+async def test_the_only_recipient_of_an_event_that_excludes_somebody(privacy: Privacy) -> None:
+    """With them goes what the caller said about the event, as with the only recipient of any event."""
+    tenant = await privacy.tenant()
+    event = builders.shared_event(tenant, builders.person("ada", "ada@example.org"), caller_event_id="order of x03ada")
+    event.exclusions.append(event_pb2.Target(recipient_id="joe"))
+    await privacy.ledger.write(merge(_of(event, ["ada"])))
+    await _erase(privacy, tenant)
+    assert await _holding(privacy) == []
+    assert await privacy.pool.fetchval("SELECT trace_id || caller_event_id FROM ingest.events") == ""
+    assert await privacy.pool.fetchval("SELECT count(*) FROM ingest.event_payloads") == 0
+
+
+async def test_who_was_erased_before_the_ledger_read_their_exclusion(privacy: Privacy) -> None:
+    """Only their pseudonym is stored, and the ledger may read the event again."""
+    tenant = await privacy.tenant()
+    event = builders.shared_event(tenant, builders.person("bob"))
+    event.exclusions.append(event_pb2.Target(recipient_id="x03ada"))
+    erasures_ = Erasures(KEYED)
+    begun = await privacy.call("BeginErasure", tenant_id=tenant, user_id="x03ada")
+    digest = KEYED.erasure(unkeyed(tenant, "x03ada"))
+    erasure = erasures.Erasure(begun.erasure_id, begun.at_us)
+    erasures_.on_change(erasures.key(tenant, digest), msgspec.json.encode(erasure))
+    for _ in range(2):
+        await privacy.ledger.write(merge(_of(event, ["bob"]), erasures_))
+    assert await _holding(privacy) == []
+    people = await privacy.pool.fetch("SELECT user_id FROM ingest.recipients")
+    assert sorted(row["user_id"] for row in people) == sorted(["bob", erasure.pseudonym])
+
+
+@pytest.mark.parametrize(
+    ("state", "erased", "left"),
+    [(1, "u002", "u001"), (1, "u000", ""), (1, "other", "u002"), (3, "u002", None)],
+)
+async def test_where_a_replay_stands_names_nobody_who_was_erased(
+    privacy: Privacy, state: int, erased: str, left: str | None
+) -> None:
+    """A running one goes on after the recipient before them, one that has ended needs no place any more."""
+    tenant = await privacy.tenant()
+    event = builders.shared_event(tenant, builders.group("all"))
+    await privacy.ledger.write(merge(_of(event, ["u000", "u001", "u002", "u003", "other"])))
+    stands = erased if erased != "other" else "u002"
+    await privacy.pool.execute(
+        "INSERT INTO ingest.replays (id, tenant_id, since, until, status, per_second, state, position,"
+        " position_destination) VALUES ($1, $2, now(), now(), 0, 50, $3, $4, $5)",
+        new_id(),
+        tenant,
+        state,
+        event.id,
+        stands,
+    )
+    await _erase(privacy, tenant, erased)
+    wanted = left if left != "" or erased != "u000" else "other"
+    assert await privacy.pool.fetchval("SELECT position_destination FROM ingest.replays") == wanted
+
+
+async def test_a_record_that_a_later_version_must_read_keeps_the_erasures(privacy: Privacy) -> None:
+    """It is read when the erasure is long over, and may name the person: the erasure stays as long as it does."""
+    tenant = await privacy.tenant()
+    event = builders.event(tenant, user_id="ada", email="ada@example.org")
+    event.id_scheme = 9
+    await privacy.ledger.write(merge([event]))
+    await _erase(privacy, tenant)
+    await privacy.pool.execute("UPDATE ingest.recipient_erasures SET erased_at = erased_at - interval '8 days'")
+    count = "SELECT count(*) FROM ingest.recipient_erasures"
+    await privacy.keeper.forget()
+    assert await privacy.pool.fetchval(count) == 1
+    await privacy.pool.execute("UPDATE ingest.unknown_records SET stored_at = stored_at - interval '91 days'")
+    await privacy.keeper.forget()
+    await privacy.keeper.forget()
+    assert await privacy.pool.fetchval(count) == 0
+
+
+class _Reader(LedgerReader):
+    """Notes how many deliveries it reads with the events."""
+
+    read = 0
+
+    async def events(
+        self, event_ids: Sequence[str], most_deliveries: int, *, of_shared: bool = True
+    ) -> list[KnownEvent]:
+        """Read."""
+        found = await super().events(event_ids, most_deliveries, of_shared=of_shared)
+        self.read += sum(len(event.deliveries) for event in found)
+        return found
+
+
+async def test_an_export_does_not_read_what_others_got(privacy: Privacy) -> None:
+    """Of an event with many recipients the person's deliveries are read, and no others."""
+    tenant = await privacy.tenant()
+    users = ["ada", *(f"u{number:03}" for number in range(100))]
+    await privacy.ledger.write(merge(_of(builders.shared_event(tenant, builders.group("all")), users)))
+    reader = _Reader(privacy.pool)
+    [found] = await LedgerPrivacyStore(privacy.pool, privacy.outbox, reader, KEYED).export(tenant, "ada", "", 20)
+    assert [one.recipient.user_id for one in found.event.deliveries] == ["ada"]
+    assert reader.read == 0

@@ -247,3 +247,64 @@ async def test_an_erased_recipient_gets_nothing(replays: Replays, streams: Strea
     with pytest.raises(ClarionError) as refused:
         await replays.call("ReplayEvent", event_id=event.id, recipients=["eve"])
     assert refused.value.code is Code.INVALID
+
+
+async def test_somebody_who_is_excluded_is_no_recipient(replays: Replays, streams: Streams) -> None:
+    """A replay to them alone is refused, and is not sent to the others instead."""
+    event = builders.shared_event(replays.tenant, event_pb2.Target(recipient_id="ada"))
+    event.exclusions.append(event_pb2.Target(recipient_id="joe"))
+    await _know(replays, event, {("ada", SMS): SENT})
+    with pytest.raises(ClarionError, match="must be user ids of the event's recipients") as refused:
+        await replays.call("ReplayEvent", event_id=event.id, recipients=["joe"])
+    assert (refused.value.code, await streams.events()) == (Code.INVALID, [])
+    await replays.call("ReplayEvent", event_id=event.id, recipients=["ada"])
+    assert [_audience(one) for one in await streams.events()] == [{"ada"}]
+
+
+async def test_an_event_that_still_waits_is_not_replayed(replays: Replays, streams: Streams) -> None:
+    """CONFLICT, or it would be sent at once and again at its time; after it was sent it can be."""
+    event = builders.event(replays.tenant)
+    event.due_at_us = event.accepted_at_us + 86_400_000_000
+    await replays.write(event, builders.waiting(event, event.due_at_us))
+    with pytest.raises(ClarionError, match="still waits") as refused:
+        await replays.call("ReplayEvent", event_id=event.id)
+    assert (refused.value.code, await streams.events()) == (Code.CONFLICT, [])
+    delivery_id = builders.delivery_id(event)
+    await replays.write(builders.routed(event, {delivery_id: QUEUED}))
+    await replays.call("ReplayEvent", event_id=event.id)
+    assert len(await streams.events()) == 1
+
+
+async def test_an_id_that_looks_like_a_place(replays: Replays, streams: Streams) -> None:
+    """The first recipient has no id, the second one is called "#0": a replay to one is not to the other."""
+    first = event_pb2.Target(recipient=event_pb2.Recipient(phone="+254711000001"))
+    event = builders.shared_event(replays.tenant, first, builders.person("#0"))
+    plans = [
+        builders.planned(event, "", recipient=first.recipient, destination="#0"),
+        builders.planned(event, "#0"),
+    ]
+    records = [
+        builders.attempted(event, plan.delivery_id, status) for plan, status in zip(plans, (SENT, DEAD), strict=True)
+    ]
+    await replays.write(event, *builders.parts(event, plans), *records)
+    assert await replays.pool.fetchval("SELECT count(*) FROM ingest.recipients") == 2
+    await replays.call("ReplayEvent", event_id=event.id, recipients=["#0"])
+    assert (await replays.ended(status=DEAD)).replayed == 1
+    assert [_audience(one) for one in await streams.events()] == [{"#0"}, {"#0"}]
+
+
+async def test_a_replay_that_has_ended_names_nobody(replays: Replays) -> None:
+    """Neither a canceled one, in the middle of an event, nor one that is done."""
+    users = [f"u{number:03}" for number in range(PAGE + 10)]
+    event = builders.shared_event(replays.tenant, builders.group("all"))
+    await _know(replays, event, {(user, SMS): DEAD for user in users})
+    started = await replays.call("StartReplay", tenant_id=replays.tenant, since_us=1000, status=DEAD)
+    async with replays.store.claimed() as claim:
+        assert claim is not None
+        await replays.runner._page(claim)
+    position = "SELECT position_destination FROM ingest.replays ORDER BY id DESC LIMIT 1"
+    assert await replays.pool.fetchval(position) == users[PAGE - 1]
+    await replays.call("CancelReplay", replay_id=started.replay.id)
+    assert await replays.pool.fetchval(position) is None
+    await replays.ended(status=DEAD)
+    assert await replays.pool.fetchval(position) is None

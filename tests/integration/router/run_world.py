@@ -60,13 +60,21 @@ class World:
         self.planner = MailPlanner()
         self.recipients = Recipients()
         self.progress = MemoryProgress()
+        self.inactive: set[str] = set()
         self.store = RunStore(pool, ConfigurationOutbox(pool, "router", connection))
         self.runs = self.router()
 
     def router(self, *, page: int = 10) -> Runs:
         """Return another process's runs."""
         return Runs(
-            self.connection, self.store, self.planner, self.recipients, self.progress, page=page, now=self.clock
+            self.connection,
+            self.store,
+            self.planner,
+            self.recipients,
+            self.progress,
+            self.inactive.__contains__,
+            page=page,
+            now=self.clock,
         )
 
     def event(self, *targets: event_pb2.Target, due_in_s: float = 0.0, **fields: Any) -> event_pb2.Event:

@@ -161,6 +161,35 @@ async def test_pause_and_resume(world: World) -> None:
     assert (await world.sent_to(), await world.state(event)) == (names(25), runs_pb2.RUN_STATE_DONE)
 
 
+async def test_a_run_of_an_inactive_tenant_waits(world: World) -> None:
+    """It shows why, and goes on when the tenant is active again; another tenant's is sent meanwhile."""
+    world.recipients.add(TENANT, *names(15), group="g")
+    due, large, other = world.event(inline("a"), due_in_s=60), world.event(group("g")), world.event(inline("b"))
+    other.tenant_id = new_id()
+    await world.begin(due, large, other)
+    world.inactive.add(TENANT)
+    world.clock.pass_s(60)
+    await world.work()
+    assert await world.sent_to() == ["b"]
+    for event in (due, large):
+        assert (await world.store.of_event(event.id)).held_back == "tenant_inactive"
+    world.inactive.clear()
+    world.clock.pass_s(60)
+    await world.work()
+    assert await world.sent_to() == sorted(["a", "b", *names(15)])
+
+
+async def test_a_canceled_run_of_an_inactive_tenant_ends(world: World) -> None:
+    """It waits for nothing: its plan is closed."""
+    event = world.event(inline("a"), due_in_s=60)
+    await world.begin(event)
+    world.inactive.add(TENANT)
+    await world.store.cancel(TENANT, event.id, "operator", world.clock())
+    world.clock.pass_s(60)
+    await world.work()
+    assert (await world.deliveries(), await world.plan(event)) == ([], (0, [0]))
+
+
 async def test_cancel_in_the_middle(world: World) -> None:
     """Nothing but what was in hand goes out; the plan is closed with what was planned, and workers are told."""
     world.recipients.add(TENANT, *names(25), group="g")

@@ -61,6 +61,14 @@ def test_a_person_without_an_id_keeps_their_place() -> None:
     assert mail == _MAIL
 
 
+def test_an_id_may_look_like_a_place() -> None:
+    """It is told from the recipient at that place, and a member of a group with it is named by it."""
+    odd = event_pb2.Target(recipient_id="#0")
+    assert _narrowed(_first(_MAIL, odd), "#0") == [_MAIL]
+    assert [one for one in _narrowed(_first(_MAIL, odd), "##0") if one.WhichOneof("target")] == [odd]
+    assert [one for one in _narrowed(_first(_MAIL, _GROUP), "##0") if one.WhichOneof("target")] == [odd]
+
+
 def test_nobody_is_left() -> None:
     """Then there is nothing to send."""
     assert clone_event(_first(event_pb2.Target()), "e2", 9) is None

@@ -123,6 +123,19 @@ async def test_what_changes_is_known_at_once() -> None:
     assert desk.caller.asked == []
 
 
+def test_a_tenant_is_inactive_if_the_copy_says_so() -> None:
+    """One that is not in the copy, or of which a version before wrote nothing, is not."""
+    desk = Desk()
+    assert not desk.catalog.is_inactive(TENANT)
+    desk.tenant()
+    assert not desk.catalog.is_inactive(TENANT)
+    desk.watch.put(topology.tenant_key(TENANT), {"id": TENANT, "active": False})
+    assert desk.catalog.is_inactive(TENANT)
+    assert not desk.catalog.is_inactive(new_id())
+    desk.watch.put(topology.tenant_key(TENANT), {"id": TENANT, "active": True})
+    assert not desk.catalog.is_inactive(TENANT)
+
+
 async def test_another_tenants_things_are_not_known() -> None:
     """Each tenant has its own."""
     desk = Desk()

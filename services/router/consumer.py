@@ -26,6 +26,7 @@ from services.domain.trace import TraceWriter
 from services.router import messages, people
 from services.router.catalog import Catalog
 from services.router.definitions import Definition
+from services.router.due import waits
 from services.router.plan import plan
 from services.router.policies import Policy
 from services.router.ports import NewRun, Person, Runs, StoredRecipients
@@ -160,7 +161,7 @@ class RouterConsumer:
                 log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
-            is_kept = event.due_at_us > started or audience.needs_expansion(event)
+            is_kept = waits(event, started) or audience.needs_expansion(event)
             work = self._keep if is_kept else self._plan_alone
             self._start(self._handle_alone(held, event, partial(work, held, event, started)))
         if decided:
@@ -232,7 +233,7 @@ class RouterConsumer:
         with held.span.current():
             await self._own.until_answered(begin, aside=held)
         records = []
-        if event.due_at_us > started:
+        if waits(event, started):
             waiting = trace_pb2.Waiting(until_us=event.due_at_us)
             records = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id, waiting=waiting)]
         await self._conclude([_Decided(held, event, (), records)], started)

@@ -10,6 +10,7 @@ from runtime.ids import derived_id_at, new_id
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router import messages
+from services.router.due import waits
 from services.router.messages import Plan
 from services.router.ports import Membership
 
@@ -128,7 +129,7 @@ def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2
 
 def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueType:
     """Return the state in which an event's run begins."""
-    return WAITING if event.due_at_us > now_us else EXPANDING
+    return WAITING if waits(event, now_us) else EXPANDING
 
 
 def is_paged(event: event_pb2.Event) -> bool:

@@ -427,7 +427,7 @@ async def test_canceling_what_retention_deleted_leaves_nothing_unfinished(ledger
 
 
 async def test_canceling_what_never_was_counts_nothing(ledger: Ledger) -> None:
-    """It may be an event that is read later; after a day it is taken for none. An id of the future is never an event's."""
+    """It may be read later, so for a day its row stays unfinished. An id of the future is never an event's."""
     await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0")
     unknown, future = builders.event(ledger.tenant), builders.event(ledger.tenant)
     builders.age(future, -2)

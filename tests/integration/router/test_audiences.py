@@ -158,6 +158,19 @@ async def test_events_that_are_planned_later_are_kept(
     assert {one.event_id for one in records} == {due.id, past.id}
 
 
+async def test_a_time_that_had_come_when_the_event_was_accepted_is_at_once(
+    router: Router, streams: Streams, routed: Routed
+) -> None:
+    """Though this router's clock is behind: admission has counted it as one that does not wait."""
+    hour = clock.now_us() + HOUR_US
+    early = _event(due_at_us=hour)
+    early.accepted_at_us = hour
+    await streams.publish(builders.accepted(early))
+    await eventually(routed.all_acked)
+    assert [one.event_id for one in await routed.deliveries()] == [early.id]
+    assert router.runs.begun == {}
+
+
 async def test_an_event_of_a_later_version_is_left_to_it(router: Router, streams: Streams, routed: Routed) -> None:
     """This version cannot make the ids of its deliveries: it stays in the stream, and others are planned."""
     later, today = _event(), _event()

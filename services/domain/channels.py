@@ -54,3 +54,8 @@ def address_of(recipient: event_pb2.Recipient, channel: event_pb2.Channel.ValueT
     field = BY_NUMBER[channel].address_field
     address: str = getattr(recipient, field) if field else ""
     return address
+
+
+def of_service(service: str) -> list[event_pb2.Channel.ValueType]:
+    """Return the channels that a service sends on."""
+    return [number for number, channel in BY_NUMBER.items() if channel.service == service]

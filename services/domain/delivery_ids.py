@@ -4,8 +4,9 @@ An id is made once and never changes, because streams, retries and the ledger kn
 way of making ids has a number, its scheme, and an event carries the scheme of the version that accepted it.
 
 Scheme 1 begins with the time of the event's id (48 bits, milliseconds), so that indexes stay local and an id tells how
-old its event is. The rest is a hash over what the delivery is: the event, the run, the step, who gets it, and the
-window of a digest. Who gets it is never an address: a corrected address must not give a second message.
+old its event is. The rest is a hash over what the delivery is: the event, the workflow, its step, who gets it, and the
+window of a digest (a message that sums up several events; there are none yet). Who gets it is never an address: a
+corrected address must not give a second message.
 Scheme 0 is that of versions without this file: a hash over event, recipient and channel.
 """
 
@@ -21,17 +22,16 @@ def delivery_id(
     destination: str,
     *,
     step: str,
-    run: str = "",
+    workflow: str = "",
     window: str = "",
 ) -> str:
     """Return a delivery's id.
 
-    destination: see services.domain.audience.destination. run: the id of the run that sends it; empty: the event has
-    none. window: of a digest.
+    destination: see services.domain.audience.destination. workflow: the id of the workflow; empty: nobody stored it.
     """
     if event.id_scheme == 0:
         return derived_id(event.id, destination, str(channel))
-    return derived_id_at(event.id, event.id, run, step, destination, window)
+    return derived_id_at(event.id, event.id, workflow, step, destination, window)
 
 
 def is_known_scheme(event: event_pb2.Event) -> bool:

@@ -34,7 +34,8 @@ the highest rank stays. An operator's replay starts over with `queued`.
 
 {statuses}
 
-An event is finished when each of its deliveries has a status that is final.
+An event is finished when its plan is closed (nothing more will be planned) and each of its deliveries has a status \
+that is final.
 
 ## Reasons
 

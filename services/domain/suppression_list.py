@@ -49,11 +49,12 @@ def normalised(channel: event_pb2.Channel.ValueType, address: str) -> str:
     distinguishes mailboxes by case. SMS: E.164.
     """
     try:
-        if channel == event_pb2.CHANNEL_SMS:
-            return addresses.parse_phone(address)
-        if channel == event_pb2.CHANNEL_EMAIL:
-            form = addresses.parse_email(address).lower()
-            return form if form.isascii() else unicodedata.normalize("NFC", form)
+        match channels.BY_NUMBER[channel].address_field:
+            case "phone":
+                return addresses.parse_phone(address)
+            case "email":
+                form = addresses.parse_email(address).lower()
+                return form if form.isascii() else unicodedata.normalize("NFC", form)
     except addresses.InvalidAddress:
         pass
     return ""
@@ -65,7 +66,8 @@ def stored_forms(channel: event_pb2.Channel.ValueType, address: str) -> list[str
     An earlier version may have stored a number that is written with a trunk prefix ("+44 07911 123456") with it.
     """
     form = normalised(channel, address)
-    written = addresses.phone_as_written(address) if channel == event_pb2.CHANNEL_SMS else ""
+    is_phone = channels.BY_NUMBER[channel].address_field == "phone"
+    written = addresses.phone_as_written(address) if is_phone else ""
     return [one for one in dict.fromkeys((form, written)) if one]
 
 

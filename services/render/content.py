@@ -160,6 +160,8 @@ def _finished(compiled: Compiled, parts: Written, *, limit: int) -> Content:
         return Content(text=text, sms_segments=measured.segments, sms_encoding=measured.encoding)
     if compiled.channel == PUSH:
         return Content(title=one_line(parts.subject), body=parts.body)
+    if compiled.channel != EMAIL:
+        raise ValueError(f"channel {compiled.channel} has no content of its own")
     markup = _markup(parts.body, parts.preheader)
     content = Content(
         subject=one_line(lines.without_tags(parts.subject)),

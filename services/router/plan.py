@@ -46,7 +46,7 @@ def plan(
             providers = definition.providers.get(step.channel)
             candidate = Candidate(event, definition, step, person, template, providers[0] if providers else "")
             reason = refusal(candidate, policies)
-            id_ = delivery_id(event, step.channel, person.destination, step=step.name, run=workflow_id)
+            id_ = delivery_id(event, step.channel, person.destination, step=step.name, workflow=workflow_id)
             planned.append(messages.decision(candidate, id_, reason))
             if template is None or reason:
                 continue

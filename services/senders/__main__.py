@@ -16,7 +16,7 @@ from services.delivery.ports import Refusal
 from services.delivery.render_client import RenderClient
 from services.delivery.rendered import RenderingAttempter
 from services.delivery.worker import DeliveryWorker
-from services.domain import cancellations, erasures, pseudonym_keys, pseudonyms, retention, topology
+from services.domain import cancellations, channels, erasures, pseudonym_keys, pseudonyms, retention, topology
 from services.domain.broker_health import report_broker
 from services.domain.suppression_list import SuppressionList
 from services.senders import checked_settings, configuration_sources, directory, send
@@ -208,13 +208,13 @@ def _make_workers(
             LedgerClaims(ingest, caller),
             delays_s=settings.retry_delays_s or None,
             max_held=_MAX_HELD,
-            slot_limit=limit,
+            slot_limit=slots[channel],
             attempt_deadline_s=send.DEADLINE_S,
             refusals=followed.refusals,
             own=away,
             needs=[parts.RENDER],
         )
-        for channel, limit in slots.items()
+        for channel in channels.of_service("senders")
     ]
 
 

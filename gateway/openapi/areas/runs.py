@@ -57,8 +57,8 @@ class RunSchema(Shape):
     held_back: Annotated[
         str | None,
         Meta(
-            description="Why the next page waits: `backlog` (for the deliveries before it), `unavailable` (for a part"
-            " of Clarion), `internal_error` (it is tried again); null: it does not.",
+            description="Why the next page waits: `backlog` (for the deliveries before it), `streams` (a stream is"
+            " crowded), `unavailable` (a part of Clarion is), `internal_error` (it is tried again); null: it does not.",
             examples=["backlog"],
         ),
     ]

@@ -109,7 +109,7 @@ def _of_event(event: Row) -> list[ledger_pb2.TimelineStep]:
                 at_us=to_us(event["repeat_differed_at"]),
                 outcome=statuses.SKIPPED,
                 reason=Reason.BODY_DIFFERS,
-                detail=f"A call with the same key asked for something else (eventType {event['repeat_type']})."
+                detail=f"A call with the same key asked for something else (type {event['repeat_type']})."
                 " It got this event's answer, and nothing was sent for it.",
                 service="ingest",
             )

@@ -3,7 +3,8 @@
 import pytest
 
 from clarion.common.v1 import event_pb2
-from services.domain import channels
+from services.domain import channels, suppression_list
+from services.render import frames, platform_templates
 
 _ADA = event_pb2.Recipient(user_id="u1", email="ada@example.org", phone="+254712345678")
 
@@ -19,3 +20,14 @@ _ADA = event_pb2.Recipient(user_id="u1", email="ada@example.org", phone="+254712
 def test_a_channel_has_its_address(channel: event_pb2.Channel.ValueType, address: str) -> None:
     """Empty where it reaches a user by their id."""
     assert channels.address_of(_ADA, channel) == address
+
+
+def test_all_parts_know_the_channels() -> None:
+    """A new one without content, a first template, or a form of its addresses would fail late and silently."""
+    numbers = set(channels.BY_NUMBER)
+    assert {frames.EMAIL, frames.SMS, frames.PUSH} == numbers
+    assert {template.channel for template in platform_templates.templates()} == numbers
+    samples = {"email": "a@example.com", "phone": "+254712345678"}
+    for number in channels.WITH_ADDRESS:
+        assert suppression_list.normalised(number, samples[channels.BY_NUMBER[number].address_field])
+    assert {*channels.of_service("senders"), *channels.of_service("realtime")} == numbers

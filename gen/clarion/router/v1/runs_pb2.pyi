@@ -79,7 +79,7 @@ class Run(_message.Message):
     sends: _builtins.int
     skips: _builtins.int
     held_back: _builtins.str
-    """Why the next page waits at the moment ("backlog", "unavailable", "internal_error"); empty: it does not."""
+    """Why the next page waits at the moment ("backlog", "streams", "unavailable", "internal_error"); empty: it does not."""
     created_at_us: _builtins.int
     """Unix microseconds."""
     updated_at_us: _builtins.int

@@ -31,7 +31,7 @@ from services.router.consumer import RouterConsumer
 from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner
-from services.router.policies import Policy
+from services.router.policies import Erased, Policy
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
@@ -69,6 +69,7 @@ class _Configuration:
 
     watch: ConfigurationWatch
     policies: Sequence[Policy]
+    erased: Erased
 
 
 async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
@@ -109,7 +110,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     runs = Runs(connection, stores.runs, planner, people, progress, now=clock)
     working = process.start(runs.run(), name="runs")
 
-    consumer = RouterConsumer(connection, catalog, known.policies, people, runs, own=own)
+    consumer = RouterConsumer(connection, catalog, known.policies, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
@@ -160,7 +161,7 @@ async def _configuration(
     await migration.ready(watch)
     await pseudonym_keys.recognise(watch, keyed, "ingest")  # which names the erased
     ordered = policies.ordered(SuppressionList(watch.get, keyed).reason, erased.refusal_of, canceled.covers)
-    return _Configuration(watch, ordered)
+    return _Configuration(watch, ordered, erased.refusal_of)
 
 
 def _add_services(

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from clarion.common.v1 import event_pb2
 from services.domain import channels
 from services.router.definitions import ChannelNumber, Step, Template, Workflow
 
@@ -39,8 +40,12 @@ _decode_providers = msgspec.json.Decoder(list[_StoredProvider]).decode
 
 
 def workflows(templates: Iterable[ActiveTemplate]) -> Sequence[Workflow]:
-    """Return the workflow of active templates of one event type; none: there are no templates."""
-    by_channel = itertools.groupby(sorted(templates, key=_channel_of), key=_channel_of)
+    """Return the workflow of active templates of one event type; none: there are no templates.
+
+    Those of channels that only a later version has are left out.
+    """
+    known = [one for one in templates if _channel_of(one) in channels.NAMES]
+    by_channel = itertools.groupby(sorted(known, key=_channel_of), key=_channel_of)
     steps = [
         Step(channels.NAMES[channel], channel, [template for _, template in found]) for channel, found in by_channel
     ]
@@ -59,7 +64,8 @@ def active_templates(own: bytes | None, platform: bytes | None) -> list[ActiveTe
 
 def allowed_channels(tenant: bytes) -> frozenset[ChannelNumber]:
     """Return the channels that a tenant may use; none: all. tenant: a value of topology.tenant_key."""
-    return frozenset(_number(name) for name in _decode_tenant(tenant).delivery_channels)
+    # A later version's channel stays, as one that no step has: a list without it could be empty, which allows all.
+    return frozenset(map(_number, _decode_tenant(tenant).delivery_channels))
 
 
 def provider_ids(providers: bytes | None, channel: ChannelNumber) -> list[str]:
@@ -86,4 +92,5 @@ def _channel_of(template: ActiveTemplate) -> ChannelNumber:
 
 
 def _number(name: str) -> ChannelNumber:
-    return channels.BY_PUBLIC_NAME[name]
+    """Return a channel's number; 0: only a later version has it, and sends on it."""
+    return channels.BY_PUBLIC_NAME.get(name, event_pb2.CHANNEL_UNSPECIFIED)

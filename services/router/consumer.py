@@ -20,16 +20,17 @@ from runtime.gate import Gate
 from runtime.ids import is_uuid
 from runtime.parts import POSTGRES, OwnParts
 from runtime.retrying import RetryUntilAccepted, failure_of
-from services.domain import audience, channels, delivery_ids, topology
+from services.domain import channels, delivery_ids, topology
 from services.domain.earlier_events import modernise
 from services.domain.trace import TraceWriter
 from services.router import messages, people
 from services.router.catalog import Catalog
 from services.router.definitions import Definition
-from services.router.due import waits
 from services.router.plan import plan
-from services.router.policies import Policy
+from services.router.policies import Erased, Policy
 from services.router.ports import NewRun, Person, Runs, StoredRecipients
+from services.router.runs import erase
+from services.router.runs.run import WAITING, first_state, has_run
 
 _MAX_HELD = 512
 # Events of one consumer that may wait for an owner that is away, while others are planned from memory.
@@ -80,7 +81,8 @@ class _Unstored:
 class RouterConsumer:
     """Plans one process's share of the events. Planning an event twice is harmless: its deliveries get the same ids.
 
-    policies: see services.router.policies.ordered. runs: keeps the events that are planned later, or page by page.
+    policies: see services.router.policies.ordered. erased: Erasures.refusal_of. runs: keeps the events that are
+    planned later, or page by page.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class RouterConsumer:
         recipients: StoredRecipients,
         runs: Runs,
         *,
+        erased: Erased,
         own: OwnParts | None = None,
         now: clock.Clock = clock.now_us,
     ) -> None:
@@ -98,6 +101,7 @@ class RouterConsumer:
         self._policies = policies
         self._stored_people = people.StoredPeople(recipients)
         self._runs = runs
+        self._erased = erased
         self._beginning: Batcher[NewRun, None] = Batcher(
             self._begin, BatchLimits(bytes=_MAX_KEPT_BYTES), size=lambda new: new.event.ByteSize()
         )
@@ -154,22 +158,21 @@ class RouterConsumer:
                 event = await _read(held)
                 if event is None:
                     continue
-                if (definition := self._at_hand(event, started)) is not None:
+                if (definition := self._at_hand(event)) is not None:
                     decided.append(self._decide(held, event, definition, people.only_recipient(event)))
                     continue
             except Exception:  # our own fault delays this event alone; it is delivered again
                 log.exception("route_crashed", sequence=held.sequence)
                 held.release()
                 continue
-            is_kept = waits(event, started) or audience.needs_expansion(event)
-            work = self._keep if is_kept else self._plan_alone
+            work = self._keep if has_run(event) else self._plan_alone
             self._start(self._handle_alone(held, event, partial(work, held, event, started)))
         if decided:
             await self._conclude(decided, started)
 
-    def _at_hand(self, event: event_pb2.Event, now_us: int) -> Definition | None:
+    def _at_hand(self, event: event_pb2.Event) -> Definition | None:
         """Return the definition, from memory, of an event to its only recipient; None: it needs more than that."""
-        if event.audience or event.exclusions or event.due_at_us > now_us or event.HasField("pinned"):
+        if event.audience or event.exclusions or event.due_at_us or event.HasField("pinned"):
             return None
         return self._catalog.from_memory(event.tenant_id, event.event_type)
 
@@ -224,19 +227,27 @@ class RouterConsumer:
         return _Decided(held, event, planned.deliveries, messages.records(event, planned))
 
     async def _keep(self, held: pulling.Held, event: event_pb2.Event, started: int) -> None:
-        """Hand the event to its run, which plans it later, or page by page."""
-        new = NewRun(event, held.sequence)
+        """Hand the event to its run, which plans it later, or page by page; without who was erased meanwhile."""
 
-        async def begin() -> None:
-            await self._own.ask(POSTGRES, partial(self._beginning.submit, new))
+        async def begin() -> bool:
+            left = erase.without_all(event, lambda user_id: self._is_erased(event, user_id))
+            if left is not None:
+                await self._own.ask(POSTGRES, partial(self._beginning.submit, NewRun(left, held.sequence)))
+            return left is not None
 
         with held.span.current():
-            await self._own.until_answered(begin, aside=held)
+            is_kept = await self._own.until_answered(begin, aside=held)
+        if not is_kept:
+            await self._plan_alone(held, event, started)  # which says why nobody gets it
+            return
         records = []
-        if waits(event, started):
+        if first_state(event, started) == WAITING:
             waiting = trace_pb2.Waiting(until_us=event.due_at_us)
             records = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id, waiting=waiting)]
         await self._conclude([_Decided(held, event, (), records)], started)
+
+    def _is_erased(self, event: event_pb2.Event, user_id: str) -> bool:
+        return bool(self._erased(event.tenant_id, user_id, event.accepted_at_us))
 
     async def _begin(self, new: Sequence[NewRun]) -> Sequence[None]:
         await self._runs.begin(new)

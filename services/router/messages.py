@@ -58,6 +58,11 @@ def records(event: event_pb2.Event, plan: Plan, *, closes: bool = True, before: 
     return written
 
 
+def routed(plan: Plan) -> trace_pb2.Routed:
+    """Return a whole plan in one message, however large it is."""
+    return trace_pb2.Routed(deliveries=plan.planned, reason=plan.reason)
+
+
 def decision(candidate: Candidate, delivery_id: str, reason: str) -> trace_pb2.PlannedDelivery:
     """Return what was decided. reason: for not sending; empty: it is sent."""
     step, template, person = candidate.step, candidate.template, candidate.person

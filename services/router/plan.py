@@ -61,7 +61,9 @@ def _steps(event: event_pb2.Event, definition: Definition) -> Sequence[tuple[str
     if not event.channels:
         return steps
     used = {step.channel for _, step in steps}
-    return [*steps, *(("", _WITHOUT_TEMPLATE[channel]) for channel in sorted(set(event.channels) - used))]
+    # Of a later version's channel this one knows nothing to record.
+    others = sorted((set(event.channels) - used) & _WITHOUT_TEMPLATE.keys())
+    return [*steps, *(("", _WITHOUT_TEMPLATE[channel]) for channel in others)]
 
 
 def _template(step: Step, person: Person, definition: Definition) -> Template | None:

@@ -56,9 +56,16 @@ class StoredRecipients(Protocol):
     async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:
         """Return those that are stored, in one query. Raises UNAVAILABLE while the database is away."""
 
-    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:
-        """Return the next members in the order of their creation. after: of the previous page; empty: from the start.
+    async def newest(self, tenant_id: str) -> str:
+        """Return the bound behind which page() finds whoever is stored from now on, never empty.
 
+        Whoever is deleted and stored again is behind it, too. Raises UNAVAILABLE while the database is away.
+        """
+
+    async def page(self, membership: Membership, after: str, limit: int, upto: str = "") -> MemberPage:
+        """Return the next members in the order of their creation.
+
+        after: of the previous page; empty: from the start. upto: of newest(); empty: up to the end.
         Raises UNAVAILABLE while the database is away.
         """
 

@@ -32,8 +32,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         wanted = people.named_ids(event)
         found = await self._recipients.find(wanted) if wanted else {}
         planned = await self._planner.plan(event, people.named_directly(event, found), sequence=0)
-        (record,) = messages.records(event, planned)
-        return router_pb2.ExplainRouteResponse(route=record.routed)
+        return router_pb2.ExplainRouteResponse(route=messages.routed(planned))
 
 
 def _event(request: router_pb2.ExplainRouteRequest) -> event_pb2.Event:

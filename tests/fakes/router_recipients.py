@@ -8,6 +8,8 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.router.ports import MemberPage, Membership, Person, RecipientKey
 
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
 
 @dataclass
 class MemoryRecipients:
@@ -33,12 +35,24 @@ class MemoryRecipients:
         for group in groups:
             self.groups.setdefault((tenant_id, group), set()).add(recipient_id)
 
+    def delete(self, tenant_id: str, recipient_id: str) -> None:
+        """Delete a recipient with their memberships."""
+        del self.people[tenant_id, recipient_id]
+        for (tenant, _), members in self.groups.items():
+            if tenant == tenant_id:
+                members.discard(recipient_id)
+
     async def find(self, wanted: Collection[RecipientKey]) -> Mapping[RecipientKey, Person]:
         """See StoredRecipients."""
         self._check()
         return {key: self.people[key][1] for key in wanted if key in self.people}
 
-    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:
+    async def newest(self, tenant_id: str) -> str:
+        """See StoredRecipients."""
+        self._check()
+        return max([id_ for key, (id_, _) in self.people.items() if key[0] == tenant_id], default=_NOBODY)
+
+    async def page(self, membership: Membership, after: str, limit: int, upto: str = "") -> MemberPage:
         """See StoredRecipients."""
         self._check()
         tenant_id = membership.tenant_id
@@ -47,7 +61,7 @@ class MemoryRecipients:
         found = sorted(
             (id_, key[1], person)
             for key, (id_, person) in self.people.items()
-            if key[0] == tenant_id and (membership.everybody or key[1] in named) and id_ > after
+            if key[0] == tenant_id and (membership.everybody or key[1] in named) and after < id_ <= (upto or id_)
         )
         people = [person for _, recipient_id, person in found[:limit] if recipient_id not in excluded]
         return MemberPage(people, found[limit - 1][0] if len(found) > limit else "")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from clarion.common.v1 import event_pb2
 from services.domain import audience
 from services.domain.delivery_ids import CURRENT_SCHEME
+from services.domain.earlier_events import modernise
 
 
 def clone_event(
@@ -23,6 +24,7 @@ def clone_event(
     """
     event = event_pb2.Event()
     event.CopyFrom(first)
+    modernise(event)  # with today's scheme it no longer says that it is of an earlier version
     event.id = new_id
     event.replay_of = first.id
     event.accepted_at_us = now_us

@@ -22,6 +22,8 @@ CREATE TABLE router.runs (
     is_closed boolean NOT NULL DEFAULT false,
     -- Where the next page of recipients begins; empty: at the start.
     page_after text NOT NULL DEFAULT '',
+    -- The last stored recipient when the first page was read: later ones are on no page. Empty: no page was read.
+    page_upto text NOT NULL DEFAULT '',
     recipients bigint NOT NULL DEFAULT 0,
     sends bigint NOT NULL DEFAULT 0,
     skips bigint NOT NULL DEFAULT 0,
@@ -43,6 +45,7 @@ CREATE TABLE router.runs (
 
 CREATE INDEX runs_waking ON router.runs (is_large, lane, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_of_tenant ON router.runs (tenant_id, id);
+CREATE INDEX runs_in_state ON router.runs (state, id);
 -- Those of a tenant that may still hold data about people.
 CREATE INDEX runs_unfinished ON router.runs (tenant_id, id) WHERE finished_at IS NULL;
 CREATE INDEX runs_finished ON router.runs (finished_at) WHERE finished_at IS NOT NULL;

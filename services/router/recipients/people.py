@@ -10,7 +10,7 @@ from runtime import postgres
 from runtime.ids import is_uuid
 from services.domain import audience
 from services.router.ports import MemberPage, Membership, Person, RecipientKey
-from services.router.recipients.store import BEFORE_ALL, Pool
+from services.router.recipients.store import AFTER_ALL, BEFORE_ALL, Pool
 
 _SQL = postgres.Queries(Path(__file__).with_name("people.sql"))
 
@@ -30,9 +30,15 @@ class PostgresRecipients:
             rows = await self._pool.fetch(_SQL.find, [tenant for tenant, _ in keys], [one for _, one in keys])
         return {(str(row["tenant_id"]), row["recipient_id"]): _person(row) for row in rows}
 
-    async def page(self, membership: Membership, after: str, limit: int) -> MemberPage:
+    async def newest(self, tenant_id: str) -> str:
+        """See StoredRecipients."""
+        with postgres.unavailable_while_down():
+            id_ = await self._pool.fetchval(_SQL.newest, tenant_id)
+        return BEFORE_ALL if id_ is None else str(id_)
+
+    async def page(self, membership: Membership, after: str, limit: int, upto: str = "") -> MemberPage:
         """See StoredRecipients. Reads limit members, so that a page has fewer people if some are excluded."""
-        begin = after or BEFORE_ALL
+        begin, end = after or BEFORE_ALL, upto or AFTER_ALL
         with postgres.unavailable_while_down():
             # One more than fits tells whether there is a next page.
             if membership.everybody:
@@ -43,6 +49,7 @@ class PostgresRecipients:
                     begin,
                     limit + 1,
                     _storable(membership.excluded_groups),
+                    end,
                 )
             else:
                 rows = await self._pool.fetch(
@@ -54,6 +61,7 @@ class PostgresRecipients:
                     begin,
                     limit + 1,
                     _storable(membership.excluded_groups),
+                    end,
                 )
         people = [_person(row) for row in rows[:limit] if not row["is_excluded"]]
         return MemberPage(people, str(rows[limit - 1]["id"]) if len(rows) > limit else "")

@@ -3,7 +3,10 @@ SELECT r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.mu
 FROM unnest($1::uuid[], $2::text[]) AS wanted (tenant_id, recipient_id)
 JOIN router.recipients r ON r.tenant_id = wanted.tenant_id AND r.recipient_id = wanted.recipient_id
 
--- The next $6 members of groups and recipients that are named. Of each group only so many are read, from where the page
+-- name: newest
+SELECT id FROM router.recipients WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1
+
+-- The next $6 members of groups and recipients that are named, up to $8. Of each group only so many are read, from where the page
 -- begins; is_excluded is found for these alone, so that a page is no longer if most of them are.
 -- name: page_of_named
 WITH found AS MATERIALIZED (
@@ -43,9 +46,11 @@ LEFT JOIN LATERAL (
     ))
     LIMIT 1
 ) AS x ON true
+-- Only here: within found it would be planned as above.
+WHERE found.id <= $8::uuid
 ORDER BY r.id
 
--- The next $4 recipients of a tenant.
+-- The next $4 recipients of a tenant, up to $6.
 -- name: page_of_everybody
 WITH found AS MATERIALIZED (
     SELECT r.id, r.tenant_id, r.recipient_id, r.email, r.phone, r.locale, r.timezone, r.muted_channels
@@ -66,4 +71,5 @@ LEFT JOIN LATERAL (
     ))
     LIMIT 1
 ) AS x ON true
+WHERE r.id <= $6::uuid
 ORDER BY r.id

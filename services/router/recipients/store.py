@@ -18,6 +18,7 @@ from services.router.recipients.check import MAX_RECIPIENTS, CheckedRecipient
 MAX_GROUPS_OF_ONE = 1000
 
 BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
+AFTER_ALL = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 # Seconds to wait for a free connection.

@@ -1,6 +1,6 @@
 """Takes a person out of a run that has not ended: pure. A person is known by their user id alone."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2, trace_pb2
@@ -37,6 +37,21 @@ def without(run: Run, user_id: str, now_us: int, *, is_closed: bool) -> Remainde
         records = runs.end(left, Reason.RECIPIENT_ERASED, now_us, run.planned)
         output, is_closed = run_output_pb2.RunOutput(records=records), True
     return Remainder(run.id, left, output, run.sends - removed, run.skips + removed, is_closed)
+
+
+def without_all(event: event_pb2.Event, is_erased: Callable[[str], bool]) -> event_pb2.Event | None:
+    """Return an event that has no run yet without all who were erased, by their ids; None: nobody is left."""
+    left = event
+    for user_id in _user_ids(event):
+        if is_erased(user_id):
+            left = _event_without(left, user_id) or left
+    return left if _names_anybody(left) else None
+
+
+def _user_ids(event: event_pb2.Event) -> Collection[str]:
+    targets = (*event.audience, *event.exclusions)
+    ids = {event.recipient.user_id, *(one.recipient_id or one.recipient.user_id for one in targets)}
+    return ids - {""}
 
 
 def _names_anybody(event: event_pb2.Event) -> bool:

@@ -12,8 +12,9 @@ from services.router.runs.store import read_run
 
 _SQL = postgres.Queries(Path(__file__).with_name("people.sql"))
 
-# Runs that one call looks at.
+# Runs that one call looks at, and those that it reads: with their outputs they may have a megabyte each.
 BATCH = 2_000
+READ = 50
 _FIRST = str(uuid.UUID(int=0))
 
 
@@ -28,9 +29,10 @@ class ErasedRuns:
 class PeopleInRuns:
     """Rewrites router.runs. Raises UNAVAILABLE while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, batch: int = BATCH) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, batch: int = BATCH, read: int = READ) -> None:
         self._pool = pool
         self._batch = batch
+        self._read = read
 
     async def erase(self, tenant_id: str, user_id: str, now_us: int, after: str = "") -> ErasedRuns:
         """Take a person out of the next runs of a tenant; whoever works on one of them begins that page again."""
@@ -38,7 +40,11 @@ class PeopleInRuns:
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 last = await connection.fetchval(_SQL.last_looked_at, tenant_id, after or _FIRST, self._batch)
-                rows = await connection.fetch(_SQL.lock_naming, tenant_id, after or _FIRST, name, self._batch)
+                rows = await connection.fetch(
+                    _SQL.lock_naming, tenant_id, after or _FIRST, name, self._batch, self._read
+                )
+                if len(rows) == self._read:
+                    last = str(rows[-1]["id"])
                 left = [
                     remainder
                     for row in rows

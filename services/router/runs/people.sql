@@ -1,13 +1,14 @@
 -- Runs of a tenant that have not ended and may name a person, whose id $3 is as bytes. Of those that follow $2 the next
--- $4 are looked at.
+-- $4 are looked at, up to the $5th that does.
 -- name: lock_naming
-SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.recipients, r.sends, r.skips, r.due_at,
+SELECT r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips, r.due_at,
     r.crashes, r.updated_at, r.is_closed, r.event, r.output
 FROM router.runs r
 WHERE r.id IN (
     SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $4
 ) AND (position($3::bytea IN r.event) > 0 OR position($3::bytea IN r.output) > 0)
 ORDER BY r.id
+LIMIT $5
 FOR UPDATE OF r
 
 -- The last one that this looks at; null: there are no more than $3.

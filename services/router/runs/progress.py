@@ -31,11 +31,19 @@ class LedgerProgress:
         self._max_open = max_open
 
     async def obstacle(self, event_id: str, published: int) -> str:
-        """Return "backlog" while too many deliveries are open, "streams" while DELIVERIES or TIMERS is crowded."""
+        """Return "backlog" while too many deliveries are open, "streams" while DELIVERIES or TIMERS is crowded.
+
+        Raises UNAVAILABLE.
+        """
         request = ledger_pb2.GetEventProgressRequest(event_id=event_id)
-        answer = await self._own.ask(
-            INGEST, lambda: self._caller(self._stub.GetEventProgress, request, deadline=_DEADLINE_S)
-        )
+        try:
+            answer = await self._own.ask(
+                INGEST, lambda: self._caller(self._stub.GetEventProgress, request, deadline=_DEADLINE_S)
+            )
+        except ClarionError as error:
+            # Whatever it is, such as an ingest of an earlier version, the run is not to blame, and must not end.
+            message = f"The progress of the deliveries is not known: {error.detail}"
+            raise ClarionError(Code.UNAVAILABLE, message, retry_after=1) from error
         if published - answer.settled >= self._max_open:
             return "backlog"
         return "streams" if await self._is_crowded() else ""

@@ -22,6 +22,14 @@ FROM unnest(
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
 
+-- After begin's commit, because the cancellation may have been stored at the same time.
+-- name: wake_canceled
+UPDATE router.runs r SET wake_at = 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
+FROM router.canceled_events c
+WHERE r.id = ANY($1::uuid[]) AND r.state IN (1, 2) AND r.output IS NULL
+    AND r.wake_at > 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
+    AND c.tenant_id = r.tenant_id AND c.event_id = r.event_id
+
 -- Leases up to $4 runs whose time has come: if this process dies, another one sees them when the lease ends at $3. The
 -- first one of each lane goes before the second of any, so that a tenant with thousands delays few others; among equals
 -- chance decides, because by age a flood would always be first. There are more candidates than are taken: other
@@ -52,8 +60,8 @@ FROM (
     FOR UPDATE OF waiting SKIP LOCKED
 ) AS due
 WHERE r.id = due.id
-RETURNING r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.recipients, r.sends, r.skips, r.due_at, r.crashes,
-    r.updated_at, r.event, r.output, EXISTS (
+RETURNING r.id, r.state, r.revision, r.sequence, r.body_size, r.page_after, r.page_upto, r.recipients, r.sends, r.skips,
+    r.due_at, r.crashes, r.updated_at, r.event, r.output, EXISTS (
         SELECT 1 FROM router.canceled_events c WHERE c.tenant_id = r.tenant_id AND c.event_id = r.event_id
     ) AS is_canceled
 
@@ -71,13 +79,13 @@ CROSS JOIN LATERAL (
 -- Not if it was paused, canceled or decided by another process meanwhile. Returns the runs that were written.
 -- name: decide
 UPDATE router.runs r SET
-    state = t.state, revision = r.revision + 1, output = t.output, page_after = t.page_after,
+    state = t.state, revision = r.revision + 1, output = t.output, page_after = t.page_after, page_upto = t.page_upto,
     recipients = t.recipients, sends = t.sends, skips = t.skips, is_closed = t.is_closed, held_back = '', crashes = 0,
-    updated_at = 'epoch'::timestamptz + $10::bigint * interval '1 microsecond'
+    updated_at = 'epoch'::timestamptz + $11::bigint * interval '1 microsecond'
 FROM unnest(
-    $1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[],
-    $9::smallint[]
-) AS t (id, revision, output, page_after, recipients, sends, skips, is_closed, state)
+    $1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::boolean[], $10::smallint[]
+) AS t (id, revision, output, page_after, page_upto, recipients, sends, skips, is_closed, state)
 WHERE r.id = t.id AND r.revision = t.revision AND r.state IN (1, 2) AND r.output IS NULL
 RETURNING r.id
 
@@ -110,19 +118,41 @@ SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, se
 FROM router.runs WHERE id = $1
 
 -- name: lock_run
-SELECT id, event_id, tenant_id, event_type, scope, state, revision, sequence, body_size, page_after, due_at, recipients, sends,
-    skips, held_back, crashes, is_closed, event, output, created_at, updated_at
+SELECT id, event_id, tenant_id, event_type, scope, state, revision, sequence, body_size, page_after, page_upto, due_at,
+    recipients, sends, skips, held_back, crashes, is_closed, event, output, created_at, updated_at
 FROM router.runs WHERE id = $1 AND tenant_id = $2 FOR UPDATE
 
 -- name: runs
 SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
     updated_at
 FROM router.runs
-WHERE ($1::uuid IS NULL OR tenant_id = $1)
-    AND ($2::smallint = 0 OR state = $2)
-    AND ($3::uuid IS NULL OR id < $3)
+WHERE id < $1
 ORDER BY id DESC
-LIMIT $4
+LIMIT $2
+
+-- name: runs_of_tenant
+SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
+    updated_at
+FROM router.runs
+WHERE id < $1 AND tenant_id = $3
+ORDER BY id DESC
+LIMIT $2
+
+-- name: runs_in_state
+SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
+    updated_at
+FROM router.runs
+WHERE id < $1 AND state = $3
+ORDER BY id DESC
+LIMIT $2
+
+-- name: runs_of_tenant_in_state
+SELECT id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
+    updated_at
+FROM router.runs
+WHERE id < $1 AND tenant_id = $3 AND state = $4
+ORDER BY id DESC
+LIMIT $2
 
 -- What is decided and not known to be published still is: its lease runs on.
 -- name: pause
@@ -159,15 +189,18 @@ WHERE id = $1
 RETURNING id, event_id, tenant_id, event_type, scope, state, due_at, recipients, sends, skips, held_back, created_at,
     updated_at
 
+-- name: old_canceled
+SELECT tenant_id, event_id FROM router.canceled_events
+WHERE canceled_at < 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
+ORDER BY canceled_at
+LIMIT 1000
+
+-- Not of events whose run has not ended: it would go on. $3: the ids of the events' runs.
 -- name: forget_canceled
 DELETE FROM router.canceled_events c
-USING (
-    SELECT tenant_id, event_id FROM router.canceled_events
-    WHERE canceled_at < 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
-    ORDER BY canceled_at
-    LIMIT 1000
-) AS old
+USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS old (tenant_id, event_id, run_id)
 WHERE c.tenant_id = old.tenant_id AND c.event_id = old.event_id
+    AND NOT EXISTS (SELECT 1 FROM router.runs r WHERE r.id = old.run_id AND r.finished_at IS NULL)
 RETURNING c.tenant_id, c.event_id
 
 -- name: forget_runs

@@ -10,7 +10,6 @@ from runtime.ids import derived_id_at, new_id
 from services.domain import audience
 from services.domain.reasons import Reason
 from services.router import messages
-from services.router.due import waits
 from services.router.messages import Plan
 from services.router.ports import Membership
 
@@ -42,8 +41,9 @@ _LONGEST_CRASH_WAIT_S = 600.0
 class Run:
     """A run that has not ended. Times in Unix microseconds, 0: none.
 
-    body: where the event's body is; None: the event carries it. crashes: how often in a row it could not be decided.
-    updated_us: when it last went on.
+    body: where the event's body is; None: the event carries it. page_upto: the bound of its pages, see
+    StoredRecipients.newest; empty: none was read. crashes: how often in a row it could not be decided. updated_us: when
+    it last went on.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Run:
     revision: int
     body: event_pb2.BodyReference | None
     page_after: str
+    page_upto: str
     recipients: int
     sends: int
     skips: int
@@ -92,6 +93,7 @@ class Decision:
     run: Run
     output: run_output_pb2.RunOutput
     page_after: str
+    page_upto: str
     recipients: int
     sends: int
     skips: int
@@ -129,7 +131,12 @@ def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2
 
 def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueType:
     """Return the state in which an event's run begins."""
-    return WAITING if waits(event, now_us) else EXPANDING
+    return WAITING if event.due_at_us > max(now_us, event.accepted_at_us) else EXPANDING
+
+
+def has_run(event: event_pb2.Event) -> bool:
+    """Return whether an event has a run: of the same event always the same answer, whenever it is read."""
+    return event.due_at_us > event.accepted_at_us or is_paged(event)
 
 
 def is_paged(event: event_pb2.Event) -> bool:
@@ -197,6 +204,7 @@ def decide(run: Run, planned: Plan, page_after: str, people: int, now_us: int) -
         run,
         output,
         page_after,
+        run.page_upto,
         run.recipients + people,
         run.sends + len(planned.deliveries),
         run.skips + skips,
@@ -217,14 +225,12 @@ def with_body(delivery: event_pb2.Delivery, run: Run) -> event_pb2.Delivery:
 def failed(run: Run, now_us: int) -> Decision:
     """Return the end of a run that cannot be decided."""
     output = run_output_pb2.RunOutput(records=end(run.event, Reason.INTERNAL_ERROR, now_us, run.planned))
-    return Decision(run, output, "", run.recipients, run.sends, run.skips, is_last=True, state=FAILED)
+    return _end_of(run, output, FAILED)
 
 
 def ended_by_cancel(run: Run, now_us: int) -> Decision:
     """Return the end of a run that began after its event was canceled."""
-    return Decision(
-        run, canceled(run, "", now_us), "", run.recipients, run.sends, run.skips, is_last=True, state=CANCELED
-    )
+    return _end_of(run, canceled(run, "", now_us), CANCELED)
 
 
 def canceled(run: Run, by: str, now_us: int) -> run_output_pb2.RunOutput:
@@ -262,6 +268,10 @@ def records(
 def end(event: event_pb2.Event, reason: Reason, now_us: int, before: int) -> list[trace_pb2.TraceRecord]:
     """Return the record that closes an event's plan early. before: the decisions until then."""
     return records(event, Plan(reason=reason), now_us, closes=True, before=before)
+
+
+def _end_of(run: Run, output: run_output_pb2.RunOutput, state: runs_pb2.RunState.ValueType) -> Decision:
+    return Decision(run, output, "", run.page_upto, run.recipients, run.sends, run.skips, is_last=True, state=state)
 
 
 def _named(targets: Sequence[event_pb2.Target]) -> list[str]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 from nats.aio.client import Client
@@ -204,6 +205,9 @@ class Runs:
                 if obstacle := await self._obstacle(run):
                     await self._hold(run, obstacle)
                     return None
+                if runs.is_paged(run.event) and not run.page_upto:
+                    # Who is deleted and stored again meanwhile would else be on a second page.
+                    run = replace(run, page_upto=await self._recipients.newest(run.event.tenant_id))
                 page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
                 planned = await self._planner.plan(
                     run.event, page.people, sequence=run.body.sequence if run.body else 0
@@ -242,15 +246,21 @@ class Runs:
     async def _members(self, run: Run) -> MemberPage:
         """Return the next page; the first one begins with those whom the event describes itself."""
         membership = runs.membership(run.event)
-        page = await self._recipients.page(membership, run.page_after, self._page)
+        page = await self._recipients.page(membership, run.page_after, self._page, run.page_upto)
         if run.page_after:
             return page
         return MemberPage([*await self._described(run, membership), *page.people], page.after)
 
     async def _described(self, run: Run, membership: Membership) -> list[Person]:
-        """Return those whom the event describes itself, without members of the groups that it excludes."""
-        described = [person for person in people.named_directly(run.event, {}) if not person.is_unknown]
-        ids = [person.recipient.user_id for person in described if person.recipient.user_id]
+        """Return those whom the event describes itself, without members of the groups that it excludes.
+
+        And those whom it names by id and the tenant does not store, so that the plan says so.
+        """
+        found = await self._stored.find(people.named_ids(run.event))
+        stored_ids = {id_ for _, id_ in found}  # they are on the pages
+        direct = people.named_directly(run.event, found)
+        described = [person for person in direct if person.recipient.user_id not in stored_ids]
+        ids = [one.recipient.user_id for one in described if one.recipient.user_id and not one.is_unknown]
         if not ids or not membership.excluded_groups:
             return described
         stored = await self._stored.find([(membership.tenant_id, id_) for id_ in ids])

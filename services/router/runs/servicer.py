@@ -72,8 +72,8 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
             raise _invalid("by", f"must have 1 to {_MAX_BY} characters")
         now = self._now()
         run, _ = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
-        await self._store.publish_cancellations()
         self._wake()
+        await self._store.publish_cancellations()
         if run is None or run.state != runs.CANCELED:
             # Also if an earlier call stored the cancellation, and then could not write this; the ledger stores it once.
             await self._trace.write(runs.canceled_record(request.tenant_id, request.event_id, request.by, now))

@@ -23,6 +23,8 @@ _SQL = postgres.Queries(Path(__file__).with_name("queries.sql"))
 # How long a process may work on what it has claimed before another one does, seconds.
 LEASE_S = 30.0
 
+_AFTER_ALL = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
 log = logs.get(__name__)
 
 
@@ -37,11 +39,12 @@ class RunStore:
         self._outbox = outbox
 
     async def begin(self, new: Sequence[NewRun], now_us: int) -> None:
-        """Store a run for each event that has none."""
+        """Store a run for each event that has none; of an event that was canceled before, it is due at once, to end."""
         rows = [_new_row(one, now_us) for one in {one.event.id: one for one in new}.values()]
         if rows:
             with postgres.unavailable_while_down():
                 await self._pool.execute(_SQL.begin, *map(list, zip(*rows, strict=True)), now_us)
+                await self._pool.execute(_SQL.wake_canceled, [row[0] for row in rows], now_us)
 
     async def claim(self, now_us: int, limit: int, *, large: bool) -> list[tuple[Run, bool]]:
         """Lease runs whose time has come, lane by lane in turn; return each, and whether its event was canceled."""
@@ -65,6 +68,7 @@ class RunStore:
                 one.run.revision,
                 one.output.SerializeToString(),
                 one.page_after,
+                one.page_upto,
                 one.recipients,
                 one.sends,
                 one.skips,
@@ -100,8 +104,18 @@ class RunStore:
         self, tenant_id: str | None, state: runs_pb2.RunState.ValueType, before: str | None, limit: int
     ) -> list[RunSummary]:
         """Return up to limit runs, newest first. before: a run's id."""
+        first = before or _AFTER_ALL, limit
         with postgres.unavailable_while_down():
-            rows = await self._pool.fetch(_SQL.runs, tenant_id, state, before, limit)
+            # One query for each, so that PostgreSQL always has an index for it.
+            match tenant_id, state:
+                case None, runs_pb2.RUN_STATE_UNSPECIFIED:
+                    rows = await self._pool.fetch(_SQL.runs, *first)
+                case None, _:
+                    rows = await self._pool.fetch(_SQL.runs_in_state, *first, state)
+                case _, runs_pb2.RUN_STATE_UNSPECIFIED:
+                    rows = await self._pool.fetch(_SQL.runs_of_tenant, *first, tenant_id)
+                case _:
+                    rows = await self._pool.fetch(_SQL.runs_of_tenant_in_state, *first, tenant_id, state)
         return [_summary(row) for row in rows]
 
     async def pause(self, event_id: str, now_us: int) -> RunSummary:
@@ -117,6 +131,13 @@ class RunStore:
 
         Raises NOT_FOUND: the run is another tenant's.
         """
+        run, is_new = await self._cancel(tenant_id, event_id, by, now_us)
+        if run is None:
+            # It may have been begun meanwhile, by a router that could not see the cancellation before its commit.
+            run, _ = await self._cancel(tenant_id, event_id, by, now_us)
+        return run, is_new
+
+    async def _cancel(self, tenant_id: str, event_id: str, by: str, now_us: int) -> tuple[RunSummary | None, bool]:
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 is_new = await connection.fetchval(_SQL.insert_canceled, tenant_id, event_id, now_us) is not None
@@ -134,14 +155,27 @@ class RunStore:
         return (_summary(row) if row is not None else None), is_new
 
     async def publish_cancellations(self) -> None:
-        """Publish what cancel() stored, so that workers refuse the rest."""
-        await self._outbox.flush()
+        """Publish what cancel() stored, so that workers refuse the rest.
+
+        Raises UNAVAILABLE: they are not notified yet and may still send. Cancel once more.
+        """
+        if not await self._outbox.flush():
+            raise ClarionError(
+                Code.UNAVAILABLE, "The cancellation could not be published yet; try again.", retry_after=1
+            )
 
     async def forget(self, canceled_before_us: int, finished_before_us: int) -> int:
-        """Delete up to 1,000 cancellations and 1,000 ended runs that are older; return the number deleted."""
+        """Delete up to 1,000 cancellations and 1,000 ended runs that are older; return the number deleted.
+
+        A cancellation stays while the event has a run that has not ended.
+        """
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
-                rows = await connection.fetch(_SQL.forget_canceled, canceled_before_us)
+                old = await connection.fetch(_SQL.old_canceled, canceled_before_us)
+                events = [str(row["event_id"]) for row in old]
+                of_runs = [runs.run_id(event_id) for event_id in events]
+                tenants = [row["tenant_id"] for row in old]
+                rows = await connection.fetch(_SQL.forget_canceled, tenants, events, of_runs)
                 for row in rows:
                     key = topology.canceled_key(str(row["tenant_id"]), str(row["event_id"]))
                     await self._outbox.add(connection, key, None)
@@ -191,6 +225,7 @@ def read_run(row: asyncpg.Record) -> Run | None:
         revision=row["revision"],
         body=event_pb2.BodyReference(sequence=row["sequence"], size=row["body_size"]) if row["sequence"] else None,
         page_after=row["page_after"],
+        page_upto=row["page_upto"],
         recipients=row["recipients"],
         sends=row["sends"],
         skips=row["skips"],

@@ -109,7 +109,9 @@ class World:
     async def plan(self, event: event_pb2.Event) -> tuple[int, list[int]]:
         """Return how many deliveries were recorded as planned, and the totals that closed the plan."""
         routed = [one.routed for one in await self.records("routed") if one.event_id == event.id]
-        return sum(len(one.deliveries) for one in routed), [one.total for one in routed if not one.continues]
+        # Without a total it is the record's own number.
+        totals = [one.total or len(one.deliveries) for one in routed if not one.continues]
+        return sum(len(one.deliveries) for one in routed), totals
 
     async def state(self, event: event_pb2.Event) -> "runs_pb2.RunState.ValueType":
         """Return the state of an event's run."""

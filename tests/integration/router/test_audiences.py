@@ -12,6 +12,7 @@ from runtime import clock
 from runtime.ids import new_id
 from runtime.parts import OwnParts
 from services.domain import topology
+from services.domain.reasons import Reason
 from services.router import policies
 from services.router.catalog import Catalog
 from services.router.consumer import RouterConsumer
@@ -33,7 +34,11 @@ HOUR_US = 3_600_000_000
 
 
 class Router:
-    """A router's consumer. planned: the events of which something was planned, as often as it was. end: ends it."""
+    """A router's consumer.
+
+    planned: the events of which something was planned, as often as it was. erased: ids of those who were erased since.
+    end: ends it.
+    """
 
     end: Callable[[], Awaitable[None]]
 
@@ -41,15 +46,22 @@ class Router:
         self.recipients = MemoryRecipients()
         self.runs = MemoryRuns()
         self.planned: list[str] = []
+        self.erased: set[str] = set()
         self._watch = MemoryWatch()
         self._own = OwnParts()
         channel: Any = MemoryChannel()
         watch: Any = self._watch
         caller: Any = MemoryCaller({})
         owners = ConfigurationOwners(ingest=channel, render=channel, senders=channel, caller=caller, own=self._own)
-        ordered = [self._note, *policies.ordered(lambda *_, **__: "", lambda *_: "", lambda *_: False)]
+        ordered = [self._note, *policies.ordered(lambda *_, **__: "", self._erased, lambda *_: False)]
         self.consumer = RouterConsumer(
-            connection, Catalog(watch, owners), ordered, self.recipients, self.runs, own=self._own
+            connection,
+            Catalog(watch, owners),
+            ordered,
+            self.recipients,
+            self.runs,
+            erased=self._erased,
+            own=self._own,
         )
 
     def tenant(self, tenant_id: str = TENANT) -> None:
@@ -57,6 +69,9 @@ class Router:
         self._watch.put(topology.tenant_key(tenant_id), {"id": tenant_id})
         template = {"channel": "PUSH", "template_version_id": "v1"}
         self._watch.put(topology.templates_key(tenant_id, TYPE), [template])
+
+    def _erased(self, tenant_id: str, user_id: str, accepted_us: int) -> str:
+        return Reason.RECIPIENT_ERASED if user_id in self.erased else ""
 
     def _note(self, candidate: Candidate) -> str:
         self.planned.append(candidate.event.id)
@@ -136,7 +151,7 @@ async def test_events_that_are_planned_later_are_kept(
     due = _event(due_at_us=now + HOUR_US)
     group = _event(event_pb2.Target(group="g"), _described("ada"))
     without_group = _event(_described("ada"), exclusions=[event_pb2.Target(group="g")])
-    past = _event(due_at_us=now - 1)
+    past = _event(due_at_us=1)  # before it was accepted
     await streams.publish(*[builders.accepted(one) for one in (due, group, without_group, past)])
     await eventually(lambda: _are_recorded(routed, past))
     await eventually(lambda: router.runs.asked)
@@ -163,12 +178,55 @@ async def test_a_time_that_had_come_when_the_event_was_accepted_is_at_once(
 ) -> None:
     """Though this router's clock is behind: admission has counted it as one that does not wait."""
     hour = clock.now_us() + HOUR_US
-    early = _event(due_at_us=hour)
-    early.accepted_at_us = hour
-    await streams.publish(builders.accepted(early))
+    early, paged = _event(due_at_us=hour), _event(event_pb2.Target(group="g"), due_at_us=hour)
+    early.accepted_at_us = paged.accepted_at_us = hour
+    await streams.publish(builders.accepted(early), builders.accepted(paged))
     await eventually(routed.all_acked)
     assert [one.event_id for one in await routed.deliveries()] == [early.id]
-    assert router.runs.begun == {}
+    assert list(router.runs.begun) == [paged.id]
+    records = [trace_pb2.TraceBatch.FromString(data).records for data in await streams.messages(topology.TRACE)]
+    assert not [one for batch in records for one in batch if one.HasField("waiting")]
+
+
+async def test_an_event_that_is_read_again_after_its_time_has_its_run(
+    router: Router, streams: Streams, routed: Routed
+) -> None:
+    """A router stored the run and ended before it acknowledged: the run alone plans the event, or is paused."""
+    now = clock.now_us()
+    event = _event(due_at_us=now - 1)
+    event.accepted_at_us = now - HOUR_US
+    await streams.publish(builders.accepted(event))
+    await eventually(routed.all_acked)
+    assert (list(router.runs.begun), router.planned) == ([event.id], [])
+    assert await streams.messages(topology.TRACE) == []  # it waits for nothing
+
+
+async def test_who_was_erased_meanwhile_is_in_no_run(router: Router, streams: Streams, routed: Routed) -> None:
+    """The others keep their places; an event for nobody else is planned at once, and says why it is not sent."""
+    router.erased = {"ada", "bob", "u1"}
+    due = clock.now_us() + HOUR_US
+    nameless = event_pb2.Target(recipient=event_pb2.Recipient(email="nameless@example.com"))
+    among = _event(_described("ada"), nameless, _stored("bob"), due_at_us=due, exclusions=[_stored("ada")])
+    only = _event(due_at_us=due)
+    await streams.publish(builders.accepted(among), builders.accepted(only))
+    await eventually(routed.all_acked)
+    kept = router.runs.begun[among.id].event
+    assert (list(kept.audience), list(kept.exclusions)) == ([event_pb2.Target(), nameless, event_pb2.Target()], [])
+    assert list(router.runs.begun) == [among.id]
+    assert await routed.deliveries() == []
+    assert {one.reason for one in (await routed.records())[only.id].deliveries} == {Reason.RECIPIENT_ERASED}
+
+
+async def test_who_is_erased_while_the_run_cannot_be_stored(router: Router, streams: Streams, routed: Routed) -> None:
+    """Each try looks again: the erasure may have passed the rows before this one is there."""
+    router.runs.away = True
+    event = _event(_described("ada"), _described("bob"), due_at_us=clock.now_us() + HOUR_US)
+    await streams.publish(builders.accepted(event))
+    await eventually(lambda: router.runs.asked)
+    router.erased = {"ada"}
+    router.runs.away = False
+    await eventually(routed.all_acked)
+    assert list(router.runs.begun[event.id].event.audience) == [event_pb2.Target(), _described("bob")]
 
 
 async def test_an_event_of_a_later_version_is_left_to_it(router: Router, streams: Streams, routed: Routed) -> None:

@@ -15,6 +15,7 @@ MANY = 100_000
 LIMIT = 501
 # In the middle of all.
 CURSOR = f"00000000-0000-7000-8000-{MANY // 2:012x}"
+BOUND = f"00000000-0000-7000-8000-{MANY - 1:012x}"
 
 _FILL = f"""
 SET session_replication_role = replica;  -- foreign keys are not what is tested, and take most of the time
@@ -88,13 +89,13 @@ async def test_a_page_takes_no_more_work_than_it_is_long(
     connection_to_many: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     """Of a group of 100,000, of two, of everybody; of those who are excluded no more than who could be on the page."""
-    for cursor in (store.BEFORE_ALL, CURSOR):
+    for cursor, bound in ((store.BEFORE_ALL, store.AFTER_ALL), (CURSOR, BOUND)):
         for name, query, arguments in (
-            ("group", _NAMED, (TENANT, ["g1"], [], [], cursor, LIMIT, [])),
-            ("groups", _NAMED, (TENANT, ["g1", "g2"], ["r7", "r8"], ["r9"], cursor, LIMIT, [])),
-            ("excluded", _NAMED, (TENANT, ["g1"], [], [], cursor, LIMIT, ["g1", "g2"])),
-            ("everybody", _EVERYBODY, (TENANT, ["r9"], cursor, LIMIT, [])),
-            ("everybody, excluded", _EVERYBODY, (TENANT, [], cursor, LIMIT, ["g1"])),
+            ("group", _NAMED, (TENANT, ["g1"], [], [], cursor, LIMIT, [], bound)),
+            ("groups", _NAMED, (TENANT, ["g1", "g2"], ["r7", "r8"], ["r9"], cursor, LIMIT, [], bound)),
+            ("excluded", _NAMED, (TENANT, ["g1"], [], [], cursor, LIMIT, ["g1", "g2"], bound)),
+            ("everybody", _EVERYBODY, (TENANT, ["r9"], cursor, LIMIT, [], bound)),
+            ("everybody, excluded", _EVERYBODY, (TENANT, [], cursor, LIMIT, ["g1"], bound)),
         ):
             rows, blocks = await _work(connection_to_many, query, *arguments)
             # Of each of two groups a page is read.

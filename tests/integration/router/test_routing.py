@@ -273,6 +273,20 @@ async def test_explain_an_audience(start: StartService, bucket: Bucket) -> None:
     assert refused.value.code is Code.INVALID
 
 
+async def test_explain_a_large_audience(start: StartService, bucket: Bucket) -> None:
+    """One answer, though the plan is written as several records."""
+    await bucket.tenant(TENANT)
+    await bucket.templates(TENANT, TYPE, EMAIL="v1", SMS="v2", PUSH="v3")
+    router = await start("services.router")
+    people = [event_pb2.Recipient(user_id=f"u{n}", email=f"{'a' * 1000}@example.org") for n in range(100)]
+    request = router_pb2.ExplainRouteRequest(
+        tenant_id=TENANT, event_type=TYPE, audience=[event_pb2.Target(recipient=one) for one in people]
+    )
+    answer = await router.call("RouterService.ExplainRoute", request)
+    assert [one.recipient.user_id for one in answer.route.deliveries[::3]] == [one.user_id for one in people]
+    assert (len(answer.route.deliveries), answer.route.continues) == (300, False)
+
+
 async def _is_routed(routed: Routed, event_id: str) -> bool:
     return event_id in await routed.records()
 

@@ -7,7 +7,7 @@ import pytest
 from nats.aio.client import Client
 
 from clarion.ingest.v1 import ledger_pb2
-from runtime.errors import ClarionError
+from runtime.errors import ClarionError, Code
 from runtime.nats import Outgoing, StreamPublisher
 from runtime.parts import OwnParts
 from services.domain import provision, topology
@@ -69,8 +69,13 @@ async def test_a_crowded_stream_holds_back(world: World, connection: Client, str
     assert await world.progress.obstacle("e", 0) == "streams"
 
 
-async def test_a_ledger_that_is_away(world: World) -> None:
-    """It cannot be told: whoever asks holds the run back."""
-    world.caller.away.add(LEDGER)
-    with pytest.raises(ClarionError):
+@pytest.mark.parametrize("version", ["today's", "earlier"])
+async def test_a_ledger_that_does_not_answer(world: World, version: str) -> None:
+    """Whoever asks holds the run back, and does not count it as a fault: it is away, or of an earlier version."""
+    if version == "earlier":
+        world.caller.unimplemented.add("GetEventProgress")
+    else:
+        world.caller.away.add(LEDGER)
+    with pytest.raises(ClarionError) as unknown:
         await world.progress.obstacle("e", 0)
+    assert unknown.value.code is Code.UNAVAILABLE

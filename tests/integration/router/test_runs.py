@@ -1,5 +1,8 @@
 """Runs on real PostgreSQL and NATS: events that wait for their time, and events for groups."""
 
+from typing import Any
+
+import asyncpg
 import pytest
 
 from clarion.common.v1 import event_pb2
@@ -8,6 +11,7 @@ from runtime import nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
+from services.router.runs import store
 from services.router.runs.store import LEASE_S, RunStore
 from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names, stored
 
@@ -23,6 +27,32 @@ async def test_a_group_is_sent_page_by_page(world: World) -> None:
     assert await world.plan(event) == (35, [35])
     run = await world.store.of_event(event.id)
     assert (run.state, run.recipients, run.sends, run.skips) == (runs_pb2.RUN_STATE_DONE, 35, 35, 0)
+
+
+async def test_who_is_named_and_not_stored_is_told(world: World) -> None:
+    """Beside a group as alone: the plan says of them, once, that the tenant does not know them."""
+    world.recipients.add(TENANT, *names(15), group="g")
+    world.recipients.add(TENANT, "bob")
+    event = world.event(group("g"), stored("eve"), stored("bob"), stored("mallory"), exclusions=[stored("mallory")])
+    await world.begin(event)
+    await world.work()
+    assert await world.sent_to() == ["bob", *names(15)]
+    assert await world.plan(event) == (17, [17])
+    records = [one.routed for one in await world.records("routed")]
+    assert [one.recipient.user_id for record in records for one in record.deliveries if one.reason] == ["eve"]
+
+
+async def test_who_is_stored_again_is_planned_once(world: World) -> None:
+    """Deleted and stored anew between two pages; who is stored after the first page is on none."""
+    world.recipients.add(TENANT, *names(15), group="g")
+    event = world.event(group("g"))
+    await world.begin(event)
+    await world.runs.work(large=True)
+    world.recipients.delete(TENANT, "u0003")
+    world.recipients.add(TENANT, "u0003", "late", group="g")
+    await world.work()
+    assert await world.sent_to() == names(15)
+    assert await world.plan(event) == (15, [15])
 
 
 async def test_who_is_named_twice_gets_one(world: World) -> None:
@@ -170,6 +200,47 @@ async def test_cancel_before_its_run(world: World) -> None:
     assert (await world.deliveries(), await world.state(event)) == ([], runs_pb2.RUN_STATE_CANCELED)
 
 
+async def test_cancel_before_the_run_begins(world: World) -> None:
+    """The run ends when it is stored, long before its time."""
+    event = world.event(inline("a"), due_in_s=30 * 86_400)
+    assert await world.store.cancel(TENANT, event.id, "caller", world.clock()) == (None, True)
+    await world.begin(event)
+    await world.work()
+    assert (await world.state(event), await world.plan(event)) == (runs_pb2.RUN_STATE_CANCELED, (0, [0]))
+
+
+async def test_cancel_while_the_run_begins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is stored between the look for it and the commit of the cancellation: one of both sees the other."""
+    event = world.event(inline("a"), due_in_s=60)
+    fetchrow = asyncpg.Connection.fetchrow
+
+    async def find_then_begin(connection: Any, query: str, *arguments: Any) -> Any:
+        found = await fetchrow(connection, query, *arguments)
+        if query == store._SQL.run_of_event:  # the last look before the commit
+            await world.begin(event)
+        return found
+
+    with monkeypatch.context() as slow:
+        slow.setattr(asyncpg.Connection, "fetchrow", find_then_begin)
+        await world.store.cancel(TENANT, event.id, "caller", world.clock())
+    await world.work()
+    assert await world.state(event) == runs_pb2.RUN_STATE_CANCELED
+
+
+async def test_a_cancellation_is_kept_while_the_run_is(world: World) -> None:
+    """However long it waits: of a router that ended between storing the run and looking for the cancellation, too."""
+    event = world.event(inline("a"), due_in_s=30 * 86_400)
+    await world.begin(event)
+    await world.pool.execute(
+        "INSERT INTO router.canceled_events VALUES ($1, $2, 'epoch'::timestamptz)", TENANT, event.id
+    )
+    assert await world.store.forget(world.clock(), world.clock()) == 0
+    world.clock.pass_s(31 * 86_400)
+    await world.work()
+    assert (await world.sent_to(), await world.state(event)) == ([], runs_pb2.RUN_STATE_CANCELED)
+    assert await world.store.forget(world.clock(), world.clock() + 1) == 2
+
+
 async def test_another_tenants_run_is_not_canceled(world: World) -> None:
     """It is not found, and goes on."""
     event = world.event(inline("a"), due_in_s=60)
@@ -234,6 +305,33 @@ async def test_runs_are_listed(world: World) -> None:
     assert {run.event_id for run in (*first, *rest)} == {event.id for event in events}
     assert await world.store.page(new_id(), ANY, None, 10) == []
     assert await world.store.page(TENANT, runs_pb2.RUN_STATE_DONE, None, 10) == []
+    assert await world.store.page(None, runs_pb2.RUN_STATE_DONE, None, 10) == []
+    for everywhere in (
+        await world.store.page(None, waiting, None, 10),
+        await world.store.page(None, ANY, None, 10),
+        await world.store.page(TENANT, ANY, None, 10),
+    ):
+        assert everywhere == [*first, *rest]
+
+
+async def test_rare_runs_are_found_without_reading_the_others(world: World) -> None:
+    """Of 20,000 that are done those that are not."""
+    event = world.event(inline("a"), due_in_s=60)
+    await world.begin(event)
+    await world.pool.execute(
+        """INSERT INTO router.runs (id, event_id, tenant_id, event_type, scope, lane, state, is_large, event, sequence,
+               body_size, created_at, updated_at, finished_at)
+           SELECT gen_random_uuid(), gen_random_uuid(), $1, 'news', '', 0, 4, false, '', 0, 0, now(), now(), now()
+           FROM generate_series(1, 20000)""",
+        TENANT,
+    )
+    await world.pool.execute("ANALYZE router.runs")
+    for state, most in ((runs_pb2.RUN_STATE_WAITING, 1), (runs_pb2.RUN_STATE_DONE, 10)):
+        query = f"EXPLAIN (ANALYZE) {store._SQL.runs_in_state}"
+        plan = "\n".join(row[0] for row in await world.pool.fetch(query, store._AFTER_ALL, 10, state))
+        assert "Rows Removed" not in plan
+        assert f"rows={most} " in plan
+    assert [run.event_id for run in await world.store.page(None, runs_pb2.RUN_STATE_WAITING, None, 10)] == [event.id]
 
 
 async def test_old_ones_are_forgotten(world: World) -> None:

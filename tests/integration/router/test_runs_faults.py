@@ -10,13 +10,18 @@ import pytest
 from clarion.common.v1 import event_pb2
 from clarion.router.v1 import runs_pb2
 from runtime import nats
+from runtime.configuration import ConfigurationOutbox
+from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
+from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
 from services.router.runs import store
 from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.runner import LARGE_BATCH
+from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore
+from tests.conftest import NatsServer
 from tests.integration.router.run_world import ANY, TENANT, World, fail, group, inline, names
 from tests.waiting import eventually
 
@@ -229,6 +234,21 @@ async def test_who_canceled_is_recorded_once(world: World) -> None:
     assert (await world.records("canceled"), await world.plan(event)) == ([], (0, [0]))
     first, second = (runs.canceled_record(TENANT, event.id, "operator", at_us) for at_us in (1, 2))
     assert first.id == second.id
+
+
+async def test_a_cancellation_that_workers_do_not_hear_of(world: World, nats_server: NatsServer) -> None:
+    """Whoever cancels is told, and once more is enough when the broker is back."""
+    lost = await nats.connect(nats_server.url, name="lost")
+    await lost.close()
+    trace = TraceWriter(nats.StreamPublisher(world.connection))
+    request = runs_pb2.CancelEventRequest(tenant_id=TENANT, event_id=new_id(), by="operator")
+    deaf = RunStore(world.pool, ConfigurationOutbox(world.pool, "router", lost))
+    with pytest.raises(ClarionError) as refused:
+        await RunServicer(deaf, world.runs.wake, trace).CancelEvent(request, None)
+    assert (refused.value.code, await world.records("canceled")) == (Code.UNAVAILABLE, [])
+    await RunServicer(world.store, world.runs.wake, trace).CancelEvent(request, None)
+    assert len(await world.records("canceled")) == 1
+    assert await world.pool.fetchval("SELECT count(*) FROM router.config_outbox") == 0
 
 
 async def test_a_tenant_with_many_runs_delays_no_other(world: World) -> None:

@@ -19,9 +19,9 @@ def people(world: World) -> PeopleInRuns:
     return PeopleInRuns(world.pool, batch=2)
 
 
-async def _erase(world: World, people: PeopleInRuns, user_id: str) -> int:
+async def _erase(world: World, people: PeopleInRuns, user_id: str, *, after: str = "") -> int:
     """Erase a person of all runs; return the number of runs that they were in."""
-    count, after, more = 0, "", True
+    count, more = 0, True
     while more:
         erased = await people.erase(TENANT, user_id, world.clock(), after)
         count, after, more = count + erased.runs, erased.after, bool(erased.after)
@@ -91,6 +91,18 @@ async def test_no_row_keeps_who_was_erased(world: World, people: PeopleInRuns, m
     assert [(one.status, one.recipient.email) for one in erased] == [(trace_pb2.DELIVERY_STATUS_SKIPPED, "")]
     summary = await world.store.of_event(decided.id)
     assert (summary.sends, summary.skips) == (25, 1)
+
+
+async def test_few_runs_are_read_at_a_time(world: World) -> None:
+    """However many name the person; all are rewritten in the end, and those in between are looked at once."""
+    events = [world.event(inline("ada" if n % 3 else "adam"), due_in_s=60) for n in range(10)]
+    await world.begin(*events)
+    people = PeopleInRuns(world.pool, batch=8, read=2)
+    first = await people.erase(TENANT, "ada", world.clock())
+    assert (first.runs <= 2, first.after != "") == (True, True)
+    assert first.runs + await _erase(world, people, "ada", after=first.after) == 6
+    assert await _in_rows(world, "adam") == 4
+    assert await world.pool.fetchval("SELECT count(*) FROM router.runs WHERE revision > 0") == 6
 
 
 async def test_an_erasure_while_a_page_is_decided(world: World, people: PeopleInRuns) -> None:

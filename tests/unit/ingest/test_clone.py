@@ -34,6 +34,14 @@ def test_the_same_audience() -> None:
     )
 
 
+def test_an_event_of_an_earlier_version_keeps_its_locale() -> None:
+    """It was in the body; whoever reads the replay, an event of today, does not look there."""
+    first = event_pb2.Event(id="e1", recipient=event_pb2.Recipient(user_id="u"), payload_extra=b'{"locale":"pt-BR"}')
+    event = clone_event(first, "e2", 9)
+    assert event is not None
+    assert (event.recipient.locale, first.recipient.locale) == ("pt-BR", "")
+
+
 def test_described_people_keep_their_addresses() -> None:
     """And stored ones their ids; a group's member is named by their id."""
     first = _first(_ADA, _STORED, _GROUP)

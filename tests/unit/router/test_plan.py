@@ -69,6 +69,12 @@ def test_a_delivery_has_what_its_event_has() -> None:
     )
 
 
+def test_a_request_for_a_later_versions_channel() -> None:
+    """This version knows nothing to record about it; the others that it names are planned."""
+    event = an_event(channels=[99, EMAIL])
+    assert decisions(planned(event, definition())) == {EMAIL: "", SMS: "not_requested", PUSH: "not_requested"}
+
+
 def test_planning_twice_gives_the_same_deliveries() -> None:
     """Whatever the order of the templates; only the time of planning differs."""
     once = planned(an_event(), definition(), now_us=1)

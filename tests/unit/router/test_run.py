@@ -16,6 +16,7 @@ def _run(*, sends: int = 0) -> runs.Run:
         revision=0,
         body=None,
         page_after="",
+        page_upto="",
         recipients=sends,
         sends=sends,
         skips=0,

@@ -11,7 +11,7 @@ from clarion.router.v1 import recipients_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.router.groups.store import GroupStore
-from services.router.ports import Membership, Person, StoredRecipients
+from services.router.ports import MemberPage, Membership, Person, StoredRecipients
 from services.router.recipients.check import checked
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.store import RecipientStore
@@ -29,6 +29,7 @@ class Subject:
 
     recipients: StoredRecipients
     store: Callable[..., Awaitable[None]]
+    delete: Callable[[str, str], Awaitable[None]]
     go_away: Callable[[], None]
 
 
@@ -38,10 +39,13 @@ def _fake() -> Subject:
     async def store(*key: str, **fields: Any) -> None:
         recipients.store(*key, **fields)
 
+    async def delete(tenant_id: str, recipient_id: str) -> None:
+        recipients.delete(tenant_id, recipient_id)
+
     def go_away() -> None:
         recipients.away = True
 
-    return Subject(recipients, store, go_away)
+    return Subject(recipients, store, delete, go_away)
 
 
 @pytest.fixture
@@ -59,7 +63,10 @@ def real(pool: Pool) -> Subject:
             await stored_groups.put(tenant_id, key, "")
             await stored_groups.change_members(tenant_id, key, [recipient_id], [])
 
-    return Subject(PostgresRecipients(pool), store, pool.terminate)
+    async def delete(tenant_id: str, recipient_id: str) -> None:
+        await stored.delete(tenant_id, recipient_id)
+
+    return Subject(PostgresRecipients(pool), store, delete, pool.terminate)
 
 
 subject = either(_fake)
@@ -150,11 +157,32 @@ async def test_membership_is_as_of_the_pages_reading(subject: Subject) -> None:
     assert _ids((await subject.recipients.page(Membership(TENANT, groups=["g"]), page.after, 10)).people) == ["b", "c"]
 
 
+async def test_who_is_stored_later_is_behind_the_bound(subject: Subject) -> None:
+    """Also who is deleted and stored again; who joins a group is not, nor who is replaced."""
+    nobody = await subject.recipients.newest(TENANT)
+    for name in ("a", "b", "c", "d"):
+        await subject.store(TENANT, name, groups=["g"] if name != "d" else [])
+    await subject.store(OTHER, "bob")
+    upto = await subject.recipients.newest(TENANT)
+    await subject.delete(TENANT, "b")
+    for name in ("b", "d", "c", "new"):
+        await subject.store(TENANT, name, groups=["g"])
+    named = Membership(TENANT, groups=["g"], recipients=["a", "b", "new"])
+    for membership in (named, Membership(TENANT, everybody=True)):
+        page = await subject.recipients.page(membership, "", 2, upto)
+        assert _ids(page.people) == ["a", "c"]
+        page = await subject.recipients.page(membership, page.after, 2, upto)
+        assert (_ids(page.people), page.after) == (["d"], "")
+        assert nobody
+        assert await subject.recipients.page(membership, "", 10, nobody) == MemberPage([], "")
+
+
 async def test_a_database_that_is_away(subject: Subject) -> None:
     """UNAVAILABLE, whatever is asked."""
     subject.go_away()
     for call in (
         lambda: subject.recipients.find([(TENANT, "a")]),
+        lambda: subject.recipients.newest(TENANT),
         lambda: subject.recipients.page(Membership(TENANT, groups=["g"]), "", 1),
         lambda: subject.recipients.page(Membership(TENANT, everybody=True), "", 1),
     ):

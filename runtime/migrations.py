@@ -6,9 +6,12 @@ text differs from what was applied last. functions/version.txt holds a number th
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import asyncpg
+
+from runtime.retrying import retry
 
 MIGRATIONS = "migrations"
 FUNCTIONS = "functions"
@@ -16,6 +19,10 @@ VERSION = "version.txt"
 
 # Any number will do, so long as every `migrate` uses the same one.
 _LOCK = 0x434C4152
+# Seconds. While a migration waits for a table, all who use the table wait behind it: so it waits briefly, pauses, and
+# tries again.
+_TABLE_LOCK_S = 2
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _WITHIN_S = 1.0, 4.0, 120.0
 
 
 class MigrationError(RuntimeError):
@@ -37,7 +44,8 @@ async def migrate(url: str, schema: str, service: Path) -> list[str]:
     """Bring a schema up to this version: migrations/*.sql and functions/*.sql of the service's folder.
 
     Returns the names of the applied files, such as "0001_pre_ingest.sql" and "functions/admit.sql". Each migration is a
-    transaction of its own; all changed functions are one. A second process waits for the first. Raises MigrationError.
+    transaction of its own, tried again for two minutes while others hold its tables; all changed functions are one. A
+    second process waits for the first. Raises MigrationError.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -61,15 +69,30 @@ async def _apply_migrations(connection: "asyncpg.Connection[asyncpg.Record]", sc
     applied = []
     for name, digest in digests(folder).items():
         if name not in known:
-            async with connection.transaction():
-                await _execute(connection, schema, folder / name)
-                await connection.execute(
-                    f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)", name, digest
+            apply = partial(_apply_migration, connection, schema, folder / name, digest)
+            try:
+                await retry(
+                    apply,
+                    asyncpg.LockNotAvailableError,
+                    first_s=_FIRST_PAUSE_S,
+                    longest_s=_LONGEST_PAUSE_S,
+                    within_s=_WITHIN_S,
                 )
+            except asyncpg.PostgresError as error:
+                raise _unapplied(schema, folder / name, error) from error
             applied.append(name)
         elif known[name] != digest:
             raise MigrationError(f"migration {schema}/{name} was changed after it was applied: write another one")
     return applied
+
+
+async def _apply_migration(
+    connection: "asyncpg.Connection[asyncpg.Record]", schema: str, path: Path, digest: str
+) -> None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_S}s'")
+        await connection.execute(_text(path))
+        await connection.execute(f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)", path.name, digest)
 
 
 async def _apply_functions(connection: "asyncpg.Connection[asyncpg.Record]", schema: str, service: Path) -> list[str]:
@@ -83,7 +106,10 @@ async def _apply_functions(connection: "asyncpg.Connection[asyncpg.Record]", sch
     changed = {name: digest for name, digest in digests(folder).items() if known.get(name) != digest}
     async with connection.transaction():
         for name, digest in changed.items():
-            await _execute(connection, schema, folder / name)
+            try:
+                await connection.execute(_text(folder / name))
+            except asyncpg.PostgresError as error:
+                raise _unapplied(schema, folder / name, error) from error
             await connection.execute(
                 f"INSERT INTO {schema}.functions (name, digest, version) VALUES ($1, $2, $3)"
                 " ON CONFLICT (name) DO UPDATE"
@@ -99,12 +125,8 @@ async def _recorded(connection: "asyncpg.Connection[asyncpg.Record]", table: str
     return {row["name"]: row["digest"] for row in await connection.fetch(f"SELECT name, digest FROM {table}")}
 
 
-async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", schema: str, path: Path) -> None:
-    try:
-        await connection.execute(_text(path))
-    except asyncpg.PostgresError as error:
-        name = f"{schema}/{path.parent.name}/{path.name}"
-        raise MigrationError(f"{name} cannot be applied: {error}") from error
+def _unapplied(schema: str, path: Path, error: asyncpg.PostgresError) -> MigrationError:
+    return MigrationError(f"{schema}/{path.parent.name}/{path.name} cannot be applied: {error}")
 
 
 def _text(path: Path) -> str:

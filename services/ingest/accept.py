@@ -29,6 +29,7 @@ from services.ingest.refusals import refusal, state_of
 
 _UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
 _CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
+_SECOND_US = 1_000_000
 _KINDS_OF_CONTENT = {ContentKey.FULL: _CONTENT, ContentKey.PAYLOAD: _PAYLOAD}
 
 
@@ -118,7 +119,9 @@ class Acceptor:
             digest, first = deduplication.payload_key(event, scope), self._fingerprints.first(event)
         elif kind == _CONTENT:
             digest = deduplication.content_key(event, scope)
-        is_scheduled = bool(event.due_at_us) and event.due_at_us > self._now()
+        is_scheduled = bool(event.due_at_us) and event.due_at_us > (now := self._now())
+        if is_scheduled:  # a repeat must not become a second event while the first one waits
+            ttl_s = max(ttl_s, (event.due_at_us - now) // _SECOND_US + DAY_S)
         return Claim(
             event.tenant_id,
             digest,
@@ -191,6 +194,10 @@ class Acceptor:
         # A repeat may come after the broker forgot the first event. Its old time makes workers ask the ledger first.
         is_new = admitted.verdict is AdmissionVerdict.NEW
         event.accepted_at_us = self._now() if is_new else time_of(admitted.event_id)
+        if is_new and claim.scheduled:
+            # Its time may have come since it was claimed. Router and ledger take a time that comes after the acceptance
+            # for one that it waits for, so they decide as admission did.
+            event.accepted_at_us = min(event.accepted_at_us, event.due_at_us - 1)
 
 
 def _for_followers(error: BaseException) -> Exception:

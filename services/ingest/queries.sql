@@ -81,11 +81,16 @@ WITH truth AS (
     FROM (
         -- It waits while it has a time and nothing of it is planned.
         SELECT e.tenant_id, e.size, e.due_at IS NOT NULL AND e.routed_at IS NULL AS waits
-        FROM ingest.events e WHERE e.finished_at IS NULL
+        FROM ingest.events e
+        -- Not rows of which there is nothing but a note or that they were canceled: there may be no such event.
+        WHERE e.finished_at IS NULL AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
         UNION ALL
         SELECT m.tenant_id, m.size, m.scheduled FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'
-            AND NOT EXISTS (SELECT 1 FROM ingest.events e WHERE e.id = m.event_id)
+            AND NOT EXISTS (
+                SELECT 1 FROM ingest.events e
+                WHERE e.id = m.event_id AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
+            )
     ) AS u
     GROUP BY u.tenant_id
 ),

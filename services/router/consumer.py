@@ -30,7 +30,7 @@ from services.router.plan import plan
 from services.router.policies import Erased, Policy
 from services.router.ports import NewRun, Person, Runs, StoredRecipients
 from services.router.runs import erase
-from services.router.runs.run import has_run
+from services.router.runs.run import WAITING, first_state, has_run
 
 _MAX_HELD = 512
 # Events of one consumer that may wait for an owner that is away, while others are planned from memory.
@@ -241,7 +241,7 @@ class RouterConsumer:
             await self._plan_alone(held, event, started)  # which says why nobody gets it
             return
         records = []
-        if event.due_at_us > started:
+        if first_state(event, started) == WAITING:
             waiting = trace_pb2.Waiting(until_us=event.due_at_us)
             records = [trace_pb2.TraceRecord(event_id=event.id, tenant_id=event.tenant_id, waiting=waiting)]
         await self._conclude([_Decided(held, event, (), records)], started)

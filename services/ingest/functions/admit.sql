@@ -197,7 +197,7 @@ BEGIN
             WHILE rate_owners[r] = tenants[e] LOOP
                 IF rate_scopes[r] IN ('', scopes[e]) THEN
                     rate_left[r] := rate_left[r] - costs[e];
-                    rate_granted[r] := rate_granted[r] + costs[e];
+                    rate_granted[r] := least(2147483647, rate_granted[r]::bigint + costs[e]);
                     IF rate_left[r] IS NOT NULL THEN
                         state_events := array_append(state_events, e);
                         state_rates := array_append(state_rates, r);
@@ -239,7 +239,7 @@ BEGIN
     RETURN QUERY
     WITH full_ones AS MATERIALIZED (
         SELECT f.tenant_id, f.scope, f.cost, f.waits,
-            ingest.limit_reached(f.tenant_id, f.scope, f.cost, f.waits, ingest.clock(), share)::text AS reached
+            ingest.limit_reached(f.tenant_id, f.scope, f.cost, f.waits, coalesce(counted_at, asked_at), share)::text AS reached
         FROM (
             SELECT DISTINCT t.tenant_id, t.scope, t.cost, t.waits
             FROM unnest(tenants, verdicts, scopes, costs, scheduled) AS t (tenant_id, verdict, scope, cost, waits)

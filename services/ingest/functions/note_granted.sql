@@ -1,5 +1,6 @@
 -- Notes what rates granted at a time. The caller has locked their tenants' rows of ingest.backlog. Returns for each rate,
--- in the arguments' order, the seconds until something leaves its window; null for one that granted nothing.
+-- in the arguments' order, the seconds until something leaves its window; null for one that granted nothing. An entry
+-- of the log stops at 2147483647, the largest bound that a rate may have.
 CREATE OR REPLACE FUNCTION ingest.note_granted(
     rated uuid[],
     at timestamptz,
@@ -31,7 +32,8 @@ BEGIN
             g.kind,
             -- Never before the last entry, though the machine's clock was put back: the log stays in order.
             c.granted_at[: l.size - s.same] || greatest(l.last, CASE g.kind WHEN ingest.fixed() THEN b.begin ELSE at END),
-            c.granted[: l.size - s.same] || (g.amount + s.same * coalesce(c.granted[l.size], 0))
+            c.granted[: l.size - s.same]
+                || least(2147483647, g.amount::bigint + s.same * coalesce(c.granted[l.size], 0))::integer
         FROM granted g
         JOIN ingest.rates_of(rated, at) AS c
             ON c.tenant_id = g.tenant_id AND c.scope = g.scope AND c.window_s = g.window_s AND c.kind = g.kind

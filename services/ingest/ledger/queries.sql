@@ -60,27 +60,19 @@ ON CONFLICT (id) DO UPDATE SET
     is_shared = coalesce(e.is_shared, EXCLUDED.is_shared),
     due_at = greatest(e.due_at, EXCLUDED.due_at),
     canceled_at = coalesce(e.canceled_at, EXCLUDED.canceled_at),
-    canceled_by = coalesce(e.canceled_by, EXCLUDED.canceled_by)
-RETURNING e.id, e.tenant_id, e.finished_at, e.due_at IS NOT NULL AND e.routed_at IS NOT NULL AS is_due,
-    coalesce(e.size, 0) AS size, e.xmax = 0 AS inserted
-),
--- The table here is as it was before the statement.
-changed AS (
-    SELECT w.tenant_id, w.size,
-        w.finished_at IS NOT NULL
-            AND (w.inserted OR EXISTS (SELECT 1 FROM ingest.events o WHERE o.id = w.id AND o.finished_at IS NULL))
-            AS is_finished,
-        w.is_due AND (w.inserted OR EXISTS (
-            SELECT 1 FROM ingest.events o WHERE o.id = w.id AND (o.due_at IS NULL OR o.routed_at IS NULL)
-        )) AS is_due
-    FROM written w
-    WHERE w.finished_at IS NOT NULL OR w.is_due
+    canceled_by = coalesce(e.canceled_by, EXCLUDED.canceled_by),
+    -- From the row, not from a query: another process may have written it since this statement began.
+    was_finished = e.finished_at IS NOT NULL,
+    was_due = e.due_at IS NOT NULL AND e.routed_at IS NOT NULL
+RETURNING e.tenant_id, coalesce(e.size, 0) AS size,
+    e.finished_at IS NOT NULL AND e.was_finished IS NOT TRUE AS is_finished,
+    e.due_at IS NOT NULL AND e.routed_at IS NOT NULL AND e.was_due IS NOT TRUE AS is_due
 )
 SELECT c.tenant_id,
     count(*) FILTER (WHERE c.is_finished) - count(*) FILTER (WHERE c.is_due) AS finished,
     coalesce(sum(c.size) FILTER (WHERE c.is_finished), 0) - coalesce(sum(c.size) FILTER (WHERE c.is_due), 0) AS bytes,
     count(*) FILTER (WHERE c.is_due) AS due
-FROM changed c
+FROM written c
 WHERE c.is_finished OR c.is_due
 GROUP BY c.tenant_id
 
@@ -96,8 +88,8 @@ ON CONFLICT (id) DO UPDATE SET
     repeat_type = EXCLUDED.repeat_type
 WHERE e.repeat_differed_at IS NULL
 
--- Finishes rows that were made for records so late that retention had deleted the event, so that retention deletes
--- them.
+-- Finishes rows that were made for records of events that retention had deleted, or that never were, so that retention
+-- deletes them.
 -- name: finish_late
 UPDATE ingest.events SET finished_at = now()
 WHERE id = ANY ($1::uuid[]) AND finished_at IS NULL AND accepted_at IS NULL AND routed_at IS NULL
@@ -251,8 +243,8 @@ SET unfinished = greatest(0, b.unfinished - c.n), unfinished_bytes = greatest(0,
 FROM counted c JOIN locked l ON l.tenant_id = c.tenant_id
 WHERE b.tenant_id = c.tenant_id
 
--- Finishes events that a crash left unfinished, of the next 5000 after $1. Returns where to continue; null: from the
--- start.
+-- Finishes events that a crash left unfinished, of the next 5000 after $1, and rows of which there is nothing but that
+-- they were canceled. Returns where to continue; null: from the start.
 -- name: finish_forgotten
 WITH page AS MATERIALIZED (
     SELECT u.id FROM ingest.events u
@@ -262,18 +254,21 @@ WITH page AS MATERIALIZED (
 ),
 ended AS (
     SELECT e.id FROM ingest.events e
-    WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND e.routed_at < now() - interval '5 seconds'
-        AND coalesce(e.total, e.planned) IS NOT NULL
-        AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
-        THEN (
-            SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
-            FROM ingest.event_counts c WHERE c.event_id = e.id
-        )
-        ELSE (
-            SELECT count(*) >= coalesce(e.total, e.planned)
-                AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
-            FROM ingest.deliveries d WHERE d.event_id = e.id
-        ) END
+    WHERE e.id IN (SELECT p.id FROM page p) AND e.finished_at IS NULL AND (
+        e.accepted_at IS NULL AND e.routed_at IS NULL AND e.canceled_at < now() - interval '1 day'
+        OR e.routed_at < now() - interval '5 seconds'
+            AND coalesce(e.total, e.planned) IS NOT NULL
+            AND CASE WHEN EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
+            THEN (
+                SELECT sum(c.n) >= e.total AND coalesce(sum(c.n) FILTER (WHERE NOT ingest.is_terminal(c.status)), 0) = 0
+                FROM ingest.event_counts c WHERE c.event_id = e.id
+            )
+            ELSE (
+                SELECT count(*) >= coalesce(e.total, e.planned)
+                    AND count(*) FILTER (WHERE NOT ingest.is_terminal(d.status)) = 0
+                FROM ingest.deliveries d WHERE d.event_id = e.id
+            ) END
+    )
     FOR UPDATE SKIP LOCKED
 ),
 finished AS (
@@ -286,7 +281,7 @@ SELECT p.id FROM page p ORDER BY p.id OFFSET 4999
 -- name: recount_event
 WITH stale AS (
     SELECT e.id FROM ingest.events e
-    WHERE e.finished_at IS NULL AND e.is_shared AND e.total IS NOT NULL AND e.routed_at < now() - interval '10 minutes'
+    WHERE e.finished_at IS NULL AND e.is_shared AND e.routed_at < now() - interval '10 minutes'
         AND EXISTS (SELECT 1 FROM ingest.event_counts c WHERE c.event_id = e.id)
     ORDER BY random()
     LIMIT 1

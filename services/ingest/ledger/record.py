@@ -9,6 +9,7 @@ from runtime.ids import time_of
 from services.domain import audience, channels, statuses
 from services.domain.delivery_ids import is_known_scheme
 from services.domain.erasures import Erasures
+from services.ingest.event_ids import lowest_id
 from services.ingest.ledger.recipients import (
     RecipientRow,
     is_shared,
@@ -21,6 +22,7 @@ from services.ingest.ledger.rows import DeliveryRow, Item, LedgerRows
 from services.ingest.ports import DAY_S
 
 _NONE_ENDED = (0, 0)
+_DAY_US = DAY_S * 1_000_000
 
 
 def merge(items: Iterable[Item], erasures: Erasures | None = None) -> LedgerRows:
@@ -64,7 +66,8 @@ def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Eras
         case "waiting":
             row = rows.event(record.event_id, record.tenant_id)
             row.due_us = max(row.due_us or 0, record.waiting.until_us)
-        case "canceled":
+        # An id of tomorrow is of no event: its row would never be old enough to be deleted.
+        case "canceled" if record.event_id < lowest_id(record.at_us + _DAY_US):
             row = rows.event(record.event_id, record.tenant_id)
             row.canceled_us, row.canceled_by = record.at_us, record.canceled.by
         case None if not is_known(record):

@@ -39,6 +39,11 @@ class EventRow:
     canceled_us: int | None = None
     canceled_by: str | None = None
 
+    @property
+    def is_rest(self) -> bool:
+        """Return whether it was neither accepted nor planned here: it may be all that there is of an event."""
+        return self.accepted_us is None and self.routed_us is None
+
 
 @dataclass(slots=True)
 class DeliveryRow:
@@ -94,16 +99,17 @@ class LedgerRows:
         return [row for row in self.events.values() if row.finished_us is not None]
 
     def add_late(self, before: str) -> list[str]:
-        """Add a row for each event below this id that has only deliveries or attempts here; return the events' ids.
+        """Return the events below this id of which these rows know nothing but what became of them.
 
-        Retention may have deleted the event, and deliveries without an event would never be found or deleted.
+        Adds a row for each that has only deliveries or attempts here. Retention may have deleted the event, and what is
+        written of it then would never be found or deleted.
         """
         tenants = {row.event_id: row.tenant_id for row in self.deliveries.values() if row.event_id < before}
         tenants |= {record.event_id: record.tenant_id for record in self.attempts.values() if record.event_id < before}
-        late = sorted(tenants.keys() - self.events.keys())
-        for event_id in late:
+        late = tenants.keys() - self.events.keys()
+        for event_id in sorted(late):
             self.event(event_id, tenants[event_id])
-        return late
+        return sorted(late | {row.id for row in self.events.values() if row.id < before and row.is_rest})
 
     def maybe_finished(self) -> list[str]:
         """Return the events that may be finished now, together with what the tables hold of them."""

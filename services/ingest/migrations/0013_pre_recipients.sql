@@ -4,8 +4,9 @@
 -- phone); such rows are read until they expire.
 CREATE TABLE ingest.recipients (
     event_id uuid NOT NULL,
-    -- services.domain.audience.destination; of an erased person: their pseudonym.
-    destination text NOT NULL,
+    -- services.domain.audience.destination; of an erased person: their pseudonym. In the order of bytes, whatever the
+    -- database's is: replays go on after a destination, in SQL and in Python alike.
+    destination text COLLATE "C" NOT NULL,
     tenant_id uuid NOT NULL,
     -- Empty: a person who is known by an address only.
     user_id text NOT NULL,
@@ -23,17 +24,20 @@ ALTER TABLE ingest.events
     -- When it is to be sent; null: at once.
     ADD COLUMN due_at timestamptz,
     ADD COLUMN canceled_at timestamptz,
-    ADD COLUMN canceled_by text;
+    ADD COLUMN canceled_by text,
+    -- Before the last write of the row, so that each change is counted once: whether it was finished, and whether it had
+    -- a time and was planned.
+    ADD COLUMN was_finished boolean,
+    ADD COLUMN was_due boolean;
 
 ALTER TABLE ingest.deliveries
     -- Of ingest.recipients; null: the event's only recipient.
-    ADD COLUMN destination text,
+    ADD COLUMN destination text COLLATE "C",
     -- Null: the channel's name.
     ADD COLUMN step text,
     -- The status that ingest.event_counts counts this delivery under, and the one before the last write; null: none.
     ADD COLUMN counted smallint,
     ADD COLUMN counted_before smallint;
-CREATE INDEX deliveries_destination ON ingest.deliveries (event_id, destination, id) WHERE destination IS NOT NULL;
 
 -- How many deliveries of an event have each status. Only of events whose plan came in several records; the deliveries of
 -- the others are so few that they are counted when asked.

@@ -131,7 +131,7 @@ def without_large_body(event: event_pb2.Event, sequence: int) -> tuple[event_pb2
 
 def first_state(event: event_pb2.Event, now_us: int) -> runs_pb2.RunState.ValueType:
     """Return the state in which an event's run begins."""
-    return WAITING if event.due_at_us > now_us else EXPANDING
+    return WAITING if event.due_at_us > max(now_us, event.accepted_at_us) else EXPANDING
 
 
 def has_run(event: event_pb2.Event) -> bool:

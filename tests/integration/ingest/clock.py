@@ -7,7 +7,7 @@ import asyncpg
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-_CLOCK = "CREATE OR REPLACE FUNCTION ingest.clock() RETURNS timestamptz LANGUAGE sql AS $$ SELECT timestamptz '{}' $$"
+_CLOCK = "CREATE OR REPLACE FUNCTION ingest.clock() RETURNS timestamptz LANGUAGE sql AS $$ SELECT {} $$"
 
 
 class Clock:
@@ -20,7 +20,13 @@ class Clock:
     async def set(self, now: datetime) -> None:
         """Put it there."""
         self.now = now
-        await self._pool.execute(_CLOCK.format(now.isoformat()))
+        await self._pool.execute(_CLOCK.format(f"timestamptz '{now.isoformat()}'"))
+
+    async def step(self, **by: float) -> None:
+        """Let it move on by so much whenever it is read from now on."""
+        await self._pool.execute("CREATE SEQUENCE ingest.readings")
+        passed = f"nextval('ingest.readings') * interval '{timedelta(**by).total_seconds()} seconds'"
+        await self._pool.execute(_CLOCK.format(f"timestamptz '{self.now.isoformat()}' + {passed}"))
 
     async def forward(self, **by: float) -> None:
         """Move it on, by what timedelta takes."""

@@ -307,3 +307,31 @@ async def _spread(doors: list[Door], scopes: list[str]) -> list[Admitted]:
             for number, scope in enumerate(scopes)
         ]
     )
+
+
+async def test_a_count_past_the_largest_number_stays_there(pool: Pool) -> None:
+    """The day is counted without a cap, too; the tenants of the same group have nothing to do with it."""
+    await stopped(pool, NOON)
+    largest = 2**31 - 1
+    tenant = await tenant_with(pool, TenantSettings(rates=(Rate(60, 5, scope="eu"),)))
+    other = await tenant_with(pool, TenantSettings())
+    await tenant.ask(cost=10_000)
+    await pool.execute("UPDATE ingest.rate_windows SET granted = ARRAY[$1::integer]", largest - 1)
+    claims = [tenant.claim(b"one", cost=10_000), other.claim(b"two")]
+    answers = await asyncio.gather(*map(tenant.admission.admit, claims))
+    assert [answer.verdict for answer in answers] == [NEW, NEW]
+    assert await other.backlog() == (1, 1, 0)
+    assert (await tenant.log(86_400))[1] == [largest]
+    await pool.execute("UPDATE ingest.tenants SET daily_cap = $1 WHERE id = $2", largest, tenant.tenant_id)
+    refused = await tenant.refused()
+    assert refused is not None
+    assert (refused.kind, refused.bound, refused.remaining) == (LimitKind.FIXED, largest, 0)
+
+
+async def test_a_refusal_at_the_end_of_a_window_names_the_rate(pool: Pool) -> None:
+    """Though the next window begins while admission answers."""
+    clock = await stopped(pool, NOON - timedelta(seconds=1))
+    tenant = await tenant_with(pool, TenantSettings(rates=(Rate(3600, 1, LimitKind.FIXED),)))
+    assert (await tenant.ask()).verdict is NEW
+    await clock.step(seconds=0.4)
+    assert await tenant.refused() == Reached(LimitKind.FIXED, 1, 1, window_s=3600)

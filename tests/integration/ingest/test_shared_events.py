@@ -22,6 +22,7 @@ from services.ingest.ledger.servicer import LISTED, SHOWN, LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
+from tests.waiting import eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 EMAIL = event_pb2.CHANNEL_EMAIL
@@ -210,6 +211,18 @@ async def test_counters_that_an_earlier_version_did_not_keep(ledger: Ledger) -> 
     assert (await ledger.event(event.id)).finished_at_us
 
 
+async def test_counters_of_an_open_plan_that_an_earlier_version_did_not_keep(ledger: Ledger) -> None:
+    """The janitor counts it, too: a plan that is paused stays open for long."""
+    event = _event(ledger.tenant, _users(600))
+    first, _ = builders.parts(event, [builders.planned(event, user) for user in _users(600)])
+    await ledger.write(event, first)
+    await ledger.pool.execute("UPDATE ingest.deliveries SET status = $1", SENT)
+    await ledger.pool.execute("UPDATE ingest.events SET routed_at = now() - interval '11 minutes'")
+    await ledger.store.tidy(recount=False)
+    assert await ledger.count(_COUNTS, event.id) == {SENT: 500}
+    assert not (await ledger.event(event.id)).finished_at_us
+
+
 async def test_lists_show_some_deliveries_and_how_many_there_are(ledger: Ledger) -> None:
     """A list shows the first 20, one event the first 100; a page of deliveries can be narrowed."""
     users = _users(700)
@@ -394,6 +407,85 @@ async def test_an_expansion_that_is_canceled_in_the_middle(ledger: Ledger) -> No
     event_now = await ledger.event(event.id)
     assert event_now.finished_at_us
     assert event_now.reason == "canceled"
+
+
+async def test_canceling_what_retention_deleted_leaves_nothing_unfinished(ledger: Ledger) -> None:
+    """The row is finished at once, so that retention deletes it; so is one that says only that the event waited."""
+    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0")
+    canceled, waited = builders.event(ledger.tenant), builders.event(ledger.tenant)
+    for event in (canceled, waited):
+        builders.age(event, 200)
+    await ledger.write(builders.canceled(canceled), builders.waiting(waited, waited.accepted_at_us))
+    assert await ledger.pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NULL") == 0
+    # One that is old because it waited for months is not finished by that.
+    long_ago = builders.event(ledger.tenant)
+    builders.age(long_ago, 200)
+    long_ago.due_at_us = long_ago.accepted_at_us + 1_000_000
+    await ledger.write(long_ago)
+    await ledger.write(builders.canceled(long_ago))
+    assert not (await ledger.event(long_ago.id)).finished_at_us
+
+
+async def test_canceling_what_never_was_counts_nothing(ledger: Ledger) -> None:
+    """It may be read later, so for a day its row stays unfinished. An id of the future is never an event's."""
+    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0")
+    unknown, future = builders.event(ledger.tenant), builders.event(ledger.tenant)
+    builders.age(future, -2)
+    await ledger.write(builders.canceled(unknown), builders.canceled(future))
+    await ledger.store.tidy(recount=True)
+    assert await ledger.backlog() == (0, 0, 0)
+    unfinished = "SELECT id::text FROM ingest.events WHERE finished_at IS NULL"
+    assert [row["id"] for row in await ledger.pool.fetch(unfinished)] == [unknown.id]
+    await ledger.pool.execute("UPDATE ingest.events SET canceled_at = now() - interval '25 hours'")
+    await ledger.store.tidy(recount=True)
+    assert await ledger.pool.fetch(unfinished) == []
+
+
+async def test_an_event_that_is_canceled_before_it_is_read_is_counted(ledger: Ledger) -> None:
+    """The backlog keeps what admission counted for it."""
+    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 1, unfinished_bytes = 10")
+    event = builders.event(ledger.tenant, weight=10)
+    await ledger.pool.execute(
+        "INSERT INTO ingest.admission (tenant_id, key_hash, event_id, size) VALUES ($1, $2, $3, 10)",
+        ledger.tenant,
+        event.dedupe_key,
+        event.id,
+    )
+    await ledger.write(builders.canceled(event))
+    await ledger.store.tidy(recount=True)
+    assert await ledger.backlog() == (1, 10, 0)
+    await ledger.write(event, builders.plan(event, [], reason="canceled"))
+    assert await ledger.backlog() == (0, 0, 0)
+
+
+async def test_parts_that_two_processes_read_together_release_once(ledger: Ledger) -> None:
+    """Both began before either had written: the event stops waiting once, and it ends once."""
+    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 3, unfinished_bytes = 30, scheduled = 5")
+    event = _event(ledger.tenant, _users(1000))
+    event.due_at_us = event.accepted_at_us + 60_000_000
+    parts = builders.parts(event, [builders.planned(event, user) for user in _users(1000)])
+    await ledger.write(event)
+    await _together(ledger, event.id, *parts)
+    assert await ledger.backlog() == (4, 40, 4)
+    done = builders.event(ledger.tenant, weight=10)
+    await ledger.write(done)
+    await _together(ledger, done.id, *[builders.plan(done, [], reason="canceled")] * 2)
+    assert await ledger.backlog() == (3, 30, 4)
+
+
+async def _together(ledger: Ledger, event_id: str, *items: Item) -> None:
+    """Write each by a process of its own, all of which wait for the event's row at the same time."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with ledger.pool.acquire() as other:
+        async with other.transaction():
+            await other.execute("SELECT 1 FROM ingest.events WHERE id = $1 FOR UPDATE", event_id)
+            writes = [asyncio.create_task(ledger.write(item)) for item in items]
+
+            async def all_wait() -> bool:
+                return int(await ledger.pool.fetchval(waiting)) == len(items)
+
+            await eventually(all_wait)
+        await asyncio.gather(*writes)
 
 
 async def test_rows_of_the_version_before(ledger: Ledger) -> None:

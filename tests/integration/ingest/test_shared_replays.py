@@ -169,6 +169,15 @@ async def test_more_recipients_than_a_page(replays: Replays, streams: Streams) -
     assert ended.replayed == len(sent)
 
 
+async def test_the_database_has_destinations_in_the_order_of_python(pool: Pool) -> None:
+    """Whatever its own order is: else a page would go on after a recipient whom SQL has elsewhere, and send twice."""
+    tables = await pool.fetch(
+        "SELECT table_name, collation_name FROM information_schema.columns"
+        " WHERE table_schema = 'ingest' AND column_name = 'destination' ORDER BY 1"
+    )
+    assert [tuple(row) for row in tables] == [("deliveries", "C"), ("recipients", "C")]
+
+
 async def test_a_page_that_was_cut_off_reaches_each_recipient_once(replays: Replays, streams: Streams) -> None:
     """Published and not committed, partly read by the ledger: the page runs again and publishes the same events."""
     users = [f"u{number:02}" for number in range(30)]

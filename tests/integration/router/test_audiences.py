@@ -173,6 +173,21 @@ async def test_events_that_are_planned_later_are_kept(
     assert {one.event_id for one in records} == {due.id, past.id}
 
 
+async def test_a_time_that_had_come_when_the_event_was_accepted_is_at_once(
+    router: Router, streams: Streams, routed: Routed
+) -> None:
+    """Though this router's clock is behind: admission has counted it as one that does not wait."""
+    hour = clock.now_us() + HOUR_US
+    early, paged = _event(due_at_us=hour), _event(event_pb2.Target(group="g"), due_at_us=hour)
+    early.accepted_at_us = paged.accepted_at_us = hour
+    await streams.publish(builders.accepted(early), builders.accepted(paged))
+    await eventually(routed.all_acked)
+    assert [one.event_id for one in await routed.deliveries()] == [early.id]
+    assert list(router.runs.begun) == [paged.id]
+    records = [trace_pb2.TraceBatch.FromString(data).records for data in await streams.messages(topology.TRACE)]
+    assert not [one for batch in records for one in batch if one.HasField("waiting")]
+
+
 async def test_an_event_that_is_read_again_after_its_time_has_its_run(
     router: Router, streams: Streams, routed: Routed
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cli import migrate as command
 from cli.checks import database
 from runtime.migrations import MigrationError, migrate
+from tests.waiting import eventually
 
 _TABLE = "CREATE TABLE shop.numbers (n integer PRIMARY KEY);"
 _ONE = "CREATE OR REPLACE FUNCTION shop.one() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
@@ -126,6 +127,22 @@ async def test_two_at_once_apply_each_file_once(shop: Shop) -> None:
     """The second one waits for the first, and then has nothing to do."""
     both = await asyncio.gather(shop.migrate(), shop.migrate())
     assert sorted(map(len, both)) == [0, 3]
+
+
+async def test_a_migration_that_waits_for_a_table_lets_others_use_it(shop: Shop) -> None:
+    """A long transaction holds the table: readers who come after the migration do not wait for its end."""
+    await shop.migrate()
+    shop.write("migrations/0002_pre_more.sql", "ALTER TABLE shop.numbers ADD COLUMN m integer;")
+    holder = await asyncpg.connect(shop.url)
+    async with holder.transaction():
+        await holder.execute("SELECT n FROM shop.numbers")
+        migrating = asyncio.create_task(shop.migrate())
+        waiting = "(SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'shop.numbers'::regclass)"
+        await eventually(lambda: shop.value(waiting))
+        assert await asyncio.wait_for(shop.value("(SELECT count(*) FROM shop.numbers)"), 30) == 0
+    await holder.close()
+    assert await migrating == ["0002_pre_more.sql"]
+    assert await shop.value("(SELECT count(m) FROM shop.numbers)") == 0
 
 
 @pytest.mark.parametrize("service", command.folders(), ids=lambda folder: str(folder.name))

@@ -433,6 +433,30 @@ async def test_admission_is_told_cost_memory_schedule_and_scope() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wait_s", "asked_s", "kept_s"),
+    [(3600, 0, 3600 + DAY_S), (365 * DAY_S, 7 * DAY_S, 366 * DAY_S), (DAY_S, 30 * DAY_S, 30 * DAY_S)],
+)
+async def test_a_key_is_remembered_until_a_day_after_the_event_is_due(wait_s: int, asked_s: int, kept_s: int) -> None:
+    """Longer if the caller says so. The ledger, which writes lost rows again, is told."""
+    desk = Desk(ticks=itertools.repeat(1_000_000))
+    dedupe = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key="k", ttl_s=asked_s)
+    await desk.accept(_call(key="", dedupe=dedupe, due_at_us=1_000_000 + wait_s * 1_000_000))
+    assert [claim.ttl_s for claim in desk.admission.claims] == [kept_s]
+    assert [event.dedupe_ttl_s for event in desk.log.events] == [kept_s]
+
+
+async def test_an_event_whose_time_comes_while_it_is_accepted_still_waits() -> None:
+    """Admission has counted it as scheduled; so its time is after its acceptance, for router and ledger."""
+    desk = Desk()
+    await desk.accept(_call(due_at_us=1_000_002))
+    await desk.accept(_call(key="2", due_at_us=1_000_003))
+    assert [claim.scheduled for claim in desk.admission.claims] == [True, False]
+    waiting, at_once = desk.log.events
+    assert waiting.accepted_at_us < waiting.due_at_us
+    assert at_once.accepted_at_us >= at_once.due_at_us
+
+
+@pytest.mark.parametrize(
     ("row", "stored", "event_type", "duplicate", "kept"),
     [
         pytest.param(None, None, _OURS, False, _OURS, id="nobody else"),

@@ -155,7 +155,9 @@ class Dedupe(_message.Message):
     scope: _builtins.str
     """Equal keys of different scopes are different; at most 255 characters."""
     ttl_s: _builtins.int
-    """How long the event is remembered, seconds, at most 30 days; 0: 24 hours."""
+    """How long the event is remembered, seconds, at most 30 days; 0: 24 hours. One that waits for its time is remembered
+    until a day after it is due, if that is longer.
+    """
     def __init__(
         self,
         *,

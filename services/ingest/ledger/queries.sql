@@ -59,8 +59,13 @@ ON CONFLICT (id) DO UPDATE SET
     size = coalesce(e.size, EXCLUDED.size),
     is_shared = coalesce(e.is_shared, EXCLUDED.is_shared),
     due_at = greatest(e.due_at, EXCLUDED.due_at),
-    canceled_at = coalesce(e.canceled_at, EXCLUDED.canceled_at),
-    canceled_by = coalesce(e.canceled_by, EXCLUDED.canceled_by),
+    -- Whose event it is says the event itself; a cancellation of another tenant's is none.
+    tenant_id = CASE WHEN e.accepted_at IS NULL AND EXCLUDED.accepted_at IS NOT NULL
+        THEN EXCLUDED.tenant_id ELSE e.tenant_id END,
+    canceled_at = CASE WHEN e.tenant_id = EXCLUDED.tenant_id THEN coalesce(e.canceled_at, EXCLUDED.canceled_at)
+        WHEN EXCLUDED.accepted_at IS NULL THEN e.canceled_at END,
+    canceled_by = CASE WHEN e.tenant_id = EXCLUDED.tenant_id THEN coalesce(e.canceled_by, EXCLUDED.canceled_by)
+        WHEN EXCLUDED.accepted_at IS NULL THEN e.canceled_by END,
     -- From the row, not from a query: another process may have written it since this statement began.
     was_finished = e.finished_at IS NOT NULL,
     was_due = e.due_at IS NOT NULL AND e.routed_at IS NOT NULL

@@ -69,13 +69,16 @@ def _record_read(rows: LedgerRows, record: trace_pb2.TraceRecord, erasures: Eras
         # An id of tomorrow is of no event: its row would never be old enough to be deleted.
         case "canceled" if record.event_id < lowest_id(record.at_us + _DAY_US):
             row = rows.event(record.event_id, record.tenant_id)
-            row.canceled_us, row.canceled_by = record.at_us, record.canceled.by
+            if row.tenant_id == record.tenant_id:  # nobody cancels another tenant's event
+                row.canceled_us, row.canceled_by = record.at_us, record.canceled.by
         case None if not is_known(record):
             rows.unknown.append(record)
 
 
 def _accepted(rows: LedgerRows, event: event_pb2.Event, erasures: Erasures | None) -> None:
     row = rows.event(event.id, event.tenant_id)
+    if row.tenant_id != event.tenant_id:  # only another tenant's cancellation made it
+        row.tenant_id, row.canceled_us, row.canceled_by = event.tenant_id, None, None
     row.event_type = event.event_type
     row.accepted_us = event.accepted_at_us
     row.replay_of = event.replay_of or None

@@ -249,7 +249,7 @@ def canceled(run: Run, by: str, now_us: int) -> run_output_pb2.RunOutput:
 
 def canceled_record(tenant_id: str, event_id: str, by: str, now_us: int) -> trace_pb2.TraceRecord:
     """Return the record of a cancellation; of an event it is always the same one."""
-    id_ = derived_id_at(event_id, "canceled", event_id)
+    id_ = derived_id_at(event_id, "canceled", tenant_id, event_id)
     return trace_pb2.TraceRecord(
         id=id_, tenant_id=tenant_id, event_id=event_id, at_us=now_us, canceled=trace_pb2.Canceled(by=by)
     )

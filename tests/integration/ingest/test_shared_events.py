@@ -441,6 +441,24 @@ async def test_canceling_what_never_was_counts_nothing(ledger: Ledger) -> None:
     assert await ledger.pool.fetch(unfinished) == []
 
 
+@pytest.mark.parametrize("order", ["before", "after", "together"])
+async def test_nobody_cancels_the_event_of_another_tenant(ledger: Ledger, order: str) -> None:
+    """Whichever the ledger reads first: the event stays its tenant's, and is not canceled."""
+    event = builders.event(ledger.tenant, weight=10)
+    foreign = builders.canceled(event)
+    foreign.tenant_id = new_id()
+    steps: dict[str, list[list[Any]]] = {
+        "before": [[foreign], [event]],
+        "after": [[event], [foreign]],
+        "together": [[foreign, event]],
+    }
+    for group in steps[order]:
+        await ledger.write(*group)
+    row = await ledger.pool.fetchrow("SELECT tenant_id, canceled_at FROM ingest.events WHERE id = $1", event.id)
+    assert row is not None
+    assert (str(row["tenant_id"]), row["canceled_at"]) == (ledger.tenant, None)
+
+
 async def test_an_event_that_is_canceled_before_it_is_read_is_counted(ledger: Ledger) -> None:
     """The backlog keeps what admission counted for it."""
     await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 1, unfinished_bytes = 10")

@@ -33,8 +33,6 @@ _BASE = "/api/v1/admin"
 _READING = frozenset({"GET", "HEAD"})
 # This POST changes nothing, so it is not recorded in the audit log.
 _ASKING = frozenset({_BASE + "/templates/preview"})
-# The last words of these paths may be recipients' ids, too: their other methods are those of {recipient_id}.
-_ALSO_IDS = frozenset({_BASE + "/tenants/{id}/recipients/erase", _BASE + "/tenants/{id}/recipients/export"})
 
 
 def add_routes(
@@ -52,8 +50,7 @@ def add_routes(
             writes = method not in _READING and path not in _ASKING
             app.router.add_route(method, pattern, protect(handler, writes=writes))
         # Without it, GET /templates/preview would ask for a template with the id "preview".
-        if path not in _ALSO_IDS:
-            app.router.add_route("*", pattern, protect(_not_allowed, writes=False))
+        app.router.add_route("*", pattern, protect(_not_allowed, writes=False))
     app.router.add_route("*", _BASE + "/{rest:.*}", protect(_not_found, writes=False))
 
 

@@ -1,6 +1,6 @@
 """The limit parameter of lists: a value out of bounds is refused, never reduced."""
 
-from runtime.errors import ClarionError, Code
+from services.domain.checks import invalid
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -12,6 +12,5 @@ def page_limit(asked: int, *, default: int = DEFAULT_LIMIT, largest: int = MAX_L
     A reduced page would make a caller that advances by its own limit skip items.
     """
     if not 0 <= asked <= largest:
-        description = f"must be a whole number from 1 to {largest:,}"
-        raise ClarionError(Code.INVALID, f"limit {description}", fields=[("limit", description)])
+        raise invalid("limit", f"must be a whole number from 1 to {largest:,}")
     return asked or default

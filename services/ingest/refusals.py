@@ -28,7 +28,7 @@ def refusal(reached: Reached | None) -> ClarionError:
 
 
 def state_of(rate: LimitState) -> error_pb2.LimitState:
-    """Return a rate after an event as it is told to callers."""
+    """Return the state of a rate, as callers see it."""
     return error_pb2.LimitState(
         kind=_number(rate.kind),
         scope=rate.scope,

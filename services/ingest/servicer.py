@@ -9,8 +9,8 @@ from clarion.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from runtime import clock, logs, tracing
 from runtime.errors import ClarionError, Code
 from runtime.grpc import KEY_METADATA, metadata_value
-from runtime.ids import is_uuid
 from runtime.telemetry import current_trace, labelled
+from services.domain.checks import check_id
 from services.domain.credentials import API_KEY, scope_of
 from services.ingest import validate
 from services.ingest.accept import Accepted, Acceptor
@@ -96,12 +96,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     async def _result(self, item: ingest_pb2.AcceptItem) -> ingest_pb2.AcceptResult:
         try:
-            if not is_uuid(item.tenant_id):
-                raise ClarionError(
-                    Code.INVALID,
-                    "tenant_id must be a UUID in lower case",
-                    fields=[("tenant_id", "must be a UUID in lower case")],
-                )
+            check_id("tenant_id", item.tenant_id)
             with tracing.item("accept event", item.traceparent):
                 accepted = await self._accept(item.tenant_id, item.event)
         except ClarionError as error:

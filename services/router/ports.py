@@ -57,9 +57,10 @@ class StoredRecipients(Protocol):
         """Return those that are stored, in one query. Raises UNAVAILABLE while the database is away."""
 
     async def newest(self, tenant_id: str) -> str:
-        """Return the bound behind which page() finds whoever is stored from now on, never empty.
+        """Return the id of the newest recipient: a bound for page() that excludes all who are stored from now on.
 
-        Whoever is deleted and stored again is behind it, too. Raises UNAVAILABLE while the database is away.
+        A recipient who is deleted and stored again is excluded, too. It is never empty. Raises UNAVAILABLE while the
+        database is away.
         """
 
     async def page(self, membership: Membership, after: str, limit: int, upto: str = "") -> MemberPage:

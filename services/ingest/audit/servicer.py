@@ -4,8 +4,7 @@ import uuid
 from typing import Any
 
 from clarion.ingest.v1 import audit_pb2, audit_pb2_grpc
-from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.ingest.audit.store import AuditSearch, AuditStore
 from services.ingest.database import database_errors
@@ -28,7 +27,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         """Record that a change is about to be made."""
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
-                raise _invalid(name, "is required")
+                raise invalid(name, "is required")
         for name in ("actor", "method", "route", "resource", "trace_id"):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
@@ -38,11 +37,11 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.FinishAuditEntryRequest, context: Any
     ) -> audit_pb2.FinishAuditEntryResponse:
         """Record the outcome of the change."""
-        _check_id("audit_entry_id", request.audit_entry_id)
+        check_id("audit_entry_id", request.audit_entry_id)
         if not 100 <= request.status <= 599:
-            raise _invalid("status", "must be a status of HTTP")
+            raise invalid("status", "must be a status of HTTP")
         if len(request.fields) > _MAX_FIELDS:
-            raise _invalid("fields", f"must be at most {_MAX_FIELDS}")
+            raise invalid("fields", f"must be at most {_MAX_FIELDS}")
         for value in (request.resource, request.tenant_id, *request.fields):
             _check_text("each text", value)
         await self._store.finish(request)
@@ -56,7 +55,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         limit = page_limit(request.limit)
         check_time_range(request.since_us, request.until_us)
         if request.cursor:
-            _check_id("cursor", request.cursor)
+            check_id("cursor", request.cursor)
         search = AuditSearch(
             actor=request.actor or None,
             tenant_id=request.tenant_id or None,
@@ -71,15 +70,6 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         return audit_pb2.ListAuditEntriesResponse(entries=entries, next_cursor=more)
 
 
-def _check_id(field: str, value: str) -> None:
-    if not is_uuid(value):
-        raise _invalid(field, "must be a UUID in lower case")
-
-
 def _check_text(field: str, value: str) -> None:
     if len(value) > _MAX_TEXT or "\0" in value:
-        raise _invalid(field, f"must be at most {_MAX_TEXT} characters, none of them NUL")
-
-
-def _invalid(field: str, description: str) -> ClarionError:
-    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
+        raise invalid(field, f"must be at most {_MAX_TEXT} characters, none of them NUL")

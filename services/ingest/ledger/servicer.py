@@ -12,6 +12,7 @@ from runtime import clock, nats
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import topology
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.progress import TraceProgress
@@ -45,7 +46,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         limit = page_limit(request.limit)
         check_time_range(request.since_us, request.until_us)
         for field in ("tenant_id", "cursor"):
-            _check_id(field, getattr(request, field), required=False)
+            check_id(field, getattr(request, field), required=False)
         search = EventSearch(
             tenant_id=request.tenant_id or None,
             event_type=request.event_type or None,
@@ -66,7 +67,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     @database_errors
     async def GetEvent(self, request: ledger_pb2.GetEventRequest, context: Any) -> ledger_pb2.GetEventResponse:
         """Return one event and its timeline."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         found = await self._reader.events([request.event_id], SHOWN)
         if not found:
             raise _no_event()
@@ -86,8 +87,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDeliveriesResponse:
         """Return a page of an event's deliveries."""
         limit = page_limit(request.limit)
-        _check_id("cursor", request.cursor, required=False)
-        _check_id("event_id", request.event_id)
+        check_id("cursor", request.cursor, required=False)
+        check_id("event_id", request.event_id)
         event = await self._event(request.event_id)
         if request.recipient and not event["is_shared"] and not _is_for(event, request.recipient):
             return ledger_pb2.ListDeliveriesResponse()
@@ -102,7 +103,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     @database_errors
     async def GetDelivery(self, request: ledger_pb2.GetDeliveryRequest, context: Any) -> ledger_pb2.GetDeliveryResponse:
         """Return one delivery and its timeline."""
-        _check_id("delivery_id", request.delivery_id)
+        check_id("delivery_id", request.delivery_id)
         row = await self._reader.delivery(request.delivery_id)
         if row is None:
             raise ClarionError(Code.NOT_FOUND, "There is no such delivery, or the ledger has not read it yet.")
@@ -139,8 +140,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.GetEventBodyRequest, context: Any
     ) -> ledger_pb2.GetEventBodyResponse:
         """Return what an event carried."""
-        _check_id("tenant_id", request.tenant_id)
-        _check_id("event_id", request.event_id)
+        check_id("tenant_id", request.tenant_id)
+        check_id("event_id", request.event_id)
         event = await self._reader.payload(request.tenant_id, request.event_id)
         if event is None:
             raise ClarionError(Code.NOT_FOUND, "The event's content was deleted, or the ledger has not read it yet.")
@@ -151,7 +152,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.GetEventProgressRequest, context: Any
     ) -> ledger_pb2.GetEventProgressResponse:
         """Return how far an event's deliveries have come."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         return ledger_pb2.GetEventProgressResponse(settled=await self._reader.settled(request.event_id))
 
     @database_errors
@@ -160,7 +161,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListDeadLettersResponse:
         """Return a page of dead letters that were not replayed."""
         limit = page_limit(request.limit)
-        _check_id("tenant_id", request.tenant_id, required=False)
+        check_id("tenant_id", request.tenant_id, required=False)
         before = _decode_cursor(request.cursor) if request.cursor else None
         rows = await self._reader.dead_letters(request.tenant_id or None, before, limit)
         letters = [dead_letter(row) for row in rows]
@@ -172,7 +173,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.ReplayDeadLetterRequest, context: Any
     ) -> ledger_pb2.ReplayDeadLetterResponse:
         """Send a dead letter again."""
-        _check_id("delivery_id", request.delivery_id)
+        check_id("delivery_id", request.delivery_id)
         if not await self._store.replay(request.delivery_id, self._publish):
             raise ClarionError(Code.NOT_FOUND, "There is no such dead letter, or it was replayed already.")
         return ledger_pb2.ReplayDeadLetterResponse()
@@ -198,13 +199,6 @@ def _is_for(event: Row, text: str) -> bool:
     return one is not None and text in (one.user_id, one.email, one.phone)
 
 
-def _check_id(field: str, value: str, *, required: bool = True) -> None:
-    if (value or required) and not is_uuid(value):
-        raise ClarionError(
-            Code.INVALID, f"{field} must be a UUID in lower case", fields=[(field, "must be a UUID in lower case")]
-        )
-
-
 def _encode_cursor(letter: ledger_pb2.DeadLetter) -> str:
     return base64.urlsafe_b64encode(f"{letter.died_at_us}/{letter.delivery_id}".encode()).decode()
 
@@ -216,8 +210,4 @@ def _decode_cursor(cursor: str) -> tuple[int, str]:
             return int(died_us), delivery_id
     except (ValueError, binascii.Error):
         pass
-    raise ClarionError(
-        Code.INVALID,
-        "cursor must be the next_cursor of a page",
-        fields=[("cursor", "must be the next_cursor of a page")],
-    )
+    raise invalid("cursor", "must be the next_cursor of a page")

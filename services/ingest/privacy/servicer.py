@@ -8,6 +8,7 @@ from clarion.ingest.v1 import privacy_pb2, privacy_pb2_grpc
 from runtime import clock, logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.domain.retention import RetentionPolicy
 from services.ingest.database import database_errors
@@ -37,7 +38,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.GetRetentionRequest, context: Any
     ) -> privacy_pb2.GetRetentionResponse:
         """Return a tenant's own days."""
-        _check_ids(tenant_id=request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         policy = await self._store.policy(request.tenant_id)
         return privacy_pb2.GetRetentionResponse(retention=_wire(policy))
 
@@ -46,7 +47,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.SetRetentionRequest, context: Any
     ) -> privacy_pb2.SetRetentionResponse:
         """Replace a tenant's own days."""
-        _check_ids(tenant_id=request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         wanted = request.retention
         policy = RetentionPolicy(
             **{name: _days(name, getattr(wanted, name)) for name in RetentionPolicy.__struct_fields__}
@@ -60,7 +61,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.BeginErasureRequest, context: Any
     ) -> privacy_pb2.BeginErasureResponse:
         """Stop what is under way to a recipient; return the erasure's id."""
-        _check_ids(tenant_id=request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         _check_user(request.user_id)
         erasure = await self._store.begin(request.tenant_id, request.user_id, self._now())
         log.info("erasure_begun", tenant_id=request.tenant_id, erasure_id=erasure.id)
@@ -71,10 +72,11 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.ListErasureEventsRequest, context: Any
     ) -> privacy_pb2.ListErasureEventsResponse:
         """Return the next events of an erasure."""
-        _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
+        check_id("tenant_id", request.tenant_id)
+        check_id("erasure_id", request.erasure_id)
         if request.late:
             if request.after:
-                _check_ids(after=request.after)
+                check_id("after", request.after)
             page = await self._store.erased_late(
                 request.tenant_id, request.erasure_id, request.after, shared=request.shared
             )
@@ -92,7 +94,8 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.EraseEventsRequest, context: Any
     ) -> privacy_pb2.EraseEventsResponse:
         """Remove the person from these events."""
-        _check_ids(tenant_id=request.tenant_id, erasure_id=request.erasure_id)
+        check_id("tenant_id", request.tenant_id)
+        check_id("erasure_id", request.erasure_id)
         if len(request.event_ids) > MAX_EVENTS or not all(map(is_uuid, request.event_ids)):
             raise ClarionError(Code.INVALID, f"event_ids must be at most {MAX_EVENTS} UUIDs")
         if request.user_id:
@@ -110,10 +113,10 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
         self, request: privacy_pb2.ExportEventsRequest, context: Any
     ) -> privacy_pb2.ExportEventsResponse:
         """Return a page of a recipient's events."""
-        _check_ids(tenant_id=request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         _check_user(request.user_id)
         if request.cursor:
-            _check_ids(cursor=request.cursor)
+            check_id("cursor", request.cursor)
         limit = page_limit(request.limit, default=_MAX_EXPORT, largest=_MAX_EXPORT)
         found = await self._store.export(request.tenant_id, request.user_id, request.cursor, limit)
         events = _fitting(found)
@@ -137,20 +140,10 @@ def _wire(policy: RetentionPolicy) -> privacy_pb2.Retention:
 
 def _days(name: str, value: int) -> int:
     if not 0 <= value <= MAX_DAYS:
-        raise _invalid(name, f"must be from 1 to {MAX_DAYS:,} days, or 0 for the default")
+        raise invalid(name, f"must be from 1 to {MAX_DAYS:,} days, or 0 for the default")
     return value
 
 
 def _check_user(user_id: str) -> None:
     if not 0 < len(user_id) <= _MAX_USER_ID or "\x00" in user_id:
-        raise _invalid("user_id", f"must have 1 to {_MAX_USER_ID} characters")
-
-
-def _check_ids(**ids: str) -> None:
-    for field, value in ids.items():
-        if not is_uuid(value):
-            raise _invalid(field, "must be a UUID in lower case")
-
-
-def _invalid(field: str, description: str) -> ClarionError:
-    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])
+        raise invalid("user_id", f"must have 1 to {_MAX_USER_ID} characters")

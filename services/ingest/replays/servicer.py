@@ -10,8 +10,9 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import replays_pb2, replays_pb2_grpc
 from runtime import clock, logs, postgres
 from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid, new_id
+from runtime.ids import new_id
 from services.domain import audience, channels, statuses
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.ingest.database import database_errors
 from services.ingest.ledger.recipients import recipient_ids_of
@@ -47,18 +48,18 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         self, request: replays_pb2.ReplayEventRequest, context: Any
     ) -> replays_pb2.ReplayEventResponse:
         """Replay one event."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         if any(channel not in channels.BY_NUMBER for channel in request.channels):
-            raise _invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
+            raise invalid("channels", f"must be some of {', '.join(channels.BY_PUBLIC_NAME)}")
         if len(request.recipients) > audience.MAX_TARGETS:
-            raise _invalid("recipients", f"must be at most {audience.MAX_TARGETS}")
+            raise invalid("recipients", f"must be at most {audience.MAX_TARGETS}")
         stored = await self._store.stored(request.event_id)
         if stored.event is None:
             raise ClarionError(Code.CONFLICT, "The event's content was deleted by retention.")
         destinations = await self._destinations(stored, stored.event, request.recipients)
         event = clone_event(stored.event, new_id(), self._now(), request.channels, destinations)
         if event is None:
-            raise _invalid("channels", "must be channels that the caller asked for")
+            raise invalid("channels", "must be channels that the caller asked for")
         await self._publisher.publish([event])
         await self._conclude(event, request.channels, destinations)
         log.info("event_replayed", tenant_id=stored.tenant_id, event_id=event.id, replay_of=request.event_id)
@@ -76,7 +77,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         else:
             known = set(map(audience.of_user, recipient_ids_of(event)))
         if not known.issuperset(destinations):
-            raise _invalid("recipients", "must be user ids of the event's recipients")
+            raise invalid("recipients", "must be user ids of the event's recipients")
         return destinations if stored.is_shared else None
 
     @database_errors
@@ -84,20 +85,20 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         self, request: replays_pb2.StartReplayRequest, context: Any
     ) -> replays_pb2.StartReplayResponse:
         """Start a replay of many events."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         now = self._now()
         request.until_us = request.until_us or now
         request.per_second = request.per_second or DEFAULT_PER_SECOND
         if not request.since_us:
-            raise _invalid("since", "is required")
+            raise invalid("since", "is required")
         if request.since_us >= request.until_us:
-            raise _invalid("since", "must be a time before until")
+            raise invalid("since", "must be a time before until")
         if request.until_us > now:
-            raise _invalid("until", "must not be in the future")
+            raise invalid("until", "must not be in the future")
         if not 1 <= request.per_second <= MAX_PER_SECOND:
-            raise _invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
+            raise invalid("per_second", f"must be 1 to {MAX_PER_SECOND}")
         if request.status not in _STATUSES:
-            raise _invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
+            raise invalid("status", f"must be all, {', '.join(map(statuses.name, statuses.REPLAYABLE))}")
         replay = await self._store.create(request)
         self._runner.wake()
         log.info("replay_started", tenant_id=replay.tenant_id, replay_id=replay.id)
@@ -106,7 +107,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     @database_errors
     async def GetReplay(self, request: replays_pb2.GetReplayRequest, context: Any) -> replays_pb2.GetReplayResponse:
         """Return a replay's progress."""
-        _check_id("replay_id", request.replay_id)
+        check_id("replay_id", request.replay_id)
         return replays_pb2.GetReplayResponse(replay=await self._store.get(request.replay_id))
 
     @database_errors
@@ -115,8 +116,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
     ) -> replays_pb2.ListReplaysResponse:
         """Return a page of replays."""
         for field in ("tenant_id", "cursor"):
-            if value := getattr(request, field):
-                _check_id(field, value)
+            check_id(field, getattr(request, field), required=False)
         limit = page_limit(request.limit)
         found = await self._store.page_of(request.tenant_id or None, request.cursor or None, limit)
         return replays_pb2.ListReplaysResponse(replays=found, next_cursor=found[-1].id if len(found) == limit else "")
@@ -126,7 +126,7 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
         self, request: replays_pb2.CancelReplayRequest, context: Any
     ) -> replays_pb2.CancelReplayResponse:
         """Cancel a replay."""
-        _check_id("replay_id", request.replay_id)
+        check_id("replay_id", request.replay_id)
         replay = await self._store.cancel(request.replay_id)
         log.info("replay_cancelled", tenant_id=replay.tenant_id, replay_id=replay.id)
         return replays_pb2.CancelReplayResponse(replay=replay)
@@ -145,12 +145,3 @@ class ReplayServicer(replays_pb2_grpc.ReplayServiceServicer):
                 await self._store.count_backlog(event.tenant_id, 1, event.weight)
         except (*postgres.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             log.warning("replay_not_concluded", event_id=event.id, replay_of=event.replay_of, error=repr(error))
-
-
-def _check_id(field: str, value: str) -> None:
-    if not is_uuid(value):
-        raise _invalid(field, "must be a UUID in lower case")
-
-
-def _invalid(field: str, description: str) -> ClarionError:
-    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from clarion.ingest.v1 import tenants_pb2, tenants_pb2_grpc
 from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
 from services.domain import channels as known_channels
 from services.domain.addresses import InvalidAddress, parse_email, trimmed
+from services.domain.checks import check_id
 from services.domain.paging import page_limit
 from services.domain.sms_limit import LARGEST_MAX_SEGMENTS
 from services.ingest.database import database_errors
@@ -59,14 +59,14 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
             ),
         )
         if request.account_id:
-            _check_id("account_id", request.account_id)
+            check_id("account_id", request.account_id)
         tenant, api_key = await self._store.create(request)
         return tenants_pb2.CreateTenantResponse(tenant=tenant, api_key=api_key)
 
     @database_errors
     async def GetTenant(self, request: tenants_pb2.GetTenantRequest, context: Any) -> tenants_pb2.GetTenantResponse:
         """Return one tenant."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         return tenants_pb2.GetTenantResponse(tenant=await self._store.get(request.tenant_id))
 
     @database_errors
@@ -76,7 +76,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         """Return a page of tenants."""
         limit = page_limit(request.limit)
         if request.cursor:
-            _check_id("cursor", request.cursor)
+            check_id("cursor", request.cursor)
         tenants = await self._store.list(limit, request.cursor)
         more = tenants[-1].id if len(tenants) == limit else ""
         return tenants_pb2.ListTenantsResponse(tenants=tenants, next_cursor=more)
@@ -86,7 +86,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.UpdateTenantRequest, context: Any
     ) -> tenants_pb2.UpdateTenantResponse:
         """Change the fields that are present."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         _trim_addresses(request)
 
         def given(field: str) -> Any:
@@ -131,7 +131,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     @database_errors
     async def RotateKey(self, request: tenants_pb2.RotateKeyRequest, context: Any) -> tenants_pb2.RotateKeyResponse:
         """Replace the tenant's key."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         tenant, api_key = await self._store.rotate_key(request.tenant_id)
         return tenants_pb2.RotateKeyResponse(tenant=tenant, api_key=api_key)
 
@@ -140,7 +140,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.DeactivateTenantRequest, context: Any
     ) -> tenants_pb2.DeactivateTenantResponse:
         """Deactivate a tenant."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         tenant = await self._store.update(request.tenant_id, Changes(active=False))
         return tenants_pb2.DeactivateTenantResponse(tenant=tenant)
 
@@ -149,7 +149,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.RotateWebhookSecretRequest, context: Any
     ) -> tenants_pb2.RotateWebhookSecretResponse:
         """Add a new webhook secret; earlier ones stay valid for the overlap."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         overlap_s = request.overlap_s if request.HasField("overlap_s") else DEFAULT_OVERLAP_S
         faults = []
         if not 0 <= overlap_s <= _MAX_OVERLAP_S:
@@ -165,7 +165,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.DeleteWebhookSecretsRequest, context: Any
     ) -> tenants_pb2.DeleteWebhookSecretsResponse:
         """Delete the tenant's webhook secrets: events need not be signed any more."""
-        _check_id("tenant_id", request.tenant_id)
+        check_id("tenant_id", request.tenant_id)
         tenant = await self._store.delete_webhook_secrets(request.tenant_id)
         return tenants_pb2.DeleteWebhookSecretsResponse(tenant=tenant)
 
@@ -189,13 +189,6 @@ def _limit(new: tenants_pb2.Limit | None) -> NewLimit | None:
     if new is None:
         return None
     return NewLimit(new.value if new.HasField("value") else None)
-
-
-def _check_id(field: str, value: str) -> None:
-    if not is_uuid(value):
-        raise ClarionError(
-            Code.INVALID, f"{field} must be a UUID in lower case", fields=[(field, "must be a UUID in lower case")]
-        )
 
 
 def _check(

@@ -89,7 +89,7 @@ WHERE r.tenant_id = $1 AND r.phone = $5 AND r.phone <> '' AND r.id > $2 AND r.ta
 ORDER BY r.id
 LIMIT $3
 
--- Deleting a recipient. Whoever adds them to a group locks them too, and always before the group.
+-- Deleting a recipient. A statement that adds them to a group locks them too, and always before the group.
 -- name: lock
 SELECT r.id FROM router.recipients r WHERE r.tenant_id = $1 AND r.recipient_id = $2 FOR UPDATE
 

@@ -35,7 +35,7 @@ class PeopleInRuns:
         self._read = read
 
     async def erase(self, tenant_id: str, user_id: str, now_us: int, after: str = "") -> ErasedRuns:
-        """Take a person out of the next runs of a tenant; whoever works on one of them begins that page again."""
+        """Take a person out of the next runs of a tenant. A router that works on one of them decides its page again."""
         name = user_id.encode()
         with postgres.unavailable_while_down():
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():

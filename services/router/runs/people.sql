@@ -18,8 +18,8 @@ FROM (
     SELECT id FROM router.runs WHERE tenant_id = $1 AND finished_at IS NULL AND id > $2 ORDER BY id LIMIT $3
 ) AS page
 
--- Whoever decides about the run as it was before decides nothing: the revision is raised. What is to be published is
--- published now.
+-- The revision is raised, so a router that has read the run as it was before stores no decision. What is to be published
+-- is published now.
 -- name: replace
 UPDATE router.runs r SET
     event = t.event, output = t.output, sends = t.sends, skips = t.skips, is_closed = t.is_closed,

@@ -14,7 +14,7 @@ class Planner(Protocol):
     async def plan(self, event: event_pb2.Event, people: Sequence[Person], *, sequence: int) -> Plan:
         """Return the plan. sequence: of the event in EVENTS, if the event lacks its body; else 0.
 
-        Deliveries need no body, and no reference to it: whoever publishes them adds it.
+        Deliveries need neither the body nor a reference to it: both are added when they are published.
         Raises UNAVAILABLE or OVERLOADED if what the planner must know cannot be asked for at the moment; other errors
         count as a fault of ours, and end the run after many tries.
         """

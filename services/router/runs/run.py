@@ -15,7 +15,6 @@ from services.router.ports import Membership
 
 WAITING = runs_pb2.RUN_STATE_WAITING
 EXPANDING = runs_pb2.RUN_STATE_EXPANDING
-PAUSED = runs_pb2.RUN_STATE_PAUSED
 DONE = runs_pb2.RUN_STATE_DONE
 CANCELED = runs_pb2.RUN_STATE_CANCELED
 FAILED = runs_pb2.RUN_STATE_FAILED
@@ -181,7 +180,7 @@ def membership(event: event_pb2.Event) -> Membership:
         groups=groups,
         everybody=everybody,
         recipients=recipients,
-        # Whoever is described inline is written to as described, not once more as stored.
+        # They get one message, as they are described, and not another one as stored recipients.
         excluded=[*_named(event.exclusions), *_inline_ids(event)],
         excluded_groups=[target.group for target in event.exclusions if target.WhichOneof("target") == "group"],
     )

@@ -5,8 +5,7 @@ from typing import Any
 
 from clarion.router.v1 import runs_pb2, runs_pb2_grpc
 from runtime import clock, logs
-from runtime.errors import ClarionError, Code
-from runtime.ids import is_uuid
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
@@ -35,10 +34,9 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
         """Return a page of runs, newest first."""
         limit = page_limit(request.limit)
         for field in ("tenant_id", "cursor"):
-            if value := getattr(request, field):
-                _check_id(field, value)
+            check_id(field, getattr(request, field), required=False)
         if request.state not in runs_pb2.RunState.values():
-            raise _invalid("state", "is not known")
+            raise invalid("state", "is not known")
         found = await self._store.page(request.tenant_id or None, request.state, request.cursor or None, limit)
         return runs_pb2.ListRunsResponse(
             runs=map(_wire, found), next_cursor=found[-1].id if len(found) == limit else ""
@@ -46,19 +44,19 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
 
     async def GetRun(self, request: runs_pb2.GetRunRequest, context: Any) -> runs_pb2.GetRunResponse:
         """Return an event's run."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         return runs_pb2.GetRunResponse(run=_wire(await self._store.of_event(request.event_id)))
 
     async def PauseRun(self, request: runs_pb2.PauseRunRequest, context: Any) -> runs_pb2.PauseRunResponse:
         """Pause a run."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         run = await self._store.pause(request.event_id, self._now())
         log.info("run_paused", event_id=request.event_id, tenant_id=run.tenant_id)
         return runs_pb2.PauseRunResponse(run=_wire(run))
 
     async def ResumeRun(self, request: runs_pb2.ResumeRunRequest, context: Any) -> runs_pb2.ResumeRunResponse:
         """Let a paused run go on."""
-        _check_id("event_id", request.event_id)
+        check_id("event_id", request.event_id)
         run = await self._store.resume(request.event_id, self._now())
         self._wake()
         log.info("run_resumed", event_id=request.event_id, tenant_id=run.tenant_id)
@@ -66,10 +64,10 @@ class RunServicer(runs_pb2_grpc.RunServiceServicer):
 
     async def CancelEvent(self, request: runs_pb2.CancelEventRequest, context: Any) -> runs_pb2.CancelEventResponse:
         """Cancel an event."""
-        _check_id("tenant_id", request.tenant_id)
-        _check_id("event_id", request.event_id)
+        check_id("tenant_id", request.tenant_id)
+        check_id("event_id", request.event_id)
         if not 0 < len(request.by) <= _MAX_BY:
-            raise _invalid("by", f"must have 1 to {_MAX_BY} characters")
+            raise invalid("by", f"must have 1 to {_MAX_BY} characters")
         now = self._now()
         run, _ = await self._store.cancel(request.tenant_id, request.event_id, request.by, now)
         self._wake()
@@ -97,12 +95,3 @@ def _wire(run: RunSummary) -> runs_pb2.Run:
         updated_at_us=run.updated_us,
         scope=run.scope,
     )
-
-
-def _check_id(field: str, value: str) -> None:
-    if not is_uuid(value):
-        raise _invalid(field, "must be a UUID in lower case")
-
-
-def _invalid(field: str, description: str) -> ClarionError:
-    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

@@ -9,6 +9,7 @@ from runtime import logs
 from runtime.errors import ClarionError, Code
 from runtime.ids import is_uuid
 from services.domain import channels, suppression_list
+from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.domain.pseudonyms import Pseudonyms
 from services.router.suppressions.store import StoredSuppression, SuppressionSearch, SuppressionStore
@@ -54,8 +55,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         """List active suppressions, newest first."""
         limit = page_limit(request.limit)
         for field in ("tenant_id", "cursor"):
-            if getattr(request, field) and not is_uuid(getattr(request, field)):
-                raise _invalid(field, "must be a UUID in lower case")
+            check_id(field, getattr(request, field), required=False)
         search = SuppressionSearch(
             tenant_id=request.tenant_id or None,
             channel=request.channel,
@@ -83,7 +83,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
 def _digests(request: suppressions_pb2.ListSuppressionsRequest, keyed: Pseudonyms) -> list[bytes]:
     """Return the digests of the address, as an e-mail address and as a number."""
     if not request.tenant_id:
-        raise _invalid("tenant_id", "is required together with address")
+        raise invalid("tenant_id", "is required together with address")
     return [
         suppression_list.digest(keyed, request.tenant_id, channel, form)
         for channel in channels.WITH_ADDRESS
@@ -102,7 +102,3 @@ def _wire(stored: StoredSuppression) -> suppressions_pb2.Suppression:
         detail=stored.detail,
         created_at_us=stored.created_at_us,
     )
-
-
-def _invalid(field: str, description: str) -> ClarionError:
-    return ClarionError(Code.INVALID, f"{field} {description}", fields=[(field, description)])

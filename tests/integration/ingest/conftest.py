@@ -8,11 +8,18 @@ from typing import Any
 
 import asyncpg
 import pytest
+from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
 from clarion.ingest.v1 import ingest_pb2, tenants_pb2
 from runtime import postgres
+from runtime.ids import new_id
+from services.ingest.ledger.reader import LedgerReader
+from services.ingest.ledger.servicer import LedgerServicer
+from services.ingest.ledger.store import LedgerStore
 from tests.conftest import NatsServer
+from tests.integration.ingest import builders
+from tests.integration.ingest.ledger import Ledger
 from tests.integration.ingest.processes import Service, StartService, starter
 
 # Past its deadline each process admits for itself, and no count over several of them is exact.
@@ -78,3 +85,12 @@ async def pair(start: StartService) -> list[Ingest]:
     """Two ingest processes beside each other, which count together however slow PostgreSQL is."""
     starts = [start("services.ingest", **PATIENT) for _ in range(2)]
     return [Ingest(service) for service in await asyncio.gather(*starts)]
+
+
+@pytest.fixture
+async def ledger(pool: "asyncpg.Pool[asyncpg.Record]", connection: Client) -> Ledger:
+    """A ledger, and a tenant with one unfinished event of ten bytes."""
+    tenant, store = new_id(), LedgerStore(pool, pool)
+    await builders.insert_tenant(pool, tenant, unfinished=1)
+    await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 10")
+    return Ledger(tenant, pool, store, LedgerServicer(store, LedgerReader(pool), connection))

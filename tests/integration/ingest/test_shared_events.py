@@ -1,28 +1,21 @@
 """The ledger of events with several recipients: plans in parts, counters, lists, and events of earlier versions."""
 
 import asyncio
-import itertools
 import random
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 import pytest
-from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2
-from clarion.ingest.v1 import ledger_pb2
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
-from services.ingest.ledger.reader import LedgerReader
-from services.ingest.ledger.record import merge
 from services.ingest.ledger.rows import Item
-from services.ingest.ledger.servicer import LISTED, SHOWN, LedgerServicer
-from services.ingest.ledger.store import LedgerStore
+from services.ingest.ledger.servicer import LISTED, SHOWN
 from tests.integration.ingest import builders
 from tests.integration.ingest.builders import DEAD, QUEUED, RETRYING, SENT, SKIPPED
-from tests.waiting import eventually
+from tests.integration.ingest.ledger import Ledger, shared_event, user_ids
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 EMAIL = event_pb2.CHANNEL_EMAIL
@@ -30,75 +23,11 @@ _COUNTS = "SELECT status, n FROM ingest.event_counts WHERE event_id = $1 AND n <
 _ROWS = "SELECT status, count(*) AS n FROM ingest.deliveries WHERE event_id = $1 GROUP BY status"
 
 
-@dataclass
-class Ledger:
-    """Store and servicer of one tenant, as ingest wires them."""
-
-    tenant: str
-    pool: Pool
-    store: LedgerStore
-    servicer: LedgerServicer
-
-    async def call(self, method: str, **fields: Any) -> Any:
-        """Call "ListDeliveries" or its like."""
-        request = getattr(ledger_pb2, f"{method}Request")(**fields)
-        return await getattr(self.servicer, method)(request, None)
-
-    async def write(self, *items: Item) -> None:
-        """Write a group."""
-        await self.store.write(merge(items))
-
-    async def event(self, event_id: str) -> ledger_pb2.EventSummary:
-        """Return an event as operators see it."""
-        event: ledger_pb2.EventSummary = (await self.call("GetEvent", event_id=event_id)).event
-        return event
-
-    async def every_delivery(self, event_id: str, **fields: Any) -> list[ledger_pb2.DeliverySummary]:
-        """Return all pages."""
-        found: list[ledger_pb2.DeliverySummary] = []
-        cursor = ""
-        while True:
-            page = await self.call("ListDeliveries", event_id=event_id, limit=100, cursor=cursor, **fields)
-            found += page.deliveries
-            cursor = page.next_cursor
-            if not cursor:
-                return found
-
-    async def count(self, query: str, event_id: str) -> dict[int, int]:
-        """Return deliveries by status."""
-        return {row["status"]: row["n"] for row in await self.pool.fetch(query, event_id)}
-
-    async def backlog(self) -> tuple[int, int, int]:
-        """Return the tenant's unfinished events, their bytes, and its waiting events."""
-        row = await self.pool.fetchrow("SELECT unfinished, unfinished_bytes, scheduled FROM ingest.backlog")
-        assert row is not None
-        return row["unfinished"], row["unfinished_bytes"], row["scheduled"]
-
-
-@pytest.fixture
-async def ledger(pool: Pool, connection: Client) -> Ledger:
-    """A ledger, and a tenant with one unfinished event of ten bytes."""
-    tenant, store = new_id(), LedgerStore(pool, pool)
-    await builders.insert_tenant(pool, tenant, unfinished=1)
-    await pool.execute("UPDATE ingest.backlog SET unfinished_bytes = 10")
-    return Ledger(tenant, pool, store, LedgerServicer(store, LedgerReader(pool), connection))
-
-
-def _users(count: int) -> list[str]:
-    return [f"u{number:05}" for number in range(count)]
-
-
-def _event(tenant: str, users: list[str]) -> event_pb2.Event:
-    """An event for people whom the caller describes, or for a group if there are more than an event may name."""
-    targets = [builders.person(user) for user in users] if len(users) <= 100 else [builders.group("all")]
-    return builders.shared_event(tenant, *targets, weight=10)
-
-
 @pytest.mark.parametrize("count", [1, 3, 100, 2000])
 async def test_a_plan_in_parts_in_any_order(ledger: Ledger, count: int) -> None:
     """Each message twice and in any order: finished exactly when the last delivery is, counted and released once."""
-    users = _users(count)
-    event = _event(ledger.tenant, users)
+    users = user_ids(count)
+    event = shared_event(ledger.tenant, users)
     plans = [builders.planned(event, user) for user in users]
     attempts = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans]
     last = attempts.pop()
@@ -120,8 +49,8 @@ async def test_a_plan_in_parts_in_any_order(ledger: Ledger, count: int) -> None:
 
 async def test_an_event_is_not_finished_before_its_plan_is_closed(ledger: Ledger) -> None:
     """All that is known is sent, and more parts come: it stays open, whatever the number of its deliveries."""
-    event = _event(ledger.tenant, _users(1200))
-    plans = [builders.planned(event, user) for user in _users(1200)]
+    event = shared_event(ledger.tenant, user_ids(1200))
+    plans = [builders.planned(event, user) for user in user_ids(1200)]
     *open_parts, closing = builders.parts(event, plans)
     sent = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans]
     await ledger.write(event, *open_parts, *sent[:1000])
@@ -134,8 +63,8 @@ async def test_an_event_is_not_finished_before_its_plan_is_closed(ledger: Ledger
 
 async def test_an_event_is_not_finished_before_all_of_its_parts_are_known(ledger: Ledger) -> None:
     """The closing record and the end of all known deliveries are read before another part."""
-    event = _event(ledger.tenant, _users(1200))
-    plans = [builders.planned(event, user) for user in _users(1200)]
+    event = shared_event(ledger.tenant, user_ids(1200))
+    plans = [builders.planned(event, user) for user in user_ids(1200)]
     first, second, closing = builders.parts(event, plans)
     sent = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans]
     await ledger.write(event, closing, first, *sent[:500], *sent[1000:])
@@ -146,8 +75,8 @@ async def test_an_event_is_not_finished_before_all_of_its_parts_are_known(ledger
 
 async def test_counters_are_exact_under_concurrency(ledger: Ledger) -> None:
     """Several processes write parts and attempts of one event at the same time, some twice."""
-    users = _users(1500)
-    event = _event(ledger.tenant, users)
+    users = user_ids(1500)
+    event = shared_event(ledger.tenant, users)
     plans = [builders.planned(event, user) for user in users]
     chance = random.Random(7)
     items: list[Item] = [*builders.parts(event, plans, 100)] * 2
@@ -175,8 +104,8 @@ def _batches(items: list[Item]) -> list[list[Item]]:
 
 async def test_a_replayed_dead_letter_is_counted_once(ledger: Ledger) -> None:
     """It is queued again, its event is open, and the counters say so; then it is sent."""
-    users = _users(600)
-    event = _event(ledger.tenant, users)
+    users = user_ids(600)
+    event = shared_event(ledger.tenant, users)
     plans = [builders.planned(event, user) for user in users]
     ends = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans[1:]]
     await ledger.write(event, *builders.parts(event, plans), *ends)
@@ -196,8 +125,8 @@ async def test_a_replayed_dead_letter_is_counted_once(ledger: Ledger) -> None:
 
 async def test_counters_that_an_earlier_version_did_not_keep(ledger: Ledger) -> None:
     """The janitor counts an event that is long unfinished again, and finishes it."""
-    users = _users(600)
-    event = _event(ledger.tenant, users)
+    users = user_ids(600)
+    event = shared_event(ledger.tenant, users)
     plans = [builders.planned(event, user) for user in users]
     await ledger.write(event, *builders.parts(event, plans))
     await ledger.pool.execute("UPDATE ingest.deliveries SET status = $1", SENT)
@@ -213,8 +142,8 @@ async def test_counters_that_an_earlier_version_did_not_keep(ledger: Ledger) -> 
 
 async def test_counters_of_an_open_plan_that_an_earlier_version_did_not_keep(ledger: Ledger) -> None:
     """The janitor counts it, too: a plan that is paused stays open for long."""
-    event = _event(ledger.tenant, _users(600))
-    first, _ = builders.parts(event, [builders.planned(event, user) for user in _users(600)])
+    event = shared_event(ledger.tenant, user_ids(600))
+    first, _ = builders.parts(event, [builders.planned(event, user) for user in user_ids(600)])
     await ledger.write(event, first)
     await ledger.pool.execute("UPDATE ingest.deliveries SET status = $1", SENT)
     await ledger.pool.execute("UPDATE ingest.events SET routed_at = now() - interval '11 minutes'")
@@ -225,8 +154,8 @@ async def test_counters_of_an_open_plan_that_an_earlier_version_did_not_keep(led
 
 async def test_lists_show_some_deliveries_and_how_many_there_are(ledger: Ledger) -> None:
     """A list shows the first 20, one event the first 100; a page of deliveries can be narrowed."""
-    users = _users(700)
-    event = _event(ledger.tenant, users)
+    users = user_ids(700)
+    event = shared_event(ledger.tenant, users)
     plans = [builders.planned(event, user, SKIPPED if user == "u00007" else QUEUED) for user in users]
     sent = [builders.attempted(event, plan.delivery_id, SENT) for plan in plans[10:]]
     few = builders.shared_event(ledger.tenant, builders.person("ada", "ada@example.org"), builders.person("bob"))
@@ -319,193 +248,6 @@ async def test_addresses_of_all_channels_are_kept(ledger: Ledger) -> None:
     assert (one.recipient.email, one.recipient.phone) == ("ada@example.org", "+254712345678")
 
 
-async def test_an_event_that_waits(ledger: Ledger) -> None:
-    """It counts as waiting until its first plan is read, then as unfinished, then as neither; the recount agrees."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0, scheduled = 1")
-    event = builders.event(ledger.tenant, weight=10)
-    event.due_at_us = event.accepted_at_us + 3_600_000_000
-    id_ = builders.delivery_id(event)
-    life: list[tuple[Item, tuple[int, int, int], bool]] = [
-        (event, (0, 0, 1), True),
-        (builders.waiting(event, event.due_at_us), (0, 0, 1), True),
-        (builders.routed(event, {id_: QUEUED}), (1, 10, 0), False),
-        (builders.attempted(event, id_, SENT), (0, 0, 0), False),
-    ]
-    for item, backlog, is_waiting in life:
-        for _ in range(2):
-            await ledger.write(item)
-            assert await ledger.backlog() == backlog
-            await ledger.store.tidy(recount=True)
-            assert await ledger.backlog() == backlog
-        assert (await ledger.event(event.id)).waiting == is_waiting
-    answer = await ledger.call("GetEvent", event_id=event.id)
-    assert [step.step for step in answer.steps] == ["accepted", "waiting", "routed", "queued", "rendered", "sent"]
-    assert (answer.steps[1].next_attempt_at_us, answer.event.due_at_us) == (event.due_at_us, event.due_at_us)
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-async def test_a_waiting_event_is_released_in_any_order(ledger: Ledger, order: tuple[int, ...]) -> None:
-    """Accepted, planned and sent are read in any order, each in a group of its own."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 5, unfinished_bytes = 50, scheduled = 1")
-    event = builders.event(ledger.tenant, weight=10)
-    event.due_at_us = event.accepted_at_us + 3_600_000_000
-    id_ = builders.delivery_id(event)
-    items: list[Item] = [event, builders.routed(event, {id_: QUEUED}), builders.attempted(event, id_, SENT)]
-    for position in order:
-        await ledger.write(items[position])
-    unfinished, _, scheduled = await ledger.backlog()
-    assert (unfinished, scheduled) == (5, 0)
-
-
-async def test_a_time_that_has_come_is_at_once(ledger: Ledger) -> None:
-    """Admission counted the event as unfinished, and so does the ledger."""
-    event = builders.event(ledger.tenant, weight=10)
-    event.due_at_us = event.accepted_at_us
-    await ledger.write(event)
-    await ledger.store.tidy(recount=True)
-    assert await ledger.backlog() == (1, 10, 0)
-    assert not (await ledger.event(event.id)).waiting
-
-
-async def test_a_canceled_event(ledger: Ledger) -> None:
-    """Canceled while it waits: finished, with its reason, and nothing is counted any more."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0, scheduled = 1")
-    event = builders.event(ledger.tenant, weight=10)
-    event.due_at_us = event.accepted_at_us + 3_600_000_000
-    await ledger.write(event)
-    await ledger.write(builders.canceled(event), builders.plan(event, [], reason="canceled"))
-    answer = await ledger.call("GetEvent", event_id=event.id)
-    assert (answer.event.reason, answer.event.waiting) == ("canceled", False)
-    assert answer.event.finished_at_us
-    steps = {step.step: step for step in answer.steps}
-    assert (steps["canceled"].reason, steps["canceled"].detail) == ("canceled", "operator")
-    assert await ledger.backlog() == (0, 0, 0)
-
-
-async def test_an_event_that_is_canceled_after_it_was_planned(ledger: Ledger) -> None:
-    """Its plan has no reason; what was in hand ends as it does."""
-    event = builders.event(ledger.tenant)
-    id_ = builders.delivery_id(event)
-    await ledger.write(event, builders.routed(event, {id_: QUEUED}))
-    await ledger.write(builders.canceled(event))
-    assert not (await ledger.event(event.id)).finished_at_us
-    await ledger.write(builders.attempted(event, id_, SENT))
-    answer = await ledger.event(event.id)
-    assert answer.finished_at_us
-    assert answer.reason == "canceled"
-
-
-async def test_an_expansion_that_is_canceled_in_the_middle(ledger: Ledger) -> None:
-    """What was planned ends, and the plan is closed with so many deliveries: then the event is finished."""
-    event = _event(ledger.tenant, _users(1000))
-    plans = [builders.planned(event, user) for user in _users(500)]
-    await ledger.write(event, builders.plan(event, plans, continues=True))
-    await ledger.write(builders.canceled(event), builders.plan(event, [], total=500, reason="canceled"))
-    assert not (await ledger.event(event.id)).finished_at_us
-    ends = [builders.attempted(event, plan.delivery_id, SKIPPED) for plan in plans[1:]]
-    await ledger.write(*ends, builders.attempted(event, plans[0].delivery_id, SENT))
-    event_now = await ledger.event(event.id)
-    assert event_now.finished_at_us
-    assert event_now.reason == "canceled"
-
-
-async def test_canceling_what_retention_deleted_leaves_nothing_unfinished(ledger: Ledger) -> None:
-    """The row is finished at once, so that retention deletes it; so is one that says only that the event waited."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0")
-    canceled, waited = builders.event(ledger.tenant), builders.event(ledger.tenant)
-    for event in (canceled, waited):
-        builders.age(event, 200)
-    await ledger.write(builders.canceled(canceled), builders.waiting(waited, waited.accepted_at_us))
-    assert await ledger.pool.fetchval("SELECT count(*) FROM ingest.events WHERE finished_at IS NULL") == 0
-    # One that is old because it waited for months is not finished by that.
-    long_ago = builders.event(ledger.tenant)
-    builders.age(long_ago, 200)
-    long_ago.due_at_us = long_ago.accepted_at_us + 1_000_000
-    await ledger.write(long_ago)
-    await ledger.write(builders.canceled(long_ago))
-    assert not (await ledger.event(long_ago.id)).finished_at_us
-
-
-async def test_canceling_what_never_was_counts_nothing(ledger: Ledger) -> None:
-    """It may be read later, so for a day its row stays unfinished. An id of the future is never an event's."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 0, unfinished_bytes = 0")
-    unknown, future = builders.event(ledger.tenant), builders.event(ledger.tenant)
-    builders.age(future, -2)
-    await ledger.write(builders.canceled(unknown), builders.canceled(future))
-    await ledger.store.tidy(recount=True)
-    assert await ledger.backlog() == (0, 0, 0)
-    unfinished = "SELECT id::text FROM ingest.events WHERE finished_at IS NULL"
-    assert [row["id"] for row in await ledger.pool.fetch(unfinished)] == [unknown.id]
-    await ledger.pool.execute("UPDATE ingest.events SET canceled_at = now() - interval '25 hours'")
-    await ledger.store.tidy(recount=True)
-    assert await ledger.pool.fetch(unfinished) == []
-
-
-@pytest.mark.parametrize("order", ["before", "after", "together"])
-async def test_nobody_cancels_the_event_of_another_tenant(ledger: Ledger, order: str) -> None:
-    """Whichever the ledger reads first: the event stays its tenant's, and is not canceled."""
-    event = builders.event(ledger.tenant, weight=10)
-    foreign = builders.canceled(event)
-    foreign.tenant_id = new_id()
-    steps: dict[str, list[list[Any]]] = {
-        "before": [[foreign], [event]],
-        "after": [[event], [foreign]],
-        "together": [[foreign, event]],
-    }
-    for group in steps[order]:
-        await ledger.write(*group)
-    row = await ledger.pool.fetchrow("SELECT tenant_id, canceled_at FROM ingest.events WHERE id = $1", event.id)
-    assert row is not None
-    assert (str(row["tenant_id"]), row["canceled_at"]) == (ledger.tenant, None)
-
-
-async def test_an_event_that_is_canceled_before_it_is_read_is_counted(ledger: Ledger) -> None:
-    """The backlog keeps what admission counted for it."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 1, unfinished_bytes = 10")
-    event = builders.event(ledger.tenant, weight=10)
-    await ledger.pool.execute(
-        "INSERT INTO ingest.admission (tenant_id, key_hash, event_id, size) VALUES ($1, $2, $3, 10)",
-        ledger.tenant,
-        event.dedupe_key,
-        event.id,
-    )
-    await ledger.write(builders.canceled(event))
-    await ledger.store.tidy(recount=True)
-    assert await ledger.backlog() == (1, 10, 0)
-    await ledger.write(event, builders.plan(event, [], reason="canceled"))
-    assert await ledger.backlog() == (0, 0, 0)
-
-
-async def test_parts_that_two_processes_read_together_release_once(ledger: Ledger) -> None:
-    """Both began before either had written: the event stops waiting once, and it ends once."""
-    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 3, unfinished_bytes = 30, scheduled = 5")
-    event = _event(ledger.tenant, _users(1000))
-    event.due_at_us = event.accepted_at_us + 60_000_000
-    parts = builders.parts(event, [builders.planned(event, user) for user in _users(1000)])
-    await ledger.write(event)
-    await _together(ledger, event.id, *parts)
-    assert await ledger.backlog() == (4, 40, 4)
-    done = builders.event(ledger.tenant, weight=10)
-    await ledger.write(done)
-    await _together(ledger, done.id, *[builders.plan(done, [], reason="canceled")] * 2)
-    assert await ledger.backlog() == (3, 30, 4)
-
-
-async def _together(ledger: Ledger, event_id: str, *items: Item) -> None:
-    """Write each by a process of its own, all of which wait for the event's row at the same time."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with ledger.pool.acquire() as other:
-        async with other.transaction():
-            await other.execute("SELECT 1 FROM ingest.events WHERE id = $1 FOR UPDATE", event_id)
-            writes = [asyncio.create_task(ledger.write(item)) for item in items]
-
-            async def all_wait() -> bool:
-                return int(await ledger.pool.fetchval(waiting)) == len(items)
-
-            await eventually(all_wait)
-        await asyncio.gather(*writes)
-
-
 async def test_rows_of_the_version_before(ledger: Ledger) -> None:
     """An event with its recipient in its own columns and a small plan: shown, found, finished."""
     event = builders.event(ledger.tenant, user_id="ada", email="ada@example.org", weight=10)
@@ -545,8 +287,8 @@ async def test_rows_of_the_version_before(ledger: Ledger) -> None:
 
 async def test_what_the_version_before_takes_for_a_whole_plan(ledger: Ledger) -> None:
     """It wrote the first part's number as the plan's and finished the event: the closing record opens it again."""
-    event = _event(ledger.tenant, _users(700))
-    plans = [builders.planned(event, user) for user in _users(700)]
+    event = shared_event(ledger.tenant, user_ids(700))
+    plans = [builders.planned(event, user) for user in user_ids(700)]
     first, closing = builders.parts(event, plans)
     await ledger.write(event, first)
     await ledger.pool.execute("UPDATE ingest.events SET planned = 500, finished_at = now()")

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,117 +15,32 @@ from runtime.ids import new_id
 from runtime.parts import HUB, RENDER, OwnParts, PartAway
 from services.delivery import slots
 from services.delivery import worker as module
-from services.delivery.bodies import Bodies
-from services.delivery.claims import LedgerClaims
-from services.delivery.ports import Details, Prepared, ProviderCall, SendResult, Verdict
-from services.delivery.render_client import RenderClient
-from services.delivery.rendered import RenderingAttempter
-from services.delivery.worker import DeliveryWorker
+from services.delivery.ports import ProviderCall, SendResult, Verdict
 from services.domain import channels, topology
 from services.domain.retry_policy import MESSAGES, RetryPolicy
-from tests.fakes.delivery import SMS, FarSide, Neighbours, delivery
-from tests.fakes.grpc import MemoryCaller, MemoryChannel
-from tests.fakes.nats import MemoryBroker, StoredMessage
+from tests.fakes.delivery import SMS
+from tests.unit.delivery.desk import (
+    BUSY,
+    DEAD,
+    FAILED,
+    NOW_US,
+    RENDER_SERVICE,
+    RETRYING,
+    SENT,
+    SKIPPED,
+    YES,
+    Desk,
+    Signer,
+    a_delivery,
+    crash,
+)
 from tests.waiting import eventually
-
-QUEUED, RETRYING = trace_pb2.DELIVERY_STATUS_QUEUED, trace_pb2.DELIVERY_STATUS_RETRYING
-SENT, SKIPPED = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_SKIPPED
-FAILED, DEAD = trace_pb2.DELIVERY_STATUS_FAILED, trace_pb2.DELIVERY_STATUS_DEAD
-YES = SendResult(Verdict.SENT, "test", provider_message_id="m1")
-BUSY = SendResult(Verdict.TRANSIENT, "test", "provider_timeout", "no answer")
-_RENDER, _LEDGER = "clarion.render.v1.RenderService", "clarion.ingest.v1.LedgerService"
-_CLAIMS = "clarion.ingest.v1.ClaimService"
-_NOW_US = 1_750_000_000_000_000
-# The age up to which the broker's memory and the longest attempt leave no room for a second copy.
-_YOUNG_US = (topology.DUPLICATE_WINDOW_S - 30) * 1_000_000
-
-
-class Desk:
-    """A worker for text messages and its world, with a clock that stands still."""
-
-    def __init__(self) -> None:
-        self.broker = MemoryBroker()
-        self.neighbours = Neighbours()  # type: ignore[abstract]  # the other methods are never called
-        self.caller = MemoryCaller(dict.fromkeys((_RENDER, _LEDGER, _CLAIMS), self.neighbours))
-        self.far_side = FarSide([YES])
-        self.now_us = _NOW_US
-        self.worker: DeliveryWorker
-        self._task: asyncio.Task[None]
-
-    def start(self, *answers: SendResult | Exception, **options: Any) -> None:
-        """Start the worker, at a far side with these answers."""
-        self.far_side.answers = answers or self.far_side.answers
-        connection: Any = self.broker
-        channel: Any = MemoryChannel()
-        caller: Any = self.caller
-        own = options.setdefault("own", OwnParts())
-        self.worker = DeliveryWorker(
-            connection,
-            [SMS],
-            options.pop("attempter", None)
-            or RenderingAttempter(
-                self.far_side, Bodies(connection, channel, caller, own), RenderClient(channel, caller), own
-            ),
-            LedgerClaims(channel, caller),
-            needs=[RENDER],
-            now=lambda: self.now_us,
-            **options,
-        )
-        self._task = asyncio.create_task(self.worker.run())
-
-    async def take(self, one: event_pb2.Delivery, *, due: bool = False, deliveries: int = 0) -> StoredMessage:
-        """Let the broker have a delivery, as routed or as fallen due."""
-        subject = topology.due_subject(SMS, one.tenant_id) if due else topology.delivery_subject(SMS, one.tenant_id)
-        return await self.broker.put(subject, one.SerializeToString(), deliveries=deliveries)
-
-    async def see(self, one: event_pb2.Delivery, **options: Any) -> StoredMessage:
-        """Let the broker have a delivery, and wait until it is acknowledged."""
-        message = await self.take(one, **options)
-        await eventually(lambda: message.acked, every=0)
-        return message
-
-    @property
-    def steps(self) -> list[trace_pb2.Attempted]:
-        """What is recorded, oldest first."""
-        batches = [trace_pb2.TraceBatch.FromString(one.payload) for one in self.broker.messages(topology.TRACE)]
-        return [record.attempted for batch in batches for record in batch.records]
-
-    @property
-    def timers(self) -> list[event_pb2.Delivery]:
-        """What waits for its time."""
-        set_ = [one for one in self.broker.messages(topology.TIMERS) if one.subject.startswith("timers.wait.")]
-        return [event_pb2.Delivery.FromString(one.payload) for one in set_]
-
-    @property
-    def endings(self) -> list[tuple[int, str]]:
-        """How the recorded attempts ended, and why."""
-        return [(step.status, step.reason) for step in self.steps]
-
-    async def stop(self) -> None:
-        """Drain the worker."""
-        self.far_side.free.set()
-        await self.worker.drain()
-        await self._task
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    """A worker that is not started yet."""
-    made = Desk()
-    yield made
-    made.broker.is_connected = True
-    await made.stop()
-
-
-def _delivery(**fields: Any) -> event_pb2.Delivery:
-    times = {"accepted_at_us": _NOW_US - 5_000, "planned_at_us": _NOW_US - 3_000}
-    return delivery(**{**times, **fields})
 
 
 async def test_what_is_sent_is_recorded_and_acknowledged(desk: Desk) -> None:
     """With its provider, the provider's id and its times; nothing waits."""
     desk.start(YES)
-    one = _delivery()
+    one = a_delivery()
     await desk.see(one)
     [step] = desk.steps
     assert (step.delivery_id, step.status, step.attempt) == (one.id, SENT, 1)
@@ -136,11 +51,11 @@ async def test_what_is_sent_is_recorded_and_acknowledged(desk: Desk) -> None:
 async def test_what_passes_is_tried_again_by_a_timer(desk: Desk) -> None:
     """Stored before the record that promises it: the same delivery with the next attempt, due after its delay."""
     desk.start(BUSY, delays_s=(30.0, 60.0))
-    one = _delivery(variables=b'{"a":1}')
+    one = a_delivery(variables=b'{"a":1}')
     message = await desk.see(one)
     [again], [step] = desk.timers, desk.steps
     assert (step.status, step.reason, step.next_attempt_at_us) == (RETRYING, "provider_timeout", again.planned_at_us)
-    assert 30 <= (again.planned_at_us - _NOW_US) / 1e6 <= 30 * (1 + MESSAGES.jitter)
+    assert 30 <= (again.planned_at_us - NOW_US) / 1e6 <= 30 * (1 + MESSAGES.jitter)
     assert (again.id, again.attempt, again.deferrals, again.variables) == (one.id, 2, 0, one.variables)
     assert [stored.stream for stored in desk.broker.stored] == [message.stream, topology.TIMERS, topology.TRACE]
     [timer] = desk.broker.messages(topology.TIMERS)
@@ -152,7 +67,7 @@ async def test_what_passes_is_tried_again_by_a_timer(desk: Desk) -> None:
 async def test_after_the_last_attempt_it_is_a_dead_letter(desk: Desk) -> None:
     """The record carries the delivery whole, for a replay; no timer is set."""
     desk.start(BUSY, delays_s=(30.0,))
-    one = _delivery(attempt=2, variables=b'{"a":1}', recipient=event_pb2.Recipient(user_id="u"))
+    one = a_delivery(attempt=2, variables=b'{"a":1}', recipient=event_pb2.Recipient(user_id="u"))
     await desk.see(one, due=True)
     [step] = desk.steps
     assert (step.status, step.attempt, step.dead_letter) == (DEAD, 2, one)
@@ -172,14 +87,14 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(desk: Desk) -> None:
 async def test_each_verdict_has_its_ending(desk: Desk, answer: Any, ending: tuple[int, str]) -> None:
     """A final no and a late skip end it; the rest is tried again, also our own fault. Each is one record."""
     desk.start(answer, delays_s=(30.0,))
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert desk.endings == [ending]
     assert len(desk.timers) == (ending[0] == RETRYING)
 
 
 async def test_an_attempt_that_hangs_is_cut_off(desk: Desk) -> None:
     """At its deadline: a timeout, tried again."""
-    one = _delivery()
+    one = a_delivery()
     desk.far_side.hung.add(one.tenant_id)
     desk.start(attempt_deadline_s=0.001)
     await desk.see(one)
@@ -193,7 +108,7 @@ async def test_providers_in_vain_are_recorded_before_the_last_one(desk: Desk) ->
             Verdict.SENT, "b", earlier=[ProviderCall(SendResult(Verdict.TRANSIENT, "a", "provider_error"), 1_000, 400)]
         )
     )
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert [(step.provider, step.status, step.attempt) for step in desk.steps] == [("a", RETRYING, 1), ("b", SENT, 1)]
     assert desk.timers == []
 
@@ -201,16 +116,16 @@ async def test_providers_in_vain_are_recorded_before_the_last_one(desk: Desk) ->
 async def test_who_asks_for_time_gets_it_without_an_attempt(desk: Desk) -> None:
     """The same attempt comes again, later than that; nothing is recorded."""
     desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40))
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     [again] = desk.timers
     assert (again.attempt, again.deferrals, desk.steps) == (1, 1, [])
-    assert again.planned_at_us >= _NOW_US + 40_000_000
+    assert again.planned_at_us >= NOW_US + 40_000_000
 
 
 async def test_time_is_not_asked_for_for_ever(desk: Desk) -> None:
     """After so many times it counts as an attempt."""
     desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled", retry_after_s=40), delays_s=(30.0,))
-    await desk.see(_delivery(deferrals=MESSAGES.max_postponements), due=True)
+    await desk.see(a_delivery(deferrals=MESSAGES.max_postponements), due=True)
     assert desk.endings == [(RETRYING, "provider_throttled")]
     assert desk.timers[0].attempt == 2
 
@@ -221,9 +136,9 @@ async def test_what_finds_no_slot_waits_uncounted(desk: Desk, monkeypatch: pytes
     hung = new_id()
     desk.far_side.hung.add(hung)
     desk.start(slot_limit=1)
-    holder = await desk.take(_delivery(tenant_id=hung))
+    holder = await desk.take(a_delivery(tenant_id=hung))
     await eventually(lambda: desk.far_side.calls, every=0)
-    blocked, other = _delivery(tenant_id=hung), _delivery()
+    blocked, other = a_delivery(tenant_id=hung), a_delivery()
     await desk.see(blocked)
     await desk.see(other)
     [again] = desk.timers
@@ -243,10 +158,10 @@ async def test_a_last_word_against_it(desk: Desk) -> None:
         lambda one: "late" * (one.attempt == 2),
     ]
     desk.start(refusals=refusals)
-    await desk.see(_delivery(attempt=2), due=True)
+    await desk.see(a_delivery(attempt=2), due=True)
     assert desk.endings == [(SKIPPED, "unsubscribed")]
     assert (desk.caller.asked, desk.far_side.calls) == ([], [])
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert desk.endings[1:] == [(SENT, "")]
 
 
@@ -264,7 +179,7 @@ async def test_what_cannot_be_sent_asks_no_provider(desk: Desk, rendered: Any, e
     """Nothing to send, or nothing that can be rendered: both are final."""
     desk.neighbours.rendered = rendered
     desk.start()
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert (desk.endings, desk.far_side.calls) == ([ending], [])
 
 
@@ -272,17 +187,17 @@ async def test_a_render_without_time_is_no_attempt(desk: Desk) -> None:
     """That delivery alone is put off."""
     desk.neighbours.rendered = render_pb2.RenderResult(failure=render_pb2.RenderFailure(reason="no_turn"))
     desk.start()
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert [(again.attempt, again.deferrals) for again in desk.timers] == [(1, 1)]
     assert (desk.steps, desk.far_side.calls) == ([], [])
 
 
 async def test_a_render_that_is_away_is_waited_for_in_hand(desk: Desk) -> None:
     """No attempt, no timer, no acknowledgement; it goes on when render is back."""
-    desk.caller.away.add(_RENDER)
+    desk.caller.away.add(RENDER_SERVICE)
     own = OwnParts()
     desk.start(own=own)
-    message = await desk.take(_delivery())
+    message = await desk.take(a_delivery())
     await eventually(lambda: own.is_away(RENDER), every=0)
     assert (message.acked, desk.steps, desk.timers, desk.far_side.calls) == (False, [], [], [])
     desk.caller.away.clear()
@@ -295,7 +210,7 @@ async def test_what_may_not_wait_in_hand_waits_by_a_timer(desk: Desk) -> None:
     desk.start(PartAway(HUB, "hub_away"), may_defer={HUB}, max_held=4)
     for puller in desk.worker._pullers:
         puller._window._max_aside = 0
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert [(again.attempt, again.deferrals) for again in desk.timers] == [(1, 1)]
     assert desk.steps == []
 
@@ -306,8 +221,8 @@ async def test_a_body_that_stands_elsewhere_is_read(desk: Desk) -> None:
     stored = await desk.broker.put(topology.event_subject(event.tenant_id), event.SerializeToString())
     reference = event_pb2.BodyReference(sequence=stored.sequence, size=9)
     desk.start()
-    await desk.see(_delivery(event_id=event.id, body_reference=reference))
-    elsewhere = _delivery(body_reference=reference)
+    await desk.see(a_delivery(event_id=event.id, body_reference=reference))
+    elsewhere = a_delivery(body_reference=reference)
     desk.neighbours.bodies[elsewhere.event_id] = ledger_pb2.GetEventBodyResponse(variables=b'{"b":2}')
     await desk.see(elsewhere)
     assert [item.variables for item in desk.neighbours.items] == [b'{"a":1}', b'{"b":2}']
@@ -320,166 +235,20 @@ async def test_a_body_that_is_nowhere(
 ) -> None:
     """It may not have been read by the ledger yet; after many tries it was deleted, and the delivery fails."""
     desk.start()
-    one = _delivery(body_reference=event_pb2.BodyReference(sequence=9, size=9), deferrals=deferrals)
+    one = a_delivery(body_reference=event_pb2.BodyReference(sequence=9, size=9), deferrals=deferrals)
     await desk.see(one, due=deferrals > 0)
     assert [again.deferrals for again in desk.timers] == timers
     assert (desk.endings, desk.far_side.calls) == (endings, [])
 
 
-async def test_what_is_old_is_claimed_at_the_ledger(desk: Desk) -> None:
-    """What had its attempt is dropped, and acknowledged; what had none goes out."""
-    old = {"accepted_at_us": _NOW_US - _YOUNG_US}
-    handled, waiting, unknown, decided_late = (_delivery(**old) for _ in range(4))
-    decided_late.accepted_at_us, decided_late.decided_at_us = 1, _NOW_US - _YOUNG_US
-    desk.neighbours.states = {handled.id: SENT, waiting.id: QUEUED}
-    desk.start()
-    for one in (handled, waiting, unknown, decided_late):
-        await desk.see(one)
-    assert desk.far_side.attempted == [waiting.id, unknown.id, decided_late.id]
-    assert desk.caller.asked.count("ClaimDeliveries") == 4
-    assert (waiting.id, 0) in desk.neighbours.claims.holders
-
-
-async def test_of_two_copies_the_first_goes(desk: Desk) -> None:
-    """Both wait while the ledger is away and knows of no attempt; the other copy is dropped."""
-    desk.caller.away.add(_CLAIMS)
-    desk.start()
-    one = _delivery(accepted_at_us=1)
-    copies = [await desk.take(one), await desk.take(one)]
-    desk.caller.away.clear()
-    await eventually(lambda: all(copy.acked for copy in copies))
-    assert (desk.far_side.attempted, desk.timers) == ([one.id], [])
-
-
-async def test_a_copy_that_comes_again_has_its_claim(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker crashed after it had claimed; a copy that was first seen meanwhile is dropped."""
-    desk.start()
-    one = _delivery(accepted_at_us=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(desk.far_side, "slot", _crash)
-        message = await desk.take(one)
-        await eventually(lambda: message.deliveries == 1 and not desk.worker._tasks, every=0)
-    await desk.see(one)
-    assert desk.far_side.attempted == []
-    await desk.broker.redeliver()
-    await eventually(lambda: message.acked, every=0)
-    assert desk.far_side.attempted == [one.id]
-
-
-@pytest.mark.parametrize("accepted_at_us", [1, _NOW_US], ids=["old", "young"])
-async def test_a_deferral_keeps_the_claim_of_its_message(desk: Desk, accepted_at_us: int) -> None:
-    """Its timer goes on, however often it is deferred; the same delivery from DELIVERIES once more does not."""
-    postponed = SendResult(Verdict.POSTPONED, "test", "provider_throttled")
-    desk.start(postponed, postponed, BUSY)
-    one = _delivery(accepted_at_us=accepted_at_us)
-    message = await desk.see(one)
-    token = f"DELIVERIES.{message.sequence}"
-    assert [again.claim for again in desk.timers] == [token]
-    desk.now_us += 10 * _YOUNG_US
-    await desk.see(desk.timers[0], due=True)
-    assert desk.neighbours.claims.holders == {(one.id, 0): token}
-    await desk.see(one)
-    assert [again.claim for again in desk.timers] == [token, token]
-    await desk.see(desk.timers[1], due=True)
-    assert [(again.attempt, again.claim) for again in desk.timers[2:]] == [(2, "")]
-    assert len(desk.far_side.calls) == 3
-
-
-async def test_two_copies_have_two_timers(desk: Desk) -> None:
-    """The broker takes no timer of a copy for that of another one: it would be lost with its message."""
-    desk.start(SendResult(Verdict.POSTPONED, "test", "provider_throttled"))
-    one = _delivery()
-    await desk.see(one)
-    await desk.see(one)
-    assert len({again.claim for again in desk.timers}) == 2
-
-
-async def test_what_an_earlier_version_deferred_only_asks(desk: Desk) -> None:
-    """Its copy has no name, and may be the very one that has the claim: what had its attempt is dropped, no more."""
-    claimed, handled = _delivery(accepted_at_us=1), _delivery(accepted_at_us=1)
-    desk.neighbours.claims.holders[claimed.id, 0] = "DELIVERIES.1"
-    desk.neighbours.states = {handled.id: RETRYING}
-    desk.start()
-    for one in (claimed, handled):
-        await desk.see(one, due=True)
-    assert desk.far_side.attempted == [claimed.id]
-
-
-async def test_each_replay_has_a_claim_of_its_own(desk: Desk) -> None:
-    """The second copy of a replay is dropped, and so is what waits of the round before."""
-    one = _delivery(accepted_at_us=1, claim="DELIVERIES.1")
-    again = _delivery(**{**{name.name: value for name, value in one.ListFields()}, "replay": 1})
-    desk.neighbours.states[one.id] = DEAD
-    desk.start()
-    for copy in (again, again, one):
-        await desk.see(copy)
-    assert desk.far_side.attempted == [one.id]
-
-
-async def test_a_delivery_that_grew_old_while_it_was_prepared(desk: Desk) -> None:
-    """It is claimed before it is sent."""
-    signer = _Signer()
-    signer.prepared = lambda: setattr(desk, "now_us", desk.now_us + _YOUNG_US)
-    desk.start(attempter=signer)
-    one, two = _delivery(accepted_at_us=_NOW_US), _delivery(accepted_at_us=_NOW_US + _YOUNG_US)
-    desk.neighbours.claims.holders[two.id, 0] = "DELIVERIES.99"
-    await desk.see(one)
-    await desk.see(two)
-    assert [step.delivery_id for step in desk.steps] == [one.id]
-    assert (one.id, 0) in desk.neighbours.claims.holders
-
-
-@pytest.mark.parametrize(
-    ("fields", "due"),
-    [
-        pytest.param({"accepted_at_us": _NOW_US - _YOUNG_US + 1}, False, id="young"),
-        pytest.param({"accepted_at_us": 1, "decided_at_us": _NOW_US - _YOUNG_US + 1}, False, id="just decided"),
-        pytest.param({"accepted_at_us": _NOW_US - _YOUNG_US + 1}, True, id="young timer"),
-        pytest.param({"accepted_at_us": 1, "attempt": 2}, True, id="retry"),
-    ],
-)
-async def test_the_ledger_is_not_asked_about(desk: Desk, fields: dict[str, Any], *, due: bool) -> None:
-    """What the broker itself keeps single; retries are meant to come although the ledger knows the delivery."""
-    desk.start()
-    one = _delivery(**fields)
-    desk.neighbours.states[one.id] = RETRYING
-    await desk.see(one, due=due)
-    assert desk.far_side.attempted == [one.id]
-    assert "ClaimDeliveries" not in desk.caller.asked
-
-
-async def test_a_ledger_of_an_earlier_version_is_asked_for_states(desk: Desk) -> None:
-    """It knows no claims: what it says was handled is dropped, replays go out."""
-    desk.caller.unimplemented.add("ClaimDeliveries")
-    handled, waiting, replayed = (_delivery(accepted_at_us=1, replay=replay) for replay in (0, 0, 1))
-    desk.neighbours.states = {handled.id: SENT, waiting.id: QUEUED, replayed.id: DEAD}
-    desk.start()
-    for one in (handled, waiting, replayed):
-        await desk.see(one)
-    assert desk.far_side.attempted == [waiting.id, replayed.id]
-
-
-@pytest.mark.parametrize("due", [False, True], ids=["first", "deferred"])
-async def test_without_the_ledger_nothing_old_goes_out(desk: Desk, *, due: bool) -> None:
-    """It might be a second time: it waits in hand, and what is young goes on."""
-    desk.caller.away.add(_CLAIMS)
-    desk.start()
-    old = await desk.take(_delivery(accepted_at_us=1, claim="DELIVERIES.1"), due=due)
-    young = _delivery()
-    await desk.see(young)
-    assert (old.acked, desk.far_side.attempted, desk.timers) == (False, [young.id], [])
-    desk.caller.away.clear()
-    await eventually(lambda: old.acked)
-
-
-@pytest.mark.parametrize("payload", [b"", b"\xff\xff garbage", _delivery(event_id="e1").SerializeToString()])
+@pytest.mark.parametrize("payload", [b"", b"\xff\xff garbage", a_delivery(event_id="e1").SerializeToString()])
 async def test_what_is_no_delivery_is_dropped(desk: Desk, payload: bytes) -> None:
     """It would come again for ever; its neighbour is sent."""
     desk.start()
     subject = topology.delivery_subject(SMS, new_id())
     message = await desk.broker.put(subject, payload)
     await eventually(lambda: message.acked, every=0)
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     assert len(desk.steps) == 1
 
 
@@ -496,45 +265,23 @@ async def test_what_is_no_delivery_is_dropped(desk: Desk, payload: bytes) -> Non
 async def test_what_a_later_version_made_is_left_to_it(desk: Desk, fields: dict[str, Any]) -> None:
     """It is released and never acknowledged, however often it comes; its neighbour is sent."""
     desk.start(delays_s=())
-    one = _delivery(**fields)
+    one = a_delivery(**fields)
     desk.neighbours.states[one.id] = trace_pb2.DeliveryStatus.ValueType(99)
     message = await desk.take(one)
     for times in range(1, module._MAX_CRASHES + 2):
         await eventually(lambda times=times: message.deliveries == times and not desk.worker._tasks, every=0)
         await desk.broker.redeliver()
-    neighbour = _delivery()
+    neighbour = a_delivery()
     await desk.see(neighbour)
     assert (message.acked, desk.timers, desk.far_side.attempted) == (False, [], [neighbour.id])
     assert [step.delivery_id for step in desk.steps] == [neighbour.id]
 
 
-class _Signer:
-    """Implements services.delivery.ports.Attempter: sends bytes that nobody rendered."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.prepared: Callable[[], None] = lambda: None
-
-    def slot(self, delivery: event_pb2.Delivery) -> str:
-        """One for each event type."""
-        return delivery.event_type
-
-    async def prepare(self, delivery: event_pb2.Delivery) -> Prepared[bytes]:
-        """Sign the data."""
-        self.prepared()
-        return Prepared(b"signed " + delivery.variables, Details(sms_segments=2, sms_encoding="UCS-2"))
-
-    async def send(self, _: event_pb2.Delivery, message: bytes) -> SendResult:
-        """Note what is sent."""
-        self.sent.append(message)
-        return YES
-
-
 async def test_only_the_attempter_knows_what_is_sent(desk: Desk) -> None:
     """The worker passes on what was prepared and asks no render; the record has the attempter's details."""
-    signer = _Signer()
+    signer = Signer()
     desk.start(attempter=signer)
-    await desk.see(_delivery(variables=b"{}", template_version_id=""))
+    await desk.see(a_delivery(variables=b"{}", template_version_id=""))
     [step] = desk.steps
     assert (signer.sent, desk.caller.asked) == ([b"signed {}"], [])
     assert (step.status, step.sms_segments, step.sms_encoding) == (SENT, 2, "UCS-2")
@@ -544,7 +291,7 @@ async def test_the_record_tells_how_long_a_text_is(desk: Desk) -> None:
     """As render counted it."""
     desk.neighbours.rendered.content.CopyFrom(render_pb2.Content(text="Hi", sms_segments=3, sms_encoding="GSM-7"))
     desk.start()
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     [step] = desk.steps
     assert (step.sms_segments, step.sms_encoding) == (3, "GSM-7")
 
@@ -554,32 +301,32 @@ async def test_a_channel_has_its_own_retries(desk: Desk, monkeypatch: pytest.Mon
     policy = RetryPolicy((7.0,), jitter=0.0, max_postponements=0)
     monkeypatch.setitem(channels.BY_NUMBER, SMS, dataclasses.replace(channels.BY_NUMBER[SMS], retry=policy))
     desk.start(BUSY, SendResult(Verdict.POSTPONED, "test", "provider_busy"))
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     [again] = desk.timers
-    assert again.planned_at_us == _NOW_US + 7_000_000
+    assert again.planned_at_us == NOW_US + 7_000_000
     await desk.see(again, due=True)
     assert desk.endings == [(RETRYING, "provider_timeout"), (DEAD, "provider_busy")]
 
 
-async def test_a_crash_of_ours_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_acrash_of_ours_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is let go unacknowledged, takes nobody with it, and is seen through when it no longer crashes."""
     desk.start()
     with monkeypatch.context() as patch:
-        patch.setattr(desk.far_side, "slot", _crash)
-        message = await desk.take(_delivery())
+        patch.setattr(desk.far_side, "slot", crash)
+        message = await desk.take(a_delivery())
         await eventually(lambda: message.deliveries == 1 and not desk.worker._tasks, every=0)
         assert (message.acked, desk.steps) == (False, [])
-    await desk.see(_delivery())
+    await desk.see(a_delivery())
     await desk.broker.redeliver()
     await eventually(lambda: message.acked, every=0)
     assert desk.endings == [(SENT, ""), (SENT, "")]
 
 
-async def test_what_crashes_us_every_time_is_buried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whatcrashes_us_every_time_is_buried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the delivery in the record; unacknowledged for ever it would keep its stream full."""
-    monkeypatch.setattr(desk.far_side, "slot", _crash)
+    monkeypatch.setattr(desk.far_side, "slot", crash)
     desk.start()
-    one = _delivery()
+    one = a_delivery()
     await desk.see(one, deliveries=module._MAX_CRASHES - 1)
     [step] = desk.steps
     assert (step.status, step.reason, step.detail, step.dead_letter) == (DEAD, "internal_error", "KeyError", one)
@@ -590,7 +337,7 @@ async def test_what_the_broker_does_not_take_is_kept_at_without_another_attempt(
     """A full stream: no acknowledgement, no record of a retry before its timer; then both, once."""
     desk.broker.full.add(stream)
     desk.start(BUSY, delays_s=(30.0,))
-    message = await desk.take(_delivery())
+    message = await desk.take(a_delivery())
     await eventually(lambda: desk.far_side.calls, every=0)
     for _ in range(50):
         await asyncio.sleep(0)
@@ -602,7 +349,7 @@ async def test_what_the_broker_does_not_take_is_kept_at_without_another_attempt(
 
 async def test_draining_finishes_what_is_in_hand(desk: Desk) -> None:
     """The attempt under way is recorded and acknowledged; what comes meanwhile is left to others."""
-    one = _delivery()
+    one = a_delivery()
     desk.far_side.hung.add(one.tenant_id)
     desk.start()
     message = await desk.take(one)
@@ -612,7 +359,7 @@ async def test_draining_finishes_what_is_in_hand(desk: Desk) -> None:
     assert not draining.done()
     desk.far_side.free.set()
     await draining
-    later = await desk.take(_delivery())
+    later = await desk.take(a_delivery())
     assert (message.acked, desk.endings, later.acked) == (True, [(SENT, "")], False)
 
 
@@ -620,7 +367,7 @@ async def test_draining_leaves_what_the_broker_does_not_take(desk: Desk) -> None
     """It ends all the same, and the delivery comes again elsewhere."""
     desk.broker.full.add(topology.TRACE)
     desk.start()
-    message = await desk.take(_delivery())
+    message = await desk.take(a_delivery())
     await eventually(lambda: desk.far_side.calls, every=0)
     await desk.worker.drain()
     assert (message.acked, desk.steps) == (False, [])
@@ -628,14 +375,10 @@ async def test_draining_leaves_what_the_broker_does_not_take(desk: Desk) -> None
 
 async def test_draining_waits_for_no_part_of_ours(desk: Desk) -> None:
     """A delivery that waits for render is let go."""
-    desk.caller.away.add(_RENDER)
+    desk.caller.away.add(RENDER_SERVICE)
     own = OwnParts()
     desk.start(own=own)
-    message = await desk.take(_delivery())
+    message = await desk.take(a_delivery())
     await eventually(lambda: own.is_away(RENDER), every=0)
     await desk.worker.drain()
     assert (message.acked, desk.far_side.calls) == (False, [])
-
-
-def _crash(_: event_pb2.Delivery) -> str:
-    raise KeyError("a fault of ours")

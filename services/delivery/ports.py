@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 
 # Returns why a delivery must not be sent; empty: it may be. It answers from memory.
 Refusal: TypeAlias = Callable[[event_pb2.Delivery], str]
@@ -32,6 +32,9 @@ class Verdict(Enum):
     PERMANENT = "permanent"
     # Clarion decided not to send it after all: the reason says why.
     SKIPPED = "skipped"
+    # Nothing was called, and it waits in a row (Parking) for retry_after_s; 0: until something else changes. This is no
+    # attempt.
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class SendResult:
 
     reason: a word such as "provider_timeout". detail: the provider's own words, without credentials; one line of at
     most MAX_DETAIL characters of it is recorded. provider: the provider's kind. provider_id: which of the tenant's
-    providers it was. earlier: the calls to other providers that failed before, within this attempt.
+    providers it was. earlier: the calls to other providers that failed before, within this attempt. http: of a webhook.
     """
 
     verdict: Verdict
@@ -51,6 +54,7 @@ class SendResult:
     provider_id: str = ""
     retry_after_s: float = 0.0
     earlier: "Sequence[ProviderCall]" = ()
+    http: trace_pb2.HttpExchange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,25 @@ class Details(NamedTuple):
 
 
 NO_DETAILS = Details()
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedDelivery:
+    """A delivery that waits in a row. reason: see clarion.common.v1.Parked. due_us: Unix microseconds; 0: not known."""
+
+    delivery: event_pb2.Delivery
+    reason: str
+    due_us: int = 0
+
+
+class Parking(Protocol):
+    """The rows of deliveries that no stream should keep: see services.senders.webhooks.parking."""
+
+    async def park(self, parked: ParkedDelivery) -> bool:
+        """Return when the row is stored; False: there are too many of its endpoint, and it is not stored.
+
+        One that is stored already (the same delivery, replay and attempt) is stored once. Raises PartAway.
+        """
 
 
 class Prepared(NamedTuple, Generic[T]):

@@ -43,6 +43,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """A part that Clarion needs (broker, database) is away."""
     ERROR_CODE_INTERNAL: _ErrorCode.ValueType  # 9
     """An error in Clarion; the text is in its log only."""
+    ERROR_CODE_TIMEOUT: _ErrorCode.ValueType  # 10
+    """The time that the caller gave is over, and nothing was done."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """The kind of error, for programs."""
@@ -65,6 +67,8 @@ ERROR_CODE_UNAVAILABLE: ErrorCode.ValueType  # 8
 """A part that Clarion needs (broker, database) is away."""
 ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
 """An error in Clarion; the text is in its log only."""
+ERROR_CODE_TIMEOUT: ErrorCode.ValueType  # 10
+"""The time that the caller gave is over, and nothing was done."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 class _LimitKind:

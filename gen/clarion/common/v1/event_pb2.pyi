@@ -29,14 +29,16 @@ class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.Value
     CHANNEL_EMAIL: _Channel.ValueType  # 1
     CHANNEL_SMS: _Channel.ValueType  # 2
     CHANNEL_PUSH: _Channel.ValueType  # 3
+    CHANNEL_WEBHOOK: _Channel.ValueType  # 4
 
 class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
-    """A way to reach a person. services/domain/channels.py has the details of each."""
+    """A way to reach a person, or another system. services/domain/channels.py has the details of each."""
 
 CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
 CHANNEL_EMAIL: Channel.ValueType  # 1
 CHANNEL_SMS: Channel.ValueType  # 2
 CHANNEL_PUSH: Channel.ValueType  # 3
+CHANNEL_WEBHOOK: Channel.ValueType  # 4
 Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
 @_typing.final
@@ -138,6 +140,26 @@ class Event(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
@@ -158,6 +180,8 @@ class Event(_message.Message):
     ID_SCHEME_FIELD_NUMBER: _builtins.int
     DUE_AT_US_FIELD_NUMBER: _builtins.int
     DEDUPE_TTL_S_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given at admission."""
     tenant_id: _builtins.str
@@ -208,6 +232,16 @@ class Event(_message.Message):
     def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
         """Who gets nothing although the audience holds them: stored recipients and groups; at most 100."""
 
+    @_builtins.property
+    def endpoints(self) -> Global___EndpointSet:
+        """The endpoints that it is for, decided when it was accepted, because the caller was told so. Absent: those that
+        subscribe to its type when it is planned.
+        """
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The caller's labels, for finding its deliveries; they are not sent. At most 5."""
+
     def __init__(
         self,
         *,
@@ -231,14 +265,38 @@ class Event(_message.Message):
         id_scheme: _builtins.int = ...,
         due_at_us: _builtins.int = ...,
         dedupe_ttl_s: _builtins.int = ...,
+        endpoints: Global___EndpointSet | None = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "pinned", b"pinned", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "audience", b"audience", "caller_event_id", b"caller_event_id", "channels", b"channels", "dedupe_key", b"dedupe_key", "dedupe_ttl_s", b"dedupe_ttl_s", "due_at_us", b"due_at_us", "endpoints", b"endpoints", "event_type", b"event_type", "exclusions", b"exclusions", "id", b"id", "id_scheme", b"id_scheme", "metadata", b"metadata", "payload_extra", b"payload_extra", "pinned", b"pinned", "recipient", b"recipient", "replay_of", b"replay_of", "scope", b"scope", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class EndpointSet(_message.Message):
+    """Endpoints by their ids, each once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndpointSet: _TypeAlias = EndpointSet  # noqa: Y015
 
 @_typing.final
 class PinnedTemplate(_message.Message):
@@ -277,7 +335,7 @@ Global___PinnedTemplate: _TypeAlias = PinnedTemplate  # noqa: Y015
 
 @_typing.final
 class Delivery(_message.Message):
-    """One message to one recipient on one channel: one message of the DELIVERIES stream."""
+    """One message to one recipient or endpoint on one channel: one message of the DELIVERIES stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from clarion.common.v1 import event_pb2
-from services.domain.retry_policy import MESSAGES, RetryPolicy
+from services.domain.retry_policy import MESSAGES, WEBHOOKS, RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,16 @@ BY_NUMBER = {
             False,
             "realtime",
             "A notification in the user's inbox, shown at once in open pages.",
+        ),
+        Channel(
+            event_pb2.CHANNEL_WEBHOOK,
+            "webhook",
+            "WEBHOOK",
+            "",
+            False,
+            "senders",
+            "A signed HTTP request to an endpoint.",
+            WEBHOOKS,
         ),
     )
 }

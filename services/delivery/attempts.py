@@ -134,6 +134,21 @@ class Attempts:
         self._observe = observe
         self._now = now
 
+    def through(self, attempter: Attempter[Any]) -> "Attempts":
+        """Return these with another attempter, without an observer, and with the same slots."""
+        return Attempts(
+            attempter,
+            self._claims,
+            self.policies,
+            slots=self._slots,
+            deadline_s=self._deadline_s,
+            delays=self._delays,
+            refusals=self._refusals,
+            own=self._own,
+            needs=self._needs,
+            now=self._now,
+        )
+
     def may_have_copies(self, delivery: event_pb2.Delivery) -> bool:
         """Return whether the broker may have stored the delivery twice before an attempt that starts now is recorded.
 
@@ -142,14 +157,14 @@ class Attempts:
         age_us = self._now() - (delivery.decided_at_us or delivery.accepted_at_us)
         return age_us >= self._young_us and delivery.attempt <= 1
 
-    async def is_repeat(self, delivery: event_pb2.Delivery, copy: str) -> bool:
+    async def is_repeat(self, delivery: event_pb2.Delivery, name: str) -> bool:
         """Return whether the delivery had its first attempt already, or another copy of it has claimed that.
 
-        copy: the copy's name, see Delivery.claim. Raises PartAway, and UnknownDelivery for a status that this version
-        does not know.
+        name: of the copy that asks, see Delivery.claim. Raises PartAway, and UnknownDelivery for a status that this
+        version does not know.
         """
         answer = await self._own.ask(
-            parts.LEDGER, partial(self._claims.claim, Claim(delivery.id, delivery.replay, copy))
+            parts.LEDGER, partial(self._claims.claim, Claim(delivery.id, delivery.replay, name))
         )
         if answer.status in _UNDECIDED:
             return answer.is_held_by_another
@@ -162,22 +177,22 @@ class Attempts:
         answer = await self._own.ask(parts.LEDGER, partial(self._claims.claim, Claim(delivery.id, delivery.replay, "")))
         return bool(answer.status) and statuses.is_terminal(answer.status)
 
-    async def make(self, delivery: event_pb2.Delivery, copy: str, *, is_claimed: bool = False) -> Attempt:
+    async def make(self, delivery: event_pb2.Delivery, name: str, *, is_claimed: bool = False) -> Attempt:
         """Make an attempt in a slot. Raises PartAway, UnknownDelivery.
 
-        is_claimed: the copy has the claim. The needed parts are checked before the slot: while one is away, every
-        delivery without a slot would go to TIMERS, which has no bound.
+        name: of the copy; is_claimed: it has the claim. The needed parts are checked before the slot: while one is
+        away, every delivery without a slot would go to TIMERS, which has no bound.
         """
         slot, size = self._attempter.slot(delivery), delivery.body_reference.size
         self._own.check(*self._needs)
         if not await self._slots.enter(slot, size):
             return _NO_SLOT
         try:
-            return await self._make(delivery, copy, is_claimed=is_claimed)
+            return await self._make(delivery, name, is_claimed=is_claimed)
         finally:
             self._slots.leave(slot, size)
 
-    async def _make(self, delivery: event_pb2.Delivery, copy: str, *, is_claimed: bool) -> Attempt:
+    async def _make(self, delivery: event_pb2.Delivery, name: str, *, is_claimed: bool) -> Attempt:
         started = self._now()
         for refuse in self._refusals:
             if reason := refuse(delivery):
@@ -186,7 +201,7 @@ class Attempts:
         prepared_at = self._now()
         if isinstance(prepared, Prepared):
             is_late = not is_claimed and self.may_have_copies(delivery)  # preparing it took long
-            if is_late and await self.is_repeat(delivery, copy):
+            if is_late and await self.is_repeat(delivery, name):
                 return REPEAT
             result, details = await self._send(delivery, prepared.message), prepared.details
         else:

@@ -210,13 +210,13 @@ class DeliveryWorker:
 
     async def _attempt(self, delivery: event_pb2.Delivery, held: pulling.Held) -> _Rest:
         """Make the attempt, unless it must not be made; return what is left to do. Raises PartAway, UnknownDelivery."""
-        parking, copy = self._parking, _copy(delivery, held)
+        parking, name = self._parking, _copy_name(delivery, held)
         is_claimed = self.attempts.may_have_copies(delivery) or (_came_back(parking, held) and delivery.attempt <= 1)
-        if is_claimed and await self.attempts.is_repeat(delivery, copy):
+        if is_claimed and await self.attempts.is_repeat(delivery, name):
             return _repeat_dropped(delivery)
         if parking is not None and (rest := await self._leave_to_row(parking, delivery, held, is_claimed=is_claimed)):
             return rest
-        attempt = await self.attempts.make(delivery, copy, is_claimed=is_claimed)
+        attempt = await self.attempts.make(delivery, name, is_claimed=is_claimed)
         if isinstance(attempt, Made):
             return partial(self._finish, delivery, attempt)
         if not isinstance(attempt, Waits):
@@ -288,7 +288,7 @@ class DeliveryWorker:
         """Store a delivery as a row without an attempt, then that it waits. Without the database TIMERS keeps it."""
         delivery = parked.delivery
         if delivery.attempt <= 1:
-            delivery.claim = _copy(delivery, held)
+            delivery.claim = _copy_name(delivery, held)
         try:
             is_stored = await parking.park(parked, is_claimed=is_claimed)
         except ClarionError:
@@ -330,7 +330,7 @@ class DeliveryWorker:
         _DEFERRED.labels(channels.NAMES[delivery.channel], reason).inc()
         delivery.deferrals += 1
         if delivery.attempt <= 1:
-            delivery.claim = _copy(delivery, held)
+            delivery.claim = _copy_name(delivery, held)
         delivery.planned_at_us = due_us
         await self._schedule(delivery, due_us)
 
@@ -354,7 +354,7 @@ async def _nothing_to_do() -> None:
     """Do nothing."""
 
 
-def _copy(delivery: event_pb2.Delivery, held: pulling.Held) -> str:
+def _copy_name(delivery: event_pb2.Delivery, held: pulling.Held) -> str:
     """Return which copy of the delivery this is: see Delivery.claim.
 
     Empty: a worker of an earlier version deferred it, so the ledger may know the copy by a name that this is not.

@@ -17,7 +17,7 @@ from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
 from services.router.runs import store
-from services.router.runs.database_clock import DatabaseClock
+from runtime.database_clock import DatabaseClock
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore

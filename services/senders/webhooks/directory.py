@@ -1,6 +1,7 @@
 """The published endpoints, as this process follows them: decrypted once for each published value."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
@@ -48,7 +49,8 @@ class PublishedEndpoints:
         self._open: dict[str, OpenEndpoint] = {}
         # Those that the router does not have: an id is never used again.
         self._gone: set[str] = set()
-        self._arrivals: dict[str, asyncio.Event] = {}
+        # Who waits for an endpoint to be published.
+        self._arrivals: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     def on_change(self, key: str, _value: bytes | None) -> None:
         """Apply one change of the configuration."""
@@ -56,8 +58,9 @@ class PublishedEndpoints:
             return
         self._open.pop(key, None)
         self._gone.discard(key)
-        if (arrival := self._arrivals.pop(key, None)) is not None:
-            arrival.set()
+        for arrival in self._arrivals.get(key, ()):
+            if not arrival.done():
+                arrival.set_result(None)
 
     def known(self, tenant_id: str, endpoint_id: str) -> OpenEndpoint | None:
         """Return an endpoint as last published; None: it is not, or not in a form that this version reads."""
@@ -73,15 +76,17 @@ class PublishedEndpoints:
             raise NotPublished
         if key in self._gone:
             return None
-        arrival = self._arrivals.setdefault(key, asyncio.Event())
-        if not await self._own.ask(ROUTER, partial(self._owner.exists, tenant_id, endpoint_id)):
-            self._remember_gone(key)
-            return None
+        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._arrivals[key].add(arrival)
         try:
-            async with asyncio.timeout(self._arrival_s):
-                await arrival.wait()
-        except TimeoutError:
-            self._arrivals.pop(key, None)
+            if not await self._own.ask(ROUTER, partial(self._owner.exists, tenant_id, endpoint_id)):
+                self._remember_gone(key)
+                return None
+            await asyncio.wait([arrival], timeout=self._arrival_s)
+        finally:
+            self._arrivals[key].discard(arrival)
+            if not self._arrivals[key]:
+                del self._arrivals[key]
         if (found := self._known(key, tenant_id)) is None:
             raise NotPublished
         return found
@@ -104,7 +109,6 @@ class PublishedEndpoints:
         return found
 
     def _remember_gone(self, key: str) -> None:
-        self._arrivals.pop(key, None)
         if len(self._gone) >= _MAX_GONE:
             self._gone.clear()
         self._gone.add(key)
@@ -131,7 +135,7 @@ def open_endpoint(endpoint: Endpoint, tenant_id: str, vault: Vault) -> OpenEndpo
         address=address,
         head=request.head(address, headers, auth),
         keys=keys,
-        hidden=tuple(sorted({one for one in secrets if len(one) >= _LEAST_HIDDEN}, key=len, reverse=True)),
+        hidden=tuple(sorted({one for one in secrets if len(one) >= _LEAST_HIDDEN}, key=lambda one: (-len(one), one))),
     )
 
 

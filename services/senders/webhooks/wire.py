@@ -66,7 +66,12 @@ class Connection(asyncio.Protocol):
         self.keep_s = 0.0
         # Of the pool: when it is closed for want of use.
         self.expires_at = 0.0
-        self._start_answer()
+        # Of the exchange under way; bytes that came, of the head, of the body.
+        self._received = self._head_bytes = self._body_bytes = self._informational = self._status = 0
+        self._has_head = self._is_done = self._until_end = False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = b""
+        self._fault = ""
 
     @property
     def is_open(self) -> bool:
@@ -195,7 +200,7 @@ class Connection(asyncio.Protocol):
     def _start_answer(self) -> None:
         self._received = self._head_bytes = self._body_bytes = self._informational = self._status = 0
         self._has_head = self._is_done = self._until_end = False
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers = []
         self._body = b""
         self._fault = ""
         self.keep_s = 0.0

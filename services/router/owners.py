@@ -9,7 +9,7 @@ from runtime.grpc import Caller
 from runtime.parts import INGEST, RENDER, SENDERS, OwnParts
 from services.router.compiler import ActiveTemplate
 from services.router.definitions import ChannelNumber, Template
-from services.router.single_flight import SingleFlight
+from runtime.single_flight import SingleFlight
 
 _DEADLINE_S = 5.0
 

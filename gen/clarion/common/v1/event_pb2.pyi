@@ -409,7 +409,7 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def webhook(self) -> Global___Webhook:
-        """Of the channel WEBHOOK: where it goes; there is no recipient, template or provider then."""
+        """Of the channel WEBHOOK: where it goes; then there is no recipient and no template. variables is what is sent."""
 
     def __init__(
         self,
@@ -448,13 +448,12 @@ Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
 @_typing.final
 class Webhook(_message.Message):
-    """An endpoint of the tenant."""
+    """A delivery's destination that is no person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     endpoint_id: _builtins.str
-    """A UUID."""
     def __init__(
         self,
         *,

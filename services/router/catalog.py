@@ -72,7 +72,7 @@ class Catalog:
             topology.subscribers_key(tenant_id, event_type),
         )
         values = self._values(keys)
-        definition = _compiled(*values[:5], self._subscribers(tenant_id, event_type))
+        definition = _compiled(values, self._subscribers(tenant_id, event_type))
         if definition is not None:
             if len(self._memo) >= _MAX_MEMOS:
                 self._memo.clear()
@@ -183,15 +183,9 @@ class Catalog:
         return tuple(map(self._watch.get, keys))
 
 
-def _compiled(
-    tenant: bytes | None,
-    own: bytes | None,
-    platform: bytes | None,
-    providers: bytes | None,
-    locale: bytes | None,
-    subscribers: Subscribers,
-) -> Definition | None:
+def _compiled(values: _Values, subscribers: Subscribers) -> Definition | None:
     """Return the definition; None: something of it may exist and is not in the copy."""
+    tenant, own, platform, providers, locale, _ = values
     if tenant is None or (own is None and platform is None):
         return None
     workflows = compiler.workflows(compiler.active_templates(own, platform))

@@ -129,7 +129,7 @@ def _nodes(value: Any) -> Iterator[int]:
                 waiting.extend((inner, depth + 1) for inner in one)
 
 
-def _described(found: datalogic.Diagnostic) -> str:
+def _described(found: "datalogic.Diagnostic") -> str:
     return f"at {found['pointer'].removeprefix('/!!/0') or '/'}: {found['message']}"
 
 

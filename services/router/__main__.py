@@ -14,6 +14,7 @@ from clarion.router.v1 import (
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
+from runtime.database_clock import DatabaseClock
 from runtime.parts import OwnParts
 from runtime.service import Process, run
 from services.delivery.bodies import Bodies
@@ -36,7 +37,6 @@ from services.router.policies import Erased, Policies
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
-from runtime.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs

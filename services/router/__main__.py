@@ -50,7 +50,7 @@ from services.router.policies import Erased, Policies
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
-from services.router.runs.database_clock import DatabaseClock
+from runtime.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs

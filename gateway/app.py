@@ -9,9 +9,11 @@ from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
+from gateway.cursors import Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
+from gateway.revisions import Revisions
 from gateway.settings import Settings
 
 # The largest body of any route. Most handlers have a lower limit.
@@ -35,7 +37,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
     health.add_routes(app, clients)
     openapi.add_routes(app)
-    backend = dialects.Backend(clients, authenticator, acceptor)
+    cursors = Cursors(settings.service_token.reveal())
+    backend = dialects.Backend(clients, authenticator, acceptor, Revisions(), cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
     admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))

@@ -44,6 +44,11 @@ class AuthenticatedTenant:
     # The kind of the key, and the scopes of the events that it may send. Empty: all.
     kind: str = API_KEY
     scopes: tuple[str, ...] = ()
+    # Of a further key: its id, and the only endpoints that it may send to; empty: any.
+    key_id: str = ""
+    endpoint_ids: tuple[str, ...] = ()
+    # Good for nothing, but some APIs say so.
+    disabled: bool = False
 
 
 class CachedAuthenticator:
@@ -130,6 +135,9 @@ class CachedAuthenticator:
             tuple(answer.webhook_secrets),
             answer.kind or API_KEY,  # an ingest of the previous version sends none
             tuple(answer.scopes),
+            answer.key_id,
+            tuple(answer.endpoint_ids),
+            answer.disabled,
         )
         _remember(self._known, digest, (self._now() + self._ttl_s(answer.expires_at_us), tenant))
         return tenant

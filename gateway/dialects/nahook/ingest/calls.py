@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from clarion.common.v1 import error_pb2
 from clarion.ingest.v1 import ingest_pb2
 from gateway import queries
 from gateway.authentication import AuthenticatedTenant
@@ -119,7 +120,7 @@ async def _batch(items: Sequence[bytes], one: Callable[[bytes], Awaitable[_Answe
     results = await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
     shown: list[dict[str, Any]] = []
     headers: dict[str, str] = {}
-    states = []
+    states: list[error_pb2.LimitState] = []
     for index, result in enumerate(results):
         if isinstance(result, _Answer):
             shown.append({"index": index, **result.body})

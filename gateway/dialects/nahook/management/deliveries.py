@@ -32,6 +32,7 @@ STATUSES: dict[str, tuple[trace_pb2.DeliveryStatus.ValueType, ...]] = {
     "failed": (trace_pb2.DELIVERY_STATUS_FAILED, trace_pb2.DELIVERY_STATUS_SKIPPED),
     "dead_letter": (trace_pb2.DELIVERY_STATUS_DEAD,),
 }
+_TEXTS = {reason.value: reason.text for reason in Reason}
 _NAMES = {number: name for name, numbers in STATUSES.items() for number in numbers}
 
 
@@ -138,17 +139,9 @@ def _shown_attempt(number: int, attempt: ledger_pb2.Attempt) -> dict[str, Any]:
         "status": "delivered" if succeeded else "failed",
         "responseStatusCode": attempt.http.status or None,
         "responseTimeMs": round(attempt.duration_us / 1000) if attempt.http.status else None,
-        "errorMessage": None if succeeded else attempt.detail or _text(attempt.reason),
+        "errorMessage": None if succeeded else attempt.detail or _TEXTS.get(attempt.reason, attempt.reason),
         "createdAt": time(attempt.at_us),
     }
-
-
-def _text(reason: str) -> str:
-    """Return the sentence of a reason, or one that this version does not know as it stands."""
-    try:
-        return Reason(reason).text
-    except ValueError:
-        return reason
 
 
 ROUTES = (

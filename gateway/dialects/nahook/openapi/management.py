@@ -46,28 +46,33 @@ _PARAMETERS: dict[str, Parameter] = {
 _PAGE_OF_APPLICATIONS = Parameter("limit", Annotated[int, Meta(ge=LIMIT.least, le=LIMIT.most)], default=LIMIT.default)
 
 _NOTHING = {204: None}
-_ENDPOINT, _CREATED_ENDPOINT = shapes.NahookEndpointSchema, shapes.NahookCreatedEndpointSchema
-_EVENT_TYPE, _APPLICATION = shapes.NahookEventTypeSchema, shapes.NahookApplicationSchema
-_ENVIRONMENT, _VISIBILITY = shapes.NahookEnvironmentSchema, shapes.NahookVisibilitySchema
 
 _ROUTES: dict[tuple[str, str], _Described] = {
-    ("GET", "/endpoints"): _Described("nahookListEndpoints", "List endpoints", {200: list[_ENDPOINT]}),
+    ("GET", "/endpoints"): _Described(
+        "nahookListEndpoints", "List endpoints", {200: list[shapes.NahookEndpointSchema]}
+    ),
     ("POST", "/endpoints"): _Described(
         "nahookCreateEndpoint",
         "Create an endpoint",
-        {201: _CREATED_ENDPOINT},
+        {201: shapes.NahookCreatedEndpointSchema},
         shapes.NahookNewEndpointSchema,
         (409,),
     ),
-    ("GET", "/endpoints/{endpoint_id}"): _Described("nahookGetEndpoint", "Get an endpoint", {200: _ENDPOINT}),
+    ("GET", "/endpoints/{endpoint_id}"): _Described(
+        "nahookGetEndpoint", "Get an endpoint", {200: shapes.NahookEndpointSchema}
+    ),
     ("PATCH", "/endpoints/{endpoint_id}"): _Described(
-        "nahookUpdateEndpoint", "Change an endpoint", {200: _ENDPOINT}, shapes.NahookEndpointChangeSchema, (409,)
+        "nahookUpdateEndpoint",
+        "Change an endpoint",
+        {200: shapes.NahookEndpointSchema},
+        shapes.NahookEndpointChangeSchema,
+        (409,),
     ),
     ("DELETE", "/endpoints/{endpoint_id}"): _Described("nahookDeleteEndpoint", "Delete an endpoint", _NOTHING),
     ("POST", "/endpoints/{endpoint_id}/rotate-secret"): _Described(
         "nahookRotateSecret",
         "Give an endpoint a new secret; earlier ones stay valid for 24 hours",
-        {200: _CREATED_ENDPOINT},
+        {200: shapes.NahookCreatedEndpointSchema},
         faults=(409,),
     ),
     ("POST", "/endpoints/{endpoint_id}/reveal-secret"): _Described(
@@ -77,26 +82,35 @@ _ROUTES: dict[tuple[str, str], _Described] = {
         faults=(409,),
     ),
     ("GET", "/applications/{application_id}/endpoints"): _Described(
-        "nahookListEndpointsOfApplication", "List the endpoints of an application", {200: list[_ENDPOINT]}
+        "nahookListEndpointsOfApplication",
+        "List the endpoints of an application",
+        {200: list[shapes.NahookEndpointSchema]},
     ),
     ("POST", "/applications/{application_id}/endpoints"): _Described(
         "nahookCreateEndpointOfApplication",
         "Create an endpoint of an application",
-        {201: _CREATED_ENDPOINT},
+        {201: shapes.NahookCreatedEndpointSchema},
         shapes.NahookNewEndpointSchema,
         (409,),
     ),
-    ("GET", "/event-types"): _Described("nahookListEventTypes", "List event types", {200: list[_EVENT_TYPE]}),
+    ("GET", "/event-types"): _Described(
+        "nahookListEventTypes", "List event types", {200: list[shapes.NahookEventTypeSchema]}
+    ),
     ("POST", "/event-types"): _Described(
         "nahookCreateEventType",
         "Create an event type",
-        {201: _EVENT_TYPE},
+        {201: shapes.NahookEventTypeSchema},
         shapes.NahookNewEventTypeSchema,
         (409,),
     ),
-    ("GET", "/event-types/{event_type_id}"): _Described("nahookGetEventType", "Get an event type", {200: _EVENT_TYPE}),
+    ("GET", "/event-types/{event_type_id}"): _Described(
+        "nahookGetEventType", "Get an event type", {200: shapes.NahookEventTypeSchema}
+    ),
     ("PATCH", "/event-types/{event_type_id}"): _Described(
-        "nahookUpdateEventType", "Change an event type", {200: _EVENT_TYPE}, shapes.NahookEventTypeChangeSchema
+        "nahookUpdateEventType",
+        "Change an event type",
+        {200: shapes.NahookEventTypeSchema},
+        shapes.NahookEventTypeChangeSchema,
     ),
     ("DELETE", "/event-types/{event_type_id}"): _Described(
         "nahookDeleteEventType", "Delete an event type and the subscriptions to it", _NOTHING
@@ -116,21 +130,23 @@ _ROUTES: dict[tuple[str, str], _Described] = {
     ("DELETE", "/endpoints/{endpoint_id}/subscriptions/{event_type_id}"): _Described(
         "nahookUnsubscribe", "Delete a subscription", _NOTHING
     ),
-    ("GET", "/applications"): _Described("nahookListApplications", "List applications", {200: list[_APPLICATION]}),
+    ("GET", "/applications"): _Described(
+        "nahookListApplications", "List applications", {200: list[shapes.NahookApplicationSchema]}
+    ),
     ("POST", "/applications"): _Described(
         "nahookCreateApplication",
         "Create an application",
-        {201: _APPLICATION},
+        {201: shapes.NahookApplicationSchema},
         shapes.NahookNewApplicationSchema,
         (409,),
     ),
     ("GET", "/applications/{application_id}"): _Described(
-        "nahookGetApplication", "Get an application", {200: _APPLICATION}
+        "nahookGetApplication", "Get an application", {200: shapes.NahookApplicationSchema}
     ),
     ("PATCH", "/applications/{application_id}"): _Described(
         "nahookUpdateApplication",
         "Change an application",
-        {200: _APPLICATION},
+        {200: shapes.NahookApplicationSchema},
         shapes.NahookApplicationChangeSchema,
     ),
     ("DELETE", "/applications/{application_id}"): _Described(
@@ -143,33 +159,37 @@ _ROUTES: dict[tuple[str, str], _Described] = {
         shapes.NahookPortalRequestSchema,
         (409,),
     ),
-    ("GET", "/environments"): _Described("nahookListEnvironments", "List environments", {200: list[_ENVIRONMENT]}),
+    ("GET", "/environments"): _Described(
+        "nahookListEnvironments", "List environments", {200: list[shapes.NahookEnvironmentSchema]}
+    ),
     ("POST", "/environments"): _Described(
         "nahookCreateEnvironment",
         "Create an environment",
-        {201: _ENVIRONMENT},
+        {201: shapes.NahookEnvironmentSchema},
         shapes.NahookNewEnvironmentSchema,
         (409,),
     ),
     ("GET", "/environments/{environment_id}"): _Described(
-        "nahookGetEnvironment", "Get an environment", {200: _ENVIRONMENT}
+        "nahookGetEnvironment", "Get an environment", {200: shapes.NahookEnvironmentSchema}
     ),
     ("PATCH", "/environments/{environment_id}"): _Described(
         "nahookUpdateEnvironment",
         "Change the name of an environment",
-        {200: _ENVIRONMENT},
+        {200: shapes.NahookEnvironmentSchema},
         shapes.NahookEnvironmentChangeSchema,
     ),
     ("DELETE", "/environments/{environment_id}"): _Described(
         "nahookDeleteEnvironment", "Delete an environment without endpoints", _NOTHING, faults=(409,)
     ),
     ("GET", "/environments/{environment_id}/event-types"): _Described(
-        "nahookListVisibility", "List which event types an environment publishes", {200: list[_VISIBILITY]}
+        "nahookListVisibility",
+        "List which event types an environment publishes",
+        {200: list[shapes.NahookVisibilitySchema]},
     ),
     ("PUT", "/environments/{environment_id}/event-types/{event_type_id}/visibility"): _Described(
         "nahookSetVisibility",
         "Publish an event type in an environment, or withdraw it",
-        {200: _VISIBILITY},
+        {200: shapes.NahookVisibilitySchema},
         shapes.NahookPublishSchema,
     ),
     ("GET", "/endpoints/{endpoint_id}/deliveries"): _Described(

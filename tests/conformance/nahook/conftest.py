@@ -55,12 +55,18 @@ class Workspace:
         return public("ws_", self.tenant.id)
 
     async def send(
-        self, path: str, json: object = None, *, key: str | None = None, raw: bytes | None = None, **headers: str
+        self,
+        path: str,
+        json: object = None,
+        *,
+        key: str | None = None,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """POST to the ingest API. path: the part after /api/ingest. key: another one; empty: none."""
         text = self.key.text if key is None else key
         shown = {"Authorization": f"Bearer {text}"} if text else {}
-        sent = {**shown, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {**shown, **(headers or {})}
         return await self.client.http.call("POST", f"/api/ingest{path}", headers=sent, json=json, data=raw)
 
     async def trigger(self, event_type: str, payload: object = None, **fields: Any) -> dict[str, Any]:

@@ -34,8 +34,8 @@ async def test_401_unauthorized(workspace: Workspace, key: str) -> None:
 
 async def test_401_another_scheme(workspace: Workspace) -> None:
     """The key counts only where it belongs."""
-    for headers in ({"Authorization": f"Basic {workspace.key.text}"}, {"X_API_Key": workspace.key.text}):
-        assert_refused(await workspace.send("/event/order.paid", _BODY, key="", **headers), 401, "unauthorized")
+    for headers in ({"Authorization": f"Basic {workspace.key.text}"}, {"X-API-Key": workspace.key.text}):
+        assert_refused(await workspace.send("/event/order.paid", _BODY, key="", headers=headers), 401, "unauthorized")
 
 
 async def test_401_revoked(workspace: Workspace) -> None:
@@ -180,8 +180,8 @@ async def test_paths_that_are_not_there(workspace: Workspace, method: str, path:
 
 async def test_415(workspace: Workspace) -> None:
     """Only JSON, and not compressed."""
-    for headers in ({"Content_Type": "text/plain"}, {"Content_Encoding": "gzip"}):
-        answer = await workspace.send("/event/order.paid", _BODY, **headers)
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}):
+        answer = await workspace.send("/event/order.paid", _BODY, headers=headers)
         assert_refused(answer, 415, "unsupported_media_type")
 
 

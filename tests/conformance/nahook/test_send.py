@@ -73,7 +73,8 @@ async def test_bad_key(workspace: Workspace, key: object) -> None:
 async def test_payload(workspace: Workspace) -> None:
     """Required, and an object."""
     target = await workspace.endpoint()
-    for body in ({}, {"payload": []}, {"payload": "text"}):
+    bodies: list[object] = [{}, {"payload": []}, {"payload": "text"}]
+    for body in bodies:
         assert_refused(await workspace.send(f"/{target.id}", body), 400, "bad_request", "payload")
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clarion.ingest.v1 import ingest_pb2
-from gateway import admin, callbacks, demo, dialects, health, openapi, websocket
+from gateway import admin, callbacks, demo, dialects, health, openapi, polling, portal, websocket
 from gateway.accepting import TriggerBatcher
 from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
@@ -12,6 +12,8 @@ from gateway.connections import CONNECTIONS, Connections
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
+from gateway.portal import PublicAddress
+from gateway.revisions import Revisions
 from gateway.settings import Settings
 
 # The largest body of any route. Most handlers have a lower limit.
@@ -33,12 +35,17 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = CachedAuthenticator(ask, attempts)
     acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
+    revisions = Revisions()
     health.add_routes(app, clients)
     openapi.add_routes(app)
     backend = dialects.Backend(clients, authenticator, acceptor)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    admin.add_routes(app, clients, authenticator, Operators(settings.admin_token, settings.admin_tokens))
+    address = PublicAddress(settings.public_url)
+    parts = admin.Parts(clients, authenticator, revisions, portal.PortalLinks(clients, address))
+    admin.add_routes(app, parts, Operators(settings.admin_token, settings.admin_tokens))
+    polling.add_routes(app, clients, authenticator)
+    portal.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, proxies, settings)

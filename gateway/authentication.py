@@ -44,6 +44,8 @@ class AuthenticatedTenant:
     # The kind of the key, and the scopes of the events that it may send. Empty: all.
     kind: str = API_KEY
     scopes: tuple[str, ...] = ()
+    # The only endpoints that the key is for. Empty: any.
+    endpoint_ids: tuple[str, ...] = ()
 
 
 class CachedAuthenticator:
@@ -130,6 +132,7 @@ class CachedAuthenticator:
             tuple(answer.webhook_secrets),
             answer.kind or API_KEY,  # an ingest of the previous version sends none
             tuple(answer.scopes),
+            endpoint_ids=tuple(answer.endpoint_ids),
         )
         _remember(self._known, digest, (self._now() + self._ttl_s(answer.expires_at_us), tenant))
         return tenant

@@ -7,6 +7,7 @@ import asyncpg
 from nats.aio.client import Client
 
 from clarion.router.v1 import (
+    portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
@@ -32,6 +33,8 @@ from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner
 from services.router.policies import Erased, Policy
+from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
+from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
@@ -61,6 +64,7 @@ class _Stores:
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
+    portal: PortalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
+        PortalStore(pool),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -183,6 +188,7 @@ def _add_services(
         RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
         ROUTER_PRIVACY_SERVICE,
     )
+    server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway import protocol, replies
 from gateway.addresses import PROXIES, Proxies
-from gateway.admin.problems import from_error
+from gateway.problems import from_error
 from gateway.connections import CONNECTIONS, ByteBudget, Connections
 from gateway.life import LIFE, Life
 from gateway.observing import observe

@@ -26,7 +26,7 @@ class EnvironmentChangeBody(forms.Body):
     name: Name | UnsetType = UNSET
 
 
-class VisibilityBody(forms.Body):
+class VisibilityChangeBody(forms.Body):
     """The body of PUT …/event-types/{event_type_id}."""
 
     published: bool
@@ -82,7 +82,7 @@ class EnvironmentRoutes:
 
     async def set_visibility(self, request: web.Request) -> web.Response:
         """Publish an event type in the portal, or hide it."""
-        body = await forms.read(request, VisibilityBody)
+        body = await forms.read(request, VisibilityChangeBody)
         type_id = forms.path_uuid(request, "event_type_id")
         wire = catalogs_pb2.SetVisibilityRequest(
             **await self._named(request), event_type_id=type_id, published=body.published

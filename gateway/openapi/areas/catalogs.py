@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway import portal
 from gateway.admin.applications import ApplicationChangeBody, NewApplicationBody, PortalLinkBody
-from gateway.admin.environments import EnvironmentChangeBody, NewEnvironmentBody, VisibilityBody
+from gateway.admin.environments import EnvironmentChangeBody, NewEnvironmentBody, VisibilityChangeBody
 from gateway.admin.event_types import EventTypeChangeBody, NewEventTypeBody
 from gateway.openapi.operations import PAGING, Operation, admin
 from gateway.openapi.values import Id, PageSchema, Shape, Time
@@ -175,7 +175,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Publish an event type in the portal, or hide it",
         {200: VisibilitySchema},
         tag=_ENVIRONMENTS,
-        body=VisibilityBody,
+        body=VisibilityChangeBody,
         example={"published": True},
     ),
     admin(

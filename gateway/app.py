@@ -13,7 +13,7 @@ from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
 from gateway.portal import PublicAddress
-from gateway.revisions import Revisions
+from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
 
 # The largest body of any route. Most handlers have a lower limit.
@@ -26,7 +26,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     app[LIFE] = Life()
 
     async def ask(key: str) -> ingest_pb2.AuthenticateResponse:
-        return await clients.call(clients.ingest.Authenticate, ingest_pb2.AuthenticateRequest(api_key=key))
+        wire = ingest_pb2.AuthenticateRequest(api_key=key, reads_disabled=True)
+        return await clients.call(clients.ingest.Authenticate, wire)
 
     proxies = app[PROXIES] = Proxies(settings.trusted_proxies, warnings=app[LIFE].warnings)
     app[CONNECTIONS] = Connections(
@@ -34,8 +35,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     )
     attempts = FailedAttempts(settings.auth_failures_per_minute, proxies)
     authenticator = CachedAuthenticator(ask, attempts)
-    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes)
-    revisions = Revisions()
+    revisions = app[REVISIONS] = Revisions()
+    acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes, revisions=revisions)
     health.add_routes(app, clients)
     openapi.add_routes(app)
     backend = dialects.Backend(clients, authenticator, acceptor)

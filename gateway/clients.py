@@ -35,6 +35,7 @@ from clarion.senders.v1 import privacy_pb2_grpc as senders_privacy_pb2_grpc
 from clarion.senders.v1 import reports_pb2_grpc, senders_pb2_grpc
 from gateway.settings import Settings
 from runtime import grpc as rpc
+from services.domain.endpoints import MAX_ANSWER_BYTES
 
 # Seconds for a call that reads or configures; a service that was killed is back well within it.
 DEADLINE_S = 4.0
@@ -49,7 +50,7 @@ class Clients:
         self._caller = rpc.Caller(settings.service_token.reveal())
         self.hub_url = settings.centrifugo_url.rstrip("/")
         self.connections: dict[str, grpc.aio.Channel] = {
-            "ingest": rpc.channel(settings.ingest_address),
+            "ingest": rpc.channel(settings.ingest_address, max_answer_bytes=MAX_ANSWER_BYTES),
             "router": rpc.channel(settings.router_address),
             "render": rpc.channel(settings.render_address),
             "senders": rpc.channel(settings.senders_address),

@@ -23,6 +23,7 @@ _PROBLEMS: dict[Code, tuple[int, str, str]] = {
     Code.OVERLOADED: (503, "overloaded", "Overloaded"),
     Code.UNAVAILABLE: (503, "unavailable", "Temporarily unavailable"),
     Code.INTERNAL: (500, "internal", "Internal error"),
+    Code.TIMEOUT: (504, "timeout", "Not done in time"),
 }
 _BODY_PROBLEMS = {
     400: ("malformed", "Malformed body"),

@@ -75,7 +75,7 @@ async def send_test(
         dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE),
         to_endpoints=ingest_pb2.ToEndpoints(endpoint_id=endpoint_id),
     )
-    item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, revision=revisions.newest(tenant_id))
+    item = ingest_pb2.AcceptItem(tenant_id=tenant_id, event=event, revision=revisions.of(tenant_id))
     wire = ingest_pb2.AcceptEventsRequest(items=[item])
     answer = await clients.call(clients.ingest.AcceptEvents, wire, deadline=DEADLINE_S)
     (result,) = answer.results

@@ -45,7 +45,13 @@ ROLES = (
     Role(
         "ingest",
         "services.ingest",
-        ("CLARION_POSTGRES_URL", "CLARION_NATS_URL", "CLARION_ENCRYPTION_KEYS", "CLARION_PSEUDONYM_KEY"),
+        (
+            "CLARION_POSTGRES_URL",
+            "CLARION_NATS_URL",
+            "CLARION_ROUTER_ADDRESS",
+            "CLARION_ENCRYPTION_KEYS",
+            "CLARION_PSEUDONYM_KEY",
+        ),
     ),
     Role(
         "router",

@@ -42,7 +42,7 @@ class ApplicationChangeBody(forms.Body):
     show_event_types: bool | UnsetType = UNSET
 
 
-class PortalLinkBody(forms.Body):
+class NewPortalLinkBody(forms.Body):
     """The body of POST …/portal."""
 
     role: portal.Role = "editor"
@@ -113,7 +113,7 @@ class ApplicationRoutes:
 
     async def open_portal(self, request: web.Request) -> web.Response:
         """Create a link to the portal of one application. Only this response contains it."""
-        body = await forms.read(request, PortalLinkBody)
+        body = await forms.read(request, NewPortalLinkBody)
         names = await self._named(request)
         link = await self._links.create(
             request, names["tenant_id"], names["application_id"], role=body.role, minutes=body.expires_in_minutes

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from clarion.ingest.v1 import keys_pb2, tenants_pb2
 from gateway.admin import forms
-from gateway.admin.tenants import WindowRateBody, shown_window, window_rate
+from gateway.admin.tenants import NewWindowRateBody, shown_window, window_rate
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -17,7 +17,7 @@ from runtime.errors import ClarionError
 # Names of CreateKeyRequest, and what they are called here.
 _FIELDS = {"expires_at_us": "expires_at"}
 
-KeyRates = Annotated[list[WindowRateBody], Meta(max_length=4)]
+KeyRates = Annotated[list[NewWindowRateBody], Meta(max_length=4)]
 Scope = Annotated[str, Meta(min_length=1, max_length=255)]
 
 

@@ -74,9 +74,7 @@ class ParkedRoutes:
     async def poll(self, request: web.Request) -> web.Response:
         """Return the next deliveries of a polled endpoint, as its receiver reads them."""
         body = await forms.read(request, PollBody)
-        wire = endpoints_pb2.PollRequest(
-            **await named_endpoint(request, self._clients), cursor=body.cursor, limit=body.limit
-        )
+        wire = endpoints_pb2.PollRequest(**await self._existing(request), cursor=body.cursor, limit=body.limit)
         return json_reply(shown_page(await self._clients.call(self._clients.parking.Poll, wire)))
 
     async def _existing(self, request: web.Request) -> dict[str, Any]:

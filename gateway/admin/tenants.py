@@ -42,7 +42,7 @@ _RATE_KINDS: "dict[str, error_pb2.LimitKind.ValueType]" = {
 _RATE_KIND_NAMES = {number: name for name, number in _RATE_KINDS.items()}
 
 
-class WindowRateBody(forms.Body):
+class NewWindowRateBody(forms.Body):
     """A limit of events per window."""
 
     # The length of the window in seconds.
@@ -51,13 +51,13 @@ class WindowRateBody(forms.Body):
     kind: RateKind
 
 
-class RateBody(WindowRateBody):
+class NewRateBody(NewWindowRateBody):
     """A limit of events per window. scope: only events of this scope count; empty: all of the tenant."""
 
     scope: Annotated[str, Meta(max_length=255)] = ""
 
 
-Rates = Annotated[list[RateBody], Meta(max_length=8)]
+Rates = Annotated[list[NewRateBody], Meta(max_length=8)]
 
 
 class NewTenantBody(forms.Body):
@@ -265,7 +265,7 @@ def _id(request: web.Request) -> str:
     return tenant_id
 
 
-def window_rate(body: WindowRateBody) -> tenants_pb2.Rate:
+def window_rate(body: NewWindowRateBody) -> tenants_pb2.Rate:
     """Return a rate of the body, for all scopes."""
     return tenants_pb2.Rate(window_s=body.window_s, bound=body.bound, kind=_RATE_KINDS[body.kind])
 
@@ -275,7 +275,7 @@ def shown_window(rate: tenants_pb2.Rate) -> dict[str, Any]:
     return {"window_s": rate.window_s, "bound": rate.bound, "kind": _RATE_KIND_NAMES[rate.kind]}
 
 
-def _rates(bodies: list[RateBody]) -> list[tenants_pb2.Rate]:
+def _rates(bodies: list[NewRateBody]) -> list[tenants_pb2.Rate]:
     rates = list(map(window_rate, bodies))
     for rate, body in zip(rates, bodies, strict=True):
         rate.scope = body.scope

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway import portal
-from gateway.admin.applications import ApplicationChangeBody, NewApplicationBody, PortalLinkBody
+from gateway.admin.applications import ApplicationChangeBody, NewApplicationBody, NewPortalLinkBody
 from gateway.admin.environments import EnvironmentChangeBody, NewEnvironmentBody, VisibilityChangeBody
 from gateway.admin.event_types import EventTypeChangeBody, NewEventTypeBody
 from gateway.openapi.operations import PAGING, Operation, admin
@@ -232,7 +232,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Create a link to the portal of an application",
         {201: PortalLinkSchema},
         tag=_APPLICATIONS,
-        body=PortalLinkBody,
+        body=NewPortalLinkBody,
         example={"role": "editor", "expires_in_minutes": 60},
         description="The link can be opened once. Whoever opens it manages the endpoints of this application only.",
     ),

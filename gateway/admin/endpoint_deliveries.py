@@ -10,7 +10,7 @@ from clarion.common.v1 import trace_pb2
 from clarion.ingest.v1 import ledger_pb2, replays_pb2
 from gateway import webhooks
 from gateway.admin import forms, replay
-from gateway.admin.endpoints import named_endpoint
+from gateway.admin.endpoints import existing_endpoint, named_endpoint
 from gateway.admin.event_types import TypeName
 from gateway.clients import Clients
 from gateway.observing import EVENT_ID
@@ -49,7 +49,7 @@ class EndpointDeliveryRoutes:
         self._clients = clients
 
     async def list_of_endpoint(self, request: web.Request) -> web.Response:
-        """List the deliveries of one endpoint, newest first."""
+        """List the deliveries of one endpoint, newest first; also of one that was deleted."""
         return await self._list(request, **await named_endpoint(request, self._clients))
 
     async def list_of_tenant(self, request: web.Request) -> web.Response:
@@ -102,7 +102,7 @@ class EndpointDeliveryRoutes:
         status: "trace_pb2.DeliveryStatus.ValueType",
     ) -> web.Response:
         wire = replays_pb2.StartReplayRequest(
-            **await named_endpoint(request, self._clients),
+            **await existing_endpoint(request, self._clients),
             since_us=forms.moment(body.since, "since"),
             until_us=forms.moment(body.until, "until") if body.until is not None else 0,
             status=status,

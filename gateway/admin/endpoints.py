@@ -226,6 +226,16 @@ async def named_endpoint(request: web.Request, clients: Clients) -> dict[str, An
     return {"tenant_id": await forms.path_tenant(request, clients), "endpoint_id": endpoint_id}
 
 
+async def existing_endpoint(request: web.Request, clients: Clients) -> dict[str, Any]:
+    """Return the fields that identify the endpoint in the path, for services that do not know which ones exist.
+
+    Raises NOT_FOUND.
+    """
+    names = await named_endpoint(request, clients)
+    await clients.call(clients.endpoints.GetEndpoint, endpoints_pb2.GetEndpointRequest(**names))
+    return names
+
+
 def shown(endpoint: endpoints_pb2.Endpoint) -> dict[str, Any]:
     """Return an endpoint as the API shows it."""
     return {

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta, field
 
-from clarion.router.v1 import endpoints_pb2 as router_pb2
 from clarion.senders.v1 import endpoints_pb2
 from gateway import webhooks
 from gateway.admin import forms
-from gateway.admin.endpoints import named_endpoint
+from gateway.admin.endpoints import existing_endpoint
 from gateway.clients import Clients
 from gateway.polling import DEFAULT_ITEMS, MAX_ITEMS, shown_page
 from gateway.replies import json_reply
@@ -43,13 +42,15 @@ class ParkedRoutes:
 
     async def state(self, request: web.Request) -> web.Response:
         """Return the circuit breaker of an endpoint, and how much waits."""
-        wire = endpoints_pb2.GetEndpointStateRequest(**await self._existing(request))
+        wire = endpoints_pb2.GetEndpointStateRequest(**await existing_endpoint(request, self._clients))
         return json_reply(shown_state(await self._clients.call(self._clients.parking.GetEndpointState, wire)))
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the deliveries that wait, the next ones first."""
         wire = endpoints_pb2.ListParkedRequest(
-            **await self._existing(request), limit=forms.limit(request), cursor=forms.text(request, "cursor")
+            **await existing_endpoint(request, self._clients),
+            limit=forms.limit(request),
+            cursor=forms.text(request, "cursor"),
         )
         answer = await self._clients.call(self._clients.parking.ListParked, wire)
         return json_reply(forms.page(list(map(_shown, answer.deliveries)), answer.next_cursor))
@@ -60,28 +61,27 @@ class ParkedRoutes:
         if bool(body.delivery_ids) + body.first + body.all != 1:
             raise forms.invalid("body", "must have exactly one of delivery_ids, first and all")
         wire = endpoints_pb2.SkipParkedRequest(
-            **await self._existing(request), delivery_ids=body.delivery_ids, first=body.first, all=body.all
+            **await existing_endpoint(request, self._clients),
+            delivery_ids=body.delivery_ids,
+            first=body.first,
+            all=body.all,
         )
         answer = await self._clients.call(self._clients.parking.SkipParked, wire, deadline=_DEADLINE_S)
         return json_reply({"skipped": answer.skipped})
 
     async def probe(self, request: web.Request) -> web.Response:
         """Attempt what waits for an endpoint that is down now."""
-        wire = endpoints_pb2.ProbeEndpointRequest(**await self._existing(request))
+        wire = endpoints_pb2.ProbeEndpointRequest(**await existing_endpoint(request, self._clients))
         await self._clients.call(self._clients.parking.ProbeEndpoint, wire)
         return web.Response(status=204)
 
     async def poll(self, request: web.Request) -> web.Response:
         """Return the next deliveries of a polled endpoint, as its receiver reads them."""
         body = await forms.read(request, PollBody)
-        wire = endpoints_pb2.PollRequest(**await self._existing(request), cursor=body.cursor, limit=body.limit)
+        wire = endpoints_pb2.PollRequest(
+            **await existing_endpoint(request, self._clients), cursor=body.cursor, limit=body.limit
+        )
         return json_reply(shown_page(await self._clients.call(self._clients.parking.Poll, wire)))
-
-    async def _existing(self, request: web.Request) -> dict[str, Any]:
-        """Return the fields that identify the endpoint in the path. Raises NOT_FOUND: the senders know no endpoints."""
-        names = await named_endpoint(request, self._clients)
-        await self._clients.call(self._clients.endpoints.GetEndpoint, router_pb2.GetEndpointRequest(**names))
-        return names
 
 
 def shown_state(state: endpoints_pb2.GetEndpointStateResponse) -> dict[str, Any]:

@@ -293,6 +293,8 @@ async def test_another_tenants_ids_are_not_there(world: World) -> None:
         status, _ = await world.admin(method, f"/tenants/{world.other}/{path}", body)
         assert status == 404, (method, path)
     assert (len(world.router.asked), len(world.senders.asked)) == before
+    _, page = await world.admin("GET", f"/tenants/{world.other}/endpoints/{made['id']}/deliveries")
+    assert page["data"] == []
     assert world.router.endpoints[made["id"]].active
 
 
@@ -320,7 +322,6 @@ def _endpoint_calls(endpoint_id: str, type_id: str) -> list[tuple[str, str, Any]
         ("POST", f"{path}/parked/skip", {"all": True}),
         ("POST", f"{path}/probe", None),
         ("POST", f"{path}/poll", {}),
-        ("GET", f"{path}/deliveries", None),
         ("POST", f"{path}/recover", {"since": "2026-04-22"}),
         ("POST", f"{path}/backfill", {"since": "2026-04-22"}),
     ]

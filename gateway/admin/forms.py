@@ -1,7 +1,7 @@
 """Reading bodies and queries of the admin API; channels, times and pages in its answers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -19,7 +19,7 @@ from runtime import ids, validation
 from runtime.errors import ClarionError, Code
 from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import statuses
-from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES
+from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES, PUBLIC_NAMES_FOR_PEOPLE
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -28,6 +28,8 @@ iso = replies.iso
 
 # These describe a field in the OpenAPI document. The handlers validate.
 Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(BY_PUBLIC_NAME)})]
+# A channel that reaches people: it has templates and providers, and recipients can mute it.
+PeopleChannel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(PUBLIC_NAMES_FOR_PEOPLE)})]
 Id = Annotated[
     str, msgspec.Meta(extra_json_schema={"format": "uuid"}, examples=["01a1fe7a-0000-7000-8000-000000000000"])
 ]
@@ -93,11 +95,18 @@ async def path_tenant(request: web.Request, clients: Clients) -> str:
     return tenant_id
 
 
-def channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
+def channel(
+    name: str, field: str = "channel", among: Sequence[str] = tuple(BY_PUBLIC_NAME)
+) -> "event_pb2.Channel.ValueType":
     """Return the channel with this name. Raises INVALID."""
-    if name not in BY_PUBLIC_NAME:
-        raise invalid(field, f"must be one of {', '.join(BY_PUBLIC_NAME)}")
+    if name not in among:
+        raise invalid(field, f"must be one of {', '.join(among)}")
     return BY_PUBLIC_NAME[name]
+
+
+def people_channel(name: str, field: str = "channel") -> "event_pb2.Channel.ValueType":
+    """Return the channel with this name. Raises INVALID, also for one that reaches no people."""
+    return channel(name, field, PUBLIC_NAMES_FOR_PEOPLE)
 
 
 def channels(names: list[str], field: str) -> "list[event_pb2.Channel.ValueType]":

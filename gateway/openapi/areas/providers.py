@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from gateway.admin.providers import ChangedProviderBody, NewProviderBody
 from gateway.openapi.operations import Operation, Parameter, admin
-from gateway.openapi.values import Channel, Id, PageSchema, Shape, Time
+from gateway.openapi.values import Id, PageSchema, PeopleChannel, Shape, Time
 
 _TAG = "Providers"
 
@@ -16,7 +16,7 @@ class ProviderSchema(Shape):
 
     id: Id
     tenant_id: Id
-    channel: Channel
+    channel: PeopleChannel
     kind: str
     name: str
     priority: Annotated[int, Meta(description="The provider with the lowest number is tried first.")]

@@ -1,26 +1,37 @@
-"""The newest revision of each tenant's endpoints and subscriptions that this gateway has seen."""
+"""Remembers the newest revision of each tenant's endpoints and subscriptions that this gateway has seen."""
 
 from collections import OrderedDict
 
-# Past it the tenant is forgotten whose last change is the oldest: its change has long been everywhere.
+from aiohttp import web
+
+# A tenant that is forgotten gets answers from a copy that may be some milliseconds old.
 MAX_TENANTS = 10_000
 
 
 class Revisions:
-    """Remembers what writes answered, so that an event right after one is accepted by a copy that has it."""
+    """What changes of endpoints answered, so that the events that follow them in this gateway are read with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_TENANTS) -> None:
+        self._most = most
         self._newest: OrderedDict[str, int] = OrderedDict()
 
     def remember(self, tenant_id: str, revision: int) -> None:
-        """Note a revision. 0: the write did not say."""
+        """Note the revision that a change answered; 0: it answered none."""
         if revision <= self._newest.get(tenant_id, 0):
             return
         self._newest[tenant_id] = revision
         self._newest.move_to_end(tenant_id)
-        if len(self._newest) > MAX_TENANTS:
+        if len(self._newest) > self._most:
             self._newest.popitem(last=False)
 
-    def newest(self, tenant_id: str) -> int:
-        """Return the newest revision; 0: none is known."""
+    def of(self, tenant_id: str) -> int:
+        """Return the newest revision of a tenant; 0: none is known."""
         return self._newest.get(tenant_id, 0)
+
+
+REVISIONS = web.AppKey("revisions", Revisions)
+
+
+def remember(request: web.Request, tenant_id: str, revision: int) -> None:
+    """Note the revision that a change of a tenant's endpoints answered, made by this request."""
+    request.app[REVISIONS].remember(tenant_id, revision)

@@ -138,6 +138,9 @@ class ConfigurationWatch:
         self._on_change = on_change
         self._values: dict[str, bytes] = {}
         self._ready = asyncio.Event()
+        self._revision = 0
+        # Set, and replaced by a new one, whenever the revision is raised.
+        self._raised = asyncio.Event()
 
     def get(self, key: str) -> bytes | None:
         """Return the key's value as last seen."""
@@ -161,6 +164,19 @@ class ConfigurationWatch:
         A bucket that was lost and is being rebuilt lacks what must not be missed: who is suppressed or erased.
         """
         await self._await([marker_key(owner) for owner in owners])
+
+    async def reached(self, revision: int, deadline_s: float) -> bool:
+        """Return whether the copy contains what was written up to this revision, after waiting for it if need be.
+
+        revision: that of a key with one of this watch's prefixes. deadline_s: how long to wait at most, seconds.
+        """
+        if revision <= self._revision:  # as nearly always: no timer is needed
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                while self._revision < revision:
+                    await self._raised.wait()
+        return self._revision >= revision
 
     async def value(self, key: str) -> bytes:
         """Wait until the key has a value, and return it."""
@@ -194,6 +210,10 @@ class ConfigurationWatch:
         inbox = self._nats.new_inbox()
         subscription = await self._nats.subscribe(inbox)
         try:
+            # The copy contains everything up to here when it is ready, whether or not a key of ours was written last.
+            upto = (await self._jetstream.stream_info(stream)).state.last_seq
+            if upto < self._revision:  # the bucket was made again, or restored from a backup
+                self._revision = 0
             consumer = await self._jetstream.add_consumer(
                 stream,
                 ConsumerConfig(
@@ -212,6 +232,7 @@ class ConfigurationWatch:
             while self._nats.stats["reconnects"] == reconnects:
                 if expected > waiting:
                     self._ready.set()
+                    self._raise_to(upto)
                 message = await subscription.next_msg(timeout=3 * _HEARTBEAT_S)
                 if message.reply == "" or not message.reply.startswith("$JS.ACK."):
                     last = (message.headers or {}).get("Nats-Last-Consumer", "0")
@@ -223,9 +244,17 @@ class ConfigurationWatch:
                     return
                 expected += 1
                 self._apply(message)
+                # While the bucket is read, a message that comes early may be newer than one that is still missing.
+                upto = max(upto, metadata.sequence.stream)
         finally:
             if self._nats.is_connected:
                 await subscription.unsubscribe()
+
+    def _raise_to(self, revision: int) -> None:
+        if revision > self._revision:
+            self._revision = revision
+            self._raised.set()
+            self._raised = asyncio.Event()
 
     def _apply(self, message: Msg) -> None:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")

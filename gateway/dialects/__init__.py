@@ -16,6 +16,7 @@ from gateway.accepting import TriggerBatcher
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.cursors import Cursors
+from gateway.portal import PortalLinks
 from gateway.revisions import Revisions
 
 if TYPE_CHECKING:  # only the OpenAPI document needs it, which most gateways never make
@@ -30,6 +31,7 @@ class Backend:
     authenticator: CachedAuthenticator
     acceptor: TriggerBatcher
     revisions: Revisions
+    portal_links: PortalLinks
     cursors: Cursors
 
 

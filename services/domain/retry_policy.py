@@ -21,3 +21,5 @@ class RetryPolicy:
 
 # Seven attempts over about half an hour.
 MESSAGES = RetryPolicy((5.0, 30.0, 120.0, 300.0, 600.0, 900.0))
+# Twelve attempts over about four days.
+WEBHOOKS = RetryPolicy((5.0, 30.0, 120.0, 600.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0, 86_400.0, 86_400.0))

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from runtime.service import ProcessSettings
-from runtime.settings import Secret
+from runtime.settings import Secret, Servers
 
 
 class Settings(ProcessSettings, frozen=True, kw_only=True):
@@ -17,6 +17,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     encryption_keys: Secret
     # Makes the digests of erased people; at least 32 bytes. With another key no erasure is found.
     pseudonym_key: Secret
+    # Where endpoints are stored. Empty: an endpoint that is not in this process's copy is not asked for.
+    router_address: Servers = ""
     # How long an event waits for PostgreSQL to admit it, seconds; then each process counts and admits for itself.
     admission_deadline_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     # How long events and what they carried are kept where a tenant has no policy of its own, days.

@@ -46,7 +46,7 @@ def check_endpoint(key: AuthenticatedTenant, endpoint_id: str) -> None:
 async def _identify(authenticator: CachedAuthenticator, request: web.Request, kind: str) -> AuthenticatedTenant:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     key = shown.strip() if scheme.lower() == "bearer" else ""
-    found = await authenticator.tenant(request, key, kind)
+    found = await authenticator.tenant(request, key, kind, disabled_too=True)
     request[TENANT_ID] = found.id
     if found.disabled:
         raise ApiError(403, TOKEN_DISABLED, "This key is disabled.")

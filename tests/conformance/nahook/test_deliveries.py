@@ -182,7 +182,7 @@ async def test_attempts(workspace: Workspace) -> None:
     assert (first["status"], first["responseStatusCode"]) == ("failed", 500)
     assert first["errorMessage"]
     assert first["responseTimeMs"] >= 0
-    assert (last["status"], last["responseStatusCode"], last["errorMessage"]) == ("delivered", 204, None)
+    assert (last["status"], last["responseStatusCode"], last["errorMessage"]) == ("success", 204, None)
     assert first["createdAt"] < last["createdAt"]
 
 

@@ -136,7 +136,7 @@ def _shown_attempt(number: int, attempt: ledger_pb2.Attempt) -> dict[str, Any]:
     return {
         "id": ids.public(ids.ATTEMPT, attempt.id),
         "attemptNumber": number,
-        "status": "delivered" if succeeded else "failed",
+        "status": "success" if succeeded else "failed",
         "responseStatusCode": attempt.http.status or None,
         "responseTimeMs": round(attempt.duration_us / 1000) if attempt.http.status else None,
         "errorMessage": None if succeeded else attempt.detail or _TEXTS.get(attempt.reason, attempt.reason),

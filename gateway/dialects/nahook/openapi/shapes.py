@@ -200,7 +200,7 @@ class NahookAttemptSchema(Shape):
 
     id: AttemptId
     attempt_number: int
-    status: Literal["delivered", "failed"]
+    status: Literal["success", "failed"]
     response_status_code: int | None
     response_time_ms: int | None
     error_message: str | None

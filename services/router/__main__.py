@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
@@ -16,6 +17,7 @@ from clarion.router.v1 import (
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
+from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
@@ -47,10 +49,11 @@ from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
 from services.router.planner import CatalogPlanner, EventPlanner
 from services.router.policies import Erased, Policies
+from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
+from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
-from runtime.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
@@ -78,6 +81,7 @@ class _Stores:
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
+    portal: PortalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
+        PortalStore(pool),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -220,6 +225,7 @@ def _add_services(
         RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
         ROUTER_PRIVACY_SERVICE,
     )
+    server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 

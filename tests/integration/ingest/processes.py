@@ -21,6 +21,7 @@ from clarion.ingest.v1 import (
 )
 from clarion.router.v1 import recipients_pb2_grpc, router_pb2_grpc, suppressions_pb2_grpc
 from runtime.grpc import Caller, channel, is_serving
+from services.domain.endpoints import MAX_ANSWER_BYTES
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
 from tests.keyed import KEY
@@ -93,7 +94,7 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
                 **common,
                 **variables,
             }
-            connection = await stack.enter_async_context(channel(address))
+            connection = await stack.enter_async_context(channel(address, max_answer_bytes=MAX_ANSWER_BYTES))
             service = Service(module, values, log, address, connection)
             stack.callback(service.kill)
             await service.start()

@@ -20,6 +20,8 @@ LimitValue = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Events = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 # At least enough for the largest event, at most what a stream could hold.
 Bytes = Annotated[int, Meta(ge=32 * 2**20, le=2**50)]
+PayloadBytes = Annotated[int, Meta(ge=1024, le=262_144)]
+Parked = Annotated[int, Meta(ge=1, le=10_000_000)]
 # The number of a segment has 8 bits (3GPP TS 23.040, 9.2.3.24.1).
 Segments = Annotated[int, Meta(ge=1, le=255)]
 ContentKey = Literal["full", "seed"]
@@ -69,6 +71,8 @@ class NewTenantBody(forms.Body):
     # All rates, instead of the two.
     rates: Rates = field(default_factory=list)
     max_scheduled_events: Events | UnsetType = UNSET
+    max_payload_bytes: PayloadBytes | UnsetType = UNSET
+    max_parked_per_endpoint: Parked | UnsetType = UNSET
     content_key: ContentKey = "full"
 
 
@@ -89,6 +93,8 @@ class TenantChangeBody(forms.Body):
     # All rates, instead of the two.
     rates: Rates | UnsetType = UNSET
     max_scheduled_events: Events | UnsetType = UNSET
+    max_payload_bytes: PayloadBytes | UnsetType = UNSET
+    max_parked_per_endpoint: Parked | UnsetType = UNSET
     content_key: ContentKey | UnsetType = UNSET
 
 
@@ -123,9 +129,18 @@ _PLAIN_FIELDS = (
     "max_unfinished_bytes",
     "max_scheduled_events",
     "max_sms_segments",
+    "max_payload_bytes",
+    "max_parked_per_endpoint",
 )
 # Ingest sets these for a new tenant if the body does not.
-_DEFAULTED = ("max_unfinished_events", "max_unfinished_bytes", "max_scheduled_events", "max_sms_segments")
+_DEFAULTED = (
+    "max_unfinished_events",
+    "max_unfinished_bytes",
+    "max_scheduled_events",
+    "max_sms_segments",
+    "max_payload_bytes",
+    "max_parked_per_endpoint",
+)
 
 
 class TenantRoutes:
@@ -272,6 +287,8 @@ def _shown(tenant: tenants_pb2.Tenant) -> dict[str, Any]:
             for rate in tenant.rates
         ],
         "max_scheduled_events": tenant.max_scheduled_events,
+        "max_payload_bytes": tenant.max_payload_bytes,
+        "max_parked_per_endpoint": tenant.max_parked_per_endpoint,
         "content_key": _CONTENT_KEY_NAMES[tenant.content_key],
         "webhook_secrets": [
             {

@@ -61,6 +61,8 @@ class TenantSchema(Shape):
     max_scheduled_events: Annotated[
         int, Meta(description="The number of accepted events that may wait for their time.")
     ]
+    max_payload_bytes: Annotated[int, Meta(description="The number of bytes that an event may carry.")]
+    max_parked_per_endpoint: Annotated[int, Meta(description="The number of messages that may wait for one endpoint.")]
     content_key: ContentKey
     webhook_secrets: list[WebhookSecretSchema]
     created_at: Time

@@ -86,7 +86,7 @@ class Door:
 @pytest.fixture
 async def door(start: StartService, connection: Client) -> AsyncIterator[Door]:
     """One tenant before an ingest process."""
-    router, address = Router(), f"127.0.0.1:{free_port()}"
+    router, address = Router(), f"127.0.0.1:{free_port()}"  # type: ignore[abstract]
     server = GrpcServer(address, token=TOKEN)
     name = "clarion.router.v1.EndpointService"
     server.add(endpoints_pb2_grpc.add_EndpointServiceServicer_to_server, router, name)
@@ -200,9 +200,9 @@ async def test_a_caller_with_a_key_for_some_endpoints(door: Door, streams: Strea
     mine, other = await door.published.endpoint(), await door.published.endpoint()
     request = keys_pb2.CreateKeyRequest(tenant_id=door.published.tenant_id, name="one endpoint", endpoint_ids=[mine])
     key = (await door.ingest.call("KeyService.CreateKey", request)).api_key
-    for event in (to_endpoint(other), to_subscribers(), new_event()):
+    for new in (to_endpoint(other), to_subscribers(), new_event()):
         with pytest.raises(ClarionError, match="only for the endpoints") as refused:
-            await _trigger(door, key, event)
+            await _trigger(door, key, new)
         assert refused.value.code is Code.FORBIDDEN
     answer = await _trigger(door, key, to_endpoint(mine))
     [event] = await streams.events()

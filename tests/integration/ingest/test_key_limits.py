@@ -97,7 +97,7 @@ async def test_a_key_begins_as_its_api_wants(ingest: Ingest) -> None:
 
 
 async def test_rates_of_keys_are_exact_over_processes(pair: list[Ingest]) -> None:
-    """Of many events at once as many pass as each key may send, and all of those without a key; each is told its own."""
+    """Of many events at once as many pass as each key may send, and all without a key; each is told its own limit."""
     tenant_id = (await pair[0].tenant(rate_limit_per_minute=1000)).tenant.id
     rate = tenants_pb2.Rate(window_s=3600, bound=5, kind=SLIDING)
     keys = [(await create(pair[0], tenant_id, rates=[rate])).key for _ in range(2)]
@@ -226,7 +226,8 @@ async def test_faults_of_a_tenants_bounds(ingest: Ingest, field: str, value: int
     with pytest.raises(ClarionError) as refused:
         await ingest.tenant(**{field: value})
     assert [name for name, _ in refused.value.fields] == [field]
-    request = tenants_pb2.UpdateTenantRequest(tenant_id=new_id(), **{field: value})
+    request = tenants_pb2.UpdateTenantRequest(tenant_id=new_id())
+    setattr(request, field, value)
     with pytest.raises(ClarionError) as refused:
         await ingest.call("TenantService.UpdateTenant", request)
     assert [name for name, _ in refused.value.fields] == [field]

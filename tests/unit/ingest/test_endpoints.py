@@ -94,9 +94,14 @@ async def test_a_secret_is_opened_once_for_each_value() -> None:
     """Not for each event."""
     published = Published()
     published.subscribe(published.endpoint(), published.endpoint())
-    opened = []
+    opened: list[str] = []
     decrypt = published.vault.decrypt
-    published.vault.decrypt = lambda sealed, *, context: opened.append(context) or decrypt(sealed, context=context)  # type: ignore[method-assign,func-returns-value]
+
+    def noted(ciphertext: bytes, *, context: str) -> bytes:
+        opened.append(context)
+        return decrypt(ciphertext, context=context)
+
+    published.vault.decrypt = noted  # type: ignore[method-assign]
     for _ in range(3):
         assert await reasons(published) == {}
     assert len(opened) == 2

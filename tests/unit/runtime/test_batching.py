@@ -185,7 +185,7 @@ async def test_an_item_that_no_batch_takes_in_time_never_is_in_one() -> None:
         await late
     assert refused.value.code is Code.TIMEOUT
     gate.release(2)
-    assert await asyncio.gather(first, patient) == [0, 40]
+    assert [await first, await patient] == [0, 40]
     assert gate.batches == [[0], [4]]
 
 

@@ -56,7 +56,7 @@ class _Router(endpoints_pb2_grpc.EndpointServiceServicer):
 @pytest.fixture
 async def real() -> AsyncIterator[Subject]:
     """The client of a router over gRPC."""
-    router, address = _Router(), f"127.0.0.1:{free_port()}"
+    router, address = _Router(), f"127.0.0.1:{free_port()}"  # type: ignore[abstract]
     server = grpc.GrpcServer(address, token=_TOKEN)
     server.add(endpoints_pb2_grpc.add_EndpointServiceServicer_to_server, router, "clarion.router.v1.EndpointService")
     await server.start()

@@ -7,9 +7,9 @@ from services.ingest.pressure import LEAST_SHARE
 
 # Ids, times and the deduplication key, which are stored beside what the caller sent and the tenant.
 _ENVELOPE = 160
-# Each recipient gets one delivery for each channel, each with up to so many bytes of the body: see
+# Each recipient gets one delivery for each channel that reaches people, each with up to so many bytes of the body: see
 # router.messages.MAX_INLINE_BODY.
-_CHANNELS = len(channels.BY_NUMBER)
+_CHANNELS = len(channels.FOR_PEOPLE)
 _MAX_INLINE = 4096
 # Groups, and everybody, are read in pages of so many recipients. One page of an event is under way at a time.
 _PAGE = 500

@@ -45,7 +45,8 @@ async def _run() -> int:
                 tell("called", url, result, well=result.verdict is Verdict.TRANSIENT and len(tried) == number)
     total = len(refused) + len(REDIRECTS)
     print(
-        f"{total} hostile addresses, {len(HARMLESS)} harmless ones: {total + len(HARMLESS) - failed} passed, {failed} failed"
+    passed = total + len(HARMLESS) - failed
+    print(f"{total} hostile addresses, {len(HARMLESS)} harmless ones: {passed} passed, {failed} failed")
     )
     return 1 if failed else 0
 

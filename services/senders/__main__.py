@@ -215,6 +215,7 @@ def _make_workers(
             needs=[parts.RENDER],
         )
         for channel in channels.of_service("senders")
+        if channel in channels.FOR_PEOPLE
     ]
 
 

@@ -51,7 +51,7 @@ class Subject:
 
 def _fake() -> Subject:
     tenants = MemoryTenants()
-    admission = MemoryAdmission(tenants.at_hand)
+    admission = MemoryAdmission(tenants.cached_or_default)
 
     async def tenant(settings: TenantSettings) -> str:
         tenant_id = new_id()

@@ -44,10 +44,8 @@ async def _run() -> int:
                 result = await attempt(url)
                 tell("called", url, result, well=result.verdict is Verdict.TRANSIENT and len(tried) == number)
     total = len(refused) + len(REDIRECTS)
-    print(
     passed = total + len(HARMLESS) - failed
     print(f"{total} hostile addresses, {len(HARMLESS)} harmless ones: {passed} passed, {failed} failed")
-    )
     return 1 if failed else 0
 
 

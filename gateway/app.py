@@ -9,6 +9,7 @@ from gateway.addresses import PROXIES, FailedAttempts, Proxies
 from gateway.authentication import CachedAuthenticator
 from gateway.clients import Clients
 from gateway.connections import CONNECTIONS, Connections
+from gateway.cursors import Cursors
 from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
@@ -39,11 +40,13 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     acceptor = TriggerBatcher(clients, max_waiting_bytes=settings.max_waiting_bytes, revisions=revisions)
     health.add_routes(app, clients)
     openapi.add_routes(app)
-    backend = dialects.Backend(clients, authenticator, acceptor)
+    address = PublicAddress(settings.public_url)
+    portal_links = portal.PortalLinks(clients, address)
+    cursors = Cursors(settings.service_token.reveal())
+    backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    address = PublicAddress(settings.public_url)
-    parts = admin.Parts(clients, authenticator, revisions, portal.PortalLinks(clients, address))
+    parts = admin.Parts(clients, authenticator, revisions, portal_links)
     admin.add_routes(app, parts, Operators(settings.admin_token, settings.admin_tokens))
     polling.add_routes(app, clients, authenticator)
     portal.add_routes(app, clients, authenticator, revisions, address)

@@ -6,6 +6,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType, field
 
 from clarion.ingest.v1 import keys_pb2, tenants_pb2
+from gateway import dialects
 from gateway.admin import forms
 from gateway.admin.tenants import NewWindowRateBody, shown_window, window_rate
 from gateway.authentication import CachedAuthenticator
@@ -28,7 +29,7 @@ class NewKeyBody(forms.Body):
     name: str
     # Which API takes it.
     kind: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")] = "api"
-    # What the key begins with, so that people and scanners recognize it.
+    # What the key begins with, so that people and scanners recognize it. Empty: as its API has it.
     prefix: Annotated[str, Meta(pattern="^[a-z0-9_]{0,16}$")] = ""
     # The scopes of the events that it may send. Empty: all.
     scopes: Annotated[list[Scope], Meta(max_length=20)] = field(default_factory=list)
@@ -62,7 +63,7 @@ class KeyRoutes:
             tenant_id=_tenant_id(request),
             name=body.name,
             kind=body.kind,
-            prefix=body.prefix,
+            prefix=body.prefix or dialects.key_prefix(body.kind),
             scopes=body.scopes,
             expires_at_us=forms.moment(body.expires_at, "expires_at") if body.expires_at is not None else 0,
             endpoint_ids=body.endpoint_ids,

@@ -40,12 +40,14 @@ from services.ingest.janitor import Janitor
 from services.ingest.keys.servicer import KeyServicer
 from services.ingest.keys.store import KeyStore
 from services.ingest.ledger.consumer import LedgerConsumer
+from services.ingest.ledger.cursor import Cursors
 from services.ingest.ledger.reader import LedgerReader
 from services.ingest.ledger.servicer import LedgerServicer
 from services.ingest.ledger.store import LedgerStore
 from services.ingest.pressure import Pressure
 from services.ingest.privacy.unkeyed_digests import unkeyed_digests
 from services.ingest.repeats import RepeatNotes
+from services.ingest.retries.store import RetryStore
 from services.ingest.servicer import IngestServicer
 from services.ingest.settings import Settings
 from services.ingest.tenant_settings import TenantSettingsCache
@@ -123,7 +125,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
     server.add(keys_pb2_grpc.add_KeyServiceServicer_to_server, KeyServicer(keys), "clarion.ingest.v1.KeyService")
     server.add(
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-        LedgerServicer(ledger, LedgerReader(durable), connection),
+        LedgerServicer(RetryStore(durable, fast), LedgerReader(durable), connection, Cursors(vault.tags)),
         "clarion.ingest.v1.LedgerService",
     )
     server.add(

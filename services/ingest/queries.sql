@@ -89,7 +89,9 @@ WITH truth AS (
         SELECT e.tenant_id, e.size, e.due_at IS NOT NULL AND e.routed_at IS NULL AS waits
         FROM ingest.events e
         -- Not rows of which there is nothing but a note or that they were canceled: there may be no such event.
-        WHERE e.finished_at IS NULL AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
+        -- Nor released ones, which count no more.
+        WHERE e.finished_at IS NULL AND e.is_released IS NOT TRUE
+            AND (e.accepted_at IS NOT NULL OR e.routed_at IS NOT NULL)
         UNION ALL
         SELECT m.tenant_id, m.size, m.scheduled FROM ingest.admission m
         WHERE NOT m.stored AND m.created_at > now() - interval '1 minute'

@@ -13,12 +13,13 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
+    # The router, which stores endpoints. Empty: an endpoint that is not in this process's copy is not asked for, and no
+    # replay sends an endpoint what it has missed.
+    router_address: Servers = ""
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret
     # Makes the digests of erased people; at least 32 bytes. With another key no erasure is found.
     pseudonym_key: Secret
-    # Where endpoints are stored. Empty: an endpoint that is not in this process's copy is not asked for.
-    router_address: Servers = ""
     # How long an event waits for PostgreSQL to admit it, seconds; then each process counts and admits for itself.
     admission_deadline_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 2.0
     # How long events and what they carried are kept where a tenant has no policy of its own, days.

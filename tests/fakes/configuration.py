@@ -34,6 +34,10 @@ class MemoryWatch:
             return False
         return True
 
+    def follow(self, on_change: Callable[[str, bytes | None], None]) -> None:
+        """Call on_change from now on: for a follower that is made with this watch's get()."""
+        self._on_change = on_change
+
     def put(self, key: str, value: Any) -> None:
         """Bring a value: bytes as they are, None to delete it, anything else as JSON."""
         self._revision += 1

@@ -19,7 +19,13 @@ from clarion.ingest.v1 import (
     ledger_pb2_grpc,
     tenants_pb2_grpc,
 )
-from clarion.router.v1 import recipients_pb2_grpc, router_pb2_grpc, suppressions_pb2_grpc
+from clarion.router.v1 import (
+    catalogs_pb2_grpc,
+    endpoints_pb2_grpc,
+    recipients_pb2_grpc,
+    router_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from runtime.grpc import Caller, channel, is_serving
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
@@ -32,7 +38,9 @@ ENCRYPTION_KEY = base64.b64encode(bytes(range(32))).decode()
 
 _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "AuditService": audit_pb2_grpc.AuditServiceStub,
+    "CatalogService": catalogs_pb2_grpc.CatalogServiceStub,
     "ClaimService": claims_pb2_grpc.ClaimServiceStub,
+    "EndpointService": endpoints_pb2_grpc.EndpointServiceStub,
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "KeyService": keys_pb2_grpc.KeyServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,

@@ -47,8 +47,8 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    parts = admin.Parts(clients, authenticator, revisions, portal_links)
-    admin.add_routes(app, parts, Operators(settings.admin_token, settings.admin_tokens))
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
+    admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
     polling.add_routes(app, clients, authenticator)
     portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)

@@ -38,9 +38,9 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     # Failures in a row after which a provider is paused, and the first pause, seconds.
     breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     breaker_rest_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0
-    # How long one call of an endpoint may take, from the lookup of its name to the last byte of its answer; and the most
-    # calls under way at one endpoint, of one tenant, and in all, in each process.
+    # How long one call of an endpoint may take, from the lookup of its name to the last byte of its answer, seconds.
     webhook_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    # The most calls under way at one endpoint, of one tenant, and in all, in each process.
     webhook_slots: Slots = 64
     webhook_tenant_calls: Slots = 1024
     webhook_calls: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 2048

@@ -51,7 +51,7 @@ _COST = """
 SELECT count(*) AS rows, pg_table_size('senders.parked') AS bytes, pg_indexes_size('senders.parked') AS indexes
 FROM senders.parked
 """
-_LEFT = "SELECT count(*) FROM senders.parked"
+_LEFT = "SELECT count(*) FROM senders.parked WHERE endpoint_id = $1"
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Check:
         took = time.monotonic() - began
 
         async def is_empty() -> bool:
-            left = (await self._query(_LEFT))["count"]
+            left = (await self._query(_LEFT, self._down.endpoint_id))["count"]
             expect(not left, f"{left} rows are left")
             return True
 
@@ -226,10 +226,10 @@ class Check:
         expect(not missing, f"{len(missing):,} of {len(load.accepted):,} are missing, such as {sorted(missing)[:3]}")
         return True
 
-    async def _query(self, query: str) -> asyncpg.Record:
+    async def _query(self, query: str, *arguments: object) -> asyncpg.Record:
         connection = await asyncpg.connect(self._running.variables["CLARION_POSTGRES_URL"], timeout=5)
         try:
-            row = await connection.fetchrow(query)
+            row = await connection.fetchrow(query, *arguments)
         finally:
             await connection.close()
         if row is None:

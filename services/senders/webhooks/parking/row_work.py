@@ -27,6 +27,7 @@ from services.senders.webhooks.parking.places import Places
 from services.senders.webhooks.parking.ports import (
     Ended,
     EndpointDirectory,
+    EndpointKey,
     EndpointState,
     Kept,
     Row,
@@ -62,7 +63,10 @@ class TurnLimits:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all turns of a process work with. attempts: send to ORDERED endpoints, too. now: PostgreSQL's time."""
+    """What all turns of a process work with. attempts: send to ORDERED endpoints, too. now: PostgreSQL's time.
+
+    note_failure: is called with an endpoint whose failure was reported.
+    """
 
     attempts: Attempts
     rows: Rows
@@ -73,6 +77,7 @@ class Desk:
     limits: TurnLimits
     own: parts.OwnParts
     now: clock.Clock
+    note_failure: Callable[[EndpointKey], None]
     until_accepted: RetryUntilAccepted = field(default_factory=RetryUntilAccepted)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -126,6 +131,7 @@ class RowWork:
         """Tell the breaker what an attempt shows."""
         result = made.result
         if breaker.is_trouble(result):
+            self.desk.note_failure(self._key)
             await self.observe(
                 Observation(
                     Seen.FAILED,

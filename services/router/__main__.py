@@ -1,6 +1,5 @@
 """Starts the router: ``python -m services.router``."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -9,6 +8,7 @@ from nats.aio.client import Client
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    portal_pb2_grpc,
     privacy_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
@@ -17,11 +17,13 @@ from clarion.router.v1 import (
 )
 from runtime import configuration, grpc, nats, postgres
 from runtime.configuration import ConfigurationWatch
+from runtime.database_clock import DatabaseClock
 from runtime.egress import EgressGuard
 from runtime.encryption import Vault
 from runtime.errors import ClarionError, Code
 from runtime.parts import OwnParts
 from runtime.service import Process, run
+from services.delivery.bodies import Bodies
 from services.domain import erasures, pseudonym_keys, topology
 from services.domain.broker_health import report_broker
 from services.domain.cancellations import Cancellations
@@ -42,14 +44,16 @@ from services.router.endpoints.servicer import ENDPOINT_SERVICE, EndpointService
 from services.router.endpoints.store import EndpointStore
 from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
+from services.router.filtering import Filtering
 from services.router.groups.store import GroupStore
 from services.router.owners import ConfigurationOwners
-from services.router.planner import CatalogPlanner
-from services.router.policies import Erased, Policy
+from services.router.planner import CatalogPlanner, EventPlanner
+from services.router.policies import Erased, Policies
+from services.router.portal.servicer import PORTAL_SERVICE, PortalServicer
+from services.router.portal.store import PortalStore
 from services.router.recipients.people import PostgresRecipients
 from services.router.recipients.servicer import RECIPIENT_SERVICE, RecipientServicer
 from services.router.recipients.store import RecipientStore
-from services.router.runs.database_clock import DatabaseClock
 from services.router.runs.people import PeopleInRuns
 from services.router.runs.progress import LedgerProgress
 from services.router.runs.runner import Runs
@@ -77,6 +81,7 @@ class _Stores:
     groups: GroupStore
     runs: RunStore
     people_in_runs: PeopleInRuns
+    portal: PortalStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class _Configuration:
     """The copy of the configuration, and what in it speaks against sending."""
 
     watch: ConfigurationWatch
-    policies: Sequence[Policy]
+    policies: Policies
     erased: Erased
 
 
@@ -109,6 +114,7 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         GroupStore(pool),
         RunStore(runs_pool, outbox),
         PeopleInRuns(runs_pool),
+        PortalStore(pool),
     )
     process.start(stores.groups.keep_removing_deleted(), name="deleted groups")
 
@@ -122,14 +128,17 @@ async def wire(settings: Settings, process: Process) -> grpc.GrpcServer:
         process.on_close(channel.close)
     own, caller, people = OwnParts(), grpc.Caller(token), PostgresRecipients(pool)
     catalog = Catalog(known.watch, ConfigurationOwners(caller=caller, own=own, **channels))
-    planner = CatalogPlanner(catalog, known.policies)
+    filtering = Filtering(Bodies(connection, channels["ingest"], caller, own))
+    process.on_close(filtering.close)
+    events = EventPlanner(known.policies, filtering)
+    planner = CatalogPlanner(catalog, events)
     clock = DatabaseClock(runs_pool)
     process.start(clock.run(), name="database clock")
     progress = LedgerProgress(connection, channels["ingest"], caller, own)
     runs = Runs(connection, stores.runs, planner, people, progress, catalog.is_inactive, now=clock)
     working = process.start(runs.run(), name="runs")
 
-    consumer = RouterConsumer(connection, catalog, known.policies, people, runs, erased=known.erased, own=own)
+    consumer = RouterConsumer(connection, catalog, events, people, runs, erased=known.erased, own=own)
     routing = process.start(consumer.run(), name="consumer")
 
     async def finish() -> None:
@@ -192,8 +201,9 @@ async def _configuration(
     await watch.complete(*OWNERS)
     await migration.ready(watch)
     await pseudonym_keys.recognise(watch, keyed, "ingest")  # which names the erased
-    ordered = policies.ordered(SuppressionList(watch.get, keyed).reason, erased.refusal_of, canceled.covers)
-    return _Configuration(watch, ordered, erased.refusal_of)
+    suppressed = SuppressionList(watch.get, keyed).reason
+    everything = policies.of_everything(suppressed, erased.refusal_of, canceled.covers)
+    return _Configuration(watch, everything, erased.refusal_of)
 
 
 def _add_services(
@@ -215,6 +225,7 @@ def _add_services(
         RouterPrivacyServicer(stores.recipients, stores.people_in_runs),
         ROUTER_PRIVACY_SERVICE,
     )
+    server.add(portal_pb2_grpc.add_PortalServiceServicer_to_server, PortalServicer(stores.portal), PORTAL_SERVICE)
     server.add(runs_pb2_grpc.add_RunServiceServicer_to_server, runs, RUN_SERVICE)
 
 

@@ -26,6 +26,16 @@ def to_us(moment: Any) -> int:
     return round(moment.timestamp() * 1_000_000) if moment is not None else 0
 
 
+def exchange(attempt: Row) -> trace_pb2.HttpExchange | None:
+    """Return the call of an attempt to an endpoint; without what it answered, if that was not read or was deleted."""
+    if attempt["http_url"] is None:
+        return None
+    answer = attempt["http_answer"]
+    call = trace_pb2.HttpExchange() if answer is None else trace_pb2.HttpExchange.FromString(answer)
+    call.url, call.status = attempt["http_url"], attempt["http_status"]
+    return call
+
+
 def timeline(
     event: Row, deliveries: Sequence[Row], attempts: Sequence[Row], replays: Sequence[Row] = ()
 ) -> list[ledger_pb2.TimelineStep]:
@@ -132,7 +142,24 @@ def _queued(event: Row, delivery: Row) -> ledger_pb2.TimelineStep:
     )
 
 
+def _parked(attempt: Row) -> ledger_pb2.TimelineStep:
+    """Return that a delivery waits in a row of the senders."""
+    return ledger_pb2.TimelineStep(
+        step="parked",
+        at_us=to_us(attempt["ended_at"]),
+        delivery_id=str(attempt["delivery_id"]),
+        channel=attempt["channel"],
+        attempt=attempt["attempt"],
+        outcome=statuses.RETRYING,
+        reason=attempt["reason"],
+        next_attempt_at_us=to_us(attempt["next_attempt_at"]),
+        service="senders",
+    )
+
+
 def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
+    if attempt["status"] == trace_pb2.DELIVERY_STATUS_QUEUED:
+        return [_parked(attempt)]
     status = statuses.BY_NUMBER.get(attempt["status"])
     if status is not None:
         step, outcome, is_report = status.name, status.outcome, status.is_reported
@@ -151,8 +178,9 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
         "attempt": attempt["attempt"],
     }
     steps = []
-    # Without a provider, rendering failed.
-    if not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
+    # Without a provider, rendering failed. For an endpoint nothing is rendered.
+    is_rendered = channel is None or channel.is_for_people
+    if is_rendered and not is_report and step != "failed_over" and (attempt["provider"] or outcome == statuses.OK):
         steps.append(
             ledger_pb2.TimelineStep(
                 step="rendered",
@@ -178,6 +206,7 @@ def _attempted(attempt: Row) -> list[ledger_pb2.TimelineStep]:
             service=channel.service if channel is not None else "senders",
             sms_segments=attempt["sms_segments"],
             sms_encoding=attempt["sms_encoding"],
+            http=exchange(attempt),
             **common,
         )
     )

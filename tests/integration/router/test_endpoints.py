@@ -151,7 +151,7 @@ async def test_an_operator_can_allow_addresses_and_ports(start: StartService, co
         "services.router",
         CLARION_EGRESS_ALLOW="127.0.0.1:8080",
         CLARION_EGRESS_DENY="203.1.113.0/24",
-        CLARION_EGRESS_HTTP_PORTS="443,8443",
+        CLARION_EGRESS_WEBHOOK_PORTS="443,8443",
     )
     client = RouterClient(router, connection)
     for url in ("http://127.0.0.1:8080/", "https://shop.example:8443/"):

@@ -283,16 +283,20 @@ class EndpointSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
+    is_named: _builtins.bool
+    """The caller named them; false: they are those that subscribed to the event's type."""
     @_builtins.property
     def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        is_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "is_named", b"is_named"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +365,7 @@ class Delivery(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     DECIDED_AT_US_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv8 by hash, see services/domain/delivery_ids.py: planning twice gives the same id."""
     event_id: _builtins.str
@@ -406,6 +411,10 @@ class Delivery(_message.Message):
     def body_reference(self) -> Global___BodyReference:
         """Where variables and payload_extra are stored, if they are too large for each delivery to carry."""
 
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """Of the channel WEBHOOK: where it goes; then there is no recipient and no template. variables is what is sent."""
+
     def __init__(
         self,
         *,
@@ -431,14 +440,40 @@ class Delivery(_message.Message):
         step: _builtins.str = ...,
         claim: _builtins.str = ...,
         decided_at_us: _builtins.int = ...,
+        webhook: Global___Webhook | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body_reference", b"body_reference", "recipient", b"recipient", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_us", b"accepted_at_us", "attempt", b"attempt", "body_reference", b"body_reference", "channel", b"channel", "claim", b"claim", "decided_at_us", b"decided_at_us", "deferrals", b"deferrals", "event_id", b"event_id", "event_type", b"event_type", "id", b"id", "payload_extra", b"payload_extra", "planned_at_us", b"planned_at_us", "provider_id", b"provider_id", "push_namespace", b"push_namespace", "recipient", b"recipient", "replay", b"replay", "step", b"step", "subscribed", b"subscribed", "template_version_id", b"template_version_id", "tenant_id", b"tenant_id", "trace_id", b"trace_id", "variables", b"variables", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """A delivery's destination that is no person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    endpoint_id: _builtins.str
+    user_id: _builtins.str
+    """The only recipient of the event, whom its body is about: if they are erased, it is not sent. Empty: there is none."""
+    def __init__(
+        self,
+        *,
+        endpoint_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
 
 @_typing.final
 class BodyReference(_message.Message):

@@ -514,7 +514,7 @@ class TimelineStep(_message.Message):
     sms_encoding: _builtins.str
     @_builtins.property
     def http(self) -> _trace_pb2.HttpExchange:
-        """Of an attempt to an endpoint."""
+        """Of an attempt to an endpoint; headers and body only in GetDelivery, of the newest 100."""
 
     def __init__(
         self,
@@ -734,6 +734,7 @@ class DeadLetter(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     DIED_AT_US_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     event_id: _builtins.str
     tenant_id: _builtins.str
@@ -741,6 +742,8 @@ class DeadLetter(_message.Message):
     reason: _builtins.str
     detail: _builtins.str
     died_at_us: _builtins.int
+    endpoint_id: _builtins.str
+    """Of the channel WEBHOOK."""
     def __init__(
         self,
         *,
@@ -751,10 +754,11 @@ class DeadLetter(_message.Message):
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
         died_at_us: _builtins.int = ...,
+        endpoint_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "delivery_id", b"delivery_id", "detail", b"detail", "died_at_us", b"died_at_us", "endpoint_id", b"endpoint_id", "event_id", b"event_id", "reason", b"reason", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -874,7 +878,9 @@ class ListEndpointDeliveriesResponse(_message.Message):
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     @_builtins.property
-    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]: ...
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliverySummary]:
+        """With statuses, event_type or metadata a page may hold fewer than limit, or none, although more follow."""
+
     def __init__(
         self,
         *,

@@ -175,15 +175,16 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAttempts(self, request, context):
-        """The attempts of a delivery to an endpoint, oldest first, at most 1,000.
+        """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryDelivery(self, request, context):
-        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it is neither FAILED nor
-        DEAD, its content was deleted, or its endpoint is gone.
+        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+        DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+        it ends as SKIPPED again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,10 +60,11 @@ class LedgerServiceStub:
     ListEndpointDeliveries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEndpointDeliveriesRequest, _ledger_pb2.ListEndpointDeliveriesResponse]
     """The deliveries of a tenant to endpoints, newest first."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListAttemptsRequest, _ledger_pb2.ListAttemptsResponse]
-    """The attempts of a delivery to an endpoint, oldest first, at most 1,000."""
+    """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.RetryDeliveryRequest, _ledger_pb2.RetryDeliveryResponse]
-    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it is neither FAILED nor
-    DEAD, its content was deleted, or its endpoint is gone.
+    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+    DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+    it ends as SKIPPED again.
     """
 
 @_typing.type_check_only
@@ -98,10 +99,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListEndpointDeliveries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEndpointDeliveriesRequest, _ledger_pb2.ListEndpointDeliveriesResponse]  # type: ignore[assignment]
     """The deliveries of a tenant to endpoints, newest first."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListAttemptsRequest, _ledger_pb2.ListAttemptsResponse]  # type: ignore[assignment]
-    """The attempts of a delivery to an endpoint, oldest first, at most 1,000."""
+    """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_ledger_pb2.RetryDeliveryRequest, _ledger_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
-    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it is neither FAILED nor
-    DEAD, its content was deleted, or its endpoint is gone.
+    """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+    DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+    it ends as SKIPPED again.
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -199,7 +201,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListAttemptsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListAttemptsResponse, _abc.Awaitable[_ledger_pb2.ListAttemptsResponse]]:
-        """The attempts of a delivery to an endpoint, oldest first, at most 1,000."""
+        """The attempts of a delivery to an endpoint, oldest first, at most 1,000; headers and body of the newest 100."""
 
     @_abc_1.abstractmethod
     def RetryDelivery(
@@ -207,8 +209,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.RetryDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.RetryDeliveryResponse, _abc.Awaitable[_ledger_pb2.RetryDeliveryResponse]]:
-        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it is neither FAILED nor
-        DEAD, its content was deleted, or its endpoint is gone.
+        """Sends a delivery to an endpoint again, under its id, from its first attempt. CONFLICT: it did not end as FAILED or
+        DEAD, nor as SKIPPED by hand or because its endpoint was gone; or its content was deleted. If its endpoint is gone,
+        it ends as SKIPPED again.
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

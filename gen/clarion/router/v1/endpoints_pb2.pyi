@@ -865,7 +865,7 @@ class SubscribeRequest(_message.Message):
     tenant_id: _builtins.str
     endpoint_id: _builtins.str
     filter: _builtins.bytes
-    """Of these subscriptions; at most 8 KiB. Absent: a new subscription has none, an existing one keeps its filter."""
+    """Of these subscriptions; at most 4 KiB. Absent: a new subscription has none, an existing one keeps its filter."""
     @_builtins.property
     def event_type_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 100."""

@@ -22,6 +22,7 @@ from clarion.ingest.v1 import (
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    portal_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     suppressions_pb2_grpc,
@@ -45,6 +46,7 @@ _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "KeyService": keys_pb2_grpc.KeyServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,
+    "PortalService": portal_pb2_grpc.PortalServiceStub,
     "RecipientService": recipients_pb2_grpc.RecipientServiceStub,
     "RouterService": router_pb2_grpc.RouterServiceStub,
     "SuppressionService": suppressions_pb2_grpc.SuppressionServiceStub,

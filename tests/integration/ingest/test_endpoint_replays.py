@@ -219,7 +219,7 @@ async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: S
 
     async def over() -> bool:
         [replay] = (await replays.call("ListReplays", tenant_id=replays.tenant)).replays
-        return replay.state == DONE
+        return bool(replay.state == DONE)
 
     await eventually(over, 30)
     await end(running)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -54,12 +55,15 @@ class Outcome:
         )
 
 
-async def absence(running: Running, seconds: float) -> Outcome:
-    """Stop PostgreSQL for a while under load, and repeat every key at the end. Raises CheckError."""
+async def absence(running: Running, seconds: float, kills: Sequence[str] = ()) -> Outcome:
+    """Stop PostgreSQL for a while under load, and repeat every key at the end. Raises CheckError.
+
+    kills: processes that are killed as it goes, halfway, and when it is back.
+    """
     async with connect(running.state) as client, catching() as (catcher, port):
         smtp = {"host": "127.0.0.1", "port": port, "tls": "none", "from_email": "us@tenant.example"}
         tenant = await neighbour.create(client.operator, f"Steady {secrets.token_hex(2)}", email=("smtp", smtp))
-        away, sent = await _load(running, tenant, seconds)
+        away, sent = await _load(running, tenant, seconds, kills)
         accepted = [one for one in sent if one.status == 200]
         outcome = Outcome(away, len(accepted))
         outcome.refused.update(str(one.status or one.error) for one in sent if one.status != 200)
@@ -74,7 +78,7 @@ async def absence(running: Running, seconds: float) -> Outcome:
         return outcome
 
 
-async def _load(running: Running, tenant: Tenant, seconds: float) -> tuple[Away, list[Sent]]:
+async def _load(running: Running, tenant: Tenant, seconds: float, kills: Sequence[str]) -> tuple[Away, list[Sent]]:
     order = neighbour.Order(
         url=running.url,
         tenant_id=tenant.id,
@@ -85,9 +89,20 @@ async def _load(running: Running, tenant: Tenant, seconds: float) -> tuple[Away,
     )
     async with neighbour.neighbour(order) as steady:
         await asyncio.sleep(_BEFORE_S)
-        away = await postgres_away(running, seconds)
+        async with asyncio.TaskGroup() as group:
+            gone = group.create_task(postgres_away(running, seconds))
+            for _ in range(2):
+                _kill(running, kills)
+                await asyncio.sleep(seconds / 2)
+            away = await gone
+        _kill(running, kills)
         await asyncio.sleep(_AFTER_S)
         return away, (await steady.end()).sent
+
+
+def _kill(running: Running, names: Sequence[str]) -> None:
+    for name in names:
+        running.kill(name)
 
 
 async def _delivered(running: Running, tenant: Tenant, accepted: list[Sent], catcher: Catcher) -> None:

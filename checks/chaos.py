@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import aiohttp
 
@@ -32,6 +32,8 @@ AWAY_S, AWAY_RECOVERED_S = 60.0, 5.0
 # Beyond the time for which the broker remembers ids, seconds.
 _BEYOND_S = 15.0
 AWAY, BEYOND = "postgres-away", "beyond-memory"
+# Killed around the longer absence: those whose work may be repeated.
+_KILLED_AROUND = ("router", "senders")
 
 
 class Chaos:
@@ -52,24 +54,25 @@ class Chaos:
 
                 await self._report.check(f"kill -9 {target}", strike)
 
-    async def away(self, seconds: float) -> None:
-        """Stop PostgreSQL for a while."""
+    async def away(self, seconds: float, kills: Sequence[str] = ()) -> None:
+        """Stop PostgreSQL for a while, and kill these processes as it goes, halfway, and when it is back."""
 
         async def check() -> str:
-            outcome = await absence(self._running, seconds)
+            outcome = await absence(self._running, seconds, kills)
             back = outcome.away.back - outcome.away.gone - seconds
             self._recoveries.add(f"postgres away for {seconds:.0f} s", back, outcome.first_s, outcome.all_s)
             clean = not (outcome.missing or outcome.repeated or outcome.dead_letters or outcome.other_events)
             expect(clean and outcome.all_s <= AWAY_RECOVERED_S * max(1.0, seconds / AWAY_S), str(outcome))
             return str(outcome)
 
-        await self._report.check(f"PostgreSQL away for {seconds:.0f} s", check)
+        also = f", kill -9 {' and '.join(kills)} around it" if kills else ""
+        await self._report.check(f"PostgreSQL away for {seconds:.0f} s{also}", check)
 
     async def beyond_memory(self) -> None:
         """Stop PostgreSQL for longer than the broker remembers message ids."""
         async with aiohttp.ClientSession() as session:
             remembered = max((await broker.read(session, self._running)).windows.values())
-        await self.away(remembered + _BEYOND_S)
+        await self.away(remembered + _BEYOND_S, _KILLED_AROUND)
 
     async def _strike(self, strikes: Striker, target: str, events: int, undelivered: int) -> str:
         """Kill one target. Return the figures. Raises CheckError if anything is missing."""

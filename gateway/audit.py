@@ -14,6 +14,8 @@ FINISH_DEADLINE_S = 2.0
 
 # The names of the fields in the body, set by the code that decodes it.
 FIELDS = web.RequestKey("audit_fields", tuple)
+# Replaces the ids in the path: set where the id of a created object is not that of the response.
+RESOURCE = web.RequestKey("audit_resource", str)
 
 _LONGEST = 255
 # Path parameters that identify a person. They are not stored, because entries outlive an erasure.
@@ -45,7 +47,7 @@ class Auditor:
         wire = audit_pb2.FinishAuditEntryRequest(
             audit_entry_id=entry_id,
             status=response.status,
-            resource=resource_of(request) or _made(response),
+            resource=_storable(request.get(RESOURCE, "")) or resource_of(request) or _made(response),
             tenant_id=_storable(request.get(TENANT_ID, "")) or _tenant(request),
             fields=request.get(FIELDS, ()),
         )

@@ -73,9 +73,10 @@ class ConfigurationBucket:
             headers[_OPERATION] = "DEL"
         await self._jetstream.publish(_SUBJECT + key, value or b"", headers=headers)
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Write a key."""
-        await self._jetstream.publish(_SUBJECT + key, value)
+    async def put(self, key: str, value: bytes | None) -> int:
+        """Write a key (None deletes it), and return its new revision."""
+        headers = {_OPERATION: "DEL"} if value is None else None
+        return (await self._jetstream.publish(_SUBJECT + key, value or b"", headers=headers)).seq
 
     async def keys(self, prefix: str) -> AsyncGenerator[list[str], None]:
         """Yield all keys "<prefix>.…" that are not deleted, up to 256 at a time."""

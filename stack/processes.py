@@ -62,7 +62,9 @@ ROLES = (
             "CLARION_INGEST_ADDRESS",
             "CLARION_RENDER_ADDRESS",
             "CLARION_SENDERS_ADDRESS",
+            "CLARION_ENCRYPTION_KEYS",
             "CLARION_PSEUDONYM_KEY",
+            "CLARION_EGRESS_ALLOW",
         ),
         yields=True,
     ),
@@ -103,6 +105,7 @@ ROLES = (
         "gateway",
         (
             "CLARION_HTTP_ADDRESS",
+            "CLARION_PUBLIC_URL",
             "CLARION_ADMIN_TOKEN",
             "CLARION_INGEST_ADDRESS",
             "CLARION_ROUTER_ADDRESS",
@@ -187,7 +190,7 @@ class StackPlan:
                 filter(None, (self.address("mail"), os.environ.get("CLARION_EGRESS_ALLOW")))
             ),
             "CLARION_GATEWAY_URL": self.url,
-            # Unsubscribe links work on this machine, unless the environment sets another address.
+            # Unsubscribe and portal links work on this machine, unless the environment sets another address.
             "CLARION_PUBLIC_URL": os.environ.get("CLARION_PUBLIC_URL") or self.url,
             "CLARION_DEMO_TENANT_ID": demo.tenant_id if demo else "",
             "CLARION_DEMO_USER_ID": demo.user_id if demo else DEMO_USER,

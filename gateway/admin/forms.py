@@ -10,7 +10,7 @@ from aiohttp import web
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from clarion.ingest.v1 import tenants_pb2
-from gateway import queries
+from gateway import queries, replies
 from gateway.audit import FIELDS
 from gateway.clients import Clients
 from gateway.observing import TENANT_ID
@@ -22,6 +22,9 @@ from services.domain import statuses
 from services.domain.channels import BY_PUBLIC_NAME, PUBLIC_NAMES, PUBLIC_NAMES_FOR_PEOPLE
 
 MAX_BODY_BYTES = 1024 * 1024
+
+# Times in answers.
+iso = replies.iso
 
 # These describe a field in the OpenAPI document. The handlers validate.
 Channel = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(BY_PUBLIC_NAME)})]
@@ -145,8 +148,13 @@ def flag(request: web.Request, name: str) -> bool:
 
 def text(request: web.Request, name: str) -> str:
     """Return a query parameter, empty if it is absent. Raises INVALID if tenant_id is not a UUID."""
+    return uuid(request, name) if name == "tenant_id" else request.query.get(name, "")
+
+
+def uuid(request: web.Request, name: str) -> str:
+    """Return an id in the query, empty if it is absent. Raises INVALID if it is no UUID."""
     value: str = request.query.get(name, "")
-    if name == "tenant_id" and value and not ids.is_uuid(value):
+    if value and not ids.is_uuid(value):
         raise invalid(name, "must be a UUID in lower case")
     return value
 
@@ -177,14 +185,6 @@ def moment(value: str, name: str) -> int:
     return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) or -1
 
 
-def iso(at_us: int) -> str | None:
-    """Return Unix microseconds in ISO 8601, None for 0."""
-    if not at_us:
-        return None
-    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def page(items: list[dict[str, Any]], next_cursor: str) -> dict[str, Any]:
     """Return a page of a list. next_cursor is None on the last page."""
     return {"data": items, "next_cursor": next_cursor or None}
@@ -206,5 +206,13 @@ def path_id(request: web.Request) -> str:
     """Return the id in the path. Raises NOT_FOUND for one that cannot exist."""
     value = request.match_info["id"]
     if len(value) > 255 or "\0" in value:
+        raise ClarionError(Code.NOT_FOUND, "There is nothing with this id.")
+    return value
+
+
+def path_uuid(request: web.Request, name: str) -> str:
+    """Return an id in the path by its name there. Raises NOT_FOUND for one that cannot exist."""
+    value: str = request.match_info[name]
+    if not ids.is_uuid(value):
         raise ClarionError(Code.NOT_FOUND, "There is nothing with this id.")
     return value

@@ -9,6 +9,8 @@ from clarion.common.v1 import event_pb2, trace_pb2
 
 # Returns why a delivery must not be sent; empty: it may be. It answers from memory.
 Refusal: TypeAlias = Callable[[event_pb2.Delivery], str]
+# Returns a delivery's own delays in place of its retry policy's; empty: it has none. It answers from memory.
+Delays: TypeAlias = Callable[[event_pb2.Delivery], Sequence[float]]
 
 T = TypeVar("T")
 
@@ -95,11 +97,43 @@ class ParkedDelivery:
 class Parking(Protocol):
     """The rows of deliveries that no stream should keep: see services.senders.webhooks.parking."""
 
-    async def park(self, parked: ParkedDelivery) -> bool:
+    def must_wait(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:
+        """Return how a delivery that arrives now must wait instead of being attempted; None: it need not.
+
+        It answers from memory.
+        """
+
+    async def park(self, parked: ParkedDelivery, *, is_claimed: bool = False) -> bool:
         """Return when the row is stored; False: there are too many of its endpoint, and it is not stored.
 
-        One that is stored already (the same delivery, replay and attempt) is stored once. Raises PartAway.
+        One that is stored already (the same delivery and replay) is stored once: the later attempt stays, and the
+        claim of the copy that has it (is_claimed). Raises UNAVAILABLE and OVERLOADED (ClarionError).
         """
+
+    async def find(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:
+        """Return the row that took over this attempt of a delivery; None: there is none. Raises PartAway."""
+
+
+class Claim(NamedTuple):
+    """A copy of a delivery that asks. token: see Delivery.claim; empty: only the status is asked for."""
+
+    delivery_id: str
+    replay: int
+    token: str
+
+
+class ClaimAnswer(NamedTuple):
+    """status: of the delivery in this replay; UNSPECIFIED: the ledger has none."""
+
+    status: trace_pb2.DeliveryStatus.ValueType
+    is_held_by_another: bool = False
+
+
+class Claims(Protocol):
+    """Claims deliveries at the ledger; see services.delivery.claims."""
+
+    async def claim(self, claim: Claim) -> ClaimAnswer:
+        """Claim a delivery for a copy of it. Raises ClarionError if the ledger does not answer."""
 
 
 class Prepared(NamedTuple, Generic[T]):

@@ -15,12 +15,16 @@ from runtime.ids import derived_id
 
 # The most endpoints that may subscribe to one type of a tenant.
 MAX_SUBSCRIBERS = 5_000
+# Of ingest's answer to the largest group of the gateway, 256 events, if each of them is for so many endpoints.
+MAX_ANSWER_BYTES = 128 * 1024 * 1024
 # The most labels of an event.
 MAX_METADATA = 5
 
 # Values of Endpoint.kind and Endpoint.mode.
 WEBHOOK, SLACK = "webhook", "slack"
 PUSH, ORDERED, POLLED = "push", "ordered", "polled"
+# The step of a delivery to an endpoint, of which its id is made: see services.domain.delivery_ids.
+STEP = "webhook"
 # Values of State.state.
 OPEN, DRAINING = "open", "draining"
 

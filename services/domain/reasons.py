@@ -135,8 +135,18 @@ class Reason(StrEnum):
     ENDPOINT_UNREACHABLE = "endpoint_unreachable", "No connection to the endpoint was possible.", _RECIPIENT, True
     ENDPOINT_TIMEOUT = "endpoint_timeout", "The endpoint did not answer in time.", _RECIPIENT, True
     ENDPOINT_TLS = "endpoint_tls", "No secure connection to the endpoint was possible.", _RECIPIENT, True
-    ENDPOINT_ERROR = "endpoint_error", "The endpoint's answer was not a success (2xx).", _RECIPIENT, True
-    ENDPOINT_THROTTLED = "endpoint_throttled", "The endpoint asked to be sent less (429).", _RECIPIENT, True
+    ENDPOINT_ERROR = (
+        "endpoint_error",
+        "The endpoint answered with another status than 2xx, so the attempt failed.",
+        _RECIPIENT,
+        True,
+    )
+    ENDPOINT_THROTTLED = (
+        "endpoint_throttled",
+        "The endpoint answered 429, which asks to be sent less.",
+        _RECIPIENT,
+        True,
+    )
     ENDPOINT_ANSWERED_GONE = (
         "endpoint_answered_gone",
         "The endpoint answered that it is gone (410), and was disabled.",

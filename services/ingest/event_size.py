@@ -20,9 +20,13 @@ _MOST = int(LEAST_MAX_BYTES * LEAST_SHARE)
 def size_in_streams(event: event_pb2.Event) -> int:
     """Return the most bytes that the streams hold of an event at a time: the event, and its deliveries with bodies.
 
+    Of an event that is for endpoints alone these are known.
     All groups of an audience count as one page. No event counts more than 2 MiB.
     """
     size = event.ByteSize() + _ENVELOPE
+    if event.HasField("endpoints"):
+        endpoints = event.endpoints
+        return min(size + len(endpoints.endpoint_ids) * min(size - endpoints.ByteSize(), _MAX_INLINE), _MOST)
     if not event.audience:
         return size + _CHANNELS * min(size, _MAX_INLINE)
     named = [target.ByteSize() for target in event.audience if not _is_paged(target)]

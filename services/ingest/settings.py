@@ -13,7 +13,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
 
     postgres_url: Secret
     nats_url: Secret
-    # The router, which knows what endpoints subscribe to. Without it no replay sends an endpoint what it has missed.
+    # The router, which stores endpoints. Empty: an endpoint that is not in this process's copy is not asked for, and no
+    # replay sends an endpoint what it has missed.
     router_address: Servers = ""
     # Comma-separated base64 of 32 bytes each; the first encrypts, all decrypt.
     encryption_keys: Secret

@@ -1,4 +1,4 @@
-"""The guards of the senders' connections: to mail servers, and to providers' APIs. See docs/egress.md."""
+"""The guards of the senders' connections: to mail servers, providers' APIs and endpoints. See docs/egress.md."""
 
 import urllib.parse
 from dataclasses import dataclass
@@ -9,10 +9,13 @@ from services.senders.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. proxy: for these; empty: none."""
+    """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. webhooks: guards calls of
+    endpoints. proxy: for the calls of both; empty: none.
+    """
 
     mail: EgressGuard
     web: EgressGuard
+    webhooks: EgressGuard
     proxy: str
 
 
@@ -25,6 +28,7 @@ def read(settings: Settings) -> Egress:
     return Egress(
         mail=EgressGuard(policy, Ports(frozenset(settings.egress_smtp_ports), "CLARION_EGRESS_SMTP_PORTS")),
         web=EgressGuard(policy, Ports(frozenset(settings.egress_http_ports), "CLARION_EGRESS_HTTP_PORTS")),
+        webhooks=EgressGuard(policy, Ports(frozenset(settings.egress_webhook_ports), "CLARION_EGRESS_WEBHOOK_PORTS")),
         proxy=_proxy(settings.egress_proxy.reveal()),
     )
 

@@ -30,7 +30,7 @@ class ReencryptedSchema(Shape):
 
     renewed: Annotated[int, Meta(ge=0)]
     unreadable: Annotated[
-        list[Id], Meta(description="The ids of the providers or tenants whose secrets no key can decrypt.")
+        list[Id], Meta(description="The ids of the providers, tenants or endpoints whose secrets no key can decrypt.")
     ]
 
 
@@ -39,6 +39,7 @@ class RenewedSchema(Shape):
 
     providers: ReencryptedSchema
     webhook_secrets: ReencryptedSchema
+    endpoints: ReencryptedSchema
 
 
 _NEW = {

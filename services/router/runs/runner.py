@@ -176,9 +176,12 @@ class Runs:
     async def _start(self, *, large: bool) -> set["asyncio.Task[None]"]:
         """Claim runs that are due, and let each go on. Raises UNAVAILABLE."""
         claimed = await self._store.claim(self._now(), _batch(large=large), large=large)
-        return {asyncio.create_task(self._advance(run, is_canceled=is_canceled)) for run, is_canceled in claimed}
+        return {
+            asyncio.create_task(self._advance(run, is_canceled=is_canceled, large=large))
+            for run, is_canceled in claimed
+        }
 
-    async def _advance(self, run: Run, *, is_canceled: bool) -> None:
+    async def _advance(self, run: Run, *, is_canceled: bool, large: bool) -> None:
         """Let a run go on by a page. Without success it is looked at again: soon, or when its lease ends."""
         revision, output = run.revision, run.output
         try:
@@ -195,6 +198,8 @@ class Runs:
                 return
             self._report(run, revision, output)
             await self._published.submit((run.id, revision))
+            if large:
+                self._wakes[large].set()  # its next page is due at once, if it has one
         except _STORE_ERRORS as error:
             log.warning("run_waits", event_id=run.event.id, error=repr(error))
         except Exception:
@@ -212,7 +217,10 @@ class Runs:
                     run = replace(run, page_upto=await self._recipients.newest(run.event.tenant_id))
                 page = await (self._members(run) if runs.is_paged(run.event) else self._named(run))
                 planned = await self._planner.plan(
-                    run.event, page.people, sequence=run.body.sequence if run.body else 0
+                    run.event,
+                    page.people,
+                    sequence=run.body.sequence if run.body else 0,
+                    with_endpoints=not run.page_after,  # with the first page
                 )
             _PEOPLE.inc(len(page.people))
             return runs.decide(run, planned, page.after, len(page.people), self._now())

@@ -38,6 +38,7 @@ from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
 from tests.integration.outboxes import PatientOutbox
+from tests.integration.router.endpoint_world import write_endpoints
 from tests.keyed import KEYED
 from tests.unit.senders.builders import encryption_key
 from tests.waiting import end, eventually
@@ -112,6 +113,7 @@ async def _write_the_rest(
     for event_id in (new_id(), new_id()):
         await cancellations.cancel(tenant_id, event_id, "operator", clock.now_us())
     await cancellations.publish_cancellations()
+    await write_endpoints(pool, connection, tenant_id)
     providers = ProviderStore(pool, outbox("senders"), SecretBox(vault))
     new = NewProvider(new_id(), tenant_id, EMAIL, "smtp", "main", 1, {"host": "a", "b": {"z": 1, "a": 2}}, {"p": "s"})
     for one in (new, replace(new, id=new_id(), name="spare"), replace(new, id=new_id(), tenant_id=new_id())):

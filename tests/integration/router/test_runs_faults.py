@@ -11,13 +11,13 @@ from clarion.common.v1 import event_pb2
 from clarion.router.v1 import runs_pb2
 from runtime import nats
 from runtime.configuration import ConfigurationOutbox
+from runtime.database_clock import DatabaseClock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain.reasons import Reason
 from services.domain.trace import TraceWriter
 from services.router.runs import run as runs
-from services.router.runs import store
-from services.router.runs.database_clock import DatabaseClock
+from services.router.runs import runner, store
 from services.router.runs.runner import LARGE_BATCH
 from services.router.runs.servicer import RunServicer
 from services.router.runs.store import LEASE_S, RunStore
@@ -103,6 +103,23 @@ async def test_a_slow_run_delays_no_other(world: World) -> None:
     await world.runs.drain()
     await running
     assert await world.sent_to() == ["quick", "slow"]
+
+
+async def test_the_next_page_follows_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The router does not look for it only after a pause, or when the lease of the page before ends."""
+    monkeypatch.setattr(runner, "_IDLE_S", 3600.0)
+    event = world.event(group("g"))
+    world.recipients.add(TENANT, *names(150), group="g")
+    await world.begin(event)
+
+    async def is_done() -> bool:
+        return await world.state(event) == DONE
+
+    running = asyncio.create_task(world.runs.run())
+    await eventually(is_done, 40)
+    await world.runs.drain()
+    await running
+    assert await world.sent_to() == names(150)
 
 
 async def test_a_broker_that_refuses_delays_shortly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,16 +283,20 @@ class EndpointSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
+    is_named: _builtins.bool
+    """The caller named them; false: they are those that subscribed to the event's type."""
     @_builtins.property
     def endpoint_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        is_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "is_named", b"is_named"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -453,15 +457,19 @@ class Webhook(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     endpoint_id: _builtins.str
+    user_id: _builtins.str
+    """The only recipient of the event, whom its body is about: if they are erased, it is not sent. Empty: there is none."""
     def __init__(
         self,
         *,
         endpoint_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

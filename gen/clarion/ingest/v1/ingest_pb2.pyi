@@ -150,7 +150,7 @@ class NewEvent(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """See clarion.common.v1.Event.metadata; each name and value of 1 to 255 characters."""
+        """See clarion.common.v1.Event.metadata; names of 1 to 255 characters, values of at most 255."""
 
     def __init__(
         self,
@@ -192,10 +192,14 @@ class ToEndpoints(_message.Message):
     ENDPOINT_ID_FIELD_NUMBER: _builtins.int
     SUBSCRIBERS_FIELD_NUMBER: _builtins.int
     endpoint_id: _builtins.str
-    """This one. NOT_FOUND: the tenant has no such endpoint (in the event's scope), or it is not active."""
+    """This one. NOT_FOUND: the tenant has no such endpoint in the event's scope. CONFLICT: it is not active. LIMITED: too
+    much waits for it. INTERNAL: what is stored of it, or its secret, cannot be read. UNAVAILABLE: it is not known here,
+    and the router does not answer. A repeat is answered whatever became of the endpoint. Equal keys of different
+    endpoints are different.
+    """
     @_builtins.property
     def subscribers(self) -> Global___Subscribers:
-        """The active ones that subscribe to its type in its scope."""
+        """The active ones that subscribe to its type in its scope; perhaps none."""
 
     def __init__(
         self,
@@ -292,6 +296,8 @@ class TriggerEventResponse(_message.Message):
     EVENT_TYPE_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """The event's id; of a duplicate, the id of the first one."""
     duplicate: _builtins.bool
@@ -306,6 +312,12 @@ class TriggerEventResponse(_message.Message):
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_error_pb2.LimitState]:
         """The tenant's rates after this event; empty for a duplicate, and while the database is away."""
 
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointDelivery]:
+        """See Accepted."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]: ...
     def __init__(
         self,
         *,
@@ -314,10 +326,12 @@ class TriggerEventResponse(_message.Message):
         event_type: _builtins.str = ...,
         differs: _builtins.bool = ...,
         limits: _abc.Iterable[_error_pb2.LimitState] | None = ...,
+        deliveries: _abc.Iterable[Global___EndpointDelivery] | None = ...,
+        failures: _abc.Iterable[Global___EndpointFailure] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "differs", b"differs", "duplicate", b"duplicate", "event_id", b"event_id", "event_type", b"event_type", "failures", b"failures", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,11 +465,13 @@ class Accepted(_message.Message):
 
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointDelivery]:
-        """Of to_endpoints: what is sent; of a duplicate, what the first event sent."""
+        """Of to_endpoints: what is sent; of a duplicate, what the first event sent. If that was for subscribers it is known only
+        as long as its content is stored.
+        """
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointFailure]:
-        """Of to_endpoints: the endpoints that get nothing although they should."""
+        """Of to_endpoints: the endpoints that get nothing although they should; empty for a duplicate."""
 
     def __init__(
         self,
@@ -530,15 +546,19 @@ class AuthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEY_FIELD_NUMBER: _builtins.int
+    READS_DISABLED_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
+    reads_disabled: _builtins.bool
+    """The caller looks at AuthenticateResponse.disabled. Without it a disabled key is UNAUTHENTICATED."""
     def __init__(
         self,
         *,
         api_key: _builtins.str = ...,
+        reads_disabled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "reads_disabled", b"reads_disabled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,6 +578,7 @@ class AuthenticateResponse(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     DISABLED_FIELD_NUMBER: _builtins.int
     ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     tenant_name: _builtins.str
     account_id: _builtins.str
@@ -568,7 +589,9 @@ class AuthenticateResponse(_message.Message):
     key_id: _builtins.str
     """Of a further key: its id."""
     disabled: _builtins.bool
-    """The key is disabled. It is answered only for kinds whose API tells that apart from an unknown key."""
+    """The key is disabled: it is good for nothing, but some APIs tell its callers so."""
+    max_payload_bytes: _builtins.int
+    """Of the tenant; 0: not known."""
     @_builtins.property
     def webhook_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tenant signs its events with any of these; empty: events need not be signed."""
@@ -594,10 +617,11 @@ class AuthenticateResponse(_message.Message):
         key_id: _builtins.str = ...,
         disabled: _builtins.bool = ...,
         endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_payload_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "disabled", b"disabled", "endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "key_id", b"key_id", "kind", b"kind", "scopes", b"scopes", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "disabled", b"disabled", "endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "key_id", b"key_id", "kind", b"kind", "max_payload_bytes", b"max_payload_bytes", "scopes", b"scopes", "tenant_id", b"tenant_id", "tenant_name", b"tenant_name", "webhook_secrets", b"webhook_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

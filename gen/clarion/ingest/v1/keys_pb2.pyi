@@ -88,6 +88,7 @@ class CreateKeyRequest(_message.Message):
     EXPIRES_AT_US_FIELD_NUMBER: _builtins.int
     ENDPOINT_IDS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     name: _builtins.str
     """What it is for, for people: 1 to 100 characters."""
@@ -95,6 +96,8 @@ class CreateKeyRequest(_message.Message):
     """Which API takes it: a word in lower case. Empty: "api", which the APIs for sending events take."""
     expires_at_us: _builtins.int
     """When it ends, Unix microseconds, in the future; 0: it does not."""
+    prefix: _builtins.str
+    """What the key begins with, so that people and scanners recognize it: at most 16 lower-case letters, digits and "_"."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The scopes of the events that it may send, at most 20; empty: all. An event that names none gets the only one."""
@@ -115,10 +118,11 @@ class CreateKeyRequest(_message.Message):
         expires_at_us: _builtins.int = ...,
         endpoint_ids: _abc.Iterable[_builtins.str] | None = ...,
         rates: _abc.Iterable[_tenants_pb2.Rate] | None = ...,
+        prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "kind", b"kind", "name", b"name", "rates", b"rates", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_ids", b"endpoint_ids", "expires_at_us", b"expires_at_us", "kind", b"kind", "name", b"name", "prefix", b"prefix", "rates", b"rates", "scopes", b"scopes", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -205,7 +205,7 @@ class Tenant(_message.Message):
     max_scheduled_events: _builtins.int
     """How many accepted events may wait for their time; beyond that calls with a time are LIMITED."""
     max_payload_bytes: _builtins.int
-    """The most bytes of variables and payload_extra together; a larger event is INVALID. At most 256 KiB, the default."""
+    """The most bytes of variables and payload_extra together, 1 KiB to 256 KiB; a larger event is INVALID."""
     max_parked_per_endpoint: _builtins.int
     """How many deliveries of one endpoint may wait in the senders' rows; beyond that new ones fail at acceptance, and those
     under way become dead letters.
@@ -280,6 +280,8 @@ class CreateTenantRequest(_message.Message):
     MAX_SMS_SEGMENTS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
     MAX_SCHEDULED_EVENTS_FIELD_NUMBER: _builtins.int
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PARKED_PER_ENDPOINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters."""
     account_id: _builtins.str
@@ -299,6 +301,10 @@ class CreateTenantRequest(_message.Message):
     """1 to 255; 0: the default, 10."""
     max_scheduled_events: _builtins.int
     """0: the default, 100,000."""
+    max_payload_bytes: _builtins.int
+    """1,024 to 262,144; 0: the default, 262,144."""
+    max_parked_per_endpoint: _builtins.int
+    """1 to 10,000,000; 0: the default, 100,000."""
     @_builtins.property
     def delivery_channels(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Channel.ValueType]: ...
     @_builtins.property
@@ -322,10 +328,12 @@ class CreateTenantRequest(_message.Message):
         max_sms_segments: _builtins.int = ...,
         rates: _abc.Iterable[Global___Rate] | None = ...,
         max_scheduled_events: _builtins.int = ...,
+        max_payload_bytes: _builtins.int = ...,
+        max_parked_per_endpoint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "daily_cap", b"daily_cap", "rate_limit_per_minute", b"rate_limit_per_minute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap", "_rate_limit_per_minute", b"_rate_limit_per_minute", "account_id", b"account_id", "content_key", b"content_key", "daily_cap", b"daily_cap", "delivery_channels", b"delivery_channels", "max_parked_per_endpoint", b"max_parked_per_endpoint", "max_payload_bytes", b"max_payload_bytes", "max_scheduled_events", b"max_scheduled_events", "max_sms_segments", b"max_sms_segments", "max_unfinished_bytes", b"max_unfinished_bytes", "max_unfinished_events", b"max_unfinished_events", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "rates", b"rates", "reply_to", b"reply_to", "sender_email", b"sender_email", "sender_name", b"sender_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_cap: _TypeAlias = _typing.Literal["daily_cap"]  # noqa: Y015
     _WhichOneofArgType__daily_cap: _TypeAlias = _typing.Literal["_daily_cap", b"_daily_cap"]  # noqa: Y015

@@ -1,4 +1,4 @@
-"""PostgreSQL's time, so that routers agree on what is due and on when a lease ends, whatever their own clocks say."""
+"""PostgreSQL's time, so that processes agree on what is due and on when a lease ends, whatever their own clocks say."""
 
 import asyncio
 import random

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.router.single_flight import SingleFlight
+from runtime.single_flight import SingleFlight
 
 _NEVER_S = 1_000_000.0
 

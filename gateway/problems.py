@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), and the operator's authentication."""
+"""Errors of our own APIs as application/problem+json (RFC 9457)."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -6,9 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.addresses import FailedAttempts
-from gateway.audit import Auditor
-from gateway.operators import Operators
 from gateway.replies import BodyError, json_reply
 from runtime import logs
 from runtime.errors import ClarionError, Code
@@ -18,7 +15,7 @@ _TYPE_PREFIX = "urn:clarion:problem:"
 
 _PROBLEMS: dict[Code, tuple[int, str, str]] = {
     Code.INVALID: (422, "invalid", "Invalid request"),
-    Code.UNAUTHENTICATED: (401, "unauthenticated", "Admin token missing or wrong"),
+    Code.UNAUTHENTICATED: (401, "unauthenticated", "Credential missing or wrong"),
     Code.FORBIDDEN: (403, "forbidden", "Forbidden"),
     Code.NOT_FOUND: (404, "not-found", "Not found"),
     Code.CONFLICT: (409, "conflict", "Conflict"),
@@ -26,6 +23,7 @@ _PROBLEMS: dict[Code, tuple[int, str, str]] = {
     Code.OVERLOADED: (503, "overloaded", "Overloaded"),
     Code.UNAVAILABLE: (503, "unavailable", "Temporarily unavailable"),
     Code.INTERNAL: (500, "internal", "Internal error"),
+    Code.TIMEOUT: (504, "timeout", "Not done in time"),
 }
 _BODY_PROBLEMS = {
     400: ("malformed", "Malformed body"),
@@ -41,53 +39,26 @@ log = logs.get(__name__)
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def guard(operators: Operators, auditor: Auditor, attempts: FailedAttempts) -> Callable[..., RequestHandler]:
-    """Return a decorator for handlers: it lets operators in only, and answers errors with problem documents.
-
-    Before a handler that writes is called, the call is recorded in the audit log.
-    """
-
-    def protect(handler: RequestHandler, *, writes: bool) -> RequestHandler:
-        answering = _answering(handler)
-
-        async def recorded(request: web.Request, actor: str) -> web.StreamResponse:
-            entry_id = await auditor.begin(request, actor)
-            response = await answering(request)
-            await auditor.finish(request, entry_id, response)
-            return response
-
-        async def protected(request: web.Request) -> web.StreamResponse:
-            try:
-                actor = operators.identify(request.headers.get("Authorization", ""))
-            except ClarionError as error:
-                raise attempts.refusal(request, error) from None
-            return await (recorded(request, actor) if writes else handler(request))
-
-        return _answering(protected)
-
-    return protect
-
-
-def _answering(handler: RequestHandler) -> RequestHandler:
-    """Return the handler with its errors answered as problem documents."""
+def answering(handler: RequestHandler, *, name: str) -> RequestHandler:
+    """Return the handler with its errors answered as problem documents. name: of the API, for the log."""
 
     @functools.wraps(handler)
-    async def answering(request: web.Request) -> web.StreamResponse:
+    async def handling(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
         except ClarionError as error:
             return from_error(error)
         except BodyError as fault:
-            name, title = _BODY_PROBLEMS[fault.status]
-            return problem(fault.status, name, title, fault.detail)
+            kind, title = _BODY_PROBLEMS[fault.status]
+            return problem(fault.status, kind, title, fault.detail)
         except web.HTTPException:
             raise
         except Exception:
             # An error of our own: its text is only logged.
-            log.exception("request_failed", dialect="admin")
+            log.exception("request_failed", dialect=name)
             return from_error(ClarionError(Code.INTERNAL, _INTERNAL))
 
-    return answering
+    return handling
 
 
 def from_error(error: ClarionError) -> web.Response:

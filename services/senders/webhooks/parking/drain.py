@@ -1,0 +1,134 @@
+"""Leases endpoints that are to be looked at, and sends what waits for them, as one of several processes."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from runtime import logs
+from runtime.errors import ClarionError
+from services.senders.webhooks.parking.breaker import Observation, Seen
+from services.senders.webhooks.parking.ports import EndpointKey
+from services.senders.webhooks.parking.row_work import Desk
+from services.senders.webhooks.parking.turn import Turn
+
+# Endpoints that a process works on at a time, in all and of one tenant.
+MOST_TURNS, MOST_OF_TENANT = 256, 64
+# The longest pause while nothing is due, seconds. The process that parks a delivery knows when it is due; others, which
+# take over if that one ends, find it by looking.
+_IDLE_S = 2.0
+# The pause after a failure, and the shortest one, seconds.
+_FAILED_S = 1.0
+_SHORTEST_S = 0.02
+
+log = logs.get(__name__)
+
+
+class Drain:
+    """Works until drain(). The desk's states lease the endpoints."""
+
+    def __init__(self, desk: Desk, *, most: int = MOST_TURNS, most_of_tenant: int = MOST_OF_TENANT) -> None:
+        self._desk = desk
+        self._most = most
+        self._most_of_tenant = most_of_tenant
+        self._turns: dict[EndpointKey, Turn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+
+    def on_parked(self, keys: set[EndpointKey]) -> None:
+        """Look for what was just parked for these endpoints."""
+        for key in keys:
+            if (turn := self._turns.get(key)) is not None:
+                turn.wake()
+        self._wake.set()
+
+    def on_enabled(self, key: EndpointKey) -> None:
+        """Send what waits for an endpoint that was disabled, at a bounded rate."""
+        self._call(partial(self._observe, key, Observation(Seen.ENABLED)))
+
+    def on_changed(self, key: EndpointKey) -> None:
+        """Look at an endpoint that was changed, or deleted."""
+        self._call(partial(self._look_at, key))
+
+    async def run(self) -> None:
+        """Work until drain()."""
+        self._call(self._look_at_resting)
+        while not self._desk.stopping.is_set():
+            self._wake.clear()
+            pause = await self._lease_or_idle()
+            if pause > 0 and not self._desk.stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+        while self._tasks or self._calls:
+            await asyncio.wait(self._tasks | self._calls)
+
+    async def drain(self) -> None:
+        """Begin nothing more; run() returns when what is under way is stored, and the leases are given back."""
+        self._desk.stopping.set()
+        self._desk.until_accepted.stop()
+        self._wake.set()
+
+    async def _lease_or_idle(self) -> float:
+        """Begin turns of endpoints that are to be looked at; return how long there will be none, seconds."""
+        room = self._most - len(self._turns)
+        if room <= 0:
+            return _IDLE_S  # the end of a turn wakes
+        counts = Counter(key.tenant_id for key in self._turns)
+        without = [tenant_id for tenant_id, count in counts.items() if count >= self._most_of_tenant]
+        try:
+            leased = await self._desk.states.lease(room, per_tenant=self._most_of_tenant, without=without)
+            for state in leased:
+                self._begin(Turn(self._desk, state), state.key)
+            if leased:
+                return _SHORTEST_S
+            until = await self._desk.states.until_next()
+        except ClarionError as error:
+            log.warning("parked_wait", error=error.detail)
+            return _FAILED_S * _varied()
+        idle = _IDLE_S * _varied()
+        return idle if until is None else min(idle, max(until, _SHORTEST_S))
+
+    def _begin(self, turn: Turn, key: EndpointKey) -> None:
+        self._turns[key] = turn
+        task = asyncio.create_task(turn.run())
+        self._tasks.add(task)
+
+        def ended(_: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            if self._turns.get(key) is turn:
+                del self._turns[key]
+            self._wake.set()
+
+        task.add_done_callback(ended)
+
+    async def _observe(self, key: EndpointKey, observation: Observation) -> None:
+        await self._desk.states.observe(key, observation)
+        self.on_parked({key})
+
+    async def _look_at(self, key: EndpointKey) -> None:
+        await self._desk.states.wake(key)
+        self.on_parked({key})
+
+    async def _look_at_resting(self) -> None:
+        await self._desk.states.wake_resting()
+        self._wake.set()
+
+    def _call(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this beside, again and again until the database answers."""
+        task = asyncio.get_running_loop().create_task(self._until_stored(work))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await self._desk.until_accepted(work)
+        except ClarionError as error:  # the process ends; the next one looks at all that rest
+            log.warning("endpoint_not_woken", error=error.detail)
+
+
+def _varied() -> float:
+    return random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret

@@ -1,0 +1,229 @@
+-- Times are Unix microseconds. Whoever adds or deletes rows of senders.parked begins with add_states and lock_states in
+-- the same transaction: processes that wait for each other's endpoints wait in the same order.
+
+-- name: add_states
+INSERT INTO senders.endpoint_states (tenant_id, endpoint_id)
+SELECT t.tenant_id, t.endpoint_id FROM unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
+ORDER BY t.tenant_id, t.endpoint_id
+ON CONFLICT DO NOTHING
+
+-- name: lock_states
+SELECT
+    s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, s.lease_owner, s.lease_until_us
+FROM senders.endpoint_states s
+JOIN unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
+    ON s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
+ORDER BY s.tenant_id, s.endpoint_id
+FOR UPDATE OF s
+
+-- Each delivery and replay once in the arguments. A row that is there stays, unless this is a later attempt, or the copy
+-- that has the claim. Returns whether each has a row now, and whether that is new.
+-- name: park
+WITH given AS (
+    SELECT t.* FROM unnest(
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
+        $9::boolean[], $10::bigint[]
+    ) WITH ORDINALITY AS t (
+        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, reason, delivery, is_claimed, bound, ordinal
+    )
+), fresh AS (
+    SELECT g.*, row_number() OVER (PARTITION BY g.endpoint_id ORDER BY g.ordinal) AS place
+    FROM given g
+    WHERE NOT EXISTS (
+        SELECT 1 FROM senders.parked p
+        WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
+    )
+), added AS (
+    INSERT INTO senders.parked (
+        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, parked_us, reason, delivery
+    )
+    SELECT f.tenant_id, f.endpoint_id, f.delivery_id, f.replay, f.attempt, f.due_us, $11, f.reason, f.delivery
+    FROM fresh f
+    JOIN senders.endpoint_states s ON s.tenant_id = f.tenant_id AND s.endpoint_id = f.endpoint_id
+    WHERE s.parked + f.place <= f.bound
+    ORDER BY f.ordinal
+    RETURNING endpoint_id, delivery_id, replay
+), renewed AS (
+    UPDATE senders.parked p SET
+        attempt = g.attempt, due_us = g.due_us, reason = g.reason, delivery = g.delivery, revision = p.revision + 1
+    FROM given g
+    WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
+        AND (g.attempt > p.attempt OR (g.attempt = p.attempt AND g.is_claimed))
+)
+SELECT f.ordinal IS NULL OR a.delivery_id IS NOT NULL AS is_stored, a.delivery_id IS NOT NULL AS is_new
+FROM given g
+LEFT JOIN fresh f ON f.ordinal = g.ordinal
+LEFT JOIN added a ON a.endpoint_id = g.endpoint_id AND a.delivery_id = g.delivery_id AND a.replay = g.replay
+ORDER BY g.ordinal
+
+-- wake_us: null: as it was.
+-- name: count_parked
+UPDATE senders.endpoint_states s SET
+    parked = s.parked + t.added, is_full = t.is_full, wake_us = least(s.wake_us, t.wake_us)
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::bigint[])
+    AS t (tenant_id, endpoint_id, added, is_full, wake_us)
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
+
+-- name: find
+SELECT delivery, reason, due_us FROM senders.parked
+WHERE endpoint_id = $1 AND delivery_id = $2 AND replay = $3 AND attempt >= $4
+
+-- What is due, and what was parked before $6, whenever it is due; after one that is known ($3, $4).
+-- name: due
+SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
+FROM senders.parked
+WHERE tenant_id = $1 AND endpoint_id = $2 AND (due_us, sequence) > ($3, $4) AND (due_us <= $5 OR parked_us < $6)
+ORDER BY due_us, sequence
+LIMIT $7
+
+-- name: some_of
+SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
+FROM senders.parked
+WHERE tenant_id = $1 AND endpoint_id = $2 AND delivery_id = ANY ($3::uuid[])
+ORDER BY due_us, sequence
+LIMIT 200
+
+-- name: oldest
+SELECT delivery FROM senders.parked WHERE tenant_id = $1 AND endpoint_id = $2
+ORDER BY delivery_id
+LIMIT 1
+
+-- Only of rows that are as they were read. Returns the endpoints of what is deleted.
+-- name: end
+DELETE FROM senders.parked p
+USING unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[]) AS t (endpoint_id, delivery_id, replay, revision)
+WHERE p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.replay = t.replay
+    AND p.revision = t.revision
+RETURNING p.tenant_id, p.endpoint_id
+
+-- name: keep
+UPDATE senders.parked p SET
+    attempt = t.attempt, due_us = t.due_us, reason = t.reason, delivery = t.delivery, probes = t.probes,
+    parked_us = $9, revision = p.revision + 1
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
+    $10::integer[]
+) AS t (endpoint_id, delivery_id, replay, revision, attempt, due_us, reason, delivery, probes)
+WHERE p.endpoint_id = t.endpoint_id AND p.delivery_id = t.delivery_id AND p.replay = t.replay
+    AND p.revision = t.revision
+
+-- The rows of an endpoint that is polled now, in the order of their arrival anew.
+-- name: queue_for_polling
+WITH moved AS (
+    SELECT delivery_id, replay FROM senders.parked
+    WHERE tenant_id = $1 AND endpoint_id = $2 AND due_us > 0
+    ORDER BY due_us, sequence
+    LIMIT 1000
+)
+UPDATE senders.parked p SET due_us = 0, sequence = nextval('senders.parked_sequence_seq'), reason = 'polled'
+FROM moved m
+WHERE p.endpoint_id = $2 AND p.delivery_id = m.delivery_id AND p.replay = m.replay
+
+-- is_woken: it is looked at now, and its first delivery is not held back any more.
+-- name: set_health
+UPDATE senders.endpoint_states s SET
+    state = t.state, since_us = t.since_us, failures = t.failures, first_failure_us = t.first_failure_us,
+    failing_since_us = t.failing_since_us, probes = t.probes, next_probe_us = t.next_probe_us, is_quiet = t.is_quiet,
+    held_until_us = CASE WHEN t.is_woken THEN 0 ELSE s.held_until_us END,
+    wake_us = CASE
+        WHEN s.parked = 0 THEN s.wake_us
+        WHEN t.state = 2 THEN t.next_probe_us
+        WHEN t.is_woken THEN least(s.wake_us, $12)
+        ELSE s.wake_us
+    END
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::smallint[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::integer[],
+    $9::bigint[], $10::boolean[], $11::boolean[]
+) AS t (
+    tenant_id, endpoint_id, state, since_us, failures, first_failure_us, failing_since_us, probes, next_probe_us,
+    is_quiet, is_woken
+)
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
+
+-- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3. had_owner: the process
+-- that had it before has not given it back.
+-- name: lease
+WITH waiting AS (
+    SELECT w.tenant_id, w.endpoint_id, w.lease_owner,
+        row_number() OVER (PARTITION BY w.tenant_id ORDER BY w.wake_us) AS place
+    FROM (
+        SELECT tenant_id, endpoint_id, wake_us, lease_owner FROM senders.endpoint_states
+        WHERE wake_us <= $2 AND lease_until_us <= $2 AND tenant_id <> ALL ($6::uuid[])
+        ORDER BY wake_us
+        LIMIT 4 * $4::int
+        FOR UPDATE SKIP LOCKED
+    ) w
+)
+UPDATE senders.endpoint_states s SET lease_owner = $1, lease_until_us = $3
+FROM (SELECT * FROM waiting WHERE place <= $5 ORDER BY place LIMIT $4) w
+WHERE s.tenant_id = w.tenant_id AND s.endpoint_id = w.endpoint_id
+RETURNING
+    s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, w.lease_owner IS NOT NULL AS had_owner
+
+-- name: until_next
+SELECT wake_us FROM senders.endpoint_states
+WHERE wake_us > $1
+ORDER BY wake_us
+LIMIT 1
+
+-- name: renew
+UPDATE senders.endpoint_states s SET lease_until_us = $4
+FROM unnest($2::uuid[], $3::uuid[]) AS t (tenant_id, endpoint_id)
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.lease_owner = $1
+RETURNING
+    s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us
+
+-- After lock_states: what was parked meanwhile is seen. is_resting: nothing is sent until somebody wakes it.
+-- name: release
+UPDATE senders.endpoint_states s SET
+    lease_owner = NULL, lease_until_us = 0, held_until_us = t.held_until_us,
+    wake_us = CASE
+        WHEN t.is_resting OR s.parked = 0 THEN NULL
+        WHEN s.state = 2 THEN s.next_probe_us
+        ELSE greatest(t.held_until_us, t.not_before_us, (
+            SELECT p.due_us FROM senders.parked p WHERE p.endpoint_id = s.endpoint_id ORDER BY p.due_us LIMIT 1
+        ))
+    END
+FROM unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::bigint[], $6::bigint[])
+    AS t (tenant_id, endpoint_id, is_resting, held_until_us, not_before_us)
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.lease_owner = $1
+
+-- States that say nothing; $3: or of endpoints that do not exist any more.
+-- name: forget
+DELETE FROM senders.endpoint_states s
+USING unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
+    AND s.parked = 0 AND s.lease_owner IS NULL AND ($3 OR (s.state = 1 AND s.failures = 0 AND NOT s.is_full))
+RETURNING s.tenant_id, s.endpoint_id, s.state, s.is_full
+
+-- After a start: a process may have missed that an endpoint changed. Those that rest are looked at once.
+-- name: wake_resting
+UPDATE senders.endpoint_states SET wake_us = $1 WHERE wake_us IS NULL AND parked > 0
+
+-- name: wake
+UPDATE senders.endpoint_states SET wake_us = least(wake_us, $3) WHERE tenant_id = $1 AND endpoint_id = $2 AND parked > 0
+
+-- name: state
+SELECT
+    tenant_id, endpoint_id, state, since_us, failures, first_failure_us, failing_since_us, probes, next_probe_us,
+    is_quiet, parked, is_full, wake_us, held_until_us
+FROM senders.endpoint_states WHERE tenant_id = $1 AND endpoint_id = $2
+
+-- name: add_notice
+INSERT INTO senders.endpoint_notices (tenant_id, endpoint_id, kind, reason, at_us, failing_since_us, revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+
+-- name: take_notices
+UPDATE senders.endpoint_notices n SET taken_until_us = $2
+FROM (
+    SELECT id FROM senders.endpoint_notices WHERE taken_until_us <= $1 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+) AS first
+WHERE n.id = first.id
+RETURNING n.id, n.tenant_id, n.endpoint_id, n.kind, n.reason, n.at_us, n.failing_since_us, n.revision
+
+-- name: end_notice
+DELETE FROM senders.endpoint_notices WHERE id = $1

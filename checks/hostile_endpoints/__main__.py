@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bench.figures import percentile
-from bench.usage import MIB, memory, processes
+from bench.usage import MIB, cpu, memory, processes
 from checks.client import Operator, connect
 from checks.hostile_endpoints.load import Doors, Endpoint, Load
 from checks.hostile_endpoints.receivers import Receivers, receivers
@@ -112,9 +112,13 @@ class Check:
 
     async def _load(self, prefix: str, seconds: float) -> str:
         load = self._loads[prefix] = Load(self._doors, self._well, self._given.rate, prefix)
+        before, began = cpu(processes(self._running)), time.monotonic()
         await load.run(seconds)
+        took = time.monotonic() - began
+        used = {name: (end - before.get(name, end)) / took for name, end in cpu(processes(self._running)).items()}
         expect(not load.refused, f"refused: {dict(load.refused)}")
-        return f"{load.accepted:,} events, {self._given.rate:g}/s"
+        cores = ", ".join(f"{name} {share:.2f}" for name, share in used.items() if share >= 0.01)
+        return f"{load.accepted:,} events, {self._given.rate:g}/s; cores: {cores}"
 
     async def _load_both(self) -> str:
         beside = Load(self._doors, self._hostile, self._given.hostile_rate, "hostile-")

@@ -1,4 +1,4 @@
-"""The hostile servers, in a process of their own with the lowest priority: `python -m checks.hostile_endpoints.servers`.
+"""The hostile servers, in a process of their own with the lowest priority (`python -m` and the name of this module).
 
 It prints its ports, and what it saw for each line on its standard input; it ends with its standard input. What it
 sends is limited in bytes per second, so that it cannot take the processor from those it is compared with.
@@ -27,6 +27,8 @@ _TRICKLE_S = 0.5
 _END_S = 10.0
 
 _OK = b"HTTP/1.1 200 OK\r\n"
+# Each kilobyte of it becomes a megabyte.
+_BOMB = gzip.compress(b"\0" * 16 * 1024**2)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,8 @@ class _Peer:
         for at in range(0, len(data), _TURN_BYTES):
             part = data[at : at + _TURN_BYTES]
             await self._throttle.take(len(part))
+            if self.writer.transport.is_closing():
+                raise ConnectionResetError
             self.writer.write(part)
             await self.writer.drain()
             self.sent += len(part)
@@ -114,10 +118,9 @@ async def _gigabyte(peer: _Peer) -> None:
 
 
 async def _gigabyte_gzip(peer: _Peer) -> None:
-    bomb = gzip.compress(b"\0" * 64 * 1024**2, compresslevel=1)
     await peer.send(_OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % _GIB)
     while True:
-        await peer.send(bomb)
+        await peer.send(_BOMB)
 
 
 KINDS: dict[str, Callable[[_Peer], Awaitable[None]]] = {

@@ -1,4 +1,4 @@
-"""The hostile servers, in a process of their own with the lowest priority (`python -m` and the name of this module).
+"""The hostile servers, a process of their own with the lowest priority: `python -m checks.hostile_endpoints.servers`.
 
 It prints its ports, and what it saw for each line on its standard input; it ends with its standard input. What it
 sends is limited in bytes per second, so that it cannot take the processor from those it is compared with.

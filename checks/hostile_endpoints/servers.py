@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from bench.helper import cpu_seconds
+
 ROOT = Path(__file__).parents[2]
 _LOWEST_PRIORITY = 19
 _GIB = 1024**3
@@ -32,12 +34,16 @@ _BOMB = gzip.compress(b"\0" * 16 * 1024**2)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the servers saw. By kind: requests, seconds of the longest connection, bytes taken from it; open now."""
+    """What the servers saw. By kind: requests, seconds of the longest connection, bytes taken from it; open now.
+
+    cpu_s: processor seconds of all servers so far.
+    """
 
     requests: dict[str, int]
     longest_s: dict[str, float]
     most_bytes: dict[str, int]
     open: int
+    cpu_s: float
 
 
 class _Throttle:
@@ -156,7 +162,13 @@ class _Servers:
         longest = dict(self._longest)
         for kind, began in self._open.values():
             longest[kind] = max(longest[kind], now - began)
-        return Seen(requests=self._requests, longest_s=longest, most_bytes=self._most, open=len(self._open))
+        return Seen(
+            requests=self._requests,
+            longest_s=longest,
+            most_bytes=self._most,
+            open=len(self._open),
+            cpu_s=cpu_seconds(),
+        )
 
     def _serve(self, kind: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

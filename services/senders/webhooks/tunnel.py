@@ -19,7 +19,7 @@ from services.senders.webhooks.wire import Connection
 # Bytes of a proxy's answer to CONNECT.
 _MAX_PROXY_ANSWER = 16 * 1024
 # Bytes of an answer that the kernel keeps until they are read; it would let a fast sender have megabytes.
-_KERNEL_BYTES = 128 * 1024
+_KERNEL_BYTES = 32 * 1024
 _NO_TUNNEL = "The egress proxy does not connect to the endpoint."
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)

@@ -72,6 +72,7 @@ async def test_scheduled_retry(workspace: Workspace) -> None:
     found = await workspace.delivery(delivery_id, "scheduled_retry")
     assert found["nextRetryAt"] > found["firstAttemptAt"]
     assert (found["deliveredAt"], found["totalAttempts"]) == (None, 1)
+    assert_refused(await retry(workspace, delivery_id), 409, "conflict")
 
 
 async def test_list(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ from gateway.life import LIFE, Life
 from gateway.observing import observe
 from gateway.operators import Operators
 from gateway.portal import PublicAddress
+from gateway.portal import routes as portal_routes
 from gateway.revisions import REVISIONS, Revisions
 from gateway.settings import Settings
 
@@ -46,10 +47,10 @@ def create_app(settings: Settings, clients: Clients) -> web.Application:
     backend = dialects.Backend(clients, authenticator, acceptor, revisions, portal_links, cursors)
     for dialect in dialects.installed():
         dialect.add_routes(app, backend)
-    parts = admin.Parts(clients, authenticator, revisions, portal_links)
-    admin.add_routes(app, parts, Operators(settings.admin_token, settings.admin_tokens))
+    admin_backend = admin.AdminBackend(clients, authenticator, revisions, portal_links)
+    admin.add_routes(app, admin_backend, Operators(settings.admin_token, settings.admin_tokens))
     polling.add_routes(app, clients, authenticator)
-    portal.add_routes(app, clients, authenticator, revisions, address)
+    portal_routes.add_routes(app, clients, authenticator, revisions, address)
     callbacks.add_routes(app, clients, proxies)
     demo.add_routes(app, clients, settings)
     websocket.add_routes(app, clients, proxies, settings)

@@ -44,10 +44,10 @@ async def create(stack: Running, name: str, paths: Sequence[str], port: int) -> 
         body = {"name": f"Bench {name}", "max_unfinished_events": _MAX_UNFINISHED}
         tenant = (await _post(session, f"{_ADMIN}/tenants", admin, body))["id"]
         keys = {}
-        for kind, prefix in (("nahook", "nhk_us_"), ("nahook-management", "nhm_")):
+        for kind, prefix in (("nahook", "nhk_us_"), ("nahook_management", "nhm_")):
             body = {"name": "bench", "kind": kind, "prefix": prefix}
             keys[kind] = (await _post(session, f"{_ADMIN}/tenants/{tenant}/keys", admin, body))["api_key"]
-        token = {"Authorization": f"Bearer {keys['nahook-management']}"}
+        token = {"Authorization": f"Bearer {keys['nahook_management']}"}
         workspace = f"/management/v1/workspaces/ws_{tenant.replace('-', '')}"
         event_type = await _post(session, f"{workspace}/event-types", token, {"name": EVENT_TYPE})
         secrets = {}

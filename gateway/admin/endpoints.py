@@ -26,8 +26,9 @@ Description = Annotated[str, Meta(max_length=1000)]
 Label = Annotated[str, Meta(max_length=255)]
 Labels = Annotated[dict[Label, Label], Meta(max_length=20)]
 Headers = Annotated[
-    dict[Annotated[str, Meta(max_length=255)], Annotated[str, Meta(max_length=4096)]], Meta(max_length=20)
+    dict[Annotated[str, Meta(max_length=255)], Annotated[str, Meta(max_length=2048)]], Meta(max_length=20)
 ]
+Password = Annotated[str, Meta(max_length=1024)]
 Rate = Annotated[int, Meta(ge=0, le=10_000)]
 BatchSize = Annotated[int, Meta(ge=1, le=100)]
 RetryDelays = Annotated[list[Annotated[int, Meta(ge=1, le=7 * 86_400)]], Meta(max_length=20)]
@@ -58,7 +59,7 @@ class NewEndpointBody(forms.Body):
     headers: Headers = field(default_factory=dict)
     # Of HTTP basic authentication.
     auth_username: Label = ""
-    auth_password: Label = ""
+    auth_password: Password = ""
     # Messages a second at most; 0: no limit.
     rate_per_s: Rate = 0
     # Of the mode "ordered".
@@ -79,7 +80,7 @@ class EndpointChangeBody(forms.Body):
     # All headers.
     headers: Headers | UnsetType = UNSET
     auth_username: Label | UnsetType = UNSET
-    auth_password: Label | UnsetType = UNSET
+    auth_password: Password | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     rate_per_s: Rate | UnsetType = UNSET
     batch_size: BatchSize | UnsetType = UNSET
@@ -213,9 +214,11 @@ class EndpointRoutes:
         body = await forms.read(request, EndpointTestBody)
         names = await named_endpoint(request, self._clients)
         payload = _encode(body.payload) if body.payload else webhooks.TEST_PAYLOAD
-        sent = await webhooks.send_test(
-            self._clients, self._revisions, names["tenant_id"], names["endpoint_id"], payload
-        )
+        tenant_id, endpoint_id = names["tenant_id"], names["endpoint_id"]
+        try:
+            sent = await webhooks.send_test(self._clients, self._revisions, tenant_id, endpoint_id, payload)
+        except ClarionError as error:
+            raise forms.named(error, {"variables": "payload"}) from None
         request[EVENT_ID] = sent.event_id
         return json_reply({"event_id": sent.event_id, "delivery_id": sent.delivery_id}, status=202)
 

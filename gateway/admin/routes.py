@@ -49,7 +49,7 @@ _ASKING = frozenset({_BASE + "/templates/preview"})
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AdminBackend:
     """What the handlers share with the rest of the gateway."""
 
     clients: Clients
@@ -58,12 +58,11 @@ class Parts:
     links: PortalLinks
 
 
-def add_routes(app: web.Application, parts: Parts, operators: Operators) -> None:
+def add_routes(app: web.Application, backend: AdminBackend, operators: Operators) -> None:
     """Serve the admin API."""
-    clients, authenticator = parts.clients, parts.authenticator
-    protect = guard(operators, Auditor(clients), authenticator.attempts)
+    protect = guard(operators, Auditor(backend.clients), backend.authenticator.attempts)
     paths: dict[str, list[tuple[str, RequestHandler]]] = {}
-    for method, path, handler in (*_routes(clients, authenticator), *_webhook_routes(parts)):
+    for method, path, handler in (*_routes(backend), *_webhook_routes(backend)):
         paths.setdefault(_BASE + path, []).append((method, _checking_query(handler, (method, path))))
     for path, methods in paths.items():
         # An id may contain braces, which {id} alone would not match.
@@ -100,7 +99,8 @@ async def _not_allowed(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[str, str, RequestHandler]]:
+def _routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    clients, authenticator, revisions = backend.clients, backend.authenticator, backend.revisions
     tenants = TenantRoutes(clients, authenticator)
     keys = KeyRoutes(clients, authenticator)
     providers = ProviderRoutes(clients)
@@ -113,7 +113,7 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     suppressions = SuppressionRoutes(clients)
     privacy = PrivacyRoutes(clients)
     replays = ReplayRoutes(clients)
-    runs = RunRoutes(clients)
+    runs = RunRoutes(clients, revisions)
     recipients = RecipientRoutes(clients)
     groups = GroupRoutes(clients)
     return [
@@ -194,14 +194,14 @@ def _routes(clients: Clients, authenticator: CachedAuthenticator) -> list[tuple[
     ]
 
 
-def _webhook_routes(parts: Parts) -> list[tuple[str, str, RequestHandler]]:
-    clients, revisions = parts.clients, parts.revisions
+def _webhook_routes(backend: AdminBackend) -> list[tuple[str, str, RequestHandler]]:
+    clients, revisions = backend.clients, backend.revisions
     endpoints = EndpointRoutes(clients, revisions)
     parked = ParkedRoutes(clients)
     deliveries = EndpointDeliveryRoutes(clients)
     types = EventTypeRoutes(clients, revisions)
     environments = EnvironmentRoutes(clients)
-    applications = ApplicationRoutes(clients, revisions, parts.links)
+    applications = ApplicationRoutes(clients, revisions, backend.links)
     endpoint = _ENDPOINTS + "/{endpoint_id}"
     return [
         ("POST", _ENDPOINTS, endpoints.create),

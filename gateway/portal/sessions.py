@@ -112,7 +112,7 @@ class Sessions:
     @staticmethod
     def check_form(session: Session, shown: str) -> None:
         """Raise FORBIDDEN if the form is not one of this session. shown: what it carries."""
-        if not hmac.compare_digest(session.csrf, shown.encode("utf-8", "replace").decode("latin-1", "replace")):
+        if not hmac.compare_digest(session.csrf.encode(), shown.encode()):
             raise ClarionError(Code.FORBIDDEN, "The form is out of date. Load the page again.")
 
     async def _checked(self, request: web.Request, token: str, found: portal_pb2.PortalSession) -> Session:

@@ -101,3 +101,20 @@ async def test_a_workspace_from_nothing(shared_stack: Running) -> None:
     assert subscribed == {"subscribed": 1}
     told = json.loads(done.stdout[rest:])
     assert (len(told["deliveryIds"]), told["failures"]) == (1, [])
+
+
+async def test_the_webhooks_of_a_page(client: Client, shared_stack: Running) -> None:
+    """Each call of docs/webhooks.md, one after the other, with the variables that docs/admin-api.md sets."""
+    tenant = await client.operator.create_tenant("Reader")
+    variables = {
+        "CLARION_URL": client.http.url,
+        "CLARION_ADMIN_TOKEN": client.operator.admin_token,
+        "CLARION_TENANT_ID": tenant.id,
+    }
+    lines = "\n".join(documentation.blocks(documentation.page("docs/webhooks.md"), "sh"))
+    failing = lines.replace("curl -sS", "curl -sSf")
+    told = await asyncio.to_thread(
+        documentation.shell, failing + '\nprintf "\\n%s" "$secret"', shared_stack, **variables
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.rpartition("\n")[2].startswith("whsec_")

@@ -102,6 +102,40 @@ async def test_a_test_event_that_cannot_be_sent_says_why(world: World) -> None:
     assert (status, problem["detail"]) == (409, "Too much waits.")
 
 
+@pytest.mark.parametrize("target", ["endpoint_id", "subscribers"])
+async def test_an_operator_sends_an_event_to_endpoints(world: World, target: str) -> None:
+    """To one, or to those that subscribe; with labels; the answer names the deliveries and what failed."""
+    made = await _create(world)
+    failed, delivery_id = new_id(), new_id()
+    world.ingest.result.accepted.deliveries.add(endpoint_id=made["id"], delivery_id=delivery_id)
+    world.ingest.result.accepted.failures.add(endpoint_id=failed, reason="secret_unreadable", detail="No key opens it.")
+    chosen = {"endpoint_id": made["id"]} if target == "endpoint_id" else {"subscribers": True}
+    body = {"event_type": "a", "endpoints": chosen, "metadata": {"order": "7"}, "variables": {"n": 1}}
+    status, sent = await world.admin("POST", f"/tenants/{world.tenant}/events", body)
+    assert (status, sent["deliveries"]) == (202, [{"id": delivery_id, "endpoint_id": made["id"]}])
+    assert sent["failures"] == [{"endpoint_id": failed, "reason": "secret_unreadable", "detail": "No key opens it."}]
+    [item] = world.ingest.accepted
+    assert item.revision == world.router.revision
+    assert (item.event.to_endpoints.WhichOneof("to"), dict(item.event.metadata)) == (target, {"order": "7"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"endpoints": {}}, "endpoints"),
+        ({"endpoints": {"endpoint_id": new_id(), "subscribers": True}}, "endpoints"),
+        ({"endpoints": {"subscribers": True}, "audience": [{"everybody": True}]}, "audience"),
+        ({}, "audience"),
+        ({"endpoints": {"subscribers": True}, "metadata": {str(n): "" for n in range(6)}}, "metadata"),
+    ],
+)
+async def test_an_event_has_people_or_endpoints(world: World, fields: dict[str, Any], field: str) -> None:
+    """Not both, and not none."""
+    status, problem = await world.admin("POST", f"/tenants/{world.tenant}/events", {"event_type": "a", **fields})
+    assert (status, problem["errors"][0]["field"]) == (422, field)
+    assert not world.ingest.accepted
+
+
 async def test_subscriptions_are_made_by_the_names_of_types(world: World) -> None:
     """With a filter; null removes it; without the field it stays."""
     made = await _create(world)

@@ -22,11 +22,13 @@ from clarion.ingest.v1 import (
 from clarion.router.v1 import (
     catalogs_pb2_grpc,
     endpoints_pb2_grpc,
+    portal_pb2_grpc,
     recipients_pb2_grpc,
     router_pb2_grpc,
     suppressions_pb2_grpc,
 )
 from runtime.grpc import Caller, channel, is_serving
+from services.domain.endpoints import MAX_ANSWER_BYTES
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
 from tests.keyed import KEY
@@ -44,6 +46,7 @@ _STUBS: dict[str, Callable[[grpc.aio.Channel], Any]] = {
     "IngestService": ingest_pb2_grpc.IngestServiceStub,
     "KeyService": keys_pb2_grpc.KeyServiceStub,
     "LedgerService": ledger_pb2_grpc.LedgerServiceStub,
+    "PortalService": portal_pb2_grpc.PortalServiceStub,
     "RecipientService": recipients_pb2_grpc.RecipientServiceStub,
     "RouterService": router_pb2_grpc.RouterServiceStub,
     "SuppressionService": suppressions_pb2_grpc.SuppressionServiceStub,
@@ -101,7 +104,7 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
                 **common,
                 **variables,
             }
-            connection = await stack.enter_async_context(channel(address))
+            connection = await stack.enter_async_context(channel(address, max_answer_bytes=MAX_ANSWER_BYTES))
             service = Service(module, values, log, address, connection)
             stack.callback(service.kill)
             await service.start()

@@ -29,4 +29,4 @@ async def world(
     yield made
     for hung in made.receivers.hung.values():
         hung.set()
-    await asyncio.gather(*[process.stop() for process in made.processes if not process.connection.is_closed])
+    await asyncio.gather(*[process.stop() for process in made.processes if not process.has_ended])

@@ -6,10 +6,12 @@ from collections import Counter
 from clarion.common.v1 import trace_pb2
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.breaker import BreakerPolicy
+from services.senders.webhooks.parking.ports import EndpointKey
 from tests.integration.senders.parking.world import DOWN, OK, World
+from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
 
-SENT, RETRYING = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_RETRYING
+SENT = trace_pb2.DELIVERY_STATUS_SENT
 
 
 async def test_an_endpoint_that_is_down_costs_no_attempts_and_heals(world: World) -> None:
@@ -24,7 +26,7 @@ async def test_an_endpoint_that_is_down_costs_no_attempts_and_heals(world: World
         return state is not None and state["state"] == breaker.OPEN
 
     await eventually(is_open)
-    await eventually(lambda: _is_published(world, down, "open"))
+    await eventually(lambda: world.is_published(down, "open"))
     later = await world.deliver(down, 60)
     others = await world.deliver(well, 20)
     await eventually(lambda: set(world.receivers.delivered(well)) == {one.id for one in others})
@@ -33,8 +35,8 @@ async def test_an_endpoint_that_is_down_costs_no_attempts_and_heals(world: World
     called = Counter(world.receivers.delivered(down))
     assert not set(called) & {one.id for one in later[10:]}, "they wait without an attempt, but for a few probes"
     world.receivers.answer(down, OK)
-    await eventually(lambda: _all_sent(world, [*first, *later]))
-    await eventually(lambda: _is_gone(world, down))
+    await eventually(lambda: world.are_sent([*first, *later]))
+    await eventually(lambda: world.is_forgotten(down))
     sent = [step.delivery_id for step in await world.attempts() if step.status == SENT]
     assert sorted(sent) == sorted(one.id for one in [*first, *later, *others])
     attempts = {step.delivery_id: step.attempt for step in await world.attempts()}
@@ -53,7 +55,7 @@ async def test_a_failed_probe_is_no_attempt(world: World) -> None:
     [row] = await eventually(lambda: world.rows(endpoint_id))
     assert row["attempt"] <= 4
     world.receivers.answer(endpoint_id, OK)
-    await eventually(lambda: _all_sent(world, [one]))
+    await eventually(lambda: world.are_sent([one]))
     steps = await world.attempts(one.id)
     assert steps[-1].attempt == row["attempt"]
     assert all(not step.next_attempt_at_us for step in steps if step.attempt == row["attempt"])
@@ -66,12 +68,12 @@ async def test_processes_share_the_breaker(world: World) -> None:
     one, two = await world.start(policy=policy), await world.start(policy=policy)
     world.receivers.answer(endpoint_id, DOWN)
     await world.deliver(endpoint_id, 6)
-    await eventually(lambda: _is_published(world, endpoint_id, "open"))
-    key = (await _key(world, endpoint_id))
+    await eventually(lambda: world.is_published(endpoint_id, "open"))
+    key = EndpointKey(TENANT, endpoint_id)
     await eventually(lambda: one.followed.book.state(key) == two.followed.book.state(key) == "open")
     calls = len(world.receivers.calls)
     later = await world.deliver(endpoint_id, 30)
-    await eventually(lambda: _has_rows(world, endpoint_id, {d.id for d in later}))
+    await eventually(lambda: world.has_rows(endpoint_id, later))
     assert len(world.receivers.calls) == calls
 
 
@@ -81,13 +83,13 @@ async def test_a_slow_start_is_bounded(world: World) -> None:
     await world.start(policy=BreakerPolicy(probe_s=0.5, longest_probe_s=0.5), per_s=200.0)
     world.receivers.answer(endpoint_id, DOWN)
     await world.deliver(endpoint_id, 5)
-    await eventually(lambda: _is_published(world, endpoint_id, "open"))
+    await eventually(lambda: world.is_published(endpoint_id, "open"))
     waiting = await world.deliver(endpoint_id, 40)
-    await eventually(lambda: _has_rows(world, endpoint_id, {d.id for d in waiting}))
+    await eventually(lambda: world.has_rows(endpoint_id, waiting))
     world.receivers.most_under_way.clear()
     world.receivers.answer(endpoint_id, OK)
-    await eventually(lambda: _is_published(world, endpoint_id, "draining"))
-    await eventually(lambda: _all_sent(world, waiting))
+    await eventually(lambda: world.is_published(endpoint_id, "draining"))
+    await eventually(lambda: world.are_sent(waiting))
     assert world.receivers.most_under_way[endpoint_id] <= 8
 
 
@@ -104,32 +106,8 @@ async def test_a_hung_endpoint_holds_its_own_slots_only(world: World) -> None:
     assert await world.streams.count("TIMERS") == 0
     world.receivers.hung[hung].set()
     await eventually(lambda: len(set(world.receivers.delivered(hung))) == 40)
-    await eventually(lambda: _is_gone(world, hung))
+    await eventually(lambda: world.is_forgotten(hung))
 
 
 async def _count(world: World, endpoint_id: str, count: int) -> bool:
     return len(await world.rows(endpoint_id)) == count
-
-
-async def _has_rows(world: World, endpoint_id: str, ids: set[str]) -> bool:
-    return ids <= {str(row["delivery_id"]) for row in await world.rows(endpoint_id)}
-
-
-async def _is_gone(world: World, endpoint_id: str) -> bool:
-    return not await world.rows(endpoint_id) and await world.state(endpoint_id) is None
-
-
-async def _is_published(world: World, endpoint_id: str, state: str) -> bool:
-    return f'"{state}"'.encode() in (await world.published_state(endpoint_id) or b"")
-
-
-async def _all_sent(world: World, deliveries: "list[object]") -> bool:
-    statuses = await world.statuses()
-    return all(SENT in statuses[one.id] for one in deliveries)  # type: ignore[attr-defined]
-
-
-async def _key(world: World, endpoint_id: str):  # type: ignore[no-untyped-def]
-    from services.senders.webhooks.parking.ports import EndpointKey
-    from tests.integration.senders.parking.world import TENANT
-
-    return EndpointKey(TENANT, endpoint_id)

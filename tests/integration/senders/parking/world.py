@@ -1,9 +1,9 @@
-"""Sender processes without their gRPC server: the worker, the rows, the breaker and the drain, at scripted endpoints."""
+"""Sender processes without their gRPC server: worker, rows, breakers and drain, at scripted endpoints."""
 
 import asyncio
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,9 @@ import msgspec
 from nats.aio.client import Client
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from runtime import bucket_keys, configuration, nats
+from runtime import bucket_keys, clock, configuration, nats
+from runtime.bucket import ConfigurationBucket
 from runtime.encryption import Vault
-from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from runtime.parts import OwnParts
 from services.delivery.ports import Claim, ClaimAnswer, Parking, Prepared, SendResult, Verdict
@@ -24,7 +24,7 @@ from services.domain.endpoints import Endpoint
 from services.domain.reasons import Reason
 from services.senders.webhooks.directory import PublishedEndpoints
 from services.senders.webhooks.parking import wiring
-from services.senders.webhooks.parking.book import PREFIXES, EndpointBook
+from services.senders.webhooks.parking.book import PREFIXES
 from services.senders.webhooks.parking.breaker import BreakerPolicy
 from services.senders.webhooks.parking.drain import Drain
 from services.senders.webhooks.wiring import WebhookConfiguration
@@ -152,15 +152,18 @@ class SenderProcess:
     tasks: list["asyncio.Task[None]"]
     connection: Client
     halting: Halting | None = None
+    has_ended: bool = False
 
     async def kill(self) -> None:
         """End it at once."""
-        for task in [*self.tasks, *self.worker._tasks, *self.drain._tasks, *self.drain._calls]:  # noqa: SLF001
+        self.has_ended = True
+        for task in [*self.tasks, *self.worker._tasks, *self.drain._tasks, *self.drain._calls]:
             await end(task)
         await self.connection.close()
 
     async def stop(self) -> None:
         """End it in good order."""
+        self.has_ended = True
         await asyncio.gather(self.worker.drain(), self.drain.drain())
         await asyncio.wait(self.tasks[1:3], timeout=60)
         await self.parking.watcher.drain()
@@ -199,7 +202,11 @@ class World:
         """Start a process, and wait until it follows the configuration."""
         connection = await nats.connect(self.nats_url, name="process")
         own = OwnParts()
-        published = PublishedEndpoints(lambda key: watch.get(key), self.vault, self.owner, own)
+
+        def get(key: str) -> bytes | None:
+            return watch.get(key)
+
+        published = PublishedEndpoints(get, self.vault, self.owner, own)
         followed = WebhookConfiguration(published)
         watch = configuration.ConfigurationWatch(connection, PREFIXES, followed.on_change)
         outbox = PatientOutbox(self.pool, "senders", connection)
@@ -213,12 +220,12 @@ class World:
             at_once=8,
             per_s=per_s,
             attempt_s=attempt_s,
-            now=options.pop("clock", None) or _now,
+            now=clock.now_us,
         )
         if lease_s is not None:
             limits = dataclasses.replace(parking.limits, lease_s=lease_s)
             parking = dataclasses.replace(parking, limits=limits)
-            parking.states._lease_us = int(lease_s * 1_000_000)  # noqa: SLF001
+            parking.states._lease_us = int(lease_s * 1_000_000)
         claims = TraceClaims(self)
         halting = Halting(parking.parked, halts) if halts else None
         worker = DeliveryWorker(
@@ -242,8 +249,7 @@ class World:
         await watch.ready()
         process = SenderProcess(worker, drain, parking, followed, claims, tasks, connection, halting)
         self.processes.append(process)
-        for endpoint in self.endpoints.values():
-            await eventually(lambda one=endpoint: published.known(TENANT, one.id))  # type: ignore[misc]
+        await eventually(lambda: all(published.known(TENANT, id_) for id_ in self.endpoints))
         return process
 
     async def endpoint(self, **fields: Any) -> str:
@@ -258,9 +264,13 @@ class World:
         self.endpoints[endpoint.id] = endpoint
         self.owner.endpoints.add((TENANT, endpoint.id))
         await self.put(topology.endpoint_key(TENANT, endpoint.id), msgspec.json.encode(endpoint))
-        for process in self.processes:
-            published = process.followed.published
-            await eventually(lambda one=published: (found := one.known(TENANT, endpoint.id)) and found.endpoint == endpoint)  # type: ignore[misc]
+
+        def is_known() -> bool:
+            directories = [process.followed.published for process in self.processes if not process.has_ended]
+            found = [one.known(TENANT, endpoint.id) for one in directories]
+            return all(one is not None and one.endpoint == endpoint for one in found)
+
+        await eventually(is_known)
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete an endpoint, as the router does."""
@@ -325,15 +335,32 @@ class World:
         infos = [await jetstream.consumer_info(one.stream, one.name) for one in topology.delivery_consumers(WEBHOOK)]
         return not sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
 
+    async def has_rows(self, endpoint_id: str, deliveries: Sequence[event_pb2.Delivery]) -> bool:
+        """Whether all of these deliveries have rows."""
+        return {one.id for one in deliveries} <= {str(row["delivery_id"]) for row in await self.rows(endpoint_id)}
+
+    async def is_forgotten(self, endpoint_id: str) -> bool:
+        """Whether nothing waits, and nothing is wrong."""
+        return not await self.rows(endpoint_id) and await self.state(endpoint_id) is None
+
+    async def are_sent(self, deliveries: Sequence[event_pb2.Delivery]) -> bool:
+        """Whether all of these deliveries are recorded as sent."""
+        statuses = await self.statuses()
+        return all(trace_pb2.DELIVERY_STATUS_SENT in statuses[one.id] for one in deliveries)
+
+    async def is_published(self, endpoint_id: str, state: str) -> bool:
+        """Whether this state of the endpoint is published."""
+        return f'"{state}"'.encode() in (await self.published_state(endpoint_id) or b"")
+
     async def published_state(self, endpoint_id: str) -> bytes | None:
         """What is published of an endpoint's state."""
-        bucket = configuration.ConfigurationBucket(self.connection)
+        bucket = ConfigurationBucket(self.connection)
         return (await bucket.newest(topology.endpoint_state_key(TENANT, endpoint_id))).value
 
 
 def delivery(endpoint_id: str, **fields: Any) -> event_pb2.Delivery:
     """A delivery as the router makes it, just now."""
-    event_id, now_us = new_id(), _now()
+    event_id, now_us = new_id(), clock.now_us()
     defaults: dict[str, Any] = {
         "id": derived_id(event_id, endpoint_id),
         "event_id": event_id,
@@ -352,12 +379,3 @@ def delivery(endpoint_id: str, **fields: Any) -> event_pb2.Delivery:
 def queued(one: event_pb2.Delivery) -> nats.Outgoing:
     """Its message."""
     return nats.Outgoing(topology.delivery_subject(WEBHOOK, one.tenant_id), one.SerializeToString(), one.id)
-
-
-def _now() -> int:
-    from runtime import clock
-
-    return clock.now_us()
-
-
-__all__ = ["DOWN", "GONE", "OK", "TENANT", "ClarionError", "Code", "EndpointBook", "World", "delivery", "queued"]

@@ -169,7 +169,7 @@ def _metadata(faults: Faults, event: ingest_pb2.NewEvent) -> None:
         faults.append(("metadata", f"must have at most {MAX_METADATA} entries"))
     for name, value in sorted(event.metadata.items())[:MAX_METADATA]:
         _text(faults, "metadata", name, required=True)
-        _text(faults, f"metadata.{name[:MAX_NAME]}", value, required=True)
+        _text(faults, f"metadata.{name[:MAX_NAME]}", value)
 
 
 def _due(faults: Faults, due_at_us: int, now_us: int) -> None:

@@ -54,7 +54,7 @@ class Catalog:
         """Return of_event() from memory alone; None: an owner must be asked, or it is a test."""
         if event.HasField("pinned"):
             return None
-        if fan_out.is_for_endpoints_alone(event):
+        if event.HasField("endpoints") and fan_out.is_for_endpoints_alone(event):
             return self._endpoints_from_memory(event.tenant_id, event.event_type)
         return self.from_memory(event.tenant_id, event.event_type)
 

@@ -10,4 +10,4 @@ def webhook_guard(settings: Settings) -> EgressGuard:
         policy = EgressPolicy(settings.egress_allow, settings.egress_deny)
     except ValueError as error:
         raise ValueError(f"CLARION_EGRESS_ALLOW, CLARION_EGRESS_DENY: {error}") from error
-    return EgressGuard(policy, Ports(frozenset(settings.egress_http_ports), "CLARION_EGRESS_HTTP_PORTS"))
+    return EgressGuard(policy, Ports(frozenset(settings.egress_webhook_ports), "CLARION_EGRESS_WEBHOOK_PORTS"))

@@ -39,7 +39,7 @@ def plan(
     it. See messages.body_sequence. unmatched: the endpoints whose filter does not match the event.
     """
     to_people = of_people(event, definition, people, policies, now_us=now_us, sequence=sequence)
-    if not (definition.subscribers or event.channels or event.HasField("endpoints")):  # most events
+    if not (definition.subscribers or event.HasField("endpoints")):  # most events
         return to_people
     ids = fan_out.endpoint_ids(event, definition)
     return joined(
@@ -78,7 +78,8 @@ def of_people(
                 continue
             shared = shared or messages.common(event, now_us, sequence)
             deliveries.append(messages.delivery(shared, candidate, template, id_))
-    return Plan(deliveries, planned)
+    names_channels = steps is not definition.steps
+    return Plan(deliveries, planned, _no_subscriber(event, definition) if names_channels else "")
 
 
 def of_endpoints(
@@ -121,14 +122,15 @@ def joined(event: event_pb2.Event, to_people: Plan, *to_endpoints: Plan) -> Plan
             reason = ""
         elif event.HasField("endpoints"):
             reason = Reason.NO_SUBSCRIBER
-    elif not reason and not has_endpoints and event_pb2.CHANNEL_WEBHOOK in event.channels:
-        reason = Reason.NO_SUBSCRIBER
     deliveries = [one for part in parts for one in part.deliveries]
     return Plan(deliveries, [one for part in parts for one in part.planned], reason)
 
 
 def _steps(event: event_pb2.Event, definition: Definition) -> Sequence[tuple[str, Step]]:
-    """Return all steps, each with its workflow's id, and one for each requested channel that no workflow uses."""
+    """Return all steps, each with its workflow's id, and one for each requested channel that no workflow uses.
+
+    If no channels are requested, these are the definition's own.
+    """
     steps = definition.steps
     if not event.channels:
         return steps
@@ -136,6 +138,12 @@ def _steps(event: event_pb2.Event, definition: Definition) -> Sequence[tuple[str
     # Of a later version's channel this one knows nothing to record; endpoints have no steps.
     others = sorted((set(event.channels) - used) & _WITHOUT_TEMPLATE.keys())
     return [*steps, *(("", _WITHOUT_TEMPLATE[channel]) for channel in others)]
+
+
+def _no_subscriber(event: event_pb2.Event, definition: Definition) -> str:
+    """Return the reason if the request names WEBHOOK, and no endpoint gets the event; else nothing."""
+    is_asked = event_pb2.CHANNEL_WEBHOOK in event.channels
+    return Reason.NO_SUBSCRIBER if is_asked and not fan_out.endpoint_ids(event, definition) else ""
 
 
 def _template(step: Step, person: Person, definition: Definition) -> Template | None:

@@ -35,7 +35,8 @@ class EventPlanner:
         sequence: of the event in EVENTS.
         """
         if not (definition.subscribers or event.HasField("endpoints")):  # most events
-            return self._plan(event, definition, people, messages.body_sequence(event, sequence))
+            sequence = messages.body_sequence(event, sequence)
+            return of_people(event, definition, people, self._policies, now_us=self._now(), sequence=sequence)
         endpoint_ids = fan_out.endpoint_ids(event, definition)
         if len(endpoint_ids) > FEW_ENDPOINTS:
             return None

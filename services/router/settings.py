@@ -25,4 +25,4 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     # Which addresses endpoints may have, as for the senders. See docs/egress.md.
     egress_allow: tuple[str, ...] = ()
     egress_deny: tuple[str, ...] = ()
-    egress_http_ports: tuple[Port, ...] = (80, 443)
+    egress_webhook_ports: tuple[Port, ...] = (80, 443, 8080, 8443)

@@ -9,9 +9,8 @@ from services.senders.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. webhooks: guards calls of endpoints.
-
-    proxy: for the calls of APIs and endpoints; empty: none.
+    """mail: guards connections to SMTP servers. web: guards calls of providers' APIs. webhooks: guards calls of
+    endpoints. proxy: for the calls of both; empty: none.
     """
 
     mail: EgressGuard

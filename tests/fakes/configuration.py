@@ -13,7 +13,8 @@ class MemoryWatch:
     def __init__(self, on_change: Callable[[str, bytes | None], None] | None = None) -> None:
         self._values: dict[str, bytes] = {}
         self._on_change = on_change
-        self._revision = 0
+        # How many values were brought.
+        self.revision = 0
         self._raised = asyncio.Event()
 
     def get(self, key: str) -> bytes | None:
@@ -28,7 +29,7 @@ class MemoryWatch:
         """Return whether so many values were brought, after waiting for them."""
         try:
             async with asyncio.timeout(deadline_s):
-                while self._revision < revision:
+                while self.revision < revision:
                     await self._raised.wait()
         except TimeoutError:
             return False
@@ -40,7 +41,7 @@ class MemoryWatch:
 
     def put(self, key: str, value: Any) -> None:
         """Bring a value: bytes as they are, None to delete it, anything else as JSON."""
-        self._revision += 1
+        self.revision += 1
         self._raised.set()
         self._raised = asyncio.Event()
         if value is None:

@@ -10,6 +10,7 @@ import msgspec
 from clarion.router.v1 import endpoints_pb2
 from runtime.egress import EgressGuard
 from runtime.nesting import MAX_DEPTH, is_too_deep
+from services.domain import webhook_headers
 from services.domain.checks import check_id
 from services.router.endpoints.secrets import wrong_secret
 from services.router.endpoints.url import InvalidUrl, checked_url
@@ -28,28 +29,6 @@ HIDDEN = "***"
 
 _WEBHOOK, _SLACK = endpoints_pb2.ENDPOINT_KIND_WEBHOOK, endpoints_pb2.ENDPOINT_KIND_SLACK
 _PUSH, _POLLED = endpoints_pb2.ENDPOINT_MODE_PUSH, endpoints_pb2.ENDPOINT_MODE_POLLED
-# What Clarion sets itself, and what belongs to the connection.
-_OWN_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    }
-)
-_OWN_PREFIXES = ("webhook-", "clarion-")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _VALUE = re.compile(r"[!-~]([ \t!-~]*[!-~])?")
 _PRINTABLE = re.compile(r"[ -~]*")
 
@@ -271,18 +250,14 @@ def _wrong_headers(headers: Mapping[str, str]) -> Iterator[Fault]:
         yield "headers", f"must be at most {MAX_HEADER_BYTES // 1024} KiB together"
     for name, value in list(headers.items())[:MAX_HEADERS]:
         field = f"headers.{name[:128]}"
-        if not _TOKEN.fullmatch(name):
+        if not webhook_headers.is_name(name):
             yield field, "must have a name of at most 128 letters, digits and hyphens"
-        elif _is_own(name):
+        elif webhook_headers.is_reserved(name):
             yield field, "must not be a header that Clarion sets itself"
         if value == HIDDEN:
             yield field, f"must have a value: {HIDDEN} keeps that of a header that is stored"
         elif value and (len(value) > MAX_HEADER_VALUE or not _VALUE.fullmatch(value)):
             yield field, f"must be at most {MAX_HEADER_VALUE:,} printable ASCII characters without blanks at the ends"
-
-
-def _is_own(name: str) -> bool:
-    return name.lower() in _OWN_HEADERS or name.lower().startswith(_OWN_PREFIXES)
 
 
 def _wrong_username(fields: EndpointFields) -> Iterator[Fault]:

@@ -24,7 +24,7 @@ def head(address: WebAddress, headers: Mapping[str, str], auth: str) -> bytes:
         "content-type: application/json",
     ]
     for name, value in headers.items():
-        if not webhook_headers.fault(name, value) and not (auth and name.lower() == "authorization"):
+        if webhook_headers.may_be_sent(name, value) and not (auth and name.lower() == "authorization"):
             lines.append(f"{name}: {value}")
     if auth:
         lines.append(f"authorization: {basic(auth)}")

@@ -67,9 +67,9 @@ class Opener:
 
     async def open(self, address: WebAddress) -> Connection:
         """Return a connection over which the address is called. Raises NoAnswer, AddressNotAllowed, OSError."""
+        self._guard.check_host(address.host, address.port)  # what is clear without a lookup needs none
         if self._proxy is None:
             return await self._over(await self._guard.connect(address.host, address.port), address)
-        self._guard.check_host(address.host, address.port)
         return await self._through(self._proxy, address)
 
     async def _over(self, connected: socket.socket, address: WebAddress) -> Connection:

@@ -200,7 +200,7 @@ def assert_refused(answer: Answer, status: int, code: str, *words: str) -> None:
 @pytest.fixture(scope="package")
 def receiver() -> Iterator[Receiver]:
     """Where all endpoints are."""
-    with Receiver(free_port()) as running:
+    with Receiver(free_port(), free_port()) as running:
         yield running
 
 
@@ -208,7 +208,8 @@ def receiver() -> Iterator[Receiver]:
 def nahook_stack(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Running]:
     """The stack that every row asks."""
     options = Options(data=tmp_path_factory.mktemp("nahook"), port=free_port())
-    environment = {**_ENVIRONMENT, "CLARION_EGRESS_ALLOW": f"127.0.0.1:{receiver.port}"}
+    allowed = ",".join(f"127.0.0.1:{port}" for port in (receiver.port, receiver.nobody_port))
+    environment = {**_ENVIRONMENT, "CLARION_EGRESS_ALLOW": allowed}
     running = stack_client.start(options, environment=environment)
     try:
         yield running

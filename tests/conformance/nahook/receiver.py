@@ -16,15 +16,21 @@ class Arrived:
 
 
 class Receiver:
-    """A server on a port of the loopback interface, in threads of its own."""
+    """A server on a port of the loopback interface, in threads of its own. nobody_port: one where nobody listens."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, nobody_port: int) -> None:
         self.port = port
+        self.nobody_port = nobody_port
         self._arrived: dict[str, list[Arrived]] = defaultdict(list)
         self._statuses: dict[str, int] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
+
+    @property
+    def nobody(self) -> str:
+        """An address where nobody listens."""
+        return f"http://127.0.0.1:{self.nobody_port}/"
 
     def url(self, path: str) -> str:
         """Return the address of a path."""

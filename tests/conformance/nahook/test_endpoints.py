@@ -35,7 +35,8 @@ async def test_endpoint(workspace: Workspace) -> None:
     changes: dict[str, Any] = {"url": _URL + "/2", "description": None, "metadata": {}, "isActive": False}
     changed = await workspace.must("PATCH", f"/endpoints/{made['id']}", changes)
     assert {name: changed[name] for name in changes} == changes
-    assert await workspace.must("PATCH", f"/endpoints/{made['id']}", {}) == changed
+    unchanged = await workspace.must("PATCH", f"/endpoints/{made['id']}", {})
+    assert {**unchanged, "updatedAt": ""} == {**changed, "updatedAt": ""}
     answer = await workspace.manage("DELETE", f"/endpoints/{made['id']}")
     assert (answer.status, answer.body) == (204, None)
     assert_refused(await workspace.manage("GET", f"/endpoints/{made['id']}"), 404, "not_found")

@@ -6,7 +6,9 @@ import uuid
 
 import pytest
 
+from stack.client import Running
 from tests.conformance.nahook.conftest import PAYLOAD, CreateWorkspace, Workspace, assert_refused, private
+from tests.conformance.nahook.test_response import full_endpoint, undecryptable_endpoint
 
 
 async def test_202(workspace: Workspace) -> None:
@@ -83,6 +85,25 @@ async def test_disabled_endpoint(workspace: Workspace) -> None:
     target = await workspace.endpoint()
     await workspace.must("PATCH", f"/endpoints/{target.id}", {"isActive": False})
     assert_refused(await workspace.send(f"/{target.id}", {"payload": PAYLOAD}), 409, "conflict")
+
+
+async def test_full_endpoint(nahook_stack: Running, workspace: Workspace) -> None:
+    """Too much waits for it: the caller is told when to try again."""
+    target = await full_endpoint(nahook_stack, workspace, "order.paid")
+    answer = await workspace.send(f"/{target.id}", {"payload": PAYLOAD})
+    assert_refused(answer, 429, "rate_limited")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_endpoint_that_cannot_be_signed_for(nahook_stack: Running, workspace: Workspace) -> None:
+    """It is our fault, and nothing was accepted: the same key later is a new send."""
+    target = await undecryptable_endpoint(nahook_stack, workspace, "order.paid")
+    body = {"payload": PAYLOAD, "idempotencyKey": "k"}
+    assert_refused(await workspace.send(f"/{target.id}", body), 500, "internal_error")
+    await workspace.must("PATCH", f"/endpoints/{target.id}", {"description": "published again"})
+    answer = await workspace.send(f"/{target.id}", body)
+    assert answer.status == 202
+    await target.arrived()
 
 
 async def test_key_of_other_endpoints(workspace: Workspace) -> None:

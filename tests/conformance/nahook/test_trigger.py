@@ -67,9 +67,9 @@ async def test_subscriptions_are_managed_by_the_management_api(workspace: Worksp
 async def test_subscriptions_are_managed_in_the_dashboard(workspace: Workspace) -> None:
     """What the operator's API subscribes is the same."""
     target = await workspace.endpoint()
-    type_id = private(await workspace.event_type("order.paid"))
+    await workspace.event_type("order.paid")
     path = f"/tenants/{workspace.tenant.id}/endpoints/{target.uuid}/subscriptions"
-    await workspace.client.operator.must("POST", path, json={"event_type_ids": [type_id]})
+    await workspace.client.operator.must("POST", path, json={"event_types": ["order.paid"]})
     assert len((await workspace.trigger("order.paid"))["deliveryIds"]) == 1
 
 
@@ -160,7 +160,7 @@ async def test_metadata_filters_deliveries(workspace: Workspace) -> None:
     targets = [await workspace.endpoint("order.paid") for _ in range(2)]
     told = await workspace.trigger("order.paid", metadata=METADATA)
     await workspace.trigger("order.paid", metadata={"source": "another"})
-    path = f"/tenants/{workspace.tenant.id}/endpoint-deliveries?metadata=%7B%22source%22%3A%22checkout-service%22%7D"
+    path = f"/tenants/{workspace.tenant.id}/deliveries?metadata=%7B%22source%22%3A%22checkout-service%22%7D"
 
     async def both() -> list[str] | None:
         found = (await workspace.client.operator.must("GET", path))["data"]

@@ -88,14 +88,16 @@ async def test_the_end_of_a_key_is_named_as_in_the_request(
 async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
     """One list, in which two have a field of their own."""
     other = {"scope": "eu", "window_s": 3600, "bound": 7, "kind": "fixed"}
-    new = {"name": "Acorn", "rates": [_RATE, other], "max_scheduled_events": 5}
+    new = {"name": "Acorn", "rates": [_RATE, other], "max_scheduled_events": 5, "max_payload_bytes": 2000}
     _, created = await call(http, "POST", "/tenants", admin, new)
     assert (created["rates"], created["rate_limit_per_minute"]) == ([_RATE, other], 10)
-    assert created["max_scheduled_events"] == 5
+    assert (created["max_scheduled_events"], created["max_payload_bytes"]) == (5, 2000)
+    assert created["max_parked_per_endpoint"] == 100_000
     path = f"/tenants/{created['id']}"
     _, changed = await call(http, "PATCH", path, admin, {"rate_limit_per_minute": None, "max_scheduled_events": 6})
     assert (changed["rates"], changed["max_scheduled_events"]) == ([other], 6)
-    _, changed = await call(http, "PATCH", path, admin, {"daily_cap": 8})
+    _, changed = await call(http, "PATCH", path, admin, {"daily_cap": 8, "max_parked_per_endpoint": 9})
+    assert (changed["max_payload_bytes"], changed["max_parked_per_endpoint"]) == (2000, 9)
     assert changed["rates"] == [{"scope": "", "window_s": 86_400, "bound": 8, "kind": "fixed"}, other]
     _, changed = await call(http, "PATCH", path, admin, {"rates": []})
     assert (changed["rates"], changed["daily_cap"]) == ([], None)
@@ -117,6 +119,8 @@ async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str
         ("POST", "/tenants", {"name": "x", "rates": [{**_RATE, "scope": "a\nb"}]}, 422, "rates[0].scope"),
         ("POST", "/tenants", {"name": "x", "rates": [_RATE, {**_RATE, "bound": 9}]}, 422, "rates"),
         ("POST", "/tenants", {"name": "x", "rates": [_RATE], "daily_cap": 1}, 422, "rates"),
+        ("POST", "/tenants", {"name": "x", "max_payload_bytes": 1023}, 422, "max_payload_bytes"),
+        ("POST", "/tenants", {"name": "x", "max_parked_per_endpoint": 0}, 422, "max_parked_per_endpoint"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 0}, 422, "max_sms_segments"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 256}, 422, "max_sms_segments"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": None}, 422, "max_sms_segments"),

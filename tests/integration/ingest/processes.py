@@ -28,6 +28,7 @@ from clarion.router.v1 import (
     suppressions_pb2_grpc,
 )
 from runtime.grpc import Caller, channel, is_serving
+from services.domain.endpoints import MAX_ANSWER_BYTES
 from tests.conftest import free_port
 from tests.integration.realtime.conftest import end, spawn
 from tests.keyed import KEY
@@ -103,7 +104,7 @@ async def starter(folder: Path, **common: str) -> AsyncIterator[StartService]:
                 **common,
                 **variables,
             }
-            connection = await stack.enter_async_context(channel(address))
+            connection = await stack.enter_async_context(channel(address, max_answer_bytes=MAX_ANSWER_BYTES))
             service = Service(module, values, log, address, connection)
             stack.callback(service.kill)
             await service.start()

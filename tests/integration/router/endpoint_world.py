@@ -23,7 +23,7 @@ from services.router.endpoints.writing import TenantWrites
 from tests.integration.outboxes import PatientOutbox
 from tests.unit.senders.builders import encryption_key
 
-GUARD = EgressGuard(EgressPolicy(), Ports(frozenset({80, 443}), "CLARION_EGRESS_HTTP_PORTS"))
+GUARD = EgressGuard(EgressPolicy(), Ports(frozenset({80, 443}), "CLARION_EGRESS_WEBHOOK_PORTS"))
 VAULT_KEY = encryption_key()
 PREFIXES = (topology.ENDPOINTS, topology.SUBSCRIBERS)
 

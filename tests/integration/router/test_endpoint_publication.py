@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
 import asyncpg
 import nats
@@ -17,6 +17,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from runtime.reconcile import Reconciler
 from services.domain import topology
+from services.domain.endpoints import event_type_id
 from services.router import configuration_sources
 from services.router.endpoints import servicer
 from services.router.endpoints.servicer import EndpointServicer
@@ -24,11 +25,14 @@ from services.router.endpoints.subscriptions import store as subscriptions
 from services.router.endpoints.subscriptions.store import SubscriptionStore
 from services.router.endpoints.writing import TenantWrites
 from tests.conftest import NatsServer
+from tests.integration.outboxes import PatientOutbox
 from tests.integration.router.endpoint_world import GUARD, PREFIXES, EndpointWorld
-from tests.waiting import end
+from tests.waiting import end, eventually
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 TENANT, OTHER = new_id(), new_id()
+# Whether somebody waits for a tenant's lock.
+_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
 
 
 @pytest.fixture
@@ -159,19 +163,60 @@ async def test_after_any_changes_the_bucket_is_what_the_tables_say(
     )
 
 
+class _HeldOutbox(PatientOutbox):
+    """Waits after a change's rows are written, until it is let go."""
+
+    def __init__(self, pool: Pool, connection: Client) -> None:
+        super().__init__(pool, "router", connection)
+        self.is_holding, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def add_all(self, connection: Any, changes: Sequence[tuple[str, bytes | None]]) -> None:
+        """Record changes, and wait."""
+        await super().add_all(connection, changes)
+        self.is_holding.set()
+        await self.go_on.wait()
+
+
 async def test_two_processes_never_publish_a_stale_list(
     router: EndpointWorld, second: EndpointWorld, pool: Pool, connection: Client
 ) -> None:
-    """Many endpoints subscribe to one type at the same time, in both; each list follows the one before."""
+    """A change whose list is written, but not committed yet, holds up the others of its tenant, and of no other."""
+    ids = [await router.create(TENANT) for _ in range(3)]
+    for tenant_id in (TENANT, OTHER):
+        await router.event_type(tenant_id, "order.paid")
+    theirs = await router.create(OTHER)
+    for tenant_id, endpoint_id in ((OTHER, theirs), *((TENANT, one) for one in ids)):
+        await router.subscribe(tenant_id, endpoint_id, event_type_id(tenant_id, "order.paid"))
+    held = _HeldOutbox(pool, connection)
+    router.writes._outbox = held
+    first = asyncio.create_task(router.set_active(TENANT, ids[0], active=False))
+    await held.is_holding.wait()
+    other = asyncio.create_task(second.set_active(TENANT, ids[1], active=False))
+
+    async def waits() -> bool:
+        return other.done() or bool(await pool.fetchval(_WAITS))
+
+    await eventually(waits)
+    await second.set_active(OTHER, theirs, active=False)
+    held.go_on.set()
+    await asyncio.gather(first, other)
+    assert await router.subscriber_ids(TENANT, "order.paid") == ids[2:]
+    assert await router.subscriber_ids(OTHER, "order.paid") == []
+
+
+async def test_many_changes_of_one_list_at_a_time_are_all_published(
+    router: EndpointWorld, second: EndpointWorld, pool: Pool, connection: Client
+) -> None:
+    """Endpoints subscribe, are disabled and deleted in two processes."""
     event_type = await router.event_type(TENANT, "order.paid")
-    ids = [await router.create(TENANT) for _ in range(24)]
+    ids = [await router.create(TENANT) for _ in range(12)]
     await asyncio.gather(*[(router, second)[at % 2].subscribe(TENANT, one, event_type) for at, one in enumerate(ids)])
     assert await router.subscriber_ids(TENANT, "order.paid") == ids
     await asyncio.gather(
-        *[(second, router)[at % 2].set_active(TENANT, one, active=False) for at, one in enumerate(ids[:12])],
-        *[(router, second)[at % 2].endpoints.delete(TENANT, one) for at, one in enumerate(ids[12:18])],
+        *[(second, router)[at % 2].set_active(TENANT, one, active=False) for at, one in enumerate(ids[:6])],
+        *[(router, second)[at % 2].endpoints.delete(TENANT, one) for at, one in enumerate(ids[6:9])],
     )
-    assert await router.subscriber_ids(TENANT, "order.paid") == ids[18:]
+    assert await router.subscriber_ids(TENANT, "order.paid") == ids[9:]
     assert await _differences(pool, connection) == 0
 
 
@@ -219,8 +264,6 @@ async def test_a_copy_that_reached_a_changes_revision_has_the_change(
 ) -> None:
     """Also when another process published it, and when there was nothing left to publish."""
     watch = ConfigurationWatch(connection, PREFIXES)
-    following = asyncio.create_task(watch.run())
-    await watch.ready()
     event_type = await router.event_type(TENANT, "order.paid")
     ids = [await router.create(TENANT) for _ in range(10)]
 
@@ -230,13 +273,17 @@ async def test_a_copy_that_reached_a_changes_revision_has_the_change(
         value = watch.get(topology.subscribers_key(TENANT, "order.paid")) or b""
         assert endpoint_id.encode() in value
 
-    await asyncio.gather(*[subscribe((router, second)[at % 2], one) for at, one in enumerate(ids)])
-    (_, again) = await router.subscriptions.subscribe(TENANT, ids[0], [event_type], None)
-    assert again
-    deleted = await second.endpoints.delete(TENANT, ids[0])
-    assert await watch.reached(deleted, 30)
-    assert watch.get(topology.endpoint_key(TENANT, ids[0])) is None
-    await end(following)
+    following = asyncio.create_task(watch.run())
+    try:
+        await watch.ready(30)
+        await asyncio.gather(*[subscribe((router, second)[at % 2], one) for at, one in enumerate(ids)])
+        _, again = await router.subscriptions.subscribe(TENANT, ids[0], [event_type], None)
+        assert again
+        deleted = await second.endpoints.delete(TENANT, ids[0])
+        assert await watch.reached(deleted, 30)
+        assert watch.get(topology.endpoint_key(TENANT, ids[0])) is None
+    finally:
+        await end(following)
 
 
 async def test_a_change_is_stored_while_the_broker_is_away(

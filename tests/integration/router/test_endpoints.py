@@ -151,7 +151,7 @@ async def test_an_operator_can_allow_addresses_and_ports(start: StartService, co
         "services.router",
         CLARION_EGRESS_ALLOW="127.0.0.1:8080",
         CLARION_EGRESS_DENY="203.1.113.0/24",
-        CLARION_EGRESS_HTTP_PORTS="443,8443",
+        CLARION_EGRESS_WEBHOOK_PORTS="443,8443",
     )
     client = RouterClient(router, connection)
     for url in ("http://127.0.0.1:8080/", "https://shop.example:8443/"):
@@ -291,7 +291,8 @@ async def test_event_types_have_known_ids_and_one_owner(client: RouterClient) ->
     for name in names:
         assert await client.event_type(name) == event_type_id(TENANT, name)
     await _refused(client.event_type("a"), Code.CONFLICT)
-    listed, cursor = [], ""
+    listed: list[str] = []
+    cursor = ""
     while not listed or cursor:
         answer = await client.catalogs("ListEventTypes", limit=2, cursor=cursor)
         listed += [one.name for one in answer.event_types]
@@ -398,7 +399,7 @@ async def test_a_tenant_never_reaches_what_belongs_to_another(client: RouterClie
     await client.endpoints("Subscribe", endpoint_id=made.id, event_type_ids=[paid])
     theirs = (await client.create(OTHER)).endpoint.id
     ids = {"endpoint_id": made.id, "environment_id": sandbox, "application_id": app, "event_type_id": paid}
-    more = {
+    more: dict[str, dict[str, Any]] = {
         "DisableEndpoint": {"revision": 1, "reason": "gone"},
         "Subscribe": {"event_type_ids": [sent]},
         "SetVisibility": {"published": True},

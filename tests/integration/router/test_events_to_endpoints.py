@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -218,7 +218,7 @@ async def test_an_event_that_is_due_later(shop: Shop, streams: Streams, routed: 
     assert webhook.body_reference.sequence == 1
 
 
-async def _is_true(found: Any, wanted: object) -> bool:
+async def _is_true(found: Awaitable[object], wanted: object) -> bool:
     try:
         return await found == wanted
     except AssertionError:  # not planned yet

@@ -1,10 +1,10 @@
 """Configuration on its way from its owner to everybody, on real PostgreSQL and NATS."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import asyncpg
-import nats
 import pytest
 from nats.aio.client import Client
 
@@ -23,6 +23,15 @@ async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool[asyncpg.Record]
     made = await postgres.connect(postgres_url, name="test", size=4)
     yield made
     await made.close()
+
+
+@contextlib.asynccontextmanager
+async def _following(watch: ConfigurationWatch) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        await end(task)
 
 
 async def _add(pool: "asyncpg.Pool[asyncpg.Record]", outbox: ConfigurationOutbox, **changes: bytes | None) -> str:
@@ -108,43 +117,37 @@ async def test_an_outbox_publishes_few_bytes_in_one_transaction(
     assert sizes[:4] == [1, 1, 1, 2]
 
 
-async def test_a_watch_tells_when_it_has_reached_a_revision(nats_server: NatsServer) -> None:
+async def test_a_watch_tells_when_it_has_reached_a_revision(connection: Client) -> None:
     """At once if it has, after waiting if it comes, and not if it does not come in time."""
-    connection = await nats.connect(nats_server.url)
     bucket = ConfigurationBucket(connection)
     before = await bucket.put("tenants.before", b"1")
     other = await bucket.put("providers.other", b"1")  # which the watch does not see
     watch = ConfigurationWatch(connection, ["tenants"])
     assert not await watch.reached(before, 0.01)
-    following = asyncio.create_task(watch.run())
-    assert await watch.reached(before, 30)
-    assert watch.get("tenants.before") == b"1"
-    assert await watch.reached(other, 0)  # nothing up to there is missing
-    waiting = asyncio.create_task(watch.reached(other + 1, 30))
-    await asyncio.sleep(0)
-    assert await bucket.put("tenants.new", b"2") == other + 1
-    assert await waiting
-    assert watch.get("tenants.new") == b"2"
-    assert not await watch.reached(other + 2, 0.01)
-    gone = await bucket.put("tenants.new", None)
-    assert await watch.reached(gone, 30)
-    assert watch.get("tenants.new") is None
-    await end(following)
-    await connection.close()
+    async with _following(watch):
+        assert await watch.reached(before, 30)
+        assert watch.get("tenants.before") == b"1"
+        assert await watch.reached(other, 0)  # nothing up to there is missing
+        waiting = asyncio.create_task(watch.reached(other + 1, 30))
+        await asyncio.sleep(0)
+        assert await bucket.put("tenants.new", b"2") == other + 1
+        assert await waiting
+        assert watch.get("tenants.new") == b"2"
+        assert not await watch.reached(other + 2, 0.01)
+        gone = await bucket.put("tenants.new", None)
+        assert await watch.reached(gone, 30)
+        assert watch.get("tenants.new") is None
 
 
-async def test_a_deletion_whose_marker_is_removed_is_reached_after_a_restart(
-    connection: Client, nats_server: NatsServer
-) -> None:
+async def test_a_deletion_whose_marker_is_removed_is_reached_after_a_restart(connection: Client) -> None:
     """Though no message with that revision, or a later one, is left in the bucket."""
     bucket = ConfigurationBucket(connection)
     await bucket.put("tenants.old", b"1")
     gone = await bucket.put("tenants.old", None)
     await bucket.forget_deleted("tenants", older_than_s=-1)
     watch = ConfigurationWatch(connection, ["tenants"])
-    following = asyncio.create_task(watch.run())
-    assert await watch.reached(gone, 30)
-    await end(following)
+    async with _following(watch):
+        assert await watch.reached(gone, 10)
 
 
 async def test_a_watch_of_a_bucket_that_was_made_again_counts_from_there(
@@ -155,23 +158,18 @@ async def test_a_watch_of_a_bucket_that_was_made_again_counts_from_there(
     for number in range(20):
         await bucket.put("tenants.old", str(number).encode())
     watch = ConfigurationWatch(connection, ["tenants"])
-    following = asyncio.create_task(watch.run())
-    await watch.ready(30)
-    jetstream = connection.jetstream(timeout=30)
-    config = (await jetstream.stream_info(STREAM)).config
-    old = await bucket.put("tenants.old", b"20")
-    assert await watch.reached(old, 30)
-    await jetstream.delete_stream(STREAM)
-    await jetstream.add_stream(config)
-    new = await bucket.put("tenants.new", b"1")
-    assert new < old
-    nats_server.kill()  # a watch notices a consumer that is gone after three heartbeats; a lost connection at once
-    nats_server.start()
-
-    async def follows() -> bool:
-        return watch.get("tenants.new") == b"1"
-
-    await eventually(follows)
-    assert await watch.reached(new, 30)
-    assert not await watch.reached(old, 0.01)
-    await end(following)
+    async with _following(watch):
+        await watch.ready(30)
+        jetstream = connection.jetstream(timeout=30)
+        config = (await jetstream.stream_info(STREAM)).config
+        old = await bucket.put("tenants.old", b"20")
+        assert await watch.reached(old, 30)
+        await jetstream.delete_stream(STREAM)
+        await jetstream.add_stream(config)
+        new = await bucket.put("tenants.new", b"1")
+        assert new < old
+        nats_server.kill()  # a watch notices a lost connection at once, a consumer that is gone after three heartbeats
+        nats_server.start()
+        await eventually(lambda: watch.get("tenants.new") == b"1")
+        assert await watch.reached(new, 30)
+        assert not await watch.reached(old, 0.01)

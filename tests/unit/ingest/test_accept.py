@@ -350,9 +350,9 @@ async def test_our_own_try_without_deduplication_is_one_event() -> None:
     desk = Desk()
     append = desk.log.append
 
-    async def twice(event: event_pb2.Event) -> Any:
-        await append(event)
-        return await append(event)
+    async def twice(event: event_pb2.Event, **how: Any) -> Any:
+        await append(event, **how)
+        return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
     accepted = await desk.accept(_call(key="", dedupe=ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_NONE)))
@@ -495,9 +495,9 @@ async def test_our_own_try_is_no_duplicate() -> None:
     desk = Desk()
     append = desk.log.append
 
-    async def twice(event: event_pb2.Event) -> Any:
-        await append(event)
-        return await append(event)
+    async def twice(event: event_pb2.Event, **how: Any) -> Any:
+        await append(event, **how)
+        return await append(event, **how)
 
     desk.log.append = twice  # type: ignore[method-assign]  # as the publisher's own repeat does
     assert not (await desk.accept(_call())).duplicate

@@ -252,7 +252,9 @@ def test_catalogs_name_wrong_fields() -> None:
     assert application(metadata={str(number): "" for number in range(6)}) == ["metadata"]
     change = catalogs_pb2.UpdateApplicationRequest
     assert _faults(lambda: catalogs.check_application_change(change(name=""))) == ["name"]
-    negative = change(max_endpoints={"value": -1}, metadata={"values": {"a": "x" * 256}})
+    negative = change(
+        max_endpoints=catalogs_pb2.OptionalCount(value=-1), metadata=catalogs_pb2.Labels(values={"a": "x" * 256})
+    )
     assert _faults(lambda: catalogs.check_application_change(negative)) == ["metadata.a", "max_endpoints"]
     environment = catalogs_pb2.CreateEnvironmentRequest
     for slug in ("", "A", "a_b", "x" * 51):

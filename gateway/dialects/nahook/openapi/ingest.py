@@ -8,8 +8,6 @@ from gateway.dialects.nahook.ingest.events import (
     MAX_ITEMS,
     MAX_KEY_LENGTH,
     MAX_LABEL_LENGTH,
-    MAX_TYPE_LENGTH,
-    TYPE_PATTERN,
 )
 from gateway.dialects.nahook.openapi.parts import (
     KEY,
@@ -30,7 +28,8 @@ from services.domain.endpoints import MAX_METADATA
 
 Payload = Annotated[dict[str, Any], Meta(description="Any JSON object. It is sent as it is written here.")]
 IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_NUL)]
-EventTypeName = Annotated[str, Meta(max_length=MAX_TYPE_LENGTH, pattern=TYPE_PATTERN, examples=["order.paid"])]
+# Each is checked by itself: a wrong item does not make a wrong body.
+Items = Annotated[list[Any], Meta(min_length=1, max_length=MAX_ITEMS)]
 Label = Annotated[str, Meta(max_length=MAX_LABEL_LENGTH, pattern=NO_NUL)]
 Metadata = Annotated[
     dict[str, Label], Meta(max_length=MAX_METADATA, description="Labels, by which deliveries can be found.")
@@ -44,16 +43,10 @@ class NahookSendSchema(Sent):
     idempotency_key: IdempotencyKey | UnsetType | None = UNSET
 
 
-class NahookSendItemSchema(NahookSendSchema, kw_only=True):
-    """A send to one endpoint."""
-
-    endpoint_id: str
-
-
 class NahookSendBatchSchema(Sent):
-    """Several sends. Each is accepted or refused by itself."""
+    """Sends: objects with endpointId, payload and idempotencyKey. Each is accepted or refused by itself."""
 
-    items: Annotated[list[NahookSendItemSchema], Meta(min_length=1, max_length=MAX_ITEMS)]
+    items: Items
 
 
 class NahookTriggerSchema(Sent):
@@ -63,16 +56,10 @@ class NahookTriggerSchema(Sent):
     metadata: Metadata | UnsetType | None = UNSET
 
 
-class NahookTriggerItemSchema(NahookTriggerSchema, kw_only=True):
-    """A trigger of one event type."""
-
-    event_type: EventTypeName
-
-
 class NahookTriggerBatchSchema(Sent):
-    """Several triggers. Each is accepted or refused by itself."""
+    """Triggers: objects with eventType, payload and metadata. Each is accepted or refused by itself."""
 
-    items: Annotated[list[NahookTriggerItemSchema], Meta(min_length=1, max_length=MAX_ITEMS)]
+    items: Items
 
 
 class NahookFailureSchema(Shape):

@@ -150,7 +150,7 @@ class NewEvent(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """See clarion.common.v1.Event.metadata; each name and value of 1 to 255 characters."""
+        """See clarion.common.v1.Event.metadata; names of 1 to 255 characters, values of at most 255."""
 
     def __init__(
         self,

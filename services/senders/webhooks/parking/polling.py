@@ -14,10 +14,20 @@ from services.delivery.attempts import log_outcome
 from services.delivery.ports import Refusal, SendResult, Verdict
 from services.domain import endpoints
 from services.domain.checks import invalid
-from services.domain.trace import TraceWriter
-from services.senders.webhooks.parking.ports import Ended, EndpointDirectory, EndpointKey, Letter, Letters, Row, Rows
+from services.senders.webhooks.parking.ports import (
+    Ended,
+    EndpointDirectory,
+    EndpointKey,
+    Letter,
+    Letters,
+    Row,
+    Rows,
+    Trace,
+)
 
 _CHUNK = 250
+# Bytes of bodies in one answer; a larger body comes alone.
+_PAGE_BYTES = 2 * 1024 * 1024
 # What a record names as the provider of what was read.
 _PROVIDER = "poll"
 _AS_FAR_AS = {Verdict.SKIPPED: trace_pb2.DELIVERY_STATUS_SKIPPED, Verdict.PERMANENT: trace_pb2.DELIVERY_STATUS_FAILED}
@@ -40,7 +50,7 @@ class Poller:
     def __init__(
         self,
         rows: Rows,
-        trace: TraceWriter,
+        trace: Trace,
         letters: Letters,
         directory: EndpointDirectory,
         vault: Vault,
@@ -66,13 +76,15 @@ class Poller:
             raise ClarionError(Code.CONFLICT, "The endpoint is disabled, or its deliveries are not read by polling.")
         await self._end_received(key, after)
         found: list[tuple[Row, Letter]] = []
-        is_last = False
+        size, is_last = 0, False
         while len(found) < limit and not is_last:
             rows = await self._rows.due(key, 0, after=(0, after), limit=limit - len(found))
             is_last = len(rows) < limit - len(found)
             for row in rows:
                 letter = await self._letter(row)
-                if letter is None:  # it cannot be read yet, and nothing may pass it
+                size += len(letter.body) if isinstance(letter, Letter) else 0
+                # Nothing may pass one that cannot be read yet.
+                if letter is None or (found and size > _PAGE_BYTES):
                     return Page(found, self._closed(key, after), is_last=False)
                 after = row.sequence
                 if isinstance(letter, Letter):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from clarion.common.v1 import event_pb2
+from clarion.common.v1 import event_pb2, trace_pb2
 from services.delivery.ports import SendResult
 from services.domain.endpoints import Endpoint
 from services.senders.webhooks.parking.breaker import Health, Observation
@@ -107,6 +107,13 @@ class EndpointDirectory(Protocol):
 
     async def is_gone(self, key: EndpointKey) -> bool:
         """Return whether an endpoint that is not published does not exist. Raises PartAway."""
+
+
+class Trace(Protocol):
+    """The stream of records. See services.domain.trace."""
+
+    async def write_all(self, records: Sequence[trace_pb2.TraceRecord]) -> None:
+        """Return when all are stored. Raises UNAVAILABLE."""
 
 
 class Rows(Protocol):

@@ -20,7 +20,6 @@ from services.delivery.ports import ParkedDelivery, SendResult, UnknownDelivery,
 from services.domain import endpoints
 from services.domain.endpoints import Endpoint
 from services.domain.reasons import Reason
-from services.domain.trace import TraceWriter
 from services.senders.webhooks.parking import breaker, notices
 from services.senders.webhooks.parking.breaker import Observation, Seen
 from services.senders.webhooks.parking.places import Places
@@ -32,6 +31,7 @@ from services.senders.webhooks.parking.ports import (
     Row,
     Rows,
     States,
+    Trace,
 )
 
 # Before something is tried again that this process cannot do now, seconds.
@@ -66,7 +66,7 @@ class Desk:
     attempts: Attempts
     rows: Rows
     states: States
-    trace: TraceWriter
+    trace: Trace
     directory: EndpointDirectory
     places: Places
     limits: TurnLimits

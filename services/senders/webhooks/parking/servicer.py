@@ -16,17 +16,14 @@ from services.delivery import records
 from services.domain.checks import check_id, invalid
 from services.domain.paging import page_limit
 from services.domain.reasons import Reason
-from services.domain.trace import TraceWriter
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.breaker import Observation, Seen
 from services.senders.webhooks.parking.polling import Poller
-from services.senders.webhooks.parking.ports import Ended, EndpointKey, Row, Rows, States
+from services.senders.webhooks.parking.ports import Ended, EndpointKey, Row, Rows, States, Trace
 
 PARKING_SERVICE = "clarion.senders.v1.ParkingService"
 
 MAX_POLLED = 250
-# An answer of Poll may be as large as its deliveries' bodies.
-MAX_BYTES = {"Poll": 64 * 1024 * 1024}
 _MAX_SKIPPED = 100
 _CHUNK = 250
 _NEVER_US = 2**62
@@ -46,7 +43,7 @@ class ParkingServicer(endpoints_pb2_grpc.ParkingServiceServicer):
         rows: Rows,
         states: States,
         poller: Poller,
-        trace: TraceWriter,
+        trace: Trace,
         wake: Callable[[set[EndpointKey]], None],
         *,
         now: clock.Clock,

@@ -13,6 +13,7 @@ from services.senders.webhooks.ports import NotPublished
 from tests.unit.senders.builders import TENANT, encryption_key
 from tests.unit.senders.webhooks import builders
 from tests.unit.senders.webhooks.builders import Published
+from tests.waiting import eventually
 
 
 class _CountingVault(Vault):
@@ -70,8 +71,7 @@ async def test_one_that_was_created_a_moment_ago_is_waited_for() -> None:
     one = builders.endpoint(published.vault)
     published.owner.endpoints.add((TENANT, one.id))
     found = [asyncio.create_task(published.directory.endpoint(TENANT, one.id)) for _ in range(3)]
-    while len(published.owner.asked) < 3:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(published.owner.asked) == 3)
     published.put(one)
     assert all([await task for task in found])
 

@@ -385,6 +385,21 @@ async def test_a_cookie_that_is_none_opens_nothing(world: World, cookie: str) ->
     assert (page.status, "Ask for a new one" in page.text) == (401, True)
 
 
+async def test_who_guesses_links_is_slowed_down_and_a_session_is_not() -> None:
+    """Past the limit of an address each further failure is 429; who has a link, or a session, gets in."""
+    async with webhook_world(auth_failures_per_minute=3) as world:
+        application_id = world.router.add_application(world.tenant)
+        visitor = await _visit(world, application_id)
+        guesser = Visitor(world)
+        guesses = [await guesser.post("/portal/open", {"code": f"guess{number}"}) for number in range(5)]
+        assert [page.status for page in guesses] == [401, 401, 401, 429, 429]
+        assert int(guesses[-1].headers["Retry-After"]) > 0
+        guesser.cookie = f"{COOKIE}=guess"
+        assert (await guesser.get("/portal")).status == 429
+        assert (await visitor.get("/portal")).status == 200
+        assert (await _visit(world, application_id)).cookie
+
+
 async def test_the_portal_of_an_inactive_tenant_is_closed(world: World) -> None:
     """As its keys are."""
     visitor = await _visit(world, world.router.add_application(world.tenant))

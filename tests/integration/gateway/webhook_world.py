@@ -28,7 +28,8 @@ from runtime.ids import new_id
 from runtime.settings import Secret
 from tests.conftest import free_port
 from tests.exchanges import described
-from tests.fakes.servicer_webhooks import Router, Senders, WebhookIngest
+from tests.fakes.servicer_endpoints import Router
+from tests.fakes.servicer_webhooks import Senders, WebhookIngest
 
 TOKEN = "an-admin-token-of-tests"
 _SERVICE_TOKEN = "a-service-token-of-tests"

@@ -195,7 +195,7 @@ async def test_a_delivery_of_a_sibling_endpoint_is_not_there(world: World) -> No
 async def test_a_viewer_looks_and_changes_nothing(world: World, action: str) -> None:
     """The page has no form for it, and the form is refused if it comes anyway."""
     application_id = world.router.add_application(world.tenant)
-    endpoint_id = await endpoint_of(world, application_id)
+    endpoint_id = await endpoint_of(world, application_id, url=f"{_URL}?token=confidential")
     delivery_id = world.ingest.add_delivery(world.tenant, endpoint_id)
     visitor = await visit(world, application_id, role="viewer")
     before = len(world.router.asked)
@@ -205,6 +205,7 @@ async def test_a_viewer_looks_and_changes_nothing(world: World, action: str) -> 
     path = action.format(endpoint=endpoint_id, delivery=delivery_id)
     assert set(forms) <= {"/portal/close", f"/portal/endpoints/{endpoint_id}/event-types"}
     assert "Save" not in page.text
+    assert "confidential" not in page.source + (await visitor.get("/portal")).source
     typed = {"url": _URL} if "url" in action or action.endswith(("endpoints", "{endpoint}")) else {}
     refused = await visitor.post(path, {"csrf": csrf, **typed})
     assert refused.status in (403, 422)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.common.v1 import trace_pb2
+from clarion.router.v1 import endpoints_pb2
 from gateway import webhooks
 
 
@@ -24,6 +25,21 @@ from gateway import webhooks
 def test_a_url_shows_no_credentials(url: str, shown: str) -> None:
     """Names of parameters stay, so that it can be recognized."""
     assert webhooks.shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "shown"),
+    [
+        ("webhook", "https://example.com/a?token=s3cret", "https://example.com/a?token=***"),
+        ("slack", "https://hooks.slack.com/services/T/B/s3cret?a", "https://hooks.slack.com/***"),
+        ("webhook", "", ""),
+        ("slack", "", ""),
+    ],
+)
+def test_who_may_not_see_secrets_sees_where_messages_go(kind: str, url: str, shown: str) -> None:
+    """But not with which password."""
+    endpoint = endpoints_pb2.Endpoint(kind=webhooks.KINDS[kind], url=url)
+    assert webhooks.without_password(endpoint) == shown
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "set-cookie", "AUTHORIZATION", "WWW-Authenticate", "x-api-key"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ async def test_a_workspace_from_nothing(shared_stack: Running) -> None:
 async def test_the_webhooks_of_a_page(client: Client, shared_stack: Running) -> None:
     """Each call of docs/webhooks.md, one after the other, with the variables that docs/admin-api.md sets."""
     tenant = await client.operator.create_tenant("Reader")
-    variables = {
+    variables: dict[str, Any] = {
         "CLARION_URL": client.http.url,
         "CLARION_ADMIN_TOKEN": client.operator.admin_token,
         "CLARION_TENANT_ID": tenant.id,

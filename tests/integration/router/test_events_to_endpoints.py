@@ -69,10 +69,17 @@ class Shop:
 
 @pytest.fixture
 async def shop(start: StartService, bucket: Bucket, routed: Routed) -> Shop:
-    """A running router that knows the tenant."""
+    """A running router that knows the tenant, and has removed what its tables do not have from the bucket."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, PUSH="v1")
-    return Shop(await start("services.router"), bucket, routed)
+    compared = await bucket.compared("router")
+    router = await start("services.router")
+    await eventually(lambda: _is_later(bucket.compared("router"), compared))
+    return Shop(router, bucket, routed)
+
+
+async def _is_later(revision: Awaitable[int], before: int) -> bool:
+    return await revision > before
 
 
 def _named(*endpoint_ids: str, **fields: Any) -> event_pb2.Event:

@@ -14,8 +14,6 @@ from clarion.ingest.v1 import tenants_pb2_grpc
 from clarion.render.v1 import templates_pb2_grpc
 from clarion.senders.v1 import senders_pb2_grpc
 from runtime import bucket_keys, grpc, postgres
-from runtime.bucket import ConfigurationBucket
-from runtime.configuration import marker_key
 from services.domain import channels, topology
 from tests.conftest import NatsServer, free_port
 from tests.fakes.router import Owners
@@ -29,11 +27,6 @@ class Bucket:
 
     def __init__(self, connection: Client) -> None:
         self._jetstream = connection.jetstream(timeout=60)
-        self._bucket = ConfigurationBucket(connection)
-
-    async def compared(self, owner: str) -> int:
-        """Return a number that is raised when an owner has compared its part with its tables."""
-        return (await self._bucket.newest(marker_key(owner))).revision
 
     async def put(self, key: str, value: Any) -> None:
         """Publish a value as JSON."""

@@ -118,6 +118,15 @@ def shown_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
+def without_password(endpoint: endpoints_pb2.Endpoint) -> str:
+    """Return the URL of an endpoint for people who may not see secrets: the path of a Slack webhook is its password."""
+    shown = shown_url(endpoint.url)
+    if endpoint.kind != endpoints_pb2.ENDPOINT_KIND_SLACK or shown in {"", HIDDEN}:
+        return shown
+    parts = urlsplit(endpoint.url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"/{HIDDEN}", "", ""))
+
+
 def _hidden_pair(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     return f"{name}={HIDDEN}" if equals else HIDDEN

@@ -1,5 +1,7 @@
 """Who uses the portal: the session in a cookie, the token against forged requests, and what a role allows."""
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import time
@@ -18,6 +20,8 @@ from runtime.errors import ClarionError, Code
 # A browser takes the first name over https only, and from no other host of the domain.
 SECURE_COOKIE, COOKIE = "__Host-clarion_portal", "clarion_portal"
 _MAX_TOKEN = 256
+# Questions to the router at a time for addresses with too many failures; a valid session is accepted all the same.
+MAX_GUESSES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Sessions:
         self._clients = clients
         self._address = address
         self._attempts = attempts
+        self._guesses = asyncio.Semaphore(MAX_GUESSES)
 
     async def open(self, request: web.Request, code: str) -> Session:
         """Make a session of a link's code, once. Raises UNAUTHENTICATED."""
@@ -55,7 +60,8 @@ class Sessions:
             if not 0 < len(code) <= _MAX_TOKEN:
                 raise ClarionError(Code.UNAUTHENTICATED, "The link is not complete.")
             wire = portal_pb2.OpenPortalSessionRequest(code=code)
-            answer = await self._clients.call(self._clients.portal.OpenPortalSession, wire)
+            async with self._turn(request):
+                answer = await self._clients.call(self._clients.portal.OpenPortalSession, wire)
         except ClarionError as error:
             raise self._attempts.refusal(request, error) from None
         return await self._checked(request, answer.token, answer.session)
@@ -67,7 +73,8 @@ class Sessions:
             raise ClarionError(Code.UNAUTHENTICATED, "There is no session.")
         try:
             wire = portal_pb2.GetPortalSessionRequest(token=token)
-            answer = await self._clients.call(self._clients.portal.GetPortalSession, wire)
+            async with self._turn(request):
+                answer = await self._clients.call(self._clients.portal.GetPortalSession, wire)
         except ClarionError as error:
             raise self._attempts.refusal(request, error) from None
         return await self._checked(request, token, answer.session)
@@ -114,6 +121,10 @@ class Sessions:
         """Raise FORBIDDEN if the form is not one of this session. shown: what it carries."""
         if not hmac.compare_digest(session.csrf.encode(), shown.encode()):
             raise ClarionError(Code.FORBIDDEN, "The form is out of date. Load the page again.")
+
+    def _turn(self, request: web.Request) -> "contextlib.AbstractAsyncContextManager[None]":
+        """Return what waits for its turn if the address failed too often, so that guesses do not occupy the router."""
+        return self._guesses if self._attempts.is_spent(request) else contextlib.nullcontext()
 
     async def _checked(self, request: web.Request, token: str, found: portal_pb2.PortalSession) -> Session:
         """Return the session. Raises UNAUTHENTICATED if its tenant is not active."""

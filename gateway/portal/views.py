@@ -68,7 +68,7 @@ class Views:
             status=422 if fault else 200,
             session=session,
             application=application.name,
-            endpoints=[_shown(one) for one in found.endpoints],
+            endpoints=[_shown(one, session) for one in found.endpoints],
             next_cursor=found.next_cursor,
             may_create=session.may_write and not cursor,
             fault=fault,
@@ -106,7 +106,7 @@ class Views:
             status=422 if fault else 200,
             session=session,
             application=application.name,
-            endpoint=_shown(endpoint),
+            endpoint=_shown(endpoint, session),
             state=webhooks.STATES.get(state.state, "closed"),
             parked=state.parked,
             failing_since=iso(state.failing_since_us),
@@ -130,7 +130,7 @@ class Views:
             "delivery",
             session=session,
             application=application.name,
-            endpoint=_shown(endpoint),
+            endpoint=_shown(endpoint, session),
             delivery=_delivery(found),
             attempts=[_attempt(one) for one in reversed(attempts.attempts)],
             done=_DONE.get(request.query.get("done", ""), ""),
@@ -182,10 +182,10 @@ def _id(request: web.Request, name: str) -> str:
     return value
 
 
-def _shown(endpoint: endpoints_pb2.Endpoint) -> dict[str, Any]:
+def _shown(endpoint: endpoints_pb2.Endpoint, session: Session) -> dict[str, Any]:
     return {
         "id": endpoint.id,
-        "url": endpoint.url,
+        "url": endpoint.url if session.may_write else webhooks.without_password(endpoint),
         "description": endpoint.description,
         "kind": webhooks.KIND_NAMES.get(endpoint.kind, "webhook"),
         "mode": webhooks.MODE_NAMES.get(endpoint.mode, "push"),

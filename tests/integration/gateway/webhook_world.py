@@ -28,7 +28,8 @@ from runtime.ids import new_id
 from runtime.settings import Secret
 from tests.conftest import free_port
 from tests.exchanges import described
-from tests.fakes.servicer_webhooks import Router, Senders, WebhookIngest
+from tests.fakes.servicer_endpoints import Router
+from tests.fakes.servicer_webhooks import Senders, WebhookIngest
 
 TOKEN = "an-admin-token-of-tests"
 _SERVICE_TOKEN = "a-service-token-of-tests"
@@ -55,7 +56,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def webhook_world(public_url: str = "") -> AsyncIterator[World]:
+async def webhook_world(public_url: str = "", **settings_of_test: Any) -> AsyncIterator[World]:
     """Run a gateway until the block ends."""
     tenant, other = new_id(), new_id()
     accepted = ingest_pb2.Accepted(event_id=new_id())
@@ -91,6 +92,7 @@ async def webhook_world(public_url: str = "") -> AsyncIterator[World]:
         realtime_address=address,
         centrifugo_url="http://127.0.0.1:1",
         public_url=public_url,
+        **settings_of_test,
     )
     clients = Clients(settings)
     try:

@@ -13,6 +13,7 @@ from clarion.senders.v1 import endpoints_pb2
 from services.delivery.ports import SendResult, Verdict
 from services.domain.reasons import Reason
 
+State = endpoints_pb2.BreakerState.ValueType
 CLOSED = endpoints_pb2.BREAKER_STATE_CLOSED
 OPEN = endpoints_pb2.BREAKER_STATE_OPEN
 DRAINING = endpoints_pb2.BREAKER_STATE_DRAINING

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from prometheus_client import Gauge
+
 from runtime import logs
 from runtime.errors import ClarionError
 from services.senders.webhooks.parking.breaker import Observation, Seen
@@ -22,6 +24,8 @@ _IDLE_S = 2.0
 # The pause after a failure, and the shortest one, seconds.
 _FAILED_S = 1.0
 _SHORTEST_S = 0.02
+
+_TURNS = Gauge("clarion_endpoint_turns", "Endpoints whose rows this process sends.")
 
 log = logs.get(__name__)
 
@@ -94,6 +98,7 @@ class Drain:
 
     def _begin(self, turn: Turn, key: EndpointKey) -> None:
         self._turns[key] = turn
+        _TURNS.set(len(self._turns))
         task = asyncio.create_task(turn.run())
         self._tasks.add(task)
 
@@ -101,6 +106,7 @@ class Drain:
             self._tasks.discard(task)
             if self._turns.get(key) is turn:
                 del self._turns[key]
+            _TURNS.set(len(self._turns))
             self._wake.set()
 
         task.add_done_callback(ended)

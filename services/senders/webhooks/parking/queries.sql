@@ -77,6 +77,11 @@ WHERE tenant_id = $1 AND endpoint_id = $2 AND (due_us, sequence) > ($3, $4) AND 
 ORDER BY due_us, sequence
 LIMIT $6
 
+-- Rows that cannot be read: they are never due.
+-- name: set_aside
+UPDATE senders.parked SET due_us = 9000000000000000000, revision = revision + 1
+WHERE endpoint_id = $1 AND delivery_id = ANY ($2::uuid[])
+
 -- name: some_of
 SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
 FROM senders.parked

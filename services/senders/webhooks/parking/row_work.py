@@ -127,6 +127,16 @@ class RowWork:
         """Return the record that a retry waits."""
         return records.parked(ParkedDelivery(retried, Reason.RETRY, due_us), self.desk.now())
 
+    async def record_probe(self, row: Row, made: Made) -> None:
+        """Record a failed probe, with the number of the attempts so far, because it is none."""
+        now, retrying = self.desk.now(), trace_pb2.DELIVERY_STATUS_RETRYING
+        tried = event_pb2.Delivery()
+        tried.CopyFrom(row.delivery)
+        tried.attempt -= 1
+        times = records.AttemptTimes(made.started_us, made.prepared_us, now)
+        probe = records.attempted(tried, made.result, retrying, times)
+        await self.record([probe, records.parked(ParkedDelivery(row.delivery, Reason.ENDPOINT_DOWN), now)])
+
     async def report(self, made: Made, row: Row, endpoint: Endpoint) -> None:
         """Tell the breaker what an attempt shows."""
         result = made.result

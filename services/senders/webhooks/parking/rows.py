@@ -102,7 +102,11 @@ class ParkedRows:
         """See ports.Rows."""
         with postgres.unavailable_while_down():
             found = await self._pool.fetch(SQL.due, *key, *after, until_us, limit)
-        return [row for record in found if (row := read_row(record)) is not None]
+            rows = [read_row(record) for record in found]
+            if unreadable := [record for record, row in zip(found, rows, strict=True) if row is None]:
+                ids = [record["delivery_id"] for record in unreadable]
+                await self._pool.execute(SQL.set_aside, key.endpoint_id, ids)
+        return [row for row in rows if row is not None]
 
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
+from prometheus_client import Counter
 
 from runtime import clock, logs, postgres
 from runtime.batching import Batcher, BatchLimits, BatchTiming
@@ -25,6 +26,9 @@ LEASE_S = 30.0
 _GROUP = 200
 # Between two groups of observations, seconds: an endpoint that fails fast fails often.
 _PACE_S = 0.1
+
+_CHANGES = Counter("clarion_endpoint_breaker_changes_total", "Changes of endpoints' circuit breakers.", ["state"])
+_NAMES = {breaker.CLOSED: "closed", breaker.OPEN: "open", breaker.DRAINING: "draining"}
 
 log = logs.get(__name__)
 
@@ -156,7 +160,9 @@ class EndpointStates:
                 value = published(health.state, health.since_us, is_full=state.is_full)
                 await self._outbox.add(connection, state_key(key), value)
                 told = True
-                log.info("endpoint_state", tenant_id=key.tenant_id, endpoint_id=key.endpoint_id, state=health.state)
+                name = _NAMES[breaker.State(health.state)]
+                _CHANGES.labels(name).inc()
+                log.info("endpoint_state", tenant_id=key.tenant_id, endpoint_id=key.endpoint_id, state=name)
         for notice in pictures.notices:
             await connection.execute(SQL.add_notice, *notice)
         return told

@@ -5,12 +5,14 @@ import contextlib
 import time
 from functools import partial
 
+from prometheus_client import Counter
+
 from clarion.common.v1 import trace_pb2
 from runtime import logs
 from runtime.errors import ClarionError
 from services.delivery import records
 from services.delivery.attempts import Made, Repeat, Waits
-from services.delivery.ports import ParkedDelivery, Verdict
+from services.delivery.ports import Verdict
 from services.domain import endpoints
 from services.domain.endpoints import Endpoint
 from services.domain.reasons import Reason
@@ -30,6 +32,8 @@ _IN_HAND = 8
 # Failed probes of one delivery that its timeline shows.
 _SHOWN_PROBES = 20
 _NEVER_US = 2**62
+
+_PROBES = Counter("clarion_endpoint_probes_total", "Probes of endpoints that are down.", ["outcome"])
 
 log = logs.get(__name__)
 
@@ -210,6 +214,7 @@ class Turn:
         elif attempt.result.verdict in {Verdict.SENT, Verdict.SKIPPED, Verdict.PERMANENT}:
             await self._work.store(row, self._desk.attempts.conclude(row.delivery, attempt))
             if breaker.is_answer(attempt.result):
+                _PROBES.labels("success").inc()
                 await self._work.observe(Observation(Seen.PROBE_SUCCEEDED))
             else:
                 await self._work.report(attempt, row, endpoint)
@@ -218,18 +223,14 @@ class Turn:
         return True
 
     async def _note_failed_probe(self, row: Row, made: Made, endpoint: Endpoint) -> None:
+        _PROBES.labels("failure").inc()
         now = self._desk.now()
         wish_s = breaker.wish_s(made.result)
         await self._work.observe(Observation(Seen.PROBE_FAILED, wish_s=wish_s, revision=endpoint.revision))
         due_us = max(row.due_us, now)
         await self._work.settle([Kept(row, row.delivery, due_us, Reason.ENDPOINT_DOWN, row.probes + 1)])
         if row.probes < _SHOWN_PROBES:
-            times = records.AttemptTimes(made.started_us, made.prepared_us, now)
-            parked = ParkedDelivery(row.delivery, Reason.ENDPOINT_DOWN)
-            retrying = trace_pb2.DELIVERY_STATUS_RETRYING
-            await self._work.record(
-                [records.attempted(row.delivery, made.result, retrying, times), records.parked(parked, now)]
-            )
+            await self._work.record_probe(row, made)
 
     # ORDERED endpoints.
 

@@ -11,7 +11,7 @@ from tests.integration.senders.parking.world import DOWN, OK, World
 from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
 
-SENT = trace_pb2.DELIVERY_STATUS_SENT
+SENT, RETRYING = trace_pb2.DELIVERY_STATUS_SENT, trace_pb2.DELIVERY_STATUS_RETRYING
 
 
 async def test_an_endpoint_that_is_down_costs_no_attempts_and_heals(world: World) -> None:
@@ -58,7 +58,8 @@ async def test_a_failed_probe_is_no_attempt(world: World) -> None:
     await eventually(lambda: world.are_sent([one]))
     steps = await world.attempts(one.id)
     assert steps[-1].attempt == row["attempt"]
-    assert all(not step.next_attempt_at_us for step in steps if step.attempt == row["attempt"])
+    probes = [step for step in steps if step.status == RETRYING and not step.next_attempt_at_us]
+    assert {step.attempt for step in probes} == {row["attempt"] - 1}, "they carry the number of the attempts so far"
 
 
 async def test_processes_share_the_breaker(world: World) -> None:

@@ -291,3 +291,22 @@ async def test_the_state_and_the_list(world: World) -> None:
 
 async def _holds(world: World, endpoint_id: str, count: int) -> bool:
     return len(await world.rows(endpoint_id)) == count
+
+
+async def test_a_row_that_cannot_be_read_stops_nothing(world: World) -> None:
+    """It is set aside, and the others are sent."""
+    endpoint_id = await world.endpoint(active=False)
+    await world.start()
+    made = await world.deliver(endpoint_id, 3)
+    await eventually(lambda: world.has_rows(endpoint_id, made))
+    await world.pool.execute("UPDATE senders.parked SET delivery = 'x' WHERE delivery_id = $1", made[0].id)
+    await world.endpoint(id=endpoint_id, active=True)
+    await eventually(lambda: world.are_sent(made[1:]))
+    [left] = await eventually(lambda: _only(world, endpoint_id))
+    assert str(left["delivery_id"]) == made[0].id
+    assert left["due_us"] > 2**62
+
+
+async def _only(world: World, endpoint_id: str) -> list[Any]:
+    rows = await world.rows(endpoint_id)
+    return rows if len(rows) == 1 and rows[0]["due_us"] > 2**62 else []

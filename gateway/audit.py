@@ -1,4 +1,4 @@
-"""Recording the audit log: no change by the admin API happens before its entry is on disk."""
+"""Recording the audit log: no change by an operator or a tenant happens before its entry is on disk."""
 
 import msgspec
 from aiohttp import web

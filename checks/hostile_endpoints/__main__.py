@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bench.figures import percentile
-from bench.usage import MIB, memory, processes
+from bench.usage import MIB, cpu, memory, processes
 from checks.client import Operator, connect
 from checks.hostile_endpoints.load import Doors, Endpoint, Load
 from checks.hostile_endpoints.receivers import Receivers, receivers
-from checks.hostile_endpoints.servers import KINDS, Hostile, Seen, hostile
+from checks.hostile_endpoints.servers import KINDS, Hostile, hostile
 from checks.own_stack import own_stack
 from checks.report import Report
 from checks.waiting import CheckError, expect, until
@@ -83,7 +83,6 @@ class Check:
         self._idle = Memory()
         self._beside = Memory()
         self._loads: dict[str, Load] = {}
-        self._seen: Seen | None = None
 
     async def run(self, report: Report, operator: Operator) -> None:
         """Run all."""
@@ -112,16 +111,21 @@ class Check:
 
     async def _load(self, prefix: str, seconds: float) -> str:
         load = self._loads[prefix] = Load(self._doors, self._well, self._given.rate, prefix)
+        before, began = cpu(processes(self._running)), time.monotonic()
         await load.run(seconds)
+        took = time.monotonic() - began
+        used = {name: (end - before.get(name, end)) / took for name, end in cpu(processes(self._running)).items()}
         expect(not load.refused, f"refused: {dict(load.refused)}")
-        return f"{load.accepted:,} events, {self._given.rate:g}/s"
+        cores = ", ".join(f"{name} {share:.2f}" for name, share in used.items() if share >= 0.01)
+        return f"{load.accepted:,} events, {self._given.rate:g}/s; cores: {cores}"
 
     async def _load_both(self) -> str:
         beside = Load(self._doors, self._hostile, self._given.hostile_rate, "hostile-")
+        before, began = (await self._servers.seen()).cpu_s, time.monotonic()
         said, _ = await asyncio.gather(self._load("beside-", self._given.seconds), beside.run(self._given.seconds))
-        self._seen = await self._servers.seen()
+        share = ((await self._servers.seen()).cpu_s - before) / (time.monotonic() - began)
         refused = ", ".join(f"{number} {code}" for code, number in beside.refused.items()) or "none"
-        return f"{said}; hostile ones: {beside.accepted:,} accepted, refused: {refused}"
+        return f"{said}; hostile servers {share:.2f}; their events: {beside.accepted:,} accepted, refused: {refused}"
 
     async def _arrived(self) -> str:
         wanted = sum(load.accepted for load in self._loads.values())
@@ -154,10 +158,7 @@ class Check:
 
     async def _held(self) -> str:
         """Wait until all connections of the load have ended; probes come later, and have the same deadline."""
-        began = time.monotonic()
-        while time.monotonic() - began < _TIMEOUT_S + _LATE_S:
-            self._seen = await self._servers.seen()
-            await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_TIMEOUT_S + _LATE_S)
         seen = await self._servers.seen()
         longest = max(seen.longest_s.values())
         said = f"the longest connection took {longest:.2f} s; {seen.open} are open now; requests: " + ", ".join(

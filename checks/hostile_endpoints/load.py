@@ -64,7 +64,6 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         """Send each event when it is due; those that are due together in one call."""
-        stub = ingest_pb2_grpc.IngestServiceStub(self.doors.ingest)
         turn, began, number = itertools.cycle(self.endpoints), time.time(), 0
         async with asyncio.TaskGroup() as group:
             while number < seconds * self.rate:
@@ -73,7 +72,7 @@ class Load:
                     items.append(self._item(next(turn), number, due))
                     number += 1
                 if items:
-                    group.create_task(self._accept(stub, items))
+                    group.create_task(self._accept(items))
                 await asyncio.sleep(max(0.0, began + number / self.rate - time.time()))
 
     def _item(self, endpoint: Endpoint, number: int, due: float) -> ingest_pb2.AcceptItem:
@@ -85,7 +84,8 @@ class Load:
         )
         return ingest_pb2.AcceptItem(tenant_id=endpoint.tenant_id, event=event)
 
-    async def _accept(self, stub: ingest_pb2_grpc.IngestServiceStub, items: list[ingest_pb2.AcceptItem]) -> None:
+    async def _accept(self, items: list[ingest_pb2.AcceptItem]) -> None:
+        stub = ingest_pb2_grpc.IngestServiceStub(self.doors.ingest)
         request = ingest_pb2.AcceptEventsRequest(items=items)
         try:
             answer = await self.doors.caller(stub.AcceptEvents, request, deadline=_DEADLINE_S)

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from bench.helper import cpu_seconds
+
 ROOT = Path(__file__).parents[2]
 _LOWEST_PRIORITY = 19
 _GIB = 1024**3
@@ -27,15 +29,21 @@ _TRICKLE_S = 0.5
 _END_S = 10.0
 
 _OK = b"HTTP/1.1 200 OK\r\n"
+# Each kilobyte of it becomes a megabyte.
+_BOMB = gzip.compress(b"\0" * 16 * 1024**2)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the servers saw. By kind: requests, seconds of the longest connection, bytes taken from it; open now."""
+    """What the servers saw. By kind: requests, seconds of the longest connection, bytes taken from it; open now.
+
+    cpu_s: processor seconds of all servers so far.
+    """
 
     requests: dict[str, int]
     longest_s: dict[str, float]
     most_bytes: dict[str, int]
     open: int
+    cpu_s: float
 
 
 class _Throttle:
@@ -69,6 +77,8 @@ class _Peer:
         for at in range(0, len(data), _TURN_BYTES):
             part = data[at : at + _TURN_BYTES]
             await self._throttle.take(len(part))
+            if self.writer.transport.is_closing():
+                raise ConnectionResetError
             self.writer.write(part)
             await self.writer.drain()
             self.sent += len(part)
@@ -114,10 +124,9 @@ async def _gigabyte(peer: _Peer) -> None:
 
 
 async def _gigabyte_gzip(peer: _Peer) -> None:
-    bomb = gzip.compress(b"\0" * 64 * 1024**2, compresslevel=1)
     await peer.send(_OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % _GIB)
     while True:
-        await peer.send(bomb)
+        await peer.send(_BOMB)
 
 
 KINDS: dict[str, Callable[[_Peer], Awaitable[None]]] = {
@@ -153,7 +162,13 @@ class _Servers:
         longest = dict(self._longest)
         for kind, began in self._open.values():
             longest[kind] = max(longest[kind], now - began)
-        return Seen(requests=self._requests, longest_s=longest, most_bytes=self._most, open=len(self._open))
+        return Seen(
+            requests=self._requests,
+            longest_s=longest,
+            most_bytes=self._most,
+            open=len(self._open),
+            cpu_s=cpu_seconds(),
+        )
 
     def _serve(self, kind: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

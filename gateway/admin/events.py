@@ -196,4 +196,5 @@ def _planned(delivery: trace_pb2.PlannedDelivery) -> dict[str, Any]:
         "template_version_id": delivery.template_version_id or None,
         "locale": delivery.locale or None,
         "provider_id": delivery.provider_id or None,
+        "endpoint_id": delivery.endpoint_id or None,
     }

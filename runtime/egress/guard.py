@@ -25,7 +25,7 @@ class EgressGuard:
     def __init__(self, policy: EgressPolicy, ports: Ports, *, lookup: Lookup | None = None) -> None:
         self._policy = policy
         self._ports = ports
-        self._lookup = lookup or SystemLookup()
+        self.lookup = lookup or SystemLookup()
 
     def check_host(self, host: str, port: int) -> None:
         """Raise AddressNotAllowed if it is clear without a lookup: for addresses, ports and localhost."""
@@ -45,22 +45,25 @@ class EgressGuard:
             log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
             raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, host: str, port: int, *, lookup: Lookup | None = None) -> list[Address]:
         """Return the addresses of a host, all of them checked: one that is not allowed refuses the name.
 
-        Raises AddressNotAllowed; OSError where there is none.
+        lookup: in place of the guard's own. Raises AddressNotAllowed; OSError where there is none.
         """
-        found = hosts.read(host)
-        addresses = [found] if not isinstance(found, str) else [ip_address(one) for one in await self._lookup(found)]
+        found, lookup = hosts.read(host), lookup or self.lookup
+        addresses = [found] if not isinstance(found, str) else [ip_address(one) for one in await lookup(found)]
         if not addresses:
             raise OSError(f"{host} has no address.")
         for address in addresses:
             self.check(address, port, host)
         return list(dict.fromkeys(map(plain, addresses)))[:_MAX_TRIED]
 
-    async def connect(self, host: str, port: int) -> socket.socket:
-        """Return a socket connected to a checked address of the host. Raises AddressNotAllowed or OSError."""
-        addresses = await self.resolve(host, port)
+    async def connect(self, host: str, port: int, *, lookup: Lookup | None = None) -> socket.socket:
+        """Return a socket connected to a checked address of the host. Raises AddressNotAllowed or OSError.
+
+        lookup: in place of the guard's own.
+        """
+        addresses = await self.resolve(host, port, lookup=lookup)
         try:
             connected = await aiohappyeyeballs.start_connection(
                 [address_info(address, port) for address in addresses], happy_eyeballs_delay=_STAGGER_S

@@ -99,13 +99,12 @@ class Acceptor:
         if by:
             self._left_s(by)
         if not new.HasField("to_endpoints"):
-            return await self._accept(event, await self._in_time(self._claim(event, new), by), by)
+            return await self._accept(event, await self._claim(event, new), by)
         if event.endpoints.is_named:
             return await self._accept_named(event, new, revision)
-        find = self._endpoints.subscribers(tenant_id, event.event_type, event.scope, revision)
-        fanout = await self._in_time(find, by)
+        fanout = await self._endpoints.subscribers(tenant_id, event.event_type, event.scope, revision)
         event.endpoints.endpoint_ids.extend(fanout.endpoint_ids)
-        accepted = await self._accept(event, await self._in_time(self._claim(event, new), by), by)
+        accepted = await self._accept(event, await self._claim(event, new), by)
         if fanout.failures and not accepted.duplicate:
             accepted = msgspec.structs.replace(accepted, failures=fanout.failures)
         return accepted
@@ -118,7 +117,7 @@ class Acceptor:
             await self._in_time(self._endpoints.check_named(event.tenant_id, endpoint_id, event.scope, revision), by)
         except ClarionError as error:
             fault = error
-        claim = await self._in_time(self._claim(event, new), by)
+        claim = await self._claim(event, new)
         if fault is None:
             return await self._accept(event, claim, by)
         if not claim.key or fault.code is Code.TIMEOUT:
@@ -186,7 +185,8 @@ class Acceptor:
             key = new.idempotency_key
             kind = _KEY if key else _UNSPECIFIED
         if kind == _UNSPECIFIED:
-            kind = _KINDS_OF_CONTENT[(await self._tenants.settings(event.tenant_id)).content_key]
+            settings = await self._in_time(self._tenants.settings(event.tenant_id), new.answer_by_us)
+            kind = _KINDS_OF_CONTENT[settings.content_key]
         digest, first = b"", None
         if kind == _KEY:
             # Keys are apart for each endpoint that is named, so a repeat is for the endpoint of the first event.

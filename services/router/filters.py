@@ -18,7 +18,7 @@ from clarion.common.v1 import event_pb2
 from runtime.errors import ClarionError, Code
 
 # Bytes of a rule, the values and operators in it, and how deep it is nested.
-MAX_BYTES = 4096
+MAX_BYTES = 8192
 MAX_NODES = 500
 MAX_DEPTH = 20
 # What one evaluation may take.

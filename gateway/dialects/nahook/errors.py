@@ -5,7 +5,6 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
@@ -160,5 +159,8 @@ def _in_words(error: ClarionError) -> str:
 
 
 def _field_name(field: str) -> str:
-    short: Any = _LEVELS.sub("", field)
-    return _FIELD_NAMES.get(short) or _SNAKE.sub(lambda match: match[1].upper(), short)
+    short = _LEVELS.sub("", field)
+    if known := _FIELD_NAMES.get(short):
+        return known
+    name, dot, rest = short.partition(".")  # what comes after a dot may be a name that the caller chose
+    return _SNAKE.sub(lambda match: match[1].upper(), name) + dot + rest

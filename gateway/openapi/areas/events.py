@@ -145,7 +145,10 @@ class DeadLetterReplaySchema(Shape):
 
 
 class PlannedDeliverySchema(Shape):
-    """A delivery as routing would plan it, or the reason why it would be skipped."""
+    """A delivery as routing would plan it, or the reason why it would be skipped.
+
+    Endpoints are listed whatever their filters say.
+    """
 
     channel: Channel
     status: Status | None
@@ -153,6 +156,7 @@ class PlannedDeliverySchema(Shape):
     template_version_id: str | None
     locale: str | None
     provider_id: str | None
+    endpoint_id: Id | None
 
 
 class ExplanationSchema(Shape):

@@ -1,4 +1,4 @@
-"""The audit log in PostgreSQL: one entry per write of the admin API, deleted after its retention."""
+"""The audit log in PostgreSQL: one entry per write, deleted after its retention."""
 
 import asyncio
 import random

@@ -217,8 +217,8 @@ class LedgerReader:
 
         With filters by event it reads at most SCANNED deliveries, so a page may be short, or empty, and not the last.
         """
-        is_filtered = bool(search.statuses or search.event_type or search.metadata)
         has_index = bool(search.statuses) and not set(search.statuses) & _COMMON
+        is_filtered = bool(search.event_type or search.metadata or (search.statuses and not has_index))
         source = "source_statuses" if has_index else "source_all"
         page = await self._scan(search, source, SCANNED if is_filtered else limit, limit)
         if not search.metadata or page.next is None or len(page.rows) == limit:

@@ -303,6 +303,10 @@ o.tenant_id = $1::uuid AND $2::uuid IS NULL
 -- name: of_endpoint
 o.tenant_id = $1::uuid AND o.endpoint_id = $2::uuid
 
--- Up to $2 events with these labels, in any order.
+-- Up to $2 events with these labels, in any order. MATERIALIZED: else the planner, which takes any labels for common ones,
+-- reads the whole table for the first $2.
 -- name: labelled
-SELECT e.id FROM ingest.events e WHERE e.metadata IS NOT NULL AND e.metadata @> $1::jsonb LIMIT $2
+WITH found AS MATERIALIZED (
+    SELECT e.id FROM ingest.events e WHERE e.metadata IS NOT NULL AND e.metadata @> $1::jsonb
+)
+SELECT f.id FROM found f LIMIT $2

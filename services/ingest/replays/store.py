@@ -162,6 +162,7 @@ class Claim:
 
     async def ended(self) -> EndedPage:
         """Return the next deliveries to endpoints that ended as the replay says."""
+        is_filtered = bool(self.replay.event_type) or self.replay.status == trace_pb2.DELIVERY_STATUS_SKIPPED
         rows = await self._connection.fetch(
             _ENDED_OF_ENDPOINT if self.replay.endpoint_id else _ENDED_OF_TENANT,
             self.replay.tenant_id,
@@ -171,7 +172,7 @@ class Claim:
             self._row["position_destination"] or _LAST_ID,
             lowest_id(self.replay.until_us),
             list(RETRYABLE_SKIPS),
-            SCANNED,
+            SCANNED if is_filtered else PAGE,
             PAGE,
             self.replay.event_type,
         )

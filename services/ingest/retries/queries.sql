@@ -41,8 +41,6 @@ FOR UPDATE OF d
 -- name: requeue
 WITH queued AS (
     UPDATE ingest.deliveries d SET status = $3::smallint, reason = '', replay = t.replay, updated_at = now(),
-        -- A parking of the time before does not count any more.
-        tried = CASE WHEN d.channel = 4 THEN t.replay * 65536 END,
         next_attempt_at = NULL,
         counted_before = d.counted, counted = CASE WHEN d.counted IS NOT NULL THEN $3::smallint END
     FROM unnest($1::uuid[], $2::smallint[]) AS t (id, replay)

@@ -13,7 +13,7 @@ from runtime.nesting import MAX_DEPTH, is_too_deep
 from services.domain import webhook_headers
 from services.domain.checks import check_id
 from services.router.endpoints.secrets import wrong_secret
-from services.router.endpoints.url import InvalidUrl, checked_url
+from services.router.endpoints.url import InvalidUrl, check_url
 from services.router.recipients.check import Fault, invalid, tenant, text
 
 MAX_DESCRIPTION = 1_000
@@ -148,7 +148,8 @@ def _checked(
         faults.append(("mode", "must be PUSH, ORDERED or POLLED"))
     elif fields.mode == _POLLED and fields.kind == _SLACK:
         faults.append(("mode", "must be PUSH or ORDERED for Slack"))
-    url = fields.url if old is not None and _address(old) == _address(fields) else _url(fields, guard, faults)
+    if old is None or _address(old) != _address(fields):
+        faults += _wrong_url(fields, guard)
     faults += text("description", fields.description, limit=MAX_DESCRIPTION)
     faults += labels("metadata", fields.metadata, most=MAX_LABELS)
     config = _config(fields.config, faults)
@@ -156,7 +157,7 @@ def _checked(
     faults += _out_of_bounds(fields)
     if faults:
         raise invalid(faults)
-    return replace(fields, url=url, config=config)
+    return replace(fields, config=config)
 
 
 def labels(field: str, values: Mapping[str, str], *, most: int) -> Iterator[Fault]:
@@ -174,18 +175,17 @@ def _address(fields: EndpointFields) -> tuple[str, bool]:
     return fields.url, fields.mode == _POLLED
 
 
-def _url(fields: EndpointFields, guard: EgressGuard, faults: list[Fault]) -> str:
+def _wrong_url(fields: EndpointFields, guard: EgressGuard) -> Iterator[Fault]:
     if fields.mode == _POLLED:
         if fields.url:
-            faults.append(("url", "must be empty for POLLED: nothing is sent to it"))
+            yield "url", "must be empty for POLLED: nothing is sent to it"
     elif not fields.url:
-        faults.append(("url", "is required"))
+        yield "url", "is required"
     else:
         try:
-            return checked_url(fields.url, guard)
+            check_url(fields.url, guard)
         except InvalidUrl as error:
-            faults.append(("url", str(error)))
-    return ""
+            yield "url", str(error)
 
 
 def _config(raw: bytes, faults: list[Fault]) -> bytes:

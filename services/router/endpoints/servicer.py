@@ -1,6 +1,6 @@
 """EndpointService: wire to stores."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import asyncpg
 from prometheus_client import Counter
@@ -32,9 +32,6 @@ log = logs.get(__name__)
 
 class EndpointServicer(endpoints_pb2_grpc.EndpointServiceServicer):
     """See proto/clarion/router/v1/endpoints.proto."""
-
-    # Twenty labels and headers as large as they may be.
-    MAX_BYTES: ClassVar = {"CreateEndpoint": 256 * 1024, "UpdateEndpoint": 256 * 1024}
 
     def __init__(self, endpoints: EndpointStore, subscriptions: SubscriptionStore, guard: EgressGuard) -> None:
         self._endpoints = endpoints

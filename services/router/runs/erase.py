@@ -55,11 +55,7 @@ def _user_ids(event: event_pb2.Event) -> Collection[str]:
 
 
 def _names_anybody(event: event_pb2.Event) -> bool:
-    return (
-        event.HasField("recipient")
-        or event.HasField("endpoints")
-        or any(target.WhichOneof("target") for target in event.audience)
-    )
+    return event.HasField("recipient") or any(target.WhichOneof("target") for target in event.audience)
 
 
 def _event_without(event: event_pb2.Event, user_id: str) -> event_pb2.Event | None:

@@ -100,7 +100,7 @@ class WebhookClient:
     async def _open(self, call: Call, deadline: float) -> Connection:
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await self._opener.open(call.address)
+                connection = await self._opener.open(call.address, call.tenant_id)
         except TimeoutError as error:
             raise NoAnswer(Reason.ENDPOINT_TIMEOUT, "No connection to the endpoint was possible in time.") from error
         except AddressNotAllowed as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runtime.egress import EgressGuard
+from runtime.egress.lookup import LookupShares
 from runtime.egress.urls import WebAddress
 from services.domain.reasons import Reason
 from services.senders.webhooks.ports import NoAnswer
@@ -17,6 +18,8 @@ from services.senders.webhooks.wire import Connection
 
 # Bytes of a proxy's answer to CONNECT.
 _MAX_PROXY_ANSWER = 16 * 1024
+# Bytes of an answer that the kernel keeps until they are read; it would let a fast sender have megabytes.
+_KERNEL_BYTES = 32 * 1024
 _NO_TUNNEL = "The egress proxy does not connect to the endpoint."
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -64,17 +67,20 @@ class Opener:
         self._guard = guard
         self._proxy = proxy
         self._context = context
+        self._lookups = LookupShares(guard.lookup)
 
-    async def open(self, address: WebAddress) -> Connection:
+    async def open(self, address: WebAddress, tenant_id: str) -> Connection:
         """Return a connection over which the address is called. Raises NoAnswer, AddressNotAllowed, OSError."""
         self._guard.check_host(address.host, address.port)  # what is clear without a lookup needs none
         if self._proxy is None:
-            return await self._over(await self._guard.connect(address.host, address.port), address)
+            lookup = self._lookups.of(tenant_id)
+            return await self._over(await self._guard.connect(address.host, address.port, lookup=lookup), address)
         return await self._through(self._proxy, address)
 
     async def _over(self, connected: socket.socket, address: WebAddress) -> Connection:
         loop = asyncio.get_running_loop()
         try:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
             if not address.is_secure:
                 _, connection = await loop.create_connection(lambda: Connection(loop), sock=connected)
                 return connection

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+import standardwebhooks
+import svix
 
 from checks.client import Answer
 from checks.waiting import until
@@ -62,6 +64,21 @@ async def test_delivered(workspace: Workspace) -> None:
     assert found["nextRetryAt"] is None
 
 
+async def test_signature(workspace: Workspace) -> None:
+    """The verifiers that receivers use accept it with the secret that was shown, and with both during a rotation."""
+    target = await workspace.endpoint("order.paid")
+    await workspace.trigger("order.paid", {"name": "café", "price": "€9.99"})
+    await target.arrived()
+    rotated = (await workspace.must("POST", f"/endpoints/{target.id}/rotate-secret"))["secret"]
+    await workspace.trigger("order.paid")
+    first, second = await target.arrived(2)
+    assert first.headers["webhook-id"].startswith("msg_")
+    for arrived, secrets in ((first, [target.made["secret"]]), (second, [target.made["secret"], rotated])):
+        for secret in secrets:
+            for verifier in (standardwebhooks.Webhook(secret), svix.Webhook(secret)):
+                verifier.verify(arrived.body.decode(), arrived.headers)
+
+
 async def test_scheduled_retry(workspace: Workspace) -> None:
     """While the next attempt waits for its time, it is told."""
     target = await workspace.endpoint("order.paid")
@@ -72,6 +89,7 @@ async def test_scheduled_retry(workspace: Workspace) -> None:
     found = await workspace.delivery(delivery_id, "scheduled_retry")
     assert found["nextRetryAt"] > found["firstAttemptAt"]
     assert (found["deliveredAt"], found["totalAttempts"]) == (None, 1)
+    assert_refused(await retry(workspace, delivery_id), 409, "conflict")
 
 
 async def test_list(workspace: Workspace) -> None:

@@ -10,12 +10,14 @@ from runtime.errors import ClarionError, Code
 from services.ingest.audit.store import AuditStore
 from tests.integration.ingest.conftest import Ingest
 
+ROUTE = "/api/v1/admin/tenants"
 
-async def begin(ingest: Ingest, actor: str = "ada", resource: str = "") -> str:
+
+async def begin(
+    ingest: Ingest, actor: str = "ada", resource: str = "", *, method: str = "POST", route: str = ROUTE
+) -> str:
     """Begin an entry; return its id."""
-    request = audit_pb2.BeginAuditEntryRequest(
-        actor=actor, method="POST", route="/api/v1/admin/tenants", resource=resource, trace_id="t"
-    )
+    request = audit_pb2.BeginAuditEntryRequest(actor=actor, method=method, route=route, resource=resource, trace_id="t")
     entry_id: str = (await ingest.call("AuditService.BeginAuditEntry", request)).audit_entry_id
     return entry_id
 
@@ -46,6 +48,38 @@ async def test_an_entry_is_finished_once(ingest: Ingest) -> None:
     assert list(entry.fields) == ["name"]
     assert entry.begun_at_us <= entry.finished_at_us
     assert await entries(ingest, actor="grace") == []
+
+
+async def test_entries_of_some_calls_are_counted_and_shown_from_any_place(ingest: Ingest) -> None:
+    """For lists with numbered pages: the count does not depend on the page."""
+    wanted = [await begin(ingest, actor=str(number), route="/a") for number in range(5)]
+    await begin(ingest, route="/b")
+    await begin(ingest, method="PATCH", route="/a")
+    calls = [audit_pb2.AuditedCall(method="POST", route="/a"), audit_pb2.AuditedCall(method="PATCH", route="/b")]
+    for offset, shown in ((0, [4, 3]), (2, [2, 1]), (4, [0]), (6, [])):
+        request = audit_pb2.ListAuditEntriesRequest(calls=calls, limit=2, offset=offset, count=True)
+        answer = await ingest.call("AuditService.ListAuditEntries", request)
+        assert [entry.id for entry in answer.entries] == [wanted[number] for number in shown]
+        assert answer.total == 5
+    request = audit_pb2.ListAuditEntriesRequest(calls=calls, actor="3", count=True)
+    assert (await ingest.call("AuditService.ListAuditEntries", request)).total == 1
+    assert (await ingest.call("AuditService.ListAuditEntries", audit_pb2.ListAuditEntriesRequest())).total == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (audit_pb2.ListAuditEntriesRequest(offset=10_001), "offset"),
+        (audit_pb2.ListAuditEntriesRequest(offset=-1), "offset"),
+        (audit_pb2.ListAuditEntriesRequest(offset=1, cursor="01a1fe7a-0000-7000-8000-000000000000"), "offset"),
+        (audit_pb2.ListAuditEntriesRequest(calls=[audit_pb2.AuditedCall()] * 201), "calls"),
+    ],
+)
+async def test_a_list_has_bounds(ingest: Ingest, request_: audit_pb2.ListAuditEntriesRequest, field: str) -> None:
+    """What would be too much to look at is refused."""
+    with pytest.raises(ClarionError) as refused:
+        await ingest.call("AuditService.ListAuditEntries", request_)
+    assert [name for name, _ in refused.value.fields] == [field]
 
 
 async def test_entries_end_with_their_retention(ingest: Ingest, pool: "asyncpg.Pool[asyncpg.Record]") -> None:

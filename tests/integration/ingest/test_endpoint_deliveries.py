@@ -118,20 +118,23 @@ def event_came_late(order: tuple[int, ...]) -> bool:
 
 async def test_the_life_of_a_parked_event(ledger: Ledger) -> None:
     """Queued, parked, tried, parked again, sent: counted until it is parked, unfinished until it is sent."""
+    await ledger.pool.execute("UPDATE ingest.backlog SET unfinished = 2, unfinished_bytes = 17")
+    await ledger.write(webhooks.event(ledger.tenant, A, weight=7))  # so that what is counted twice shows
     event = webhooks.event(ledger.tenant, A, weight=10)
     until = event.accepted_at_us + 90_000_000
     life: list[tuple[Item, tuple[int, int, int], str, int]] = [
-        (event, (1, 10, 0), "", 0),
-        (webhooks.plan(event), (1, 10, 0), "", QUEUED),
-        (webhooks.parked(event, A, "endpoint_disabled", until_us=until), (0, 0, 0), "endpoint_disabled", QUEUED),
-        (webhooks.attempted(event, A, RETRYING, 1, next_us=until), (0, 0, 0), "", RETRYING),
-        (webhooks.parked(event, A, "retry", 2, until_us=until), (0, 0, 0), "retry", RETRYING),
-        (webhooks.parked(event, A, "endpoint_down", 2, after_us=6_000), (0, 0, 0), "endpoint_down", RETRYING),
-        (webhooks.attempted(event, A, SENT, 2), (0, 0, 0), "", SENT),
+        (event, (2, 17, 0), "", 0),
+        (webhooks.plan(event), (2, 17, 0), "", QUEUED),
+        (webhooks.parked(event, A, "endpoint_disabled", until_us=until), (1, 7, 0), "endpoint_disabled", QUEUED),
+        (webhooks.attempted(event, A, RETRYING, 1, next_us=until), (1, 7, 0), "", RETRYING),
+        (webhooks.parked(event, A, "retry", 2, until_us=until), (1, 7, 0), "retry", RETRYING),
+        (webhooks.parked(event, A, "endpoint_down", 2, after_us=6_000), (1, 7, 0), "endpoint_down", RETRYING),
+        (webhooks.attempted(event, A, SENT, 2), (1, 7, 0), "", SENT),
     ]
     for item, backlog, parked, status in life:
-        for _ in range(2):
+        for redelivered in (item, event):
             await ledger.write(item)
+            await ledger.write(redelivered)
             assert await ledger.backlog() == backlog
             await ledger.store.tidy(recount=True)
             assert await ledger.backlog() == backlog

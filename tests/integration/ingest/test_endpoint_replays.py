@@ -196,6 +196,15 @@ async def test_a_replay_of_all_endpoints(replays: Replays, streams: Streams) -> 
     assert not await replays.pool.fetchval("SELECT count(*) FROM ingest.dead_letters WHERE replayed_at IS NULL")
 
 
+async def test_a_page_ends_within_a_fan_out(replays: Replays, streams: Streams) -> None:
+    """More endpoints of one event failed than a page holds: the next page goes on after the last of them."""
+    endpoints = [new_id() for _ in range(2 * PAGE + 5)]
+    [event] = await replays.know(FAILED, 1, endpoints)
+    ended = await replays.ended(status=FAILED)
+    assert ended.replayed == len(endpoints)
+    assert {id_ for id_, _ in await _retried(streams)} == {webhooks.delivery(event, endpoint) for endpoint in endpoints}
+
+
 async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: Streams) -> None:
     """Published and not committed: it runs again, and the broker has each delivery once."""
     events = await replays.know(DEAD, PAGE)
@@ -219,7 +228,7 @@ async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: S
 
     async def over() -> bool:
         [replay] = (await replays.call("ListReplays", tenant_id=replays.tenant)).replays
-        return replay.state == DONE
+        return bool(replay.state == DONE)
 
     await eventually(over, 30)
     await end(running)

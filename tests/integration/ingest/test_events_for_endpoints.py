@@ -71,6 +71,15 @@ class Door:
         answer = await self.ingest.call("IngestService.AcceptEvents", request, deadline=deadline)
         return list(answer.results)
 
+    async def settle(self) -> None:
+        """Wait until the process's copy has what was published, however slow the machine is."""
+        probe = await self.published.endpoint(active=False)
+
+        async def is_there() -> bool:
+            return (await self.send(probe)).error.code == error_pb2.ERROR_CODE_CONFLICT
+
+        await eventually(is_there)
+
     async def trigger(self, revision: int = 0, **fields: Any) -> ingest_pb2.Accepted:
         """Accept an event for those that subscribe."""
         [result] = await self.accept(to_subscribers(**fields), revision=revision)
@@ -127,7 +136,16 @@ async def test_create_subscribe_trigger(door: Door, streams: Streams) -> None:
     one, other = await door.published.endpoint(), await door.published.endpoint()
     for endpoint_ids in ((one,), (one, other), ()):
         revision = await door.published.subscribe(*endpoint_ids)
-        accepted = await door.trigger(revision, metadata={"source": "checkout"})
+
+        async def reaches_them(
+            revision: int = revision, expected: tuple[str, ...] = endpoint_ids
+        ) -> ingest_pb2.Accepted | None:
+            # At the first try, unless the copy needs longer than an event waits for it.
+            found = await door.trigger(revision, metadata={"source": "checkout"})
+            return found if [one for one, _ in told(found)] == list(expected) else None
+
+        accepted = await eventually(reaches_them)
+        assert accepted is not None
         event = (await streams.events())[-1]
         assert event.HasField("endpoints")
         assert list(event.endpoints.endpoint_ids) == list(endpoint_ids)
@@ -141,7 +159,9 @@ async def test_what_fails_is_told_and_the_others_are_stored(door: Door, streams:
     broken = new_id()
     await door.published.put(topology.endpoint_key(door.published.tenant_id, broken), b"not json")
     await door.published.state(full, State(full=True))
-    accepted = await door.trigger(await door.published.subscribe(good, full, sealed, broken))
+    await door.published.subscribe(good, full, sealed, broken)
+    await door.settle()
+    accepted = await door.trigger()
     [event] = await streams.events()
     assert list(event.endpoints.endpoint_ids) == [good]
     assert told(accepted) == planned(event, good)
@@ -163,22 +183,23 @@ async def test_a_send_to_one_endpoint(door: Door, streams: Streams) -> None:
         new_id(): Code.NOT_FOUND,
     }
     full = await door.published.endpoint()
-    revision = await door.published.state(full, State(full=True))
+    await door.published.state(full, State(full=True))
+    await door.settle()
     refusals[full] = Code.LIMITED
     scope = door.published.live
-    await door.accept(to_endpoint(good, "seen", scope=scope), revision=revision)
     answers = await asyncio.gather(*[door.send(endpoint_id, "k", scope=scope) for endpoint_id in refusals])
     assert [answer.error.code for answer in answers] == [code.value for code in refusals.values()]
     repeats = [(await door.send(good, "k", scope=scope)).accepted for _ in range(3)]
     event = (await streams.events())[-1]
     assert [told(repeat) for repeat in repeats] == [planned(event, good)] * 3
     assert [repeat.duplicate for repeat in repeats] == [False, True, True]
-    assert len(await streams.events()) == 2
+    assert len(await streams.events()) == 1
 
 
 async def test_an_endpoint_that_is_not_published_yet(door: Door, streams: Streams) -> None:
     """The router is asked; when it is away, what is known is accepted, and of the rest nobody can tell."""
     known, new = await door.published.endpoint(), new_id()
+    await door.settle()
     door.router.known[new] = endpoints_pb2.Endpoint(id=new, environment_id=door.published.live, active=True)
     assert told((await door.send(new, "k")).accepted)
     await door.server.stop(0)
@@ -190,14 +211,16 @@ async def test_an_endpoint_that_is_not_published_yet(door: Door, streams: Stream
 async def test_the_largest_group_of_the_largest_events_is_answered(door: Door) -> None:
     """What each of 64 events sends to 5,000 endpoints is more than an answer usually may have."""
     listed = [Subscriber(new_id(), door.published.live) for _ in range(MAX_SUBSCRIBERS)]
-    revision = await door.published.subscribe(*[subscriber.endpoint_id for subscriber in listed])
-    results = await door.accept(*[to_subscribers() for _ in range(64)], revision=revision, deadline=120)
+    await door.published.subscribe(*[subscriber.endpoint_id for subscriber in listed])
+    await door.settle()
+    results = await door.accept(*[to_subscribers() for _ in range(64)], deadline=120)
     assert {len(result.accepted.deliveries) for result in results} == {MAX_SUBSCRIBERS}
 
 
 async def test_a_caller_with_a_key_for_some_endpoints(door: Door, streams: Streams) -> None:
     """It names one of them, and nothing else; the answer tells the delivery."""
     mine, other = await door.published.endpoint(), await door.published.endpoint()
+    await door.settle()
     request = keys_pb2.CreateKeyRequest(tenant_id=door.published.tenant_id, name="one endpoint", endpoint_ids=[mine])
     key = (await door.ingest.call("KeyService.CreateKey", request)).api_key
     for new in (to_endpoint(other), to_subscribers(), new_event()):

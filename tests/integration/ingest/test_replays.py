@@ -222,7 +222,7 @@ async def test_a_page_that_was_cut_off_is_sent_once(replays: Replays, streams: S
 
     original = replays.store.claimed
 
-    async def crash(*_: Any, **__: Any) -> None:
+    async def crash(*_: Any, **__: Any) -> bool:
         raise Crash
 
     async with original() as claim:

@@ -33,6 +33,7 @@ class EndpointWorld:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, *, vault: Vault | None = None) -> None:
         self.pool = pool
+        self.connection = connection
         self.vault = vault or Vault(VAULT_KEY)
         self.bucket = ConfigurationBucket(connection)
         self.outbox = PatientOutbox(pool, "router", connection)

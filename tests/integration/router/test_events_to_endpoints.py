@@ -1,6 +1,7 @@
 """Events that go to endpoints: the router as a process, on real NATS."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
-from clarion.router.v1 import router_pb2
+from clarion.router.v1 import catalogs_pb2, endpoints_pb2, router_pb2
 from runtime import clock, nats
+from runtime.errors import ClarionError
 from runtime.ids import new_id
 from services.domain import topology
 from services.domain.delivery_ids import delivery_id
-from services.domain.endpoints import Subscriber
+from services.domain.endpoints import event_type_id
 from services.router.messages import MAX_PLANNED
 from tests.conftest import NatsServer
 from tests.fakes.router import Owners
@@ -32,24 +34,46 @@ _PAID = '{"==":[{"var":"payload.status"},"paid"]}'
 class Shop:
     """A tenant whose events are pushed and go to the endpoints that subscribe."""
 
-    def __init__(self, router: Service, bucket: Bucket, routed: Routed) -> None:
+    def __init__(self, router: Service, routed: Routed) -> None:
         self.router = router
-        self._bucket = bucket
         self._routed = routed
 
-    async def subscribe(self, *subscribers: Subscriber, event_type: str = TYPE) -> None:
-        """Publish subscriptions; return when the router knows them."""
-        await self._bucket.put(topology.subscribers_key(TENANT, event_type), subscribers)
-        wanted = [one.endpoint_id for one in subscribers]
-        request = router_pb2.ExplainRouteRequest(
+    async def environment(self, slug: str) -> str:
+        """Create an environment; return its id, which is a scope."""
+        request = catalogs_pb2.CreateEnvironmentRequest(tenant_id=TENANT, name=slug, slug=slug)
+        return str((await self.router.call("CatalogService.CreateEnvironment", request)).environment.id)
+
+    async def endpoint(self, rule: str = "", *, event_type: str = TYPE, environment_id: str = "") -> str:
+        """Create an endpoint that subscribes to a type; return its id when plans have it. rule: its filter."""
+        url = "https://shop.example/hook"
+        wanted = endpoints_pb2.Endpoint(url=url, environment_id=environment_id)
+        created = await self.router.call(
+            "EndpointService.CreateEndpoint", endpoints_pb2.CreateEndpointRequest(tenant_id=TENANT, endpoint=wanted)
+        )
+        endpoint_id = str(created.endpoint.id)
+        subscription = endpoints_pb2.SubscribeRequest(
+            tenant_id=TENANT,
+            endpoint_id=endpoint_id,
+            event_type_ids=[await self._event_type(event_type)],
+            filter=rule.encode() or None,
+        )
+        await self.router.call("EndpointService.Subscribe", subscription)
+        explained = router_pb2.ExplainRouteRequest(
             tenant_id=TENANT, event_type=event_type, recipient=event_pb2.Recipient(user_id="u")
         )
 
-        async def known() -> bool:
-            answer = await self.router.call("RouterService.ExplainRoute", request)
-            return [one.endpoint_id for one in answer.route.deliveries if one.endpoint_id] == wanted
+        async def is_known() -> bool:
+            answer = await self.router.call("RouterService.ExplainRoute", explained)
+            return any(one.endpoint_id == endpoint_id for one in answer.route.deliveries)
 
-        await eventually(known)
+        await eventually(is_known)
+        return endpoint_id
+
+    async def _event_type(self, name: str) -> str:
+        with contextlib.suppress(ClarionError):  # there is one already
+            request = catalogs_pb2.CreateEventTypeRequest(tenant_id=TENANT, name=name)
+            await self.router.call("CatalogService.CreateEventType", request)
+        return event_type_id(TENANT, name)
 
     async def decisions(self, event_id: str) -> dict[str, str]:
         """Return the reason of each endpoint, "" where it gets the event. AssertionError: not planned yet."""
@@ -72,7 +96,7 @@ async def shop(start: StartService, bucket: Bucket, routed: Routed) -> Shop:
     """A running router that knows the tenant."""
     await bucket.tenant(TENANT)
     await bucket.templates(TENANT, TYPE, PUSH="v1")
-    return Shop(await start("services.router"), bucket, routed)
+    return Shop(await start("services.router"), routed)
 
 
 def _named(*endpoint_ids: str, **fields: Any) -> event_pb2.Event:
@@ -91,9 +115,10 @@ async def test_subscribers_get_an_event_beside_its_recipient(
     shop: Shop, streams: Streams, routed: Routed, owners: Owners
 ) -> None:
     """A delivery each, on the channel's own subject, with its id as message id; the body is the event's."""
-    first, second, other = _ids(3)
-    await shop.subscribe(Subscriber(first, "live"), Subscriber(second, "live", _PAID), Subscriber(other, "test"))
-    event = builders.event(TENANT, id_scheme=1, scope="live", variables=b'{"status":"paid"}', payload_extra=b'{"a":1}')
+    live, test = await shop.environment("live"), await shop.environment("test")
+    first, second = await shop.endpoint(environment_id=live), await shop.endpoint(_PAID, environment_id=live)
+    await shop.endpoint(environment_id=test)
+    event = builders.event(TENANT, id_scheme=1, scope=live, variables=b'{"status":"paid"}', payload_extra=b'{"a":1}')
     await streams.publish(builders.accepted(event), builders.accepted(event))
     await eventually(routed.all_acked)
     assert await shop.decisions(event.id) == {first: "", second: ""}
@@ -117,10 +142,7 @@ async def test_subscribers_get_an_event_beside_its_recipient(
 
 async def test_filters_and_requests(shop: Shop, streams: Streams, routed: Routed) -> None:
     """What keeps an event from an endpoint stands in its record, and nothing else of the event is affected."""
-    plain, filtered, broken = _ids(3)
-    await shop.subscribe(
-        Subscriber(plain, "live"), Subscriber(filtered, "live", _PAID), Subscriber(broken, "live", '{"+":["x",1]}')
-    )
+    plain, filtered, broken = [await shop.endpoint(rule) for rule in ("", _PAID, '{"+":["x",1]}')]
     unpaid = builders.event(TENANT, id_scheme=1, variables=b'{"status":"open"}')
     only_push = builders.event(TENANT, id_scheme=1, channels=[event_pb2.CHANNEL_PUSH])
     named = _named(plain, filtered, variables=b'{"status":"paid"}', channels=[event_pb2.CHANNEL_PUSH])
@@ -144,8 +166,7 @@ async def test_filters_and_requests(shop: Shop, streams: Streams, routed: Routed
 
 async def test_a_type_without_templates(shop: Shop, streams: Streams, routed: Routed, owners: Owners) -> None:
     """Its subscribers get it, and the record says why nobody was notified; without subscribers it says so, too."""
-    (endpoint,) = _ids(1)
-    await shop.subscribe(Subscriber(endpoint, "live"), event_type="order.shipped")
+    endpoint = await shop.endpoint(event_type="order.shipped")
     event = builders.event(TENANT, event_type="order.shipped", id_scheme=1)
     nobody = _named(event_type="no.such")
     await streams.publish(builders.accepted(event), builders.accepted(nobody))
@@ -199,8 +220,8 @@ async def test_killed_while_it_fans_out(
 
 
 async def test_an_event_that_is_due_later(shop: Shop, streams: Streams, routed: Routed) -> None:
-    """It goes to those that subscribe when it is due; a filter reads the body that is stored beside it."""
-    matching, other = _ids(2)
+    """It goes to its endpoints when it is due; a filter reads the body that is stored beside it."""
+    matching, other = [await shop.endpoint(rule) for rule in (_PAID, '{"==":[{"var":"payload.status"},"open"]}')]
     body = json.dumps({"status": "paid", "text": "x" * 3_000}).encode()
     due_us = clock.now_us() + 1_500_000
     event = builders.event(TENANT, id_scheme=1, variables=body, due_at_us=due_us)
@@ -208,9 +229,6 @@ async def test_an_event_that_is_due_later(shop: Shop, streams: Streams, routed: 
     named = _named(matching, due_at_us=due_us)
     named.accepted_at_us = event.accepted_at_us
     await streams.publish(builders.accepted(event), builders.accepted(named))
-    await shop.subscribe(
-        Subscriber(matching, "live", _PAID), Subscriber(other, "live", '{"==":[{"var":"payload.status"},"open"]}')
-    )
     await eventually(lambda: _is_true(shop.decisions(event.id), {matching: "", other: "not_matched"}))
     await eventually(lambda: _is_true(shop.decisions(named.id), {matching: "not_matched"}))
     (webhook,) = [one for one in await routed.deliveries() if one.channel == WEBHOOK]

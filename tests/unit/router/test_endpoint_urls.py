@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.egress import EgressGuard, EgressPolicy, Ports
-from services.router.endpoints.url import MAX_URL, InvalidUrl, checked_url
+from services.router.endpoints.url import MAX_URL, InvalidUrl, check_url
 
 PORTS = Ports(frozenset({80, 443, 8443}), "CLARION_EGRESS_HTTP_PORTS")
 GUARD = EgressGuard(EgressPolicy(allow=["10.1.0.0/16:9000"], deny=["198.51.101.0/24"]), PORTS)
@@ -25,58 +25,45 @@ GUARD = EgressGuard(EgressPolicy(allow=["10.1.0.0/16:9000"], deny=["198.51.101.0
         "https://xn--bcher-kva.example/",
         "https://a.example/~x/(1);v=2,3!*'$@:[]",
         "https://a.example?x=@&y=//",
+        "https://bücher.example:8443/é?q=é",
+        "https://shop.example:0443/",
     ],
 )
-def test_a_web_address_is_stored_as_written(url: str) -> None:
-    """With the host's case, and whatever its path may have."""
-    assert checked_url(url, GUARD) == url
-
-
-@pytest.mark.parametrize(
-    ("url", "stored"),
-    [
-        ("https://bücher.example/x", "https://xn--bcher-kva.example/x"),
-        ("https://BÜCHER.example:8443/x?y=1", "https://xn--bcher-kva.example:8443/x?y=1"),
-    ],
-)
-def test_a_host_is_stored_in_ascii(url: str, stored: str) -> None:
-    """So that every program that reads it connects to the same host."""
-    assert checked_url(url, GUARD) == stored
+def test_a_web_address_is_taken(url: str) -> None:
+    """In any case and script, and whatever its path may have."""
+    check_url(url, GUARD)
 
 
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("", "must begin with"),
-        ("shop.example/x", "must begin with"),
-        ("//shop.example/x", "must begin with"),
-        ("ftp://shop.example/x", "must begin with"),
-        ("file:///etc/passwd", "must begin with"),
-        ("javascript:alert(1)", "must begin with"),
-        ("https:///x", "must begin with"),
-        ("https://:443/x", "must begin with"),
+        ("", "it begins with"),
+        ("shop.example/x", "it begins with"),
+        ("//shop.example/x", "it begins with"),
+        ("ftp://shop.example/x", "it begins with"),
+        ("file:///etc/passwd", "it begins with"),
+        ("javascript:alert(1)", "it begins with"),
+        ("https:///x", "not a host name"),
+        ("https://:443/x", "not a host name"),
         ("https://ada@shop.example/", "user name"),
         ("https://ada:pw@shop.example/", "user name"),
         ("https://@shop.example/", "user name"),
         ("https://shop.example:443@evil.example/", "user name"),
-        ("https://evil.example\\@shop.example/", "must not contain"),
+        ("https://evil.example\\@shop.example/", "a blank"),
         ("https://shop.example/#x", "fragment"),
         ("https://shop.example/#", "fragment"),
-        ("https://shop.example/a b", "must not contain"),
-        (" https://shop.example/", "must not contain"),
-        ("https://shop.example/\n", "must not contain"),
-        ("https://shop\t.example/", "must not contain"),
-        ("https://shop.example/\0", "must not contain"),
-        ("https://shop.example/{id}", "must not contain"),
-        ("https://shop.example/é", "only ASCII"),
-        ("https://shop.example/?q=é", "only ASCII"),
-        ("https://shop.example:/", "nothing but"),
-        ("https://shop.example:0443/", "nothing but"),
-        ("https://shop.example:+443/", "web address"),
-        ("https://shop.example:99999/", "web address"),
-        ("https://shop.example:x/", "web address"),
-        ("https://[::1/", "web address"),
-        ("https://shop.example:0/", "not allowed"),
+        ("https://shop.example/a b", "a blank"),
+        (" https://shop.example/", "a blank"),
+        ("https://shop.example/\n", "a blank"),
+        ("https://shop\t.example/", "a blank"),
+        ("https://shop.example/\0", "a blank"),
+        ("https://shop.example:/", "a port from"),
+        ("https://shop.example:+443/", "a port from"),
+        ("https://shop.example:99999/", "a port from"),
+        ("https://shop.example:x/", "a port from"),
+        ("https://[::1/", "in brackets"),
+        ("https://[::1]x/", "in brackets"),
+        ("https://shop.example:0/", "a port from"),
         ("https://shop.example:25/", "not allowed"),
         ("http://127.0.0.1/", "not allowed"),
         ("http://127.1/", "not allowed"),
@@ -100,4 +87,4 @@ def test_a_host_is_stored_in_ascii(url: str, stored: str) -> None:
 def test_another_address_is_refused(url: str, word: str) -> None:
     """Other schemes, users, fragments, what programs read differently, and hosts that the guard does not allow."""
     with pytest.raises(InvalidUrl, match=word):
-        checked_url(url, GUARD)
+        check_url(url, GUARD)

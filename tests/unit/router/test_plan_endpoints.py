@@ -5,6 +5,7 @@ import pytest
 from clarion.common.v1 import event_pb2, trace_pb2
 from services.domain import delivery_ids
 from services.domain.reasons import Reason
+from services.router.definitions import Definition
 from services.router.messages import MAX_INLINE_BODIES, MAX_INLINE_BODY, MAX_PLANNED, records
 from tests.unit.router.planning import (
     EMAIL,
@@ -159,6 +160,12 @@ def test_a_tenant_that_sends_no_webhooks() -> None:
     assert {
         reason for _, reason in _endpoints(planned(an_event(), definition(subscribers=_TWO, allowed=[WEBHOOK])))
     } == {""}
+
+
+def test_an_unknown_tenant() -> None:
+    """Nothing is sent, whatever endpoints the event names."""
+    plan = planned(_only_endpoints("e1"), Definition(reason=Reason.TENANT_UNKNOWN))
+    assert (list(plan.deliveries), list(plan.planned), plan.reason) == ([], [], "tenant_unknown")
 
 
 def test_filters() -> None:

@@ -46,6 +46,13 @@ def test_what_is_no_web_address(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_account_is_refused_as_such() -> None:
+    """The sentence says what is wrong."""
+    for url in ("http://ada@a.example/", "http://@a.example/", "http://a.example:80@b.example:80/"):
+        with pytest.raises(AddressNotAllowed, match="with a user name or a password"):
+            urls.read(url)
+
+
 def test_what_a_record_shows() -> None:
     """No value of the query, and nothing of what stands there without a name."""
     shown = urls.read("https://a.example/in?token=abc&name=&bare&x=1=2").shown

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -23,6 +23,10 @@ from services.domain.credentials import scope_of
 
 # An event that is not stored by then is given up, in microseconds: so that the answer comes within 5 s.
 ANSWER_WITHIN_US = 4_500_000
+# Larger bodies take milliseconds to parse: not in the loop, where every other request would wait.
+LARGE_BYTES = 64 * 1024
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,13 @@ class IngestRoutes:
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send a payload to one endpoint. The same key again: the same delivery."""
         caller, raw = await self._read(request, events.MAX_BODY_BYTES)
-        answer = await self._send(caller, request.match_info["endpoint_id"], events.send_body(raw))
+        answer = await self._send(caller, request.match_info["endpoint_id"], await _parsed(events.send_body, raw))
         return self._single(request, answer)
 
     async def trigger(self, request: web.Request) -> web.StreamResponse:
         """Send a payload to every active endpoint that subscribes to a type."""
         caller, raw = await self._read(request, events.MAX_BODY_BYTES, fans_out=True)
-        answer = await self._trigger(caller, request.match_info["event_type"], events.trigger_body(raw))
+        answer = await self._trigger(caller, request.match_info["event_type"], await _parsed(events.trigger_body, raw))
         return self._single(
             request, _Answer(answer.body | {"failures": receipts.failures(answer.accepted)}, answer.accepted)
         )
@@ -68,7 +72,7 @@ class IngestRoutes:
             body = bodies.convert(item, events.SendItemBody)
             return await self._send(caller, body.endpoint_id, body)
 
-        return await _batch(events.batch_items(raw), one)
+        return await _batch(await _parsed(events.batch_items, raw), one)
 
     async def trigger_batch(self, request: web.Request) -> web.StreamResponse:
         """Trigger up to 20 event types."""
@@ -80,7 +84,7 @@ class IngestRoutes:
             failures = receipts.failures(answer.accepted)
             return _Answer(answer.body | ({"failures": failures} if failures else {}), answer.accepted)
 
-        return await _batch(events.batch_items(raw), one)
+        return await _batch(await _parsed(events.batch_items, raw), one)
 
     async def _read(self, request: web.Request, limit: int, *, fans_out: bool = False) -> tuple[_Caller, bytes]:
         key = await ingest_key(self._authenticator, request)
@@ -113,6 +117,10 @@ class IngestRoutes:
     def _single(request: web.Request, answer: _Answer) -> web.Response:
         request[EVENT_ID] = answer.accepted.event_id
         return json_reply(answer.body, status=202, headers=limits.headers(answer.accepted.limits))
+
+
+async def _parsed(parse: Callable[[bytes], T], raw: bytes) -> T:
+    return await asyncio.to_thread(parse, raw) if len(raw) > LARGE_BYTES else parse(raw)
 
 
 async def _batch(items: Sequence[bytes], one: Callable[[bytes], Awaitable[_Answer]]) -> web.Response:

@@ -72,7 +72,7 @@ async def create_in_application(call: Call) -> web.Response:
     try:
         return await _create(call, body, application_id)
     except ClarionError as error:
-        if error.code is Code.CONFLICT:
+        if error.code is Code.CONFLICT and error.fields:  # the application's limit, not the workspace's
             raise ApiError(403, APPLICATION_FULL, error.detail) from None
         raise
 

@@ -35,7 +35,7 @@ class AuditEntry(_message.Message):
     FINISHED_AT_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     actor: _builtins.str
-    """The name of the admin token."""
+    """The name of the admin token; of others what they are and an id, such as "token:<id>"."""
     method: _builtins.str
     """The HTTP method: "POST"."""
     route: _builtins.str

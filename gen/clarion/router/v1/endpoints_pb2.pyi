@@ -155,11 +155,12 @@ class Endpoint(_message.Message):
     auth_username: _builtins.str
     """Of HTTP basic authentication; empty: none. The password is never shown."""
     active: _builtins.bool
+    """Ignored at creation: a new endpoint is active."""
     disabled_reason: _builtins.str
     """Why and when it was disabled: "operator", "failing", "gone" (it answered 410); empty while it is active."""
     disabled_at_us: _builtins.int
     rate_per_s: _builtins.int
-    """Messages a second at most; 0: no limit."""
+    """Messages a second, at most 10,000; 0: no limit."""
     batch_size: _builtins.int
     """Of ORDERED: deliveries in one batch, 1 to 100; 0: 1."""
     created_at_us: _builtins.int
@@ -173,11 +174,13 @@ class Endpoint(_message.Message):
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Sent with each message, at most 20; none that Clarion sets itself. Values are shown as "***" in responses."""
+        """Sent with each message, at most 20 and 8 KiB together; none that Clarion sets itself, and no Authorization where
+        there is an auth_username. Values are shown as "***" in responses; in an update "***" keeps a stored value.
+        """
 
     @_builtins.property
     def retry_delays_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Seconds before the second, third, … attempt, at most 20; empty: those of the channel."""
+        """Seconds before the second, third, … attempt, at most 20, each from 1 to 604,800; empty: those of the channel."""
 
     @_builtins.property
     def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointSecret]:
@@ -254,7 +257,7 @@ class CreateEndpointRequest(_message.Message):
     tenant_id: _builtins.str
     auth_password: _builtins.str
     secret: _builtins.str
-    """"whsec_" and 24 to 64 bytes in base64; empty: a new random one."""
+    """"whsec_" and 24 to 64 bytes in base64; empty: a new random one. SLACK has none."""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint:
         """The fields that a caller sets; see Endpoint. environment_id: empty: the tenant's default one."""
@@ -383,6 +386,8 @@ Global___ListEndpointsRequest: _TypeAlias = ListEndpointsRequest  # noqa: Y015
 
 @_typing.final
 class ListEndpointsResponse(_message.Message):
+    """A page has at most 8 MiB, and may so be shorter than the limit: next_cursor tells whether there are more."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINTS_FIELD_NUMBER: _builtins.int
@@ -860,7 +865,7 @@ class SubscribeRequest(_message.Message):
     tenant_id: _builtins.str
     endpoint_id: _builtins.str
     filter: _builtins.bytes
-    """Of these subscriptions; at most 8 KiB. Absent: a new subscription has none, an existing one keeps its filter."""
+    """Of these subscriptions; at most 4 KiB. Absent: a new subscription has none, an existing one keeps its filter."""
     @_builtins.property
     def event_type_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 100."""

@@ -102,8 +102,8 @@ class EndpointServiceServicer:
     """
 
     def CreateEndpoint(self, request, context):
-        """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may. INVALID: the address is not
-        allowed, see docs/egress.md.
+        """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may (then the error names the field
+        application_id). NOT_FOUND: environment, application. INVALID: the address is not allowed, see docs/egress.md.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,7 +152,7 @@ class EndpointServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevealSecret(self, request, context):
-        """The newest secret, for people who lost it. The caller audits the call.
+        """The newest secret, for people who lost it. The caller audits the call. CONFLICT: no encryption key decrypts it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +167,8 @@ class EndpointServiceServicer:
 
     def Subscribe(self, request, context):
         """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND.
+        CONFLICT: the endpoint had more than 1,000 subscriptions then, the tenant 100,000, or the type 5,000 subscribers or
+        1 MiB of filters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

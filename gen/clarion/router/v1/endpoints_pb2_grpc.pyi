@@ -34,8 +34,8 @@ class EndpointServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EndpointServiceAsyncStub: ...
     CreateEndpoint: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.CreateEndpointRequest, _endpoints_pb2.CreateEndpointResponse]
-    """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may. INVALID: the address is not
-    allowed, see docs/egress.md.
+    """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may (then the error names the field
+    application_id). NOT_FOUND: environment, application. INVALID: the address is not allowed, see docs/egress.md.
     """
     GetEndpoint: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.GetEndpointRequest, _endpoints_pb2.GetEndpointResponse]
     ListEndpoints: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointsRequest, _endpoints_pb2.ListEndpointsResponse]
@@ -51,11 +51,14 @@ class EndpointServiceStub:
     valid already.
     """
     RevealSecret: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.RevealSecretRequest, _endpoints_pb2.RevealSecretResponse]
-    """The newest secret, for people who lost it. The caller audits the call."""
+    """The newest secret, for people who lost it. The caller audits the call. CONFLICT: no encryption key decrypts it."""
     RenewEndpointSecrets: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.RenewEndpointSecretsRequest, _endpoints_pb2.RenewEndpointSecretsResponse]
     """Encrypts with the first encryption key everything that is encrypted with another one."""
     Subscribe: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.SubscribeRequest, _endpoints_pb2.SubscribeResponse]
-    """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND."""
+    """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND.
+    CONFLICT: the endpoint had more than 1,000 subscriptions then, the tenant 100,000, or the type 5,000 subscribers or
+    1 MiB of filters.
+    """
     Unsubscribe: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.UnsubscribeRequest, _endpoints_pb2.UnsubscribeResponse]
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]
@@ -67,8 +70,8 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEndpoint: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.CreateEndpointRequest, _endpoints_pb2.CreateEndpointResponse]  # type: ignore[assignment]
-    """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may. INVALID: the address is not
-    allowed, see docs/egress.md.
+    """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may (then the error names the field
+    application_id). NOT_FOUND: environment, application. INVALID: the address is not allowed, see docs/egress.md.
     """
     GetEndpoint: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.GetEndpointRequest, _endpoints_pb2.GetEndpointResponse]  # type: ignore[assignment]
     ListEndpoints: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListEndpointsRequest, _endpoints_pb2.ListEndpointsResponse]  # type: ignore[assignment]
@@ -84,11 +87,14 @@ class EndpointServiceAsyncStub(EndpointServiceStub):
     valid already.
     """
     RevealSecret: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.RevealSecretRequest, _endpoints_pb2.RevealSecretResponse]  # type: ignore[assignment]
-    """The newest secret, for people who lost it. The caller audits the call."""
+    """The newest secret, for people who lost it. The caller audits the call. CONFLICT: no encryption key decrypts it."""
     RenewEndpointSecrets: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.RenewEndpointSecretsRequest, _endpoints_pb2.RenewEndpointSecretsResponse]  # type: ignore[assignment]
     """Encrypts with the first encryption key everything that is encrypted with another one."""
     Subscribe: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.SubscribeRequest, _endpoints_pb2.SubscribeResponse]  # type: ignore[assignment]
-    """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND."""
+    """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND.
+    CONFLICT: the endpoint had more than 1,000 subscriptions then, the tenant 100,000, or the type 5,000 subscribers or
+    1 MiB of filters.
+    """
     Unsubscribe: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.UnsubscribeRequest, _endpoints_pb2.UnsubscribeResponse]  # type: ignore[assignment]
     """NOT_FOUND: it has no such subscription."""
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_endpoints_pb2.ListSubscriptionsRequest, _endpoints_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
@@ -103,8 +109,8 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _endpoints_pb2.CreateEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.CreateEndpointResponse, _abc.Awaitable[_endpoints_pb2.CreateEndpointResponse]]:
-        """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may. INVALID: the address is not
-        allowed, see docs/egress.md.
+        """CONFLICT: the tenant has 20,000 endpoints, or the application has as many as it may (then the error names the field
+        application_id). NOT_FOUND: environment, application. INVALID: the address is not allowed, see docs/egress.md.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +168,7 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _endpoints_pb2.RevealSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.RevealSecretResponse, _abc.Awaitable[_endpoints_pb2.RevealSecretResponse]]:
-        """The newest secret, for people who lost it. The caller audits the call."""
+        """The newest secret, for people who lost it. The caller audits the call. CONFLICT: no encryption key decrypts it."""
 
     @_abc_1.abstractmethod
     def RenewEndpointSecrets(
@@ -178,7 +184,10 @@ class EndpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _endpoints_pb2.SubscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_endpoints_pb2.SubscribeResponse, _abc.Awaitable[_endpoints_pb2.SubscribeResponse]]:
-        """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND."""
+        """Subscribes an endpoint to types that exist; those that it has keep their filter unless this call has one. NOT_FOUND.
+        CONFLICT: the endpoint had more than 1,000 subscriptions then, the tenant 100,000, or the type 5,000 subscribers or
+        1 MiB of filters.
+        """
 
     @_abc_1.abstractmethod
     def Unsubscribe(

@@ -42,19 +42,21 @@ Uniform = Callable[[float, float], float]
 class BreakerPolicy:
     """When an endpoint is down: after this many failures in a row, or a few of them over few_s seconds.
 
-    A few, because an endpoint that times out fails seldom. probe_s: the first pause between probes; it doubles up to
+    A few, because an endpoint that times out fails seldom. All of them within window_s seconds: the retries of a single
+    delivery that the endpoint never takes are further apart. probe_s: the first pause between probes; it doubles up to
     longest_probe_s. disable_after_s: after so much time with nothing but failures the endpoint is disabled.
     """
 
     failures: int = 5
     few: int = 3
     few_s: float = 10.0
+    window_s: float = 60.0
     probe_s: float = 5.0
     longest_probe_s: float = 300.0
     disable_after_s: float = 5 * 86_400.0
 
     def scaled(self, factor: float) -> "BreakerPolicy":
-        """Return the policy with the times multiplied that are measured in minutes and days; few_s stays."""
+        """Return the policy with the times multiplied that are measured in minutes and days; the others stay."""
         return replace(
             self,
             probe_s=self.probe_s * factor,
@@ -194,8 +196,10 @@ def _told(health: Health, seen: Seen, now_us: int) -> Health:
 def _failed(health: Health, seen: Observation, policy: BreakerPolicy, now_us: int, uniform: Uniform) -> Change:
     if health.state == OPEN or seen.started_us < health.since_us:
         return Change(health)  # of attempts that were under way when the state changed
-    first_us = health.first_failure_us or now_us
-    health = replace(health, failures=health.failures + seen.count, first_failure_us=first_us)
+    first_us, failures = health.first_failure_us, health.failures + seen.count
+    if now_us - first_us > policy.window_s * 1_000_000:
+        first_us, failures = now_us, seen.count
+    health = replace(health, failures=failures, first_failure_us=first_us)
     if seen.is_ordered:
         health = replace(health, failing_since_us=health.failing_since_us or now_us)
         return Change(health, is_hopeless=_is_hopeless(health, policy, now_us))

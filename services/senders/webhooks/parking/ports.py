@@ -120,15 +120,9 @@ class Rows(Protocol):
     """The rows of deliveries. Each method raises UNAVAILABLE."""
 
     async def due(
-        self,
-        key: EndpointKey,
-        until_us: int,
-        *,
-        after: tuple[int, int] = (-1, 0),
-        parked_before_us: int = 0,
-        limit: int = 100,
+        self, key: EndpointKey, until_us: int, *, after: tuple[int, int] = (-1, 0), limit: int = 100
     ) -> list[Row]:
-        """Return the next rows that are due, or were parked before a time. after: a row's due_us and sequence."""
+        """Return the next rows that are due until a time. after: a row's due_us and sequence."""
 
     async def settle(self, outcome: Ended | Kept) -> None:
         """Store what became of a row, unless somebody else changed it."""

@@ -69,13 +69,13 @@ WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 SELECT delivery, reason, due_us FROM senders.parked
 WHERE endpoint_id = $1 AND delivery_id = $2 AND replay = $3 AND attempt >= $4
 
--- What is due, and what was parked before $6, whenever it is due; after one that is known ($3, $4).
+-- What is due until $5, after one that is known ($3, $4).
 -- name: due
 SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
 FROM senders.parked
-WHERE tenant_id = $1 AND endpoint_id = $2 AND (due_us, sequence) > ($3, $4) AND (due_us <= $5 OR parked_us < $6)
+WHERE tenant_id = $1 AND endpoint_id = $2 AND (due_us, sequence) > ($3, $4) AND due_us <= $5
 ORDER BY due_us, sequence
-LIMIT $7
+LIMIT $6
 
 -- name: some_of
 SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery

@@ -6,7 +6,8 @@ taken for a repeat.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +27,7 @@ from services.senders.webhooks.parking.places import Places
 from services.senders.webhooks.parking.ports import (
     Ended,
     EndpointDirectory,
+    EndpointKey,
     EndpointState,
     Kept,
     Row,
@@ -61,7 +63,10 @@ class TurnLimits:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all turns of a process work with. attempts: send to ORDERED endpoints, too. now: PostgreSQL's time."""
+    """What all turns of a process work with. attempts: send to ORDERED endpoints, too. now: PostgreSQL's time.
+
+    note_failure: is called with an endpoint whose failure was reported.
+    """
 
     attempts: Attempts
     rows: Rows
@@ -72,6 +77,7 @@ class Desk:
     limits: TurnLimits
     own: parts.OwnParts
     now: clock.Clock
+    note_failure: Callable[[EndpointKey], None]
     until_accepted: RetryUntilAccepted = field(default_factory=RetryUntilAccepted)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,6 +90,10 @@ class RowWork:
         self.health = state.health
         self._key = state.key
         self._goes_on = goes_on
+        # How many attempts may be under way, and how many are.
+        self.at_once = 1
+        self._under_way = 0
+        self._places = asyncio.Condition()
         # Rows that the process before may have sent, because it did not give back its lease.
         self._unsure_before_us = desk.now() if state.had_owner else 0
 
@@ -121,6 +131,7 @@ class RowWork:
         """Tell the breaker what an attempt shows."""
         result = made.result
         if breaker.is_trouble(result):
+            self.desk.note_failure(self._key)
             await self.observe(
                 Observation(
                     Seen.FAILED,
@@ -141,36 +152,48 @@ class RowWork:
 
     async def attempt(self, row: Row) -> Attempt:
         """Make the attempt once the parts that it needs answer. Raises LeaseLost; PartAway when the process ends."""
-        async with self.desk.places.of(self._key.tenant_id):
-            try:
-                return await self.desk.own.until_answered(partial(self._make, row))
-            except parts.CannotWait as away:
-                return Waits(f"{away.part}_away", AGAIN_S)
-            except (ClarionError, LeaseLost):
-                raise
-            except UnknownDelivery as error:
-                log.warning("delivery_unknown", delivery_id=row.delivery.id, error=str(error))
-                return Waits("unknown", _UNKNOWN_S)
-            except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
-                log.exception("attempt_failed", delivery_id=row.delivery.id, event_id=row.delivery.event_id)
-                now = self.desk.now()
-                detail = type(error).__name__
-                result = SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=detail)
-                return Made(result, now, now)
+        try:
+            return await self.desk.own.until_answered(partial(self._make, row))
+        except parts.CannotWait as away:
+            return Waits(f"{away.part}_away", AGAIN_S)
+        except (ClarionError, LeaseLost):
+            raise
+        except UnknownDelivery as error:
+            log.warning("delivery_unknown", delivery_id=row.delivery.id, error=str(error))
+            return Waits("unknown", _UNKNOWN_S)
+        except Exception as error:  # a fault of ours must end as a recorded attempt, not as a crash loop
+            log.exception("attempt_failed", delivery_id=row.delivery.id, event_id=row.delivery.event_id)
+            now, detail = self.desk.now(), type(error).__name__
+            result = SendResult(Verdict.TRANSIENT, provider="", reason=Reason.INTERNAL_ERROR, detail=detail)
+            return Made(result, now, now)
 
     async def _make(self, row: Row) -> Attempt:
-        if not self._goes_on():
-            raise LeaseLost("the lease ends")
         attempts, delivery = self.desk.attempts, row.delivery
         is_unsure = row.parked_us < self._unsure_before_us
-        if delivery.attempt > 1 or row.probes:  # an earlier record tells other copies
-            if is_unsure and await attempts.is_over(delivery):
-                return REPEAT
-            return await attempts.make(delivery, delivery.claim, is_claimed=True)
-        is_claimed = is_unsure or attempts.may_have_copies(delivery)
+        # An earlier record tells other copies.
+        has_record = delivery.attempt > 1 or row.probes > 0
+        if has_record and is_unsure and await attempts.is_over(delivery):
+            return REPEAT
+        is_claimed = not has_record and (is_unsure or attempts.may_have_copies(delivery))
         if is_claimed and await attempts.is_repeat(delivery, delivery.claim):
             return REPEAT
-        return await attempts.make(delivery, delivery.claim, is_claimed=is_claimed)
+        async with self.desk.places.of(self._key.tenant_id), self._place():
+            if not self._goes_on():
+                raise LeaseLost("the lease ends")
+            return await attempts.make(delivery, delivery.claim, is_claimed=is_claimed or has_record)
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Hold one of the places of the endpoint for the length of a block."""
+        async with self._places:
+            await self._places.wait_for(lambda: self._under_way < self.at_once)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            async with self._places:
+                self._under_way -= 1
+                self._places.notify()
 
     def waiting(self, row: Row, waits: Waits) -> Kept:
         """Return the row of a delivery for which no attempt was made."""

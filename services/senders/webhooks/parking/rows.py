@@ -97,17 +97,11 @@ class ParkedRows:
         return ParkedDelivery(event_pb2.Delivery.FromString(row["delivery"]), row["reason"], row["due_us"])
 
     async def due(
-        self,
-        key: EndpointKey,
-        until_us: int,
-        *,
-        after: tuple[int, int] = (-1, 0),
-        parked_before_us: int = 0,
-        limit: int = 100,
+        self, key: EndpointKey, until_us: int, *, after: tuple[int, int] = (-1, 0), limit: int = 100
     ) -> list[Row]:
         """See ports.Rows."""
         with postgres.unavailable_while_down():
-            found = await self._pool.fetch(SQL.due, *key, *after, until_us, parked_before_us, limit)
+            found = await self._pool.fetch(SQL.due, *key, *after, until_us, limit)
         return [row for record in found if (row := read_row(record)) is not None]
 
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:

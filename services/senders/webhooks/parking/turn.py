@@ -25,6 +25,8 @@ _RENEW_S = 5.0
 # How long a turn waits for more deliveries of an endpoint that gets all of them from rows, seconds.
 _LINGER_S = 0.5
 _PAGE = 100
+# Deliveries in hand for each that is under way: the others wait for claims and records.
+_IN_HAND = 8
 # Failed probes of one delivery that its timeline shows.
 _SHOWN_PROBES = 20
 _NEVER_US = 2**62
@@ -137,17 +139,13 @@ class Turn:
     # Endpoints that get each delivery by itself.
 
     async def _send(self, endpoint: Endpoint) -> bool:
-        """Send what is due; return whether something was. After the endpoint recovered, send everything that waits."""
-        health = self._work.health
-        if health.state == breaker.DRAINING and self._slow_start is None:
+        """Send what is due; return whether something was. While some wait for their records, others are sent."""
+        if self._work.health.state == breaker.DRAINING and self._slow_start is None:
             self._slow_start = SlowStart(self._desk.limits.per_s, time.monotonic())
-        before_us = health.since_us if health.state == breaker.DRAINING else 0
         until_us, after, count = self._desk.now(), (-1, 0), 0
         tasks: set[asyncio.Task[None]] = set()
         try:
-            while rows := await self._desk.rows.due(
-                self._key, until_us, after=after, parked_before_us=before_us, limit=_PAGE
-            ):
+            while rows := await self._desk.rows.due(self._key, until_us, after=after, limit=_PAGE):
                 for row in rows:
                     if not await self._wait_for_place(tasks, endpoint):
                         return count > 0
@@ -163,10 +161,10 @@ class Turn:
 
     async def _wait_for_place(self, tasks: "set[asyncio.Task[None]]", endpoint: Endpoint) -> bool:
         """Wait until the next delivery may be sent; False: none may any more."""
-        failures = self._work.health.failures
-        per_s = self._per_s()
+        failures, per_s = self._work.health.failures, self._per_s()
+        self._work.at_once = at_once(per_s, self._desk.limits.at_once)
         await self._pause(self._pacer.wait_s(min(per_s, endpoint.rate_per_s or per_s), time.monotonic()))
-        while len(tasks) >= at_once(per_s, self._desk.limits.at_once):
+        while len(tasks) >= _IN_HAND * self._work.at_once:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             tasks -= {task for task in tasks if task.done()}
         tasks -= {task for task in tasks if task.done()}

@@ -56,6 +56,10 @@ class EndpointWatcher:
         elif result.reason == Reason.ENDPOINT_ANSWERED_GONE:
             self._start(self._disable(key))
 
+    def note_failure(self, key: EndpointKey) -> None:
+        """Take note of a failure that was reported already: the next success is reported, too."""
+        self._failing.add(key)
+
     async def drain(self) -> None:
         """Wait until everything is reported."""
         while self._tasks:

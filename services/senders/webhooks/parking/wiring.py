@@ -96,6 +96,7 @@ def make_drain(parking: Parking, attempts: Attempts) -> Drain:
             limits=parking.limits,
             own=parking.own,
             now=parking.now,
+            note_failure=parking.watcher.note_failure,
         )
     )
     parking.rows.on_parked = drain.on_parked

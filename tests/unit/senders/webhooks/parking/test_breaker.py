@@ -55,6 +55,9 @@ def after(*failures_s: float, health: Health = WELL) -> Change:
         ((0, 10, 15), True),
         ((0, 5, 9), False),
         ((0, 20), False),
+        # The retries of one delivery that it never takes.
+        ((0, 5, 65, 665), False),
+        ((0, 0, 70, 70, 70), False),
     ],
 )
 def test_it_opens_within_half_a_minute_of_failing(times: tuple[float, ...], *, opens: bool) -> None:

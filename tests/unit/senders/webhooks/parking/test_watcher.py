@@ -90,3 +90,11 @@ async def test_without_the_database_nothing_stays_behind(watcher: EndpointWatche
     see(watcher, DOWN)
     await watcher.drain()
     assert len(states.seen) == 1
+
+
+async def test_a_success_after_a_failure_of_a_row_is_reported(watcher: EndpointWatcher, states: NotedStates) -> None:
+    """A delivery that the endpoint never takes must not open the breaker of one that takes all others."""
+    watcher.note_failure(KEY)
+    see(watcher, OK)
+    await watcher.drain()
+    assert [one.seen for _, one in states.seen] == [Seen.SUCCEEDED]

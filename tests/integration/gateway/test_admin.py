@@ -103,17 +103,6 @@ async def test_a_tenants_rates(http: aiohttp.ClientSession, admin: dict[str, str
     assert (changed["rates"], changed["daily_cap"]) == ([], None)
 
 
-async def test_a_tenants_bounds_of_webhooks(http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
-    """Set when it is created, and changed; others have the defaults."""
-    bounds = {"max_payload_bytes": 2048, "max_parked_per_endpoint": 5}
-    _, created = await call(http, "POST", "/tenants", admin, {"name": "Acorn", **bounds})
-    assert bounds.items() <= created.items()
-    _, changed = await call(http, "PATCH", f"/tenants/{created['id']}", admin, {"max_parked_per_endpoint": 6})
-    assert (changed["max_payload_bytes"], changed["max_parked_per_endpoint"]) == (2048, 6)
-    _, plain = await call(http, "POST", "/tenants", admin, {"name": "Acorn"})
-    assert (plain["max_payload_bytes"], plain["max_parked_per_endpoint"]) == (262_144, 100_000)
-
-
 async def test_a_key_that_is_disabled_does_not_work(
     http: aiohttp.ClientSession, admin: dict[str, str], create_tenant: CreateTenant
 ) -> None:
@@ -146,8 +135,6 @@ async def test_a_key_that_is_disabled_does_not_work(
         ("POST", "/tenants", {"name": "x", "rates": [{**_RATE, "scope": "a\nb"}]}, 422, "rates[0].scope"),
         ("POST", "/tenants", {"name": "x", "rates": [_RATE, {**_RATE, "bound": 9}]}, 422, "rates"),
         ("POST", "/tenants", {"name": "x", "rates": [_RATE], "daily_cap": 1}, 422, "rates"),
-        ("POST", "/tenants", {"name": "x", "max_payload_bytes": 1023}, 422, "max_payload_bytes"),
-        ("POST", "/tenants", {"name": "x", "max_parked_per_endpoint": 0}, 422, "max_parked_per_endpoint"),
         ("POST", "/tenants", {"name": "x", "max_sms_segments": 0}, 422, "max_sms_segments"),
         ("POST", "/tenants", {"name": "x", "max_payload_bytes": 1023}, 422, "max_payload_bytes"),
         ("POST", "/tenants", {"name": "x", "max_parked_per_endpoint": 0}, 422, "max_parked_per_endpoint"),

@@ -305,7 +305,7 @@ def _make_server(
     server.add(endpoints_pb2_grpc.add_ParkingServiceServicer_to_server, webhooks.servicer, PARKING_SERVICE)
     server.add(
         privacy_pb2_grpc.add_SendersPrivacyServiceServicer_to_server,
-        SendersPrivacyServicer(stores.privacy),
+        SendersPrivacyServicer(stores.privacy, webhooks.parking.eraser),
         PRIVACY_SERVICE,
     )
     return server

@@ -89,6 +89,14 @@ WHERE tenant_id = $1 AND endpoint_id = $2 AND delivery_id = ANY ($3::uuid[])
 ORDER BY due_us, sequence
 LIMIT 200
 
+-- Of events by the 48 bits of time with which their ids and those of their deliveries begin; the caller looks closer.
+-- name: of_events
+SELECT p.sequence, p.delivery_id, p.replay, p.attempt, p.due_us, p.parked_us, p.revision, p.probes, p.reason, p.delivery
+FROM (SELECT DISTINCT left(e.id::text, 13) AS time FROM unnest($2::uuid[]) AS e (id)) AS t
+JOIN senders.parked p ON p.delivery_id BETWEEN (t.time || '-0000-0000-000000000000')::uuid
+    AND (t.time || '-ffff-ffff-ffffffffffff')::uuid
+WHERE p.tenant_id::text = $1 AND (cardinality($3::uuid[]) = 0 OR p.delivery_id = ANY ($3::uuid[]))
+
 -- name: oldest
 SELECT delivery FROM senders.parked WHERE tenant_id = $1 AND endpoint_id = $2
 ORDER BY delivery_id

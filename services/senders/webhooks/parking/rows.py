@@ -114,6 +114,13 @@ class ParkedRows:
             found = await self._pool.fetch(SQL.some_of, *key, delivery_ids)
         return [row for record in found if (row := read_row(record)) is not None]
 
+    async def of_events(self, tenant_id: str, event_ids: Sequence[str], delivery_ids: Sequence[str]) -> list[Row]:
+        """See erase.ErasableRows."""
+        with postgres.unavailable_while_down():
+            found = await self._pool.fetch(SQL.of_events, tenant_id, event_ids, delivery_ids)
+        rows = [read_row(record) for record in found]
+        return [row for row in rows if row is not None and row.delivery.event_id in event_ids]
+
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none.
 

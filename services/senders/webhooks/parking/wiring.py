@@ -17,6 +17,7 @@ from services.domain.trace import TraceWriter
 from services.senders.webhooks.parking.book import EndpointBook, ParkedDeliveries
 from services.senders.webhooks.parking.breaker import BreakerPolicy
 from services.senders.webhooks.parking.drain import Drain
+from services.senders.webhooks.parking.erase import ParkedEraser
 from services.senders.webhooks.parking.neighbours import IngestAcceptor, RouterEndpointOwner
 from services.senders.webhooks.parking.notices import Notices
 from services.senders.webhooks.parking.places import Places
@@ -44,6 +45,7 @@ class Parking:
     states: EndpointStates
     watcher: EndpointWatcher
     parked: ParkedDeliveries
+    eraser: ParkedEraser
     trace: TraceWriter
     limits: TurnLimits
     now: clock.Clock
@@ -69,6 +71,7 @@ def open_parking(
     """
     limits = TurnLimits(at_once=at_once, per_s=per_s, lease_s=attempt_s + _LEASE_OVER_S, attempt_s=attempt_s)
     rows = ParkedRows(pool, outbox, own, bound=book.backlog_bound, now=now)
+    trace = TraceWriter(nats.StreamPublisher(connection))
     states = EndpointStates(pool, outbox, policy, lease_s=limits.lease_s, now=now)
     return Parking(
         book=book,
@@ -76,7 +79,8 @@ def open_parking(
         states=states,
         watcher=EndpointWatcher(states, book),
         parked=ParkedDeliveries(book, rows),
-        trace=TraceWriter(nats.StreamPublisher(connection)),
+        eraser=ParkedEraser(rows, trace, now=now),
+        trace=trace,
         limits=limits,
         now=now,
         own=own,

@@ -9,6 +9,7 @@ import pytest
 from clarion.common.v1 import trace_pb2
 from clarion.senders.v1 import endpoints_pb2
 from runtime.errors import ClarionError, Code
+from runtime.ids import derived_id_at, new_id
 from services.delivery.ports import SendResult, Verdict
 from services.domain import topology
 from services.domain.reasons import Reason
@@ -16,7 +17,7 @@ from services.senders.webhooks.parking import wiring
 from services.senders.webhooks.parking.breaker import BreakerPolicy
 from services.senders.webhooks.parking.ports import Letter
 from services.senders.webhooks.parking.servicer import ParkingServicer
-from tests.integration.senders.parking.world import DOWN, GONE, OK, SenderProcess, World
+from tests.integration.senders.parking.world import DOWN, GONE, OK, SenderProcess, World, delivery, queued
 from tests.unit.senders.builders import TENANT
 from tests.waiting import eventually
 
@@ -305,6 +306,27 @@ async def test_a_row_that_cannot_be_read_stops_nothing(world: World) -> None:
     [left] = await eventually(lambda: _only(world, endpoint_id))
     assert str(left["delivery_id"]) == made[0].id
     assert left["due_us"] > 2**62
+
+
+async def test_erased(world: World) -> None:
+    """What waits of an event ends, or only some of its deliveries; others of the same millisecond stay."""
+    endpoint_id = await world.endpoint(active=False)
+    process = await world.start()
+    events = [new_id(), new_id()]
+    made = [
+        delivery(endpoint_id, id=derived_id_at(event_id, event_id, str(number)), event_id=event_id)
+        for event_id in events
+        for number in range(3)
+    ]
+    await world.streams.publish(*map(queued, made))
+    await eventually(lambda: world.has_rows(endpoint_id, made))
+    eraser = process.parking.eraser
+    assert await eraser.erase(TENANT, [events[0]], [made[1].id]) == 1
+    assert await eraser.erase(new_id(), events, []) == 0, "of another tenant"
+    assert await eraser.erase(TENANT, [events[0]], []) == 2
+    assert {str(row["delivery_id"]) for row in await world.rows(endpoint_id)} == {one.id for one in made[3:]}
+    assert {(step.status, step.reason) for step in await world.attempts()} == {(SKIPPED, "recipient_erased")}
+    assert await world.is_counted_right()
 
 
 async def _only(world: World, endpoint_id: str) -> list[Any]:

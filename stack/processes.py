@@ -64,7 +64,6 @@ ROLES = (
             "CLARION_SENDERS_ADDRESS",
             "CLARION_ENCRYPTION_KEYS",
             "CLARION_PSEUDONYM_KEY",
-            "CLARION_EGRESS_ALLOW",
         ),
         yields=True,
     ),

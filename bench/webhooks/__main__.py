@@ -126,7 +126,7 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.seconds = chosen.seconds or (6.0 if chosen.quick else 60.0)
     port = free_port()
-    with ground.stack(_say, {"CLARION_EGRESS_ALLOW": f"127.0.0.1:{port}"}) as stack:
+    with ground.stack(_say, {"CLARION_EGRESS_WEBHOOK_ALLOW": f"127.0.0.1:{port}"}) as stack:
         found = asyncio.run(_measure(stack, port, chosen))
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"webhooks-{found.at.replace(':', '').replace('+0000', 'Z')}.json"

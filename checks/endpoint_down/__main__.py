@@ -239,7 +239,7 @@ class Check:
 
 async def _main(arguments: argparse.Namespace) -> int:
     report = Report()
-    environment = {"CLARION_EGRESS_ALLOW": "127.0.0.1:*", "CLARION_WEBHOOK_TIME_SCALE": str(SCALE)}
+    environment = {"CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*", "CLARION_WEBHOOK_TIME_SCALE": str(SCALE)}
     async with (
         receiver() as down,
         receiver() as well,

@@ -177,7 +177,7 @@ class Check:
 
 async def _main(given: argparse.Namespace) -> int:
     report = Report()
-    environment = {"CLARION_EGRESS_ALLOW": "127.0.0.1:*"}
+    environment = {"CLARION_EGRESS_WEBHOOK_ALLOW": "127.0.0.1:*"}
     async with (
         hostile(HOSTILE) as servers,
         receivers(WELL) as found,

@@ -9,7 +9,7 @@ from runtime import logs
 from runtime.egress import hosts
 from runtime.egress.addresses import Address, plain
 from runtime.egress.lookup import Lookup, SystemLookup
-from runtime.egress.policy import ALLOW, DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
+from runtime.egress.policy import DENY, AddressNotAllowed, EgressPolicy, Ports, port_refused
 
 # Addresses of one name that are tried: a name server may return hundreds, each of which could time out.
 _MAX_TRIED = 8
@@ -43,7 +43,11 @@ class EgressGuard:
         """Raise AddressNotAllowed unless an address of host may be connected to."""
         if why := self._policy.refusal(address, port, self._ports):
             log.warning("egress_refused", host=host, address=str(address), port=port, cause=why)
-            raise port_refused(port, self._ports) if why == "port" else _refused(host, address, port, why)
+            raise (
+                port_refused(port, self._ports)
+                if why == "port"
+                else _refused(host, address, port, why, self._ports.allow)
+            )
 
     async def resolve(self, host: str, port: int, *, lookup: Lookup | None = None) -> list[Address]:
         """Return the addresses of a host, all of them checked: one that is not allowed refuses the name.
@@ -83,16 +87,16 @@ def address_info(address: Address, port: int) -> aiohappyeyeballs.AddrInfoType:
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where
 
 
-def _refused(host: str, address: Address, port: int, why: str) -> AddressNotAllowed:
+def _refused(host: str, address: Address, port: int, why: str, allow: str) -> AddressNotAllowed:
     if why == "denied":
         return AddressNotAllowed(f"Clarion does not connect to {host!r}: an operator has denied it in {DENY}.")
     if str(address) != host:
         return AddressNotAllowed(
             f"{host!r} leads to an address that is not public, so Clarion does not connect to it. An operator can allow"
-            f" the address, which the log names (egress_refused), and the port with {ALLOW}."
+            f" the address, which the log names (egress_refused), and the port with {allow}."
         )
     entry = f"{host}:{port}" if address.version == 4 else f"[{host}]:{port}"
     return AddressNotAllowed(
         f"{host!r} is not a public address ({why}), so Clarion does not connect to it. An operator can allow it with"
-        f" {ALLOW}={entry}."
+        f" {allow}={entry}."
     )

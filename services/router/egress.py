@@ -7,7 +7,8 @@ from services.router.settings import Settings
 def webhook_guard(settings: Settings) -> EgressGuard:
     """Return the guard that the settings describe. Raises ValueError naming the variable that is wrong."""
     try:
-        policy = EgressPolicy(settings.egress_allow, settings.egress_deny)
+        policy = EgressPolicy(settings.egress_webhook_allow, settings.egress_deny)
     except ValueError as error:
-        raise ValueError(f"CLARION_EGRESS_ALLOW, CLARION_EGRESS_DENY: {error}") from error
-    return EgressGuard(policy, Ports(frozenset(settings.egress_webhook_ports), "CLARION_EGRESS_WEBHOOK_PORTS"))
+        raise ValueError(f"CLARION_EGRESS_WEBHOOK_ALLOW, CLARION_EGRESS_DENY: {error}") from error
+    ports = frozenset(settings.egress_webhook_ports)
+    return EgressGuard(policy, Ports(ports, "CLARION_EGRESS_WEBHOOK_PORTS", "CLARION_EGRESS_WEBHOOK_ALLOW"))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from clarion.common.v1 import event_pb2
 from services.domain import channels, locales
 from services.domain.delivery_ids import delivery_id
+from services.domain.endpoints import STEP
 from services.domain.reasons import Reason
 from services.router import fan_out, languages, messages
 from services.router.definitions import Definition, Step, Template
@@ -19,8 +20,6 @@ from services.router.ports import Person
 _WITHOUT_TEMPLATE = {number: Step(channels.NAMES[number], number, ()) for number in channels.FOR_PEOPLE}
 # Why nobody gets an event that is not for anybody.
 _NOBODY = (Reason.NO_RECIPIENT, Reason.NO_ACTIVE_TEMPLATE)
-# Ingest names it too, for the ids that it answers.
-_WEBHOOK_STEP = channels.NAMES[event_pb2.CHANNEL_WEBHOOK]
 
 
 def plan(
@@ -104,7 +103,7 @@ def of_endpoints(
     deliveries, planned = [], []
     for endpoint_id in endpoint_ids:
         reason = reasons[endpoint_id in unmatched]
-        id_ = delivery_id(event, event_pb2.CHANNEL_WEBHOOK, endpoint_id, step=_WEBHOOK_STEP)
+        id_ = delivery_id(event, event_pb2.CHANNEL_WEBHOOK, endpoint_id, step=STEP)
         planned.append(messages.endpoint_decision(endpoint_id, id_, reason))
         if not reason:
             deliveries.append(messages.endpoint_delivery(shared, endpoint_id, id_))

@@ -23,6 +23,6 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     # Comma-separated base64 of 32 bytes each, for what endpoints have of secrets; the first encrypts, all decrypt.
     encryption_keys: Secret
     # Which addresses endpoints may have, as for the senders. See docs/egress.md.
-    egress_allow: tuple[str, ...] = ()
+    egress_webhook_allow: tuple[str, ...] = ()
     egress_deny: tuple[str, ...] = ()
     egress_webhook_ports: tuple[Port, ...] = (80, 443, 8080, 8443)

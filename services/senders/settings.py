@@ -62,6 +62,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     egress_deny: tuple[str, ...] = ()
     egress_smtp_ports: tuple[Port, ...] = (25, 465, 587, 2465, 2525, 2587)
     egress_http_ports: tuple[Port, ...] = (80, 443)
+    # The same for endpoints, whose addresses tenants choose: what a mail relay needs is not allowed for them.
+    egress_webhook_allow: tuple[str, ...] = ()
     egress_webhook_ports: tuple[Port, ...] = (80, 443, 8080, 8443)
     # The proxy for all calls of providers' APIs and of endpoints, "http://user:password@proxy:3128"; empty: none.
     egress_proxy: Secret = Secret("")

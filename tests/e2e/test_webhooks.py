@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 from checks.client import Client
 from checks.waiting import until
 from tests.e2e.browser import FLAGS, chromium
+from tests.integration.gateway.test_endpoints import endpoint_calls
 
 END_S = 30.0
 _MOBILE: ViewportSize = {"width": 390, "height": 844}
@@ -127,6 +128,35 @@ async def test_a_receiver_reads_its_events_by_polling(client: Client) -> None:
 
     await until(all_sent, "the deliveries", deadline=END_S)
     assert Webhook(endpoint["secret"]).verify(json.dumps({"n": 2}, separators=(",", ":")), second["data"][0]["headers"])
+
+
+async def test_another_tenants_ids_are_not_there(client: Client, receiver: Receiver) -> None:
+    """Of an endpoint with a delivery, whatever is asked; and nothing of it has changed afterwards."""
+    owner, other = [await client.operator.create_tenant(name) for name in ("Owner", "Other")]
+    endpoint = await _subscribed(client, owner.id, "order.shipped", url=receiver.url)
+    base, path = f"/tenants/{owner.id}", f"/endpoints/{endpoint['id']}"
+    sent = await client.operator.must("POST", f"{base}{path}/test", json={})
+    [kind] = (await client.operator.must("GET", f"{base}/event-types"))["data"]
+    application = await client.operator.must("POST", f"{base}/applications", json={"name": "Walnut"})
+    await client.operator.must("POST", f"/tenants/{other.id}/event-types", json={"name": "a"})
+
+    async def is_known() -> bool:
+        return len((await client.operator.must("GET", f"{base}{path}/deliveries"))["data"]) == 1
+
+    await until(is_known, "the delivery", deadline=END_S)
+    before = await client.operator.must("GET", base + path)
+    for method, call, body in (
+        *endpoint_calls(endpoint["id"], kind["id"]),
+        ("GET", f"deliveries/{sent['delivery_id']}/attempts", None),
+        ("POST", f"deliveries/{sent['delivery_id']}/retry", None),
+        ("DELETE", f"event-types/{kind['id']}", None),
+        ("POST", f"applications/{application['id']}/portal", {}),
+        ("DELETE", f"applications/{application['id']}", None),
+    ):
+        answer = await client.operator.call(method, f"/tenants/{other.id}/{call}", json=body)
+        assert answer.status == 404, (method, call, answer.body)
+    assert (await client.operator.must("GET", f"/tenants/{other.id}{path}/deliveries"))["data"] == []
+    assert await client.operator.must("GET", base + path) == before
 
 
 async def _link(client: Client, name: str = "Walnut") -> str:

@@ -209,7 +209,7 @@ def nahook_stack(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
     """The stack that every row asks."""
     options = Options(data=tmp_path_factory.mktemp("nahook"), port=free_port())
     allowed = ",".join(f"127.0.0.1:{port}" for port in (receiver.port, receiver.nobody_port))
-    environment = {**_ENVIRONMENT, "CLARION_EGRESS_ALLOW": allowed}
+    environment = {**_ENVIRONMENT, "CLARION_EGRESS_WEBHOOK_ALLOW": allowed}
     running = stack_client.start(options, environment=environment)
     try:
         yield running

@@ -37,6 +37,9 @@ from services.router.suppressions.store import SuppressionStore
 from services.router.suppressions.suppress import checked
 from services.senders.providers import NewProvider
 from services.senders.store import ProviderStore, SecretBox
+from services.senders.webhooks.parking.breaker import BreakerPolicy, Observation, Seen
+from services.senders.webhooks.parking.ports import EndpointKey
+from services.senders.webhooks.parking.states import EndpointStates
 from tests.integration.outboxes import PatientOutbox
 from tests.integration.router.endpoint_world import write_endpoints
 from tests.keyed import KEYED
@@ -119,6 +122,13 @@ async def _write_the_rest(
     for one in (new, replace(new, id=new_id(), name="spare"), replace(new, id=new_id(), tenant_id=new_id())):
         await providers.create(one)
     await providers.delete(one.id)  # a tenant's last one
+    states = EndpointStates(pool, outbox("senders"), BreakerPolicy())
+    failing = Observation(Seen.FAILED, clock.now_us(), count=BreakerPolicy().failures)
+    down, gone = EndpointKey(tenant_id, new_id()), EndpointKey(tenant_id, new_id())
+    for key in (down, gone):
+        await states.observe(key, failing)
+    await states.forget([gone], are_gone=True)
+    await states.drain()
     await _write_templates(pool, outbox("render"), tenant_id)
 
 

@@ -94,4 +94,4 @@ async def test_a_refusal_does_not_tell_where_a_name_leads(watch: Watch, names: N
     async with sending(names, watch.port) as attempt:
         result = await attempt(f"http://private.test:{watch.port}/")
     assert "10.0.0.1" not in result.detail
-    assert "CLARION_EGRESS_ALLOW" in result.detail
+    assert "CLARION_EGRESS_WEBHOOK_ALLOW" in result.detail

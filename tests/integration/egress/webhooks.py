@@ -36,7 +36,8 @@ def hostile(port: int) -> list[str]:
 @asynccontextmanager
 async def sending(lookup: Lookup | None, *ports: int, allow: tuple[str, ...] = ()) -> AsyncIterator[Attempt]:
     """Make one attempt at each address: the endpoint is published, and the event delivered to it."""
-    guard = EgressGuard(EgressPolicy(allow), Ports(_PORTS.union(ports), "CLARION_EGRESS_WEBHOOK_PORTS"), lookup=lookup)
+    ports_of_webhooks = Ports(_PORTS.union(ports), "CLARION_EGRESS_WEBHOOK_PORTS", allow="CLARION_EGRESS_WEBHOOK_ALLOW")
+    guard = EgressGuard(EgressPolicy(allow), ports_of_webhooks, lookup=lookup)
     client = WebhookClient(guard, timeout_s=30.0)
     published = Published()
     attempter = WebhookAttempter(published.directory, _NoBodies(), client)

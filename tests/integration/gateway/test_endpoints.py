@@ -313,7 +313,7 @@ async def test_another_tenants_ids_are_not_there(world: World) -> None:
     application_id = world.router.add_application(world.tenant)
     before = len(world.router.asked), len(world.senders.asked)
     for method, path, body in (
-        *_endpoint_calls(made["id"], type_id),
+        *endpoint_calls(made["id"], type_id),
         ("GET", f"deliveries/{delivery_id}/attempts", None),
         ("POST", f"deliveries/{delivery_id}/retry", None),
         ("GET", f"event-types/{type_id}", None),
@@ -340,7 +340,8 @@ async def test_ids_that_cannot_exist_are_not_found(world: World) -> None:
     assert (await world.admin("POST", unknown, {"url": _URL}))[0] == 404
 
 
-def _endpoint_calls(endpoint_id: str, type_id: str) -> list[tuple[str, str, Any]]:
+def endpoint_calls(endpoint_id: str, type_id: str) -> list[tuple[str, str, Any]]:
+    """Return method, path and body of the calls of an endpoint. The path begins after that of the tenant."""
     path = f"endpoints/{endpoint_id}"
     return [
         ("GET", path, None),

@@ -149,7 +149,7 @@ async def test_an_operator_can_allow_addresses_and_ports(start: StartService, co
     """With the settings that senders have."""
     router = await start(
         "services.router",
-        CLARION_EGRESS_ALLOW="127.0.0.1:8080",
+        CLARION_EGRESS_WEBHOOK_ALLOW="127.0.0.1:8080",
         CLARION_EGRESS_DENY="203.1.113.0/24",
         CLARION_EGRESS_WEBHOOK_PORTS="443,8443",
     )

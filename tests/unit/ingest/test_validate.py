@@ -170,10 +170,10 @@ def test_all_faults_are_named_at_once() -> None:
     assert _wrong_fields(event, sent=True) == [*named, "variables", "payload_extra"]
 
 
-@pytest.mark.parametrize("value", ["", "x" * 256, "a\x00b"])
+@pytest.mark.parametrize("value", ["x" * 256, "a\x00b"])
 def test_faults_of_a_label_name_it(value: str) -> None:
-    """Each value has 1 to 255 characters."""
-    assert _wrong_fields(_event(metadata={"source": value, "good": "x"})) == ["metadata.source"]
+    """Each value has at most 255 characters; it may be empty."""
+    assert _wrong_fields(_event(metadata={"source": value, "good": ""})) == ["metadata.source"]
 
 
 def test_a_caller_with_a_key_says_whom_it_is_for() -> None:

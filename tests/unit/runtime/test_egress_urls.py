@@ -1,7 +1,7 @@
 """How web addresses are read before the guard connects to them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.egress import AddressNotAllowed, hosts, urls
@@ -61,6 +61,7 @@ def test_what_a_record_shows() -> None:
     assert urls.read("https://a.example/?").shown == "https://a.example/?"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_any_text(rest: str) -> None:
     """Whatever is read names one host that the guard reads in the same way, and no line end is sent."""

@@ -120,7 +120,7 @@ async def senders(
             CLARION_WEBHOOK_LONGEST_PROBE_S="2000",
             CLARION_WEBHOOK_DISABLE_AFTER_S="30000",
             CLARION_WEBHOOK_BREAKER_FAILURES="3",
-            CLARION_EGRESS_ALLOW="127.0.0.1:*",
+            CLARION_EGRESS_WEBHOOK_ALLOW="127.0.0.1:*",
             CLARION_EGRESS_WEBHOOK_PORTS=",".join(map(str, range(10_000, 20_000))),
         )
         running = Senders(variables, tmp_path / "senders.log", address, connection, stack)

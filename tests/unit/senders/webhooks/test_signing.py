@@ -7,7 +7,7 @@ import time
 import pytest
 import standardwebhooks
 import svix
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.senders.webhooks import request, signing
@@ -54,6 +54,7 @@ def test_a_changed_body_does_not_verify() -> None:
             standardwebhooks.Webhook(secret).verify(given_body, given_headers)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=24, max_size=64), st.binary(max_size=1000))
 def test_any_secret_and_body(key: bytes, body: bytes) -> None:
     """Bytes are signed as they are."""

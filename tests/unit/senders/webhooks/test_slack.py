@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.egress import urls
@@ -40,6 +40,7 @@ def test_the_default_message() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=4000), max_size=4), st.text(min_size=1, max_size=100))
 def test_the_default_message_is_bounded(payload: dict[str, str], event_type: str) -> None:
     """At most 3,000 characters, with its end, and no half of an escape."""

@@ -1,5 +1,6 @@
 """Erasure: what waits of an erased person's events ends, and nothing of it is kept."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -37,8 +38,7 @@ class ParkedEraser:
         await self._trace.write_all(
             [records.ended_unsent(row.delivery, skipped, Reason.RECIPIENT_ERASED, now) for row in rows]
         )
-        for row in rows:
-            await self._rows.settle(Ended(row))
+        await asyncio.gather(*[self._rows.settle(Ended(row)) for row in rows])
         if rows:
             log.info("parked_erased", tenant_id=tenant_id, rows=len(rows))
         return len(rows)

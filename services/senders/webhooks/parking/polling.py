@@ -1,5 +1,6 @@
 """Endpoints whose owners read their deliveries themselves, a page at a time."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ class Poller:
         await self._trace.write_all(made)
         for row, record in zip(rows, made, strict=True):
             log_outcome(row.delivery, record)
-            await self._rows.settle(Ended(row))
+        await asyncio.gather(*[self._rows.settle(Ended(row)) for row in rows])
 
     def _closed(self, key: EndpointKey, sequence: int) -> str:
         sealed = self._vault.encrypt(str(sequence).encode(), context=_context(key))

@@ -1,5 +1,6 @@
 """Services as processes of their own, for the tests of ingest, router and delivery."""
 
+import asyncio
 import base64
 import signal
 import subprocess
@@ -69,6 +70,8 @@ class Service:
         """Start it and wait until it serves."""
         self.process = spawn(self.module, self.variables, self.log)
         await eventually(lambda: is_serving(self.address), 60, every=0.05)  # each look makes a channel
+        async with asyncio.timeout(60):
+            await self.channel.channel_ready()  # it may have tried while the process started, and now waits
 
     async def call(self, method: str, request: Any, *, token: str = TOKEN, deadline: float = 40) -> Any:
         """Call "TenantService.CreateTenant" or its like."""

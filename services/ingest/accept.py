@@ -12,7 +12,7 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import deduplication, validate
-from services.ingest.endpoints.directory import EndpointDirectory, Failure
+from services.ingest.endpoints.directory import EndpointDirectory, Failure, WrongScopeError
 from services.ingest.endpoints.receipt import Deliveries, deliveries_of
 from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
@@ -115,6 +115,8 @@ class Acceptor:
         fault: ClarionError | None = None
         try:
             await self._in_time(self._endpoints.check_named(event.tenant_id, endpoint_id, event.scope, revision), by)
+        except WrongScopeError:
+            raise  # to whom the endpoint is unknown, its deliveries are, too
         except ClarionError as error:
             fault = error
         claim = await self._claim(event, new)

@@ -120,8 +120,8 @@ class EndpointDirectory:
     async def check_named(self, tenant_id: str, endpoint_id: str, scope: str, revision: int = 0) -> None:
         """Return if an event of this scope can be sent to this endpoint.
 
-        Raises NOT_FOUND (WrongScopeError: of another scope), CONFLICT (it is not active), LIMITED (too much waits for it), INTERNAL (it cannot be read),
-        UNAVAILABLE (it is not known, and its owner does not answer), OVERLOADED.
+        Raises NOT_FOUND (WrongScopeError: it belongs to another scope), CONFLICT (it is not active), LIMITED (too much
+        waits for it), INTERNAL (it cannot be read), UNAVAILABLE (it is not known, and its owner does not answer), OVERLOADED.
         """
         await self._reach(revision)
         key = topology.endpoint_key(tenant_id, endpoint_id)

@@ -17,10 +17,9 @@ def test_the_newest_revision_of_each_tenant() -> None:
 
 def test_a_bucket_that_was_made_again_begins_with_small_revisions() -> None:
     """A smaller one that no longer can be an overtaken answer replaces the larger one, however many came before."""
-    now = 0.0
-    revisions = Revisions(now=lambda: now)
-    revisions.remember("t", 700)
-    for now, revision, expected in ((LATE_S / 2, 3, 700), (LATE_S + 1, 4, 4), (LATE_S + 2, 5, 5)):
+    times = iter((0.0, LATE_S / 2, LATE_S + 1, LATE_S + 2))
+    revisions = Revisions(now=lambda: next(times))
+    for revision, expected in ((700, 700), (3, 700), (4, 4), (5, 5)):
         revisions.remember("t", revision)
         assert revisions.of("t") == expected
 

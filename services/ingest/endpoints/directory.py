@@ -121,7 +121,8 @@ class EndpointDirectory:
         """Return if an event of this scope can be sent to this endpoint.
 
         Raises NOT_FOUND (WrongScopeError: it belongs to another scope), CONFLICT (it is not active), LIMITED (too much
-        waits for it), INTERNAL (it cannot be read), UNAVAILABLE (it is not known, and its owner does not answer), OVERLOADED.
+        waits for it), INTERNAL (it cannot be read), UNAVAILABLE (it is not known, and its owner does not answer),
+        OVERLOADED.
         """
         await self._reach(revision)
         key = topology.endpoint_key(tenant_id, endpoint_id)

@@ -1,4 +1,4 @@
-"""Sending by a dialect while nobody knows whether an event was stored: a gateway before an ingest that is played here."""
+"""Sending by a dialect while nobody knows whether an event was stored: ingest is played here."""
 
 from collections.abc import AsyncIterator
 from typing import Any

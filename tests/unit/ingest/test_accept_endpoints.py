@@ -195,6 +195,12 @@ async def test_a_repeat_in_another_scope_learns_nothing() -> None:
             with pytest.raises(ClarionError) as caught:
                 await send(desk.published.test, key)
             assert caught.value.code is Code.NOT_FOUND
+    # Of a deleted endpoint only its event tells the scope.
+    desk.published.copy.put(f"endpoints.{desk.published.tenant_id}.{endpoint_id}", None)
+    assert (await send(desk.published.live)).duplicate
+    with pytest.raises(ClarionError) as caught:
+        await send(desk.published.test)
+    assert caught.value.code is Code.NOT_FOUND
     assert len(desk.log.events) == 1
 
 

@@ -53,8 +53,8 @@ def routes(recorded: Sequence[Route]) -> tuple[Route, ...]:
         answer = audit_pb2.ListAuditEntriesResponse()
         if wire.calls:
             answer = await call.ask(call.backend.clients.audit.ListAuditEntries, wire)
-        shown = [shown(entry, actions[entry.method, entry.route]) for entry in answer.entries]
-        return json_reply({"data": shown, "total": answer.total, "page": page, "pageSize": PAGE_SIZE})
+        rows = [shown(entry, actions[entry.method, entry.route]) for entry in answer.entries]
+        return json_reply({"data": rows, "total": answer.total, "page": page, "pageSize": PAGE_SIZE})
 
     query = ("page", "from", "to", "action", "resource_type", "actor_type")
     return (Route("GET", "/audit-logs", search, query=query),)

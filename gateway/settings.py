@@ -61,8 +61,9 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
         operators.check(self.admin_tokens)
         parts = urlsplit(self.public_url)
         is_complete = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
-        if self.public_url and not is_complete:
-            raise SettingsError("CLARION_PUBLIC_URL must be of the form https://notify.example.com")
+        # The pages of the portal name each other from the root.
+        if self.public_url and not (is_complete and parts.path in {"", "/"}):
+            raise SettingsError("CLARION_PUBLIC_URL must be of the form https://notify.example.com, without a path")
         try:
             Proxies(self.trusted_proxies)
         except ValueError as error:

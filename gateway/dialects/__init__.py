@@ -36,20 +36,33 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyKind:
+    """What the keys of one kind are like, for the admin API that creates them.
+
+    prefix: how they begin; empty: with nothing special. sends: whether they send events, so that rates apply to them.
+    scopes_are_ids: whether their scopes are ids of environments; else any words.
+    """
+
+    prefix: str = ""
+    sends: bool = True
+    scopes_are_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One public API.
 
     claims: whether a request is meant for this API, also if none of its routes matches.
     unanswered: the response to such a request for a status that no handler answered (404, 405, 500).
     area: its part of the OpenAPI document, with every path that add_routes() serves.
-    key_prefixes: how keys of its own begin, by their kinds.
+    key_kinds: what keys of its own kinds are like.
     """
 
     add_routes: Callable[[web.Application, Backend], None]
     claims: Callable[[web.Request], bool]
     unanswered: Callable[[int], web.Response]
     area: "Callable[[], DialectArea]"
-    key_prefixes: Mapping[str, str] = field(default_factory=dict)
+    key_kinds: Mapping[str, KeyKind] = field(default_factory=dict)
 
 
 @functools.cache
@@ -64,6 +77,6 @@ def of(request: web.Request) -> Dialect | None:
     return next((dialect for dialect in installed() if dialect.claims(request)), None)
 
 
-def key_prefix(kind: str) -> str:
-    """Return how keys of a kind begin; empty: with nothing special."""
-    return next((dialect.key_prefixes[kind] for dialect in installed() if kind in dialect.key_prefixes), "")
+def key_kind(name: str) -> KeyKind:
+    """Return what the keys of a kind are like."""
+    return next((dialect.key_kinds[name] for dialect in installed() if name in dialect.key_kinds), KeyKind())

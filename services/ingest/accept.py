@@ -12,7 +12,7 @@ from runtime import clock
 from runtime.errors import ClarionError, Code
 from runtime.ids import new_id, time_of
 from services.ingest import deduplication, validate
-from services.ingest.endpoints.directory import EndpointDirectory, Failure
+from services.ingest.endpoints.directory import EndpointDirectory, Failure, WrongScopeError
 from services.ingest.endpoints.receipt import Deliveries, deliveries_of
 from services.ingest.event_size import size_in_streams
 from services.ingest.fingerprint import Fingerprints
@@ -35,6 +35,8 @@ from services.ingest.refusals import refusal, state_of
 _UNSPECIFIED, _KEY = ingest_pb2.DEDUPE_KIND_UNSPECIFIED, ingest_pb2.DEDUPE_KIND_KEY
 _CONTENT, _PAYLOAD = ingest_pb2.DEDUPE_KIND_CONTENT, ingest_pb2.DEDUPE_KIND_PAYLOAD
 _SECOND_US = 1_000_000
+# Refusals of an endpoint whose scope is that of the event. Of the others the scope is not known.
+_OF_KNOWN_ENDPOINTS = frozenset({Code.CONFLICT, Code.LIMITED})
 _KINDS_OF_CONTENT = {ContentKey.FULL: _CONTENT, ContentKey.PAYLOAD: _PAYLOAD}
 
 T = TypeVar("T")
@@ -115,6 +117,8 @@ class Acceptor:
         fault: ClarionError | None = None
         try:
             await self._in_time(self._endpoints.check_named(event.tenant_id, endpoint_id, event.scope, revision), by)
+        except WrongScopeError:
+            raise  # to whom the endpoint is unknown, its deliveries are, too
         except ClarionError as error:
             fault = error
         claim = await self._claim(event, new)
@@ -125,6 +129,10 @@ class Acceptor:
         known = await self._in_time(self._admission.known(claim.tenant_id, claim.key), by)
         if known is None:
             raise fault
+        if event.scope and fault.code not in _OF_KNOWN_ENDPOINTS:
+            stored = await self._in_time(self._admission.stored_event(claim.tenant_id, known.event_id), by)
+            if stored is None or stored.scope != event.scope:
+                raise fault
         return (await self._repeat(known.event_id, event, known.first)).accepted
 
     async def _accept(self, event: event_pb2.Event, claim: Claim, by: int) -> Accepted:

@@ -67,11 +67,15 @@ class Senders(parking_pb2_grpc.ParkingServiceServicer, senders_pb2_grpc.Provider
 
 @dataclass
 class WebhookIngest(Ingest, keys_pb2_grpc.KeyServiceServicer, replays_pb2_grpc.ReplayServiceServicer):
-    """Ledger, keys and replays. deliveries: with their tenants. keys: by the key itself."""
+    """Ledger, keys and replays. deliveries: with their tenants. keys: by the key itself.
+
+    further_keys: those that were created here.
+    """
 
     deliveries: dict[str, tuple[str, ledger_pb2.DeliverySummary]] = field(default_factory=dict)
     attempts: list[ledger_pb2.Attempt] = field(default_factory=list)
     keys: dict[str, ingest_pb2.AuthenticateResponse] = field(default_factory=dict)
+    further_keys: list[keys_pb2.Key] = field(default_factory=list)
     begun: list[Any] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
 
@@ -170,7 +174,12 @@ class WebhookIngest(Ingest, keys_pb2_grpc.KeyServiceServicer, replays_pb2_grpc.R
             last4=api_key[-4:],
             created_at_us=NOW_US,
         )
+        self.further_keys.append(key)
         return keys_pb2.CreateKeyResponse(key=key, api_key=api_key)
+
+    async def ListKeys(self, request: Any, _: Any) -> keys_pb2.ListKeysResponse:
+        """Answer those that were created."""
+        return keys_pb2.ListKeysResponse(keys=[key for key in self.further_keys if key.tenant_id == request.tenant_id])
 
     async def UpdateKey(self, request: Any, _: Any) -> keys_pb2.UpdateKeyResponse:
         """Answer the key."""

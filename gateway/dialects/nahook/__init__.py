@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.dialects import Dialect
-from gateway.dialects.nahook.credentials import PREFIXES
+from gateway.dialects.nahook.credentials import KEY_KINDS
 from gateway.dialects.nahook.errors import unanswered
 from gateway.dialects.nahook.routes import add_routes, claims
 
@@ -18,4 +18,4 @@ def _area() -> "DialectArea":
     return AREA
 
 
-DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, key_prefixes=PREFIXES)
+DIALECT = Dialect(add_routes=add_routes, claims=claims, unanswered=unanswered, area=_area, key_kinds=KEY_KINDS)

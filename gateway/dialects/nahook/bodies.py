@@ -14,18 +14,20 @@ from runtime.nesting import MAX_DEPTH, is_too_deep
 
 MAX_MANAGEMENT_BYTES = 64 * 1024
 
-B = TypeVar("B")
-
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):
     """The body of a request. Unknown fields are ignored."""
+
+
+B = TypeVar("B", bound=Body)
 
 
 async def read(request: web.Request, kind: type[B]) -> B:
     """Return the body of a management call, and note its fields for the audit log. Raises BodyError or ApiError."""
     raw = await read_json_bytes(request, limit=MAX_MANAGEMENT_BYTES)
     value = check(raw)
-    request[FIELDS] = tuple(value) if isinstance(value, dict) else ()
+    if isinstance(value, dict):
+        request[FIELDS] = tuple(name for name in kind.__struct_encode_fields__ if name in value)
     return convert(raw, kind)
 
 

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway.authentication import AuthenticatedTenant, CachedAuthenticator
+from gateway.dialects import KeyKind
 from gateway.dialects.nahook.errors import INVALID_API_KEY, TOKEN_DISABLED, ApiError
 from gateway.observing import TENANT_ID
 from runtime.errors import ClarionError, Code
@@ -11,7 +12,10 @@ from runtime.errors import ClarionError, Code
 # SDKs choose their host by it unless they are told a base URL.
 INGEST = "nahook"
 MANAGEMENT = "nahook_management"
-PREFIXES = {INGEST: "nhk_us_", MANAGEMENT: "nhm_"}
+KEY_KINDS = {
+    INGEST: KeyKind(prefix="nhk_us_", scopes_are_ids=True),
+    MANAGEMENT: KeyKind(prefix="nhm_", sends=False),
+}
 
 
 async def ingest_key(authenticator: CachedAuthenticator, request: web.Request) -> AuthenticatedTenant:

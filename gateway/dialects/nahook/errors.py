@@ -19,6 +19,7 @@ INVALID_CURSOR = "invalid_cursor"
 TOKEN_DISABLED = "token_disabled"  # noqa: S105 - a name
 PAYLOAD_TOO_LARGE = "payload_too_large"
 INTERNAL_ERROR = "internal_error"
+UNAVAILABLE = "unavailable"
 APPLICATION_FULL = "application_endpoint_limit_reached"
 
 _ANSWERS: dict[Code, tuple[int, str]] = {
@@ -29,7 +30,7 @@ _ANSWERS: dict[Code, tuple[int, str]] = {
     Code.CONFLICT: (409, "conflict"),
     Code.LIMITED: (429, "rate_limited"),
     Code.OVERLOADED: (503, "overloaded"),
-    Code.UNAVAILABLE: (503, "unavailable"),
+    Code.UNAVAILABLE: (503, UNAVAILABLE),
     Code.INTERNAL: (500, INTERNAL_ERROR),
     Code.TIMEOUT: (504, "ingest_timeout"),
 }
@@ -74,11 +75,13 @@ RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ApiError(Exception):
     """An error that only this API tells apart."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int = 0) -> None:
+        """Take what is shown. retry_after: seconds; 0: not said."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,12 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, BAD_REQUEST, message)
 
 
+def perhaps_accepted(error: ClarionError) -> ApiError:
+    """Return the error for an event of which nobody knows whether it was stored. error: UNAVAILABLE."""
+    message = "Temporarily unavailable. The event may have been accepted: if it is sent again, it may arrive twice."
+    return ApiError(503, UNAVAILABLE, message, retry_after=max(error.retry_after, 1))
+
+
 def answers(handler: RequestHandler) -> RequestHandler:
     """Return the handler with its errors answered in Nahook's format."""
 
@@ -124,7 +133,8 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, ClarionError):
         return _typed(error)
     if isinstance(error, ApiError):
-        return Fault(error.status, error.code, error.message, {})
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return Fault(error.status, error.code, error.message, headers)
     if isinstance(error, BodyError):
         return Fault(error.status, _CODES[error.status], error.detail, {})
     log.error("request_failed", dialect="nahook", exc_info=error)

@@ -1,8 +1,10 @@
 -- name: begin_entry
-INSERT INTO ingest.audit (id, actor, method, route, resource, trace_id) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO ingest.audit (id, actor, method, route, resource, trace_id, tenant_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: finish_entry
-UPDATE ingest.audit SET status = $2, resource = $3, tenant_id = $4, fields = $5, finished_at = now()
+UPDATE ingest.audit SET status = $2, resource = $3, tenant_id = coalesce(nullif($4::text, ''), tenant_id), fields = $5,
+    finished_at = now()
 WHERE id = $1 AND finished_at IS NULL
 
 -- name: entries

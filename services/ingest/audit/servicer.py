@@ -30,7 +30,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         for name in ("actor", "method", "route"):
             if not getattr(request, name):
                 raise invalid(name, "is required")
-        for name in ("actor", "method", "route", "resource", "trace_id"):
+        for name in ("actor", "method", "route", "resource", "trace_id", "tenant_id"):
             _check_text(name, getattr(request, name))
         return audit_pb2.BeginAuditEntryResponse(audit_entry_id=await self._store.begin(request))
 

@@ -53,6 +53,7 @@ class AuditStore:
             request.route,
             request.resource,
             request.trace_id,
+            request.tenant_id,
         )
         return entry_id
 

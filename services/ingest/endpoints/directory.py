@@ -25,11 +25,15 @@ from services.ingest.endpoints.ports import EndpointOwner, OwnedEndpoint, Publis
 
 # How long an event waits for the copy to have a revision that its caller knows of, seconds.
 PATIENCE_S = 0.05
+# How long a revision that did not come is not waited for again, seconds, and how many such revisions are remembered.
+_GIVEN_UP_S = 10.0
+MAX_GIVEN_UP = 1000
 # Subscribers that are looked at before other events get their turn.
 _TURN = 500
 # Retry-After for an endpoint that has too much waiting, seconds.
 _FULL_RETRY_AFTER_S = 60
 
+_NO_ENDPOINT = "There is no such endpoint."
 _DETAILS = {
     Reason.ENDPOINT_BACKLOG_FULL: "Too many messages wait for this endpoint.",
     Reason.SECRET_UNREADABLE: "The signing secret of this endpoint cannot be read.",
@@ -37,6 +41,13 @@ _DETAILS = {
 }
 
 log = logs.get(__name__)
+
+
+class WrongScopeError(ClarionError):
+    """NOT_FOUND: the endpoint belongs to another scope, so its caller learns nothing of it."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.NOT_FOUND, _NO_ENDPOINT)
 
 
 class Failure(NamedTuple):
@@ -75,8 +86,8 @@ class EndpointDirectory:
         self._endpoints: Memo[_Published] = Memo(self._read_endpoint)
         self._states: Memo[State | None] = Memo(_read_state)
         self._subscribers: Memo[Sequence[Subscriber] | None] = Memo(_read_subscribers, weight=_length)
-        self._awaited = 0
-        self._await_until = 0.0
+        # When each revision that did not come was given up; the last one at the end.
+        self._given_up: dict[int, float] = {}
 
     async def subscribers(self, tenant_id: str, event_type: str, scope: str, revision: int = 0) -> Fanout:
         """Return the active endpoints that subscribe to a type in a scope (empty: in any).
@@ -109,8 +120,9 @@ class EndpointDirectory:
     async def check_named(self, tenant_id: str, endpoint_id: str, scope: str, revision: int = 0) -> None:
         """Return if an event of this scope can be sent to this endpoint.
 
-        Raises NOT_FOUND, CONFLICT (it is not active), LIMITED (too much waits for it), INTERNAL (it cannot be read),
-        UNAVAILABLE (it is not known, and its owner does not answer), OVERLOADED.
+        Raises NOT_FOUND (WrongScopeError: it belongs to another scope), CONFLICT (it is not active), LIMITED (too much
+        waits for it), INTERNAL (it cannot be read), UNAVAILABLE (it is not known, and its owner does not answer),
+        OVERLOADED.
         """
         await self._reach(revision)
         key = topology.endpoint_key(tenant_id, endpoint_id)
@@ -119,8 +131,10 @@ class EndpointDirectory:
             found = await self._owner.endpoint(tenant_id, endpoint_id)
         elif (found := self._endpoints.of(key, raw).owned) is None:
             raise ClarionError(Code.INTERNAL, _DETAILS[Reason.INTERNAL_ERROR])
-        if found is None or scope not in ("", found.environment_id):
-            raise ClarionError(Code.NOT_FOUND, "There is no such endpoint.")
+        if found is None:
+            raise ClarionError(Code.NOT_FOUND, _NO_ENDPOINT)
+        if scope not in ("", found.environment_id):
+            raise WrongScopeError
         if not found.active:
             raise ClarionError(Code.CONFLICT, "The endpoint is disabled. Enable it first.")
         fault = self._fault(tenant_id, endpoint_id)
@@ -130,14 +144,19 @@ class EndpointDirectory:
             raise ClarionError(Code.INTERNAL, _DETAILS[fault])
 
     async def _reach(self, revision: int) -> None:
-        """Wait for a revision, for all events that name it together: not each of them, if the copy never has it."""
+        """Wait a moment for a revision, unless others waited for it in vain just now."""
         if not revision:
             return
-        now = time.monotonic()
-        if revision > self._awaited:
-            self._awaited, self._await_until = revision, now + PATIENCE_S
-        if now < self._await_until:
-            await self._copy.reached(revision, self._await_until - now)
+        # Given up for a while only: a bucket that was made again counts from 1, so the number may come after all.
+        given_up_at = self._given_up.get(revision)
+        if given_up_at is not None and time.monotonic() < given_up_at + _GIVEN_UP_S:
+            return
+        if await self._copy.reached(revision, PATIENCE_S):
+            return
+        self._given_up.pop(revision, None)
+        self._given_up[revision] = time.monotonic()
+        if len(self._given_up) > MAX_GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
 
     def _fault(self, tenant_id: str, endpoint_id: str) -> Reason | None:
         """Return why an endpoint gets nothing; None: it does.

@@ -102,6 +102,20 @@ async def test_413_payload_too_large(workspace: Workspace) -> None:
     assert (await workspace.send("/event/order.paid", {"payload": at_the_cap, "metadata": {"a": "b"}})).status == 202
 
 
+async def test_413_payload_too_large_at_the_default_cap(workspace: Workspace) -> None:
+    """256 KiB of payload, although the body of a call may be larger, and that of a batch much more."""
+    target = await workspace.endpoint("order.paid")
+    at_the_cap, past_it = ({"a": "x" * (256 * 1024 - 8 + more)} for more in (0, 1))
+    for path in (f"/{target.id}", "/event/order.paid"):
+        assert_refused(await workspace.send(path, {"payload": past_it}), 413, "payload_too_large", "262,144 bytes")
+        assert (await workspace.send(path, {"payload": at_the_cap})).status == 202
+    for path, to in (("/batch", {"endpointId": target.id}), ("/event/batch", {"eventType": "order.paid"})):
+        answer = await workspace.send(path, {"items": [{**to, "payload": one} for one in (past_it, at_the_cap)]})
+        assert answer.status == 207
+        assert answer.body["items"][0]["error"]["code"] == "payload_too_large"
+        assert "error" not in answer.body["items"][1]
+
+
 async def test_413_body_too_large(workspace: Workspace) -> None:
     """No plan allows more than 256 KiB."""
     answer = await workspace.send("/event/order.paid", {"payload": {"a": "x" * 300_000}})

@@ -160,3 +160,17 @@ async def test_audit_log(workspace: Workspace, create_workspace: CreateWorkspace
     assert (second["data"], second["total"], second["page"]) == ([], 6, 2)
     for query in ("page=0", "page=x", "from=yesterday", "sort=asc"):
         assert_refused(await workspace.manage("GET", f"/audit-logs?{query}"), 400, "bad_request")
+
+
+async def test_audit_log_whatever_the_body_holds(workspace: Workspace) -> None:
+    """No body keeps its change out of the log."""
+    many = {f"f{number}": 1 for number in range(100)}
+    for name, unknown in (("many", many), ("long", {"n" * 600: 1}), ("nul", {"a\0": 1})):
+        await workspace.must("POST", "/event-types", {**unknown, "name": name})
+
+    async def complete() -> list[Any] | None:
+        found = await workspace.must("GET", "/audit-logs")
+        return list(found["data"]) if all(one["status"] for one in found["data"]) and found["total"] == 3 else None
+
+    entries = await until(complete, "all entries", deadline=END_S)
+    assert [(one["status"], one["changedFields"]) for one in entries] == [(201, ["name"])] * 3

@@ -285,18 +285,45 @@ async def test_sending_again(world: World) -> None:
     assert world.ingest.asked[-1].status == trace_pb2.DELIVERY_STATUS_UNSPECIFIED
 
 
+_RATE = {"window_s": 60, "bound": 10, "kind": "sliding"}
+
+
 async def test_keys_for_endpoints(world: World) -> None:
     """A kind, a prefix, endpoints and rates; disabled and enabled again."""
     made = await _create(world)
-    rate = {"window_s": 60, "bound": 10, "kind": "sliding"}
-    new = {"name": "k", "kind": "poll", "prefix": "whk_", "endpoint_ids": [made["id"]], "rates": [rate]}
+    new = {"name": "k", "kind": "api", "prefix": "whk_", "endpoint_ids": [made["id"]], "rates": [_RATE]}
     status, key = await world.admin("POST", f"/tenants/{world.tenant}/keys", new)
-    assert (status, key["api_key"][:4], key["rates"], key["disabled"]) == (201, "whk_", [rate], False)
+    assert (status, key["api_key"][:4], key["rates"], key["disabled"]) == (201, "whk_", [_RATE], False)
     path = f"/tenants/{world.tenant}/keys/{key['id']}"
     assert (await world.admin("PATCH", path, {"disabled": True}))[1]["disabled"] is True
     assert not world.ingest.asked[-1].HasField("rates")
-    assert (await world.admin("PATCH", path, {"rates": []}))[0] == 200
-    assert world.ingest.asked[-1].HasField("rates")
+    for rates in ([], [_RATE]):
+        assert (await world.admin("PATCH", path, {"rates": rates}))[0] == 200
+        assert len(world.ingest.asked[-1].rates.rates) == len(rates)
+
+
+@pytest.mark.parametrize("kind", ["poll", "nahook_management"])
+async def test_a_key_that_sends_nothing_has_no_rates(world: World, kind: str) -> None:
+    """Its operator is told instead of relying on a limit that nothing applies."""
+    path = f"/tenants/{world.tenant}/keys"
+    status, problem = await world.admin("POST", path, {"name": "k", "kind": kind, "rates": [_RATE]})
+    assert (status, [one["field"] for one in problem["errors"]]) == (422, ["rates"])
+    assert not world.ingest.asked
+    _, key = await world.admin("POST", path, {"name": "k", "kind": kind})
+    status, problem = await world.admin("PATCH", f"{path}/{key['id']}", {"rates": [_RATE]})
+    assert (status, [one["field"] for one in problem["errors"]]) == (422, ["rates"])
+    assert (await world.admin("PATCH", f"{path}/{key['id']}", {"rates": []}))[0] == 200
+
+
+async def test_scopes_that_are_environments_are_their_ids(world: World) -> None:
+    """A key with any other scope would send to nobody."""
+    path = f"/tenants/{world.tenant}/keys"
+    for scope in ("live", "env_" + "0" * 32, new_id().upper()):
+        new = {"name": "k", "kind": "nahook", "scopes": [new_id(), scope]}
+        status, problem = await world.admin("POST", path, new)
+        assert (status, [one["field"] for one in problem["errors"]]) == (422, ["scopes[1]"])
+    for kind, scope in (("nahook", new_id()), ("api", "live")):
+        assert (await world.admin("POST", path, {"name": "k", "kind": kind, "scopes": [scope]}))[0] == 201
 
 
 async def test_renewing_secrets_counts_those_of_endpoints(world: World) -> None:

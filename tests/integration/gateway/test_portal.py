@@ -121,7 +121,7 @@ async def test_what_the_portal_changes_stands_in_the_audit_log(world: World) -> 
     page = await visitor.get(path)
     await visitor.press(page, f"{path}/reveal-secret")
     begun, finished = world.ingest.begun[-1], world.ingest.audited[-1]
-    assert (begun.actor, begun.resource) == (f"portal:{application_id}", endpoint_id)
+    assert (begun.actor, begun.resource, begun.tenant_id) == (f"portal:{application_id}", endpoint_id, world.tenant)
     assert begun.route == "/portal/endpoints/{endpoint_id}/reveal-secret"
     assert (finished.tenant_id, finished.status) == (world.tenant, 200)
     await visitor.press(page, path, url="https://example.com/typed")

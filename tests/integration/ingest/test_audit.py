@@ -35,6 +35,17 @@ async def test_an_entry_is_there_before_its_write_is_done(ingest: Ingest) -> Non
     assert (unknown.id, unknown.status, unknown.finished_at_us) == (entry_id, 0, 0)
 
 
+async def test_an_entry_has_its_tenant_before_its_write_is_done(ingest: Ingest) -> None:
+    """So the tenant's list has it although its gateway ended in between, or does not know the tenant at the end."""
+    begin = audit_pb2.BeginAuditEntryRequest(actor="token:k", method="POST", route=ROUTE, tenant_id="t1")
+    ids = [(await ingest.call("AuditService.BeginAuditEntry", begin)).audit_entry_id for _ in range(3)]
+    for entry_id, tenant_id in zip(ids[1:], ("", "t2"), strict=True):
+        finish = audit_pb2.FinishAuditEntryRequest(audit_entry_id=entry_id, status=201, tenant_id=tenant_id)
+        await ingest.call("AuditService.FinishAuditEntry", finish)
+    assert [(entry.id, entry.status) for entry in await entries(ingest, tenant_id="t1")] == [(ids[1], 201), (ids[0], 0)]
+    assert [entry.id for entry in await entries(ingest, tenant_id="t2")] == [ids[2]]
+
+
 async def test_an_entry_is_finished_once(ingest: Ingest) -> None:
     """What was answered first stays."""
     entry_id = await begin(ingest)

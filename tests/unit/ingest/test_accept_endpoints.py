@@ -175,6 +175,35 @@ async def test_a_repeat_is_answered_whatever_became_of_its_endpoint() -> None:
     assert len(desk.log.events) == 1
 
 
+async def test_a_repeat_in_another_scope_learns_nothing() -> None:
+    """A caller of another environment is told that there is no such endpoint, as for a new key."""
+    desk = Desk()
+    endpoint_id = desk.published.endpoint()
+
+    async def send(scope: str, key: str = "k") -> Accepted:
+        deduped = ingest_pb2.Dedupe(kind=ingest_pb2.DEDUPE_KIND_KEY, key=key, scope=endpoint_id)
+        new = ingest_pb2.NewEvent(event_type=TYPE, scope=scope, dedupe=deduped)
+        new.to_endpoints.endpoint_id = endpoint_id
+        return await desk.acceptor.accept(desk.published.tenant_id, new)
+
+    await send(desk.published.live)
+    desk.admission.store(desk.log.events[0])
+    for active in (True, False):
+        desk.published.endpoint(endpoint_id=endpoint_id, active=active)
+        assert (await send(desk.published.live)).duplicate
+        for key in ("k", "new"):
+            with pytest.raises(ClarionError) as caught:
+                await send(desk.published.test, key)
+            assert caught.value.code is Code.NOT_FOUND
+    # Of a deleted endpoint only its event tells the scope.
+    desk.published.copy.put(f"endpoints.{desk.published.tenant_id}.{endpoint_id}", None)
+    assert (await send(desk.published.live)).duplicate
+    with pytest.raises(ClarionError) as caught:
+        await send(desk.published.test)
+    assert caught.value.code is Code.NOT_FOUND
+    assert len(desk.log.events) == 1
+
+
 async def test_a_repeat_for_subscribers_has_the_first_events_deliveries() -> None:
     """Not those of whoever subscribes now; without the first event's content they are not known."""
     desk = Desk()
@@ -204,8 +233,26 @@ async def test_the_tenants_own_bound_of_a_payload() -> None:
         await desk.trigger(variables=body(2_001))
     assert (caught.value.code, [name for name, _ in caught.value.fields]) == (Code.INVALID, ["variables"])
     assert "2,000 bytes" in caught.value.detail
-    desk.tenants.known.clear()
-    await desk.trigger(variables=body(200_000))
+
+
+async def test_the_largest_bound_of_a_payload() -> None:
+    """256 KiB, also for a tenant that has no bound of its own: what goes to endpoints is stored as it was sent."""
+    desk = Desk()
+    endpoint_id = desk.published.endpoint()
+
+    def body(size: int) -> bytes:
+        return b'{"a":"%s"}' % (b"x" * (size - 8))
+
+    await desk.trigger(variables=body(256 * 1024))
+    await desk.send(endpoint_id, variables=body(256 * 1024))
+    for sending in (desk.trigger, lambda **fields: desk.send(endpoint_id, "new", **fields)):
+        with pytest.raises(ClarionError) as caught:
+            await sending(variables=body(256 * 1024 + 1))
+        assert (caught.value.code, [name for name, _ in caught.value.fields]) == (Code.INVALID, ["variables"])
+    grown = ingest_pb2.NewEvent(
+        event_type=TYPE, recipient=event_pb2.Recipient(user_id="u"), variables=body(256 * 1024 + 1)
+    )
+    await desk.acceptor.accept(desk.published.tenant_id, grown)  # it was shorter before it was written again
 
 
 async def test_an_event_counts_as_its_deliveries_take() -> None:

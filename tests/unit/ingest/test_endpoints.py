@@ -1,6 +1,7 @@
 """Whom an event for endpoints is for: those that subscribe, the one that is named, and what is wrong with each."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -9,7 +10,7 @@ from runtime.errors import ClarionError, Code
 from runtime.ids import new_id
 from services.domain import topology
 from services.domain.endpoints import SLACK, State
-from services.ingest.endpoints.directory import Failure
+from services.ingest.endpoints.directory import MAX_GIVEN_UP, PATIENCE_S, Failure
 from services.ingest.endpoints.memo import Memo
 from services.ingest.endpoints.ports import OwnedEndpoint
 from tests.unit.ingest.endpoints_published import MARKER, TYPE, Published
@@ -177,21 +178,55 @@ async def test_an_event_waits_for_the_revision_that_its_caller_knows() -> None:
     assert (await asked).endpoint_ids == [endpoint_id]
 
 
-async def test_a_revision_that_never_comes_is_waited_for_once() -> None:
-    """The first event waits its moment; those after it do not."""
-    published = Published()
-    waited = []
+@dataclass
+class NeverReached:
+    """What waits in vain for revisions. waited: for which, and how long."""
 
-    async def reached(revision: int, deadline_s: float) -> bool:
-        waited.append((revision, deadline_s))
+    waited: list[tuple[int, float]] = field(default_factory=list)
+
+    async def reached(self, revision: int, deadline_s: float) -> bool:
+        """Return False after the deadline."""
+        self.waited.append((revision, deadline_s))
         await asyncio.sleep(deadline_s)
         return False
 
-    published.copy.reached = reached  # type: ignore[method-assign]
-    for revision in (0, 1000, 1000, 999, 1001):
+
+async def test_a_revision_that_never_comes_is_waited_for_once() -> None:
+    """The first event waits its moment; those after it do not. A smaller one of another tenant is waited for, too."""
+    published, copy = Published(), NeverReached()
+    published.copy.reached = copy.reached  # type: ignore[method-assign]
+    for revision in (0, 1000, 1000, 999, 1001, 999):
         await published.directory.subscribers(published.tenant_id, TYPE, "", revision)
-    assert [revision for revision, _ in waited] == [1000, 1001]
-    assert all(0 < deadline_s < 0.051 for _, deadline_s in waited)
+    assert [revision for revision, _ in copy.waited] == [1000, 999, 1001]
+    assert all(deadline_s == PATIENCE_S for _, deadline_s in copy.waited)
+
+
+async def test_a_bucket_that_was_made_again_is_waited_for() -> None:
+    """Its revisions begin anew, below one that the copy will never have."""
+    published, copy = Published(), NeverReached()
+    waits, published.copy.reached = published.copy.reached, copy.reached  # type: ignore[method-assign]
+    await published.directory.subscribers(published.tenant_id, TYPE, "", 1_000_000)
+    published.copy.reached = waits  # type: ignore[method-assign]
+    asked = asyncio.create_task(
+        published.directory.subscribers(published.tenant_id, TYPE, "", published.copy.revision + 2)
+    )
+    await asyncio.sleep(0)
+    endpoint_id = published.endpoint()
+    published.subscribe(endpoint_id)
+    assert (await asked).endpoint_ids == [endpoint_id]
+
+
+async def test_the_revisions_that_are_remembered_are_bounded() -> None:
+    """The oldest one goes, and is waited for again."""
+    published, copy = Published(), NeverReached()
+    published.copy.reached = copy.reached  # type: ignore[method-assign]
+    revisions = range(1, MAX_GIVEN_UP + 2)
+    await asyncio.gather(
+        *[published.directory.subscribers(published.tenant_id, TYPE, "", revision) for revision in revisions]
+    )
+    for revision in (2, 1):
+        await published.directory.subscribers(published.tenant_id, TYPE, "", revision)
+    assert [revision for revision, _ in copy.waited] == [*revisions, 1]
 
 
 def test_a_memo_is_bounded() -> None:

@@ -14,11 +14,12 @@ from gateway.authentication import AuthenticatedTenant
 from gateway.dialects import Backend
 from gateway.dialects.nahook import bodies, ids, limits
 from gateway.dialects.nahook.credentials import check_endpoint, check_fans_out, ingest_key
-from gateway.dialects.nahook.errors import fault_of
+from gateway.dialects.nahook.errors import fault_of, perhaps_accepted
 from gateway.dialects.nahook.ingest import events, receipts
 from gateway.observing import EVENT_ID
 from gateway.replies import json_reply, read_json_bytes
 from runtime import clock, telemetry
+from runtime.errors import ClarionError, Code
 from services.domain.credentials import scope_of
 
 # An event that is not stored by then is given up, in microseconds: so that the answer comes within 5 s.
@@ -98,20 +99,26 @@ class IngestRoutes:
         endpoint_id = ids.private(ids.ENDPOINT, public_id)
         check_endpoint(caller.key, endpoint_id)
         event, key = events.to_endpoint(endpoint_id, body)
-        accepted = await self._accept(caller, event)
+        accepted = await self._accept(caller, event, repeatable=body.idempotency_key is not None)
         return _Answer(receipts.sent(accepted, key), accepted)
 
     async def _trigger(self, caller: _Caller, event_type: str, body: events.TriggerBody) -> _Answer:
         event = events.to_subscribers(event_type, body)
-        accepted = await self._accept(caller, event)
+        accepted = await self._accept(caller, event, repeatable=False)
         return _Answer(receipts.triggered(accepted, caller.key.id, event_type), accepted)
 
-    async def _accept(self, caller: _Caller, event: ingest_pb2.NewEvent) -> ingest_pb2.Accepted:
+    async def _accept(self, caller: _Caller, event: ingest_pb2.NewEvent, *, repeatable: bool) -> ingest_pb2.Accepted:
+        """Return once the event is stored. repeatable: the caller has a key by which a repeat is recognized."""
         event.scope = scope_of("", caller.key.scopes)
         event.key_id = caller.key.key_id
         event.trace_id = telemetry.current_trace()
         event.answer_by_us = caller.answer_by_us
-        return await self._acceptor.accept(caller.key.id, event)
+        try:
+            return await self._acceptor.accept(caller.key.id, event)
+        except ClarionError as error:
+            if error.code is Code.UNAVAILABLE and not repeatable:
+                raise perhaps_accepted(error) from None
+            raise
 
     @staticmethod
     def _single(request: web.Request, answer: _Answer) -> web.Response:

@@ -53,8 +53,8 @@ def routes(recorded: Sequence[Route]) -> tuple[Route, ...]:
         answer = audit_pb2.ListAuditEntriesResponse()
         if wire.calls:
             answer = await call.ask(call.backend.clients.audit.ListAuditEntries, wire)
-        shown = [_shown(entry, actions[entry.method, entry.route]) for entry in answer.entries]
-        return json_reply({"data": shown, "total": answer.total, "page": page, "pageSize": PAGE_SIZE})
+        rows = [shown(entry, actions[entry.method, entry.route]) for entry in answer.entries]
+        return json_reply({"data": rows, "total": answer.total, "page": page, "pageSize": PAGE_SIZE})
 
     query = ("page", "from", "to", "action", "resource_type", "actor_type")
     return (Route("GET", "/audit-logs", search, query=query),)
@@ -73,7 +73,8 @@ def _kind(action: str) -> str:
     return action.partition(".")[0]
 
 
-def _shown(entry: audit_pb2.AuditEntry, action: str) -> dict[str, Any]:
+def shown(entry: audit_pb2.AuditEntry, action: str) -> dict[str, Any]:
+    """Return an entry as the API shows it."""
     named = entry.resource.split("/")
     prefix = _PREFIXES[_kind(action)]
     return {
@@ -84,6 +85,6 @@ def _shown(entry: audit_pb2.AuditEntry, action: str) -> dict[str, Any]:
         "actorType": TOKEN,
         "actorId": entry.actor.removeprefix(TOKEN_ACTOR),
         "changedFields": list(entry.fields),
-        "status": entry.status,
+        "status": entry.status or None,
         "createdAt": time(entry.begun_at_us),
     }

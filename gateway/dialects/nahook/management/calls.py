@@ -23,7 +23,7 @@ DASHBOARD = "/api/workspaces/{workspace_id}"
 # Before the id of a token in the audit log: names of operators have no colon.
 TOKEN_ACTOR = "token:"  # noqa: S105 - not a secret
 
-B = TypeVar("B")
+B = TypeVar("B", bound=bodies.Body)
 Res = TypeVar("Res")
 
 

@@ -51,13 +51,13 @@ class EndpointChangeBody(Body, kw_only=True):
 
 async def list_all(call: Call) -> web.Response:
     """List all endpoints of the workspace."""
-    return json_reply([shown(one) for one in await _all(call)])
+    return json_reply(await _all(call))
 
 
 async def list_of_application(call: Call) -> web.Response:
     """List all endpoints of an application."""
     application_id = await _application_id(call)
-    return json_reply([shown(one) for one in await _all(call, application_id)])
+    return json_reply(await _all(call, application_id))
 
 
 async def create(call: Call) -> web.Response:
@@ -163,12 +163,13 @@ async def _create(call: Call, body: NewEndpointBody, application_id: str = "") -
     return json_reply({**made, **secret}, status=201)
 
 
-async def _all(call: Call, application_id: str = "") -> Sequence[endpoints_pb2.Endpoint]:
-    found: list[endpoints_pb2.Endpoint] = []
+async def _all(call: Call, application_id: str = "") -> Sequence[dict[str, Any]]:
+    """Return all rows. They are made page by page: all of them at once would hold up the loop."""
+    found: list[dict[str, Any]] = []
     wire = endpoints_pb2.ListEndpointsRequest(tenant_id=call.tenant_id, application_id=application_id, limit=_PAGE)
     while True:
         answer = await call.ask(call.backend.clients.endpoints.ListEndpoints, wire)
-        found += answer.endpoints
+        found += map(shown, answer.endpoints)
         if not answer.next_cursor:
             return found
         wire.cursor = answer.next_cursor

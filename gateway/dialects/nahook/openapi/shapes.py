@@ -208,7 +208,7 @@ class NahookAttemptSchema(Shape):
 
 
 class NahookAuditEntrySchema(Shape):
-    """A change by a token of the workspace. status: of the response."""
+    """A change by a token of the workspace. status: of the response; null if it is not known."""
 
     id: AuditEntryId
     action: Annotated[str, Meta(examples=["endpoint.created"])]
@@ -217,7 +217,7 @@ class NahookAuditEntrySchema(Shape):
     actor_type: str
     actor_id: str
     changed_fields: list[str]
-    status: int
+    status: int | None
     created_at: Time
 
 

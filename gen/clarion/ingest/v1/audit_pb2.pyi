@@ -86,11 +86,14 @@ class BeginAuditEntryRequest(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     method: _builtins.str
     route: _builtins.str
     resource: _builtins.str
     trace_id: _builtins.str
+    tenant_id: _builtins.str
+    """Empty: not known yet, or none."""
     def __init__(
         self,
         *,
@@ -99,10 +102,11 @@ class BeginAuditEntryRequest(_message.Message):
         route: _builtins.str = ...,
         resource: _builtins.str = ...,
         trace_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "method", b"method", "resource", b"resource", "route", b"route", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "method", b"method", "resource", b"resource", "route", b"route", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,6 +144,7 @@ class FinishAuditEntryRequest(_message.Message):
     status: _builtins.int
     resource: _builtins.str
     tenant_id: _builtins.str
+    """Empty: that of the begin, if it had one."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.audit import FIELDS
 from gateway.dialects.nahook import bodies
 from gateway.dialects.nahook.errors import ApiError
 from runtime.nesting import MAX_DEPTH
+from tests.unit.gateway.test_forms import post
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text('aé€\n"\\'),
@@ -77,3 +79,11 @@ def test_a_wrong_field_is_named_as_the_caller_wrote_it() -> None:
         with pytest.raises(ApiError) as caught:
             bodies.convert(raw, Named)
         assert caught.value.message == says
+
+
+async def test_the_audit_log_is_told_the_fields_that_the_body_type_has() -> None:
+    """Not the names of others, which may be as many and as long as their sender likes."""
+    unknown = {f"f{number}": 1 for number in range(100)} | {"n" * 600: 1, "a\0": 1}
+    request = post({**unknown, "fullName": "Ada"})
+    assert (await bodies.read(request, Named)).full_name == "Ada"
+    assert request[FIELDS] == ("fullName",)

@@ -49,6 +49,14 @@ class Drain:
                 turn.wake()
         self._wake.set()
 
+    def on_resting(self, key: EndpointKey, reason: str) -> None:
+        """Look at an endpoint for which something was just parked that rests, if it must not rest any more.
+
+        The endpoint may have changed between the decision and the row: nothing waited then that could be woken.
+        """
+        if self._desk.directory.resting(key) != reason:
+            self.on_changed(key)
+
     def on_enabled(self, key: EndpointKey) -> None:
         """Send what waits for an endpoint that was disabled, at a bounded rate."""
         self._call(partial(self._observe, key, Observation(Seen.ENABLED)))
@@ -84,7 +92,9 @@ class Drain:
         counts = Counter(key.tenant_id for key in self._turns)
         without = [tenant_id for tenant_id, count in counts.items() if count >= self._most_of_tenant]
         try:
-            leased = await self._desk.states.lease(room, per_tenant=self._most_of_tenant, without=without)
+            leased = await self._desk.states.lease(
+                room, per_tenant=self._most_of_tenant, without=without, in_turn=self._turns
+            )
             for state in leased:
                 self._begin(Turn(self._desk, state), state.key)
             if leased:

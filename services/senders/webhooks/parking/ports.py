@@ -1,6 +1,6 @@
 """What parking works with: rows, endpoints and their states, and what it needs of others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -102,6 +102,9 @@ class EndpointDirectory(Protocol):
     def endpoint(self, key: EndpointKey) -> Endpoint | None:
         """Return an endpoint; None: it is not published."""
 
+    def resting(self, key: EndpointKey) -> str:
+        """Return why the rows of an endpoint rest, so that no process looks at them; empty: they do not."""
+
     def backlog_bound(self, tenant_id: str) -> int:
         """Return how many deliveries of one endpoint may wait."""
 
@@ -146,8 +149,14 @@ class States(Protocol):
     async def observe(self, key: EndpointKey, observation: Observation) -> Health:
         """Store what was observed; return the endpoint's health."""
 
-    async def lease(self, limit: int, *, per_tenant: int, without: Sequence[str]) -> list[EndpointState]:
-        """Lease endpoints that are to be looked at. without: tenants that have enough."""
+    async def lease(
+        self, limit: int, *, per_tenant: int, without: Sequence[str], in_turn: Collection[EndpointKey] = ()
+    ) -> list[EndpointState]:
+        """Lease endpoints that are to be looked at. without: tenants that have enough.
+
+        in_turn: endpoints whose turn in this process has not ended; it may have lost the lease while the database was
+        away, and nobody has taken it since.
+        """
 
     async def renew(self, key: EndpointKey) -> EndpointState | None:
         """Renew a lease; return the state; None: another process has it."""

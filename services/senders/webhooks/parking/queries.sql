@@ -1,11 +1,12 @@
 -- Times are Unix microseconds. Whoever adds or deletes rows of senders.parked begins with add_states and lock_states in
 -- the same transaction: processes that wait for each other's endpoints wait in the same order.
 
+-- A state that is there is locked too, as it is: otherwise the end of a turn could forget it before lock_states.
 -- name: add_states
 INSERT INTO senders.endpoint_states (tenant_id, endpoint_id)
 SELECT t.tenant_id, t.endpoint_id FROM unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
 ORDER BY t.tenant_id, t.endpoint_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (tenant_id, endpoint_id) DO UPDATE SET parked = 0 WHERE false
 
 -- name: lock_states
 SELECT
@@ -18,14 +19,15 @@ ORDER BY s.tenant_id, s.endpoint_id
 FOR UPDATE OF s
 
 -- Each delivery and replay once in the arguments. A row that is there stays, unless this is a later attempt, or the copy
--- that has the claim. Returns whether each has a row now, and whether that is new.
+-- that has the claim. bound: of the endpoint; room: how many more the tenant may have. Returns whether each has a row
+-- now, whether that is new, and whether its endpoint was full.
 -- name: park
 WITH given AS (
     SELECT t.* FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
-        $9::boolean[], $10::bigint[]
+        $9::boolean[], $10::bigint[], $11::bigint[]
     ) WITH ORDINALITY AS t (
-        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, reason, delivery, is_claimed, bound, ordinal
+        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, reason, delivery, is_claimed, bound, room, ordinal
     )
 ), fresh AS (
     SELECT g.*, row_number() OVER (PARTITION BY g.endpoint_id ORDER BY g.ordinal) AS place
@@ -34,14 +36,18 @@ WITH given AS (
         SELECT 1 FROM senders.parked p
         WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
     )
+), fitting AS (
+    SELECT f.*, row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.ordinal) AS place_of_tenant
+    FROM fresh f
+    JOIN senders.endpoint_states s ON s.tenant_id = f.tenant_id AND s.endpoint_id = f.endpoint_id
+    WHERE s.parked + f.place <= f.bound
 ), added AS (
     INSERT INTO senders.parked (
         tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, parked_us, reason, delivery
     )
-    SELECT f.tenant_id, f.endpoint_id, f.delivery_id, f.replay, f.attempt, f.due_us, $11, f.reason, f.delivery
-    FROM fresh f
-    JOIN senders.endpoint_states s ON s.tenant_id = f.tenant_id AND s.endpoint_id = f.endpoint_id
-    WHERE s.parked + f.place <= f.bound
+    SELECT f.tenant_id, f.endpoint_id, f.delivery_id, f.replay, f.attempt, f.due_us, $12, f.reason, f.delivery
+    FROM fitting f
+    WHERE f.place_of_tenant <= f.room
     ORDER BY f.ordinal
     RETURNING endpoint_id, delivery_id, replay
 ), renewed AS (
@@ -51,11 +57,20 @@ WITH given AS (
     WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
         AND (g.attempt > p.attempt OR (g.attempt = p.attempt AND g.is_claimed))
 )
-SELECT f.ordinal IS NULL OR a.delivery_id IS NOT NULL AS is_stored, a.delivery_id IS NOT NULL AS is_new
+SELECT
+    f.ordinal IS NULL OR a.delivery_id IS NOT NULL AS is_stored, a.delivery_id IS NOT NULL AS is_new,
+    f.ordinal IS NOT NULL AND i.ordinal IS NULL AS is_endpoint_full
 FROM given g
 LEFT JOIN fresh f ON f.ordinal = g.ordinal
+LEFT JOIN fitting i ON i.ordinal = g.ordinal
 LEFT JOIN added a ON a.endpoint_id = g.endpoint_id AND a.delivery_id = g.delivery_id AND a.replay = g.replay
 ORDER BY g.ordinal
+
+-- Only endpoints that something waits for, or that are not well, have states: they are fewer than the tenant's endpoints.
+-- name: backlogs
+SELECT tenant_id, sum(parked)::bigint AS parked FROM senders.endpoint_states
+WHERE tenant_id = ANY ($1::uuid[])
+GROUP BY tenant_id
 
 -- wake_us: null: as it was.
 -- name: count_parked
@@ -154,8 +169,8 @@ FROM unnest(
 )
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 
--- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3. had_owner: the process
--- that had it before has not given it back.
+-- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3, without
+-- the tenants in $6 and the endpoints in $7. had_owner: the process that had it before has not given it back.
 -- name: lease
 WITH waiting AS (
     SELECT w.tenant_id, w.endpoint_id, w.lease_owner,
@@ -163,6 +178,7 @@ WITH waiting AS (
     FROM (
         SELECT tenant_id, endpoint_id, wake_us, lease_owner FROM senders.endpoint_states
         WHERE wake_us <= $2 AND lease_until_us <= $2 AND tenant_id <> ALL ($6::uuid[])
+            AND endpoint_id <> ALL ($7::uuid[])
         ORDER BY wake_us
         LIMIT 4 * $4::int
         FOR UPDATE SKIP LOCKED

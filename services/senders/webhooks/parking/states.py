@@ -5,7 +5,7 @@ goes on when this one dies.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -69,12 +69,15 @@ class EndpointStates:
         """See ports.States."""
         return await self._observer.enqueue(_Observed(key, observation))
 
-    async def lease(self, limit: int, *, per_tenant: int, without: Sequence[str]) -> list[EndpointState]:
+    async def lease(
+        self, limit: int, *, per_tenant: int, without: Sequence[str], in_turn: Collection[EndpointKey] = ()
+    ) -> list[EndpointState]:
         """See ports.States."""
         now = self._now()
         with postgres.unavailable_while_down():
+            mine = [key.endpoint_id for key in in_turn]
             found = await self._pool.fetch(
-                SQL.lease, self.owner, now, now + self._lease_us, limit, per_tenant, list(without)
+                SQL.lease, self.owner, now, now + self._lease_us, limit, per_tenant, list(without), mine
             )
         return [read_state(row) for row in found]
 

@@ -104,6 +104,7 @@ def make_drain(parking: Parking, attempts: Attempts) -> Drain:
         )
     )
     parking.rows.on_parked = drain.on_parked
+    parking.rows.on_resting = drain.on_resting
     parking.book.on_enabled = drain.on_enabled
     parking.book.on_changed = drain.on_changed
     return drain

@@ -55,6 +55,20 @@ async def test_killed_after_its_row_was_sent_by_another(world: World, streams: S
     assert await world.rows(endpoint_id) == []
 
 
+async def test_the_answer_to_a_stored_row_is_lost(world: World) -> None:
+    """PostgreSQL stored the row and went away: the delivery is in TIMERS as well, and is sent once all the same."""
+    endpoint_id = await world.endpoint(rate_per_s=100)
+    process = await world.start(halts="lost")
+    [one] = await world.deliver(endpoint_id)
+    await eventually(lambda: world.streams.count("TIMERS"))
+    await eventually(lambda: world.are_sent([one]))
+    await eventually(lambda: process.claims.asked or len(world.receivers.calls) > 1)
+    await eventually(world.all_acked)
+    await asyncio.wait_for(process.stop(), 30)
+    assert world.receivers.delivered(endpoint_id) == [one.id]
+    assert await world.rows(endpoint_id) == []
+
+
 async def test_another_process_takes_over(world: World) -> None:
     """One is killed in a drain: the other goes on when the lease ends. Only what was in hand may repeat."""
     endpoint_id = await world.endpoint()

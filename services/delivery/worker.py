@@ -216,9 +216,11 @@ class DeliveryWorker:
         if parking is not None and may_have_row and (row := await _own_row(parking, delivery, name)):
             return partial(self._record, [records.parked(row, self._now())], delivery)
         is_claimed = self.attempts.may_have_copies(delivery) or (may_have_row and delivery.attempt <= 1)
-        if is_claimed and await self.attempts.is_repeat(delivery, name):
-            return _repeat_dropped(delivery)
-        if may_have_row and delivery.attempt > 1 and await self.attempts.is_over(delivery):
+        if is_claimed:
+            is_repeat = await self.attempts.is_repeat(delivery, name)
+        else:
+            is_repeat = may_have_row and await self.attempts.is_over(delivery)
+        if is_repeat:
             return _repeat_dropped(delivery)
         if parking is not None and (waiting := parking.must_wait(delivery)):
             return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
@@ -227,9 +229,15 @@ class DeliveryWorker:
             return partial(self._finish, delivery, attempt)
         if not isinstance(attempt, Waits):
             return _repeat_dropped(delivery)
-        if parking is None:
-            return partial(self._defer, delivery, held, attempt.reason, at_least_s=attempt.at_least_s)
-        return partial(self._park_instead, parking, self._waiting(delivery, attempt), held, is_claimed=is_claimed)
+        return partial(self._wait, delivery, held, attempt, is_claimed=is_claimed)
+
+    async def _wait(
+        self, delivery: event_pb2.Delivery, held: pulling.Held, attempt: Waits, *, is_claimed: bool
+    ) -> None:
+        if self._parking is None:
+            await self._defer(delivery, held, attempt.reason, at_least_s=attempt.at_least_s)
+        else:
+            await self._park_instead(self._parking, self._waiting(delivery, attempt), held, is_claimed=is_claimed)
 
     def _waiting(self, delivery: event_pb2.Delivery, attempt: Waits) -> ParkedDelivery:
         """Return how a delivery waits for which no attempt was made."""

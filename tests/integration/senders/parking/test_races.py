@@ -1,4 +1,4 @@
-"""Two transactions meet at one endpoint, or a decision and what it was made of: nothing is refused, forgotten or doubled."""
+"""Two meet at one endpoint: nothing is refused, forgotten or doubled."""
 
 import asyncio
 from collections.abc import AsyncIterator

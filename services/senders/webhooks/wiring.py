@@ -108,6 +108,7 @@ def make_webhooks(
         at_once=min(_AT_ONCE, settings.webhook_slots),
         per_s=settings.webhook_drain_per_s,
         attempt_s=attempt_s,
+        keep_s=settings.webhook_keep_days * 86_400 * settings.webhook_time_scale,
         now=now,
     )
     worker = DeliveryWorker(

@@ -133,6 +133,9 @@ class Rows(Protocol):
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""
 
+    async def aged(self, key: EndpointKey, before_us: int, *, limit: int = 100) -> list[Row]:
+        """Return rows that have waited without an attempt since before a time."""
+
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none."""
 
@@ -172,6 +175,9 @@ class States(Protocol):
 
     async def wake_resting(self) -> None:
         """Look at all endpoints that rest and have rows."""
+
+    async def wake_aged(self, before_us: int) -> int:
+        """Look at some endpoints that rest and have rows from before a time; return how many. 0: there are no more."""
 
     async def disable(self, key: EndpointKey, reason: str, revision: int) -> None:
         """Note that an endpoint of this revision is to be disabled."""

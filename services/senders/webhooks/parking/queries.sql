@@ -112,6 +112,14 @@ JOIN senders.parked p ON p.delivery_id BETWEEN (t.time || '-0000-0000-0000000000
     AND (t.time || '-ffff-ffff-ffffffffffff')::uuid
 WHERE p.tenant_id::text = $1 AND (cardinality($3::uuid[]) = 0 OR p.delivery_id = ANY ($3::uuid[]))
 
+-- What rests of an endpoint since before $4, of events before $3 (an id that begins with that time).
+-- name: aged
+SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
+FROM senders.parked
+WHERE tenant_id = $1 AND endpoint_id = $2 AND delivery_id < $3 AND parked_us < $4 AND due_us < 9000000000000000000
+ORDER BY delivery_id
+LIMIT $5
+
 -- name: oldest
 SELECT delivery FROM senders.parked WHERE tenant_id = $1 AND endpoint_id = $2
 ORDER BY delivery_id
@@ -231,6 +239,21 @@ RETURNING s.tenant_id, s.endpoint_id, s.state, s.is_full
 -- After a start: a process may have missed that an endpoint changed. Those that rest are looked at once.
 -- name: wake_resting
 UPDATE senders.endpoint_states SET wake_us = $1 WHERE wake_us IS NULL AND parked > 0
+
+-- Up to $4 endpoints that rest, and have something from before $3; see aged.
+-- name: wake_aged
+UPDATE senders.endpoint_states s SET wake_us = $1
+FROM (
+    SELECT e.tenant_id, e.endpoint_id FROM senders.endpoint_states e
+    WHERE e.wake_us IS NULL AND e.parked > 0 AND EXISTS (
+        SELECT FROM senders.parked p
+        WHERE p.endpoint_id = e.endpoint_id AND p.delivery_id < $2 AND p.parked_us < $3
+            AND p.due_us < 9000000000000000000
+    )
+    LIMIT $4
+    FOR UPDATE SKIP LOCKED
+) a
+WHERE s.tenant_id = a.tenant_id AND s.endpoint_id = a.endpoint_id
 
 -- name: wake
 UPDATE senders.endpoint_states SET wake_us = least(wake_us, $3) WHERE tenant_id = $1 AND endpoint_id = $2 AND parked > 0

@@ -1,5 +1,6 @@
 """Rows of PostgreSQL as values, and values as columns."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -46,6 +47,11 @@ def read_row(record: asyncpg.Record) -> Row | None:
         record["probes"],
         record["reason"],
     )
+
+
+def first_id(at_us: int) -> str:
+    """Return the first id that an event of this time, or a delivery of it, can have."""
+    return str(uuid.UUID(int=(at_us // 1000) << 80))
 
 
 def read_key(record: asyncpg.Record) -> EndpointKey:

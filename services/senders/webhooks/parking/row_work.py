@@ -53,12 +53,14 @@ class TurnLimits:
     """at_once: attempts under way at one endpoint. per_s: the most deliveries of an endpoint a second.
 
     lease_s: how long a lease lasts; attempt_s: an attempt takes less, so one that begins earlier ends within the lease.
+    keep_s: how long something waits for an endpoint that is disabled or polled.
     """
 
     at_once: int
     per_s: float
     lease_s: float
     attempt_s: float
+    keep_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from services.senders.webhooks.parking.backlogs import Backlogs
 from services.senders.webhooks.parking.ports import Ended, EndpointKey, EndpointState, Kept, Row
 from services.senders.webhooks.parking.records import (
     columns,
+    first_id,
     key_columns,
     published,
     read_key,
@@ -109,13 +110,7 @@ class ParkedRows:
         self, key: EndpointKey, until_us: int, *, after: tuple[int, int] = (-1, 0), limit: int = 100
     ) -> list[Row]:
         """See ports.Rows."""
-        with postgres.unavailable_while_down():
-            found = await self._pool.fetch(SQL.due, *key, *after, until_us, limit)
-            rows = [read_row(record) for record in found]
-            if unreadable := [record for record, row in zip(found, rows, strict=True) if row is None]:
-                ids = [record["delivery_id"] for record in unreadable]
-                await self._pool.execute(SQL.set_aside, key.endpoint_id, ids)
-        return [row for row in rows if row is not None]
+        return await self._readable(key, SQL.due, *after, until_us, limit)
 
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""
@@ -129,6 +124,10 @@ class ParkedRows:
             found = await self._pool.fetch(SQL.of_events, tenant_id, event_ids, delivery_ids)
         rows = [read_row(record) for record in found]
         return [row for row in rows if row is not None and row.delivery.event_id in event_ids]
+
+    async def aged(self, key: EndpointKey, before_us: int, *, limit: int = 100) -> list[Row]:
+        """See ports.Rows."""
+        return await self._readable(key, SQL.aged, first_id(before_us), before_us, limit)
 
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none.
@@ -155,6 +154,16 @@ class ParkedRows:
     async def drain(self) -> None:
         """Wait until all writes have ended."""
         await asyncio.gather(self._parker.drain(), self._settler.drain())
+
+    async def _readable(self, key: EndpointKey, query: str, *arguments: Any) -> list[Row]:
+        """Return the rows of an endpoint that a query finds; those that cannot be read are set aside."""
+        with postgres.unavailable_while_down():
+            found = await self._pool.fetch(query, *key, *arguments)
+            rows = [read_row(record) for record in found]
+            if unreadable := [record for record, row in zip(found, rows, strict=True) if row is None]:
+                ids = [record["delivery_id"] for record in unreadable]
+                await self._pool.execute(SQL.set_aside, key.endpoint_id, ids)
+        return [row for row in rows if row is not None]
 
     async def _fetchrow(self, query: str, *arguments: Any) -> "asyncpg.Record | None":
         with postgres.unavailable_while_down():

@@ -205,6 +205,7 @@ class World:
         per_s: float = 2_000.0,
         lease_s: float | None = None,
         attempt_s: float = 5.0,
+        keep_s: float = 86_400.0,
         **options: Any,
     ) -> SenderProcess:
         """Start a process, and wait until it follows the configuration."""
@@ -228,6 +229,7 @@ class World:
             at_once=8,
             per_s=per_s,
             attempt_s=attempt_s,
+            keep_s=keep_s,
             now=clock.now_us,
         )
         if lease_s is not None:

@@ -58,14 +58,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """What is stored of an endpoint. had_owner: its last lease ended, and was not given back."""
+    """What is stored of an endpoint.
+
+    unsure_before_us: what waits since before may have been sent already; known when it is leased.
+    """
 
     key: EndpointKey
     health: Health
     parked: int
     is_full: bool
     held_until_us: int
-    had_owner: bool = False
+    unsure_before_us: int = 0
 
 
 class Release(NamedTuple):

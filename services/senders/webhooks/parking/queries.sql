@@ -178,7 +178,8 @@ FROM unnest(
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 
 -- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3, without
--- the tenants in $6 and the endpoints in $7. had_owner: the process that had it before has not given it back.
+-- the tenants in $6 and the endpoints in $7. One whose process before has not given
+-- it back: what waits since before may have been sent. That is remembered until nothing of it waits any more.
 -- name: lease
 WITH waiting AS (
     SELECT w.tenant_id, w.endpoint_id, w.lease_owner,
@@ -192,12 +193,14 @@ WITH waiting AS (
         FOR UPDATE SKIP LOCKED
     ) w
 )
-UPDATE senders.endpoint_states s SET lease_owner = $1, lease_until_us = $3
+UPDATE senders.endpoint_states s SET
+    lease_owner = $1, lease_until_us = $3,
+    unsure_before_us = CASE WHEN w.lease_owner IS NOT NULL THEN $2 ELSE s.unsure_before_us END
 FROM (SELECT * FROM waiting WHERE place <= $5 ORDER BY place LIMIT $4) w
 WHERE s.tenant_id = w.tenant_id AND s.endpoint_id = w.endpoint_id
 RETURNING
     s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
-    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, w.lease_owner IS NOT NULL AS had_owner
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, s.unsure_before_us
 
 -- name: until_next
 SELECT wake_us FROM senders.endpoint_states
@@ -217,6 +220,13 @@ RETURNING
 -- name: release
 UPDATE senders.endpoint_states s SET
     lease_owner = NULL, lease_until_us = 0, held_until_us = t.held_until_us,
+    unsure_before_us = CASE
+        WHEN s.unsure_before_us > 0 AND EXISTS (
+            SELECT FROM senders.parked p
+            WHERE p.endpoint_id = s.endpoint_id AND p.due_us <= s.unsure_before_us AND p.parked_us < s.unsure_before_us
+        ) THEN s.unsure_before_us
+        ELSE 0
+    END,
     wake_us = CASE
         WHEN t.is_resting OR s.parked = 0 THEN NULL
         WHEN s.state = 2 THEN s.next_probe_us

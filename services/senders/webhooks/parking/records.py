@@ -77,7 +77,7 @@ def read_state(record: asyncpg.Record) -> EndpointState:
         record["parked"],
         record["is_full"],
         record["held_until_us"],
-        bool(record.get("had_owner")),
+        record.get("unsure_before_us", 0),
     )
 
 

@@ -96,8 +96,8 @@ class RowWork:
         self.at_once = 1
         self._under_way = 0
         self._places = asyncio.Condition()
-        # Rows that the process before may have sent, because it did not give back its lease.
-        self._unsure_before_us = desk.now() if state.had_owner else 0
+        # Rows that a process before may have sent, because it did not give back its lease.
+        self._unsure_before_us = state.unsure_before_us
 
     async def send(self, row: Row, endpoint: Endpoint) -> None:
         """Attempt a row, and store what follows. Nothing is raised: a row that is left stays as it is."""

@@ -96,6 +96,36 @@ async def test_another_process_takes_over(world: World) -> None:
     assert await world.is_counted_right()
 
 
+async def test_sent_before_and_not_reached_at_once(world: World) -> None:
+    """A process dies between the record and the row's end. The next turn is short; the one after it still asks."""
+    endpoint_id = await world.endpoint(rate_per_s=100)
+    dying = await world.start(per_s=40.0)
+    settling = asyncio.Event()
+
+    async def settle(_: object) -> None:
+        settling.set()
+        await asyncio.Event().wait()
+
+    dying.parking.rows.settle = settle  # type: ignore[method-assign]
+    [one] = await world.deliver(endpoint_id)
+    await eventually(settling.is_set)
+    await eventually(lambda: world.are_sent([one]))
+    await dying.kill()
+    later_us = clock.now_us() + 3_600_000_000
+    await world.pool.execute(
+        "UPDATE senders.endpoint_states SET lease_until_us = 0, wake_us = 0, state = 2, next_probe_us = $1", later_us
+    )
+    await world.start()
+
+    async def is_over(lease: str = "lease_owner IS NULL AND wake_us = $1") -> bool:
+        return bool(await world.pool.fetchval(f"SELECT count(*) FROM senders.endpoint_states WHERE {lease}", later_us))
+
+    await eventually(is_over)
+    await world.pool.execute("UPDATE senders.endpoint_states SET wake_us = 0, state = 1")
+    await eventually(lambda: world.is_forgotten(endpoint_id))
+    assert world.receivers.delivered(endpoint_id) == [one.id]
+
+
 async def test_a_copy_of_what_waits_is_not_sent_twice(world: World, streams: Streams) -> None:
     """The broker stores an old delivery twice: the row's claim is that of the copy that asked first."""
     endpoint_id = await world.endpoint(active=False)

@@ -16,7 +16,7 @@ from services.delivery.ports import ParkedDelivery
 from services.domain.reasons import Reason
 from services.senders.webhooks.parking.backlogs import ENDPOINTS_BOUND
 from services.senders.webhooks.parking.breaker import BreakerPolicy, Observation, Seen
-from services.senders.webhooks.parking.ports import Ended, EndpointKey, Release
+from services.senders.webhooks.parking.ports import Ended, EndpointKey, Kept, Release
 from services.senders.webhooks.parking.rows import ParkedRows
 from services.senders.webhooks.parking.states import EndpointStates
 from tests.integration.outboxes import PatientOutbox
@@ -113,6 +113,28 @@ async def test_a_turn_that_has_not_ended_keeps_its_endpoint(world: World) -> Non
     world.receivers.hung[endpoint_id].set()
     await eventually(lambda: world.are_sent(made))
     assert sorted(world.receivers.delivered(endpoint_id)) == sorted(one.id for one in made)
+
+
+async def test_what_may_have_been_sent_is_remembered(pool: Any, outbox: PatientOutbox, states: EndpointStates) -> None:
+    """Over turns that did not reach it, until it has been looked at."""
+    rows, key = _rows(pool, outbox), EndpointKey(TENANT, new_id())
+    one = _parked(key.endpoint_id)
+
+    async def unsure_us() -> int:
+        await pool.execute("UPDATE senders.endpoint_states SET wake_us = 0, lease_until_us = 0")
+        [state] = await states.lease(1, per_tenant=1, without=[])
+        return state.unsure_before_us
+
+    assert await rows.park(one)
+    assert await unsure_us() == 0
+    before_us = await unsure_us()
+    [row] = await rows.some(key, [one.delivery.id])
+    assert before_us > row.parked_us
+    await states.release(Release(key))
+    assert await unsure_us() == before_us
+    await rows.settle(Kept(row, row.delivery, row.due_us, row.reason, 0))
+    await states.release(Release(key))
+    assert await unsure_us() == 0
 
 
 @pytest.mark.parametrize("reason", [Reason.ENDPOINT_DISABLED, Reason.POLLED])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,8 @@ async def test_sent_before_and_not_reached_at_once(world: World) -> None:
         settling.set()
         await asyncio.Event().wait()
 
-    dying.parking.rows.settle = settle  # type: ignore[method-assign]
+    rows: Any = dying.parking.rows
+    rows.settle = settle
     [one] = await world.deliver(endpoint_id)
     await eventually(settling.is_set)
     await eventually(lambda: world.are_sent([one]))

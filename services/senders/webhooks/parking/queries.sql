@@ -210,7 +210,14 @@ LIMIT 1
 
 -- name: renew
 UPDATE senders.endpoint_states s SET lease_until_us = $4
-FROM unnest($2::uuid[], $3::uuid[]) AS t (tenant_id, endpoint_id)
+FROM (
+    SELECT l.tenant_id, l.endpoint_id FROM senders.endpoint_states l
+    JOIN unnest($2::uuid[], $3::uuid[]) AS g (tenant_id, endpoint_id)
+        ON l.tenant_id = g.tenant_id AND l.endpoint_id = g.endpoint_id
+    WHERE l.lease_owner = $1
+    ORDER BY l.tenant_id, l.endpoint_id
+    FOR UPDATE OF l
+) AS t
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.lease_owner = $1
 RETURNING
     s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
@@ -248,7 +255,14 @@ RETURNING s.tenant_id, s.endpoint_id, s.state, s.is_full
 
 -- After a start: a process may have missed that an endpoint changed. Those that rest are looked at once.
 -- name: wake_resting
-UPDATE senders.endpoint_states SET wake_us = $1 WHERE wake_us IS NULL AND parked > 0
+UPDATE senders.endpoint_states s SET wake_us = $1
+FROM (
+    SELECT l.tenant_id, l.endpoint_id FROM senders.endpoint_states l
+    WHERE l.wake_us IS NULL AND l.parked > 0
+    ORDER BY l.tenant_id, l.endpoint_id
+    FOR UPDATE
+) AS t
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.wake_us IS NULL AND s.parked > 0
 
 -- Up to $4 endpoints that rest, and have something from before $3; see aged.
 -- name: wake_aged

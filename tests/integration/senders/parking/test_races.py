@@ -137,6 +137,24 @@ async def test_what_may_have_been_sent_is_remembered(pool: Any, outbox: PatientO
     assert await unsure_us() == 0
 
 
+@pytest.mark.parametrize("what", ["wake_resting", "renew"])
+async def test_processes_wait_in_one_order(pool: Any, states: EndpointStates, what: str) -> None:
+    """A transaction that has the first endpoint gets the second one: nobody who waits for the first one has it."""
+    low, high = sorted(EndpointKey(TENANT, new_id()) for _ in range(2))
+    insert = "INSERT INTO senders.endpoint_states (tenant_id, endpoint_id, parked, lease_owner) VALUES ($1, $2, 1, $3)"
+    for key in (high, low):
+        await pool.execute(insert, *key, states.owner)
+    lock = "SELECT FROM senders.endpoint_states WHERE endpoint_id = $1 FOR UPDATE"
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.fetch(lock, low.endpoint_id)
+            work = states.wake_resting() if what == "wake_resting" else states._renew([high, low])
+            waiting = asyncio.ensure_future(work)
+            await eventually(lambda: connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            await connection.fetch(lock + " NOWAIT", high.endpoint_id)
+        await waiting
+
+
 @pytest.mark.parametrize("reason", [Reason.ENDPOINT_DISABLED, Reason.POLLED])
 async def test_an_endpoint_changes_before_the_row_is_stored(world: World, reason: str) -> None:
     """The delivery was to rest. The change found no rows to wake, so the new row is looked at now."""

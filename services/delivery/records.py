@@ -59,11 +59,14 @@ def parked(parked: ParkedDelivery, now_us: int) -> trace_pb2.TraceRecord:
     return trace_pb2.TraceRecord(event_id=delivery.event_id, tenant_id=delivery.tenant_id, at_us=now_us, parked=step)
 
 
-def backlog_full(delivery: event_pb2.Delivery, now_us: int) -> trace_pb2.TraceRecord:
-    """Return the dead letter of a delivery that must wait, and for which there is no row."""
-    result = SendResult(Verdict.TRANSIENT, provider="", reason=Reason.ENDPOINT_BACKLOG_FULL)
+def backlog_full(
+    delivery: event_pb2.Delivery, now_us: int, reason: str = Reason.ENDPOINT_BACKLOG_FULL
+) -> trace_pb2.TraceRecord:
+    """Return the dead letter of a delivery that must wait, and for which there is no row, or no longer."""
+    result = SendResult(Verdict.TRANSIENT, provider="", reason=reason)
     step = _step(delivery, result, trace_pb2.DELIVERY_STATUS_DEAD)
     step.dead_letter.CopyFrom(delivery)
+    step.dead_letter.ClearField("claim")
     return _record(delivery, step, now_us, 0)
 
 

@@ -211,32 +211,33 @@ class DeliveryWorker:
     async def _attempt(self, delivery: event_pb2.Delivery, held: pulling.Held) -> _Rest:
         """Make the attempt, unless it must not be made; return what is left to do. Raises PartAway, UnknownDelivery."""
         parking, name = self._parking, _copy_name(delivery, held)
-        is_claimed = self.attempts.may_have_copies(delivery) or (_came_back(parking, held) and delivery.attempt <= 1)
-        if is_claimed and await self.attempts.is_repeat(delivery, name):
+        may_have_row = parking is not None and _may_have_row(delivery, held)
+        # Before the ledger is asked: what has no row any more is known there.
+        if parking is not None and may_have_row and (row := await _own_row(parking, delivery, name)):
+            return partial(self._record, [records.parked(row, self._now())], delivery)
+        is_claimed = self.attempts.may_have_copies(delivery) or (may_have_row and delivery.attempt <= 1)
+        if is_claimed:
+            is_repeat = await self.attempts.is_repeat(delivery, name)
+        else:
+            is_repeat = may_have_row and await self.attempts.is_over(delivery)
+        if is_repeat:
             return _repeat_dropped(delivery)
-        if parking is not None and (rest := await self._leave_to_row(parking, delivery, held, is_claimed=is_claimed)):
-            return rest
+        if parking is not None and (waiting := parking.must_wait(delivery)):
+            return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
         attempt = await self.attempts.make(delivery, name, is_claimed=is_claimed)
         if isinstance(attempt, Made):
             return partial(self._finish, delivery, attempt)
         if not isinstance(attempt, Waits):
             return _repeat_dropped(delivery)
-        if parking is None:
-            return partial(self._defer, delivery, held, attempt.reason, at_least_s=attempt.at_least_s)
-        return partial(self._park_instead, parking, self._waiting(delivery, attempt), held, is_claimed=is_claimed)
+        return partial(self._wait, delivery, held, attempt, is_claimed=is_claimed)
 
-    async def _leave_to_row(
-        self, parking: Parking, delivery: event_pb2.Delivery, held: pulling.Held, *, is_claimed: bool
-    ) -> _Rest | None:
-        """Return what is left to do of a delivery that has a row, or must wait in one; None: it is attempted now."""
-        if _came_back(parking, held):
-            if delivery.attempt > 1 and await self.attempts.is_over(delivery):
-                return _repeat_dropped(delivery)
-            if row := await parking.find(delivery):
-                return partial(self._record, [records.parked(row, self._now())], delivery)
-        if waiting := parking.must_wait(delivery):
-            return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
-        return None
+    async def _wait(
+        self, delivery: event_pb2.Delivery, held: pulling.Held, attempt: Waits, *, is_claimed: bool
+    ) -> None:
+        if self._parking is None:
+            await self._defer(delivery, held, attempt.reason, at_least_s=attempt.at_least_s)
+        else:
+            await self._park_instead(self._parking, self._waiting(delivery, attempt), held, is_claimed=is_claimed)
 
     def _waiting(self, delivery: event_pb2.Delivery, attempt: Waits) -> ParkedDelivery:
         """Return how a delivery waits for which no attempt was made."""
@@ -339,9 +340,21 @@ class DeliveryWorker:
         await self._store(delivery, lambda: self._timers.publish(timer))
 
 
-def _came_back(parking: Parking | None, held: pulling.Held) -> bool:
-    """Return whether a process that died had the message, and may have put its delivery into a row already."""
-    return parking is not None and held.deliveries > 1
+def _may_have_row(delivery: event_pb2.Delivery, held: pulling.Held) -> bool:
+    """Return whether the delivery may have been put into a row already.
+
+    A process that died had the message; or the row was stored and the answer lost, so that the delivery was deferred.
+    """
+    return held.deliveries > 1 or delivery.deferrals > 0
+
+
+async def _own_row(parking: Parking, delivery: event_pb2.Delivery, name: str) -> ParkedDelivery | None:
+    """Return the row that this copy of the delivery has; None: there is none. Raises PartAway.
+
+    A row with the name of another copy is not enough: if this one has the claim, the row would be dropped as a repeat.
+    """
+    row = await parking.find(delivery)
+    return row if row is not None and (row.delivery.attempt > 1 or row.delivery.claim == name) else None
 
 
 def _repeat_dropped(delivery: event_pb2.Delivery) -> Callable[[], Awaitable[None]]:

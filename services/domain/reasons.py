@@ -129,7 +129,12 @@ class Reason(StrEnum):
     )
     ENDPOINT_BACKLOG_FULL = (
         "endpoint_backlog_full",
-        "As many messages wait for the endpoint as the tenant allows.",
+        "As many messages wait for the endpoint, or for all endpoints of the tenant, as the tenant allows.",
+        _RECIPIENT,
+    )
+    PARKED_TOO_LONG = (
+        "parked_too_long",
+        "It waited for longer than such messages are kept: the endpoint is disabled, or nobody polled.",
         _RECIPIENT,
     )
     ENDPOINT_UNREACHABLE = "endpoint_unreachable", "No connection to the endpoint was possible.", _RECIPIENT, True

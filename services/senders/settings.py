@@ -52,6 +52,8 @@ class Settings(ProcessSettings, frozen=True, kw_only=True):
     webhook_disable_after_s: Annotated[float, msgspec.Meta(gt=0)] = 5 * 86_400.0
     # The most deliveries a second that are sent from one endpoint's rows.
     webhook_drain_per_s: Annotated[float, msgspec.Meta(ge=1, le=10_000)] = 200.0
+    # How long deliveries wait for an endpoint that is disabled or polled, days.
+    webhook_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     # Multiplies these times and those of webhooks' retries; for checks, which run three days in minutes.
     webhook_time_scale: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     # URLs of providers' APIs in place of their public ones, for all tenants: "twilio=http://127.0.0.1:8080".

@@ -19,6 +19,8 @@ class MemoryParking:
     waits: dict[str, str] = field(default_factory=dict)
     rows: dict[tuple[str, int], ParkedDelivery] = field(default_factory=dict)
     is_away: bool = False
+    # What is parked is stored, and the answer is lost.
+    loses_answers: bool = False
 
     def must_wait(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:
         """By endpoint."""
@@ -36,6 +38,8 @@ class MemoryParking:
             return False
         if known is None or (new.delivery.attempt, is_claimed) > (known.delivery.attempt, False):
             self.rows[key] = new
+        if self.loses_answers:
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
         return True
 
     async def find(self, delivery: event_pb2.Delivery) -> ParkedDelivery | None:

@@ -12,7 +12,7 @@ from runtime.configuration import ConfigurationOutbox
 from runtime.database_clock import DatabaseClock
 from runtime.encryption import Vault
 from runtime.grpc import Caller
-from runtime.parts import OwnParts
+from runtime.parts import POSTGRES, OwnParts
 from services.delivery.bodies import Bodies
 from services.delivery.claims import LedgerClaims
 from services.delivery.ports import Refusal, SendResult
@@ -108,6 +108,7 @@ def make_webhooks(
         at_once=min(_AT_ONCE, settings.webhook_slots),
         per_s=settings.webhook_drain_per_s,
         attempt_s=attempt_s,
+        keep_s=settings.webhook_keep_days * 86_400 * settings.webhook_time_scale,
         now=now,
     )
     worker = DeliveryWorker(
@@ -125,6 +126,7 @@ def make_webhooks(
         own=own,
         observe=parking.watcher.observe,
         parking=parking.parked,
+        may_defer=[POSTGRES],
     )
     drain = parking_wiring.make_drain(parking, worker.attempts.through(attempter.of_drain()))
     notices = parking_wiring.make_notices(parking, neighbours.pool, connection, ingest, neighbours.router, caller)

@@ -7,7 +7,7 @@ import pytest
 
 from clarion.common.v1 import event_pb2, trace_pb2
 from runtime.ids import new_id
-from services.delivery.ports import SendResult, Verdict
+from services.delivery.ports import ParkedDelivery, SendResult, Verdict
 from services.domain import channels, topology
 from services.domain.reasons import Reason
 from services.domain.retry_policy import WEBHOOKS
@@ -169,6 +169,40 @@ async def test_an_old_delivery_is_claimed_before_it_is_parked(desk: Desk, parkin
     [row] = parking.rows.values()
     assert row.delivery.claim == f"DELIVERIES.{first.sequence}"
     assert len(parked(desk)) == 1
+
+
+async def test_the_answer_to_a_stored_row_is_lost(desk: Desk, parking: MemoryParking) -> None:
+    """The delivery comes back from TIMERS: while its row is there it is only recorded, and later the ledger knows."""
+    endpoint_id = new_id()
+    parking.waits[endpoint_id] = Reason.ENDPOINT_BUSY
+    parking.loses_answers = True
+    endpoint = Endpoint()
+    desk.start(attempter=endpoint, parking=parking)
+    one = a_delivery(webhook=event_pb2.Webhook(endpoint_id=endpoint_id))
+    await desk.see(one)
+    [timer] = desk.timers
+    parking.loses_answers = False
+    parking.waits.clear()
+    await desk.see(timer, due=True)
+    assert [record.delivery_id for record in parked(desk)] == [one.id]
+    parking.rows.clear()
+    desk.neighbours.states = {one.id: SENT}
+    await desk.see(timer, due=True)
+    assert endpoint.sent == []
+
+
+async def test_the_row_of_a_copy_without_the_claim(desk: Desk, parking: MemoryParking) -> None:
+    """A deferred delivery that has the claim does not yield to it: that row will be dropped as a repeat."""
+    endpoint_id = new_id()
+    parking.waits[endpoint_id] = Reason.ENDPOINT_DOWN
+    old: dict[str, Any] = {"accepted_at_us": NOW_US - YOUNG_US - S}
+    one = a_delivery(webhook=event_pb2.Webhook(endpoint_id=endpoint_id), claim="DELIVERIES.1", **old)
+    await parking.park(ParkedDelivery(one, Reason.ENDPOINT_DOWN))
+    desk.start(attempter=Endpoint(), parking=parking)
+    one.claim, one.deferrals = "DELIVERIES.2", 1
+    await desk.see(one, due=True)
+    [row] = parking.rows.values()
+    assert row.delivery.claim == "DELIVERIES.2"
 
 
 async def test_other_channels_do_not_park(desk: Desk) -> None:

@@ -85,6 +85,15 @@ class EndpointBook:
         found = self._published.known(*key)
         return found.endpoint if found is not None else None
 
+    def resting(self, key: EndpointKey) -> str:
+        """See ports.EndpointDirectory."""
+        found = self.endpoint(key)
+        if found is None:
+            return ""
+        if not found.active:
+            return Reason.ENDPOINT_DISABLED
+        return Reason.POLLED if found.mode == endpoints.POLLED else ""
+
     async def is_gone(self, key: EndpointKey) -> bool:
         """See ports.EndpointDirectory."""
         return not await self._published.exists(*key)
@@ -108,10 +117,8 @@ class EndpointBook:
         return ParkedDelivery(delivery, reason) if reason else None
 
     def _reason(self, key: EndpointKey, endpoint: Endpoint) -> str:
-        if not endpoint.active:
-            return Reason.ENDPOINT_DISABLED
-        if endpoint.mode == endpoints.POLLED:
-            return Reason.POLLED
+        if reason := self.resting(key):
+            return reason
         if endpoint.mode == endpoints.ORDERED:
             return Reason.IN_ORDER
         if self._states and self.state(key):

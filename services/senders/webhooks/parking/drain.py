@@ -24,6 +24,8 @@ _IDLE_S = 2.0
 # The pause after a failure, and the shortest one, seconds.
 _FAILED_S = 1.0
 _SHORTEST_S = 0.02
+# How often rows that rest for too long are looked for, seconds, and in how many steps at the most.
+_AGED_S, _AGED_STEPS = 3_600.0, 100
 
 _TURNS = Gauge("clarion_endpoint_turns", "Endpoints whose rows this process sends.")
 
@@ -49,6 +51,14 @@ class Drain:
                 turn.wake()
         self._wake.set()
 
+    def on_resting(self, key: EndpointKey, reason: str) -> None:
+        """Look at an endpoint for which something was just parked that rests, if it must not rest any more.
+
+        The endpoint may have changed between the decision and the row: nothing waited then that could be woken.
+        """
+        if self._desk.directory.resting(key) != reason:
+            self.on_changed(key)
+
     def on_enabled(self, key: EndpointKey) -> None:
         """Send what waits for an endpoint that was disabled, at a bounded rate."""
         self._call(partial(self._observe, key, Observation(Seen.ENABLED)))
@@ -60,6 +70,7 @@ class Drain:
     async def run(self) -> None:
         """Work until drain()."""
         self._call(self._look_at_resting)
+        looking = asyncio.create_task(self._look_for_aged())
         while not self._desk.stopping.is_set():
             self._wake.clear()
             pause = await self._lease_or_idle()
@@ -67,6 +78,7 @@ class Drain:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
+        looking.cancel()
         while self._tasks or self._calls:
             await asyncio.wait(self._tasks | self._calls)
 
@@ -84,7 +96,9 @@ class Drain:
         counts = Counter(key.tenant_id for key in self._turns)
         without = [tenant_id for tenant_id, count in counts.items() if count >= self._most_of_tenant]
         try:
-            leased = await self._desk.states.lease(room, per_tenant=self._most_of_tenant, without=without)
+            leased = await self._desk.states.lease(
+                room, per_tenant=self._most_of_tenant, without=without, in_turn=self._turns
+            )
             for state in leased:
                 self._begin(Turn(self._desk, state), state.key)
             if leased:
@@ -122,6 +136,20 @@ class Drain:
     async def _look_at_resting(self) -> None:
         await self._desk.states.wake_resting()
         self._wake.set()
+
+    async def _look_for_aged(self) -> None:
+        while True:
+            await asyncio.sleep(_AGED_S * _varied())
+            with contextlib.suppress(ClarionError):  # the next time will do
+                await self.look_for_aged()
+
+    async def look_for_aged(self) -> None:
+        """Look at the endpoints that have rows which rest for too long. Raises UNAVAILABLE."""
+        before_us = self._desk.now() - int(self._desk.limits.keep_s * 1_000_000)
+        for _ in range(_AGED_STEPS):
+            if not await self._desk.states.wake_aged(before_us):
+                return
+            self._wake.set()
 
     def _call(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do this beside, again and again until the database answers."""

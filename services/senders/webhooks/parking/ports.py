@@ -1,6 +1,6 @@
 """What parking works with: rows, endpoints and their states, and what it needs of others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -58,14 +58,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """What is stored of an endpoint. had_owner: its last lease ended, and was not given back."""
+    """What is stored of an endpoint.
+
+    unsure_before_us: what waits since before may have been sent already; known when it is leased.
+    """
 
     key: EndpointKey
     health: Health
     parked: int
     is_full: bool
     held_until_us: int
-    had_owner: bool = False
+    unsure_before_us: int = 0
 
 
 class Release(NamedTuple):
@@ -102,6 +105,9 @@ class EndpointDirectory(Protocol):
     def endpoint(self, key: EndpointKey) -> Endpoint | None:
         """Return an endpoint; None: it is not published."""
 
+    def resting(self, key: EndpointKey) -> str:
+        """Return why the rows of an endpoint rest, so that no process looks at them; empty: they do not."""
+
     def backlog_bound(self, tenant_id: str) -> int:
         """Return how many deliveries of one endpoint may wait."""
 
@@ -130,6 +136,9 @@ class Rows(Protocol):
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""
 
+    async def aged(self, key: EndpointKey, before_us: int, *, limit: int = 100) -> list[Row]:
+        """Return rows that have waited without an attempt since before a time."""
+
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none."""
 
@@ -146,8 +155,14 @@ class States(Protocol):
     async def observe(self, key: EndpointKey, observation: Observation) -> Health:
         """Store what was observed; return the endpoint's health."""
 
-    async def lease(self, limit: int, *, per_tenant: int, without: Sequence[str]) -> list[EndpointState]:
-        """Lease endpoints that are to be looked at. without: tenants that have enough."""
+    async def lease(
+        self, limit: int, *, per_tenant: int, without: Sequence[str], in_turn: Collection[EndpointKey] = ()
+    ) -> list[EndpointState]:
+        """Lease endpoints that are to be looked at. without: tenants that have enough.
+
+        in_turn: endpoints whose turn in this process has not ended; it may have lost the lease while the database was
+        away, and nobody has taken it since.
+        """
 
     async def renew(self, key: EndpointKey) -> EndpointState | None:
         """Renew a lease; return the state; None: another process has it."""
@@ -163,6 +178,9 @@ class States(Protocol):
 
     async def wake_resting(self) -> None:
         """Look at all endpoints that rest and have rows."""
+
+    async def wake_aged(self, before_us: int) -> int:
+        """Look at some endpoints that rest and have rows from before a time; return how many. 0: there are no more."""
 
     async def disable(self, key: EndpointKey, reason: str, revision: int) -> None:
         """Note that an endpoint of this revision is to be disabled."""

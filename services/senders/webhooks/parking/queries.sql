@@ -1,11 +1,12 @@
 -- Times are Unix microseconds. Whoever adds or deletes rows of senders.parked begins with add_states and lock_states in
 -- the same transaction: processes that wait for each other's endpoints wait in the same order.
 
+-- A state that is there is locked too, as it is: otherwise the end of a turn could forget it before lock_states.
 -- name: add_states
 INSERT INTO senders.endpoint_states (tenant_id, endpoint_id)
 SELECT t.tenant_id, t.endpoint_id FROM unnest($1::uuid[], $2::uuid[]) AS t (tenant_id, endpoint_id)
 ORDER BY t.tenant_id, t.endpoint_id
-ON CONFLICT DO NOTHING
+ON CONFLICT (tenant_id, endpoint_id) DO UPDATE SET parked = 0 WHERE false
 
 -- name: lock_states
 SELECT
@@ -18,14 +19,15 @@ ORDER BY s.tenant_id, s.endpoint_id
 FOR UPDATE OF s
 
 -- Each delivery and replay once in the arguments. A row that is there stays, unless this is a later attempt, or the copy
--- that has the claim. Returns whether each has a row now, and whether that is new.
+-- that has the claim. bound: of the endpoint; room: how many more the tenant may have. Returns whether each has a row
+-- now, whether that is new, and whether its endpoint was full.
 -- name: park
 WITH given AS (
     SELECT t.* FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::bytea[],
-        $9::boolean[], $10::bigint[]
+        $9::boolean[], $10::bigint[], $11::bigint[]
     ) WITH ORDINALITY AS t (
-        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, reason, delivery, is_claimed, bound, ordinal
+        tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, reason, delivery, is_claimed, bound, room, ordinal
     )
 ), fresh AS (
     SELECT g.*, row_number() OVER (PARTITION BY g.endpoint_id ORDER BY g.ordinal) AS place
@@ -34,14 +36,18 @@ WITH given AS (
         SELECT 1 FROM senders.parked p
         WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
     )
+), fitting AS (
+    SELECT f.*, row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.ordinal) AS place_of_tenant
+    FROM fresh f
+    JOIN senders.endpoint_states s ON s.tenant_id = f.tenant_id AND s.endpoint_id = f.endpoint_id
+    WHERE s.parked + f.place <= f.bound
 ), added AS (
     INSERT INTO senders.parked (
         tenant_id, endpoint_id, delivery_id, replay, attempt, due_us, parked_us, reason, delivery
     )
-    SELECT f.tenant_id, f.endpoint_id, f.delivery_id, f.replay, f.attempt, f.due_us, $11, f.reason, f.delivery
-    FROM fresh f
-    JOIN senders.endpoint_states s ON s.tenant_id = f.tenant_id AND s.endpoint_id = f.endpoint_id
-    WHERE s.parked + f.place <= f.bound
+    SELECT f.tenant_id, f.endpoint_id, f.delivery_id, f.replay, f.attempt, f.due_us, $12, f.reason, f.delivery
+    FROM fitting f
+    WHERE f.place_of_tenant <= f.room
     ORDER BY f.ordinal
     RETURNING endpoint_id, delivery_id, replay
 ), renewed AS (
@@ -51,11 +57,20 @@ WITH given AS (
     WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = g.delivery_id AND p.replay = g.replay
         AND (g.attempt > p.attempt OR (g.attempt = p.attempt AND g.is_claimed))
 )
-SELECT f.ordinal IS NULL OR a.delivery_id IS NOT NULL AS is_stored, a.delivery_id IS NOT NULL AS is_new
+SELECT
+    f.ordinal IS NULL OR a.delivery_id IS NOT NULL AS is_stored, a.delivery_id IS NOT NULL AS is_new,
+    f.ordinal IS NOT NULL AND i.ordinal IS NULL AS is_endpoint_full
 FROM given g
 LEFT JOIN fresh f ON f.ordinal = g.ordinal
+LEFT JOIN fitting i ON i.ordinal = g.ordinal
 LEFT JOIN added a ON a.endpoint_id = g.endpoint_id AND a.delivery_id = g.delivery_id AND a.replay = g.replay
 ORDER BY g.ordinal
+
+-- Only endpoints that something waits for, or that are not well, have states: they are fewer than the tenant's endpoints.
+-- name: backlogs
+SELECT tenant_id, sum(parked)::bigint AS parked FROM senders.endpoint_states
+WHERE tenant_id = ANY ($1::uuid[])
+GROUP BY tenant_id
 
 -- wake_us: null: as it was.
 -- name: count_parked
@@ -96,6 +111,14 @@ FROM (SELECT DISTINCT left(e.id::text, 13) AS time FROM unnest($2::uuid[]) AS e 
 JOIN senders.parked p ON p.delivery_id BETWEEN (t.time || '-0000-0000-000000000000')::uuid
     AND (t.time || '-ffff-ffff-ffffffffffff')::uuid
 WHERE p.tenant_id::text = $1 AND (cardinality($3::uuid[]) = 0 OR p.delivery_id = ANY ($3::uuid[]))
+
+-- What rests of an endpoint since before $4, of events before $3 (an id that begins with that time).
+-- name: aged
+SELECT sequence, delivery_id, replay, attempt, due_us, parked_us, revision, probes, reason, delivery
+FROM senders.parked
+WHERE tenant_id = $1 AND endpoint_id = $2 AND delivery_id < $3 AND parked_us < $4 AND due_us < 9000000000000000000
+ORDER BY delivery_id
+LIMIT $5
 
 -- name: oldest
 SELECT delivery FROM senders.parked WHERE tenant_id = $1 AND endpoint_id = $2
@@ -154,8 +177,9 @@ FROM unnest(
 )
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id
 
--- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3. had_owner: the process
--- that had it before has not given it back.
+-- Leases up to $4 endpoints that are to be looked at, at most $5 of a tenant, for $1 until $3, without
+-- the tenants in $6 and the endpoints in $7. One whose process before has not given
+-- it back: what waits since before may have been sent. That is remembered until nothing of it waits any more.
 -- name: lease
 WITH waiting AS (
     SELECT w.tenant_id, w.endpoint_id, w.lease_owner,
@@ -163,17 +187,20 @@ WITH waiting AS (
     FROM (
         SELECT tenant_id, endpoint_id, wake_us, lease_owner FROM senders.endpoint_states
         WHERE wake_us <= $2 AND lease_until_us <= $2 AND tenant_id <> ALL ($6::uuid[])
+            AND endpoint_id <> ALL ($7::uuid[])
         ORDER BY wake_us
         LIMIT 4 * $4::int
         FOR UPDATE SKIP LOCKED
     ) w
 )
-UPDATE senders.endpoint_states s SET lease_owner = $1, lease_until_us = $3
+UPDATE senders.endpoint_states s SET
+    lease_owner = $1, lease_until_us = $3,
+    unsure_before_us = CASE WHEN w.lease_owner IS NOT NULL THEN $2 ELSE s.unsure_before_us END
 FROM (SELECT * FROM waiting WHERE place <= $5 ORDER BY place LIMIT $4) w
 WHERE s.tenant_id = w.tenant_id AND s.endpoint_id = w.endpoint_id
 RETURNING
     s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
-    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, w.lease_owner IS NOT NULL AS had_owner
+    s.next_probe_us, s.is_quiet, s.parked, s.is_full, s.wake_us, s.held_until_us, s.unsure_before_us
 
 -- name: until_next
 SELECT wake_us FROM senders.endpoint_states
@@ -183,7 +210,14 @@ LIMIT 1
 
 -- name: renew
 UPDATE senders.endpoint_states s SET lease_until_us = $4
-FROM unnest($2::uuid[], $3::uuid[]) AS t (tenant_id, endpoint_id)
+FROM (
+    SELECT l.tenant_id, l.endpoint_id FROM senders.endpoint_states l
+    JOIN unnest($2::uuid[], $3::uuid[]) AS g (tenant_id, endpoint_id)
+        ON l.tenant_id = g.tenant_id AND l.endpoint_id = g.endpoint_id
+    WHERE l.lease_owner = $1
+    ORDER BY l.tenant_id, l.endpoint_id
+    FOR UPDATE OF l
+) AS t
 WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.lease_owner = $1
 RETURNING
     s.tenant_id, s.endpoint_id, s.state, s.since_us, s.failures, s.first_failure_us, s.failing_since_us, s.probes,
@@ -193,6 +227,13 @@ RETURNING
 -- name: release
 UPDATE senders.endpoint_states s SET
     lease_owner = NULL, lease_until_us = 0, held_until_us = t.held_until_us,
+    unsure_before_us = CASE
+        WHEN s.unsure_before_us > 0 AND EXISTS (
+            SELECT FROM senders.parked p
+            WHERE p.endpoint_id = s.endpoint_id AND p.due_us <= s.unsure_before_us AND p.parked_us < s.unsure_before_us
+        ) THEN s.unsure_before_us
+        ELSE 0
+    END,
     wake_us = CASE
         WHEN t.is_resting OR s.parked = 0 THEN NULL
         WHEN s.state = 2 THEN s.next_probe_us
@@ -214,7 +255,29 @@ RETURNING s.tenant_id, s.endpoint_id, s.state, s.is_full
 
 -- After a start: a process may have missed that an endpoint changed. Those that rest are looked at once.
 -- name: wake_resting
-UPDATE senders.endpoint_states SET wake_us = $1 WHERE wake_us IS NULL AND parked > 0
+UPDATE senders.endpoint_states s SET wake_us = $1
+FROM (
+    SELECT l.tenant_id, l.endpoint_id FROM senders.endpoint_states l
+    WHERE l.wake_us IS NULL AND l.parked > 0
+    ORDER BY l.tenant_id, l.endpoint_id
+    FOR UPDATE
+) AS t
+WHERE s.tenant_id = t.tenant_id AND s.endpoint_id = t.endpoint_id AND s.wake_us IS NULL AND s.parked > 0
+
+-- Up to $4 endpoints that rest, and have something from before $3; see aged.
+-- name: wake_aged
+UPDATE senders.endpoint_states s SET wake_us = $1
+FROM (
+    SELECT e.tenant_id, e.endpoint_id FROM senders.endpoint_states e
+    WHERE e.wake_us IS NULL AND e.parked > 0 AND EXISTS (
+        SELECT FROM senders.parked p
+        WHERE p.endpoint_id = e.endpoint_id AND p.delivery_id < $2 AND p.parked_us < $3
+            AND p.due_us < 9000000000000000000
+    )
+    LIMIT $4
+    FOR UPDATE SKIP LOCKED
+) a
+WHERE s.tenant_id = a.tenant_id AND s.endpoint_id = a.endpoint_id
 
 -- name: wake
 UPDATE senders.endpoint_states SET wake_us = least(wake_us, $3) WHERE tenant_id = $1 AND endpoint_id = $2 AND parked > 0

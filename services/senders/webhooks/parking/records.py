@@ -1,5 +1,6 @@
 """Rows of PostgreSQL as values, and values as columns."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -48,6 +49,11 @@ def read_row(record: asyncpg.Record) -> Row | None:
     )
 
 
+def first_id(at_us: int) -> str:
+    """Return the first id that an event of this time, or a delivery of it, can have."""
+    return str(uuid.UUID(int=(at_us // 1000) << 80))
+
+
 def read_key(record: asyncpg.Record) -> EndpointKey:
     """Return the endpoint."""
     return EndpointKey(str(record["tenant_id"]), str(record["endpoint_id"]))
@@ -71,7 +77,7 @@ def read_state(record: asyncpg.Record) -> EndpointState:
         record["parked"],
         record["is_full"],
         record["held_until_us"],
-        bool(record.get("had_owner")),
+        record.get("unsure_before_us", 0),
     )
 
 

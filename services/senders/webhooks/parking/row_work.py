@@ -53,12 +53,14 @@ class TurnLimits:
     """at_once: attempts under way at one endpoint. per_s: the most deliveries of an endpoint a second.
 
     lease_s: how long a lease lasts; attempt_s: an attempt takes less, so one that begins earlier ends within the lease.
+    keep_s: how long something waits for an endpoint that is disabled or polled.
     """
 
     at_once: int
     per_s: float
     lease_s: float
     attempt_s: float
+    keep_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class RowWork:
         self.at_once = 1
         self._under_way = 0
         self._places = asyncio.Condition()
-        # Rows that the process before may have sent, because it did not give back its lease.
-        self._unsure_before_us = desk.now() if state.had_owner else 0
+        # Rows that a process before may have sent, because it did not give back its lease.
+        self._unsure_before_us = state.unsure_before_us
 
     async def send(self, row: Row, endpoint: Endpoint) -> None:
         """Attempt a row, and store what follows. Nothing is raised: a row that is left stays as it is."""

@@ -17,9 +17,11 @@ from runtime.parts import POSTGRES, OwnParts
 from services.delivery.ports import ParkedDelivery
 from services.domain.reasons import Reason
 from services.senders.webhooks.parking import breaker
+from services.senders.webhooks.parking.backlogs import Backlogs
 from services.senders.webhooks.parking.ports import Ended, EndpointKey, EndpointState, Kept, Row
 from services.senders.webhooks.parking.records import (
     columns,
+    first_id,
     key_columns,
     published,
     read_key,
@@ -59,7 +61,9 @@ class _New(NamedTuple):
 
 
 class ParkedRows:
-    """Reads and writes senders.parked. on_parked: is called after rows were added.
+    """Reads and writes senders.parked. on_parked: is called after rows were added; on_resting: with
+    each endpoint that has rows which wait until it changes, and why they do. bound: of an endpoint of a tenant; all
+    endpoints of a tenant together may have ENDPOINTS_BOUND times as many.
 
     outbox: publishes that an endpoint is full. now: PostgreSQL's time. Reads raise UNAVAILABLE.
     """
@@ -72,6 +76,7 @@ class ParkedRows:
         *,
         bound: Callable[[str], int],
         on_parked: Callable[[set[EndpointKey]], None] = lambda _: None,
+        on_resting: Callable[[EndpointKey, str], None] = lambda *_: None,
         now: clock.Clock = clock.now_us,
     ) -> None:
         self._pool = pool
@@ -79,6 +84,8 @@ class ParkedRows:
         self._own = own
         self._bound = bound
         self.on_parked = on_parked
+        self.on_resting = on_resting
+        self._backlogs = Backlogs()
         self._now = now
         self._parker: Batcher[_New, bool] = Batcher(
             self._park,
@@ -103,13 +110,7 @@ class ParkedRows:
         self, key: EndpointKey, until_us: int, *, after: tuple[int, int] = (-1, 0), limit: int = 100
     ) -> list[Row]:
         """See ports.Rows."""
-        with postgres.unavailable_while_down():
-            found = await self._pool.fetch(SQL.due, *key, *after, until_us, limit)
-            rows = [read_row(record) for record in found]
-            if unreadable := [record for record, row in zip(found, rows, strict=True) if row is None]:
-                ids = [record["delivery_id"] for record in unreadable]
-                await self._pool.execute(SQL.set_aside, key.endpoint_id, ids)
-        return [row for row in rows if row is not None]
+        return await self._readable(key, SQL.due, *after, until_us, limit)
 
     async def some(self, key: EndpointKey, delivery_ids: Sequence[str]) -> list[Row]:
         """Return the rows of these deliveries; at most 100 ids."""
@@ -123,6 +124,10 @@ class ParkedRows:
             found = await self._pool.fetch(SQL.of_events, tenant_id, event_ids, delivery_ids)
         rows = [read_row(record) for record in found]
         return [row for row in rows if row is not None and row.delivery.event_id in event_ids]
+
+    async def aged(self, key: EndpointKey, before_us: int, *, limit: int = 100) -> list[Row]:
+        """See ports.Rows."""
+        return await self._readable(key, SQL.aged, first_id(before_us), before_us, limit)
 
     async def oldest_us(self, key: EndpointKey) -> int:
         """Return when the first of an endpoint's deliveries was accepted, to the millisecond; 0: it has none.
@@ -150,6 +155,16 @@ class ParkedRows:
         """Wait until all writes have ended."""
         await asyncio.gather(self._parker.drain(), self._settler.drain())
 
+    async def _readable(self, key: EndpointKey, query: str, *arguments: Any) -> list[Row]:
+        """Return the rows of an endpoint that a query finds; those that cannot be read are set aside."""
+        with postgres.unavailable_while_down():
+            found = await self._pool.fetch(query, *key, *arguments)
+            rows = [read_row(record) for record in found]
+            if unreadable := [record for record, row in zip(found, rows, strict=True) if row is None]:
+                ids = [record["delivery_id"] for record in unreadable]
+                await self._pool.execute(SQL.set_aside, key.endpoint_id, ids)
+        return [row for row in rows if row is not None]
+
     async def _fetchrow(self, query: str, *arguments: Any) -> "asyncpg.Record | None":
         with postgres.unavailable_while_down():
             return await self._pool.fetchrow(query, *arguments)
@@ -163,16 +178,25 @@ class ParkedRows:
             async with self._pool.acquire(timeout=5.0) as connection, connection.transaction():
                 await connection.execute(SQL.add_states, *keys)
                 states = [read_state(row) for row in await connection.fetch(SQL.lock_states, *keys)]
-                found = await connection.fetch(SQL.park, *columns(_columns(one, now) for one in new), now)
+                room = await self._backlogs.room(
+                    partial(_backlogs, connection), {one.key.tenant_id: one.bound for one in new}
+                )
+                given = columns((*_columns(one, now), room[one.key.tenant_id]) for one in new)
+                found = await connection.fetch(SQL.park, *given, now)
                 added = defaultdict[EndpointKey, list[ParkedDelivery]](list)
                 for one, row in zip(new, found, strict=True):
                     if row["is_new"]:
                         added[one.key].append(one.parked)
-                full = {one.key for one, row in zip(new, found, strict=True) if not row["is_stored"]}
+                full = {one.key for one, row in zip(new, found, strict=True) if row["is_endpoint_full"]}
                 is_published = await self._count(connection, states, added, full, now)
+                if empty := [state.key for state in states if not state.parked and state.key not in added]:
+                    await connection.fetch(SQL.forget, *key_columns(empty), False)
+        self._backlogs.add(Counter(key.tenant_id for key, parked in added.items() for _ in parked))
         if is_published:
             await self._outbox.flush()
         self.on_parked(set(added))
+        for key, reason in {(one.key, one.parked.reason) for one in new if one.parked.reason in _AT_REST}:
+            self.on_resting(key, reason)
         stored = {one.identity: row["is_stored"] for one, row in zip(new, found, strict=True)}
         return [stored[one.identity] for one in items]
 
@@ -230,6 +254,10 @@ class ParkedRows:
         if changes:
             await connection.execute(SQL.count_parked, *columns(changes))
         return is_published
+
+
+async def _backlogs(connection: Any, tenant_ids: Sequence[str]) -> dict[str, int]:
+    return {str(row["tenant_id"]): row["parked"] for row in await connection.fetch(SQL.backlogs, tenant_ids)}
 
 
 def _columns(new: _New, now_us: int) -> tuple[Any, ...]:

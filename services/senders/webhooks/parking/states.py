@@ -5,7 +5,7 @@ goes on when this one dies.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -18,7 +18,15 @@ from runtime.ids import new_id
 from services.senders.webhooks.parking import breaker
 from services.senders.webhooks.parking.breaker import BreakerPolicy, Health, Observation, Seen
 from services.senders.webhooks.parking.ports import EndpointKey, EndpointState, Release
-from services.senders.webhooks.parking.records import columns, key_columns, published, read_key, read_state, state_key
+from services.senders.webhooks.parking.records import (
+    columns,
+    first_id,
+    key_columns,
+    published,
+    read_key,
+    read_state,
+    state_key,
+)
 from services.senders.webhooks.parking.rows import SQL
 
 # How long a lease lasts without being renewed, seconds.
@@ -69,12 +77,15 @@ class EndpointStates:
         """See ports.States."""
         return await self._observer.enqueue(_Observed(key, observation))
 
-    async def lease(self, limit: int, *, per_tenant: int, without: Sequence[str]) -> list[EndpointState]:
+    async def lease(
+        self, limit: int, *, per_tenant: int, without: Sequence[str], in_turn: Collection[EndpointKey] = ()
+    ) -> list[EndpointState]:
         """See ports.States."""
         now = self._now()
         with postgres.unavailable_while_down():
+            mine = [key.endpoint_id for key in in_turn]
             found = await self._pool.fetch(
-                SQL.lease, self.owner, now, now + self._lease_us, limit, per_tenant, list(without)
+                SQL.lease, self.owner, now, now + self._lease_us, limit, per_tenant, list(without), mine
             )
         return [read_state(row) for row in found]
 
@@ -102,6 +113,12 @@ class EndpointStates:
         """Look at all endpoints that rest and have rows: this process may have missed that some of them changed."""
         with postgres.unavailable_while_down():
             await self._pool.execute(SQL.wake_resting, self._now())
+
+    async def wake_aged(self, before_us: int) -> int:
+        """See ports.States."""
+        with postgres.unavailable_while_down():
+            status = await self._pool.execute(SQL.wake_aged, self._now(), first_id(before_us), before_us, _GROUP)
+        return int(status.rpartition(" ")[2])
 
     async def read(self, key: EndpointKey) -> EndpointState:
         """Return an endpoint's state; of one that is not stored, that nothing is wrong."""

@@ -121,7 +121,17 @@ class Turn:
         self._is_gone = True
         return Release(self._key)
 
+    async def _end_aged(self) -> None:
+        """End what has rested for too long as dead letters."""
+        before_us = self._work.in_us(-self._desk.limits.keep_s)
+        while self._goes_on() and (rows := await self._desk.rows.aged(self._key, before_us, limit=_PAGE)):
+            now = self._desk.now()
+            ended = [records.backlog_full(row.delivery, now, Reason.PARKED_TOO_LONG) for row in rows]
+            await self._work.record(ended)
+            await self._work.settle(map(Ended, rows))
+
     async def _rest(self, endpoint: Endpoint) -> Release:
+        await self._end_aged()
         if endpoint.mode == endpoints.POLLED:
             await self._desk.rows.queue_for_polling(self._key)
         if self._work.health.failures or self._work.health.failing_since_us:

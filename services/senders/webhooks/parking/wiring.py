@@ -63,13 +63,16 @@ def open_parking(
     at_once: int,
     per_s: float,
     attempt_s: float,
+    keep_s: float,
     now: clock.Clock,
 ) -> Parking:
     """Return the parts. attempt_s: the most that an attempt takes; see TurnLimits for the rest.
 
     pool: without bitmap scans, because rows are a queue.
     """
-    limits = TurnLimits(at_once=at_once, per_s=per_s, lease_s=attempt_s + _LEASE_OVER_S, attempt_s=attempt_s)
+    limits = TurnLimits(
+        at_once=at_once, per_s=per_s, lease_s=attempt_s + _LEASE_OVER_S, attempt_s=attempt_s, keep_s=keep_s
+    )
     rows = ParkedRows(pool, outbox, own, bound=book.backlog_bound, now=now)
     trace = TraceWriter(nats.StreamPublisher(connection))
     states = EndpointStates(pool, outbox, policy, lease_s=limits.lease_s, now=now)
@@ -104,6 +107,7 @@ def make_drain(parking: Parking, attempts: Attempts) -> Drain:
         )
     )
     parking.rows.on_parked = drain.on_parked
+    parking.rows.on_resting = drain.on_resting
     parking.book.on_enabled = drain.on_enabled
     parking.book.on_changed = drain.on_changed
     return drain

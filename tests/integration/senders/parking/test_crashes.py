@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,20 @@ async def test_killed_after_its_row_was_sent_by_another(world: World, streams: S
     assert await world.rows(endpoint_id) == []
 
 
+async def test_the_answer_to_a_stored_row_is_lost(world: World) -> None:
+    """PostgreSQL stored the row and went away: the delivery is in TIMERS as well, and is sent once all the same."""
+    endpoint_id = await world.endpoint(rate_per_s=100)
+    process = await world.start(halts="lost")
+    [one] = await world.deliver(endpoint_id)
+    await eventually(lambda: world.streams.count("TIMERS"))
+    await eventually(lambda: world.are_sent([one]))
+    await eventually(lambda: process.claims.asked or len(world.receivers.calls) > 1)
+    await eventually(world.all_acked)
+    await asyncio.wait_for(process.stop(), 30)
+    assert world.receivers.delivered(endpoint_id) == [one.id]
+    assert await world.rows(endpoint_id) == []
+
+
 async def test_another_process_takes_over(world: World) -> None:
     """One is killed in a drain: the other goes on when the lease ends. Only what was in hand may repeat."""
     endpoint_id = await world.endpoint()
@@ -80,6 +95,37 @@ async def test_another_process_takes_over(world: World) -> None:
     assert len(again) <= 65 - len(recorded) + in_hand
     assert other.claims.asked, "it asks the ledger about rows of a process that did not give back its lease"
     assert await world.is_counted_right()
+
+
+async def test_sent_before_and_not_reached_at_once(world: World) -> None:
+    """A process dies between the record and the row's end. The next turn is short; the one after it still asks."""
+    endpoint_id = await world.endpoint(rate_per_s=100)
+    dying = await world.start(per_s=40.0)
+    settling = asyncio.Event()
+
+    async def settle(_: object) -> None:
+        settling.set()
+        await asyncio.Event().wait()
+
+    rows: Any = dying.parking.rows
+    rows.settle = settle
+    [one] = await world.deliver(endpoint_id)
+    await eventually(settling.is_set)
+    await eventually(lambda: world.are_sent([one]))
+    await dying.kill()
+    later_us = clock.now_us() + 3_600_000_000
+    await world.pool.execute(
+        "UPDATE senders.endpoint_states SET lease_until_us = 0, wake_us = 0, state = 2, next_probe_us = $1", later_us
+    )
+    await world.start()
+
+    async def is_over(lease: str = "lease_owner IS NULL AND wake_us = $1") -> bool:
+        return bool(await world.pool.fetchval(f"SELECT count(*) FROM senders.endpoint_states WHERE {lease}", later_us))
+
+    await eventually(is_over)
+    await world.pool.execute("UPDATE senders.endpoint_states SET wake_us = 0, state = 1")
+    await eventually(lambda: world.is_forgotten(endpoint_id))
+    assert world.receivers.delivered(endpoint_id) == [one.id]
 
 
 async def test_a_copy_of_what_waits_is_not_sent_twice(world: World, streams: Streams) -> None:

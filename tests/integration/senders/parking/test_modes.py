@@ -1,6 +1,7 @@
 """What waits for other reasons: order, polling, rates, long retries, disabled and deleted endpoints, full backlogs."""
 
 import time
+import uuid
 from typing import Any
 
 import msgspec
@@ -151,6 +152,33 @@ async def test_disabled_and_enabled_again(world: World) -> None:
     await eventually(lambda: world.are_sent(made))
     assert len(world.receivers.delivered(endpoint_id)) == 20
     await eventually(lambda: world.is_forgotten(endpoint_id))
+
+
+@pytest.mark.parametrize("fields", [{"active": False}, {"mode": "polled"}])
+async def test_what_rests_for_too_long_ends(world: World, fields: dict[str, Any]) -> None:
+    """As dead letters, which can be sent again. What is younger, or was parked again just now, stays."""
+    endpoint_id = await world.endpoint(**fields)
+    process = await world.start(keep_s=3_600.0)
+    now = time.time_ns() // 1000
+    times_us = [now - hours * 3_600_000_000 for hours in (3, 2, 2, 0)]
+    ids = [derived_id_at(str(uuid.UUID(int=(at_us // 1000) << 80)), new_id()) for at_us in times_us]
+    made = [(await world.deliver(endpoint_id, id=delivery_id))[0] for delivery_id in ids]
+    await eventually(lambda: world.has_rows(endpoint_id, made))
+    await process.drain.look_for_aged()
+    await eventually(lambda: not process.drain._tasks)
+    assert len(await world.rows(endpoint_id)) == 4
+    old = [one.id for one in (made[0], made[1], made[3])]
+    await world.pool.execute(
+        "UPDATE senders.parked SET parked_us = parked_us - 7200000000 WHERE delivery_id = ANY ($1::uuid[])", old
+    )
+    await process.drain.look_for_aged()
+    await eventually(lambda: _holds(world, endpoint_id, 2))
+    steps = await world.attempts()
+    assert {(step.delivery_id, step.status, step.reason) for step in steps} == {
+        (id_, DEAD, "parked_too_long") for id_ in old[:2]
+    }
+    assert {(step.dead_letter.id, step.dead_letter.claim) for step in steps} == {(id_, "") for id_ in old[:2]}
+    assert await world.is_counted_right()
 
 
 async def test_enabled_while_no_process_ran(world: World) -> None:

@@ -15,6 +15,7 @@ from clarion.common.v1 import event_pb2, trace_pb2
 from runtime import bucket_keys, clock, configuration, nats
 from runtime.bucket import ConfigurationBucket
 from runtime.encryption import Vault
+from runtime.errors import ClarionError, Code
 from runtime.ids import derived_id, new_id
 from runtime.parts import OwnParts
 from services.delivery.ports import Claim, ClaimAnswer, Parking, Prepared, SendResult, Verdict
@@ -122,7 +123,10 @@ class TraceClaims:
 
 
 class Halting:
-    """A Parking that hangs for ever at a point: "before" or "after" a row is stored."""
+    """A Parking that hangs for ever at a point: "before" or "after" a row is stored.
+
+    "lost": it stores the first row and loses the answer, and does not hang.
+    """
 
     def __init__(self, parking: Parking, point: str) -> None:
         self._parking = parking
@@ -133,9 +137,13 @@ class Halting:
 
     async def park(self, parked: Any, *, is_claimed: bool = False) -> bool:
         """Store a row, or not."""
-        if self._point == "after":
+        if self._point == "lost" and self.is_reached.is_set():
+            return await self._parking.park(parked, is_claimed=is_claimed)
+        if self._point in {"after", "lost"}:
             await self._parking.park(parked, is_claimed=is_claimed)
         self.is_reached.set()
+        if self._point == "lost":
+            raise ClarionError(Code.UNAVAILABLE, "The database does not answer.")
         await asyncio.Event().wait()
         return True
 
@@ -197,6 +205,7 @@ class World:
         per_s: float = 2_000.0,
         lease_s: float | None = None,
         attempt_s: float = 5.0,
+        keep_s: float = 86_400.0,
         **options: Any,
     ) -> SenderProcess:
         """Start a process, and wait until it follows the configuration."""
@@ -220,6 +229,7 @@ class World:
             at_once=8,
             per_s=per_s,
             attempt_s=attempt_s,
+            keep_s=keep_s,
             now=clock.now_us,
         )
         if lease_s is not None:

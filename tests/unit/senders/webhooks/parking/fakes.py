@@ -52,6 +52,10 @@ class KnownEndpoints:
         """As given."""
         return key not in self.endpoints
 
+    def resting(self, key: EndpointKey) -> str:
+        """None rests."""
+        return ""
+
     def backlog_bound(self, tenant_id: str) -> int:
         """The same for all."""
         return 100

@@ -15,8 +15,8 @@ _ENDPOINT_SHARE = 4
 class Limits:
     """The most calls under way at a time, in this process."""
 
-    total: int = 2_048
-    of_tenant: int = 1_024
+    total: int = 768
+    of_tenant: int = 256
     of_endpoint: int = 64
 
 

@@ -20,8 +20,8 @@ def test_two_hundred_endpoints_that_hang_leave_some_for_those_that_are_well() ->
     for _ in range(50):
         for number in range(200):
             bounds.enter("t", f"hung{number}")
-    assert bounds.under_way < 1_024
-    assert all(bounds.enter("t", f"well{number}") for number in range(20))
+    assert bounds.under_way < 256
+    assert all(bounds.enter("t", f"well{number}") for number in range(6))
     assert _take(bounds, "other", "e") == 64
 
 

@@ -1,8 +1,8 @@
 """How many calls may be under way: in all, of a tenant, and to an endpoint. Pure.
 
 Whoever has many under way gets no more once little is left, before the others get none: a tenant may hold as many as
-are free, an endpoint a quarter of what it has and its tenant may still take. So 200 endpoints of one tenant that hang hold a few
-calls each, and one that is well still finds its own.
+are free, an endpoint a quarter of what it has and its tenant may still take. So 200 endpoints of one tenant that hang
+hold a few calls each, and one that is well still finds its own.
 """
 
 from collections import Counter

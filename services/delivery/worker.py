@@ -234,7 +234,8 @@ class DeliveryWorker:
                 return _repeat_dropped(delivery)
             if row := await parking.find(delivery):
                 return partial(self._record, [records.parked(row, self._now())], delivery)
-        if waiting := parking.must_wait(delivery):
+        # What is refused need not wait, and a row may outlive what refuses it.
+        if (waiting := parking.must_wait(delivery)) and not self.attempts.refusal(delivery):
             return partial(self._park_instead, parking, waiting, held, is_claimed=is_claimed)
         return None
 

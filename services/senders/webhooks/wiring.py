@@ -26,6 +26,7 @@ from services.senders.webhooks.directory import PublishedEndpoints
 from services.senders.webhooks.parking import wiring as parking_wiring
 from services.senders.webhooks.parking.book import EndpointBook
 from services.senders.webhooks.parking.breaker import BreakerPolicy
+from services.senders.webhooks.parking.cancel import CanceledEvents
 from services.senders.webhooks.parking.drain import Drain
 from services.senders.webhooks.parking.notices import Notices
 from services.senders.webhooks.parking.ports import Letter
@@ -51,16 +52,18 @@ def most_held(calls: int) -> int:
 
 
 class WebhookConfiguration:
-    """The published endpoints, as this process follows them. on_change: of a ConfigurationWatch."""
+    """The published endpoints and canceled events, as this process follows them. on_change: of a ConfigurationWatch."""
 
     def __init__(self, published: PublishedEndpoints) -> None:
         self.published = published
         self.book = EndpointBook(_Existing(published))
+        self.canceled = CanceledEvents()
 
     def on_change(self, key: str, value: bytes | None) -> None:
         """Apply one change of the configuration."""
         self.published.on_change(key, value)
         self.book.on_change(key, value)
+        self.canceled.on_change(key, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def make_webhooks(
         outbox,
         connection,
         followed.book,
+        followed.canceled,
         own,
         _policy(settings),
         at_once=min(_AT_ONCE, settings.webhook_slots),

@@ -147,31 +147,21 @@ class ConfigurationOutbox:
                 return False
             ids = _first_ids(waiting)
             rows = await connection.fetch(f"SELECT key, value FROM {self._table} WHERE id = ANY($1) ORDER BY id", ids)
-            await self._put_all([(row["key"], row["value"]) for row in rows])
+            await self._bucket.put_all(_newest(rows))
             await connection.execute(f"DELETE FROM {self._table} WHERE id = ANY($1)", ids)
             return len(ids) < len(waiting) or len(waiting) == _BATCH
 
-    async def _put_all(self, changes: Sequence[tuple[str, bytes | None]]) -> None:
-        """Write the newest value of each key, all at a time, and return when nothing is under way any more.
 
-        In the bucket they are in the order of the keys' newest changes, because the revision of the last one says that
-        all are there (publish). One connection keeps that order, except where it is set up just then.
-        """
-        newest: dict[str, bytes | None] = {}
-        for key, value in changes:
-            newest.pop(key, None)
-            newest[key] = value
-        written = await asyncio.gather(
-            *[self._bucket.put(key, value) for key, value in newest.items()], return_exceptions=True
-        )
-        revisions = []
-        for revision in written:
-            if isinstance(revision, BaseException):
-                raise revision
-            revisions.append(revision)
-        if revisions != sorted(revisions):
-            for key, value in newest.items():
-                await self._bucket.put(key, value)
+def _newest(changes: "Sequence[asyncpg.Record]") -> dict[str, bytes | None]:
+    """Return the newest value of each key, in the order of these.
+
+    So the revision of the last key of a change says that all of it is in the bucket (publish).
+    """
+    newest: dict[str, bytes | None] = {}
+    for row in changes:
+        newest.pop(row["key"], None)
+        newest[row["key"]] = row["value"]
+    return newest
 
 
 def _first_ids(waiting: "Sequence[asyncpg.Record]") -> list[int]:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from runtime import configuration, postgres
 from runtime.bucket import STREAM, ConfigurationBucket
@@ -117,30 +119,25 @@ async def test_an_outbox_publishes_few_bytes_in_one_transaction(
     assert sizes[:4] == [1, 1, 1, 2]
 
 
-async def test_an_outbox_publishes_different_keys_at_a_time_and_each_in_order(
+async def test_an_outbox_does_not_wait_for_each_key(
     pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else thousands of keys would hold up everybody's. What was written last is last in the bucket, too."""
-    under_way = most = 0
-    put = ConfigurationBucket.put
+    asked: list[str] = []
+    request = connection.request
 
-    async def watched(bucket: ConfigurationBucket, key: str, value: bytes | None) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        try:
-            return await put(bucket, key, value)
-        finally:
-            under_way -= 1
+    async def noted(subject: str, *arguments: Any, **options: Any) -> Msg:
+        asked.append(subject)
+        return await request(subject, *arguments, **options)
 
-    monkeypatch.setattr(ConfigurationBucket, "put", watched)
+    monkeypatch.setattr(connection, "request", noted)
     outbox = PatientOutbox(pool, "ingest", connection)
     keys = [f"tenants.{number}" for number in range(150)]
     changes = [(key, value) for value in (b"1", None, b"3") for key in keys]
     async with pool.acquire() as database, database.transaction():
         await outbox.add_all(database, changes)
     last = await outbox.publish(keys[-1])
-    assert most > 10
+    assert not [subject for subject in asked if subject.startswith("$KV.")]
     bucket = ConfigurationBucket(connection)
     found = [await bucket.newest(key) for key in keys]
     assert {one.value for one in found} == {b"3"}
@@ -149,49 +146,22 @@ async def test_an_outbox_publishes_different_keys_at_a_time_and_each_in_order(
     assert revisions[-1] == last
 
 
-async def test_keys_that_arrive_in_another_order_are_written_once_more(
-    pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The revision of a change's last key says that all of it is in the bucket."""
-    put, delayed = ConfigurationBucket.put, asyncio.Event()
-
-    async def late(bucket: ConfigurationBucket, key: str, value: bytes | None) -> int:
-        if key == "tenants.a" and not delayed.is_set():
-            await delayed.wait()
-        revision = await put(bucket, key, value)
-        delayed.set()
-        return revision
-
-    monkeypatch.setattr(ConfigurationBucket, "put", late)
-    outbox = PatientOutbox(pool, "ingest", connection)
-    last = await outbox.publish(await _add(pool, outbox, a=b"1", b=b"2", c=b"3"))
-    bucket = ConfigurationBucket(connection)
-    assert last == (await bucket.newest("tenants.c")).revision > (await bucket.newest("tenants.a")).revision
-
-
 async def test_what_was_not_published_whole_is_published_again(
     pool: "asyncpg.Pool[asyncpg.Record]", connection: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One key of many fails: nothing is forgotten, and nothing is still under way when others may publish."""
-    put, under_way = ConfigurationBucket.put, 0
+    """One key of many gets lost on the way: nothing is forgotten."""
+    publish = connection.publish
 
-    async def failing(bucket: ConfigurationBucket, key: str, value: bytes | None) -> int:
-        nonlocal under_way
-        if key == "tenants.b":
-            raise TimeoutError
-        under_way += 1
-        try:
-            return await put(bucket, key, value)
-        finally:
-            under_way -= 1
+    async def losing(subject: str, *arguments: Any, **options: Any) -> None:
+        if not subject.endswith("tenants.b"):
+            await publish(subject, *arguments, **options)
 
     outbox = ConfigurationOutbox(pool, "ingest", connection)
     last = await _add(pool, outbox, a=b"1", b=b"2", c=b"3")
-    monkeypatch.setattr(ConfigurationBucket, "put", failing)
-    assert not await outbox.flush(deadline=30)
-    assert under_way == 0
+    with monkeypatch.context() as lossy:
+        lossy.setattr(connection, "publish", losing)
+        assert not await outbox.flush(deadline=0.5)
     assert await pool.fetchval("SELECT count(*) FROM ingest.config_outbox") == 3
-    monkeypatch.setattr(ConfigurationBucket, "put", put)
     assert await outbox.publish(last, 30)
     found = await ConfigurationBucket(connection).read([f"tenants.{name}" for name in "abc"])
     assert [found[f"tenants.{name}"] for name in "abc"] == [b"1", b"2", b"3"]
